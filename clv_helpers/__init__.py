@@ -1,0 +1,1 @@
+"""Helpers behind the notebooks: one module or folder per stage of the CLV workbook."""

@@ -1,0 +1,290 @@
+"""The six notebooks in a row, through papermill: checked first, resumable, with a record of what ran."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clv_helpers.engines.files import write_atomically
+from clv_helpers.params import ParamsError, Problem
+from clv_helpers.workbook import ROOT, Workbook
+
+NOTEBOOKS = ROOT / "notebooks"
+STAGES = {
+    1: "1_derived_dataset",
+    2: "2_insights_model",
+    3: "3_dashboard",
+    4: "4_audiences",
+    5: "5_activation",
+    6: "6_campaign_results",
+}
+VERSIONS = ("duckdb", "sqlglot", "pandas", "altair", "papermill", "ipywidgets", "jupyterlab", "clv-helpers")
+
+
+class ChainError(RuntimeError):
+    """A stage failed, or the run cannot begin; the message names the notebook, the cell and the last line."""
+
+
+@dataclass
+class StageRecord:
+    """How one stage went. `seconds` is all of it, `in_cells` without starting and stopping the kernel."""
+
+    stage: int
+    notebook: str
+    status: str = "not run"  # not run, done, skipped, failed
+    seconds: float = 0.0
+    in_cells: float = 0.0
+    message: str = ""
+
+
+@dataclass
+class RunRecord:
+    """The content of run.json: aggregates only, no secrets, no person."""
+
+    run: str
+    workbook: str
+    params_file: str
+    as_of: str
+    overrides: dict[str, Any]
+    params: dict[str, Any]
+    git_commit: str
+    versions: dict[str, str]
+    started_at: str
+    stages: list[StageRecord]
+    tables: dict[str, int] = field(default_factory=dict)
+    report: str = ""
+
+    def of(self, stage: int) -> StageRecord:
+        return self.stages[stage - 1]
+
+
+def check(workbook: Workbook) -> list[Problem | str]:
+    """Everything that can be known to be wrong before a kernel starts: sources, dashboards, audiences."""
+    from clv_helpers import audiences, dashboards, lake
+
+    found: list[Problem | str] = []
+    loads: list[Callable[[], Any]] = [
+        lambda n=n: dashboards.load(workbook, n) for n in dashboards.names(workbook)
+    ]
+    loads += [lambda n=n: audiences.load(workbook, n) for n in audiences.names(workbook)]
+    if workbook.params.simulate is None:
+        loads.append(lambda: found.extend(lake.source_problems(workbook)))
+    known = audiences.names(workbook)
+    for index, activation in enumerate(workbook.params.activations):
+        if activation.audience not in known:
+            allowed = ", ".join(known) or f"an audience in {workbook.specs}/audiences"
+            found.append(Problem(f"activations[{index}].audience", repr(activation.audience), allowed))
+    for load in loads:
+        try:
+            load()
+        except ParamsError as error:
+            found.extend(error.problems)
+    return found
+
+
+def run(
+    params_file: Path,
+    stages: list[int] | None = None,
+    as_of: str = "",
+    overrides: dict[str, Any] | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> tuple[RunRecord, Path]:
+    """Run stages (all, unless named) and write the report; gives the record and the run's folder.
+
+    With stages named, the latest run goes on: its other notebooks are kept, its as_of and overrides hold.
+    Raises ParamsError before anything runs, ChainError when a stage fails; run.json tells how far it came.
+    """
+    goes_on = stages is not None and 1 not in stages
+    folder, earlier = _latest(outputs_of(params_file)) if goes_on else (None, None)
+    if earlier:
+        as_of, overrides = _same_run(earlier, as_of, overrides or {})
+    workbook = Workbook.open(params_file, as_of, overrides)
+    problems = check(workbook)
+    if problems:
+        raise ParamsError(str(params_file), problems)
+    if goes_on and not earlier:
+        raise ChainError(f"{workbook.name} has no earlier run to go on from: run all stages first")
+    record = earlier or _new_record(workbook, as_of, overrides or {})
+    record.params = workbook.params.model_dump(mode="json", by_alias=True)
+    folder = folder or _new_folder(workbook, record)
+    for stage in stages or list(STAGES):
+        _run_stage(workbook, record, folder, stage, say)
+    _finish(workbook, record, folder)
+    return record, folder
+
+
+def outputs_of(params_file: Path) -> Path:
+    """The outputs folder of a workbook, without opening it."""
+    from clv_helpers.workbook import outputs_folder
+
+    return outputs_folder() / params_file.stem
+
+
+def _run_stage(
+    workbook: Workbook, record: RunRecord, folder: Path, stage: int, say: Callable[[str], None]
+) -> None:
+    entry = record.of(stage)
+    entry.status, entry.message = "failed", "interrupted"
+    _save(record, folder)
+    started = time.perf_counter()
+    try:
+        entry.status, entry.message = _execute(workbook, record, folder, stage)
+    finally:
+        entry.seconds = round(time.perf_counter() - started, 2)
+        entry.in_cells = _seconds_in_cells(folder / f"{entry.notebook}.ipynb")
+        _save(record, folder)
+    if entry.status == "failed":
+        raise ChainError(
+            f"{entry.message}\nThe notebook as far as it came: {folder / entry.notebook}.ipynb\n"
+            f"Once mended, go on with: clv run {record.params_file} --from {stage}"
+        )
+    mark = "–" if entry.status == "skipped" else "✓"
+    note = f"  {entry.message}" if entry.message else ""
+    say(f"{mark} {stage} {entry.notebook[2:].replace('_', ' '):<18} {entry.seconds:5.1f} s{note}")
+
+
+def _execute(workbook: Workbook, record: RunRecord, folder: Path, stage: int) -> tuple[str, str]:
+    """Run one notebook; gives its status and a message for it."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    notebook = record.of(stage).notebook
+    output = folder / f"{notebook}.ipynb"
+    parameters = {
+        "params_file": os.path.relpath(workbook.file.resolve(), NOTEBOOKS),
+        "as_of": record.as_of,
+        "overrides": record.overrides,
+    }
+    bar = {
+        "desc": f"{stage}/{len(STAGES)} {notebook[2:].replace('_', ' ')}",
+        "bar_format": "{desc:<24} {bar:30} cell {n}/{total} {elapsed}",
+        "leave": False,
+        "disable": None,  # no bar where nobody watches (a pipe, a log)
+    }
+    try:
+        papermill.execute_notebook(
+            NOTEBOOKS / f"{notebook}.ipynb",
+            output,
+            parameters=parameters,
+            cwd=NOTEBOOKS,
+            kernel_name="python3",
+            progress_bar=bar,
+            # ipykernel warns of its loopback TCP port at each start; that is no news
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        )
+    except PapermillExecutionError as error:
+        if error.ename == "StageSkipped":
+            _mark_skipped(output, error.evalue)
+            return "skipped", error.evalue
+        last = (error.evalue or "").strip().split("\n")[-1]
+        return (
+            "failed",
+            f"{notebook}, cell {error.cell_index + 1} (In [{error.exec_count}]): {error.ename}: {last}",
+        )
+    return "done", ""
+
+
+def _mark_skipped(file: Path, reason: str) -> None:
+    """A skipped stage is no failure: in place of papermill's error banners the notebook says why."""
+    import nbformat
+    from papermill.execute import remove_error_markers
+
+    from clv_helpers.show import note
+
+    notebook = remove_error_markers(nbformat.read(file, as_version=4))
+    for cell in notebook.cells:
+        if any(output.output_type == "error" for output in cell.get("outputs", [])):
+            cell.outputs = [nbformat.v4.new_output("display_data", note(reason).bundle)]
+    write_atomically(file, nbformat.writes(notebook))
+
+
+def _seconds_in_cells(file: Path) -> float:
+    if not file.exists():
+        return 0.0
+    cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+    durations = [cell["metadata"].get("papermill", {}).get("duration") or 0 for cell in cells]
+    return round(sum(durations), 2)
+
+
+def _finish(workbook: Workbook, record: RunRecord, folder: Path) -> None:
+    from clv_helpers import report
+    from clv_helpers.engines.dialect import table
+
+    with workbook.engine.read() as session:
+        names = session.tables()
+        record.tables = {name: session.count(table(name)) for name in names}
+    record.report = report.write(record, folder).name
+    _save(record, folder)
+
+
+def _new_record(workbook: Workbook, as_of: str, overrides: dict[str, Any]) -> RunRecord:
+    now = dt.datetime.now(dt.UTC)
+    return RunRecord(
+        run=f"{now:%Y%m%d-%H%M%S-%f}"[:-3],
+        workbook=workbook.name,
+        params_file=os.path.relpath(workbook.file),
+        as_of=as_of,
+        overrides=overrides,
+        params={},
+        git_commit=_git_commit(),
+        versions={"python": platform.python_version()} | {n: importlib.metadata.version(n) for n in VERSIONS},
+        started_at=now.isoformat(timespec="seconds"),
+        stages=[StageRecord(stage, notebook) for stage, notebook in STAGES.items()],
+    )
+
+
+def _new_folder(workbook: Workbook, record: RunRecord) -> Path:
+    folder = workbook.folder / "runs" / record.run
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _latest(outputs: Path) -> tuple[Path | None, RunRecord | None]:
+    """The newest run of a workbook that left a record."""
+    for file in sorted(outputs.glob("runs/*/run.json"), reverse=True):
+        raw = json.loads(file.read_text(encoding="utf-8"))
+        return file.parent, RunRecord(**{**raw, "stages": [StageRecord(**stage) for stage in raw["stages"]]})
+    return None, None
+
+
+def _same_run(earlier: RunRecord, as_of: str, overrides: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The settings of the run that goes on. Raises ChainError where the caller asks for others."""
+    if (as_of and as_of != earlier.as_of) or (overrides and overrides != earlier.overrides):
+        raise ChainError(
+            f"run {earlier.run} was made with as_of {earlier.as_of or 'as in the params'!r} and changes "
+            f"{earlier.overrides or 'none'}; to use others, run all stages"
+        )
+    return earlier.as_of, earlier.overrides
+
+
+def _save(record: RunRecord, folder: Path) -> None:
+    write_atomically(folder / "run.json", json.dumps(asdict(record), indent=2, ensure_ascii=False))
+
+
+def _git_commit() -> str:
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(ROOT), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "not a git checkout"
+    return found.stdout.strip()
+
+
+def say_on_stderr(line: str) -> None:
+    """Progress for people, out of the way of what is piped on."""
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,6 @@
+"""Stage 3: dashboards are YAML files; the same file is a live board in a notebook and charts in the report."""
+
+from clv_helpers.dashboards.board import board
+from clv_helpers.dashboards.spec import Dashboard, load, names, show
+
+__all__ = ["Dashboard", "board", "load", "names", "show"]

@@ -1,0 +1,92 @@
+"""The one way from SQL text to SQL: parsed by sqlglot, values bound as literals, never pasted."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+
+DIALECT = "duckdb"
+
+# The contract's column types (params.ColumnType) as SQL types. Money and miles are exact decimals, so that
+# sums do not depend on the order in which an engine adds them.
+SQL_TYPES = {
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "number": "DOUBLE",
+    "decimal": "DECIMAL(18, 4)",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+}
+
+
+def parse(sql: str) -> exp.Expression:
+    """One SQL statement as a tree. Raises sqlglot.errors.ParseError, which names line and column."""
+    return sqlglot.parse_one(sql, dialect=DIALECT)
+
+
+def column(name: str) -> exp.Column:
+    """A column by its name, quoted."""
+    return exp.column(exp.to_identifier(name, quoted=True))
+
+
+def table(name: str) -> exp.Table:
+    """A table by its dotted name (`schema.table`), quoted."""
+    parts = [exp.to_identifier(part, quoted=True) for part in name.split(".")]
+    return exp.Table(this=parts[-1], db=parts[-2] if len(parts) > 1 else None)
+
+
+def cast(expression: exp.Expression, kind: str) -> exp.Cast:
+    """A cast to one of the contract's types."""
+    return exp.cast(expression, exp.DataType.build(SQL_TYPES[kind], dialect=DIALECT))
+
+
+def literal(value: Any) -> exp.Expression:
+    """A Python value as an SQL literal. Raises TypeError for a type that SQL has no literal for."""
+    match value:
+        case exp.Expression():
+            return value.copy()
+        case None:
+            return exp.null()
+        case bool():
+            return exp.true() if value else exp.false()
+        case int():
+            return exp.Literal.number(value)
+        case float() | Decimal():
+            # a bare 0.1 would be a DECIMAL in DuckDB and overflow in sums
+            return cast(exp.Literal.string(str(value)), "number")
+        case str():
+            return exp.Literal.string(value)
+        case dt.datetime():
+            return cast(exp.Literal.string(value.isoformat(sep=" ")), "timestamp")
+        case dt.date():
+            return cast(exp.Literal.string(value.isoformat()), "date")
+    raise TypeError(f"no SQL literal for {type(value).__name__}: {value!r}")
+
+
+def is_in(expression: exp.Expression, values: list[Any]) -> exp.Expression:
+    """`expression IN (values)`; false for an empty list."""
+    if not values:
+        return exp.false()
+    return exp.In(this=expression, expressions=[literal(value) for value in values])
+
+
+def bind(query: exp.Expression, bindings: dict[str, Any]) -> exp.Expression:
+    """Replace each `$name` by a literal, or by the sqlglot expression given for it.
+
+    Raises KeyError with the name of a placeholder that has no binding.
+    """
+
+    def replace(node: exp.Expression) -> exp.Expression:
+        return literal(bindings[node.name]) if isinstance(node, exp.Placeholder) and node.name else node
+
+    return query.transform(replace)
+
+
+def to_sql(query: exp.Expression, dialect: str = DIALECT, pretty: bool = False) -> str:
+    """The tree as SQL text for an engine."""
+    return query.sql(dialect=dialect, pretty=pretty)

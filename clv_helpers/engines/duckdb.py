@@ -1,0 +1,208 @@
+"""DuckDB, the embedded engine: one file that is written, and a published copy that is read."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+from sqlglot import exp
+
+from clv_helpers.engines.dialect import bind, parse, table, to_sql
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What readers see. Raw events stay in the lake: a board has no need for them.
+PUBLISHED_SCHEMAS = ("derived", "profile", "insights", "audiences", "activation", "campaigns")
+PUBLISHED_TABLES = ("lake.batches",)
+
+
+class LakeBusyError(RuntimeError):
+    """Another process holds the lake for longer than we are ready to wait."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+class Session:
+    """A short-lived connection. Takes SQL text or sqlglot trees, and values by name."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection):
+        self.connection = connection
+
+    def run(self, query: str | exp.Expression, **bindings: Any) -> None:
+        """Execute a statement that returns nothing."""
+        self.connection.execute(self._sql(query, bindings))
+
+    def rows(self, query: str | exp.Expression, **bindings: Any) -> list[dict[str, Any]]:
+        """The result as one dict per row."""
+        cursor = self.connection.execute(self._sql(query, bindings))
+        names = [entry[0] for entry in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def frame(self, query: str | exp.Expression, **bindings: Any) -> pd.DataFrame:
+        """The result as a DataFrame."""
+        return self.connection.execute(self._sql(query, bindings)).df()
+
+    def scalar(self, query: str | exp.Expression, **bindings: Any) -> Any:
+        """The first value of the first row."""
+        return next(iter(self.rows(query, **bindings)[0].values()))
+
+    def columns(self, source: exp.Expression) -> dict[str, str]:
+        """The columns of a table or a file: name → engine type. Reads no more than the file's head."""
+        rows = self.connection.execute(f"DESCRIBE {to_sql(exp.select('*').from_(source))}").fetchall()
+        return {row[0]: row[1] for row in rows}
+
+    def tables(self) -> list[str]:
+        """The tables of this store as `schema.table`, sorted."""
+        rows = self.connection.execute(
+            "SELECT table_schema || '.' || table_name FROM information_schema.tables "
+            "WHERE table_catalog = current_database()"
+        ).fetchall()
+        return sorted(row[0] for row in rows)
+
+    def count(self, source: exp.Expression) -> int:
+        """How many rows a table or a subquery has."""
+        return self.scalar(exp.select(exp.Count(this=exp.Star())).from_(source))
+
+    def has_table(self, name: str) -> bool:
+        """Whether a table `schema.table` exists."""
+        schema, _, bare = name.partition(".")
+        found = self.connection.execute(
+            "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = ?",
+            [schema, bare],
+        ).fetchall()
+        return bool(found)
+
+    def create_table(self, name: str, query: exp.Expression) -> int:
+        """Replace a table by the result of a query; gives its row count."""
+        self.run(exp.Create(this=exp.Schema(this=name.split(".")[0]), kind="SCHEMA", exists=True))
+        self.run(exp.Create(this=table(name), kind="TABLE", replace=True, expression=query))
+        return self.count(table(name))
+
+    def copy_to_csv(self, query: exp.Expression, file: Path) -> None:
+        """Write the result of a query as CSV (RFC 4180, UTF-8, header) beside the file, then rename it."""
+        beside = file.with_name(f".{file.name}.part")
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        self.connection.execute(
+            f"COPY ({to_sql(query)}) TO {exp.Literal.string(str(beside)).sql('duckdb')} (HEADER)"
+        )
+        beside.replace(file)
+
+    @staticmethod
+    def _sql(query: str | exp.Expression, bindings: dict[str, Any]) -> str:
+        return to_sql(bind(parse(query) if isinstance(query, str) else query, bindings))
+
+
+class DuckDBEngine:
+    """The lake (one writer at a time) and its published copy (any number of readers)."""
+
+    def __init__(self, lake: Path, published: Path, patience: float = 30.0):
+        self.lake, self.published, self.patience = lake, published, patience
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Session]:
+        """One transaction on the lake, committed at the end, rolled back on any error.
+
+        A second writer waits up to `patience` seconds, then LakeBusyError says which process holds the lake.
+        """
+        self.lake.parent.mkdir(parents=True, exist_ok=True)
+        connection = self._open_waiting()
+        try:
+            connection.execute("BEGIN")
+            yield Session(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(duckdb.Error):
+                connection.execute("ROLLBACK")
+            raise
+        finally:
+            connection.close()
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Session]:
+        """The last published tables, read-only, with no way to files or the network.
+
+        Raises FileNotFoundError where nothing has been published yet.
+        """
+        if not self.published.exists():
+            raise FileNotFoundError(
+                f"nothing is published yet in {self.published.parent.name}: run stage 1 first"
+            )
+        connection = duckdb.connect(str(self.published), read_only=True)
+        try:
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+            yield Session(connection)
+        finally:
+            connection.close()
+
+    def publish(self) -> None:
+        """Copy what readers need beside the published file, then swap it in by rename.
+
+        Whoever reads the old copy goes on reading it. Costs one sequential copy of the published schemas.
+        """
+        beside = self.published.with_name("published.part.duckdb")
+        beside.unlink(missing_ok=True)
+        connection = self._open_waiting()
+        try:
+            connection.execute(f"ATTACH {exp.Literal.string(str(beside)).sql('duckdb')} AS readers")
+            for name in Session(connection).tables():
+                schema, bare = name.split(".")
+                if schema not in PUBLISHED_SCHEMAS and name not in PUBLISHED_TABLES:
+                    continue
+                target = exp.table_(bare, db=schema, catalog="readers", quoted=True)
+                connection.execute(f'CREATE SCHEMA IF NOT EXISTS readers."{schema}"')
+                copy = exp.Create(this=target, kind="TABLE", expression=exp.select("*").from_(table(name)))
+                connection.execute(to_sql(copy))
+            connection.execute("DETACH readers")
+        finally:
+            connection.close()
+        beside.replace(self.published)
+
+    def _open_waiting(self) -> duckdb.DuckDBPyConnection:
+        # Attached under another name: the file's own, lake, would be taken for the schema lake.
+        attach = f"ATTACH {exp.Literal.string(str(self.lake)).sql('duckdb')} AS store"
+        deadline = time.monotonic() + self.patience
+        while True:
+            connection = duckdb.connect()
+            try:
+                connection.execute(attach)
+                connection.execute("USE store")
+                return connection
+            except (duckdb.IOException, duckdb.BinderException) as error:
+                connection.close()
+                holder = re.search(r"PID (\d+)", str(error))
+                if not holder and "already attached" not in str(error):
+                    raise
+                if time.monotonic() > deadline:
+                    who = f"process {holder[1]}" if holder else "this process itself"
+                    raise LakeBusyError(
+                        f"{self.lake.parent.name}: {who} is writing to the lake, and did not finish "
+                        f"within {self.patience:.0f} seconds; wait for it or stop it, then run again"
+                    ) from None
+                time.sleep(0.05)
+
+
+def scan(file: Path) -> exp.Expression:
+    """A CSV, JSON-lines or Parquet file (or a gz of the first two) as a table; CSV and JSON values come as text."""
+    kind = next((s for s in reversed(file.suffixes) if s != ".gz"), "").lower()
+    path = exp.Literal.string(str(file))
+    options: list[exp.Expression] = []
+    if kind == ".parquet":
+        reader = "read_parquet"
+    elif kind in (".json", ".jsonl", ".ndjson"):
+        reader = "read_json"
+    else:
+        reader = "read_csv"
+        options = [_option("all_varchar", exp.true()), _option("header", exp.true())]
+    return exp.Table(this=exp.Anonymous(this=reader, expressions=[path, *options]))
+
+
+def _option(name: str, value: exp.Expression) -> exp.Expression:
+    return exp.EQ(this=exp.to_identifier(name), expression=value)

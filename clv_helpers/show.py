@@ -1,0 +1,113 @@
+"""What people see beside charts: tables, key figures, findings and notes, in a notebook and in the report."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# The report collects these from the executed notebooks and sets them at its top.
+FIGURES_MIME = "application/vnd.clv.figures+json"
+FINDING_MIME = "application/vnd.clv.finding+json"
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One key figure: what it counts, its value as text, and a few words on how to read it."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Something to display: one representation per MIME type."""
+
+    bundle: dict[str, Any]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return self.bundle
+
+
+def figures(*entries: Figure) -> Shown:
+    """Key figures in a row."""
+    cards = "".join(
+        f"<div class='clv-figure' style='min-width:9em'><div style='font-size:1.7em;font-weight:600'>{html.escape(e.value)}</div>"
+        f"<div>{html.escape(e.label)}</div><div style='opacity:.7;font-size:.85em'>{html.escape(e.note)}</div></div>"
+        for e in entries
+    )
+    text = "; ".join(f"{e.label}: {e.value}" for e in entries)
+    row = f"<div class='clv-figures' style='display:flex;gap:2em;flex-wrap:wrap'>{cards}</div>"
+    return Shown({FIGURES_MIME: [asdict(e) for e in entries], "text/html": row, "text/plain": text})
+
+
+def finding(sentence: str) -> Shown:
+    """A sentence that was computed from the data, worth repeating at the top of the report."""
+    shown = f"<p class='clv-finding'><strong>{html.escape(sentence)}</strong></p>"
+    return Shown({FINDING_MIME: sentence, "text/html": shown, "text/plain": sentence})
+
+
+def note(sentence: str) -> Shown:
+    """A plain sentence."""
+    return Shown({"text/html": f"<p class='clv-note'>{html.escape(sentence)}</p>", "text/plain": sentence})
+
+
+def code(text: str) -> Shown:
+    """Code or SQL, as it is."""
+    return Shown({"text/html": f"<pre class='clv-code'>{html.escape(text)}</pre>", "text/plain": text})
+
+
+def table(rows: pd.DataFrame | list[dict[str, Any]], /, **columns: str) -> Shown:
+    """Rows as a table with the named columns, in order: `column="Header|format"`.
+
+    The format is Python's (`,.0f`, `.1%`); a column without one is shown as text. Texts are escaped.
+    """
+    import pandas as pd
+
+    frame = pd.DataFrame(rows)
+    headers, formatters = {}, {}
+    for name, spec in columns.items():
+        headers[name], _, form = spec.partition("|")
+        formatters[headers[name]] = (lambda value, form=form: _cell(value, form)) if form else _cell
+    shown = frame[list(columns)].rename(columns=headers)
+    body = shown.to_html(index=False, border=0, formatters=formatters, escape=True, classes="clv-table")
+    numeric = [index for index, spec in enumerate(columns.values(), 1) if "|" in spec]
+    body = _align_right(body, numeric)
+    return Shown({"text/html": body, "text/plain": f"{len(frame)} rows"})
+
+
+def _align_right(body: str, positions: list[int]) -> str:
+    """Mark numeric columns by a class per table, as cells carry no class of their own."""
+    marks = " ".join(f"n{position}" for position in positions)
+    return body.replace('class="dataframe clv-table"', f'class="dataframe clv-table {marks}"', 1)
+
+
+def _cell(value: Any, form: str = "") -> str:
+    import pandas as pd
+
+    if value is None or value is pd.NaT or (isinstance(value, float) and value != value):
+        return MISSING
+    if form:
+        return format(value, form)
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d}"
+    return html.escape(str(value))
+
+
+def compact(value: float) -> str:
+    """A number in three figures or fewer: 1234567 → 1.2 M."""
+    for size, unit in ((1e9, " bn"), (1e6, " M"), (1e3, " k")):
+        if abs(value) >= size:
+            scaled = value / size
+            return f"{scaled:.0f}{unit}" if abs(scaled) >= 100 else f"{scaled:.1f}{unit}"
+    return f"{value:,.0f}"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage, with a decimal below ten."""
+    return f"{share:.0%}" if share >= 0.1 or share == 0 else f"{share:.1%}"

@@ -1,0 +1,16 @@
+-- Trailing windows that end at the first of as_of's month, so that they do not move within the month.
+-- starts_on is inside the window, ends_before is not. lookback_months 0 stands for the whole lifetime.
+-- One row: a look-back.
+-- Key: lookback_months
+WITH month AS (SELECT CAST(DATE_TRUNC('month', $as_of) AS DATE) AS first_day)
+SELECT 1 AS lookback_months, '1 month' AS lookback, CAST(first_day - INTERVAL '1' MONTH AS DATE) AS starts_on, first_day AS ends_before FROM month
+UNION ALL
+SELECT 3, '3 months', CAST(first_day - INTERVAL '3' MONTH AS DATE), first_day FROM month
+UNION ALL
+SELECT 6, '6 months', CAST(first_day - INTERVAL '6' MONTH AS DATE), first_day FROM month
+UNION ALL
+SELECT 9, '9 months', CAST(first_day - INTERVAL '9' MONTH AS DATE), first_day FROM month
+UNION ALL
+SELECT 12, '12 months', CAST(first_day - INTERVAL '12' MONTH AS DATE), first_day FROM month
+UNION ALL
+SELECT 0, 'lifetime', CAST('1900-01-01' AS DATE), first_day FROM month

@@ -1,0 +1,18 @@
+-- What each tenth of the members brings. Shares are of the category's total in that look-back.
+-- One row: a decile in one category and look-back.
+-- Key: loyalty_status, lookback_months, decile
+SELECT
+    e.category AS loyalty_status,
+    e.lookback_months,
+    l.lookback,
+    e.decile,
+    e.members,
+    e.value,
+    e.spend,
+    e.purchases,
+    e.lowest_value,
+    e.highest_value,
+    CAST(e.value AS DOUBLE) / e.members AS value_per_member,
+    CAST(e.value AS DOUBLE) / NULLIF(SUM(e.value) OVER (PARTITION BY e.category, e.lookback_months), 0) AS share_of_value
+FROM derived.decile_edge AS e
+JOIN derived.lookback AS l ON l.lookback_months = e.lookback_months

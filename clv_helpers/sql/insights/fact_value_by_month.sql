@@ -1,0 +1,31 @@
+-- The trend: whole months only, as many as trend_months in the params.
+-- One row: a month in one category; category ALL is everyone.
+-- Key: month, loyalty_status
+WITH whole_months AS (
+    SELECT f.*
+    FROM insights.fact_member_month AS f
+    CROSS JOIN derived.as_of AS a
+    WHERE f.month < DATE_TRUNC('month', a.as_of)
+      AND (EXTRACT(YEAR FROM a.as_of) - EXTRACT(YEAR FROM f.month)) * 12
+          + EXTRACT(MONTH FROM a.as_of) - EXTRACT(MONTH FROM f.month) <= $trend_months
+)
+SELECT
+    month,
+    loyalty_status,
+    COUNT(DISTINCT membership_number) AS active_members,
+    SUM(value) AS value,
+    SUM(spend) AS spend,
+    SUM(purchases) AS purchases
+FROM whole_months
+WHERE loyalty_status <> $no_category
+GROUP BY month, loyalty_status
+UNION ALL
+SELECT
+    month,
+    $no_category AS loyalty_status,
+    COUNT(DISTINCT membership_number) AS active_members,
+    SUM(value) AS value,
+    SUM(spend) AS spend,
+    SUM(purchases) AS purchases
+FROM whole_months
+GROUP BY month

@@ -1,0 +1,157 @@
+"""A workbook: its params, its engine, its folders. Every notebook starts with `Workbook.open`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import glob
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sqlglot import exp
+
+from clv_helpers.engines.dialect import column, is_in, literal, table
+from clv_helpers.engines.duckdb import DuckDBEngine, Session
+from clv_helpers.params import LATEST, Measure, Params, ParamsError, Problem, expand, load_params
+
+ROOT = Path(__file__).resolve().parent.parent
+NO_CATEGORY = "ALL"
+
+
+class StageSkipped(Exception):
+    """A stage cannot run on this workbook, because an input it needs is not there. Not a failure."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+def outputs_folder() -> Path:
+    """Where workbooks keep their tables and runs: $CLV_OUTPUTS_DIR, else outputs/ of this checkout."""
+    return Path(os.environ.get("CLV_OUTPUTS_DIR") or ROOT / "outputs").resolve()
+
+
+@dataclass(frozen=True)
+class Workbook:
+    """One params file, opened. `file` is as the caller wrote it; `folder` is outputs/<name>."""
+
+    file: Path
+    params: Params
+
+    @classmethod
+    def open(
+        cls, params_file: str | Path, as_of: str = "", overrides: dict[str, Any] | None = None
+    ) -> Workbook:
+        """Read params; `as_of` and `overrides` (dotted key → value) change them for this run.
+
+        Raises ParamsError with a sentence per wrong key, value or missing environment variable.
+        """
+        file = Path(params_file)
+        changes = {**(overrides or {}), **({"as_of": as_of} if as_of else {})}
+        workbook = cls(file, load_params(file, changes))
+        for name in workbook.params.sources:
+            workbook.source_pattern(name)
+        return workbook
+
+    @property
+    def name(self) -> str:
+        return self.file.stem
+
+    @property
+    def folder(self) -> Path:
+        return outputs_folder() / self.name
+
+    @property
+    def specs(self) -> Path:
+        """The folder of this workbook's dashboards/ and audiences/: params/<name>/."""
+        return self.file.resolve().parent / self.name
+
+    @cached_property
+    def engine(self) -> DuckDBEngine:
+        return DuckDBEngine(self.folder / "lake.duckdb", self.folder / "published.duckdb")
+
+    def has(self, dataset: str) -> bool:
+        """Whether this workbook declares a dataset."""
+        return dataset in self.params.sources
+
+    def needs(self, dataset: str, stage: str) -> None:
+        """Raise StageSkipped, with a sentence for the reader, where a dataset is not declared."""
+        if not self.has(dataset):
+            what = dataset.replace("_", " ").replace("email", "e-mail")
+            raise StageSkipped(
+                f"{stage} is skipped: this workbook has no {what} (sources.{dataset} in its params)."
+            )
+
+    def path(self, text: str, key: str) -> Path:
+        """A path of the params: ${OUTPUTS} and environment variables replaced, relative to the params file."""
+        try:
+            expanded = expand(text, OUTPUTS=str(self.folder))
+        except KeyError as error:
+            variable = error.args[0]
+            hint = f"set the environment variable {variable} to the folder that holds the file"
+            raise ParamsError(str(self.file), [Problem(key, repr(text), hint)]) from None
+        return self.file.resolve().parent / expanded
+
+    def source_pattern(self, dataset: str) -> Path:
+        """The path of a dataset as the params give it, expanded; it may hold wildcards."""
+        return self.path(self.params.sources[dataset].path, f"sources.{dataset}.path")
+
+    def source_files(self, dataset: str) -> list[Path]:
+        """The files of a dataset, sorted by name. Raises ParamsError where there is none."""
+        source, pattern = self.params.sources[dataset], self.source_pattern(dataset)
+        files = sorted(
+            Path(found) for found in glob.glob(str(pattern), recursive=True) if Path(found).is_file()
+        )
+        if not files:
+            where = source.hint or "a file, or a pattern that matches at least one"
+            raise ParamsError(
+                str(self.file), [Problem(f"sources.{dataset}.path", f"{pattern} (no such file)", where)]
+            )
+        return files
+
+    def as_of(self, session: Session) -> dt.date:
+        """The day as of which everything is computed: as the params say, or the day after the last event."""
+        if self.params.as_of != LATEST:
+            return self.params.as_of
+        last = [
+            session.scalar(f"SELECT MAX(occurred_at) AS last FROM lake.{name}") for name in EVENT_DATASETS
+        ]
+        known = [moment for moment in last if moment is not None]
+        if not known:
+            raise ValueError(f"{self.name}: there are no events yet, so there is no day to compute as of")
+        return max(known).date() + dt.timedelta(days=1)
+
+    def bindings(self, session: Session) -> dict[str, Any]:
+        """What the `$names` in the sql/ tables stand for in this workbook."""
+        params = self.params
+        category = column(params.category) if params.category else exp.null()
+        return {
+            "as_of": self.as_of(session),
+            "no_category": NO_CATEGORY,
+            "category": category,
+            "value_column": column(params.value.column),
+            "spend_column": column(params.spending.column),
+            "counts_as_value": _counts(params.value),
+            "counts_as_purchase": _counts(params.spending),
+            "trend_months": params.trend_months,
+        }
+
+    def query(self, name: str, order_by: str = "", **where: Any):
+        """The rows of a published table as a DataFrame, filtered by equality and sorted."""
+        select = exp.select("*").from_(table(name))
+        for key, value in where.items():
+            select = select.where(exp.EQ(this=column(key), expression=literal(value)))
+        if order_by:
+            select = select.order_by(*(column(part) for part in order_by.split(", ")))
+        with self.engine.read() as session:
+            return session.frame(select)
+
+
+EVENT_DATASETS = ("loyalty_events", "email_events")
+
+
+def _counts(measure: Measure) -> exp.Expression:
+    if measure.transaction_types is None:
+        return exp.true()
+    return is_in(column("transaction_type"), list(measure.transaction_types))
