@@ -64,7 +64,7 @@ class Condition(Strict):
             test = exp.Not(this=test) if self.op == "not in" else test
         else:
             test = COMPARISONS[self.op](this=field, expression=literal(self.value))
-        return exp.Coalesce(this=exp.paren(test), expressions=[exp.false()])
+        return exp.Is(this=exp.paren(test), expression=exp.true())
 
 
 def _kind_of(part: Any) -> str:
@@ -95,8 +95,8 @@ class Rule(Strict):
     def to_expression(self) -> exp.Expression:
         """The container in SQL."""
         if self.not_ is not None:
-            return exp.not_(exp.paren(self.not_.to_expression()))
-        parts = [exp.paren(part.to_expression()) for part in self.all or self.any or []]
+            return exp.not_(self.not_.to_expression())
+        parts = [part.to_expression() for part in self.all or self.any or []]
         return exp.and_(*parts) if self.all else exp.or_(*parts)
 
     def conditions(self) -> list[Condition]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from clv_helpers.engines.files import write_atomically
 from clv_helpers.params import ParamsError, Problem
-from clv_helpers.workbook import ROOT, Workbook
+from clv_helpers.workbook import BATCH_VARIABLE, ROOT, Workbook
 
 NOTEBOOKS = ROOT / "notebooks"
 STAGES = {
@@ -117,6 +117,8 @@ def run(
     record = earlier or _new_record(workbook, as_of, overrides or {})
     record.params = workbook.params.model_dump(mode="json", by_alias=True)
     folder = folder or _new_folder(workbook, record)
+    # the kernels inherit it: where nobody is there to use a live board, its charts stand in
+    os.environ[BATCH_VARIABLE] = "1"
     for stage in stages or list(STAGES):
         _run_stage(workbook, record, folder, stage, say)
     _finish(workbook, record, folder)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import numbers
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
@@ -92,7 +96,7 @@ def draw(workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = No
     chart = _mark(widget, rows).properties(
         title={"text": texts["title"], **({"subtitle": texts["subtitle"]} if texts["subtitle"] else {})},
         width=460 if widget.width == "half" else 960,
-        height=280,
+        height=_height(widget, rows),
     )
     spec = chart.to_dict()
     spec["config"] = CONFIG
@@ -113,7 +117,10 @@ def read_rows(workbook: Workbook, widget: Widget, filters: dict[str, Any]) -> pd
                 raise ChartError(
                     f"widget {widget.title!r}: {widget.table} has no column {name}; it has {', '.join(known)}"
                 )
-        where = {**widget.filters, **{name: value for name, value in filters.items() if name in known}}
+        # A chart that spreads a column over an axis shows all of its values, whatever the board's filter.
+        spread = [field.column for field in widget.fields]
+        narrowed = {name: value for name, value in filters.items() if name in known and name not in spread}
+        where = {**widget.filters, **narrowed}
         rows = session.frame(_select(widget, where, list(known)).limit(MAX_ROWS + 1))
     if len(rows) > MAX_ROWS:
         raise ChartError(
@@ -158,12 +165,12 @@ def _texts(widget: Widget, rows: pd.DataFrame) -> dict[str, str]:
     elif widget.title_from == "last":
         chosen = rows.tail(1)
     elif widget.title_from == "top":
-        measure = next(f.column for f in (widget.y, widget.x) if _kind(rows, f) == "quantitative")
+        measure = next(f.column for f in reversed(widget.fields) if _kind(rows, f) == "quantitative")
         chosen = rows.nlargest(1, measure)
     values = {name: _in_words(name, value) for name, value in chosen.iloc[0].items()} if len(chosen) else {}
     try:
         title = widget.title.format(**values) if len(chosen) else "No data for this choice"
-        return {"title": title, "subtitle": widget.subtitle.format(**values)}
+        return {"title": title, "subtitle": _upper_first(widget.subtitle.format(**values))}
     except KeyError as error:
         raise ChartError(
             f"widget {widget.title!r}: its title names {error.args[0]!r}, which its rows lack"
@@ -173,14 +180,13 @@ def _texts(widget: Widget, rows: pd.DataFrame) -> dict[str, str]:
 def _in_words(name: str, value: Any) -> str:
     if hasattr(value, "strftime"):
         return f"{value:%B %Y}"
-    if isinstance(value, (int, float)):
+    if isinstance(value, numbers.Number):
         return percent(value) if "share" in name or "rate" in name else compact(value)
     return str(value)
 
 
 def _mark(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
-    import altair as alt
-
+    alt = _altair()
     chart = alt.Chart(_vega_rows(rows, widget))
     x, y = _encode(alt.X, widget.x, rows), _encode(alt.Y, widget.y, rows)
     tooltip = [_tooltip(field, rows) for field in widget.fields]
@@ -199,9 +205,26 @@ def _mark(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
     return marked.encode(x=x, y=y, tooltip=tooltip, **({"color": color} if color is not None else {}))
 
 
-def _color(widget: Widget, rows: pd.DataFrame) -> Any:
-    import altair as alt
+@functools.cache
+def _altair() -> ModuleType:
+    """Altair, imported where a chart is drawn: it takes longer than all else here.
 
+    Most of that is the grammar by which jsonschema checks web addresses (1.1 s), which no chart needs;
+    without it, jsonschema leaves that check out.
+    """
+    left_out = "rfc3987_syntax"
+    present = left_out in sys.modules
+    if not present:
+        sys.modules[left_out] = None  # type: ignore[assignment]
+    import altair
+
+    if not present:
+        del sys.modules[left_out]
+    return altair
+
+
+def _color(widget: Widget, rows: pd.DataFrame) -> Any:
+    alt = _altair()
     if widget.highlight:
         tests = [f"datum[{name!r}] === {value!r}" for name, value in widget.highlight.items()]
         return alt.condition(" && ".join(tests), alt.value(PALETTE[0]), alt.value(QUIET))
@@ -212,7 +235,7 @@ def _color(widget: Widget, rows: pd.DataFrame) -> Any:
     return alt.Color(
         field=widget.color.column,
         type=kind,
-        title=widget.color.title or _header(widget.color.column),
+        title=_title(widget.color),
         legend=alt.Legend(format=widget.color.format) if widget.color.format else alt.Undefined,
         sort=_sort(widget.color, rows),
         scale=scale,
@@ -220,21 +243,21 @@ def _color(widget: Widget, rows: pd.DataFrame) -> Any:
 
 
 def _encode(channel: Any, field: Channel, rows: pd.DataFrame) -> Any:
-    import altair as alt
-
+    alt = _altair()
     kind = _kind(rows, field)
-    axis: dict[str, Any] = {"title": field.title or _header(field.column), "labelLimit": 240}
+    axis: dict[str, Any] = {"title": _title(field), "labelLimit": 240, "grid": kind == "quantitative"}
     if field.format:
         axis["format"] = field.format
-    if kind in ("ordinal", "nominal"):
-        axis |= {"labelAngle": 0, "grid": False}
+    if channel is alt.X and kind == "nominal":  # long names stand on several lines rather than on each other
+        axis |= {"labelAngle": 0, "labelExpr": "split(datum.label, ' ')"}
+    if channel is alt.X and kind == "ordinal":
+        axis["labelAngle"] = 0
     return channel(field=field.column, type=kind, axis=alt.Axis(**axis), sort=_sort(field, rows))
 
 
 def _sort(field: Channel, rows: pd.DataFrame) -> Any:
     """A list of values, or the name of a column to sort by, with a minus for descending."""
-    import altair as alt
-
+    alt = _altair()
     if isinstance(field.sort, str):
         order = "descending" if field.sort.startswith("-") else "ascending"
         return alt.EncodingSortField(field=field.sort.lstrip("-"), op="max", order=order)
@@ -242,13 +265,12 @@ def _sort(field: Channel, rows: pd.DataFrame) -> Any:
 
 
 def _tooltip(field: Channel, rows: pd.DataFrame) -> Any:
-    import altair as alt
-
+    alt = _altair()
     form = field.format or {"quantitative": ",.0f", "temporal": "%b %Y"}.get(_kind(rows, field), "")
     return alt.Tooltip(
         field=field.column,
         type=_kind(rows, field),
-        title=field.title or _header(field.column),
+        title=_title(field) or _header(field.column),
         format=form or alt.Undefined,
     )
 
@@ -272,6 +294,23 @@ def _vega_rows(rows: pd.DataFrame, widget: Widget) -> pd.DataFrame:
         f.sort.lstrip("-") for f in widget.fields if isinstance(f.sort, str) and f.sort.lstrip("-") in rows
     ]
     return rows[list(dict.fromkeys(names + sorts + list(widget.highlight)))]
+
+
+def _title(field: Channel) -> str:
+    return _header(field.column) if field.title is None else _upper_first(field.title)
+
+
+def _upper_first(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _height(widget: Widget, rows: pd.DataFrame) -> int:
+    """Room for the labels of a horizontal chart, and no more; 300 pixels for every other."""
+    if _kind(rows, widget.y) != "nominal":
+        return 300
+    if widget.mark == "heatmap":
+        return 330
+    return min(300, 64 + 34 * rows[widget.y.column].nunique())
 
 
 def _header(name: str) -> str:

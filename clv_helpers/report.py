@@ -124,7 +124,7 @@ def _chart(spec: dict[str, Any]) -> Chart:
     title = spec.pop("title")
     wide = spec.pop("usermeta")["width"] == "full"
     picture = vl_convert.vegalite_to_svg(spec)
-    spec |= {"width": "container", "autosize": {"type": "fit-x", "contains": "padding"}}
+    spec |= {"width": "container", "autosize": {"type": "fit", "contains": "padding"}}
     # "<" never stands in the script element, so that no data can end it
     text = json.dumps(spec, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     return Chart(title["text"], title.get("subtitle", ""), text, picture, wide)

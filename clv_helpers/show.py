@@ -76,15 +76,13 @@ def table(rows: pd.DataFrame | list[dict[str, Any]], /, **columns: str) -> Shown
         formatters[headers[name]] = (lambda value, form=form: _cell(value, form)) if form else _cell
     shown = frame[list(columns)].rename(columns=headers)
     body = shown.to_html(index=False, border=0, formatters=formatters, escape=True, classes="clv-table")
-    numeric = [index for index, spec in enumerate(columns.values(), 1) if "|" in spec]
-    body = _align_right(body, numeric)
+    marks = [f"n{index}" for index, spec in enumerate(columns.values(), 1) if "|" in spec]
+    marks += [
+        f"w{index}" for index, name in enumerate(columns, 1) if frame[name].astype(str).str.len().max() > 40
+    ]
+    # the classes of the columns (numeric, wide) stand on the table, as cells carry none of their own
+    body = body.replace('class="dataframe clv-table"', f'class="dataframe clv-table {" ".join(marks)}"', 1)
     return Shown({"text/html": body, "text/plain": f"{len(frame)} rows"})
-
-
-def _align_right(body: str, positions: list[int]) -> str:
-    """Mark numeric columns by a class per table, as cells carry no class of their own."""
-    marks = " ".join(f"n{position}" for position in positions)
-    return body.replace('class="dataframe clv-table"', f'class="dataframe clv-table {marks}"', 1)
 
 
 def _cell(value: Any, form: str = "") -> str:
@@ -100,9 +98,9 @@ def _cell(value: Any, form: str = "") -> str:
 
 
 def compact(value: float) -> str:
-    """A number in three figures or fewer: 1234567 → 1.2 M."""
+    """A number short enough for a title: 1234567 → 1.2 M, 1234 → 1,234."""
     for size, unit in ((1e9, " bn"), (1e6, " M"), (1e3, " k")):
-        if abs(value) >= size:
+        if abs(value) >= max(size, 10_000):
             scaled = value / size
             return f"{scaled:.0f}{unit}" if abs(scaled) >= 100 else f"{scaled:.1f}{unit}"
     return f"{value:,.0f}"

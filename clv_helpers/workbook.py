@@ -18,6 +18,7 @@ from clv_helpers.params import LATEST, Measure, Params, ParamsError, Problem, ex
 
 ROOT = Path(__file__).resolve().parent.parent
 NO_CATEGORY = "ALL"
+BATCH_VARIABLE = "CLV_BATCH"  # set by `clv run` for its kernels
 
 
 class StageSkipped(Exception):

@@ -10,9 +10,8 @@ from IPython.display import display
 from clv_helpers.charts import draw
 from clv_helpers.dashboards.spec import BoardFilter, load, show
 from clv_helpers.engines.dialect import column, table
-from clv_helpers.workbook import Workbook
+from clv_helpers.workbook import BATCH_VARIABLE, Workbook
 
-BATCH_VARIABLE = "CLV_BATCH"  # set by clv run: nobody is there to use a live board, so its charts stand in
 EVERYTHING = "(all)"
 
 

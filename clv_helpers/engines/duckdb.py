@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +49,11 @@ class Session:
 
     def frame(self, query: str | exp.Expression, **bindings: Any) -> pd.DataFrame:
         """The result as a DataFrame."""
-        return self.connection.execute(self._sql(query, bindings)).df()
+        cursor = self.connection.execute(self._sql(query, bindings))
+        huge = [name for name, kind, *_ in cursor.description if str(kind) == "HUGEINT"]
+        rows = cursor.df()
+        # a sum of whole numbers is a whole number; DuckDB hands it over as floating point
+        return rows.astype({name: "int64" for name in huge if not rows[name].hasnans})
 
     def scalar(self, query: str | exp.Expression, **bindings: Any) -> Any:
         """The first value of the first row."""
@@ -83,6 +89,8 @@ class Session:
         """Replace a table by the result of a query; gives its row count."""
         self.run(exp.Create(this=exp.Schema(this=name.split(".")[0]), kind="SCHEMA", exists=True))
         self.run(exp.Create(this=table(name), kind="TABLE", replace=True, expression=query))
+        # A mark of this content, by which `publish` sees whether readers have it already.
+        self.connection.execute(f"COMMENT ON TABLE {to_sql(table(name))} IS '{uuid.uuid4()}'")
         return self.count(table(name))
 
     def copy_to_csv(self, query: exp.Expression, file: Path) -> None:
@@ -143,23 +151,27 @@ class DuckDBEngine:
             connection.close()
 
     def publish(self) -> None:
-        """Copy what readers need beside the published file, then swap it in by rename.
+        """Bring what readers need up to date in a copy beside the published file, then swap it in by rename.
 
-        Whoever reads the old copy goes on reading it. Costs one sequential copy of the published schemas.
+        Whoever reads the old file goes on reading it. Only tables built since the last time are copied;
+        cost: one file copy, and one pass over those tables.
         """
         beside = self.published.with_name("published.part.duckdb")
         beside.unlink(missing_ok=True)
+        if self.published.exists():
+            shutil.copyfile(self.published, beside)
         connection = self._open_waiting()
         try:
             connection.execute(f"ATTACH {exp.Literal.string(str(beside)).sql('duckdb')} AS readers")
-            for name in Session(connection).tables():
-                schema, bare = name.split(".")
-                if schema not in PUBLISHED_SCHEMAS and name not in PUBLISHED_TABLES:
-                    continue
-                target = exp.table_(bare, db=schema, catalog="readers", quoted=True)
-                connection.execute(f'CREATE SCHEMA IF NOT EXISTS readers."{schema}"')
-                copy = exp.Create(this=target, kind="TABLE", expression=exp.select("*").from_(table(name)))
-                connection.execute(to_sql(copy))
+            ours, theirs = _marks(connection, "store"), _marks(connection, "readers")
+            wanted = {
+                n: m for n, m in ours.items() if n[0] in PUBLISHED_SCHEMAS or ".".join(n) in PUBLISHED_TABLES
+            }
+            for name in theirs.keys() - wanted.keys():
+                connection.execute(to_sql(exp.Drop(this=_in("readers", name), kind="TABLE")))
+            for name, mark in wanted.items():
+                if mark is None or theirs.get(name) != mark:
+                    _copy_to_readers(connection, name, mark)
             connection.execute("DETACH readers")
         finally:
             connection.close()
@@ -187,6 +199,25 @@ class DuckDBEngine:
                         f"within {self.patience:.0f} seconds; wait for it or stop it, then run again"
                     ) from None
                 time.sleep(0.05)
+
+
+def _marks(connection: duckdb.DuckDBPyConnection, store: str) -> dict[tuple[str, str], str | None]:
+    """The tables of a store, each with the mark of its content (none where rows are appended to it)."""
+    query = "SELECT schema_name, table_name, comment FROM duckdb_tables() WHERE database_name = ?"
+    return {(schema, name): mark for schema, name, mark in connection.execute(query, [store]).fetchall()}
+
+
+def _copy_to_readers(connection: duckdb.DuckDBPyConnection, name: tuple[str, str], mark: str | None) -> None:
+    schema = exp.Table(this=exp.to_identifier(name[0], quoted=True), db=exp.to_identifier("readers"))
+    connection.execute(to_sql(exp.Create(this=schema, kind="SCHEMA", exists=True)))
+    target, rows = _in("readers", name), exp.select("*").from_(_in("store", name))
+    connection.execute(to_sql(exp.Create(this=target, kind="TABLE", replace=True, expression=rows)))
+    if mark:
+        connection.execute(f"COMMENT ON TABLE {to_sql(target)} IS {exp.Literal.string(mark).sql('duckdb')}")
+
+
+def _in(store: str, name: tuple[str, str]) -> exp.Table:
+    return exp.table_(name[1], db=name[0], catalog=store, quoted=True)
 
 
 def scan(file: Path) -> exp.Expression:
