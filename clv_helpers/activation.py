@@ -31,9 +31,7 @@ def decide(workbook: Workbook) -> None:
     Raises StageSkipped where the params plan no activation, ParamsError for an audience that does not exist.
     """
     if not workbook.params.activations:
-        raise StageSkipped(
-            "Stage 5 is skipped: this workbook plans no activation (activations in its params)."
-        )
+        raise StageSkipped("Stage 5 is skipped: this workbook plans no activation (activations in its params).")
     with workbook.engine.write() as session:
         _check_names(session, workbook)
         session.create_table("activation.plan", _plan(workbook))
@@ -56,9 +54,7 @@ def waterfall(workbook: Workbook) -> Shown:
 
 def exported(rows: list[dict[str, Any]]) -> Shown:
     """What `export` did, a row per planned activation."""
-    return show.table(
-        rows, campaign="Campaign", destination="Destination", members="Members|,.0f", file="File"
-    )
+    return show.table(rows, campaign="Campaign", destination="Destination", members="Members|,.0f", file="File")
 
 
 def export(workbook: Workbook) -> list[dict[str, Any]]:
@@ -93,17 +89,11 @@ def chart(workbook: Workbook) -> Shown:
     return draw(workbook, widget)
 
 
-def _export_one(
-    session: Session, workbook: Workbook, activation: Activation, as_of: dt.date
-) -> dict[str, Any]:
+def _export_one(session: Session, workbook: Workbook, activation: Activation, as_of: dt.date) -> dict[str, Any]:
     destination = workbook.params.destinations[activation.destination]
     wanted = {"campaign": activation.campaign, "destination": activation.destination, "outcome": "sent"}
-    where = [
-        exp.EQ(this=exp.column(key, table="d"), expression=literal(value)) for key, value in wanted.items()
-    ]
-    chosen = [
-        exp.column(name, table="p").as_(header, quoted=True) for name, header in destination.columns.items()
-    ]
+    where = [exp.EQ(this=exp.column(key, table="d"), expression=literal(value)) for key, value in wanted.items()]
+    chosen = [exp.column(name, table="p").as_(header, quoted=True) for name, header in destination.columns.items()]
     people = (
         exp.select(*chosen)
         .from_(table("activation.decision").as_("d"))
@@ -125,7 +115,8 @@ def _export_one(
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
     }
     session.run(
-        "INSERT INTO activation.export VALUES ($campaign, $audience, $destination, $as_of, $file, $members, $sha256, $now)",
+        "INSERT INTO activation.export VALUES "
+        "($campaign, $audience, $destination, $as_of, $file, $members, $sha256, $now)",
         **entry,
         now=dt.datetime.now(dt.UTC).replace(tzinfo=None),
     )
@@ -133,10 +124,7 @@ def _export_one(
 
 
 def _check_names(session: Session, workbook: Workbook) -> None:
-    known = [
-        row["audience"]
-        for row in session.rows("SELECT audience FROM audiences.dim_audience ORDER BY audience")
-    ]
+    known = [row["audience"] for row in session.rows("SELECT audience FROM audiences.dim_audience ORDER BY audience")]
     fields = list(session.columns(table("profile.member")))
     problems = [
         Problem(f"activations[{index}].audience", repr(activation.audience), ", ".join(known))

@@ -69,12 +69,10 @@ class Condition(Strict):
 
 def _kind_of(part: Any) -> str:
     is_condition = isinstance(part, Condition) or (isinstance(part, dict) and "field" in part)
-    return "condition" if is_condition else "rule"
+    return "<condition>" if is_condition else "<rule>"
 
 
-Part = Annotated[
-    Annotated["Condition", Tag("condition")] | Annotated["Rule", Tag("rule")], Discriminator(_kind_of)
-]
+Part = Annotated[Annotated["Condition", Tag("<condition>")] | Annotated["Rule", Tag("<rule>")], Discriminator(_kind_of)]
 
 
 class Rule(Strict):
@@ -87,9 +85,7 @@ class Rule(Strict):
     @model_validator(mode="after")
     def _exactly_one(self) -> Rule:
         if sum(part is not None for part in (self.all, self.any, self.not_)) != 1:
-            raise ValueError(
-                "rule is given with none or several of all, any, not; allowed: exactly one of them"
-            )
+            raise ValueError("rule is given with none or several of all, any, not; allowed: exactly one of them")
         return self
 
     def to_expression(self) -> exp.Expression:

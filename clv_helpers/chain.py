@@ -73,9 +73,7 @@ def check(workbook: Workbook) -> list[Problem | str]:
     from clv_helpers import audiences, dashboards, lake
 
     found: list[Problem | str] = []
-    loads: list[Callable[[], Any]] = [
-        lambda n=n: dashboards.load(workbook, n) for n in dashboards.names(workbook)
-    ]
+    loads: list[Callable[[], Any]] = [lambda n=n: dashboards.load(workbook, n) for n in dashboards.names(workbook)]
     loads += [lambda n=n: audiences.load(workbook, n) for n in audiences.names(workbook)]
     if workbook.params.simulate is None:
         loads.append(lambda: found.extend(lake.source_problems(workbook)))
@@ -132,9 +130,7 @@ def outputs_of(params_file: Path) -> Path:
     return outputs_folder() / params_file.stem
 
 
-def _run_stage(
-    workbook: Workbook, record: RunRecord, folder: Path, stage: int, say: Callable[[str], None]
-) -> None:
+def _run_stage(workbook: Workbook, record: RunRecord, folder: Path, stage: int, say: Callable[[str], None]) -> None:
     entry = record.of(stage)
     entry.status, entry.message = "failed", "interrupted"
     _save(record, folder)

@@ -95,10 +95,11 @@ def draw(workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = No
     texts = _texts(widget, rows)
     chart = _mark(widget, rows).properties(
         title={"text": texts["title"], **({"subtitle": texts["subtitle"]} if texts["subtitle"] else {})},
-        width=460 if widget.width == "half" else 960,
+        width=420 if widget.width == "half" else 900,
         height=_height(widget, rows),
     )
     spec = chart.to_dict()
+    del spec["$schema"]  # each reader draws with its own release; JupyterLab would warn of a newer one
     spec["config"] = CONFIG
     spec["description"] = f"{texts['title']}. {texts['subtitle']}".strip()
     spec["usermeta"] = {"width": widget.width}
@@ -132,9 +133,7 @@ def read_rows(workbook: Workbook, widget: Widget, filters: dict[str, Any]) -> pd
 def _select(widget: Widget, where: dict[str, Any], known: list[str]) -> exp.Select:
     aggregated = {field.column: field.aggregate for field in widget.fields if field.aggregate}
     if aggregated:
-        keys = list(
-            dict.fromkeys([f.column for f in widget.fields if not f.aggregate] + list(widget.highlight))
-        )
+        keys = list(dict.fromkeys([f.column for f in widget.fields if not f.aggregate] + list(widget.highlight)))
         sums = [
             exp.cast(exp.func(aggregate, column(name)), "DOUBLE").as_(name, quoted=True)
             for name, aggregate in aggregated.items()
@@ -161,6 +160,8 @@ def _texts(widget: Widget, rows: pd.DataFrame) -> dict[str, str]:
     chosen = rows
     if isinstance(widget.title_from, dict):
         for name, value in widget.title_from.items():
+            if name not in rows:
+                raise ChartError(f"widget {widget.title!r}: title_from names {name!r}, which its rows lack")
             chosen = chosen[chosen[name] == value]
     elif widget.title_from == "last":
         chosen = rows.tail(1)
@@ -172,9 +173,7 @@ def _texts(widget: Widget, rows: pd.DataFrame) -> dict[str, str]:
         title = widget.title.format(**values) if len(chosen) else "No data for this choice"
         return {"title": title, "subtitle": _upper_first(widget.subtitle.format(**values))}
     except KeyError as error:
-        raise ChartError(
-            f"widget {widget.title!r}: its title names {error.args[0]!r}, which its rows lack"
-        ) from None
+        raise ChartError(f"widget {widget.title!r}: its title names {error.args[0]!r}, which its rows lack") from None
 
 
 def _in_words(name: str, value: Any) -> str:
@@ -290,9 +289,7 @@ def _kind(rows: pd.DataFrame, field: Channel) -> str:
 def _vega_rows(rows: pd.DataFrame, widget: Widget) -> pd.DataFrame:
     """Only the columns that the chart shows leave Python."""
     names = [field.column for field in widget.fields]
-    sorts = [
-        f.sort.lstrip("-") for f in widget.fields if isinstance(f.sort, str) and f.sort.lstrip("-") in rows
-    ]
+    sorts = [f.sort.lstrip("-") for f in widget.fields if isinstance(f.sort, str) and f.sort.lstrip("-") in rows]
     return rows[list(dict.fromkeys(names + sorts + list(widget.highlight)))]
 
 

@@ -16,23 +16,17 @@ from clv_helpers.params import ParamsError, Problem, Simulation, parse_value
 from clv_helpers.report import ReportError
 from clv_helpers.workbook import Workbook
 
-app = typer.Typer(
-    help="Customer lifetime value, from the signals to the campaign's results.", no_args_is_help=True
-)
+app = typer.Typer(help="Customer lifetime value, from the signals to the campaign's results.", no_args_is_help=True)
 Params = Annotated[Path, typer.Argument(help="the workbook's params file, such as params/airline.yml")]
 AsOf = Annotated[str, typer.Option("--as-of", help="compute as of this day (2025-07-01), or latest")]
-Set = Annotated[
-    list[str], typer.Option("--set", help="key=value: change the params for this run (repeatable)")
-]
+Set = Annotated[list[str], typer.Option("--set", help="key=value: change the params for this run (repeatable)")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON object on standard output")]
 
 
 @app.command()
 def run(
     params: Params,
-    first: Annotated[
-        int, typer.Option("--from", min=1, max=6, help="go on with the latest run from this stage")
-    ] = 1,
+    first: Annotated[int, typer.Option("--from", min=1, max=6, help="go on with the latest run from this stage")] = 1,
     only: Annotated[str, typer.Option(help="only these stages of the latest run, such as 3,4")] = "",
     as_of: AsOf = "",
     changes: Set = [],  # noqa: B006 (typer copies it)
@@ -53,10 +47,7 @@ def check(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = F
     except ParamsError as error:
         problems = list(error.problems)
     if as_json:
-        rows = [
-            p._asdict() if isinstance(p, Problem) else {"path": "", "value": p, "allowed": ""}
-            for p in problems
-        ]
+        rows = [p._asdict() if isinstance(p, Problem) else {"path": "", "value": p, "allowed": ""} for p in problems]
         print(json.dumps({"problems": rows}, indent=2, ensure_ascii=False))
     else:
         for problem in problems:
@@ -114,9 +105,7 @@ def _changes(params: Path, changes: list[str]) -> dict[str, Any]:
     for change in changes:
         key, equals, value = change.partition("=")
         if not key or not equals:
-            raise ParamsError(
-                str(params), [Problem("--set", repr(change), "key=value, such as value.unit=km")]
-            )
+            raise ParamsError(str(params), [Problem("--set", repr(change), "key=value, such as value.unit=km")])
         pairs[key] = parse_value(value)
     return pairs
 

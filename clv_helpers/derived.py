@@ -17,9 +17,7 @@ def figures(workbook: Workbook) -> Shown:
     entries = [
         Figure("as of", f"{row.as_of:%d %b %Y}", f"events since {row.first_event_on:%b %Y}"),
         Figure("members", f"{row.members:,.0f}", f"{show.percent(row.share_with_repeat)} came back"),
-        Figure(
-            "revenue", f"{show.compact(row.spend)} {params.spending.unit}", f"{row.purchases:,.0f} purchases"
-        ),
+        Figure("revenue", f"{show.compact(row.spend)} {params.spending.unit}", f"{row.purchases:,.0f} purchases"),
     ]
     if params.value.unit != params.spending.unit:
         entries.append(Figure(params.value.unit, show.compact(row.value), "that count as value"))

@@ -172,31 +172,23 @@ class Params(Strict):
         if "loyalty_events" not in self.sources:
             raise ValueError("sources needs loyalty_events: the purchases or miles that make the value")
         for name, source in self.sources.items():
-            lacking = [
-                c for c, t in DATASETS[name].items() if t.endswith("!") and c not in self.columns(name)
-            ]
+            lacking = [c for c, t in DATASETS[name].items() if t.endswith("!") and c not in self.columns(name)]
             if lacking:
                 raise ValueError(f"sources.{name}.columns needs {', '.join(lacking)}")
             for column, spec in (source.columns or {}).items():
                 if column not in DATASETS[name] and spec.type is None:
-                    raise ValueError(
-                        f"sources.{name}.columns.{column} needs a type: it is a column of your own"
-                    )
+                    raise ValueError(f"sources.{name}.columns.{column} needs a type: it is a column of your own")
         events = self.columns("loyalty_events")
         for key, column in (("value", self.value.column), ("spend", self.spending.column)):
             if events.get(column) not in ("decimal", "number", "integer"):
                 numbers = [c for c, t in events.items() if t in ("decimal", "number", "integer")]
-                raise ValueError(
-                    f"{key}.column is {column!r}; allowed: {', '.join(numbers) or 'no numeric column'}"
-                )
+                raise ValueError(f"{key}.column is {column!r}; allowed: {', '.join(numbers) or 'no numeric column'}")
         if self.category and events.get(self.category) != "text":
             raise ValueError(f"category is {self.category!r}; allowed: a text column of loyalty_events")
         for index, activation in enumerate(self.activations):
             if activation.destination not in self.destinations:
                 known = ", ".join(self.destinations) or "none is declared"
-                raise ValueError(
-                    f"activations[{index}].destination is {activation.destination!r}; allowed: {known}"
-                )
+                raise ValueError(f"activations[{index}].destination is {activation.destination!r}; allowed: {known}")
         return self
 
     @property
@@ -231,9 +223,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
     try:
         raw = yaml.load(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ParamsError(
-            str(file), [Problem("the file", "not readable", error.strerror or "a file")]
-        ) from None
+        raise ParamsError(str(file), [Problem("the file", "not readable", error.strerror or "a file")]) from None
     except UnicodeDecodeError:
         raise ParamsError(str(file), [Problem("the file", "not text", "YAML in UTF-8")]) from None
     except YAMLError as error:
@@ -266,9 +256,7 @@ def _override(raw: dict[str, Any], key: str, value: Any, file: str) -> None:
     for parent in parents:
         place = place.setdefault(parent, {})
         if not isinstance(place, dict):
-            raise ParamsError(
-                file, [Problem(key, repr(value), f"only keys below a mapping, and {parent} is none")]
-            )
+            raise ParamsError(file, [Problem(key, repr(value), f"only keys below a mapping, and {parent} is none")])
     place[last] = value
 
 
@@ -286,7 +274,8 @@ def validate(model: type[Spec], raw: Any, file: str) -> Spec:
 
 
 def _problem(model: type[BaseModel], detail: Any) -> Problem:
-    loc = tuple(part for part in detail["loc"] if part != "[key]" and not str(part).startswith("function-"))
+    # "[key]" and the <tags> of unions are pydantic's way of speaking, not places in the file
+    loc = tuple(part for part in detail["loc"] if not re.match(r"\[|<|function-", str(part)))
     path = re.sub(r"\.(\d+)", r"[\1]", ".".join(map(str, loc)))
     message = re.sub(r"^(Value error, |Input should be )", "", detail["msg"])
     if detail["type"] == "extra_forbidden":
@@ -306,21 +295,29 @@ def _problem(model: type[BaseModel], detail: Any) -> Problem:
 
 def _keys_at(model: Any, loc: tuple[Any, ...]) -> list[str]:
     """The keys that the model knows at a place, by walking its annotations."""
+    places = [model]
     for part in loc:
-        fields = getattr(model, "model_fields", {})
-        by_name = {field.alias or name: field.annotation for name, field in fields.items()}
-        model = by_name.get(part) if fields else _inner(model)
-        model = _unwrap(model)
-    fields = getattr(model, "model_fields", {})
-    return [field.alias or name for name, field in fields.items()]
+        places = [inner for place in places for inner in _below(place, part)]
+    return [field.alias or name for place in places for name, field in _fields(place).items()]
 
 
-def _unwrap(annotation: Any) -> Any:
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return next((a for a in typing.get_args(annotation) if a is not type(None)), annotation)
-    return annotation
+def _below(place: Any, part: Any) -> list[Any]:
+    """What stands below a key of a model, or in the items of a list or mapping; a union gives each of its own."""
+    if _fields(place):
+        found = [f.annotation for name, f in _fields(place).items() if part in (name, f.alias)]
+    else:
+        found = list(typing.get_args(place)[-1:])
+    return [alternative for annotation in found for alternative in _alternatives(annotation)]
 
 
-def _inner(annotation: Any) -> Any:
-    arguments = typing.get_args(annotation)
-    return arguments[-1] if arguments else annotation
+def _alternatives(annotation: Any) -> list[Any]:
+    origin = typing.get_origin(annotation)
+    if origin is Annotated:
+        return _alternatives(typing.get_args(annotation)[0])
+    if origin in (typing.Union, types.UnionType):
+        return [a for inner in typing.get_args(annotation) for a in _alternatives(inner)]
+    return [annotation]
+
+
+def _fields(place: Any) -> dict[str, Any]:
+    return getattr(place, "model_fields", {})

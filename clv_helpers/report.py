@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from clv_helpers.charts import CHART_MIME
 from clv_helpers.engines.files import write_atomically
 from clv_helpers.show import FIGURES_MIME, FINDING_MIME
+from clv_helpers.workbook import outputs_folder
 
 if TYPE_CHECKING:
     from clv_helpers.chain import RunRecord
@@ -76,9 +77,7 @@ def write(record: RunRecord, folder: Path) -> Path:
             content.sections.append(_section(json.loads(file.read_text("utf-8")), entry.stage, content))
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    body = template.render(
-        record=record, title=record.params["title"], content=content, vega=_vega_bundle(folder)
-    )
+    body = template.render(record=record, title=record.params["title"], content=content, vega=_vega_bundle())
     _refuse_addresses(content)
     file = folder / "report.html"
     write_atomically(file, body)
@@ -130,11 +129,11 @@ def _chart(spec: dict[str, Any]) -> Chart:
     return Chart(title["text"], title.get("subtitle", ""), text, picture, wide)
 
 
-def _vega_bundle(folder: Path) -> str:
-    """Vega, Vega-Lite and vega-embed as one script, made by vl-convert and kept beside the runs."""
+def _vega_bundle() -> str:
+    """Vega, Vega-Lite and vega-embed as one script, made by vl-convert and kept in the outputs folder."""
     import vl_convert
 
-    kept = folder.parent / f".vega-{vl_convert.__version__}.js"
+    kept = outputs_folder() / f".vega-{vl_convert.__version__}.js"
     if not kept.exists():
         write_atomically(kept, vl_convert.javascript_bundle("window.vegaEmbed=vegaEmbed;"))
     return kept.read_text(encoding="utf-8").replace("</script", "<\\/script")

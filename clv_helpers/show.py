@@ -37,7 +37,7 @@ class Shown:
 def figures(*entries: Figure) -> Shown:
     """Key figures in a row."""
     cards = "".join(
-        f"<div class='clv-figure' style='min-width:9em'><div style='font-size:1.7em;font-weight:600'>{html.escape(e.value)}</div>"
+        f"<div style='min-width:9em'><div style='font-size:1.7em;font-weight:600'>{html.escape(e.value)}</div>"
         f"<div>{html.escape(e.label)}</div><div style='opacity:.7;font-size:.85em'>{html.escape(e.note)}</div></div>"
         for e in entries
     )
@@ -77,9 +77,7 @@ def table(rows: pd.DataFrame | list[dict[str, Any]], /, **columns: str) -> Shown
     shown = frame[list(columns)].rename(columns=headers)
     body = shown.to_html(index=False, border=0, formatters=formatters, escape=True, classes="clv-table")
     marks = [f"n{index}" for index, spec in enumerate(columns.values(), 1) if "|" in spec]
-    marks += [
-        f"w{index}" for index, name in enumerate(columns, 1) if frame[name].astype(str).str.len().max() > 40
-    ]
+    marks += [f"w{index}" for index, name in enumerate(columns, 1) if frame[name].astype(str).str.len().max() > 40]
     # the classes of the columns (numeric, wide) stand on the table, as cells carry none of their own
     body = body.replace('class="dataframe clv-table"', f'class="dataframe clv-table {" ".join(marks)}"', 1)
     return Shown({"text/html": body, "text/plain": f"{len(frame)} rows"})

@@ -225,9 +225,7 @@ def _status(flights: pd.DataFrame) -> np.ndarray:
     return np.array(list(STATUS_FROM_MILES))[step]
 
 
-def _loyalty_events(
-    rng: np.random.Generator, members: pd.DataFrame, flights: pd.DataFrame, days: int
-) -> pd.DataFrame:
+def _loyalty_events(rng: np.random.Generator, members: pd.DataFrame, flights: pd.DataFrame, days: int) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
@@ -248,9 +246,7 @@ def _loyalty_events(
     card = everyone.assign(moment=card_day)[opens_card]
     parts.append(_events(card, "AWARD_MILES", "New credit card", 5_000))
     events = pd.concat(parts)
-    events = events[events["moment"] < days].sort_values(
-        ["moment", "member"], kind="stable", ignore_index=True
-    )
+    events = events[events["moment"] < days].sort_values(["moment", "member"], kind="stable", ignore_index=True)
     events.insert(0, "event_id", [f"L{index:09d}" for index in range(len(events))])
     events.insert(1, "membership_number", members["membership_number"].to_numpy()[events["member"]])
     events.insert(2, "occurred_at", _timestamp(events["moment"]))
@@ -274,9 +270,7 @@ def _events(rows: pd.DataFrame, kind: str, details: Any, mileage: Any, amount: A
     )
 
 
-def _email_events(
-    rng: np.random.Generator, members: pd.DataFrame, flights: pd.DataFrame, days: int
-) -> pd.DataFrame:
+def _email_events(rng: np.random.Generator, members: pd.DataFrame, flights: pd.DataFrame, days: int) -> pd.DataFrame:
     """Twelve sends and what came back. Who unsubscribed, complained or bounced hard gets no further message."""
     import numpy as np
     import pandas as pd
@@ -312,9 +306,7 @@ def _audience_on(day: float, members: pd.DataFrame, flights: pd.DataFrame) -> np
     status = before["status"].reindex(members.index)
     new = members["joined_day"] > day - 90
     kinds = [last.isna(), last < day - 180, new, status.isin(["SILVER", "GOLD"])]
-    return np.select(
-        kinds, ["Not yet a member", "Lapsed members", "New members", "Silver and Gold"], "Active flyers"
-    )
+    return np.select(kinds, ["Not yet a member", "Lapsed members", "New members", "Silver and Gold"], "Active flyers")
 
 
 def _responses(
@@ -347,9 +339,7 @@ def _responses(
             rows(delivered, "delivered", arrival),
             rows(hard, "bounced", arrival, bounce="hard"),
             rows(soft, "bounced", arrival, bounce="soft"),
-            rows(
-                delivered & machine, "opened", arrival + 0.001 + rng.random(count) * 0.2, MACHINE_USER_AGENT
-            ),
+            rows(delivered & machine, "opened", arrival + 0.001 + rng.random(count) * 0.2, MACHINE_USER_AGENT),
             rows(opened, "opened", opened_at, agent),
             rows(clicked, "clicked", opened_at + 0.001, agent),
             rows(unsubscribed, "unsubscribed", opened_at + 0.002, agent),

@@ -41,9 +41,7 @@ class Workbook:
     params: Params
 
     @classmethod
-    def open(
-        cls, params_file: str | Path, as_of: str = "", overrides: dict[str, Any] | None = None
-    ) -> Workbook:
+    def open(cls, params_file: str | Path, as_of: str = "", overrides: dict[str, Any] | None = None) -> Workbook:
         """Read params; `as_of` and `overrides` (dotted key → value) change them for this run.
 
         Raises ParamsError with a sentence per wrong key, value or missing environment variable.
@@ -80,9 +78,7 @@ class Workbook:
         """Raise StageSkipped, with a sentence for the reader, where a dataset is not declared."""
         if not self.has(dataset):
             what = dataset.replace("_", " ").replace("email", "e-mail")
-            raise StageSkipped(
-                f"{stage} is skipped: this workbook has no {what} (sources.{dataset} in its params)."
-            )
+            raise StageSkipped(f"{stage} is skipped: this workbook has no {what} (sources.{dataset} in its params).")
 
     def path(self, text: str, key: str) -> Path:
         """A path of the params: ${OUTPUTS} and environment variables replaced, relative to the params file."""
@@ -101,23 +97,17 @@ class Workbook:
     def source_files(self, dataset: str) -> list[Path]:
         """The files of a dataset, sorted by name. Raises ParamsError where there is none."""
         source, pattern = self.params.sources[dataset], self.source_pattern(dataset)
-        files = sorted(
-            Path(found) for found in glob.glob(str(pattern), recursive=True) if Path(found).is_file()
-        )
+        files = sorted(Path(found) for found in glob.glob(str(pattern), recursive=True) if Path(found).is_file())
         if not files:
             where = source.hint or "a file, or a pattern that matches at least one"
-            raise ParamsError(
-                str(self.file), [Problem(f"sources.{dataset}.path", f"{pattern} (no such file)", where)]
-            )
+            raise ParamsError(str(self.file), [Problem(f"sources.{dataset}.path", f"{pattern} (no such file)", where)])
         return files
 
     def as_of(self, session: Session) -> dt.date:
         """The day as of which everything is computed: as the params say, or the day after the last event."""
         if self.params.as_of != LATEST:
             return self.params.as_of
-        last = [
-            session.scalar(f"SELECT MAX(occurred_at) AS last FROM lake.{name}") for name in EVENT_DATASETS
-        ]
+        last = [session.scalar(f"SELECT MAX(occurred_at) AS last FROM lake.{name}") for name in EVENT_DATASETS]
         known = [moment for moment in last if moment is not None]
         if not known:
             raise ValueError(f"{self.name}: there are no events yet, so there is no day to compute as of")

@@ -39,7 +39,7 @@ class LiveBoard:
         title = ipw.HTML(f"<h2 style='margin:0'>{self.dashboard.title}</h2>")
         grid = ipw.GridBox(
             self.outputs,
-            layout={"grid_template_columns": "repeat(auto-fit, minmax(540px, 1fr))", "grid_gap": "12px"},
+            layout={"grid_template_columns": "repeat(auto-fit, minmax(490px, 1fr))", "grid_gap": "12px"},
         )
         self.face = ipw.VBox([title, ipw.HBox(list(self.choices.values())), grid])
         self.redraw()
@@ -56,9 +56,8 @@ class LiveBoard:
         import ipywidgets as ipw
         from sqlglot import exp
 
-        query = (
-            exp.select(column(spec.column)).distinct().from_(table(spec.table)).order_by(column(spec.column))
-        )
+        order = exp.Min(this=column(spec.order_by or spec.column))
+        query = exp.select(column(spec.column)).from_(table(spec.table)).group_by(column(spec.column)).order_by(order)
         with self.workbook.engine.read() as session:
             values = [row[spec.column] for row in session.rows(query)]
         offered = values if spec.default is not None else [EVERYTHING, *values]

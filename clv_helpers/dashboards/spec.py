@@ -18,6 +18,7 @@ class BoardFilter(Strict):
     column: str
     table: str = Field(pattern=r"^\w+\.\w+$")
     label: str
+    order_by: str | None = None
     default: str | int | float | None = None
 
 

@@ -97,9 +97,7 @@ class Session:
         """Write the result of a query as CSV (RFC 4180, UTF-8, header) beside the file, then rename it."""
         beside = file.with_name(f".{file.name}.part")
         beside.parent.mkdir(parents=True, exist_ok=True)
-        self.connection.execute(
-            f"COPY ({to_sql(query)}) TO {exp.Literal.string(str(beside)).sql('duckdb')} (HEADER)"
-        )
+        self.connection.execute(f"COPY ({to_sql(query)}) TO {exp.Literal.string(str(beside)).sql('duckdb')} (HEADER)")
         beside.replace(file)
 
     @staticmethod
@@ -139,9 +137,7 @@ class DuckDBEngine:
         Raises FileNotFoundError where nothing has been published yet.
         """
         if not self.published.exists():
-            raise FileNotFoundError(
-                f"nothing is published yet in {self.published.parent.name}: run stage 1 first"
-            )
+            raise FileNotFoundError(f"nothing is published yet in {self.published.parent.name}: run stage 1 first")
         connection = duckdb.connect(str(self.published), read_only=True)
         try:
             connection.execute("SET enable_external_access = false")
@@ -157,18 +153,17 @@ class DuckDBEngine:
         cost: one file copy, and one pass over those tables.
         """
         beside = self.published.with_name("published.part.duckdb")
-        beside.unlink(missing_ok=True)
+        for left_over in (beside, beside.with_name(f"{beside.name}.wal")):
+            left_over.unlink(missing_ok=True)
         if self.published.exists():
             shutil.copyfile(self.published, beside)
         connection = self._open_waiting()
         try:
             connection.execute(f"ATTACH {exp.Literal.string(str(beside)).sql('duckdb')} AS readers")
             ours, theirs = _marks(connection, "store"), _marks(connection, "readers")
-            wanted = {
-                n: m for n, m in ours.items() if n[0] in PUBLISHED_SCHEMAS or ".".join(n) in PUBLISHED_TABLES
-            }
+            wanted = {n: m for n, m in ours.items() if n[0] in PUBLISHED_SCHEMAS or ".".join(n) in PUBLISHED_TABLES}
             for name in theirs.keys() - wanted.keys():
-                connection.execute(to_sql(exp.Drop(this=_in("readers", name), kind="TABLE")))
+                connection.execute(f"DROP TABLE {to_sql(_in('readers', name))}")
             for name, mark in wanted.items():
                 if mark is None or theirs.get(name) != mark:
                     _copy_to_readers(connection, name, mark)

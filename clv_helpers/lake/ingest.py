@@ -133,9 +133,7 @@ def _stage(session: Session, params: Params, dataset: str, file: Path, found: di
         text = exp.cast(column(header), exp.DataType.build("VARCHAR"))
         as_type = exp.TryCast(this=column(header), to=cast(exp.null(), kinds[name]).to)
         typed.append((text if kinds[name] == "text" else as_type).as_(name, quoted=True))
-        blank = exp.EQ(
-            this=exp.Coalesce(this=exp.Trim(this=text), expressions=[literal("")]), expression=literal("")
-        )
+        blank = exp.EQ(this=exp.Coalesce(this=exp.Trim(this=text), expressions=[literal("")]), expression=literal(""))
         if DATASETS[dataset].get(name, "").endswith("!"):
             wrong.append((blank, name, text, "is empty"))
         if kinds[name] != "text":
@@ -166,9 +164,7 @@ def _first_true(branches: list[tuple[exp.Expression, exp.Expression]]) -> exp.Ex
     return case
 
 
-def _refuse_bad_file(
-    params: Params, dataset: str, file: Path, total: int, rejected: int, session: Session
-) -> None:
+def _refuse_bad_file(params: Params, dataset: str, file: Path, total: int, rejected: int, session: Session) -> None:
     if total == 0:
         raise IngestError(f"{file.name} has no rows")
     allowed = params.sources[dataset].max_rejected_share

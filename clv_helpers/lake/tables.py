@@ -101,6 +101,4 @@ def _check_key(session: Session, each: Table) -> None:
     nulls = session.count(exp.select("*").from_(table(each.name)).where(empty).subquery("empty"))
     if repeated or nulls:
         key = ", ".join(each.key)
-        raise TableError(
-            f"{each.name}: its key ({key}) repeats {repeated:,} times and is empty {nulls:,} times"
-        )
+        raise TableError(f"{each.name}: its key ({key}) repeats {repeated:,} times and is empty {nulls:,} times")

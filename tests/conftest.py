@@ -1,0 +1,115 @@
+"""Shared ground of the tests: a small airline built once, and honest skips."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from clv_helpers import activation, audiences, campaigns, lake, simulate
+from clv_helpers.workbook import ROOT, Workbook
+
+SMALL = {"simulate.members": 600, "simulate.years": 2}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    from hypothesis import settings
+
+    settings.register_profile("dev", deadline=None, max_examples=60)
+    settings.load_profile("dev")
+
+
+def absent(reason: str) -> None:
+    """Skip with the reason; where everything must be there (CLV_TEST_ALL=1), fail instead."""
+    if os.environ.get("CLV_TEST_ALL") == "1":
+        pytest.fail(f"CLV_TEST_ALL is set, but {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def cdnow_folder() -> Path:
+    """The folder that holds the CDNOW files."""
+    folder = os.environ.get("CLV_DATA_DIR")
+    if not folder or not (Path(folder) / "cdnow_master.csv").exists():
+        absent("the CDNOW data set is not in $CLV_DATA_DIR")
+    return Path(folder).resolve()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of the system's Chromium."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not found:
+        absent("Chromium is not installed (Debian: apt-get install chromium)")
+    return found
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An outputs folder of this test's own."""
+    monkeypatch.setenv("CLV_OUTPUTS_DIR", str(tmp_path / "outputs"))
+    return tmp_path / "outputs"
+
+
+def build_all(workbook: Workbook) -> Workbook:
+    """All stages' tables, without notebooks."""
+    simulate.make_sources(workbook)
+    lake.ingest(workbook)
+    lake.build(workbook, "derived", "profile")
+    lake.build(workbook, "insights")
+    audiences.evaluate(workbook)
+    activation.decide(workbook)
+    if workbook.has("email_events"):
+        campaigns.build(workbook)
+    return workbook
+
+
+@pytest.fixture(scope="session")
+def airline(tmp_path_factory: pytest.TempPathFactory) -> Workbook:
+    """A small airline with all its tables; tests only read it."""
+    folder = tmp_path_factory.mktemp("airline")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLV_OUTPUTS_DIR", str(folder))
+        workbook = Workbook.open(ROOT / "params" / "airline.yml", overrides=SMALL)
+        build_all(workbook)
+        assert workbook.engine.published.is_relative_to(folder)
+        yield workbook
+
+
+@pytest.fixture(scope="session")
+def cdnow(tmp_path_factory: pytest.TempPathFactory, cdnow_folder: Path) -> Workbook:
+    """CDNOW with all its tables; tests only read it."""
+    folder = tmp_path_factory.mktemp("cdnow")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLV_OUTPUTS_DIR", str(folder))
+        workbook = Workbook.open(ROOT / "params" / "cdnow.yml")
+        build_all(workbook)
+        assert workbook.engine.published.is_relative_to(folder)
+        yield workbook
+
+
+SHOP_CSV = """customer,day,spent
+a,2024-01-03,10.50
+b,2024-01-03,20.00
+a,2024-02-10,5.25
+c,2024-02-11,40.00
+a,2024-03-01,10.00
+"""
+
+
+def write_shop(folder: Path, csv: str = SHOP_CSV, extra: str = "") -> Path:
+    """A workbook of one's own: a params file of a few lines, and its data beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "purchases.csv").write_text(csv, encoding="utf-8")
+    params = folder / "shop.yml"
+    params.write_text(
+        "title: A small shop\n"
+        "sources:\n"
+        "  loyalty_events:\n"
+        "    path: purchases.csv\n"
+        "    columns: {membership_number: customer, occurred_at: day, amount: spent}\n" + extra,
+        encoding="utf-8",
+    )
+    return params

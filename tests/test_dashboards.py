@@ -1,0 +1,126 @@
+"""A dashboard is a file: what it names must exist, and no chart holds a person or raw rows."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from clv_helpers import charts, dashboards
+from clv_helpers.charts import CHART_MIME, ChartError, Widget
+from clv_helpers.dashboards.board import LiveBoard
+from clv_helpers.params import ParamsError, validate
+from clv_helpers.workbook import BATCH_VARIABLE, Workbook
+
+BAR = {
+    "title": "{share_of_value} of {unit}",
+    "title_from": {"decile": 1},
+    "table": "insights.fact_value_by_decile",
+    "filters": {"loyalty_status": "ALL", "lookback": "12 months"},
+    "mark": "bar",
+    "x": "decile",
+    "y": {"column": "share_of_value", "title": "Share of {unit}"},
+}
+
+
+def drawn(workbook: Workbook, chosen: dict | None = None, **changes: object) -> dict:
+    return charts.draw(workbook, Widget.model_validate({**BAR, **changes}), chosen).bundle[CHART_MIME]
+
+
+def rows(spec: dict) -> list[dict]:
+    return next(iter(spec["datasets"].values()))
+
+
+@pytest.mark.parametrize("name", ["airline", "cdnow"])
+def test_shipped_dashboards_draw(name: str, request: pytest.FixtureRequest) -> None:
+    workbook = request.getfixturevalue(name)
+    assert "value" in dashboards.names(workbook)
+    for dashboard in dashboards.names(workbook):
+        for shown in dashboards.show(workbook, dashboard):
+            spec = shown.bundle[CHART_MIME]
+            assert rows(spec), spec["title"]
+            assert "No data" not in spec["title"]["text"]
+            assert not re.search(r"M\d{7}|@", json.dumps(spec))
+
+
+def test_title_states_what_the_rows_say(airline: Workbook) -> None:
+    spec = drawn(airline)
+    first = next(row for row in rows(spec) if row["decile"] == 1)
+    assert spec["title"]["text"] == f"{first['share_of_value']:.0%} of miles"
+    assert spec["encoding"]["y"]["axis"]["title"] == "Share of miles"
+
+
+def test_board_filter_narrows_but_not_what_is_on_an_axis(airline: Workbook) -> None:
+    assert rows(drawn(airline, {"lookback": "lifetime"})) != rows(drawn(airline))
+    assert rows(drawn(airline, {"decile": 1})) == rows(drawn(airline))
+    assert rows(drawn(airline, {"unknown_column": 1})) == rows(drawn(airline))
+
+
+def test_aggregate_is_done_by_the_engine(airline: Workbook) -> None:
+    members = {"column": "members", "aggregate": "sum"}
+    spec = drawn(airline, x="lookback", y=members, title="t", title_from="top")
+    expected = airline.query("insights.fact_value_by_decile", loyalty_status="ALL", lookback="12 months")
+    assert rows(spec) == [{"lookback": "12 months", "members": float(expected["members"].sum())}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"x": "decil"}, "insights.fact_value_by_decile has no column decil; it has loyalty_status"),
+        ({"table": "insights.nope"}, "there is no table insights.nope"),
+        ({"title_from": {"nope": 1}}, "title_from names 'nope', which its rows lack"),
+        ({"title": "{nope}"}, "its title names 'nope', which its rows lack"),
+        (
+            {"table": "profile.member", "x": "frequency", "y": "spend", "filters": {}, "title_from": "first"},
+            "more than 2,000 rows; aggregate it in SQL first",
+        ),
+    ],
+)
+def test_widget_that_cannot_be_drawn_is_named(
+    airline: Workbook, monkeypatch: pytest.MonkeyPatch, changes: dict, says: str
+) -> None:
+    if "rows" in says:
+        monkeypatch.setattr(charts, "MAX_ROWS", 500)
+        says = says.replace("2,000", "500")
+    with pytest.raises(ChartError) as refused:
+        drawn(airline, **changes)
+    assert says in str(refused.value)
+    assert str(refused.value).startswith("widget '")
+
+
+def test_choice_without_data_says_so(airline: Workbook) -> None:
+    assert drawn(airline, {"loyalty_status": "PLATINUM"})["title"]["text"] == "No data for this choice"
+
+
+@pytest.mark.parametrize(
+    ("widget", "says"),
+    [
+        ({**BAR, "mark": "pie"}, "widgets[0].mark is 'pie'; allowed: 'bar', 'line'"),
+        ({**BAR, "colour": "decile"}, "widgets[0].colour is not a key; allowed: did you mean color?"),
+        ({k: v for k, v in BAR.items() if k != "y"}, "widgets[0].y is missing"),
+        ({**BAR, "table": "fact"}, "widgets[0].table is 'fact'"),
+    ],
+)
+def test_wrong_dashboard_file_is_named_with_its_place(widget: dict, says: str) -> None:
+    with pytest.raises(ParamsError) as refused:
+        validate(dashboards.Dashboard, {"title": "t", "widgets": [widget]}, "dashboards/x.yml")
+    assert says in str(refused.value)
+
+
+def test_unknown_dashboard_names_those_there_are(airline: Workbook) -> None:
+    with pytest.raises(ParamsError, match="dashboard is 'nope'; allowed: campaign_results, value"):
+        dashboards.load(airline, "nope")
+
+
+def test_live_board_redraws_when_a_filter_changes(airline: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(BATCH_VARIABLE, raising=False)
+    board = LiveBoard(airline, "value")
+    before = [output.outputs[0]["data"][CHART_MIME] for output in board.outputs]
+    assert list(board.choices["lookback"].options)[:3] == ["lifetime", "1 month", "3 months"]
+    board.choices["lookback"].value = "lifetime"
+    after = [output.outputs[0]["data"][CHART_MIME] for output in board.outputs]
+    assert before[0] != after[0]
+    assert (
+        after[0]["title"] == dashboards.show(airline, "value", {"lookback": "lifetime"})[0].bundle[CHART_MIME]["title"]
+    )

@@ -1,0 +1,128 @@
+"""Deciles, recency, frequency and value against an independent version in pandas."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clv_helpers.workbook import Workbook
+
+
+def events(workbook: Workbook) -> tuple[pd.DataFrame, pd.Timestamp]:
+    """The counted events before as_of, with `value`, `spend` and `category`, straight from the lake."""
+    with workbook.engine.write() as session:
+        raw = session.frame("SELECT * FROM lake.loyalty_events")
+        as_of = pd.Timestamp(workbook.as_of(session))
+    params = workbook.params
+    if params.value.transaction_types:
+        raw = raw[raw["transaction_type"].isin(params.value.transaction_types)]
+    raw = raw.assign(
+        value=raw[params.value.column].fillna(0),
+        spend=raw[params.spending.column].fillna(0),
+        category=raw[params.category] if params.category else "ALL",
+        day=raw["occurred_at"].dt.normalize(),
+    )
+    return raw[raw["occurred_at"] < as_of], as_of
+
+
+def ntile(ranked: pd.DataFrame) -> np.ndarray:
+    """SQL's NTILE(10) over rows in order: the first `count % 10` tiles hold one row more."""
+    size, more = divmod(len(ranked), 10)
+    sizes = [size + (tile < more) for tile in range(10)]
+    return np.repeat(np.arange(1, 11), sizes)
+
+
+def deciles_in_pandas(raw: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+    end = as_of.replace(day=1)
+    parts = []
+    for months in (0, 1, 3, 6, 9, 12):
+        start = end - pd.DateOffset(months=months) if months else pd.Timestamp("1900-01-01")
+        window = raw[(raw["day"] >= start) & (raw["day"] < end)]
+        for by_category in (True, False):
+            labelled = window if by_category else window.assign(category="ALL")
+            summed = labelled.groupby(["category", "membership_number"])["value"].sum().reset_index()
+            if by_category:
+                summed = summed[summed["category"] != "ALL"]
+            summed["tie"] = [hashlib.md5(m.encode()).hexdigest() for m in summed["membership_number"]]
+            for _, group in summed.groupby("category"):
+                ranked = group.sort_values(["value", "tie"], ascending=[False, True])
+                parts.append(ranked.assign(decile=ntile(ranked), lookback_months=months))
+    columns = ["membership_number", "category", "lookback_months", "value", "decile"]
+    return pd.concat(parts)[columns]
+
+
+@pytest.mark.parametrize("name", ["airline", "cdnow"])
+def test_deciles(name: str, request: pytest.FixtureRequest) -> None:
+    workbook = request.getfixturevalue(name)
+    keys = ["membership_number", "category", "lookback_months"]
+    expected = deciles_in_pandas(*events(workbook)).sort_values(keys, ignore_index=True)
+    found = workbook.query("derived.member_decile")[expected.columns].sort_values(keys, ignore_index=True)
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, atol=1e-6)
+    assert len(found) > 1000
+
+
+@pytest.mark.parametrize("name", ["airline", "cdnow"])
+def test_recency_frequency_and_value(name: str, request: pytest.FixtureRequest) -> None:
+    workbook = request.getfixturevalue(name)
+    raw, as_of = events(workbook)
+    days = raw.groupby(["membership_number", "day"])["spend"].sum().reset_index().sort_values("day")
+    grouped = days.groupby("membership_number")
+    first, last = grouped["day"].min(), grouped["day"].max()
+    repeats = days[days["day"] > days["membership_number"].map(first)]
+    expected = pd.DataFrame(
+        {
+            "frequency": grouped.size() - 1,
+            "recency_days": (last - first).dt.days,
+            "age_days": (as_of - first).dt.days,
+            "days_since_purchase": (as_of - last).dt.days,
+            "purchases": raw.groupby("membership_number").size(),
+            "spend": raw.groupby("membership_number")["spend"].sum(),
+            "monetary_value": repeats.groupby("membership_number")["spend"].mean(),
+        }
+    )
+    found = workbook.query("derived.member_value").set_index("membership_number").sort_index()
+    pd.testing.assert_frame_equal(found[expected.columns], expected, check_dtype=False, check_names=False, atol=1e-6)
+
+
+def test_cdnow_facts(cdnow: Workbook) -> None:
+    summary = cdnow.query("derived.summary").iloc[0]
+    assert (summary.members, summary.purchases) == (23_570, 69_659)
+    assert str(summary.as_of.date()) == "1998-07-01"
+    days = cdnow.query("derived.member_day")
+    assert len(days) == 69_659 - 2_068  # same-day repeats count once
+
+
+def test_a_flight_counts_once(airline: Workbook) -> None:
+    with airline.engine.write() as session:
+        flown = session.scalar(
+            "SELECT SUM(mileage) AS miles FROM lake.loyalty_events WHERE transaction_type = 'STATUS_MILES'"
+        )
+    assert float(airline.query("derived.summary").iloc[0].value) == float(flown)
+
+
+def test_shares_add_up(airline: Workbook) -> None:
+    shares = airline.query("insights.fact_value_by_decile")
+    totals = shares.groupby(["loyalty_status", "lookback_months"])["share_of_value"].sum()
+    assert np.allclose(totals, 1)
+    curve = airline.query("insights.fact_concentration", order_by="percent_of_members")
+    assert curve["share_of_spend"].is_monotonic_increasing
+    assert curve["share_of_spend"].iloc[-1] == pytest.approx(1)
+    grid = airline.query("insights.fact_recency_frequency")
+    assert grid["members"].sum() == airline.query("derived.summary").iloc[0].members
+
+
+def test_as_of_leaves_the_future_out(airline: Workbook, outputs) -> None:
+    from clv_helpers import lake
+    from conftest import build_all
+
+    # the same simulation, a year earlier: no day at or after as_of may count
+    earlier = Workbook.open(airline.file, as_of="2024-03-15", overrides={"simulate.members": 100, "simulate.years": 2})
+    build_all(earlier)
+    summary = earlier.query("derived.summary").iloc[0]
+    assert str(summary.as_of.date()) == "2024-03-15"
+    assert str(summary.last_event_on.date()) <= "2024-03-14"
+    assert earlier.query("derived.lookback")["ends_before"].unique() == pd.Timestamp("2024-03-01")
+    assert lake.ingest(earlier)[0]["status"] == "already ingested"

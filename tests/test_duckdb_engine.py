@@ -1,0 +1,122 @@
+"""The lake and its published copy: transactions, readers beside writers, two writers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from clv_helpers.engines.dialect import parse
+from clv_helpers.engines.duckdb import DuckDBEngine, LakeBusyError
+
+HOLD = """
+import duckdb, sys, time
+connection = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+time.sleep(float(sys.argv[2]))
+"""
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> DuckDBEngine:
+    engine = DuckDBEngine(tmp_path / "lake.duckdb", tmp_path / "published.duckdb", patience=0.5)
+    put(engine, 1)
+    engine.publish()
+    return engine
+
+
+def put(engine: DuckDBEngine, value: int, name: str = "derived.t") -> None:
+    with engine.write() as session:
+        session.create_table(name, parse(f"SELECT {value} AS v"))
+
+
+def read(engine: DuckDBEngine, name: str = "derived.t") -> int:
+    with engine.read() as session:
+        return session.scalar(f"SELECT v FROM {name}")
+
+
+def test_error_rolls_everything_back(engine: DuckDBEngine) -> None:
+    with pytest.raises(RuntimeError), engine.write() as session:
+        session.create_table("derived.t", parse("SELECT 2 AS v"))
+        raise RuntimeError("in the middle")
+    with engine.write() as session:
+        assert session.scalar("SELECT v FROM derived.t") == 1
+
+
+def test_reader_sees_the_last_published_while_a_writer_writes(engine: DuckDBEngine) -> None:
+    with engine.write() as session:
+        session.create_table("derived.t", parse("SELECT 2 AS v"))
+        assert read(engine) == 1
+    assert read(engine) == 1
+    engine.publish()
+    assert read(engine) == 2
+
+
+def test_open_reader_keeps_its_version_through_a_publication(engine: DuckDBEngine) -> None:
+    code = (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True); print(c.execute('SELECT v FROM "
+        "derived.t').fetchall()[0][0], flush=True); sys.stdin.readline(); print(c.execute('SELECT v FROM derived.t')"
+        ".fetchall()[0][0], flush=True)"
+    )
+    command = [sys.executable, "-c", code, str(engine.published)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout.readline().strip() == "1"
+        put(engine, 2)
+        engine.publish()
+        reader.stdin.write("\n")
+        reader.stdin.flush()
+        assert reader.stdout.readline().strip() == "1"
+    assert read(engine) == 2
+
+
+def test_publication_follows_tables_that_come_change_and_go(engine: DuckDBEngine) -> None:
+    put(engine, 7, "derived.other")
+    engine.publish()
+    assert (read(engine), read(engine, "derived.other")) == (1, 7)
+    with engine.write() as session:
+        session.run("DROP TABLE derived.t")
+        session.run("CREATE SCHEMA secret")
+        session.run("CREATE TABLE secret.s AS SELECT 1 AS v")
+    put(engine, 8, "derived.other")
+    engine.publish()
+    with engine.read() as session:
+        assert session.tables() == ["derived.other"]
+    assert read(engine, "derived.other") == 8
+
+
+def test_second_writer_is_told_which_process_holds_the_lake(engine: DuckDBEngine) -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(engine.lake), "20"], stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        with pytest.raises(LakeBusyError, match=f"process {holder.pid} is writing"):
+            put(engine, 2)
+        holder.kill()
+
+
+def test_second_writer_waits_for_the_first(engine: DuckDBEngine) -> None:
+    engine.patience = 20
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(engine.lake), "0.5"], stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        put(engine, 3)
+    engine.publish()
+    assert read(engine) == 3
+
+
+def test_readers_cannot_reach_files_or_write(engine: DuckDBEngine, tmp_path: Path) -> None:
+    (tmp_path / "secret.csv").write_text("a\n1\n")
+    for statement in (
+        f"SELECT * FROM read_csv('{tmp_path}/secret.csv')",
+        f"COPY (SELECT 1) TO '{tmp_path}/out.csv'",
+        "CREATE TABLE derived.x AS SELECT 1",
+        "SET enable_external_access = true",
+    ):
+        with engine.read() as session, pytest.raises(duckdb.Error):
+            session.connection.execute(statement)
+
+
+def test_nothing_published_yet(tmp_path: Path) -> None:
+    engine = DuckDBEngine(tmp_path / "a" / "lake.duckdb", tmp_path / "a" / "published.duckdb")
+    with pytest.raises(FileNotFoundError, match="run stage 1 first"), engine.read():
+        pass

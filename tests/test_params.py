@@ -1,0 +1,104 @@
+"""A wrong params file gets a sentence that names the place, the value and what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clv_helpers import chain
+from clv_helpers.params import ParamsError, load_params
+from clv_helpers.workbook import ROOT, Workbook
+from conftest import write_shop
+
+
+def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
+    """What opening and checking the shop says, with these lines added or these keys set."""
+    params = write_shop(folder, extra=extra)
+    try:
+        problems = chain.check(Workbook.open(params, overrides=overrides))
+    except ParamsError as error:
+        return str(error)
+    return "\n".join(map(str, problems))
+
+
+@pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        ("titel: x\n", "titel is not a key; allowed: did you mean title?"),
+        ("value: {colum: amount}\n", "value.colum is not a key; allowed: did you mean column?"),
+        ("nonsense_xyz: 1\n", "allowed: activations, as_of, category, destinations"),
+        ("trend_months: many\n", "trend_months is 'many'; allowed: a valid integer"),
+        ("trend_months: -3\n", "trend_months is -3; allowed: greater than or equal to 1"),
+        ("as_of: 2026-02-30\n", "as_of is '2026-02-30'; allowed: latest, or a day that exists"),
+        ("as_of: soon\n", "as_of is 'soon'; allowed: latest, or a day that exists"),
+        ("value: {column: mileage}\n", "value.column is 'mileage'; allowed: amount"),
+        ("category: amount\n", "category is 'amount'; allowed: a text column of loyalty_events"),
+        ("value: [\n", "no YAML"),
+        ("title: twice\n", "no YAML (found duplicate key"),
+        ("simulate: {members: 3}\n", "simulate.members is 3; allowed: greater than or equal to 50"),
+        (
+            "destinations: {d: {columns: {membership_number: id}}}\n"
+            "activations: [{audience: nobody, destination: d, campaign: c}]\n",
+            "activations[0].audience is 'nobody'; allowed: an audience in",
+        ),
+        (
+            "activations: [{audience: a, destination: nowhere, campaign: c}]\n",
+            "activations[0].destination is 'nowhere'; allowed: none is declared",
+        ),
+    ],
+)
+def test_wrong_value_is_named_with_its_place(tmp_path: Path, extra: str, says: str) -> None:
+    assert says in refusal(tmp_path, extra)
+
+
+def test_every_wrong_place_gets_its_own_line(tmp_path: Path) -> None:
+    lines = refusal(tmp_path, "trend_months: x\nnope: 1\n").splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith(str(tmp_path / "shop.yml")) for line in lines)
+
+
+def test_missing_source_column(tmp_path: Path) -> None:
+    said = refusal(tmp_path, **{"sources.loyalty_events.columns.occurred_at": "when"})
+    assert "occurred_at is read from 'when', which purchases.csv has not" in said
+    assert "customer, day, spent" in said
+
+
+def test_missing_file_says_where_it_can_be_had(tmp_path: Path) -> None:
+    said = refusal(tmp_path, **{"sources.loyalty_events.path": "x.csv", "sources.loyalty_events.hint": "ask the shop"})
+    assert "x.csv (no such file); allowed: ask the shop" in said
+
+
+def test_unreadable_file(tmp_path: Path) -> None:
+    params = write_shop(tmp_path)
+    (tmp_path / "broken.parquet").write_bytes(b"this is no parquet file at all")
+    workbook = Workbook.open(params, overrides={"sources.loyalty_events.path": "broken.parquet"})
+    said = chain.check(workbook)
+    assert len(said) == 1
+    assert "broken.parquet cannot be read" in str(said[0])
+
+
+def test_variable_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CLV_DATA_DIR", raising=False)
+    with pytest.raises(ParamsError, match="set the environment variable CLV_DATA_DIR"):
+        Workbook.open(ROOT / "params" / "cdnow.yml")
+
+
+def test_params_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="not readable; allowed: No such file"):
+        load_params(tmp_path / "absent.yml")
+
+
+def test_overrides_reach_nested_keys_and_are_validated(tmp_path: Path) -> None:
+    params = write_shop(tmp_path)
+    assert load_params(params, {"value.unit": "SEK"}).value.unit == "SEK"
+    with pytest.raises(ParamsError, match=r"value\.unti is not a key; allowed: did you mean unit"):
+        load_params(params, {"value.unti": "SEK"})
+    with pytest.raises(ParamsError, match="title is none"):
+        load_params(params, {"title.x": 1})
+
+
+@pytest.mark.parametrize("name", ["airline", "cdnow"])
+def test_shipped_params_are_valid(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CLV_DATA_DIR", str(tmp_path))
+    assert Workbook.open(ROOT / "params" / f"{name}.yml").params.title
