@@ -177,8 +177,9 @@ def _execute(workbook: Workbook, record: RunRecord, folder: Path, stage: int) ->
             cwd=NOTEBOOKS,
             kernel_name="python3",
             progress_bar=bar,
-            # ipykernel warns of its loopback TCP port at each start; that is no news
-            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+            # ipykernel tells of its loopback port at the start and of being interrupted at the end; neither is
+            # news, and what goes wrong in a cell stands in the notebook
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
         )
     except PapermillExecutionError as error:
         if error.ename == "StageSkipped":

@@ -1,0 +1,81 @@
+"""A real JupyterLab on the notebooks and a real Chromium before it, both cut off from every network."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from clv_helpers.chain import NOTEBOOKS
+
+QUIET_CHROMIUM = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-first-run",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+]  # fmt: skip
+
+
+@contextlib.contextmanager
+def browser(executable: str) -> Iterator[Browser]:
+    """Headless Chromium with a profile of its own, which can reach 127.0.0.1 and nothing else."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=executable, args=QUIET_CHROMIUM)
+        try:
+            yield started
+        finally:
+            started.close()
+
+
+@contextlib.contextmanager
+def jupyterlab(home: Path) -> Iterator[tuple[str, str]]:
+    """JupyterLab with a token, on a free port of 127.0.0.1; gives its address and the token."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = secrets.token_hex(16)
+    command = [
+        Path(sys.executable).with_name("jupyter"), "lab", NOTEBOOKS, "--no-browser", "--allow-root",
+        "--ip=127.0.0.1", f"--port={port}", f"--IdentityProvider.token={token}",
+        "--LabApp.news_url=None", f"--LabApp.workspaces_dir={home}/workspaces",
+        f"--LabApp.user_settings_dir={home}/settings",
+    ]  # fmt: skip
+    environment = {**os.environ, "HOME": str(home)}
+    environment.pop("CLV_BATCH", None)
+    with (home / "lab.log").open("w") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/api", server)
+            yield f"http://127.0.0.1:{port}", token
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+
+def _wait_for(address: str, server: subprocess.Popen, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(urllib.error.URLError, ConnectionError), urllib.request.urlopen(address):
+            return
+        if server.poll() is not None:
+            raise RuntimeError(f"JupyterLab ended with status {server.returncode}")
+        time.sleep(0.2)
+    raise TimeoutError(f"{address} did not answer within {seconds:.0f} s")
+
+
+def run_notebook(page: Page, address: str, token: str, name: str) -> None:
+    """Open a notebook and run all of its cells; returns when the kernel is idle again."""
+    page.goto(f"{address}/lab/tree/{name}.ipynb?token={token}")
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
+    page.wait_for_selector("text=Python 3 (ipykernel) | Idle", timeout=60_000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()

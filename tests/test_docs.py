@@ -1,0 +1,51 @@
+"""The README tells the truth: what it names exists, and what exists it names."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from clv_helpers import audiences
+from clv_helpers.audiences import Condition
+from clv_helpers.cli import app
+from clv_helpers.params import Params, parse_value, validate
+from clv_helpers.workbook import ROOT
+
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def table_rows(heading: str) -> set[str]:
+    section = README.partition(f"{heading}\n")[2].partition("\n## ")[0]
+    return set(re.findall(r"^\| `([^`]+)`", section, flags=re.MULTILINE))
+
+
+def test_commands() -> None:
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert {row.split()[1] for row in table_rows("## Commands")} == commands
+
+
+def test_params_keys() -> None:
+    assert table_rows("## Your own data") == set(Params.model_fields)
+
+
+def test_operators() -> None:
+    for operator in Condition.model_fields["op"].annotation.__args__:
+        assert f"`{operator}`" in README
+
+
+@pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL))
+def test_examples_are_valid(block: str) -> None:
+    raw = parse_value(block)
+    validate(Params if "sources" in raw else audiences.Audience, raw, "README.md")
+
+
+def test_first_example_has_14_lines() -> None:
+    assert len(re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)[0].splitlines()) == 14
+
+
+def test_files_and_make_targets_exist() -> None:
+    for link in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
+        assert (ROOT / link).is_file()
+    targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    assert set(re.findall(r"(?:`|^    )make ([a-z]+)", README, flags=re.MULTILINE)) <= targets
