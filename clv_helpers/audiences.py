@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 from sqlglot import exp
 
-from clv_helpers import show
+from clv_helpers import show, specs
 from clv_helpers.charts import Channel, Widget, draw
 from clv_helpers.engines.dialect import column, is_in, literal, table, to_sql
 from clv_helpers.lake import build_tables
-from clv_helpers.params import ParamsError, Problem, Strict, read_yaml, validate
+from clv_helpers.params import ParamsError, Problem, Strict
 from clv_helpers.show import Shown
 from clv_helpers.workbook import Workbook
 
@@ -110,17 +110,13 @@ class Audience(Strict):
 
 
 def names(workbook: Workbook) -> list[str]:
-    """The audiences of a workbook: the YAML files in params/<workbook>/audiences/."""
-    return sorted(file.stem for file in (workbook.specs / "audiences").glob("*.yml"))
+    """The audiences of a workbook."""
+    return specs.names(workbook, "audiences")
 
 
 def load(workbook: Workbook, name: str) -> Audience:
     """Read an audience. Raises ParamsError, which names the condition, its value and what is allowed."""
-    file = workbook.specs / "audiences" / f"{name}.yml"
-    if not file.exists():
-        known = ", ".join(names(workbook)) or "there are none"
-        raise ParamsError(str(workbook.file), [Problem("audience", repr(name), known)])
-    return validate(Audience, read_yaml(file), f"audiences/{file.name}")
+    return specs.load(workbook, "audiences", name, Audience)
 
 
 def to_query(workbook: Workbook, name: str, fields: list[str]) -> exp.Select:

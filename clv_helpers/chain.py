@@ -11,12 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from clv_helpers.engines.files import write_atomically
 from clv_helpers.params import ParamsError, Problem
+from clv_helpers.record import RunRecord, StageRecord, latest
 from clv_helpers.workbook import BATCH_VARIABLE, ROOT, Workbook
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -33,39 +33,6 @@ VERSIONS = ("duckdb", "sqlglot", "pandas", "altair", "papermill", "ipywidgets", 
 
 class ChainError(RuntimeError):
     """A stage failed, or the run cannot begin; the message names the notebook, the cell and the last line."""
-
-
-@dataclass
-class StageRecord:
-    """How one stage went. `seconds` is all of it, `in_cells` without starting and stopping the kernel."""
-
-    stage: int
-    notebook: str
-    status: str = "not run"  # not run, done, skipped, failed
-    seconds: float = 0.0
-    in_cells: float = 0.0
-    message: str = ""
-
-
-@dataclass
-class RunRecord:
-    """The content of run.json: aggregates only, no secrets, no person."""
-
-    run: str
-    workbook: str
-    params_file: str
-    as_of: str
-    overrides: dict[str, Any]
-    params: dict[str, Any]
-    git_commit: str
-    versions: dict[str, str]
-    started_at: str
-    stages: list[StageRecord]
-    tables: dict[str, int] = field(default_factory=dict)
-    report: str = ""
-
-    def of(self, stage: int) -> StageRecord:
-        return self.stages[stage - 1]
 
 
 def check(workbook: Workbook) -> list[Problem | str]:
@@ -103,7 +70,7 @@ def run(
     Raises ParamsError before anything runs, ChainError when a stage fails; run.json tells how far it came.
     """
     goes_on = stages is not None and 1 not in stages
-    folder, earlier = _latest(outputs_of(params_file)) if goes_on else (None, None)
+    folder, earlier = latest(outputs_of(params_file)) if goes_on else (None, None)
     if earlier:
         as_of, overrides = _same_run(earlier, as_of, overrides or {})
     workbook = Workbook.open(params_file, as_of, overrides)
@@ -133,14 +100,14 @@ def outputs_of(params_file: Path) -> Path:
 def _run_stage(workbook: Workbook, record: RunRecord, folder: Path, stage: int, say: Callable[[str], None]) -> None:
     entry = record.of(stage)
     entry.status, entry.message = "failed", "interrupted"
-    _save(record, folder)
+    record.save(folder)
     started = time.perf_counter()
     try:
         entry.status, entry.message = _execute(workbook, record, folder, stage)
     finally:
         entry.seconds = round(time.perf_counter() - started, 2)
         entry.in_cells = _seconds_in_cells(folder / f"{entry.notebook}.ipynb")
-        _save(record, folder)
+        record.save(folder)
     if entry.status == "failed":
         raise ChainError(
             f"{entry.message}\nThe notebook as far as it came: {folder / entry.notebook}.ipynb\n"
@@ -223,7 +190,7 @@ def _finish(workbook: Workbook, record: RunRecord, folder: Path) -> None:
         names = session.tables()
         record.tables = {name: session.count(table(name)) for name in names}
     record.report = report.write(record, folder).name
-    _save(record, folder)
+    record.save(folder)
 
 
 def _new_record(workbook: Workbook, as_of: str, overrides: dict[str, Any]) -> RunRecord:
@@ -248,14 +215,6 @@ def _new_folder(workbook: Workbook, record: RunRecord) -> Path:
     return folder
 
 
-def _latest(outputs: Path) -> tuple[Path | None, RunRecord | None]:
-    """The newest run of a workbook that left a record."""
-    for file in sorted(outputs.glob("runs/*/run.json"), reverse=True):
-        raw = json.loads(file.read_text(encoding="utf-8"))
-        return file.parent, RunRecord(**{**raw, "stages": [StageRecord(**stage) for stage in raw["stages"]]})
-    return None, None
-
-
 def _same_run(earlier: RunRecord, as_of: str, overrides: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The settings of the run that goes on. Raises ChainError where the caller asks for others."""
     if (as_of and as_of != earlier.as_of) or (overrides and overrides != earlier.overrides):
@@ -264,10 +223,6 @@ def _same_run(earlier: RunRecord, as_of: str, overrides: dict[str, Any]) -> tupl
             f"{earlier.overrides or 'none'}; to use others, run all stages"
         )
     return earlier.as_of, earlier.overrides
-
-
-def _save(record: RunRecord, folder: Path) -> None:
-    write_atomically(folder / "run.json", json.dumps(asdict(record), indent=2, ensure_ascii=False))
 
 
 def _git_commit() -> str:

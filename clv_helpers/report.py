@@ -15,7 +15,7 @@ from clv_helpers.show import FIGURES_MIME, FINDING_MIME
 from clv_helpers.workbook import outputs_folder
 
 if TYPE_CHECKING:
-    from clv_helpers.chain import RunRecord
+    from clv_helpers.record import RunRecord
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")

@@ -80,19 +80,20 @@ class Workbook:
             what = dataset.replace("_", " ").replace("email", "e-mail")
             raise StageSkipped(f"{stage} is skipped: this workbook has no {what} (sources.{dataset} in its params).")
 
-    def path(self, text: str, key: str) -> Path:
+    def path(self, text: str, key: str, hint: str = "") -> Path:
         """A path of the params: ${OUTPUTS} and environment variables replaced, relative to the params file."""
         try:
             expanded = expand(text, OUTPUTS=str(self.folder))
         except KeyError as error:
             variable = error.args[0]
-            hint = f"set the environment variable {variable} to the folder that holds the file"
-            raise ParamsError(str(self.file), [Problem(key, repr(text), hint)]) from None
+            allowed = f"a path; for this one, set the environment variable {variable}{hint and '. The file: '}{hint}"
+            raise ParamsError(str(self.file), [Problem(key, repr(text), allowed)]) from None
         return self.file.resolve().parent / expanded
 
     def source_pattern(self, dataset: str) -> Path:
         """The path of a dataset as the params give it, expanded; it may hold wildcards."""
-        return self.path(self.params.sources[dataset].path, f"sources.{dataset}.path")
+        source = self.params.sources[dataset]
+        return self.path(source.path, f"sources.{dataset}.path", source.hint or "")
 
     def source_files(self, dataset: str) -> list[Path]:
         """The files of a dataset, sorted by name. Raises ParamsError where there is none."""

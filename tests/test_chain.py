@@ -13,6 +13,7 @@ import pytest
 
 from clv_helpers import chain, report
 from clv_helpers.chain import STAGES
+from clv_helpers.record import latest
 from clv_helpers.workbook import ROOT, Workbook
 from conftest import SMALL, write_shop
 
@@ -106,13 +107,13 @@ class TestFinishedRun:
 
     def test_report_refuses_to_name_a_person(self, finished, tmp_path: Path) -> None:
         _, folder = finished
-        _, record = chain._latest(folder.parent.parent)
+        _, found = latest(folder.parent.parent)
         notebook = nbformat.read(folder / "4_audiences.ipynb", as_version=4)
         leak = {"text/html": "<table><tr><td>eve@example.com</td></tr></table>"}
         notebook.cells.append(nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", leak)]))
         nbformat.write(notebook, tmp_path / "4_audiences.ipynb")
         with pytest.raises(report.ReportError, match="stage 4 shows an e-mail address"):
-            report.write(record, tmp_path)
+            report.write(found, tmp_path)
         assert not (tmp_path / "report.html").exists()
 
 

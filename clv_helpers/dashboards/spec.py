@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import Field
 
+from clv_helpers import specs
 from clv_helpers.charts import Widget, draw
-from clv_helpers.params import ParamsError, Problem, Strict, read_yaml, validate
+from clv_helpers.params import Strict
 from clv_helpers.show import Shown
 from clv_helpers.workbook import Workbook
 
@@ -31,17 +32,13 @@ class Dashboard(Strict):
 
 
 def names(workbook: Workbook) -> list[str]:
-    """The dashboards of a workbook: the YAML files in params/<workbook>/dashboards/."""
-    return sorted(file.stem for file in (workbook.specs / "dashboards").glob("*.yml"))
+    """The dashboards of a workbook."""
+    return specs.names(workbook, "dashboards")
 
 
 def load(workbook: Workbook, name: str) -> Dashboard:
     """Read a dashboard. Raises ParamsError, which names the widget, the key and what is allowed."""
-    file = workbook.specs / "dashboards" / f"{name}.yml"
-    if not file.exists():
-        known = ", ".join(names(workbook)) or "there are none"
-        raise ParamsError(str(workbook.file), [Problem("dashboard", repr(name), known)])
-    return validate(Dashboard, read_yaml(file), f"dashboards/{file.name}")
+    return specs.load(workbook, "dashboards", name, Dashboard)
 
 
 def show(workbook: Workbook, name: str, filters: dict[str, Any] | None = None) -> list[Shown]:
