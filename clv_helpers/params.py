@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import difflib
 import os
@@ -16,45 +17,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import YAMLError
 
-ColumnType = Literal["text", "integer", "number", "decimal", "boolean", "date", "timestamp"]
+from clv_helpers.contract import DATASETS, NUMERIC, PRIMARY_IDENTITY, ColumnContract, ColumnType
+
 LATEST = "latest"
 Spec = typing.TypeVar("Spec", bound=BaseModel)
-
-# The columns that the sql/ tables know, per dataset. A trailing ! marks what no row may lack.
-# A params file maps its own headers onto these names and may add columns of its own.
-DATASETS: dict[str, dict[str, str]] = {
-    "loyalty_events": {
-        "event_id": "text",
-        "membership_number": "text!",
-        "occurred_at": "timestamp!",
-        "transaction_type": "text",
-        "transaction_details": "text",
-        "loyalty_status": "text",
-        "mileage": "decimal",
-        "amount": "decimal",
-    },
-    "members": {
-        "membership_number": "text!",
-        "email": "text",
-        "first_name": "text",
-        "last_name": "text",
-        "region": "text",
-        "joined_on": "date",
-        "email_consent": "boolean",
-    },
-    "email_events": {
-        "event_id": "text",
-        "message_id": "text!",
-        "campaign": "text!",
-        "audience": "text",
-        "membership_number": "text!",
-        "event_type": "text!",
-        "occurred_at": "timestamp!",
-        "bounce_type": "text",
-        "user_agent": "text",
-    },
-}
-EMAIL_EVENT_TYPES = ("sent", "delivered", "bounced", "opened", "clicked", "unsubscribed", "complained")
 
 
 class Problem(typing.NamedTuple):
@@ -96,16 +62,30 @@ def _as_day(value: Any) -> Any:
 
 
 class Column(Strict):
-    """One column of a source: the header it is read from, its type, and its unit for axis titles."""
+    """One column of a source: the header it is read from, its type, the values it may have, its unit.
+
+    `identity` names a further namespace in which the value identifies the person (an e-mail address, say).
+    """
 
     source: str = Field(alias="from", min_length=1)
     type: ColumnType | None = None
-    unit: str | None = None
+    unit: str = ""
+    enum: list[str] = []
+    required: bool = False
+    identity: str = ""
 
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, value: Any) -> Any:
         return {"from": value} if isinstance(value, str) else value
+
+
+class CsvFormat(Strict):
+    """How a CSV file is written, where it is not to be found out by looking: DuckDB sniffs the delimiter."""
+
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8"
+    decimal: Literal[".", ","] = "."
 
 
 class Source(Strict):
@@ -114,7 +94,9 @@ class Source(Strict):
     path: str = Field(min_length=1)
     hint: str | None = None
     namespace: str = "CustomerId"
+    profile_enabled: bool = True
     columns: dict[str, Column] | None = None
+    csv: CsvFormat = CsvFormat()
     max_rejected_share: float = Field(default=0.05, ge=0, le=1)
 
 
@@ -172,16 +154,17 @@ class Params(Strict):
         if "loyalty_events" not in self.sources:
             raise ValueError("sources needs loyalty_events: the purchases or miles that make the value")
         for name, source in self.sources.items():
-            lacking = [c for c, t in DATASETS[name].items() if t.endswith("!") and c not in self.columns(name)]
+            contract = self.contract(name)
+            lacking = [c for c, known in DATASETS[name].items() if known.required and c not in contract]
             if lacking:
                 raise ValueError(f"sources.{name}.columns needs {', '.join(lacking)}")
             for column, spec in (source.columns or {}).items():
                 if column not in DATASETS[name] and spec.type is None:
                     raise ValueError(f"sources.{name}.columns.{column} needs a type: it is a column of your own")
-        events = self.columns("loyalty_events")
+        events = {name: column.type for name, column in self.contract("loyalty_events").items()}
         for key, column in (("value", self.value.column), ("spend", self.spending.column)):
-            if events.get(column) not in ("decimal", "number", "integer"):
-                numbers = [c for c, t in events.items() if t in ("decimal", "number", "integer")]
+            if events.get(column) not in NUMERIC:
+                numbers = [c for c, t in events.items() if t in NUMERIC]
                 raise ValueError(f"{key}.column is {column!r}; allowed: {', '.join(numbers) or 'no numeric column'}")
         if self.category and events.get(self.category) != "text":
             raise ValueError(f"category is {self.category!r}; allowed: a text column of loyalty_events")
@@ -196,13 +179,33 @@ class Params(Strict):
         """What a purchase is and what it costs; the value itself where the params do not tell them apart."""
         return self.spend or self.value
 
-    def columns(self, dataset: str) -> dict[str, str]:
-        """The columns that a dataset really has in this workbook: name → type."""
-        known = {name: kind.rstrip("!") for name, kind in DATASETS[dataset].items()}
-        declared = self.sources[dataset].columns if dataset in self.sources else {}
-        if declared is None:  # no mapping: the file uses our names
-            return known
-        return {name: spec.type or known[name] for name, spec in declared.items()}
+    def contract(self, dataset: str) -> dict[str, ColumnContract]:
+        """The columns that a dataset has in this workbook, by name: what we know of them, and what the params say."""
+        known = DATASETS[dataset]
+        if dataset not in self.sources:
+            return {}
+        source = self.sources[dataset]
+        if source.columns is None:  # no mapping: the file uses our names
+            columns = dict(known)
+        else:
+            columns = {name: _contract(name, spec, known.get(name)) for name, spec in source.columns.items()}
+        if PRIMARY_IDENTITY in columns:
+            primary = dataclasses.replace(columns[PRIMARY_IDENTITY], identity=source.namespace)
+            columns[PRIMARY_IDENTITY] = primary
+        return columns
+
+
+def _contract(name: str, spec: Column, known: ColumnContract | None) -> ColumnContract:
+    """What the params say of a column, over what we know of it."""
+    return ColumnContract(
+        name,
+        spec.source,
+        spec.type or (known.type if known else "text"),
+        spec.required or (known is not None and known.required),
+        tuple(spec.enum) or (known.enum if known else ()),
+        spec.unit,
+        spec.identity,
+    )
 
 
 def load_params(file: Path, overrides: dict[str, Any] | None = None) -> Params:

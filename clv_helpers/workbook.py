@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from clv_helpers.contract import EVENT_DATASETS
 from clv_helpers.engines.dialect import column, is_in, literal, table
 from clv_helpers.engines.duckdb import DuckDBEngine, Session
 from clv_helpers.params import LATEST, Measure, Params, ParamsError, Problem, expand, load_params
@@ -138,9 +139,6 @@ class Workbook:
             select = select.order_by(*(column(part) for part in order_by.split(", ")))
         with self.engine.read() as session:
             return session.frame(select)
-
-
-EVENT_DATASETS = ("loyalty_events", "email_events")
 
 
 def _counts(measure: Measure) -> exp.Expression:

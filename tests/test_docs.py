@@ -22,7 +22,8 @@ def table_rows(heading: str) -> set[str]:
 
 def test_commands() -> None:
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
-    assert {row.split()[1] for row in table_rows("## Commands")} == commands
+    section = README.partition("## Commands\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`clv (\w+)", section)) == commands
 
 
 def test_params_keys() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -72,8 +75,13 @@ def test_too_many_bad_rows_leave_nothing_behind(outputs: Path, tmp_path: Path) -
     workbook = Workbook.open(write_shop(tmp_path, csv=SHOP_CSV + "d,never,1.00\n"))
     with pytest.raises(lake.IngestError, match=r"1 of 6 rows break .* 5% .* row 6: occurred_at 'never' is not"):
         lake.ingest(workbook)
-    assert rows_of(workbook, "lake.loyalty_events") == []
-    assert rows_of(workbook, "lake.batches") == []
+    assert rows_of(workbook, "lake.loyalty_events") == rows_of(workbook, "lake.rejected_rows") == []
+    batch = rows_of(workbook, "lake.batches")[0]
+    assert (batch["status"], batch["rows_read"], batch["rows_rejected"]) == ("failed", 6, 1)
+    assert batch["reason"].startswith("purchases.csv: 1 of 6 rows break the contract")
+    # mended, the same file name comes in as a new batch
+    (tmp_path / "purchases.csv").write_text(SHOP_CSV)
+    assert lake.ingest(workbook)[0]["_batch_id"] == 2
 
 
 def test_empty_file(outputs: Path, tmp_path: Path) -> None:
@@ -116,6 +124,128 @@ def test_columns_of_ones_own_are_kept(outputs: Path, tmp_path: Path) -> None:
     assert rows_of(workbook, "lake.loyalty_events")[0]["note"] == "10.50"
 
 
+def steps(workbook: Workbook) -> list[tuple[int, str]]:
+    with workbook.engine.write() as session:
+        rows = session.rows("SELECT _batch_id, status FROM lake.batch_log ORDER BY _batch_id, step")
+    return [(row["_batch_id"], row["status"]) for row in rows]
+
+
+def test_history_of_a_batch(outputs: Path, tmp_path: Path) -> None:
+    workbook = Workbook.open(write_shop(tmp_path))
+    lake.ingest(workbook)
+    lake.revert(workbook, 1)
+    assert steps(workbook) == [(1, "loading"), (1, "loaded"), (1, "success"), (1, "reverted")]
+    assert rows_of(workbook, "lake.loyalty_events") == []
+    lake.ingest(workbook)
+    assert steps(workbook)[4:] == [(2, "loading"), (2, "loaded"), (2, "success")]
+    assert len(rows_of(workbook, "lake.loyalty_events")) == 5
+
+
+@pytest.mark.parametrize(("batch", "says"), [(7, "shop has no batch 7"), (1, r"purchases\.csv\) is reverted")])
+def test_what_cannot_be_reverted(outputs: Path, tmp_path: Path, batch: int, says: str) -> None:
+    workbook = Workbook.open(write_shop(tmp_path))
+    lake.ingest(workbook)
+    lake.revert(workbook, 1)
+    with pytest.raises(lake.IngestError, match=says):
+        lake.revert(workbook, batch)
+
+
+def test_replay_puts_a_file_in_the_place_of_a_batch(outputs: Path, tmp_path: Path) -> None:
+    workbook = Workbook.open(write_shop(tmp_path))
+    lake.ingest(workbook)
+    (tmp_path / "purchases.csv").write_text(SHOP_CSV.replace("40.00", "44.00"))
+    new = lake.replay(workbook, 1, tmp_path / "purchases.csv")
+    assert (new["_batch_id"], new["status"], new["reason"]) == (2, "success", "replaces batch 1")
+    assert sorted(float(row["amount"]) for row in rows_of(workbook, "lake.loyalty_events"))[-1] == 44
+    assert [row["status"] for row in rows_of(workbook, "lake.batches")] == ["reverted", "success"]
+
+
+def test_failed_replay_leaves_the_old_batch(outputs: Path, tmp_path: Path) -> None:
+    workbook = Workbook.open(write_shop(tmp_path))
+    lake.ingest(workbook)
+    (tmp_path / "worse.csv").write_text("customer,day,spent\na,never,1\n")
+    with pytest.raises(lake.IngestError, match="1 of 1 rows break the contract"):
+        lake.replay(workbook, 1, tmp_path / "worse.csv")
+    assert len(rows_of(workbook, "lake.loyalty_events")) == 5
+    assert steps(workbook) == [(1, "loading"), (1, "loaded"), (1, "success")]
+
+
+def test_killed_process_leaves_nothing_and_is_noted(outputs: Path, tmp_path: Path) -> None:
+    """Killed between the open batch and its rows: the next run says so and brings the file in whole."""
+    params = write_shop(tmp_path)
+    code = (
+        "import os, signal, sys\nfrom clv_helpers import lake\nfrom clv_helpers.lake import ingest as module\n"
+        "from clv_helpers.workbook import Workbook\nimport clv_helpers.lake.ingest\n"
+        "sys.modules['clv_helpers.lake.ingest']._insert = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "lake.ingest(Workbook.open(sys.argv[1]))"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(params)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    workbook = Workbook.open(params)
+    assert lake.ingest(workbook)[0]["_batch_id"] == 2
+    batches = rows_of(workbook, "lake.batches")
+    assert [(row["status"], row["reason"]) for row in batches] == [("failed", "interrupted"), ("success", None)]
+    assert len(rows_of(workbook, "lake.loyalty_events")) == 5
+
+
+EVENT_ID = {"sources.loyalty_events.columns.event_id": "customer"}
+
+
+def test_repeated_events_come_in_once_and_do_not_fail_the_file(outputs: Path, tmp_path: Path) -> None:
+    """customer serves as the key here: the five rows have three."""
+    workbook = Workbook.open(write_shop(tmp_path), overrides=EVENT_ID)
+    first = lake.ingest(workbook)[0]
+    assert (first["rows_read"], first["rows_accepted"], first["rows_rejected"]) == (5, 3, 2)
+    (tmp_path / "more.csv").write_text(SHOP_CSV + "d,2024-03-05,1.00\n")
+    second = lake.ingest(workbook, "loyalty_events", [tmp_path / "more.csv"])[0]
+    assert (second["rows_read"], second["rows_accepted"], second["rows_rejected"]) == (6, 1, 5)
+    reasons = {row["reason"] for row in rows_of(workbook, "lake.rejected_rows")}
+    assert reasons == {"repeats an event that came before"}
+    assert len(rows_of(workbook, "lake.loyalty_events")) == 4
+
+
+def test_headers_that_the_contract_does_not_know_are_named(outputs: Path, tmp_path: Path) -> None:
+    csv = SHOP_CSV.replace("\n", ",x\n").replace("spent,x", "spent,mood")
+    assert lake.ingest(Workbook.open(write_shop(tmp_path, csv=csv)))[0]["unknown_columns"] == ["mood"]
+
+
+def test_column_added_later_and_column_of_another_type(outputs: Path, tmp_path: Path) -> None:
+    params = write_shop(tmp_path)
+    lake.ingest(Workbook.open(params))
+    (tmp_path / "more.csv").write_text("customer,day,spent\nd,2024-03-05,1.00\n")
+    note = "sources.loyalty_events.columns.note"
+    later = Workbook.open(params, overrides={note: {"from": "spent", "type": "text"}})
+    lake.ingest(later, "loyalty_events", [tmp_path / "more.csv"])
+    assert [row["note"] for row in rows_of(later, "lake.loyalty_events")] == [None] * 5 + ["1.00"]
+    retyped = Workbook.open(params, overrides={note: {"from": "spent", "type": "number"}})
+    with pytest.raises(lake.IngestError, match="note is of type number, and in the lake of type VARCHAR"):
+        lake.ingest(retyped)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [("a,2999-01-01,1", "lies in the future"), ("a,2024-01-01,1,gold", "is none of GOLD, SILVER")],
+)
+def test_further_reasons(outputs: Path, tmp_path: Path, line: str, reason: str) -> None:
+    line += ",SILVER" if line.count(",") == 2 else ""
+    params = write_shop(tmp_path, csv="customer,day,spent,tier\nb,2024-01-01,2,GOLD\n" + line + "\n")
+    tier = {"from": "tier", "enum": ["GOLD", "SILVER"]}
+    changes = {"sources.loyalty_events.columns.loyalty_status": tier, "sources.loyalty_events.max_rejected_share": 1}
+    workbook = Workbook.open(params, overrides=changes)
+    lake.ingest(workbook)
+    assert [row["reason"] for row in rows_of(workbook, "lake.rejected_rows")] == [reason]
+
+
+def test_csv_of_another_country(outputs: Path, tmp_path: Path) -> None:
+    params = write_shop(tmp_path)
+    (tmp_path / "purchases.csv").write_bytes("customer;day;spent\nJürgen;2024-01-03;1.234,56\n".encode("latin-1"))
+    form = {"encoding": "latin-1", "decimal": ",", "delimiter": ";"}
+    workbook = Workbook.open(params, overrides={"sources.loyalty_events.csv": form})
+    lake.ingest(workbook)
+    row = rows_of(workbook, "lake.loyalty_events")[0]
+    assert (row["membership_number"], float(row["amount"])) == ("Jürgen", 1234.56)
+
+
 def test_cdnow_comes_in_whole(cdnow: Workbook) -> None:
     batch = cdnow.query("lake.batches").iloc[0]
     assert (batch.rows_read, batch.rows_accepted, batch.rows_rejected) == (69_659, 69_659, 0)
@@ -125,3 +255,27 @@ def test_cdnow_comes_in_whole(cdnow: Workbook) -> None:
             "FROM lake.loyalty_events"
         )[0]
     assert facts == {"customers": 23_570, "zero": 80}
+
+
+def test_ledger_from_the_command_line(outputs: Path, tmp_path: Path) -> None:
+    params = str(write_shop(tmp_path))
+    (tmp_path / "more.csv").write_text("customer,day,spent,mood\nd,2024-03-05,1.00,good\n")
+
+    def clv(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [Path(sys.executable).with_name("clv"), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert clv("ingest", params).returncode == 0
+    more = clv("ingest", params, "--dataset", "loyalty_events", str(tmp_path / "more.csv"), "--json")
+    assert json.loads(more.stdout)[0]["rows_accepted"] == 1
+    assert "more.csv: columns that sources.loyalty_events does not know: mood" in more.stderr
+    wrong = clv("ingest", params, "--dataset", "members", str(tmp_path / "more.csv"))
+    assert wrong.returncode == 1
+    assert "--dataset is 'members'; allowed: with files, one of loyalty_events" in wrong.stderr
+    absent = clv("ingest", params, "--dataset", "loyalty_events", "nowhere.csv")
+    assert (absent.returncode, absent.stderr) == (1, "nowhere.csv cannot be read: No such file or directory\n")
+    assert clv("revert", params, "1").returncode == 0
+    listed = json.loads(clv("batches", params, "--json").stdout)
+    assert [(row["_batch_id"], row["status"]) for row in listed] == [(1, "reverted"), (2, "success")]
+    members = clv("sql", params, "SELECT members FROM derived.summary", "--json")
+    assert json.loads(members.stdout) == [{"members": 1}]

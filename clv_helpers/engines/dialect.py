@@ -11,7 +11,7 @@ from sqlglot import exp
 
 DIALECT = "duckdb"
 
-# The contract's column types (params.ColumnType) as SQL types. Money and miles are exact decimals, so that
+# The contract's column types (contract.ColumnType) as SQL types. Money and miles are exact decimals, so that
 # sums do not depend on the order in which an engine adds them.
 SQL_TYPES = {
     "text": "VARCHAR",
@@ -76,12 +76,14 @@ def is_in(expression: exp.Expression, values: list[Any]) -> exp.Expression:
 
 
 def bind(query: exp.Expression, bindings: dict[str, Any]) -> exp.Expression:
-    """Replace each `$name` by a literal, or by the sqlglot expression given for it.
+    """Replace each `$name` by a literal, or by the sqlglot expression given for it (a table after FROM).
 
     Raises KeyError with the name of a placeholder that has no binding.
     """
 
     def replace(node: exp.Expression) -> exp.Expression:
+        if isinstance(node, exp.Table) and isinstance(node.this, exp.Placeholder):  # FROM $name AS alias
+            return exp.alias_(bindings[node.this.name].copy(), node.alias, table=True)
         return literal(bindings[node.name]) if isinstance(node, exp.Placeholder) and node.name else node
 
     return query.transform(replace)

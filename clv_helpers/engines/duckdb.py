@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlglot import exp
 
-from clv_helpers.engines.dialect import bind, parse, table, to_sql
+from clv_helpers.engines.dialect import bind, cast, literal, parse, table, to_sql
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,9 +85,38 @@ class Session:
         ).fetchall()
         return bool(found)
 
+    def commit(self) -> None:
+        """Make what was done so far lasting, and go on in a new transaction, with the lake still held."""
+        self.connection.execute("COMMIT")
+        self.connection.execute("BEGIN")
+
+    def create_if_absent(self, name: str, columns: dict[str, str]) -> None:
+        """An empty table with columns of the contract's types, where there is none of that name."""
+        self._create_schema(name)
+        typed = exp.select(*(cast(exp.null(), kind).as_(key, quoted=True) for key, kind in columns.items()))
+        self.run(exp.Create(this=table(name), kind="TABLE", exists=True, expression=typed.where(exp.false())))
+
+    def create_temporary(self, name: str, query: exp.Expression) -> None:
+        """A table of this connection alone."""
+        temporary = exp.Properties(expressions=[exp.TemporaryProperty()])
+        target = exp.to_identifier(name)
+        self.run(exp.Create(this=target, kind="TABLE", replace=True, expression=query, properties=temporary))
+
+    def add_column(self, name: str, column_name: str, kind: str) -> None:
+        """Add an empty column of one of the contract's types."""
+        added = exp.ColumnDef(this=exp.to_identifier(column_name, quoted=True), kind=cast(exp.null(), kind).to)
+        self.run(exp.Alter(this=table(name), kind="TABLE", actions=[added]))
+
+    def type_name(self, kind: str) -> str:
+        """How this engine names one of the contract's types."""
+        return next(iter(self.columns(exp.select(cast(exp.null(), kind).as_("t")).subquery("s")).values()))
+
+    def _create_schema(self, name: str) -> None:
+        self.run(exp.Create(this=exp.Schema(this=name.split(".")[0]), kind="SCHEMA", exists=True))
+
     def create_table(self, name: str, query: exp.Expression) -> int:
         """Replace a table by the result of a query; gives its row count."""
-        self.run(exp.Create(this=exp.Schema(this=name.split(".")[0]), kind="SCHEMA", exists=True))
+        self._create_schema(name)
         self.run(exp.Create(this=table(name), kind="TABLE", replace=True, expression=query))
         # A mark of this content, by which `publish` sees whether readers have it already.
         self.connection.execute(f"COMMENT ON TABLE {to_sql(table(name))} IS '{uuid.uuid4()}'")
@@ -215,20 +244,21 @@ def _in(store: str, name: tuple[str, str]) -> exp.Table:
     return exp.table_(name[1], db=name[0], catalog=store, quoted=True)
 
 
-def scan(file: Path) -> exp.Expression:
-    """A CSV, JSON-lines or Parquet file (or a gz of the first two) as a table; CSV and JSON values come as text."""
+def scan(file: Path, delimiter: str | None = None, encoding: str = "utf-8") -> exp.Expression:
+    """A CSV, JSON-lines or Parquet file (or a gz of the first two) as a table; CSV values come as text.
+
+    The delimiter of a CSV is sniffed where it is not given.
+    """
     kind = next((s for s in reversed(file.suffixes) if s != ".gz"), "").lower()
-    path = exp.Literal.string(str(file))
-    options: list[exp.Expression] = []
+    options: dict[str, exp.Expression] = {}
     if kind == ".parquet":
         reader = "read_parquet"
     elif kind in (".json", ".jsonl", ".ndjson"):
         reader = "read_json"
     else:
         reader = "read_csv"
-        options = [_option("all_varchar", exp.true()), _option("header", exp.true())]
-    return exp.Table(this=exp.Anonymous(this=reader, expressions=[path, *options]))
-
-
-def _option(name: str, value: exp.Expression) -> exp.Expression:
-    return exp.EQ(this=exp.to_identifier(name), expression=value)
+        options = {"all_varchar": exp.true(), "header": exp.true(), "encoding": literal(encoding)}
+        if delimiter:
+            options["delim"] = literal(delimiter)
+    named = [exp.EQ(this=exp.to_identifier(name), expression=value) for name, value in options.items()]
+    return exp.Table(this=exp.Anonymous(this=reader, expressions=[literal(str(file)), *named]))

@@ -1,6 +1,17 @@
 """The ground under all stages: batches in, tables built in order and checked, then published for readers."""
 
-from clv_helpers.lake.ingest import IngestError, ingest, source_problems
+from clv_helpers.lake.ingest import batches, ingest, replay, revert, source_problems
+from clv_helpers.lake.staging import IngestError
 from clv_helpers.lake.tables import TableError, build, build_tables
 
-__all__ = ["IngestError", "TableError", "build", "build_tables", "ingest", "source_problems"]
+__all__ = [
+    "IngestError",
+    "TableError",
+    "batches",
+    "build",
+    "build_tables",
+    "ingest",
+    "replay",
+    "revert",
+    "source_problems",
+]

@@ -1,8 +1,7 @@
-"""Files become batches: each row is accepted or rejected with a reason, and none is lost."""
+"""Files become batches: each row is accepted or set aside with a reason, none is lost, none comes in twice."""
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -10,46 +9,68 @@ from typing import Any
 import duckdb
 from sqlglot import exp
 
-from clv_helpers.engines.dialect import cast, column, is_in, literal, table
-from clv_helpers.engines.duckdb import Session, scan
-from clv_helpers.params import DATASETS, EMAIL_EVENT_TYPES, Params
+from clv_helpers.contract import DATASETS, EVENT_TIME
+from clv_helpers.engines.dialect import cast, column, literal, table
+from clv_helpers.engines.duckdb import Session
+from clv_helpers.lake import ledger
+from clv_helpers.lake.staging import IngestError, found_columns, stage
 from clv_helpers.workbook import Workbook
 
-LEDGER = """
-CREATE TABLE IF NOT EXISTS lake.batches (
-    _batch_id BIGINT, dataset VARCHAR, file VARCHAR, sha256 VARCHAR,
-    rows_read BIGINT, rows_accepted BIGINT, rows_rejected BIGINT,
-    first_event_at TIMESTAMP, last_event_at TIMESTAMP, status VARCHAR, finished_at TIMESTAMP
-)"""
-REJECTED = """
-CREATE TABLE IF NOT EXISTS lake.rejected_rows (
-    _batch_id BIGINT, dataset VARCHAR, row_number BIGINT, column_name VARCHAR, value VARCHAR, reason VARCHAR
-)"""
-ENUMS = {("email_events", "event_type"): list(EMAIL_EVENT_TYPES)}
+REJECTED = {
+    "_batch_id": "integer",
+    "dataset": "text",
+    "row_number": "integer",
+    "column_name": "text",
+    "value": "text",
+    "reason": "text",
+}
+REPEATED = "repeats an event that came before"
 
 
-class IngestError(RuntimeError):
-    """A file that cannot become a batch. Nothing of it is in the lake."""
+def ingest(workbook: Workbook, dataset: str = "", files: list[Path] | None = None) -> list[dict[str, Any]]:
+    """Bring files in as one batch each: those of the params, or the ones given for one dataset.
 
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
-
-
-def ingest(workbook: Workbook) -> list[dict[str, Any]]:
-    """Bring every source file that is not in the lake yet in as one batch each.
-
-    Gives a row per file: dataset, file, batch, rows_read, rows_accepted, rows_rejected, status
-    (`success`, or `already ingested`). Each batch is one transaction: rows, rejected rows and ledger.
-    Raises IngestError where a file lacks a column, has too many bad rows, or changed since it was ingested.
+    Gives a row per file: the ledger's, with status `already ingested` for a file that is in the lake already,
+    and `unknown_columns`, the headers that the contract does not know. Rows, rejected rows and ledger of a batch
+    are one transaction. Cost: one pass over the file, and one over the lake's event keys where events have one.
+    Raises IngestError where a file cannot become a batch: its ledger row says failed, and nothing of it is visible.
     """
-    results = []
     with workbook.engine.write() as session:
-        _prepare(session, workbook.params)
-    for dataset in workbook.params.sources:
-        for file in workbook.source_files(dataset):
+        _prepare(session, workbook)
+    chosen = (
+        {dataset: files or []} if dataset else {name: workbook.source_files(name) for name in workbook.params.sources}
+    )
+    results = []
+    for name, found in chosen.items():
+        for file in found:
             with workbook.engine.write() as session:
-                results.append(_ingest_file(session, workbook, dataset, file))
+                results.append(_ingest_file(session, workbook, name, file))
     return results
+
+
+def revert(workbook: Workbook, batch: int) -> dict[str, Any]:
+    """Take a batch back: its rows leave the lake, its history stays. Gives its row of the ledger.
+
+    Raises IngestError where there is no such batch, or it is not in the lake.
+    """
+    with workbook.engine.write() as session:
+        _prepare(session, workbook)
+        return _revert(session, workbook, batch)
+
+
+def replay(workbook: Workbook, batch: int, file: Path) -> dict[str, Any]:
+    """Put a file in the place of a batch, in one transaction. Gives the new batch's row of the ledger."""
+    with workbook.engine.write() as session:
+        _prepare(session, workbook)
+        dataset = _revert(session, workbook, batch)["dataset"]
+        return _ingest_file(session, workbook, dataset, file, replaces=batch)
+
+
+def batches(workbook: Workbook) -> list[dict[str, Any]]:
+    """The ledger, a row per batch, oldest first."""
+    with workbook.engine.write() as session:
+        _prepare(session, workbook)
+        return session.rows("SELECT * FROM lake.batches ORDER BY _batch_id")
 
 
 def source_problems(workbook: Workbook) -> list[str]:
@@ -59,155 +80,134 @@ def source_problems(workbook: Workbook) -> list[str]:
     for dataset in workbook.params.sources:
         for file in workbook.source_files(dataset):
             try:
-                _columns_in_file(session, workbook.params, dataset, file)
+                found_columns(session, workbook, dataset, file)
             except IngestError as error:
                 problems.append(str(error))
     return problems
 
 
-def _prepare(session: Session, params: Params) -> None:
-    session.run("CREATE SCHEMA IF NOT EXISTS lake")
-    session.run(LEDGER)
-    session.run(REJECTED)
+def _prepare(session: Session, workbook: Workbook) -> None:
+    """Ledger, rejected rows, and every column that sql/ may name, empty where the source lacks it."""
+    ledger.create(session)
+    session.create_if_absent("lake.rejected_rows", REJECTED)
     for dataset, known in DATASETS.items():
-        # Every column that sql/ may name exists, empty where the source lacks it, so no table needs a branch.
-        kinds = {**{name: kind.rstrip("!") for name, kind in known.items()}, **params.columns(dataset)}
-        select = exp.select(*(cast(exp.null(), kind).as_(name, quoted=True) for name, kind in kinds.items()))
-        select = select.select(cast(exp.null(), "integer").as_("_batch_id")).where(exp.false())
-        session.run(exp.Create(this=table(f"lake.{dataset}"), kind="TABLE", exists=True, expression=select))
+        wanted = {name: each.type for name, each in (known | workbook.params.contract(dataset)).items()}
+        session.create_if_absent(f"lake.{dataset}", {**wanted, "_batch_id": "integer"})
+        there = session.columns(table(f"lake.{dataset}"))
+        for name, kind in wanted.items():
+            if name not in there:
+                session.add_column(f"lake.{dataset}", name, kind)
+            elif there[name] != session.type_name(kind):
+                raise IngestError(
+                    f"sources.{dataset}.columns.{name} is of type {kind}, and in the lake of type {there[name]}; "
+                    f"give the column another name, or delete {workbook.engine.lake} to begin anew"
+                )
 
 
-def _ingest_file(session: Session, workbook: Workbook, dataset: str, file: Path) -> dict[str, Any]:
+def _ingest_file(
+    session: Session, workbook: Workbook, dataset: str, file: Path, replaces: int | None = None
+) -> dict[str, Any]:
     checksum = _sha256(file)
+    done = _already_there(session, dataset, file, checksum)
+    if done:
+        return {**done, "status": "already ingested", "unknown_columns": []}
+    batch = ledger.begin(session, dataset, file.name, checksum)
+    if replaces is None:
+        session.commit()  # from here on the ledger knows of the attempt, whatever becomes of it
+    try:
+        contract, unknown = found_columns(session, workbook, dataset, file)
+        stage(session, workbook, dataset, file, contract)
+        facts = _facts(session, dataset)
+        ledger.note(session, batch, "loaded", **facts)
+        _refuse_bad_file(session, workbook, dataset, file, facts["rows_read"])
+    except IngestError as error:
+        if replaces is None:
+            ledger.note(session, batch, "failed", reason=str(error))
+            session.commit()
+        raise
+    _insert(session, dataset, batch, [each.name for each in contract])
+    reason = None if replaces is None else f"replaces batch {replaces}"
+    return {**ledger.note(session, batch, "success", reason=reason), "unknown_columns": unknown}
+
+
+def _already_there(session: Session, dataset: str, file: Path, checksum: str) -> dict[str, Any] | None:
+    """The batch that holds this very file. Raises IngestError for a file of that name with other content."""
     earlier = session.rows(
-        "SELECT _batch_id, sha256 FROM lake.batches WHERE dataset = $dataset AND file = $file AND status = 'success'",
+        "SELECT * FROM lake.batches WHERE dataset = $dataset AND status = 'success' "
+        "AND (file = $file OR sha256 = $sha256) ORDER BY _batch_id",
         dataset=dataset,
         file=file.name,
+        sha256=checksum,
     )
     same = next((batch for batch in earlier if batch["sha256"] == checksum), None)
     if earlier and not same:
+        batch = earlier[-1]["_batch_id"]
         raise IngestError(
-            f"{file.name} was ingested as batch {earlier[-1]['_batch_id']} and has changed since; "
-            f"give new rows a file name of their own, or delete {workbook.engine.lake} to begin anew"
+            f"{file.name} was ingested as batch {batch} and has changed since; give new rows a file name of their "
+            f"own, or put this file in the place of that batch: clv replay PARAMS {batch} {file.name}"
         )
-    if same:
-        ledger = "SELECT * FROM lake.batches WHERE _batch_id = $batch"
-        return {**session.rows(ledger, batch=same["_batch_id"])[0], "status": "already ingested"}
-    batch = session.scalar("SELECT COALESCE(MAX(_batch_id), 0) + 1 AS next FROM lake.batches")
-    found = _columns_in_file(session, workbook.params, dataset, file)
-    _stage(session, workbook.params, dataset, file, found)
-    counts = session.rows("SELECT COUNT(*) AS total, COUNT(_reason) AS rejected FROM staged")[0]
-    _refuse_bad_file(workbook.params, dataset, file, **counts, session=session)
-    _insert(session, dataset, batch, list(found))
-    return _write_ledger(session, batch, dataset, file, checksum)
+    return same
 
 
-def _columns_in_file(session: Session, params: Params, dataset: str, file: Path) -> dict[str, str]:
-    """Our column → header in the file. Raises IngestError where the file is unreadable or lacks one."""
-    try:
-        headers = list(session.columns(scan(file)))
-    except duckdb.Error as error:
-        reason = str(error).split("\n")[0]
-        raise IngestError(f"sources.{dataset}: {file.name} cannot be read: {reason}") from None
-    mapping = params.sources[dataset].columns
-    if mapping is None:
-        mapped = {name: name for name in DATASETS[dataset] if name in headers}
-        mapped |= {name: name for name, kind in DATASETS[dataset].items() if kind.endswith("!")}
-    else:
-        mapped = {name: spec.source for name, spec in mapping.items()}
-    for name, header in mapped.items():
-        if header not in headers:
-            raise IngestError(
-                f"sources.{dataset}.columns.{name} is read from {header!r}, which {file.name} has not; "
-                f"its columns: {', '.join(headers)}"
-            )
-    return mapped
+def _facts(session: Session, dataset: str) -> dict[str, Any]:
+    """What the ledger says of the staged rows."""
+    moment = column(EVENT_TIME) if EVENT_TIME in DATASETS[dataset] else cast(exp.null(), "timestamp")
+    return session.rows(
+        "SELECT COUNT(*) AS rows_read, COUNT(*) - COUNT(s._reason) - COUNT(r._row) AS rows_accepted, "
+        "COUNT(s._reason) + COUNT(r._row) AS rows_rejected, MIN($moment) AS first_event_at, "
+        "MAX($moment) AS last_event_at FROM staged AS s LEFT JOIN repeats AS r ON r._row = s._row",
+        moment=moment,
+    )[0]
 
 
-def _stage(session: Session, params: Params, dataset: str, file: Path, found: dict[str, str]) -> None:
-    """Temporary table `staged`: one row per row of the file, typed, with what is wrong with it if anything."""
-    kinds = params.columns(dataset)
-    raw = exp.select(exp.Window(this=exp.RowNumber()).as_("_row"), "*").from_(scan(file))
-    typed, wrong = [column("_row")], []
-    for name, header in found.items():
-        text = exp.cast(column(header), exp.DataType.build("VARCHAR"))
-        as_type = exp.TryCast(this=column(header), to=cast(exp.null(), kinds[name]).to)
-        typed.append((text if kinds[name] == "text" else as_type).as_(name, quoted=True))
-        blank = exp.EQ(this=exp.Coalesce(this=exp.Trim(this=text), expressions=[literal("")]), expression=literal(""))
-        if DATASETS[dataset].get(name, "").endswith("!"):
-            wrong.append((blank, name, text, "is empty"))
-        if kinds[name] != "text":
-            mistyped = exp.and_(exp.Not(this=blank), exp.Is(this=as_type, expression=exp.null()))
-            wrong.append((mistyped, name, text, f"is not of type {kinds[name]}"))
-        if (dataset, name) in ENUMS:
-            unknown = exp.Not(this=is_in(text.copy(), ENUMS[dataset, name]))
-            wrong.append((unknown, name, text, f"is none of {', '.join(ENUMS[dataset, name])}"))
-    typed.append(_first_true([(test, literal(name)) for test, name, _, _ in wrong]).as_("_column"))
-    typed.append(_first_true([(test, text) for test, _, text, _ in wrong]).as_("_value"))
-    typed.append(_first_true([(test, literal(reason)) for test, _, _, reason in wrong]).as_("_reason"))
-    query = exp.select(*typed).from_(raw.subquery("raw"))
-    session.run(
-        exp.Create(
-            this=exp.to_identifier("staged"),
-            kind="TABLE",
-            replace=True,
-            expression=query,
-            properties=exp.Properties(expressions=[exp.TemporaryProperty()]),
-        )
-    )
-
-
-def _first_true(branches: list[tuple[exp.Expression, exp.Expression]]) -> exp.Expression:
-    case = exp.Case()
-    for test, result in branches:
-        case = case.when(test.copy(), result.copy())
-    return case
-
-
-def _refuse_bad_file(params: Params, dataset: str, file: Path, total: int, rejected: int, session: Session) -> None:
+def _refuse_bad_file(session: Session, workbook: Workbook, dataset: str, file: Path, total: int) -> None:
+    """Repeated events are no fault of the file: only rows that break the contract count against it."""
     if total == 0:
         raise IngestError(f"{file.name} has no rows")
-    allowed = params.sources[dataset].max_rejected_share
-    if rejected > allowed * total:
+    allowed = workbook.params.sources[dataset].max_rejected_share
+    broken = session.scalar("SELECT COUNT(_reason) AS broken FROM staged")
+    if broken > allowed * total:
         first = session.rows("SELECT * FROM staged WHERE NOT _reason IS NULL ORDER BY _row LIMIT 1")[0]
         raise IngestError(
-            f"{file.name}: {rejected:,} of {total:,} rows break the contract, more than the "
+            f"{file.name}: {broken:,} of {total:,} rows break the contract, more than the "
             f"{allowed:.0%} that sources.{dataset}.max_rejected_share allows; "
             f"first row {first['_row']}: {first['_column']} {first['_value']!r} {first['_reason']}"
         )
 
 
 def _insert(session: Session, dataset: str, batch: int, names: list[str]) -> None:
-    columns = [column(name) for name in names]
-    accepted = exp.select(*columns, literal(batch)).from_("staged").where("_reason IS NULL")
-    target = exp.Schema(
-        this=table(f"lake.{dataset}"),
-        expressions=[exp.to_identifier(name, quoted=True) for name in [*names, "_batch_id"]],
+    target = [exp.to_identifier(name, quoted=True) for name in [*names, "_batch_id"]]
+    accepted = (
+        exp.select(*map(column, names), literal(batch))
+        .from_("staged")
+        .where("_reason IS NULL", "_row NOT IN (SELECT _row FROM repeats)")
     )
-    session.run(exp.Insert(this=target, expression=accepted))
+    session.run(exp.Insert(this=exp.Schema(this=table(f"lake.{dataset}"), expressions=target), expression=accepted))
     session.run(
-        "INSERT INTO lake.rejected_rows SELECT $batch, $dataset, _row, _column, _value, _reason "
-        "FROM staged WHERE NOT _reason IS NULL",
+        "INSERT INTO lake.rejected_rows "
+        "SELECT $batch, $dataset, s._row, COALESCE(s._column, 'event_id'), s._value, COALESCE(s._reason, $repeated) "
+        "FROM staged AS s LEFT JOIN repeats AS r ON r._row = s._row WHERE NOT s._reason IS NULL OR NOT r._row IS NULL",
         batch=batch,
         dataset=dataset,
+        repeated=REPEATED,
     )
 
 
-def _write_ledger(session: Session, batch: int, dataset: str, file: Path, checksum: str) -> dict[str, Any]:
-    moment = column("occurred_at") if "occurred_at" in DATASETS[dataset] else cast(exp.null(), "timestamp")
-    session.run(
-        "INSERT INTO lake.batches SELECT $batch, $dataset, $file, $sha256, COUNT(*), "
-        "COUNT(*) - COUNT(_reason), COUNT(_reason), MIN($moment), MAX($moment), 'success', $now FROM staged",
-        batch=batch,
-        dataset=dataset,
-        file=file.name,
-        sha256=checksum,
-        moment=moment,
-        now=dt.datetime.now(dt.UTC).replace(tzinfo=None),
-    )
-    return session.rows("SELECT * FROM lake.batches WHERE _batch_id = $batch", batch=batch)[0]
+def _revert(session: Session, workbook: Workbook, batch: int) -> dict[str, Any]:
+    try:
+        found = ledger.find(session, batch)
+    except KeyError:
+        raise IngestError(f"{workbook.name} has no batch {batch}; clv batches lists those it has") from None
+    if found["status"] != "success":
+        raise IngestError(f"batch {batch} ({found['file']}) is {found['status']}: there is nothing of it to take back")
+    for name in (f"lake.{found['dataset']}", "lake.rejected_rows"):
+        session.run(exp.delete(table(name), where=exp.EQ(this=column("_batch_id"), expression=literal(batch))))
+    return ledger.note(session, batch, "reverted")
 
 
 def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise IngestError(f"{file} cannot be read: {error.strerror}") from None

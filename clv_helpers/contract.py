@@ -1,0 +1,72 @@
+"""What each dataset holds: the columns that the sql/ tables know, their types, and which of them identify a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ColumnType = Literal["text", "integer", "number", "decimal", "boolean", "date", "timestamp"]
+NUMERIC: tuple[ColumnType, ...] = ("decimal", "number", "integer")
+EMAIL_EVENT_TYPES = ("sent", "delivered", "bounced", "opened", "clicked", "unsubscribed", "complained")
+
+
+@dataclass(frozen=True)
+class ColumnContract:
+    """One column as it comes in.
+
+    `header` is its name in the file; a row that lacks a `required` value, or holds none of `enum` where that is
+    given, is set aside. `identity` is the namespace in which the value identifies a person (empty: it does not).
+    """
+
+    name: str
+    header: str
+    type: ColumnType
+    required: bool = False
+    enum: tuple[str, ...] = ()
+    unit: str = ""
+    identity: str = ""
+
+
+def _known(**types: str) -> dict[str, ColumnContract]:
+    """Columns by name; a ! marks what no row may lack."""
+    return {name: ColumnContract(name, name, kind.rstrip("!"), kind.endswith("!")) for name, kind in types.items()}
+
+
+# A params file maps its own headers onto these names, and may add columns of its own.
+DATASETS: dict[str, dict[str, ColumnContract]] = {
+    "loyalty_events": _known(
+        event_id="text",
+        membership_number="text!",
+        occurred_at="timestamp!",
+        transaction_type="text",
+        transaction_details="text",
+        loyalty_status="text",
+        mileage="decimal",
+        amount="decimal",
+    ),
+    "members": _known(
+        membership_number="text!",
+        email="text",
+        first_name="text",
+        last_name="text",
+        region="text",
+        joined_on="date",
+        email_consent="boolean",
+    ),
+    "email_events": _known(
+        event_id="text",
+        message_id="text!",
+        campaign="text!",
+        audience="text",
+        membership_number="text!",
+        event_type="text!",
+        occurred_at="timestamp!",
+        bounce_type="text",
+        user_agent="text",
+    )
+    | {"event_type": ColumnContract("event_type", "event_type", "text", True, EMAIL_EVENT_TYPES)},
+}
+PRIMARY_IDENTITY = "membership_number"
+EVENT_KEY = "event_id"
+EVENT_TIME = "occurred_at"
+EVENT_DATASETS = tuple(name for name, columns in DATASETS.items() if EVENT_TIME in columns)

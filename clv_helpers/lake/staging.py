@@ -1,0 +1,130 @@
+"""From a file to the temporary table `staged`: one row per row of the file, typed, with what is wrong with it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import duckdb
+from sqlglot import exp
+
+from clv_helpers.contract import DATASETS, EVENT_KEY, EVENT_TIME, ColumnContract
+from clv_helpers.engines.dialect import bind, cast, column, is_in, literal, parse, table
+from clv_helpers.engines.duckdb import Session, scan
+from clv_helpers.params import Source
+from clv_helpers.workbook import Workbook
+
+# A clock may run ahead, and time zones differ; more than a day ahead is no event that has happened.
+TOLERANCE = dt.timedelta(days=1)
+# What is wrong with a row: the test, the column, its text, and the reason in words.
+Fault = tuple[exp.Expression, str, exp.Expression, str]
+
+REPEATS = parse("""
+    WITH good AS (
+        SELECT _row, event_id FROM staged WHERE _reason IS NULL AND NOT event_id IS NULL
+    ),
+    firsts AS (
+        SELECT event_id, MIN(_row) AS first_row FROM good GROUP BY event_id HAVING COUNT(*) > 1
+    )
+    SELECT g._row FROM good AS g JOIN firsts AS f ON f.event_id = g.event_id WHERE g._row > f.first_row
+    UNION
+    SELECT g._row FROM good AS g WHERE g.event_id IN (SELECT e.event_id FROM $lake_table AS e)
+""")
+
+
+class IngestError(RuntimeError):
+    """A file that cannot become a batch. Nothing of it is in the lake."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+def found_columns(
+    session: Session, workbook: Workbook, dataset: str, file: Path
+) -> tuple[list[ColumnContract], list[str]]:
+    """The contract's columns that the file has, and the file's headers that the contract does not know.
+
+    Raises IngestError where the file cannot be read or lacks a column.
+    """
+    source = workbook.params.sources[dataset]
+    try:
+        headers = list(session.columns(_scan(file, source)))
+    except duckdb.Error as error:
+        reason = str(error).split("\n")[0]
+        raise IngestError(f"sources.{dataset}: {file.name} cannot be read: {reason}") from None
+    contract = list(workbook.params.contract(dataset).values())
+    if source.columns is None:
+        contract = [c for c in contract if c.header in headers or c.required]
+    for each in contract:
+        if each.header not in headers:
+            raise IngestError(
+                f"sources.{dataset}.columns.{each.name} is read from {each.header!r}, which {file.name} has not; "
+                f"its columns: {', '.join(headers)}"
+            )
+    return contract, [header for header in headers if header not in {c.header for c in contract}]
+
+
+def stage(session: Session, workbook: Workbook, dataset: str, file: Path, contract: list[ColumnContract]) -> None:
+    """Make `staged`: _row (from 1), the typed columns, and _column, _value, _reason of the first fault, if any."""
+    source = workbook.params.sources[dataset]
+    raw = exp.select(exp.Window(this=exp.RowNumber()).as_("_row"), "*").from_(_scan(file, source))
+    typed, faults = [column("_row")], []
+    for each in contract:
+        text = exp.cast(column(each.header), exp.DataType.build("VARCHAR"))
+        value = _typed(each, source)
+        typed.append(value.as_(each.name, quoted=True))
+        faults += _faults(each, text, value)
+    typed.append(_first_true([(test, literal(name)) for test, name, _, _ in faults]).as_("_column"))
+    typed.append(_first_true([(test, text) for test, _, text, _ in faults]).as_("_value"))
+    typed.append(_first_true([(test, literal(reason)) for test, _, _, reason in faults]).as_("_reason"))
+    session.create_temporary("staged", exp.select(*typed).from_(raw.subquery("raw")))
+    _stage_repeats(session, dataset, contract)
+
+
+def _typed(each: ColumnContract, source: Source) -> exp.Expression:
+    """The value in the contract's type, NULL where it does not fit. A blank is no value, but for text."""
+    if each.type == "text":
+        return exp.cast(column(each.header), exp.DataType.build("VARCHAR"))
+    value: exp.Expression = column(each.header)
+    if source.csv.decimal == "," and each.type in ("decimal", "number"):
+        value = exp.cast(value, exp.DataType.build("VARCHAR"))
+        for old, new in ((".", ""), (",", ".")):
+            value = exp.func("REPLACE", value, literal(old), literal(new))
+    return exp.TryCast(this=value, to=cast(exp.null(), each.type).to)
+
+
+def _faults(each: ColumnContract, text: exp.Expression, value: exp.Expression) -> list[Fault]:
+    """What can be wrong with a column, the plainest first."""
+    blank = exp.EQ(this=exp.Coalesce(this=exp.Trim(this=text), expressions=[literal("")]), expression=literal(""))
+    faults: list[Fault] = []
+    if each.required:
+        faults.append((blank, each.name, text, "is empty"))
+    if each.type != "text":
+        mistyped = exp.and_(exp.not_(blank), exp.Is(this=value, expression=exp.null()))
+        faults.append((mistyped, each.name, text, f"is not of type {each.type}"))
+    if each.enum:
+        unknown = exp.and_(exp.not_(blank), exp.not_(is_in(text.copy(), list(each.enum))))
+        faults.append((unknown, each.name, text, f"is none of {', '.join(each.enum)}"))
+    if each.name == EVENT_TIME:
+        latest = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0) + TOLERANCE
+        faults.append((exp.GT(this=value, expression=literal(latest)), each.name, text, "lies in the future"))
+    return faults
+
+
+def _stage_repeats(session: Session, dataset: str, contract: list[ColumnContract]) -> None:
+    """Temporary table `repeats`: the _row of each event whose key came before, in this file or in the lake."""
+    if EVENT_KEY not in {each.name for each in contract} or EVENT_KEY not in DATASETS[dataset]:
+        session.create_temporary("repeats", exp.select(cast(exp.null(), "integer").as_("_row")).where(exp.false()))
+        return
+    session.create_temporary("repeats", bind(REPEATS, {"lake_table": table(f"lake.{dataset}")}))
+
+
+def _scan(file: Path, source: Source) -> exp.Expression:
+    return scan(file, source.csv.delimiter, source.csv.encoding)
+
+
+def _first_true(branches: list[tuple[exp.Expression, exp.Expression]]) -> exp.Expression:
+    case = exp.Case()
+    for test, result in branches:
+        case = case.when(test.copy(), result.copy())
+    return case
