@@ -39,6 +39,49 @@ def batches(ingested: list[dict[str, Any]]) -> Shown:
     )
 
 
+def contract(workbook: Workbook) -> Shown:
+    """The columns of each dataset: what they must hold, and in which namespace they identify a person."""
+    rows = [
+        {
+            "dataset": dataset,
+            "column": each.name,
+            "header": each.header,
+            "type": each.type,
+            "rule": "needed" if each.required else "",
+            "values": ", ".join(each.enum),
+            "identity": each.identity,
+        }
+        for dataset in workbook.params.sources
+        for each in workbook.params.contract(dataset).values()
+    ]
+    shown = show.table(
+        rows,
+        dataset="Dataset",
+        column="Column",
+        header="Read from",
+        type="Type",
+        rule="Rule",
+        values="Allowed values",
+        identity="Identifies in",
+    )
+    return show.folded(shown, f"{len(rows)} columns in {len(workbook.params.sources)} datasets")
+
+
+def rejected(workbook: Workbook) -> Shown:
+    """What was set aside and why, in counts."""
+    rows = workbook.query("derived.rejected_reason", order_by="dataset, column_name, reason")
+    if rows.empty:
+        return show.note("Every row that was read kept the contract: nothing was set aside.")
+    return show.table(
+        rows,
+        dataset="Dataset",
+        column_name="Column",
+        reason="The value",
+        rejected_rows="Rows|,.0f",
+        batches="Batches|,.0f",
+    )
+
+
 def deciles(workbook: Workbook, lookback_months: int = 12) -> Shown:
     """Sizes and edges of the deciles over all members, for one look-back (0 = lifetime)."""
     rows = workbook.query(

@@ -83,6 +83,12 @@ def table(rows: pd.DataFrame | list[dict[str, Any]], /, **columns: str) -> Shown
     return Shown({"text/html": body, "text/plain": f"{len(frame)} rows"})
 
 
+def folded(shown: Shown, summary: str) -> Shown:
+    """The same behind a line to click on: for what is long and looked up rather than read."""
+    body = f"<details><summary>{html.escape(summary)}</summary>{shown.bundle['text/html']}</details>"
+    return Shown({**shown.bundle, "text/html": body})
+
+
 def _cell(value: Any, form: str = "") -> str:
     import pandas as pd
 

@@ -1,0 +1,90 @@
+"""The contract, written out: what the ingestion accepts, JSON Schema accepts too, and the other way round."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from clv_helpers import lake
+from clv_helpers.workbook import ROOT, Workbook
+from conftest import SMALL, write_shop
+
+GOOD = {"membership_number": "a", "occurred_at": "2024-01-03T00:00:00Z", "amount": 10.5}
+
+
+def validator(workbook: Workbook, dataset: str) -> jsonschema.Validator:
+    schema = lake.json_schema(workbook, dataset)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+
+
+@pytest.mark.parametrize(
+    ("change", "valid"),
+    [
+        ({}, True),
+        ({"amount": None}, True),
+        ({"loyalty_status": "GOLD"}, True),
+        ({"membership_number": None}, False),
+        ({"amount": "ten"}, False),
+        ({"occurred_at": "2024-01-03"}, True),
+        ({"occurred_at": "2024-01-03 10:00:00.5+01:00"}, True),
+        ({"occurred_at": "January"}, False),
+        ({"loyalty_status": "BRONZE"}, False),
+    ],
+)
+def test_json_schema(tmp_path: Path, change: dict, valid: bool) -> None:
+    tier = {"sources.loyalty_events.columns.loyalty_status": {"from": "tier", "enum": ["GOLD", "SILVER"]}}
+    workbook = Workbook.open(write_shop(tmp_path), overrides=tier)
+    assert validator(workbook, "loyalty_events").is_valid({**GOOD, **change}) == valid
+
+
+def test_rows_of_the_lake_fit_their_schema(airline: Workbook) -> None:
+    for dataset in airline.params.sources:
+        check = validator(airline, dataset)
+        with airline.engine.write() as session:
+            rows = session.rows(f"SELECT * FROM lake.{dataset} LIMIT 200")
+        for row in rows:
+            check.validate({name: in_json(value) for name, value in row.items()})
+
+
+def in_json(value: object) -> object:
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def test_xdm_documents(tmp_path: Path) -> None:
+    changes = {
+        **SMALL,
+        "sources.members.columns": {"membership_number": "id", "email": {"from": "mail", "identity": "Email"}},
+    }
+    workbook = Workbook.open(ROOT / "params" / "airline.yml", overrides=changes)
+    profile = lake.xdm_schema(workbook, "members")
+    assert profile["schema"]["meta:class"].endswith("/context/profile")
+    assert profile["schema"]["meta:immutableTags"] == ["union"]
+    assert profile["schema"]["allOf"][1] == {"$ref": profile["fieldGroup"]["$id"]}
+    primary, further = profile["descriptors"]
+    assert (primary["xdm:sourceProperty"], primary["xdm:namespace"]) == ("/_airline/membership_number", "LoyaltyNumber")
+    assert primary["xdm:isPrimary"] and not further["xdm:isPrimary"]
+    assert further["xdm:namespace"] == "Email"
+    events = lake.xdm_schema(workbook, "loyalty_events")
+    assert events["schema"]["meta:class"].endswith("/context/experienceevent")
+    fields = events["fieldGroup"]["definitions"]["fields"]["properties"]["_airline"]
+    assert fields["required"] == ["membership_number", "occurred_at"]
+    assert fields["properties"]["occurred_at"] == {"type": "string", "format": "date-time"}
+
+
+def test_not_enabled_for_the_profile(tmp_path: Path) -> None:
+    workbook = Workbook.open(write_shop(tmp_path), overrides={"sources.loyalty_events.profile_enabled": False})
+    assert lake.xdm_schema(workbook, "loyalty_events")["schema"]["meta:immutableTags"] == []
+
+
+def test_files(outputs: Path, tmp_path: Path) -> None:
+    workbook = Workbook.open(write_shop(tmp_path))
+    files = lake.write_schemas(workbook)
+    assert [file.name for file in files] == ["loyalty_events.schema.json", "loyalty_events.xdm.json"]
+    assert json.loads(files[0].read_text()) == lake.json_schema(workbook, "loyalty_events")
