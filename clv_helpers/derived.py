@@ -96,6 +96,7 @@ def deciles(workbook: Workbook, lookback_months: int = 12) -> Shown:
         highest_value=f"To ({unit})|,.0f",
         mean=f"Mean ({unit})|,.0f",
         share="Share of value|.1%",
+        ties_crossing="Tied across its lower edge|,.0f",
     )
 
 

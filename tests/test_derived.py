@@ -126,3 +126,20 @@ def test_as_of_leaves_the_future_out(airline: Workbook, outputs) -> None:
     assert str(summary.last_event_on.date()) <= "2024-03-14"
     assert earlier.query("derived.lookback")["ends_before"].unique() == pd.Timestamp("2024-03-01")
     assert lake.ingest(earlier)[0]["status"] == "already ingested"
+
+
+@pytest.mark.parametrize("name", ["airline", "cdnow"])
+def test_ties_at_the_edges_are_counted(name: str, request: pytest.FixtureRequest) -> None:
+    workbook = request.getfixturevalue(name)
+    deciles = workbook.query("derived.member_decile")
+    found = workbook.query("derived.decile_edge").set_index(["category", "lookback_months", "decile"]).sort_index()
+    crossing = 0
+    for (category, lookback), group in deciles.groupby(["category", "lookback_months"]):
+        for decile in sorted(group["decile"].unique()):
+            edge = group.loc[group["decile"] == decile, "value"].min()
+            follows = (group.loc[group["decile"] == decile + 1, "value"] == edge).any()
+            expected = (group["value"] == edge).sum() if follows else 0
+            assert found.loc[(category, lookback, decile), "ties_crossing"] == expected
+            crossing += expected
+        assert found.loc[(category, lookback), "fewer_than_ten"].eq(len(group) < 10).all()
+    assert crossing > 0
