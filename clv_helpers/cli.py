@@ -14,7 +14,7 @@ from clv_helpers import chain
 from clv_helpers.engines.duckdb import LakeBusyError
 from clv_helpers.params import ParamsError, Problem, Simulation, parse_value
 from clv_helpers.report import ReportError
-from clv_helpers.workbook import Workbook
+from clv_helpers.workbook import NothingToCompute, Workbook
 
 app = typer.Typer(help="Customer lifetime value, from the signals to the campaign's results.", no_args_is_help=True)
 Params = Annotated[Path, typer.Argument(help="the workbook's params file, such as params/airline.yml")]
@@ -186,7 +186,7 @@ def main() -> None:
         app()
     except (
         ParamsError, chain.ChainError, ReportError, LakeBusyError, IngestError, TableError, QueryError,
-        FileNotFoundError,
+        NothingToCompute, FileNotFoundError,
     ) as error:  # fmt: skip
         print(error, file=sys.stderr)
         sys.exit(1)

@@ -29,6 +29,13 @@ class StageSkipped(Exception):
         return [str(self)]
 
 
+class NothingToCompute(ValueError):
+    """There is no event before the day as of which everything is to be computed."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
 def outputs_folder() -> Path:
     """Where workbooks keep their tables and runs: $CLV_OUTPUTS_DIR, else outputs/ of this checkout."""
     return Path(os.environ.get("CLV_OUTPUTS_DIR") or ROOT / "outputs").resolve()
@@ -106,14 +113,22 @@ class Workbook:
         return files
 
     def as_of(self, session: Session) -> dt.date:
-        """The day as of which everything is computed: as the params say, or the day after the last event."""
+        """The day as of which everything is computed: as the params say, or the day after the last event.
+
+        Raises NothingToCompute where no loyalty event lies before it.
+        """
+        first = session.scalar("SELECT MIN(occurred_at) AS first FROM lake.loyalty_events")
+        if first is None:
+            raise NothingToCompute(f"{self.name}: there are no loyalty events in the lake yet; ingest some first")
         if self.params.as_of != LATEST:
+            if first.date() >= self.params.as_of:
+                raise NothingToCompute(
+                    f"{self.name}: as_of is {self.params.as_of}, and the first loyalty event is on {first.date()}; "
+                    "allowed: a later day, or latest"
+                )
             return self.params.as_of
         last = [session.scalar(f"SELECT MAX(occurred_at) AS last FROM lake.{name}") for name in EVENT_DATASETS]
-        known = [moment for moment in last if moment is not None]
-        if not known:
-            raise ValueError(f"{self.name}: there are no events yet, so there is no day to compute as of")
-        return max(known).date() + dt.timedelta(days=1)
+        return max(moment for moment in last if moment is not None).date() + dt.timedelta(days=1)
 
     def bindings(self, session: Session) -> dict[str, Any]:
         """What the `$names` in the sql/ tables stand for in this workbook."""

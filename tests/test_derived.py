@@ -143,3 +143,29 @@ def test_ties_at_the_edges_are_counted(name: str, request: pytest.FixtureRequest
             crossing += expected
         assert found.loc[(category, lookback), "fewer_than_ten"].eq(len(group) < 10).all()
     assert crossing > 0
+
+
+def test_nothing_before_as_of_is_said_in_a_sentence(outputs, tmp_path) -> None:
+    from clv_helpers import lake
+    from clv_helpers.workbook import NothingToCompute
+    from conftest import write_shop
+
+    early = Workbook.open(write_shop(tmp_path), as_of="2020-01-01")
+    lake.ingest(early)
+    with pytest.raises(NothingToCompute, match="as_of is 2020-01-01, and the first loyalty event is on 2024-01-03"):
+        lake.build(early, "derived")
+    lake.revert(early, 1)
+    with pytest.raises(NothingToCompute, match="no loyalty events in the lake yet"):
+        lake.build(early, "derived")
+
+
+def test_moments_with_an_offset_become_utc(outputs, tmp_path) -> None:
+    from clv_helpers import lake
+    from conftest import write_shop
+
+    csv = "customer,day,spent\na,2024-01-03T00:30:00+02:00,1\nb,2024-01-03 10:00:00Z,2\nc,2024-01-03 23:59:59,3\n"
+    workbook = Workbook.open(write_shop(tmp_path, csv=csv))
+    lake.ingest(workbook)
+    lake.build(workbook, "derived")
+    days = workbook.query("derived.member_day", order_by="membership_number")["day"].dt.strftime("%m-%d")
+    assert list(days) == ["01-02", "01-03", "01-03"]

@@ -208,6 +208,7 @@ class DuckDBEngine:
         while True:
             connection = duckdb.connect()
             try:
+                connection.execute("SET TimeZone = 'UTC'")
                 connection.execute(attach)
                 connection.execute("USE store")
                 return connection

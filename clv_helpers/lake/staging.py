@@ -16,6 +16,13 @@ from clv_helpers.workbook import Workbook
 
 # A clock may run ahead, and time zones differ; more than a day ahead is no event that has happened.
 TOLERANCE = dt.timedelta(days=1)
+HOW_TO_WRITE = {
+    "decimal": " (written like 1234.5; with csv.decimal ',' like 1234,5)",
+    "number": " (written like 1234.5; with csv.decimal ',' like 1234,5)",
+    "date": " (written like 2024-01-31)",
+    "timestamp": " (written like 2024-01-31 or 2024-01-31 18:30:00)",
+    "boolean": " (written true or false)",
+}
 # What is wrong with a row: the test, the column, its text, and the reason in words.
 Fault = tuple[exp.Expression, str, exp.Expression, str]
 
@@ -90,6 +97,9 @@ def _typed(each: ColumnContract, source: Source) -> exp.Expression:
         value = exp.cast(value, exp.DataType.build("VARCHAR"))
         for old, new in ((".", ""), (",", ".")):
             value = exp.func("REPLACE", value, literal(old), literal(new))
+    if each.type == "timestamp":  # the session's time zone is UTC, so a time without an offset stays as it is
+        moment = exp.TryCast(this=value, to=exp.DataType.build("TIMESTAMPTZ"))
+        return exp.AtTimeZone(this=moment, zone=literal("UTC"))
     return exp.TryCast(this=value, to=cast(exp.null(), each.type).to)
 
 
@@ -101,7 +111,7 @@ def _faults(each: ColumnContract, text: exp.Expression, value: exp.Expression) -
         faults.append((blank, each.name, text, "is empty"))
     if each.type != "text":
         mistyped = exp.and_(exp.not_(blank), exp.Is(this=value, expression=exp.null()))
-        faults.append((mistyped, each.name, text, f"is not of type {each.type}"))
+        faults.append((mistyped, each.name, text, f"is not of type {each.type}{HOW_TO_WRITE.get(each.type, '')}"))
     if each.enum:
         unknown = exp.and_(exp.not_(blank), exp.not_(is_in(text.copy(), list(each.enum))))
         faults.append((unknown, each.name, text, f"is none of {', '.join(each.enum)}"))
