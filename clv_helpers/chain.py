@@ -161,16 +161,18 @@ def _execute(workbook: Workbook, record: RunRecord, folder: Path, stage: int) ->
 
 
 def _mark_skipped(file: Path, reason: str) -> None:
-    """A skipped stage is no failure: in place of papermill's error banners the notebook says why."""
+    """A skipped stage is no failure: in place of papermill's error banners the notebook says why, and ends there."""
     import nbformat
     from papermill.execute import remove_error_markers
 
     from clv_helpers.show import note
 
     notebook = remove_error_markers(nbformat.read(file, as_version=4))
-    for cell in notebook.cells:
+    for position, cell in enumerate(notebook.cells, 1):
         if any(output.output_type == "error" for output in cell.get("outputs", [])):
             cell.outputs = [nbformat.v4.new_output("display_data", note(reason).bundle)]
+            notebook.cells = notebook.cells[:position]
+            break
     write_atomically(file, nbformat.writes(notebook))
 
 

@@ -247,6 +247,8 @@ def _encode(channel: Any, field: Channel, rows: pd.DataFrame) -> Any:
     axis: dict[str, Any] = {"title": _title(field), "labelLimit": 240, "grid": kind == "quantitative"}
     if field.format:
         axis["format"] = field.format
+    if kind == "quantitative":
+        axis["tickCount"] = 6
     if channel is alt.X and kind == "nominal":  # long names stand on several lines rather than on each other
         axis |= {"labelAngle": 0, "labelExpr": "split(datum.label, ' ')"}
     if channel is alt.X and kind == "ordinal":
