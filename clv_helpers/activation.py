@@ -11,8 +11,8 @@ from sqlglot import exp
 from clv_helpers import show
 from clv_helpers.charts import Channel, Widget, draw
 from clv_helpers.engines.dialect import is_in, literal, table
-from clv_helpers.engines.duckdb import Session
-from clv_helpers.lake import build_tables
+from clv_helpers.engines.session import Session
+from clv_helpers.lake import refresh_tables
 from clv_helpers.params import Activation, ParamsError, Problem
 from clv_helpers.show import Shown
 from clv_helpers.workbook import StageSkipped, Workbook
@@ -32,13 +32,12 @@ def decide(workbook: Workbook) -> None:
     """
     if not workbook.params.activations:
         raise StageSkipped("Stage 5 is skipped: this workbook plans no activation (activations in its params).")
-    with workbook.engine.write() as session:
+    with workbook.engine.write(publish=True) as session:
         _check_names(session, workbook)
         session.create_table("activation.plan", _plan(workbook))
         session.run(LEDGER)
         bindings = {**workbook.bindings(session), "has_mandatory": _has_mandatory(workbook)}
-        build_tables(session, bindings, "activation")
-    workbook.engine.publish()
+        refresh_tables(session, bindings, "activation")
 
 
 def waterfall(workbook: Workbook) -> Shown:
@@ -64,11 +63,10 @@ def export(workbook: Workbook) -> list[dict[str, Any]]:
     The file appears whole or not at all; its ledger row (activation.export) is committed after it.
     """
     results = []
-    with workbook.engine.write() as session:
+    with workbook.engine.write(publish=True) as session:
         as_of = workbook.as_of(session)
         for activation in workbook.params.activations:
             results.append(_export_one(session, workbook, activation, as_of))
-    workbook.engine.publish()
     return results
 
 

@@ -10,7 +10,7 @@ from sqlglot import exp
 from clv_helpers import show, specs
 from clv_helpers.charts import Channel, Widget, draw
 from clv_helpers.engines.dialect import column, is_in, literal, table, to_sql
-from clv_helpers.lake import build_tables
+from clv_helpers.lake import refresh_tables
 from clv_helpers.params import ParamsError, Problem, Strict
 from clv_helpers.show import Shown
 from clv_helpers.workbook import Workbook
@@ -142,13 +142,12 @@ def evaluate(workbook: Workbook) -> None:
         where = f"YAML files in {workbook.specs}/audiences"
         raise ParamsError(str(workbook.file), [Problem("audiences", "none", where)])
     described = [_description(name, load(workbook, name)) for name in found]
-    with workbook.engine.write() as session:
+    with workbook.engine.write(publish=True) as session:
         fields = list(session.columns(table("profile.member")))
         members = [to_query(workbook, name, fields) for name in found]
         session.create_table("audiences.membership", _union_all(members))
         session.create_table("audiences.dim_audience", _union_all(described))
-        build_tables(session, workbook.bindings(session), "audiences")
-    workbook.engine.publish()
+        refresh_tables(session, workbook.bindings(session), "audiences")
 
 
 def _union_all(queries: list[exp.Select]) -> exp.Expression:

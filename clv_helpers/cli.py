@@ -17,6 +17,7 @@ from clv_helpers.report import ReportError
 from clv_helpers.workbook import NothingToCompute, Workbook
 
 app = typer.Typer(help="Customer lifetime value, from the signals to the campaign's results.", no_args_is_help=True)
+FOLLOWING = ("derived", "profile", "insights")  # the tables that follow the batches by themselves
 Params = Annotated[Path, typer.Argument(help="the workbook's params file, such as params/airline.yml")]
 AsOf = Annotated[str, typer.Option("--as-of", help="compute as of this day (2025-07-01), or latest")]
 Set = Annotated[list[str], typer.Option("--set", help="key=value: change the params for this run (repeatable)")]
@@ -96,6 +97,19 @@ def ingest(
 
 
 @app.command()
+def refresh(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = False) -> None:  # noqa: B006
+    """Bring the tables of stages 1 and 2 up to date with the batches: only what changed is computed anew."""
+    from clv_helpers import lake
+
+    rows = lake.refresh(Workbook.open(params, as_of, _changes(params, changes)), *FOLLOWING)
+    if as_json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    for row in rows:
+        print(f"{row['table']:<34} {row['mode']:<10} {row['rows']:>12,} rows {row['seconds']:>9.3f} s")
+
+
+@app.command()
 def batches(params: Params, as_json: Json = False) -> None:
     """The ledger: every batch, and where it stands."""
     from clv_helpers import lake
@@ -110,7 +124,7 @@ def revert(params: Params, batch: int, as_json: Json = False) -> None:
 
     workbook = Workbook.open(params)
     row = lake.revert(workbook, batch)
-    lake.build(workbook, "derived", "profile", "insights")
+    lake.refresh(workbook, *FOLLOWING)
     _print_batches([row], as_json)
 
 
@@ -121,7 +135,7 @@ def replay(params: Params, batch: int, file: Path, as_json: Json = False) -> Non
 
     workbook = Workbook.open(params)
     row = lake.replay(workbook, batch, file)
-    lake.build(workbook, "derived", "profile", "insights")
+    lake.refresh(workbook, *FOLLOWING)
     _print_batches([row], as_json)
 
 

@@ -14,7 +14,8 @@ from sqlglot import exp
 
 from clv_helpers.contract import EVENT_DATASETS
 from clv_helpers.engines.dialect import column, is_in, literal, table
-from clv_helpers.engines.duckdb import DuckDBEngine, Session
+from clv_helpers.engines.duckdb import DuckDBEngine
+from clv_helpers.engines.session import Session
 from clv_helpers.params import LATEST, Measure, Params, ParamsError, Problem, expand, load_params
 
 ROOT = Path(__file__).resolve().parent.parent

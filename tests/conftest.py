@@ -57,8 +57,8 @@ def build_all(workbook: Workbook) -> Workbook:
     """All stages' tables, without notebooks."""
     simulate.make_sources(workbook)
     lake.ingest(workbook)
-    lake.build(workbook, "derived", "profile")
-    lake.build(workbook, "insights")
+    lake.refresh(workbook, "derived", "profile")
+    lake.refresh(workbook, "insights")
     audiences.evaluate(workbook)
     activation.decide(workbook)
     if workbook.has("email_events"):

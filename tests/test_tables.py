@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import sqlglot
 
-from clv_helpers.engines.dialect import to_sql
+from clv_helpers import lake
+from clv_helpers.engines.dialect import table, to_sql
 from clv_helpers.lake import tables
 from clv_helpers.lake.tables import SQL_FOLDER, TableError, read_table, read_tables
 from clv_helpers.workbook import Workbook
@@ -37,7 +38,7 @@ def test_no_table_asks_for_the_clock_and_all_parse_in_spark(each: tables.Table) 
 @pytest.mark.parametrize("each", ALL, ids=lambda each: each.name)
 def test_table_is_built_and_its_columns_are_documented_by_name(each: tables.Table, airline: Workbook) -> None:
     with airline.engine.read() as session:
-        columns = session.columns(tables.table(each.name))
+        columns = session.columns(table(each.name))
     assert set(each.key) <= set(columns)
 
 
@@ -77,5 +78,5 @@ def test_broken_key_keeps_the_last_good_tables(
     monkeypatch.setattr(tables, "SQL_FOLDER", tmp_path)
     before = airline.engine.published.stat()
     with pytest.raises(TableError, match=says):
-        tables.build(airline, "own")
+        lake.refresh(airline, "own")
     assert airline.engine.published.stat() == before

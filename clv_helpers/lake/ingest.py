@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from clv_helpers.contract import DATASETS, EVENT_TIME
 from clv_helpers.engines.dialect import cast, column, literal, table
-from clv_helpers.engines.duckdb import Session
+from clv_helpers.engines.session import Session
 from clv_helpers.lake import ledger
 from clv_helpers.lake.staging import IngestError, found_columns, stage
 from clv_helpers.workbook import Workbook

@@ -8,7 +8,7 @@ from typing import Any
 from sqlglot import exp
 
 from clv_helpers.engines.dialect import bind, cast, column, literal, table
-from clv_helpers.engines.duckdb import Session
+from clv_helpers.engines.session import Session
 from clv_helpers.lake.tables import SQL_FOLDER, read_table
 
 STEPS = ("loading", "loaded", "success", "failed", "reverted")

@@ -10,7 +10,8 @@ from sqlglot import exp
 
 from clv_helpers.contract import DATASETS, EVENT_KEY, EVENT_TIME, ColumnContract
 from clv_helpers.engines.dialect import bind, cast, column, is_in, literal, parse, table
-from clv_helpers.engines.duckdb import Session, scan
+from clv_helpers.engines.duckdb import scan
+from clv_helpers.engines.session import Session
 from clv_helpers.params import Source
 from clv_helpers.workbook import Workbook
 

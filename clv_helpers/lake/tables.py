@@ -1,20 +1,18 @@
-"""A table is a file: sql/<schema>/<table>.sql, built in the order that the SQL itself tells, then checked."""
+"""A table is a file: sql/<schema>/<table>.sql. Its header says what a row is, and how the table is kept fresh."""
 
 from __future__ import annotations
 
+import functools
 import re
-import time
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any
 
 from sqlglot import exp
 from sqlglot.errors import ParseError
 
-from clv_helpers.engines.dialect import bind, column, parse, table
-from clv_helpers.engines.duckdb import Session
-from clv_helpers.workbook import Workbook
+from clv_helpers.engines.dialect import column, parse
+from clv_helpers.engines.session import Session
 
 SQL_FOLDER = Path(__file__).resolve().parent.parent / "sql"
 
@@ -28,12 +26,21 @@ class TableError(RuntimeError):
 
 @dataclass(frozen=True)
 class Table:
-    """One file of sql/: its name, what one row is, the columns of its key, and its query."""
+    """One file of sql/: its name, what one row is, the columns of its key, its query, and how it is kept fresh.
+
+    `Refresh: full` (where the header says nothing) builds it anew when one of its inputs changed; `view` makes a
+    view. `by <columns>` folds anew only the parts, named by these columns of the key, to which changed rows belong:
+    each output row must come from input rows of its own part alone. A part's columns are those of the input, or of
+    the CTE named after `through`.
+    """
 
     name: str
     one_row: str
     key: tuple[str, ...]
     query: exp.Expression
+    refresh: str = "full"
+    part: tuple[str, ...] = ()
+    through: str = ""
 
     @property
     def depends_on(self) -> set[str]:
@@ -45,17 +52,34 @@ class Table:
 
 def read_table(file: Path) -> Table:
     """Read one table file. Raises TableError where its header or its SQL is wrong."""
+    return _read_table(file, file.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=200)
+def _read_table(file: Path, _: int) -> Table:
     text = file.read_text(encoding="utf-8")
     name = f"{file.parent.name}.{file.stem}"
-    header = dict(re.findall(r"^-- (One row|Key): (.+)$", text, flags=re.MULTILINE))
-    if set(header) != {"One row", "Key"}:
+    header = dict(re.findall(r"^-- (One row|Key|Refresh): (.+)$", text, flags=re.MULTILINE))
+    if not {"One row", "Key"} <= set(header):
         raise TableError(f"{file.name}: the header needs the lines '-- One row: …' and '-- Key: …'")
     try:
         query = parse(text)
     except ParseError as error:
         detail = error.errors[0]
         raise TableError(f"{file.name}, line {detail['line']}: {detail['description']}") from None
-    return Table(name, header["One row"], tuple(re.split(r",\s*", header["Key"])), query)
+    key = tuple(re.split(r",\s*", header["Key"]))
+    return Table(name, header["One row"], key, query, *_refresh(file, header.get("Refresh", "full"), key, query))
+
+
+def _refresh(file: Path, text: str, key: tuple[str, ...], query: exp.Expression) -> tuple[str, tuple[str, ...], str]:
+    """The header's Refresh line: the way, the columns of a part, and the CTE through which rows get them."""
+    found = re.fullmatch(r"(full|view)|by ([\w, ]+?)(?: through (\w+))?", text)
+    part = tuple(re.split(r",\s*", found[2])) if found and found[2] else ()
+    through = (found[3] or "") if found else ""
+    if not found or not set(part) <= set(key) or (through and through not in {cte.alias for cte in query.ctes}):
+        allowed = "full, view, or: by columns of the key, and through a CTE"
+        raise TableError(f"{file.name}: Refresh is {text!r}; allowed: {allowed}")
+    return found[1] or "by", part, through
 
 
 def read_tables(*schemas: str) -> list[Table]:
@@ -69,36 +93,14 @@ def read_tables(*schemas: str) -> list[Table]:
         raise TableError(f"these tables need each other in a circle: {' → '.join(error.args[1])}") from None
 
 
-def build(workbook: Workbook, *schemas: str) -> list[dict[str, Any]]:
-    """Build all tables of these schemas in one transaction, check their keys, and publish.
-
-    Gives a row per table: table, one_row, rows, seconds. Cost: one pass of the engine over the day roll-up
-    per table, whatever Python does; on an error the last published tables stay as they were.
-    """
-    with workbook.engine.write() as session:
-        built = build_tables(session, workbook.bindings(session), *schemas)
-    workbook.engine.publish()
-    return built
-
-
-def build_tables(session: Session, bindings: dict[str, Any], *schemas: str) -> list[dict[str, Any]]:
-    """Build and check tables within the caller's transaction. Raises TableError."""
-    built = []
-    for each in read_tables(*schemas):
-        started = time.perf_counter()
-        rows = session.create_table(each.name, bind(each.query, bindings))
-        _check_key(session, each)
-        seconds = round(time.perf_counter() - started, 3)
-        built.append({"table": each.name, "one_row": each.one_row, "rows": rows, "seconds": seconds})
-    return built
-
-
-def _check_key(session: Session, each: Table) -> None:
+def check_key(session: Session, each: Table, source: exp.Expression) -> None:
+    """Raise TableError where rows of the table share a key or lack it."""
     keys = [column(name) for name in each.key]
-    grouped = exp.select(*keys).from_(table(each.name)).group_by(*keys).having("COUNT(*) > 1")
-    repeated = session.count(grouped.subquery("repeated"))
+    repeated = session.count(
+        exp.select(*keys).from_(source.copy()).group_by(*keys).having("COUNT(*) > 1").subquery("r")
+    )
     empty = exp.or_(*(exp.Is(this=key, expression=exp.null()) for key in keys))
-    nulls = session.count(exp.select("*").from_(table(each.name)).where(empty).subquery("empty"))
+    nulls = session.count(exp.select("*").from_(source.copy()).where(empty).subquery("empty"))
     if repeated or nulls:
         key = ", ".join(each.key)
         raise TableError(f"{each.name}: its key ({key}) repeats {repeated:,} times and is empty {nulls:,} times")

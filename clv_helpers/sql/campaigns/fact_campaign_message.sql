@@ -2,6 +2,7 @@
 -- mail privacy proxy sends; a message opened by both counts as opened by a person.
 -- One row: a message.
 -- Key: message_id
+-- Refresh: by message_id
 SELECT
     message_id,
     MIN(campaign) AS campaign,

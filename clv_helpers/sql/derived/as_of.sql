@@ -4,7 +4,6 @@
 SELECT
     $as_of AS as_of,
     COUNT(*) AS loyalty_events,
-    COUNT(DISTINCT membership_number) AS members,
     CAST(MIN(occurred_at) AS DATE) AS first_event_on,
     CAST(MAX(occurred_at) AS DATE) AS last_event_on
 FROM lake.loyalty_events

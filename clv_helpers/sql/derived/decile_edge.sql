@@ -4,6 +4,7 @@
 -- than ten deciles, and decile 1 is not the top tenth.
 -- One row: a decile in one category and look-back.
 -- Key: category, lookback_months, decile
+-- Refresh: by lookback_months
 WITH edges AS (
     SELECT
         category,

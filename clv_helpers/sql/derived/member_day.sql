@@ -1,16 +1,19 @@
 -- The ground floor: raw events folded once. Deciles, recency and frequency, months: all come from here.
 -- value: the measure that deciles rank, of the transaction types that count as value.
--- spend: what the purchases of that day cost; purchases: how many there were.
+-- spend: what the purchases of that day cost; purchases: how many there were. last_at: the day's last event (UTC).
+-- Sums are exact decimals, so that they do not depend on the order in which events come.
 -- One row: a member's day in one category.
 -- Key: membership_number, day, category
+-- Refresh: by membership_number, day through counted
 WITH counted AS (
     SELECT
         membership_number,
         CAST(occurred_at AS DATE) AS day,
         COALESCE($category, $no_category) AS category,
-        CASE WHEN $counts_as_value THEN $value_column END AS value,
-        CASE WHEN $counts_as_purchase THEN $spend_column END AS spend,
-        CASE WHEN $counts_as_purchase THEN 1 ELSE 0 END AS purchases
+        CASE WHEN $counts_as_value THEN CAST($value_column AS DECIMAL(18, 4)) END AS value,
+        CASE WHEN $counts_as_purchase THEN CAST($spend_column AS DECIMAL(18, 4)) END AS spend,
+        CASE WHEN $counts_as_purchase THEN 1 ELSE 0 END AS purchases,
+        occurred_at
     FROM lake.loyalty_events
     WHERE occurred_at < $as_of AND ($counts_as_value OR $counts_as_purchase)
 )
@@ -18,8 +21,9 @@ SELECT
     membership_number,
     day,
     category,
-    COALESCE(SUM(value), 0) AS value,
-    COALESCE(SUM(spend), 0) AS spend,
-    SUM(purchases) AS purchases
+    CAST(COALESCE(SUM(value), 0) AS DECIMAL(18, 4)) AS value,
+    CAST(COALESCE(SUM(spend), 0) AS DECIMAL(18, 4)) AS spend,
+    CAST(SUM(purchases) AS BIGINT) AS purchases,
+    MAX(occurred_at) AS last_at
 FROM counted
 GROUP BY membership_number, day, category

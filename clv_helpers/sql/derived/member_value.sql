@@ -1,32 +1,43 @@
--- Recency, frequency and value per member, in days. A day with several purchases counts once.
--- frequency: purchase days after the first. recency_days: from the first to the last of them.
--- age_days: from the first purchase day to as_of (the T of the lifetime models).
--- days_since_purchase: from the last purchase day to as_of. monetary_value: mean spend per repeat day.
+-- Frequency, recency and value per member; nothing here moves with the day as of which it is read, so that only
+-- members with new events are folded anew. Ages, which move each day, are in profile.member.
+-- A day with several purchases counts once. frequency: purchase days after the first.
+-- recency_days: days from the first purchase day to the last. monetary_value: mean spend per repeat day.
 -- One row: a member with at least one purchase day before as_of.
 -- Key: membership_number
+-- Refresh: by membership_number
 WITH by_day AS (
-    SELECT membership_number, day, SUM(value) AS value, SUM(spend) AS spend, SUM(purchases) AS purchases
+    SELECT
+        membership_number,
+        SUM(value) AS value,
+        SUM(spend) AS spend,
+        SUM(purchases) AS purchases,
+        CASE WHEN SUM(purchases) > 0 THEN day END AS purchased_on
     FROM derived.member_day
     GROUP BY membership_number, day
 ),
-firsts AS (
-    SELECT membership_number, MIN(day) AS first_purchase_on
+by_member AS (
+    SELECT
+        membership_number,
+        MIN(purchased_on) AS first_purchase_on,
+        MAX(purchased_on) AS last_purchase_on,
+        COUNT(purchased_on) - 1 AS frequency,
+        SUM(CASE WHEN NOT purchased_on IS NULL THEN spend END) - MIN_BY(spend, purchased_on) AS repeat_spend,
+        CAST(SUM(purchases) AS BIGINT) AS purchases,
+        CAST(SUM(value) AS DECIMAL(18, 4)) AS value,
+        CAST(SUM(spend) AS DECIMAL(18, 4)) AS spend
     FROM by_day
-    WHERE purchases > 0
     GROUP BY membership_number
 )
 SELECT
-    d.membership_number,
-    f.first_purchase_on,
-    MAX(CASE WHEN d.purchases > 0 THEN d.day END) AS last_purchase_on,
-    COUNT(CASE WHEN d.purchases > 0 THEN 1 END) - 1 AS frequency,
-    DATE_DIFF('day', f.first_purchase_on, MAX(CASE WHEN d.purchases > 0 THEN d.day END)) AS recency_days,
-    DATE_DIFF('day', f.first_purchase_on, $as_of) AS age_days,
-    DATE_DIFF('day', MAX(CASE WHEN d.purchases > 0 THEN d.day END), $as_of) AS days_since_purchase,
-    SUM(d.purchases) AS purchases,
-    SUM(d.value) AS value,
-    SUM(d.spend) AS spend,
-    AVG(CASE WHEN d.purchases > 0 AND d.day > f.first_purchase_on THEN CAST(d.spend AS DOUBLE) END) AS monetary_value
-FROM by_day AS d
-JOIN firsts AS f ON f.membership_number = d.membership_number
-GROUP BY d.membership_number, f.first_purchase_on
+    membership_number,
+    first_purchase_on,
+    last_purchase_on,
+    frequency,
+    DATE_DIFF('day', first_purchase_on, last_purchase_on) AS recency_days,
+    purchases,
+    value,
+    spend,
+    -- an exact sum divided once: a mean of floats would depend on the order in which they come
+    CAST(repeat_spend AS DOUBLE) / NULLIF(frequency, 0) AS monetary_value
+FROM by_member
+WHERE NOT first_purchase_on IS NULL

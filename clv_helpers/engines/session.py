@@ -1,0 +1,166 @@
+"""A connection to the store for as long as one piece of work takes: SQL in, rows out."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+from sqlglot import exp
+
+from clv_helpers.engines.dialect import bind, cast, parse, table, to_sql
+from clv_helpers.engines.publication import STORE, Delta, apply, comment, marks
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Session:
+    """A short-lived connection. Takes SQL text or sqlglot trees, and values by name."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection):
+        self.connection = connection
+        self.deltas: dict[str, Delta] = {}
+
+    def run(self, query: str | exp.Expression, **bindings: Any) -> None:
+        """Execute a statement that returns nothing."""
+        self.connection.execute(self._sql(query, bindings))
+
+    def rows(self, query: str | exp.Expression, **bindings: Any) -> list[dict[str, Any]]:
+        """The result as one dict per row."""
+        cursor = self.connection.execute(self._sql(query, bindings))
+        names = [entry[0] for entry in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def frame(self, query: str | exp.Expression, **bindings: Any) -> pd.DataFrame:
+        """The result as a DataFrame."""
+        cursor = self.connection.execute(self._sql(query, bindings))
+        huge = [name for name, kind, *_ in cursor.description if str(kind) == "HUGEINT"]
+        rows = cursor.df()
+        # a sum of whole numbers is a whole number; DuckDB hands it over as floating point
+        return rows.astype({name: "int64" for name in huge if not rows[name].hasnans})
+
+    def scalar(self, query: str | exp.Expression, **bindings: Any) -> Any:
+        """The first value of the first row."""
+        return next(iter(self.rows(query, **bindings)[0].values()))
+
+    def columns(self, source: exp.Expression) -> dict[str, str]:
+        """The columns of a table or a file: name → engine type. Reads no more than the file's head."""
+        rows = self.connection.execute(f"DESCRIBE {to_sql(exp.select('*').from_(source))}").fetchall()
+        return {row[0]: row[1] for row in rows}
+
+    def tables(self) -> list[str]:
+        """The tables of this store as `schema.table`, sorted."""
+        rows = self.connection.execute(
+            "SELECT table_schema || '.' || table_name FROM information_schema.tables "
+            "WHERE table_catalog = current_database()"
+        ).fetchall()
+        return sorted(row[0] for row in rows)
+
+    def count(self, source: exp.Expression) -> int:
+        """How many rows a table or a subquery has."""
+        return self.scalar(exp.select(exp.Count(this=exp.Star())).from_(source))
+
+    def has_table(self, name: str) -> bool:
+        """Whether a table `schema.table` exists."""
+        schema, _, bare = name.partition(".")
+        found = self.connection.execute(
+            "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = ?",
+            [schema, bare],
+        ).fetchall()
+        return bool(found)
+
+    def commit(self) -> None:
+        """Make what was done so far lasting, and go on in a new transaction, with the lake still held."""
+        self.connection.execute("COMMIT")
+        self.connection.execute("BEGIN")
+
+    def create_if_absent(self, name: str, columns: dict[str, str]) -> None:
+        """An empty table with columns of the contract's types, where there is none of that name."""
+        self._create_schema(name)
+        typed = exp.select(*(cast(exp.null(), kind).as_(key, quoted=True) for key, kind in columns.items()))
+        self.run(exp.Create(this=table(name), kind="TABLE", exists=True, expression=typed.where(exp.false())))
+
+    def create_temporary(self, name: str, query: exp.Expression) -> None:
+        """A table of this connection alone."""
+        temporary = exp.Properties(expressions=[exp.TemporaryProperty()])
+        target = exp.to_identifier(name)
+        self.run(exp.Create(this=target, kind="TABLE", replace=True, expression=query, properties=temporary))
+
+    def add_column(self, name: str, column_name: str, kind: str) -> None:
+        """Add an empty column of one of the contract's types."""
+        added = exp.ColumnDef(this=exp.to_identifier(column_name, quoted=True), kind=cast(exp.null(), kind).to)
+        self.run(exp.Alter(this=table(name), kind="TABLE", actions=[added]))
+
+    def type_name(self, kind: str) -> str:
+        """How this engine names one of the contract's types."""
+        return next(iter(self.columns(exp.select(cast(exp.null(), kind).as_("t")).subquery("s")).values()))
+
+    def _create_schema(self, name: str) -> None:
+        self.run(exp.Create(this=exp.Schema(this=name.split(".")[0]), kind="SCHEMA", exists=True))
+
+    def create_table(self, name: str, query: exp.Expression) -> None:
+        """Replace a table by the result of a query, and mark it as new."""
+        self._make_room(name, "TABLE")
+        self.run(exp.Create(this=table(name), kind="TABLE", replace=True, expression=query))
+        self.deltas.pop(name, None)
+        self.set_mark(name, str(uuid.uuid4()))
+
+    def create_view(self, name: str, query: exp.Expression, mark: str) -> None:
+        """Replace a view. The mark is the caller's, who knows from what it is made."""
+        self._make_room(name, "VIEW")
+        self.run(exp.Create(this=table(name), kind="VIEW", replace=True, expression=query))
+        self.set_mark(name, mark)
+
+    def difference(self, name: str, key: tuple[str, ...], old: str, new: str, since: str | None) -> Delta | None:
+        """How the rows of one table differ from those of another; None where they do not.
+
+        The session keeps it as the delta of table `name` since a mark, for what follows from it.
+        """
+        gone, came = (f"{name.replace('.', '_')}_{side}" for side in ("gone", "came"))
+        rows = [exp.select("*").from_(table(side)) for side in (old, new)]
+        self.create_temporary(gone, exp.except_(*rows))
+        self.create_temporary(came, exp.except_(*reversed(rows)))
+        if not self.count(table(gone)) + self.count(table(came)):
+            return None
+        self.deltas[name] = Delta(since, key, gone, came)
+        return self.deltas[name]
+
+    def change_rows(self, name: str, delta: Delta) -> None:
+        """Take the rows that went from a table, add those that came, and mark it as new."""
+        apply(self.connection, table(name), delta)
+        self.set_mark(name, str(uuid.uuid4()))
+
+    def marks(self) -> dict[str, str | None]:
+        """The mark of each table's and view's content, changed with it. None: rows are added unmarked."""
+        return {name: mark for name, (_, mark) in marks(self.connection, STORE).items()}
+
+    def mark(self, name: str) -> str | None:
+        """The mark of one table; None where there is no such table, or it has none."""
+        return self.marks().get(name)
+
+    def set_mark(self, name: str, mark: str) -> None:
+        """Give a table or view its mark."""
+        comment(self.connection, table(name), marks(self.connection, STORE)[name][0], mark)
+
+    def _create_schema(self, name: str) -> None:
+        self.run(exp.Create(this=exp.Schema(this=name.split(".")[0]), kind="SCHEMA", exists=True))
+
+    def _make_room(self, name: str, kind: str) -> None:
+        """The schema for a table or view, and nothing of the other kind in its place."""
+        self._create_schema(name)
+        there = marks(self.connection, STORE).get(name)
+        if there and there[0] != kind:
+            self.run(exp.Drop(tables=[table(name)], kind=there[0]))
+
+    def copy_to_csv(self, query: exp.Expression, file: Path) -> None:
+        """Write the result of a query as CSV (RFC 4180, UTF-8, header) beside the file, then rename it."""
+        beside = file.with_name(f".{file.name}.part")
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        self.connection.execute(f"COPY ({to_sql(query)}) TO {exp.Literal.string(str(beside)).sql('duckdb')} (HEADER)")
+        beside.replace(file)
+
+    @staticmethod
+    def _sql(query: str | exp.Expression, bindings: dict[str, Any]) -> str:
+        return to_sql(bind(parse(query) if isinstance(query, str) else query, bindings))
