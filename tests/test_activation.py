@@ -68,7 +68,7 @@ def test_waterfall_adds_up(workbook: Workbook) -> None:
 
 def test_consent_that_is_not_known_is_no_consent(workbook: Workbook) -> None:
     with workbook.engine.write() as session:
-        session.run("UPDATE profile.member SET email_consent = NULL")
+        session.run("UPDATE profile.attribute SET email_consent = NULL")
     activation.decide(workbook)
     steps = workbook.query("activation.fact_waterfall").set_index("step")["members"]
     assert steps["sent"] == 0
@@ -77,7 +77,7 @@ def test_consent_that_is_not_known_is_no_consent(workbook: Workbook) -> None:
 
 def test_missing_attribute_stays_behind(workbook: Workbook) -> None:
     with workbook.engine.write() as session:
-        session.run("UPDATE profile.member SET email = '  '")
+        session.run("UPDATE profile.attribute SET email = '  '")
     activation.decide(workbook)
     steps = workbook.query("activation.fact_waterfall").set_index("step")["members"]
     assert steps["sent"] == 0
