@@ -12,7 +12,7 @@ import duckdb
 from sqlglot import exp
 
 from clv_helpers.engines import publication
-from clv_helpers.engines.dialect import literal
+from clv_helpers.engines.dialect import literal, to_sql
 from clv_helpers.engines.session import Session
 
 
@@ -68,14 +68,13 @@ class DuckDBEngine:
             connection.close()
 
     def _open_waiting(self) -> duckdb.DuckDBPyConnection:
-        # Attached under another name: the file's own, lake, would be taken for the schema lake.
-        attach = f"ATTACH {_text(self.lake)} AS {publication.STORE}"
+        attach = f"ATTACH {to_sql(literal(str(self.lake)))} AS {publication.STORE}"
         deadline = time.monotonic() + self.patience
         while True:
             connection = duckdb.connect()
             try:
                 connection.execute("SET TimeZone = 'UTC'")
-                connection.execute(f"SET temp_directory = {_text(self.lake.parent / 'spill')}")
+                connection.execute(f"SET temp_directory = {to_sql(literal(str(self.lake.parent / 'spill')))}")
                 connection.execute(attach)
                 connection.execute(f"USE {publication.STORE}")
                 return connection
@@ -91,10 +90,6 @@ class DuckDBEngine:
                         f"within {self.patience:.0f} seconds; wait for it or stop it, then run again"
                     ) from None
                 time.sleep(0.05)
-
-
-def _text(path: Path) -> str:
-    return exp.Literal.string(str(path)).sql("duckdb")
 
 
 def scan(file: Path, delimiter: str | None = None, encoding: str = "utf-8") -> exp.Expression:

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 from sqlglot import exp
 
-from clv_helpers.engines.dialect import column, table, to_sql
+from clv_helpers.engines.dialect import column, literal, table, to_sql
 
 # What readers see. Raw events stay in the lake: a board has no need for them.
 SCHEMAS = ("derived", "profile", "insights", "audiences", "activation", "campaigns")
@@ -39,7 +39,7 @@ def publish(connection: duckdb.DuckDBPyConnection, published: Path, deltas: dict
         left_over.unlink(missing_ok=True)
     if published.exists():
         shutil.copyfile(published, beside)
-    connection.execute(f"ATTACH {exp.Literal.string(str(beside)).sql('duckdb')} AS {READERS}")
+    connection.execute(f"ATTACH {to_sql(literal(str(beside)))} AS {READERS}")
     connection.execute(f"USE {READERS}")  # so that views are bound to the readers' tables
     ours, theirs = marks(connection, STORE), marks(connection, READERS)
     wanted = {n: m for n, m in ours.items() if n.split(".")[0] in SCHEMAS or n in TABLES}
@@ -70,7 +70,13 @@ def marks(connection: duckdb.DuckDBPyConnection, store: str) -> dict[str, tuple[
 
 def comment(connection: duckdb.DuckDBPyConnection, name: exp.Table, kind: str, mark: str) -> None:
     """Write a mark to a table or view: as a comment, which is part of the transaction and of the file."""
-    connection.execute(f"COMMENT ON {kind} {to_sql(name)} IS {exp.Literal.string(mark).sql('duckdb')}")
+    connection.execute(f"COMMENT ON {kind} {to_sql(name)} IS {to_sql(literal(mark))}")
+
+
+def create_schema(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Make the schema of a table or view `schema.name`, where there is none."""
+    schema = exp.Schema(this=exp.to_identifier(name.split(".")[0], quoted=True))
+    connection.execute(to_sql(exp.Create(this=schema, kind="SCHEMA", exists=True)))
 
 
 def apply(connection: duckdb.DuckDBPyConnection, target: exp.Table, delta: Delta) -> None:
@@ -87,7 +93,7 @@ def apply(connection: duckdb.DuckDBPyConnection, target: exp.Table, delta: Delta
 def _bring(connection: duckdb.DuckDBPyConnection, name: str, kind: str, delta: Delta | None) -> None:
     schema, bare = name.split(".")
     source = exp.table_(bare, db=schema, catalog=STORE, quoted=True)
-    connection.execute(to_sql(exp.Create(this=exp.Schema(this=exp.to_identifier(schema)), kind="SCHEMA", exists=True)))
+    create_schema(connection, name)
     if kind == "VIEW":
         query = "SELECT sql FROM duckdb_views() WHERE database_name = $1 AND schema_name = $2 AND view_name = $3"
         text = connection.execute(query, [STORE, schema, bare]).fetchall()[0][0]

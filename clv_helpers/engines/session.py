@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlglot import exp
 
-from clv_helpers.engines.dialect import bind, cast, parse, table, to_sql
-from clv_helpers.engines.publication import STORE, Delta, apply, comment, marks
+from clv_helpers.engines.dialect import bind, cast, literal, parse, table, to_sql
+from clv_helpers.engines.publication import STORE, Delta, apply, comment, create_schema, marks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,7 @@ class Session:
 
     def create_if_absent(self, name: str, columns: dict[str, str]) -> None:
         """An empty table with columns of the contract's types, where there is none of that name."""
-        self._create_schema(name)
+        create_schema(self.connection, name)
         typed = exp.select(*(cast(exp.null(), kind).as_(key, quoted=True) for key, kind in columns.items()))
         self.run(exp.Create(this=table(name), kind="TABLE", exists=True, expression=typed.where(exp.false())))
 
@@ -97,9 +97,6 @@ class Session:
         """How this engine names one of the contract's types."""
         return next(iter(self.columns(exp.select(cast(exp.null(), kind).as_("t")).subquery("s")).values()))
 
-    def _create_schema(self, name: str) -> None:
-        self.run(exp.Create(this=exp.Schema(this=name.split(".")[0]), kind="SCHEMA", exists=True))
-
     def create_table(self, name: str, query: exp.Expression) -> None:
         """Replace a table by the result of a query, and mark it as new."""
         self._make_room(name, "TABLE")
@@ -111,7 +108,7 @@ class Session:
         """Replace a view. The mark is the caller's, who knows from what it is made."""
         self._make_room(name, "VIEW")
         self.run(exp.Create(this=table(name), kind="VIEW", replace=True, expression=query))
-        self.set_mark(name, mark)
+        comment(self.connection, table(name), "VIEW", mark)
 
     def difference(self, name: str, key: tuple[str, ...], old: str, new: str, since: str | None) -> Delta | None:
         """How the rows of one table differ from those of another; None where they do not.
@@ -141,15 +138,12 @@ class Session:
         return self.marks().get(name)
 
     def set_mark(self, name: str, mark: str) -> None:
-        """Give a table or view its mark."""
-        comment(self.connection, table(name), marks(self.connection, STORE)[name][0], mark)
-
-    def _create_schema(self, name: str) -> None:
-        self.run(exp.Create(this=exp.Schema(this=name.split(".")[0]), kind="SCHEMA", exists=True))
+        """Give a table its mark."""
+        comment(self.connection, table(name), "TABLE", mark)
 
     def _make_room(self, name: str, kind: str) -> None:
         """The schema for a table or view, and nothing of the other kind in its place."""
-        self._create_schema(name)
+        create_schema(self.connection, name)
         there = marks(self.connection, STORE).get(name)
         if there and there[0] != kind:
             self.run(exp.Drop(tables=[table(name)], kind=there[0]))
@@ -158,7 +152,7 @@ class Session:
         """Write the result of a query as CSV (RFC 4180, UTF-8, header) beside the file, then rename it."""
         beside = file.with_name(f".{file.name}.part")
         beside.parent.mkdir(parents=True, exist_ok=True)
-        self.connection.execute(f"COPY ({to_sql(query)}) TO {exp.Literal.string(str(beside)).sql('duckdb')} (HEADER)")
+        self.connection.execute(f"COPY ({to_sql(query)}) TO {to_sql(literal(str(beside)))} (HEADER)")
         beside.replace(file)
 
     @staticmethod

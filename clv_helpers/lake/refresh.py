@@ -75,13 +75,17 @@ def _refresh_table(session: Session, each: Table, bindings: dict[str, Any]) -> s
     query = bind(each.query, bindings)
     touched = _touched_parts(session, each, query, before, now) if each.refresh == "by" else None
     if each.refresh == "view":
+        mode = "view"
         session.create_view(each.name, query, mark=hashlib.sha256(repr(now).encode()).hexdigest())
+        check_key(session, each, table(each.name))
     elif touched:
+        mode = "rows"
         _fold_anew(session, each, query, touched)
     else:
+        mode = "full"
         _build(session, each, query)
     _write_checkpoint(session, each.name, now)
-    return {"by": "rows" if touched else "full"}.get(each.refresh, each.refresh)
+    return mode
 
 
 def _build(session: Session, each: Table, query: exp.Expression) -> None:
@@ -129,7 +133,8 @@ def _touched_parts(
         return None
     parts = []
     for name, mark in now.inputs.items():
-        if before.inputs.get(name) == mark and not (name in EVENTS and before.as_of != now.as_of):
+        same_events = name not in EVENTS or before.as_of == now.as_of
+        if mark is not None and before.inputs.get(name) == mark and same_events:
             continue
         changed = _changed_events(name, before, now) if name in LAKE else _changed_rows(session, name, before)
         part = _part_of(session, each, query, name, changed) if changed else None

@@ -68,10 +68,12 @@ def _read_table(file: Path, _: int) -> Table:
         detail = error.errors[0]
         raise TableError(f"{file.name}, line {detail['line']}: {detail['description']}") from None
     key = tuple(re.split(r",\s*", header["Key"]))
-    return Table(name, header["One row"], key, query, *_refresh(file, header.get("Refresh", "full"), key, query))
+    return Table(name, header["One row"], key, query, *_refresh_line(file, header.get("Refresh", "full"), key, query))
 
 
-def _refresh(file: Path, text: str, key: tuple[str, ...], query: exp.Expression) -> tuple[str, tuple[str, ...], str]:
+def _refresh_line(
+    file: Path, text: str, key: tuple[str, ...], query: exp.Expression
+) -> tuple[str, tuple[str, ...], str]:
     """The header's Refresh line: the way, the columns of a part, and the CTE through which rows get them."""
     found = re.fullmatch(r"(full|view)|by ([\w, ]+?)(?: through (\w+))?", text)
     part = tuple(re.split(r",\s*", found[2])) if found and found[2] else ()
