@@ -13,8 +13,9 @@ from clv_helpers.charts import Channel, Widget, draw
 from clv_helpers.engines.dialect import is_in, literal, table
 from clv_helpers.engines.session import Session
 from clv_helpers.lake import refresh_tables
-from clv_helpers.params import Activation, ParamsError, Problem
+from clv_helpers.params import Activation
 from clv_helpers.show import Shown
+from clv_helpers.validation import ParamsError, Problem
 from clv_helpers.workbook import StageSkipped, Workbook
 
 LEDGER = """

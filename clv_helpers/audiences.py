@@ -11,8 +11,8 @@ from clv_helpers import show, specs
 from clv_helpers.charts import Channel, Widget, draw
 from clv_helpers.engines.dialect import column, is_in, literal, table, to_sql
 from clv_helpers.lake import refresh_tables
-from clv_helpers.params import ParamsError, Problem, Strict
 from clv_helpers.show import Shown
+from clv_helpers.validation import ParamsError, Problem, Strict
 from clv_helpers.workbook import Workbook
 
 Value = str | int | float | bool

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from clv_helpers.engines.files import write_atomically
-from clv_helpers.params import ParamsError, Problem
+from clv_helpers.errors import UserError
 from clv_helpers.record import RunRecord, StageRecord, latest
+from clv_helpers.validation import ParamsError, Problem
 from clv_helpers.workbook import BATCH_VARIABLE, ROOT, Workbook
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -31,7 +32,7 @@ STAGES = {
 VERSIONS = ("duckdb", "sqlglot", "pandas", "altair", "papermill", "ipywidgets", "jupyterlab", "clv-helpers")
 
 
-class ChainError(RuntimeError):
+class ChainError(UserError):
     """A stage failed, or the run cannot begin; the message names the notebook, the cell and the last line."""
 
 

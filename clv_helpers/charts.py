@@ -13,8 +13,9 @@ from pydantic import Field, model_validator
 from sqlglot import exp
 
 from clv_helpers.engines.dialect import column, is_in, table
-from clv_helpers.params import Strict
+from clv_helpers.errors import UserError
 from clv_helpers.show import Shown, compact, percent
+from clv_helpers.validation import Strict
 from clv_helpers.workbook import Workbook
 
 if TYPE_CHECKING:
@@ -78,11 +79,8 @@ class Widget(Strict):
         return [field for field in (self.x, self.y, self.color) if field]
 
 
-class ChartError(ValueError):
+class ChartError(UserError):
     """A chart that cannot be drawn as described."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
 
 
 def draw(workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = None) -> Shown:

@@ -10,6 +10,7 @@ from sqlglot.errors import ParseError
 
 from clv_helpers import show
 from clv_helpers.engines.dialect import DIALECT
+from clv_helpers.errors import UserError
 from clv_helpers.show import Shown
 from clv_helpers.workbook import Workbook
 
@@ -19,11 +20,8 @@ if TYPE_CHECKING:
 MAX_ROWS = 1_000
 
 
-class QueryError(ValueError):
+class QueryError(UserError):
     """A query that is not a single SELECT, or that the engine refuses."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
 
 
 def model(built: list[dict[str, Any]]) -> Shown:

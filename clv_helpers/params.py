@@ -4,52 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import difflib
 import os
 import re
-import types
-import typing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import SafeConstructor
-from ruamel.yaml.error import YAMLError
+from pydantic import BeforeValidator, Field, model_validator
 
 from clv_helpers.contract import DATASETS, NUMERIC, PRIMARY_IDENTITY, ColumnContract, ColumnType
+from clv_helpers.validation import ParamsError, Problem, Strict, read_yaml, validate
 
 LATEST = "latest"
-Spec = typing.TypeVar("Spec", bound=BaseModel)
-
-
-class Problem(typing.NamedTuple):
-    """One thing wrong in a file: where, what stands there, and what may stand there."""
-
-    path: str
-    value: str
-    allowed: str
-
-    def __str__(self) -> str:
-        return f"{self.path} is {self.value}; allowed: {self.allowed}"
-
-
-class ParamsError(ValueError):
-    """A file that cannot be used; `problems` has one entry per wrong place."""
-
-    def __init__(self, file: str, problems: list[Problem]):
-        self.problems = problems
-        super().__init__("\n".join(f"{file}: {problem}" for problem in problems))
-
-    def _render_traceback_(self) -> list[str]:
-        """In a notebook the sentences alone are shown: a stack trace says nothing to an analyst."""
-        return [str(self)]
-
-
-class Strict(BaseModel):
-    """Base of every spec: unknown keys are errors, and values do not change once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 def _as_day(value: Any) -> Any:
@@ -219,40 +184,6 @@ def load_params(file: Path, overrides: dict[str, Any] | None = None) -> Params:
     return validate(Params, raw, str(file))
 
 
-def read_yaml(file: Path) -> dict[str, Any]:
-    """A YAML file as plain values (dates stay text, for pydantic to judge). Raises ParamsError."""
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Constructor = _PlainConstructor
-    try:
-        raw = yaml.load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ParamsError(str(file), [Problem("the file", "not readable", error.strerror or "a file")]) from None
-    except UnicodeDecodeError:
-        raise ParamsError(str(file), [Problem("the file", "not text", "YAML in UTF-8")]) from None
-    except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}" if mark else "the file"
-        reason = (getattr(error, "problem", None) or str(error)).split("\n")[0]
-        raise ParamsError(str(file), [Problem(place, f"no YAML ({reason})", "YAML")]) from None
-    if not isinstance(raw, dict):
-        raise ParamsError(str(file), [Problem("the file", type(raw).__name__, "a mapping of keys to values")])
-    return raw
-
-
-class _PlainConstructor(SafeConstructor):
-    pass
-
-
-_PlainConstructor.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: node.value)
-
-
-def parse_value(text: str) -> Any:
-    """The value of `--set key=value`, read as YAML (`5` is a number, `[a, b]` a list)."""
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Constructor = _PlainConstructor
-    return yaml.load(text)
-
-
 def _override(raw: dict[str, Any], key: str, value: Any, file: str) -> None:
     *parents, last = key.split(".")
     place = raw
@@ -266,61 +197,3 @@ def _override(raw: dict[str, Any], key: str, value: Any, file: str) -> None:
 def expand(text: str, **known: str) -> str:
     """Replace ${NAME} by a known folder or an environment variable. Raises KeyError with the name."""
     return re.sub(r"\$\{(\w+)\}", lambda match: known.get(match[1]) or os.environ[match[1]], text)
-
-
-def validate(model: type[Spec], raw: Any, file: str) -> Spec:
-    """Raw values as a spec. Raises ParamsError, which names each wrong place, its value and what is allowed."""
-    try:
-        return model.model_validate(raw)
-    except ValidationError as error:
-        raise ParamsError(file, [_problem(model, detail) for detail in error.errors()]) from None
-
-
-def _problem(model: type[BaseModel], detail: Any) -> Problem:
-    # "[key]" and the <tags> of unions are pydantic's way of speaking, not places in the file
-    loc = tuple(part for part in detail["loc"] if not re.match(r"\[|<|function-", str(part)))
-    path = re.sub(r"\.(\d+)", r"[\1]", ".".join(map(str, loc)))
-    message = re.sub(r"^(Value error, |Input should be )", "", detail["msg"])
-    if detail["type"] == "extra_forbidden":
-        keys = sorted(_keys_at(model, loc[:-1]))
-        close = difflib.get_close_matches(str(loc[-1]), keys, n=1)
-        return Problem(path, "not a key", f"did you mean {close[0]}?" if close else ", ".join(keys))
-    if detail["type"] == "missing":
-        return Problem(path, "missing", "it must be given")
-    if not loc or (detail["type"] == "value_error" and isinstance(detail["input"], dict)):
-        place, _, allowed = message.partition("; allowed: ")
-        if allowed:
-            name, _, value = place.partition(" is ")
-            return Problem(f"{path}.{name}" if path else name, value, allowed)
-        return Problem(path or "the file", "incomplete", message)
-    return Problem(path, repr(detail["input"]), message)
-
-
-def _keys_at(model: Any, loc: tuple[Any, ...]) -> list[str]:
-    """The keys that the model knows at a place, by walking its annotations."""
-    places = [model]
-    for part in loc:
-        places = [inner for place in places for inner in _below(place, part)]
-    return [field.alias or name for place in places for name, field in _fields(place).items()]
-
-
-def _below(place: Any, part: Any) -> list[Any]:
-    """What stands below a key of a model, or in the items of a list or mapping; a union gives each of its own."""
-    if _fields(place):
-        found = [f.annotation for name, f in _fields(place).items() if part in (name, f.alias)]
-    else:
-        found = list(typing.get_args(place)[-1:])
-    return [alternative for annotation in found for alternative in _alternatives(annotation)]
-
-
-def _alternatives(annotation: Any) -> list[Any]:
-    origin = typing.get_origin(annotation)
-    if origin is Annotated:
-        return _alternatives(typing.get_args(annotation)[0])
-    if origin in (typing.Union, types.UnionType):
-        return [a for inner in typing.get_args(annotation) for a in _alternatives(inner)]
-    return [annotation]
-
-
-def _fields(place: Any) -> dict[str, Any]:
-    return getattr(place, "model_fields", {})

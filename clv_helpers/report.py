@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts import CHART_MIME
 from clv_helpers.engines.files import write_atomically
+from clv_helpers.errors import UserError
 from clv_helpers.show import FIGURES_MIME, FINDING_MIME
 from clv_helpers.workbook import outputs_folder
 
@@ -21,7 +22,7 @@ TEMPLATE = Path(__file__).with_name("report.html.j2")
 EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 
-class ReportError(RuntimeError):
+class ReportError(UserError):
     """A report that must not be written."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from clv_helpers.params import ParamsError, Problem, Spec, read_yaml, validate
+from clv_helpers.validation import ParamsError, Problem, Spec, read_yaml, validate
 from clv_helpers.workbook import Workbook
 
 Kind = Literal["dashboards", "audiences"]

@@ -16,25 +16,21 @@ from clv_helpers.contract import EVENT_DATASETS
 from clv_helpers.engines.dialect import column, is_in, literal, table
 from clv_helpers.engines.duckdb import DuckDBEngine
 from clv_helpers.engines.session import Session
-from clv_helpers.params import LATEST, Measure, Params, ParamsError, Problem, expand, load_params
+from clv_helpers.errors import UserError
+from clv_helpers.params import LATEST, Measure, Params, expand, load_params
+from clv_helpers.validation import ParamsError, Problem
 
 ROOT = Path(__file__).resolve().parent.parent
 NO_CATEGORY = "ALL"
 BATCH_VARIABLE = "CLV_BATCH"  # set by `clv run` for its kernels
 
 
-class StageSkipped(Exception):
+class StageSkipped(UserError):
     """A stage cannot run on this workbook, because an input it needs is not there. Not a failure."""
 
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
 
-
-class NothingToCompute(ValueError):
+class NothingToCompute(UserError):
     """There is no event before the day as of which everything is to be computed."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
 
 
 def outputs_folder() -> Path:

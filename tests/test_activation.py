@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clv_helpers import activation
-from clv_helpers.params import ParamsError
+from clv_helpers.validation import ParamsError
 from clv_helpers.workbook import StageSkipped, Workbook
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from clv_helpers import audiences
 from clv_helpers.audiences import Audience, Condition, Rule
 from clv_helpers.engines.dialect import to_sql
-from clv_helpers.params import ParamsError, validate
+from clv_helpers.validation import ParamsError, validate
 from clv_helpers.workbook import Workbook
 
 PEOPLE = [

@@ -10,7 +10,7 @@ import pytest
 from clv_helpers import charts, dashboards
 from clv_helpers.charts import CHART_MIME, ChartError, Widget
 from clv_helpers.dashboards.board import LiveBoard
-from clv_helpers.params import ParamsError, validate
+from clv_helpers.validation import ParamsError, validate
 from clv_helpers.workbook import BATCH_VARIABLE, Workbook
 
 BAR = {

@@ -9,7 +9,8 @@ import pytest
 from clv_helpers import audiences
 from clv_helpers.audiences import Condition
 from clv_helpers.cli import app
-from clv_helpers.params import Params, parse_value, validate
+from clv_helpers.params import Params
+from clv_helpers.validation import parse_value, validate
 from clv_helpers.workbook import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from clv_helpers.engines.dialect import parse
-from clv_helpers.engines.duckdb import DuckDBEngine, LakeBusyError
+from clv_helpers.engines.duckdb import DuckDBEngine, LakeBusyError, NothingPublished
 
 HOLD = """
 import duckdb, sys, time
@@ -123,5 +123,5 @@ def test_readers_cannot_reach_files_or_write(engine: DuckDBEngine, tmp_path: Pat
 
 def test_nothing_published_yet(tmp_path: Path) -> None:
     engine = DuckDBEngine(tmp_path / "a" / "lake.duckdb", tmp_path / "a" / "published.duckdb")
-    with pytest.raises(FileNotFoundError, match="run stage 1 first"), engine.read():
+    with pytest.raises(NothingPublished, match="run stage 1 first"), engine.read():
         pass

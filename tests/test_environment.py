@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 
-from clv_helpers.params import read_yaml
+from clv_helpers.validation import read_yaml
 from clv_helpers.workbook import ROOT
 
 CONDA_NAMES = {"python-duckdb": "duckdb"}

@@ -23,7 +23,7 @@ FIELD = st.sampled_from(["", " ", "a", "b", "2024-01-05", "2024-02-30", "12.5", 
 
 def rows_of(workbook: Workbook, table: str) -> list[dict]:
     with workbook.engine.write() as session:
-        return session.rows(f"SELECT * FROM {table}")
+        return session.rows(f"SELECT * FROM {table} ORDER BY ALL")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from clv_helpers import chain
-from clv_helpers.params import ParamsError, load_params
+from clv_helpers.params import load_params
+from clv_helpers.validation import ParamsError
 from clv_helpers.workbook import ROOT, Workbook
 from conftest import write_shop
 

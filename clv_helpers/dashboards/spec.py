@@ -8,8 +8,8 @@ from pydantic import Field
 
 from clv_helpers import specs
 from clv_helpers.charts import Widget, draw
-from clv_helpers.params import Strict
 from clv_helpers.show import Shown
+from clv_helpers.validation import Strict
 from clv_helpers.workbook import Workbook
 
 

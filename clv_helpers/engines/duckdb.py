@@ -14,13 +14,15 @@ from sqlglot import exp
 from clv_helpers.engines import publication
 from clv_helpers.engines.dialect import literal, to_sql
 from clv_helpers.engines.session import Session
+from clv_helpers.errors import UserError
 
 
-class LakeBusyError(RuntimeError):
+class LakeBusyError(UserError):
     """Another process holds the lake for longer than we are ready to wait."""
 
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
+
+class NothingPublished(UserError):
+    """There is nothing to read yet: no refresh has passed its checks."""
 
 
 class DuckDBEngine:
@@ -55,10 +57,10 @@ class DuckDBEngine:
     def read(self) -> Iterator[Session]:
         """The last published tables, read-only, with no way to files or the network.
 
-        Raises FileNotFoundError where nothing has been published yet.
+        Raises NothingPublished where nothing has been published yet.
         """
         if not self.published.exists():
-            raise FileNotFoundError(f"nothing is published yet in {self.published.parent.name}: run stage 1 first")
+            raise NothingPublished(f"nothing is published yet in {self.published.parent.name}: run stage 1 first")
         connection = duckdb.connect(str(self.published), read_only=True)
         try:
             connection.execute("SET enable_external_access = false")

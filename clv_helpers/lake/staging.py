@@ -12,6 +12,7 @@ from clv_helpers.contract import DATASETS, EVENT_KEY, EVENT_TIME, ColumnContract
 from clv_helpers.engines.dialect import bind, cast, column, is_in, literal, parse, table
 from clv_helpers.engines.duckdb import scan
 from clv_helpers.engines.session import Session
+from clv_helpers.errors import UserError
 from clv_helpers.params import Source
 from clv_helpers.workbook import Workbook
 
@@ -40,11 +41,8 @@ REPEATS = parse("""
 """)
 
 
-class IngestError(RuntimeError):
+class IngestError(UserError):
     """A file that cannot become a batch. Nothing of it is in the lake."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
 
 
 def found_columns(

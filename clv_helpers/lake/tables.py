@@ -13,15 +13,13 @@ from sqlglot.errors import ParseError
 
 from clv_helpers.engines.dialect import column, parse
 from clv_helpers.engines.session import Session
+from clv_helpers.errors import UserError
 
 SQL_FOLDER = Path(__file__).resolve().parent.parent / "sql"
 
 
-class TableError(RuntimeError):
+class TableError(UserError):
     """A table that cannot be built, or that fails its check. The tables before the build stay."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,95 @@
+"""`clv ingest`, `batches`, `revert`, `replay` and `refresh`: what comes in, and the tables that follow."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clv_helpers.cli.options import AsOf, Json, Params, Set, app, as_text, parse_changes
+from clv_helpers.validation import ParamsError, Problem
+from clv_helpers.workbook import Workbook
+
+FOLLOWING = ("derived", "profile", "insights")  # the tables that follow the batches by themselves
+
+
+@app.command()
+def ingest(
+    params: Params,
+    files: Annotated[list[Path], typer.Argument(help="files; none: those that the params name")] = [],  # noqa: B006
+    dataset: Annotated[str, typer.Option(help="what the files hold: loyalty_events, members or email_events")] = "",
+    as_json: Json = False,
+) -> None:
+    """Bring files in as batches."""
+    from clv_helpers import lake
+
+    workbook = Workbook.open(params)
+    if bool(files) != bool(dataset) or (dataset and dataset not in workbook.params.sources):
+        allowed = ", ".join(workbook.params.sources)
+        raise ParamsError(str(params), [Problem("--dataset", repr(dataset), f"with files, one of {allowed}")])
+    rows = lake.ingest(workbook, dataset, files or None)
+    for row in rows:
+        if row["unknown_columns"]:
+            names = ", ".join(row["unknown_columns"])
+            print(f"{row['file']}: columns that sources.{row['dataset']} does not know: {names}", file=sys.stderr)
+    _print_batches(rows, as_json)
+
+
+@app.command()
+def batches(params: Params, as_json: Json = False) -> None:
+    """The ledger: every batch, and where it stands."""
+    from clv_helpers import lake
+
+    _print_batches(lake.batches(Workbook.open(params)), as_json)
+
+
+@app.command()
+def revert(params: Params, batch: int, as_json: Json = False) -> None:
+    """Take a batch back; the derived tables follow."""
+    from clv_helpers import lake
+
+    workbook = Workbook.open(params)
+    row = lake.revert(workbook, batch)
+    lake.refresh(workbook, *FOLLOWING)
+    _print_batches([row], as_json)
+
+
+@app.command()
+def replay(params: Params, batch: int, file: Path, as_json: Json = False) -> None:
+    """Put a file in the place of a batch; the derived tables follow."""
+    from clv_helpers import lake
+
+    workbook = Workbook.open(params)
+    row = lake.replay(workbook, batch, file)
+    lake.refresh(workbook, *FOLLOWING)
+    _print_batches([row], as_json)
+
+
+@app.command()
+def refresh(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = False) -> None:  # noqa: B006
+    """Bring the tables of stages 1 and 2 up to date with the batches: only what changed is computed anew."""
+    from clv_helpers import lake
+
+    rows = lake.refresh(Workbook.open(params, as_of, parse_changes(params, changes)), *FOLLOWING)
+    if as_json:
+        print(as_text(rows))
+        return
+    for row in rows:
+        print(f"{row['table']:<34} {row['mode']:<10} {row['rows']:>12,} rows {row['seconds']:>9.3f} s")
+
+
+def _print_batches(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        print(as_text(rows))
+        return
+    print(f"{'batch':>5}  {'dataset':<15} {'file':<32} {'status':<17} {'read':>12} {'accepted':>12} {'rejected':>9}")
+    for row in rows:
+        counts = [f"{row[name] or 0:,}" for name in ("rows_read", "rows_accepted", "rows_rejected")]
+        print(
+            f"{row['_batch_id']:>5}  {row['dataset']:<15} {row['file']:<32} {row['status']:<17} "
+            f"{counts[0]:>12} {counts[1]:>12} {counts[2]:>9}"
+        )
+        if row["status"] == "failed":
+            print(f"       {row['reason']}")

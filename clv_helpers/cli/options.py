@@ -1,0 +1,33 @@
+"""What the commands share: the app, the options that several of them take, and how they speak."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clv_helpers.validation import ParamsError, Problem, parse_value
+
+app = typer.Typer(help="Customer lifetime value, from the signals to the campaign's results.", no_args_is_help=True)
+Params = Annotated[Path, typer.Argument(help="the workbook's params file, such as params/airline.yml")]
+AsOf = Annotated[str, typer.Option("--as-of", help="compute as of this day (2025-07-01), or latest")]
+Set = Annotated[list[str], typer.Option("--set", help="key=value: change the params for this run (repeatable)")]
+Json = Annotated[bool, typer.Option("--json", help="one JSON object on standard output")]
+
+
+def as_text(value: Any) -> str:
+    """One JSON object, as `--json` prints it."""
+    return json.dumps(value, indent=2, default=str, ensure_ascii=False)
+
+
+def parse_changes(params: Path, changes: list[str]) -> dict[str, Any]:
+    """The `--set key=value` options as dotted key → value. Raises ParamsError for one of another form."""
+    pairs = {}
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if not key or not equals:
+            raise ParamsError(str(params), [Problem("--set", repr(change), "key=value, such as value.unit=km")])
+        pairs[key] = parse_value(value)
+    return pairs
