@@ -78,14 +78,24 @@ def _refresh_table(session: Session, each: Table, bindings: dict[str, Any]) -> s
         mode = "view"
         session.create_view(each.name, query, mark=hashlib.sha256(repr(now).encode()).hexdigest())
         check_key(session, each, table(each.name))
-    elif touched:
+    elif touched and _is_minor(session, each, touched):
         mode = "rows"
-        _fold_anew(session, each, query, touched)
+        _fold_anew(session, each, query)
     else:
         mode = "full"
         _build(session, each, query)
     _write_checkpoint(session, each.name, now)
     return mode
+
+
+def _is_minor(session: Session, each: Table, touched: exp.Query) -> bool:
+    """Whether the touched parts are less than half of the table: beyond that, to build it whole is the shorter way.
+
+    Leaves them as the temporary table `touched`, and the rows they have now as `before`.
+    """
+    session.create_temporary("touched", touched)
+    session.create_temporary("before", _semi_join(table(each.name), each.part))
+    return 2 * session.count(table("before")) <= session.count(table(each.name))
 
 
 def _build(session: Session, each: Table, query: exp.Expression) -> None:
@@ -101,12 +111,10 @@ def _build(session: Session, each: Table, query: exp.Expression) -> None:
         session.set_mark(each.name, mark)
 
 
-def _fold_anew(session: Session, each: Table, query: exp.Expression, touched: exp.Query) -> None:
+def _fold_anew(session: Session, each: Table, query: exp.Expression) -> None:
     """The touched parts of a table in the place of what they were."""
-    session.create_temporary("touched", touched)
     session.create_temporary("fresh", _restricted(session, each, query))
     check_key(session, each, table("fresh"))
-    session.create_temporary("before", _semi_join(table(each.name), each.part))
     delta = session.difference(each.name, each.key, "before", "fresh", since=session.mark(each.name))
     if delta:
         session.change_rows(each.name, delta)
