@@ -27,6 +27,9 @@ class ColumnContract:
     identity: str = ""
 
 
+EMAIL_NAMESPACE = "Email"
+
+
 def _known(**types: str) -> dict[str, ColumnContract]:
     """Columns by name; a ! marks what no row may lack."""
     return {name: ColumnContract(name, name, kind.rstrip("!"), kind.endswith("!")) for name, kind in types.items()}
@@ -52,7 +55,8 @@ DATASETS: dict[str, dict[str, ColumnContract]] = {
         region="text",
         joined_on="date",
         email_consent="boolean",
-    ),
+    )
+    | {"email": ColumnContract("email", "email", "text", identity=EMAIL_NAMESPACE)},
     "email_events": _known(
         event_id="text",
         message_id="text!",
@@ -69,4 +73,10 @@ DATASETS: dict[str, dict[str, ColumnContract]] = {
 PRIMARY_IDENTITY = "membership_number"
 EVENT_KEY = "event_id"
 EVENT_TIME = "occurred_at"
+# What profile.member says of a member beside the columns of the members data; those may not bear these names.
+PROFILE_MEASURES = (
+    "loyalty_status", "decile_1_month", "decile_3_months", "decile_6_months", "decile_9_months", "decile_12_months",
+    "decile_lifetime", "first_purchase_on", "last_purchase_on", "frequency", "recency_days", "purchases", "value",
+    "spend", "monetary_value", "age_days", "days_since_purchase", "last_sent_on", "last_clicked_on",
+)  # fmt: skip
 EVENT_DATASETS = tuple(name for name, columns in DATASETS.items() if EVENT_TIME in columns)

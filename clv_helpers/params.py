@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from clv_helpers.contract import DATASETS, NUMERIC, PRIMARY_IDENTITY, ColumnContract, ColumnType
+from clv_helpers.contract import DATASETS, NUMERIC, PRIMARY_IDENTITY, PROFILE_MEASURES, ColumnContract, ColumnType
 from clv_helpers.validation import ParamsError, Problem, Strict, read_yaml, validate
 
 LATEST = "latest"
@@ -30,6 +30,7 @@ class Column(Strict):
     """One column of a source: the header it is read from, its type, the values it may have, its unit.
 
     `identity` names a further namespace in which the value identifies the person (an e-mail address, say).
+    `attribute` carries the latest value into the profile, as last_<name> (columns of one's own in loyalty_events).
     """
 
     source: str = Field(alias="from", min_length=1)
@@ -38,6 +39,7 @@ class Column(Strict):
     enum: list[str] = []
     required: bool = False
     identity: str = ""
+    attribute: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -66,11 +68,17 @@ class Source(Strict):
 
 
 class Measure(Strict):
-    """A number that is summed: its column, its unit, and the transaction types that count (none = all)."""
+    """A number that is summed: its column, its unit, and the transaction types that count (none = all).
+
+    Amounts count with the sign that they bear, so that what is below zero is taken away; `negative: leave out` counts
+    it as nothing. Amounts of `debit_types` are taken away whichever sign they are written with.
+    """
 
     column: str = "amount"
     unit: str = "USD"
     transaction_types: list[str] | None = Field(default=None, min_length=1)
+    debit_types: list[str] = []
+    negative: Literal["subtract", "leave out"] = "subtract"
 
 
 class Simulation(Strict):
@@ -110,6 +118,7 @@ class Params(Strict):
     value: Measure = Measure()
     spend: Measure | None = None
     category: str | None = None
+    as_printed: bool = False
     trend_months: int = Field(default=24, ge=1, le=120)
     destinations: dict[str, Destination] = {}
     activations: list[Activation] = []
@@ -118,14 +127,9 @@ class Params(Strict):
     def _fits_together(self) -> Params:
         if "loyalty_events" not in self.sources:
             raise ValueError("sources needs loyalty_events: the purchases or miles that make the value")
-        for name, source in self.sources.items():
-            contract = self.contract(name)
-            lacking = [c for c, known in DATASETS[name].items() if known.required and c not in contract]
-            if lacking:
-                raise ValueError(f"sources.{name}.columns needs {', '.join(lacking)}")
-            for column, spec in (source.columns or {}).items():
-                if column not in DATASETS[name] and spec.type is None:
-                    raise ValueError(f"sources.{name}.columns.{column} needs a type: it is a column of your own")
+        for name in self.sources:
+            self._check_columns(name)
+        self._check_namespaces()
         events = {name: column.type for name, column in self.contract("loyalty_events").items()}
         for key, column in (("value", self.value.column), ("spend", self.spending.column)):
             if events.get(column) not in NUMERIC:
@@ -138,6 +142,32 @@ class Params(Strict):
                 known = ", ".join(self.destinations) or "none is declared"
                 raise ValueError(f"activations[{index}].destination is {activation.destination!r}; allowed: {known}")
         return self
+
+    def _check_columns(self, name: str) -> None:
+        contract, own = self.contract(name), self.sources[name].columns or {}
+        lacking = [c for c, known in DATASETS[name].items() if known.required and c not in contract]
+        if lacking:
+            raise ValueError(f"sources.{name}.columns needs {', '.join(lacking)}")
+        for column, spec in own.items():
+            place = f"sources.{name}.columns.{column}"
+            if column not in DATASETS[name] and spec.type is None:
+                raise ValueError(f"{place} needs a type: it is a column of your own")
+            if spec.attribute and (name != "loyalty_events" or column in DATASETS[name]):
+                raise ValueError(f"{place}.attribute is true; allowed: for a column of your own in loyalty_events")
+            if name == "members" and column in PROFILE_MEASURES:
+                raise ValueError(f"{place} is a measure of the profile; allowed: another name")
+
+    def _check_namespaces(self) -> None:
+        """One profile per primary identity: numbers of two namespaces may be alike and mean two people."""
+        ours = self.sources["loyalty_events"].namespace
+        if not self.sources["loyalty_events"].profile_enabled:
+            raise ValueError("sources.loyalty_events.profile_enabled is false; allowed: true, as it makes the profile")
+        for name, source in self.sources.items():
+            if source.profile_enabled and source.namespace != ours:
+                raise ValueError(
+                    f"sources.{name}.namespace is {source.namespace!r}; allowed: {ours}, that of loyalty_events, "
+                    "or profile_enabled: false"
+                )
 
     @property
     def spending(self) -> Measure:
@@ -169,7 +199,7 @@ def _contract(name: str, spec: Column, known: ColumnContract | None) -> ColumnCo
         spec.required or (known is not None and known.required),
         tuple(spec.enum) or (known.enum if known else ()),
         spec.unit,
-        spec.identity,
+        spec.identity or (known.identity if known else ""),
     )
 
 

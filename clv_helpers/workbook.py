@@ -12,16 +12,16 @@ from typing import Any
 
 from sqlglot import exp
 
+from clv_helpers.bindings import NO_CATEGORY, params_bindings  # noqa: F401
 from clv_helpers.contract import EVENT_DATASETS
-from clv_helpers.engines.dialect import column, is_in, literal, table
+from clv_helpers.engines.dialect import column, literal, table
 from clv_helpers.engines.duckdb import DuckDBEngine
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
-from clv_helpers.params import LATEST, Measure, Params, expand, load_params
+from clv_helpers.params import LATEST, Params, expand, load_params
 from clv_helpers.validation import ParamsError, Problem
 
 ROOT = Path(__file__).resolve().parent.parent
-NO_CATEGORY = "ALL"
 BATCH_VARIABLE = "CLV_BATCH"  # set by `clv run` for its kernels
 
 
@@ -129,18 +129,7 @@ class Workbook:
 
     def bindings(self, session: Session) -> dict[str, Any]:
         """What the `$names` in the sql/ tables stand for in this workbook."""
-        params = self.params
-        category = column(params.category) if params.category else exp.null()
-        return {
-            "as_of": self.as_of(session),
-            "no_category": NO_CATEGORY,
-            "category": category,
-            "value_column": column(params.value.column),
-            "spend_column": column(params.spending.column),
-            "counts_as_value": _counts(params.value),
-            "counts_as_purchase": _counts(params.spending),
-            "trend_months": params.trend_months,
-        }
+        return {"as_of": self.as_of(session), **params_bindings(self.params)}
 
     def query(self, name: str, order_by: str = "", **where: Any):
         """The rows of a published table as a DataFrame, filtered by equality and sorted."""
@@ -151,9 +140,3 @@ class Workbook:
             select = select.order_by(*(column(part) for part in order_by.split(", ")))
         with self.engine.read() as session:
             return session.frame(select)
-
-
-def _counts(measure: Measure) -> exp.Expression:
-    if measure.transaction_types is None:
-        return exp.true()
-    return is_in(column("transaction_type"), list(measure.transaction_types))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from clv_helpers import lake
 from clv_helpers.workbook import Workbook
+from conftest import write_shop
 
 
 def events(workbook: Workbook) -> tuple[pd.DataFrame, pd.Timestamp]:
@@ -169,3 +172,83 @@ def test_moments_with_an_offset_become_utc(outputs, tmp_path) -> None:
     lake.refresh(workbook, "derived")
     days = workbook.query("derived.member_day", order_by="membership_number")["day"].dt.strftime("%m-%d")
     assert list(days) == ["01-02", "01-03", "01-03"]
+
+
+def test_guide_shape_says_what_the_long_table_says(airline: Workbook) -> None:
+    maps = airline.query("derived.deciles_mileage").set_index("membership_number")["decilesMileage"]
+    names = {"decileMonth1": 1, "decileMonth3": 3, "decileMonth6": 6, "decileMonth9": 9, "decileMonth12": 12}
+    found = {
+        (member, months, category, decile)
+        for member, shape in maps.items()
+        for name, months in {**names, "decileMonthAll": 0}.items()
+        for category, decile in (shape[name] or {}).items()
+    }
+    long = airline.query("derived.member_decile")
+    long = long[long["category"] != "ALL"]
+    columns = ["membership_number", "lookback_months", "category", "decile"]
+    assert found == set(map(tuple, long[columns].to_numpy()))
+    several = long[long["lookback_months"] == 0].groupby("membership_number").size()
+    assert several.max() >= 2  # a member who rose is ranked in each status
+
+
+def test_shape_without_categories_has_the_one_key(cdnow: Workbook) -> None:
+    keys = {k for shape in cdnow.query("derived.deciles_mileage")["decilesMileage"] for k in shape["decileMonthAll"]}
+    assert keys == {"ALL"}
+
+
+def test_as_printed_keeps_what_the_guide_keeps(outputs: Path, tmp_path: Path) -> None:
+    """The published filters: transactionDate < first of the month, less 0, 1 and 4 months, for 1, 3 and 6."""
+    days = pd.date_range("2024-01-15", "2024-10-15", freq="MS") + pd.Timedelta(days=14)
+    lines = [f"m{index},{day:%Y-%m-%d},{index + 1}" for index, day in enumerate(days)]
+    params = write_shop(tmp_path, csv="customer,day,spent\n" + "\n".join(lines) + "\n")
+    workbook = Workbook.open(params, as_of="2024-10-20", overrides={"as_printed": True})
+    lake.ingest(workbook)
+    lake.refresh(workbook, "derived", "profile")
+    deciles = workbook.query("derived.member_decile", category="ALL")
+    for months, back in ((1, 0), (3, 1), (6, 4)):
+        cut_off = pd.Timestamp("2024-10-01") - pd.DateOffset(months=back)
+        printed = deciles[deciles["lookback_months"] == -months]
+        assert sorted(printed["membership_number"]) == [f"m{i}" for i, day in enumerate(days) if day < cut_off]
+        trailing = deciles[deciles["lookback_months"] == months]
+        start = pd.Timestamp("2024-10-01") - pd.DateOffset(months=months)
+        assert sorted(trailing["membership_number"]) == [
+            f"m{i}" for i, day in enumerate(days) if start <= day < pd.Timestamp("2024-10-01")
+        ]
+    labels = workbook.query("derived.lookback").set_index("lookback_months")["lookback"]
+    assert labels[-3] == "3 months (as printed)"
+
+
+DEBITS = """customer,day,spent,kind
+a,2024-01-03,100,BUY
+a,2024-01-03,-30,BUY
+a,2024-02-03,40,REFUND
+a,2024-02-09,7,GIFT
+b,2024-01-05,5,BUY
+b,2024-01-06,,BUY
+"""
+
+
+@pytest.mark.parametrize(
+    ("spend", "of_a", "purchases_of_a"),
+    [
+        ({}, 100 - 30 + 40 + 7, 3),
+        ({"debit_types": ["REFUND"]}, 100 - 30 - 40 + 7, 2),
+        ({"debit_types": ["REFUND"], "transaction_types": ["BUY"]}, 100 - 30 - 40, 1),
+        ({"negative": "leave out"}, 100 + 40 + 7, 3),
+        ({"negative": "leave out", "debit_types": ["REFUND"]}, 100 - 40 + 7, 2),
+        ({"transaction_types": ["BUY"]}, 100 - 30, 1),
+    ],
+)
+def test_debits(outputs: Path, tmp_path: Path, spend: dict, of_a: int, purchases_of_a: int) -> None:
+    """A refund lowers what its day brought; it is no purchase, and no day on which the member came back."""
+    workbook = Workbook.open(
+        write_shop(tmp_path, csv=DEBITS),
+        overrides={"value": spend, "sources.loyalty_events.columns.transaction_type": "kind"},
+    )
+    lake.ingest(workbook)
+    lake.refresh(workbook, "derived", "profile")
+    members = workbook.query("profile.member").set_index("membership_number")
+    assert (float(members.loc["a", "value"]), float(members.loc["a", "spend"])) == (of_a, of_a)
+    assert members.loc["a", "purchases"] == purchases_of_a
+    assert members.loc["b", "purchases"] == 2  # a purchase whose amount is not known is one all the same
+    assert members.loc["b", "frequency"] == 1

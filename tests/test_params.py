@@ -28,7 +28,7 @@ def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
     [
         ("titel: x\n", "titel is not a key; allowed: did you mean title?"),
         ("value: {colum: amount}\n", "value.colum is not a key; allowed: did you mean column?"),
-        ("nonsense_xyz: 1\n", "allowed: activations, as_of, category, destinations"),
+        ("nonsense_xyz: 1\n", "allowed: activations, as_of, as_printed, category, destinations"),
         ("trend_months: many\n", "trend_months is 'many'; allowed: a valid integer"),
         ("trend_months: -3\n", "trend_months is -3; allowed: greater than or equal to 1"),
         ("as_of: 2026-02-30\n", "as_of is '2026-02-30'; allowed: latest, or a day that exists"),
@@ -37,6 +37,8 @@ def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
         ("category: amount\n", "category is 'amount'; allowed: a text column of loyalty_events"),
         ("value: [\n", "no YAML"),
         ("title: twice\n", "no YAML (found duplicate key"),
+        ("as_printed: maybe\n", "as_printed is 'maybe'; allowed: a valid boolean"),
+        ("value: {negative: ignore}\n", "value.negative is 'ignore'; allowed: 'subtract' or 'leave out'"),
         ("simulate: {members: 3}\n", "simulate.members is 3; allowed: greater than or equal to 50"),
         (
             "destinations: {d: {columns: {membership_number: id}}}\n"
@@ -103,3 +105,25 @@ def test_overrides_reach_nested_keys_and_are_validated(tmp_path: Path) -> None:
 def test_shipped_params_are_valid(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLV_DATA_DIR", str(tmp_path))
     assert Workbook.open(ROOT / "params" / f"{name}.yml").params.title
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ({"profile_enabled": False}, "loyalty_events.profile_enabled is false; allowed: true, as it makes the profile"),
+        ({"columns.amount.attribute": True}, "columns.amount.attribute is true; allowed: for a column of your own"),
+        ({"namespace": "Other"}, "sources.members.namespace is 'CustomerId'; allowed: Other, that of loyalty_events"),
+    ],
+)
+def test_what_does_not_fit_one_profile(tmp_path: Path, source: dict, says: str) -> None:
+    amount = {"from": "spent", "attribute": source.pop("columns.amount.attribute", False)}
+    keys = {f"sources.loyalty_events.{key}": value for key, value in source.items()}
+    members = {"path": "purchases.csv", "columns": {"membership_number": "customer"}}
+    overrides = {**keys, "sources.loyalty_events.columns.amount": amount, "sources.members": members}
+    assert says in refusal(tmp_path, **overrides)
+
+
+def test_measures_of_the_profile_are_no_names_for_columns_of_ones_own(tmp_path: Path) -> None:
+    own = {"membership_number": "customer", "frequency": {"from": "day", "type": "text"}}
+    says = refusal(tmp_path, **{"sources.members": {"path": "purchases.csv", "columns": own}})
+    assert "sources.members.columns.frequency is a measure of the profile; allowed: another name" in says

@@ -79,8 +79,10 @@ def test_xdm_documents(tmp_path: Path) -> None:
 
 
 def test_not_enabled_for_the_profile(tmp_path: Path) -> None:
-    workbook = Workbook.open(write_shop(tmp_path), overrides={"sources.loyalty_events.profile_enabled": False})
-    assert lake.xdm_schema(workbook, "loyalty_events")["schema"]["meta:immutableTags"] == []
+    members = {"path": "purchases.csv", "columns": {"membership_number": "customer"}, "profile_enabled": False}
+    workbook = Workbook.open(write_shop(tmp_path), overrides={"sources.members": members})
+    assert lake.xdm_schema(workbook, "loyalty_events")["schema"]["meta:immutableTags"] == ["union"]
+    assert lake.xdm_schema(workbook, "members")["schema"]["meta:immutableTags"] == []
 
 
 def test_files(outputs: Path, tmp_path: Path) -> None:

@@ -78,15 +78,23 @@ def is_in(expression: exp.Expression, values: list[Any]) -> exp.Expression:
 def bind(query: exp.Expression, bindings: dict[str, Any]) -> exp.Expression:
     """Replace each `$name` by a literal, or by the sqlglot expression given for it (a table after FROM).
 
-    Raises KeyError with the name of a placeholder that has no binding.
+    In a SELECT list it may stand for a list of expressions. Raises KeyError with the name of a placeholder that has
+    no binding.
     """
 
     def replace(node: exp.Expression) -> exp.Expression:
         if isinstance(node, exp.Table) and isinstance(node.this, exp.Placeholder):  # FROM $name AS alias
             return exp.alias_(bindings[node.this.name].copy(), node.alias, table=True)
+        if isinstance(node, exp.Select):
+            node.set("expressions", [each for part in node.expressions for each in _listed(part, bindings)])
         return literal(bindings[node.name]) if isinstance(node, exp.Placeholder) and node.name else node
 
     return query.transform(replace)
+
+
+def _listed(part: exp.Expression, bindings: dict[str, Any]) -> list[exp.Expression]:
+    bound = bindings.get(part.name) if isinstance(part, exp.Placeholder) else None
+    return [each.copy() for each in bound] if isinstance(bound, list) else [part]
 
 
 def to_sql(query: exp.Expression, dialect: str = DIALECT, pretty: bool = False) -> str:

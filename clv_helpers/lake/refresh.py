@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlglot import exp
@@ -69,10 +69,11 @@ def refresh_tables(session: Session, bindings: dict[str, Any], *schemas: str) ->
 
 
 def _refresh_table(session: Session, each: Table, bindings: dict[str, Any]) -> str:
+    each = replace(each, query=bind(each.query, {**bindings, "as_of": exp.Placeholder(this="as_of")}))
     before, now = _read_checkpoint(session, each.name), _now(session, each, bindings)
     if before == now and None not in now.inputs.values() and session.has_table(each.name):
         return "unchanged"
-    query = bind(each.query, bindings)
+    query = bind(each.query, {"as_of": bindings["as_of"]})
     touched = _touched_parts(session, each, query, before, now) if each.refresh == "by" else None
     if each.refresh == "view":
         mode = "view"
@@ -211,8 +212,7 @@ def _replace_table(query: exp.Expression, name: str, rows: exp.Query) -> None:
 
 
 def _now(session: Session, each: Table, bindings: dict[str, Any]) -> Checkpoint:
-    unbound = {**bindings, "as_of": exp.Placeholder(this="as_of")}
-    text = to_sql(bind(each.query, unbound))
+    text = to_sql(each.query)
     asks = any(node.name == "as_of" for node in each.query.find_all(exp.Placeholder))
     marks = session.marks()
     inputs = {

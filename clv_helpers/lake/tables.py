@@ -86,7 +86,7 @@ def read_tables(*schemas: str) -> list[Table]:
     """The tables of these schemas in the order in which they can be built. Raises TableError on a cycle."""
     files = sorted(file for schema in schemas for file in (SQL_FOLDER / schema).glob("*.sql"))
     tables = {t.name: t for t in map(read_table, files)}
-    sorter = TopologicalSorter({name: t.depends_on & tables.keys() for name, t in tables.items()})
+    sorter = TopologicalSorter({name: sorted(t.depends_on & tables.keys()) for name, t in tables.items()})
     try:
         return [tables[name] for name in sorter.static_order()]
     except CycleError as error:

@@ -1,6 +1,7 @@
 -- The ground floor: raw events folded once. Deciles, recency and frequency, months: all come from here.
 -- value: the measure that deciles rank, of the transaction types that count as value.
--- spend: what the purchases of that day cost; purchases: how many there were. last_at: the day's last event (UTC).
+-- spend: what the purchases of that day cost, refunds taken away; purchases: how many there were, refunds not among
+-- them. last_at: the day's last event (UTC). The signs are those of value.negative and value.debit_types in the params.
 -- Sums are exact decimals, so that they do not depend on the order in which events come.
 -- One row: a member's day in one category.
 -- Key: membership_number, day, category
@@ -10,12 +11,12 @@ WITH counted AS (
         membership_number,
         CAST(occurred_at AS DATE) AS day,
         COALESCE($category, $no_category) AS category,
-        CASE WHEN $counts_as_value THEN CAST($value_column AS DECIMAL(18, 4)) END AS value,
-        CASE WHEN $counts_as_purchase THEN CAST($spend_column AS DECIMAL(18, 4)) END AS spend,
-        CASE WHEN $counts_as_purchase THEN 1 ELSE 0 END AS purchases,
+        CASE WHEN $counts_as_value THEN CAST($value AS DECIMAL(18, 4)) END AS value,
+        CASE WHEN $counts_as_spend THEN CAST($spend AS DECIMAL(18, 4)) END AS spend,
+        CASE WHEN $counts_as_spend AND $is_purchase THEN 1 ELSE 0 END AS purchases,
         occurred_at
     FROM lake.loyalty_events
-    WHERE occurred_at < $as_of AND ($counts_as_value OR $counts_as_purchase)
+    WHERE occurred_at < $as_of AND ($counts_as_value OR $counts_as_spend)
 )
 SELECT
     membership_number,

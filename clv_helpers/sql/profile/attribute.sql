@@ -10,19 +10,22 @@ WITH by_recency AS (
 last_category AS (
     SELECT membership_number, category FROM by_recency WHERE age = 1
 ),
-identities AS (
-    SELECT membership_number FROM last_category
-    UNION
-    SELECT membership_number FROM lake.members
-),
 newest AS (
-    SELECT
-        membership_number, email, first_name, last_name, region, joined_on, email_consent,
-        ROW_NUMBER() OVER (PARTITION BY membership_number ORDER BY _batch_id DESC) AS age
+    SELECT *, ROW_NUMBER() OVER (PARTITION BY membership_number ORDER BY _batch_id DESC) AS age
     FROM lake.members
+    WHERE $members_in_profile
 ),
 attributes AS (
     SELECT * FROM newest WHERE age = 1
+),
+identities AS (
+    SELECT membership_number FROM last_category
+    UNION
+    SELECT membership_number FROM attributes
+    UNION
+    SELECT membership_number FROM profile.event_attribute
+    UNION
+    SELECT membership_number FROM profile.email_attribute
 ),
 deciles AS (
     SELECT
@@ -39,12 +42,10 @@ deciles AS (
 )
 SELECT
     i.membership_number,
-    a.email,
-    a.first_name,
-    a.last_name,
-    a.region,
-    a.joined_on,
-    a.email_consent,
+    a.* EXCLUDE (membership_number, _batch_id, age),
+    o.* EXCLUDE (membership_number),
+    e.last_sent_on,
+    e.last_clicked_on,
     c.category AS loyalty_status,
     d.decile_1_month,
     d.decile_3_months,
@@ -62,6 +63,8 @@ SELECT
     v.monetary_value
 FROM identities AS i
 LEFT JOIN attributes AS a ON a.membership_number = i.membership_number
+LEFT JOIN profile.event_attribute AS o ON o.membership_number = i.membership_number
+LEFT JOIN profile.email_attribute AS e ON e.membership_number = i.membership_number
 LEFT JOIN last_category AS c ON c.membership_number = i.membership_number
 LEFT JOIN deciles AS d ON d.membership_number = i.membership_number
 LEFT JOIN derived.member_value AS v ON v.membership_number = i.membership_number

@@ -1,0 +1,18 @@
+-- The deciles in the guide's shape: for each look-back a map of category → decile. A member who held several
+-- categories in a look-back has an entry for each; a look-back in which nothing was earned is empty.
+-- One row: a member with a decile.
+-- Key: membership_number
+-- Refresh: view
+SELECT
+    membership_number,
+    {
+        'decileMonth1': MAP_FROM_ENTRIES(LIST_SORT(LIST({'key': category, 'value': decile}) FILTER (WHERE lookback_months = 1))),
+        'decileMonth3': MAP_FROM_ENTRIES(LIST_SORT(LIST({'key': category, 'value': decile}) FILTER (WHERE lookback_months = 3))),
+        'decileMonth6': MAP_FROM_ENTRIES(LIST_SORT(LIST({'key': category, 'value': decile}) FILTER (WHERE lookback_months = 6))),
+        'decileMonth9': MAP_FROM_ENTRIES(LIST_SORT(LIST({'key': category, 'value': decile}) FILTER (WHERE lookback_months = 9))),
+        'decileMonth12': MAP_FROM_ENTRIES(LIST_SORT(LIST({'key': category, 'value': decile}) FILTER (WHERE lookback_months = 12))),
+        'decileMonthAll': MAP_FROM_ENTRIES(LIST_SORT(LIST({'key': category, 'value': decile}) FILTER (WHERE lookback_months = 0)))
+    } AS "decilesMileage"
+FROM derived.member_decile
+WHERE category <> $no_category OR NOT $has_category
+GROUP BY membership_number
