@@ -114,7 +114,8 @@ class Workbook:
 
         Raises NothingToCompute where no loyalty event lies before it.
         """
-        first = session.scalar("SELECT MIN(occurred_at) AS first FROM lake.loyalty_events")
+        empty = not session.has_table("lake.loyalty_events")
+        first = None if empty else session.scalar("SELECT MIN(occurred_at) AS first FROM lake.loyalty_events")
         if first is None:
             raise NothingToCompute(f"{self.name}: there are no loyalty events in the lake yet; ingest some first")
         if self.params.as_of != LATEST:

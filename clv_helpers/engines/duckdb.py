@@ -104,17 +104,26 @@ class DuckDBEngine:
                 time.sleep(0.05)
 
 
-def scan(file: Path, delimiter: str | None = None, encoding: str = "utf-8") -> exp.Expression:
-    """A CSV, JSON-lines or Parquet file (or a gz of the first two) as a table; CSV values come as text.
+def is_json(file: Path) -> bool:
+    """Whether a file holds JSON: its rows may leave out what they have no value for."""
+    return _kind(file) in (".json", ".jsonl", ".ndjson")
 
-    The delimiter of a CSV is sniffed where it is not given.
+
+def scan(
+    file: Path, delimiter: str | None = None, encoding: str = "utf-8", headers: list[str] | None = None
+) -> exp.Expression:
+    """A CSV, JSON-lines or Parquet file (or a gz of the first two) as a table; CSV and JSON values come as text.
+
+    The delimiter of a CSV is sniffed where it is not given. Without `headers`, those of a JSON file are found by
+    reading all of it, since any row may bring one more.
     """
-    kind = next((s for s in reversed(file.suffixes) if s != ".gz"), "").lower()
     options: dict[str, exp.Expression] = {}
-    if kind == ".parquet":
+    if _kind(file) == ".parquet":
         reader = "read_parquet"
-    elif kind in (".json", ".jsonl", ".ndjson"):
+    elif is_json(file):
         reader = "read_json"
+        texts = [exp.PropertyEQ(this=literal(header), expression=literal("VARCHAR")) for header in headers or []]
+        options = {"columns": exp.Struct(expressions=texts)} if headers else {"sample_size": literal(-1)}
     else:
         reader = "read_csv"
         options = {"all_varchar": exp.true(), "header": exp.true(), "encoding": literal(encoding)}
@@ -122,3 +131,7 @@ def scan(file: Path, delimiter: str | None = None, encoding: str = "utf-8") -> e
             options["delim"] = literal(delimiter)
     named = [exp.EQ(this=exp.to_identifier(name), expression=value) for name, value in options.items()]
     return exp.Table(this=exp.Anonymous(this=reader, expressions=[literal(str(file)), *named]))
+
+
+def _kind(file: Path) -> str:
+    return next((s for s in reversed(file.suffixes) if s != ".gz"), "").lower()

@@ -13,7 +13,7 @@ from clv_helpers.contract import DATASETS, EVENT_TIME
 from clv_helpers.engines.dialect import cast, column, literal, table
 from clv_helpers.engines.session import Session
 from clv_helpers.lake import ledger
-from clv_helpers.lake.staging import IngestError, found_columns, stage
+from clv_helpers.lake.staging import IngestError, found_columns, stage, stage_repeats
 from clv_helpers.workbook import Workbook
 
 REJECTED = {
@@ -117,6 +117,7 @@ def _ingest_file(
     try:
         contract, unknown = found_columns(session, workbook, dataset, file)
         stage(session, workbook, dataset, file, contract)
+        stage_repeats(session, dataset, contract)
         facts = _facts(session, dataset)
         ledger.note(session, batch, "loaded", **facts)
         _refuse_bad_file(session, workbook, dataset, file, facts["rows_read"])

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from clv_helpers.contract import DATASETS, EVENT_KEY, EVENT_TIME, ColumnContract
 from clv_helpers.engines.dialect import bind, cast, column, is_in, literal, parse, table
-from clv_helpers.engines.duckdb import scan
+from clv_helpers.engines.duckdb import is_json, scan
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
 from clv_helpers.params import Source
@@ -59,10 +59,10 @@ def found_columns(
         reason = str(error).split("\n")[0]
         raise IngestError(f"sources.{dataset}: {file.name} cannot be read: {reason}") from None
     contract = list(workbook.params.contract(dataset).values())
-    if source.columns is None:
+    if source.columns is None and not is_json(file):
         contract = [c for c in contract if c.header in headers or c.required]
     for each in contract:
-        if each.header not in headers:
+        if each.header not in headers and (each.required or not is_json(file)):
             raise IngestError(
                 f"sources.{dataset}.columns.{each.name} is read from {each.header!r}, which {file.name} has not; "
                 f"its columns: {', '.join(headers)}"
@@ -73,26 +73,26 @@ def found_columns(
 def stage(session: Session, workbook: Workbook, dataset: str, file: Path, contract: list[ColumnContract]) -> None:
     """Make `staged`: _row (from 1), the typed columns, and _column, _value, _reason of the first fault, if any."""
     source = workbook.params.sources[dataset]
-    raw = exp.select(exp.Window(this=exp.RowNumber()).as_("_row"), "*").from_(_scan(file, source))
+    rows = _scan(file, source, [each.header for each in contract])
+    raw = exp.select(exp.Window(this=exp.RowNumber()).as_("_row"), "*").from_(rows)
     typed, faults = [column("_row")], []
     for each in contract:
         text = exp.cast(column(each.header), exp.DataType.build("VARCHAR"))
-        value = _typed(each, source)
+        value = _typed(each, "." if is_json(file) else source.csv.decimal)
         typed.append(value.as_(each.name, quoted=True))
         faults += _faults(each, text, value)
     typed.append(_first_true([(test, literal(name)) for test, name, _, _ in faults]).as_("_column"))
     typed.append(_first_true([(test, text) for test, _, text, _ in faults]).as_("_value"))
     typed.append(_first_true([(test, literal(reason)) for test, _, _, reason in faults]).as_("_reason"))
     session.create_temporary("staged", exp.select(*typed).from_(raw.subquery("raw")))
-    _stage_repeats(session, dataset, contract)
 
 
-def _typed(each: ColumnContract, source: Source) -> exp.Expression:
+def _typed(each: ColumnContract, decimal: str) -> exp.Expression:
     """The value in the contract's type, NULL where it does not fit. A blank is no value, but for text."""
     if each.type == "text":
         return exp.cast(column(each.header), exp.DataType.build("VARCHAR"))
     value: exp.Expression = column(each.header)
-    if source.csv.decimal == "," and each.type in ("decimal", "number"):
+    if decimal == "," and each.type in ("decimal", "number"):
         value = exp.cast(value, exp.DataType.build("VARCHAR"))
         for old, new in ((".", ""), (",", ".")):
             value = exp.func("REPLACE", value, literal(old), literal(new))
@@ -120,16 +120,16 @@ def _faults(each: ColumnContract, text: exp.Expression, value: exp.Expression) -
     return faults
 
 
-def _stage_repeats(session: Session, dataset: str, contract: list[ColumnContract]) -> None:
-    """Temporary table `repeats`: the _row of each event whose key came before, in this file or in the lake."""
+def stage_repeats(session: Session, dataset: str, contract: list[ColumnContract]) -> None:
+    """Make the temporary table `repeats`: the _row of each event whose key came before, in this file or in the lake."""
     if EVENT_KEY not in {each.name for each in contract} or EVENT_KEY not in DATASETS[dataset]:
         session.create_temporary("repeats", exp.select(cast(exp.null(), "integer").as_("_row")).where(exp.false()))
         return
     session.create_temporary("repeats", bind(REPEATS, {"lake_table": table(f"lake.{dataset}")}))
 
 
-def _scan(file: Path, source: Source) -> exp.Expression:
-    return scan(file, source.csv.delimiter, source.csv.encoding)
+def _scan(file: Path, source: Source, headers: list[str] | None = None) -> exp.Expression:
+    return scan(file, source.csv.delimiter, source.csv.encoding, headers)
 
 
 def _first_true(branches: list[tuple[exp.Expression, exp.Expression]]) -> exp.Expression:

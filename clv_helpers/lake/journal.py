@@ -1,0 +1,62 @@
+"""What was acknowledged survives a crash: events are lines on the disk before anyone is told that they were taken."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import threading
+from pathlib import Path
+
+
+class Journal:
+    """The JSON lines of one dataset that are not yet a batch: one file is open, the others are sealed.
+
+    Threads may share it; processes may not (see `Folder lock` in stream.py).
+    """
+
+    def __init__(self, folder: Path):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.open_file, self.lock = folder, folder / "open.part", threading.Lock()
+        self._drop_torn_line()
+
+    def append(self, lines: list[str]) -> None:
+        """Write lines (each one JSON object) and wait until the disk has them. Raises OSError: then none is there."""
+        data = "".join(f"{line}\n" for line in lines).encode()
+        with self.lock:
+            is_new = not self.open_file.exists()
+            with self.open_file.open("ab") as stream:
+                before = stream.tell()
+                try:
+                    stream.write(data)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                except OSError:
+                    os.ftruncate(stream.fileno(), before)
+                    raise
+            if is_new:
+                self._sync_folder()
+
+    def seal(self) -> list[Path]:
+        """Close the open file; gives all sealed files, oldest first. Whoever has made a batch of one removes it."""
+        with self.lock:
+            if self.open_file.exists() and self.open_file.stat().st_size:
+                moment = dt.datetime.now(dt.UTC)
+                self.open_file.rename(self.folder / f"stream_{moment:%Y%m%dT%H%M%S_%f}.jsonl")
+                self._sync_folder()
+        return sorted(self.folder.glob("stream_*.jsonl"))
+
+    def _drop_torn_line(self) -> None:
+        """A process that was killed while writing leaves half a line, which was acknowledged to nobody."""
+        if not self.open_file.exists():
+            return
+        with self.open_file.open("r+b") as stream:
+            whole = stream.read().rfind(b"\n") + 1
+            stream.truncate(whole)
+
+    def _sync_folder(self) -> None:
+        """So that the names, too, are on the disk."""
+        handle = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,247 @@
+"""The stream as a process of its own: what is acknowledged is in the tables once, whatever happens to the process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clv_helpers import lake
+from clv_helpers.workbook import Workbook
+
+PARAMS = """
+title: A stream
+sources:
+  loyalty_events:
+    path: nowhere.csv
+    columns: {event_id: id, membership_number: customer, occurred_at: at, amount: spent}
+"""
+
+
+def event(number: int, day: int = 1) -> dict:
+    return {"id": f"e{number}", "customer": f"c{number % 7}", "at": f"2024-01-{day:02d}T10:00:00Z", "spent": number / 4}
+
+
+@pytest.fixture
+def params(outputs: Path, tmp_path: Path) -> Path:
+    file = tmp_path / "flow.yml"
+    file.write_text(PARAMS)
+    return file
+
+
+class Server:
+    """`clv stream` on a free port."""
+
+    def __init__(self, params: Path, *options: str):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        command = [Path(sys.executable).with_name("clv"), "stream", params, f"--port={self.port}", *options]
+        self.log = params.with_name("log.txt").open("a+")
+        self.process = subprocess.Popen(command, stderr=self.log)
+
+    def wait(self) -> Server:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+                return self
+            assert self.process.poll() is None, self.said()
+            time.sleep(0.02)
+        raise TimeoutError(self.said())
+
+    def said(self) -> str:
+        self.log.seek(0)
+        return self.log.read()
+
+    def post(self, body: object, dataset: str = "loyalty_events") -> tuple[int, dict]:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{dataset}", data=data)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        self.process.send_signal(how)
+        self.process.wait(timeout=60)
+
+
+@contextlib.contextmanager
+def serving(params: Path, *options: str) -> Iterator[Server]:
+    server = Server(params, *options)
+    try:
+        yield server.wait()
+    finally:
+        server.process.kill()
+        server.process.wait()
+
+
+def in_lake(params: Path) -> list[str]:
+    with Workbook.open(params).engine.write() as session:
+        return sorted(row["event_id"] for row in session.rows("SELECT event_id FROM lake.loyalty_events"))
+
+
+def test_events_come_in_and_the_tables_follow(params: Path) -> None:
+    with serving(params, "--every=0.1") as server:
+        assert server.post(event(1)) == (200, {"accepted": 1})
+        assert server.post([event(2, day=5), event(3)]) == (200, {"accepted": 2})
+        assert server.post(event(1)) == (200, {"accepted": 1})  # sent again: taken, and not counted twice
+        status, answer = server.post({**event(4), "mood": "good"})
+        assert (status, answer) == (200, {"accepted": 1, "unknown_columns": ["mood"]})
+        server.stop()
+    assert in_lake(params) == ["e1", "e2", "e3", "e4"]
+    workbook = Workbook.open(params)
+    assert workbook.query("derived.summary").iloc[0].purchases == 4
+    assert float(workbook.query("derived.summary").iloc[0].spend) == (1 + 2 + 3 + 4) / 4
+    late = event(5, day=2)  # between days that were folded before
+    with serving(params, "--every=0.1") as server:
+        server.post(late)
+        server.stop()
+    found = Workbook.open(params).query("derived.member_day", order_by="membership_number, day")
+    with workbook.engine.write() as session:
+        session.run("DELETE FROM lake.checkpoint")
+    lake.refresh(workbook, "derived", "profile", "insights")
+    assert found.equals(workbook.query("derived.member_day", order_by="membership_number, day"))
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"{", "no JSON"),
+        (b"[]", "an array of at least one"),
+        (b"[1]", "an array of at least one"),
+        (b'{"id": NaN}', "NaN is no JSON value"),
+        (b"\xff", "no JSON"),
+        ([{**event(1), "id": " "}], "is empty"),
+        ([{**event(1), "customer": None}], "is empty"),
+        ([{**event(1), "spent": "much"}], "is not of type decimal"),
+        ([{**event(1), "at": "2024-02-31"}], "is not of type timestamp"),
+        ([{**event(1), "at": "2100-01-01"}], "lies in the future"),
+        ([event(1), {**event(2), "customer": "\ud800"}], "cannot be read"),
+    ],
+)
+def test_refused_with_the_reason_and_nothing_taken(closed_door, body: object, says: str) -> None:
+    status, answer = closed_door.post(body)
+    assert (status, answer["accepted"]) == (400, 0)
+    assert says in answer["rejected"][0]["reason"]
+
+
+@pytest.fixture(scope="module")
+def closed_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for the refusals; at the end nothing is there."""
+    folder = tmp_path_factory.mktemp("door")
+    (folder / "flow.yml").write_text(PARAMS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLV_OUTPUTS_DIR", str(folder / "outputs"))
+        with serving(folder / "flow.yml", "--every=0.1") as server:
+            yield server
+            assert server.post(event(1), "members")[0] == 404
+            assert server.post(b" " * 16_000_001)[0] == 413
+            server.stop()
+        with Workbook.open(folder / "flow.yml").engine.write() as session:
+            assert not session.has_table("lake.batch_log")
+
+
+def test_faults_are_named_by_event_and_column(closed_door: Server) -> None:
+    status, answer = closed_door.post([event(1), {**event(2), "spent": "much"}, {"id": "x"}])
+    assert status == 400
+    assert [(fault["event"], fault["column"]) for fault in answer["rejected"]] == [
+        (1, "amount"),
+        (2, "membership_number"),
+    ]
+
+
+def test_folder(params: Path, outputs: Path) -> None:
+    inbox = outputs / "flow" / "inbox" / "loyalty_events"
+    with serving(params, "--every=0.2") as server:
+        (inbox / "a.jsonl").write_text("".join(json.dumps(event(n)) + "\n" for n in range(5)))
+        with (inbox / "growing.jsonl").open("w") as growing:
+            for number in range(5, 15):  # a file that is still being written is not taken
+                growing.write(json.dumps(event(number)) + "\n")
+                growing.flush()
+                time.sleep(0.1)
+        (inbox / "broken.jsonl").write_text("no json\n")
+        deadline = time.monotonic() + 30
+        while server.said().count("events taken") < 2 or "broken.jsonl" not in server.said():
+            assert time.monotonic() < deadline, server.said()
+            time.sleep(0.1)
+        server.stop()
+    assert in_lake(params) == sorted(f"e{number}" for number in range(15))
+    assert "broken.jsonl cannot be read" in server.said()
+
+
+@pytest.mark.parametrize("trial", range(5))
+def test_killed_at_any_moment(params: Path, outputs: Path, trial: int) -> None:
+    """Two senders go on through three kills, sending again what was not acknowledged; then all is there once."""
+    chance = random.Random(trial)
+    acknowledged: set[str] = set()
+    stop = threading.Event()
+    box: dict[str, Server] = {}
+
+    def send(sender: int) -> None:
+        number = sender
+        while not stop.is_set():
+            batch = [event(n) for n in range(number, number + 20, 2)]
+            with contextlib.suppress(OSError, ValueError):
+                if box["server"].post(batch)[0] == 200:
+                    acknowledged.update(row["id"] for row in batch)
+                    number += 20
+
+    box["server"] = Server(params, "--every=0.05").wait()
+    senders = [threading.Thread(target=send, args=(n,)) for n in (0, 1)]
+    for thread in senders:
+        thread.start()
+    try:
+        for _ in range(3):
+            time.sleep(chance.uniform(0.05, 0.6))
+            box["server"].stop(signal.SIGKILL)
+            box["server"] = Server(params, "--every=0.05").wait()
+        time.sleep(0.2)
+    finally:
+        stop.set()
+        for thread in senders:
+            thread.join()
+        box["server"].stop()
+    found = in_lake(params)
+    assert len(found) == len(set(found))
+    assert acknowledged <= set(found)
+    assert len(acknowledged) > 20
+    assert Workbook.open(params).query("derived.summary").iloc[0].purchases == len(found)
+    assert list((outputs / "flow" / "stream" / "loyalty_events").glob("stream_*")) == []
+
+
+def test_only_one_stream_per_workbook(params: Path) -> None:
+    with serving(params):
+        second = Server(params)
+        assert second.process.wait(timeout=60) == 1
+        assert "another process streams into flow already" in second.said()
+
+
+def test_without_event_ids(outputs: Path, tmp_path: Path) -> None:
+    params = tmp_path / "flow.yml"
+    params.write_text(PARAMS.replace("event_id: id, ", ""))
+    server = Server(params)
+    assert server.process.wait(timeout=60) == 1
+    assert "no dataset has an event_id" in server.said()
+
+
+def test_port_that_is_taken(params: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        server = Server(params, f"--port={holder.getsockname()[1]}")
+        assert server.process.wait(timeout=60) == 1
+    assert "Address already in use; choose another with --port" in server.said()
