@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: help run lab test lint format lock pictures clean
+.PHONY: help run lab test lint format lock pictures benchmark clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ format: .venv/installed ## put code and notebooks in ruff's form
 
 pictures: .venv/installed ## the README's pictures, from a fresh run
 	@$(BIN)/python tests/browser/pictures.py
+
+benchmark: .venv/installed ## stage 1 at ten million events (ROWS=…): ratios of refresh to full build
+	@$(BIN)/python tests/benchmarks/stage1.py --rows $(or $(ROWS),10000000)
 
 # duckdb 2.0 is weeks old; the code runs on it, but what is installed stays on the proven line.
 lock: ## resolve requirements.lock anew (needs uv)

@@ -5,9 +5,60 @@ from __future__ import annotations
 from typing import Any
 
 from clv_helpers import show
+from clv_helpers.bindings import NO_CATEGORY, params_bindings
 from clv_helpers.charts import Channel, Widget, draw
+from clv_helpers.engines.dialect import parse
 from clv_helpers.show import Figure, Shown
-from clv_helpers.workbook import NO_CATEGORY, Workbook
+from clv_helpers.workbook import Workbook
+
+LEFT_OUT = parse("""
+    SELECT 'loyalty_events' AS dataset, 'transactions of type ' || COALESCE(transaction_type, '(none)') AS what,
+        COUNT(*) AS events, 'kept, and counted neither as value nor as spend' AS becomes
+    FROM lake.loyalty_events
+    WHERE occurred_at < $as_of AND NOT ($counts_as_value OR $counts_as_spend)
+    GROUP BY transaction_type
+    UNION ALL
+    SELECT 'loyalty_events', 'events on ' || CAST($as_of AS VARCHAR) || ' or later', COUNT(*),
+        'kept, and counted once as_of has passed them'
+    FROM lake.loyalty_events
+    WHERE occurred_at >= $as_of
+    HAVING COUNT(*) > 0
+    UNION ALL
+    SELECT 'loyalty_events', 'counted events of the month that is not over', COUNT(*),
+        'in the profile and the months; in the deciles from the next month on'
+    FROM lake.loyalty_events
+    WHERE occurred_at >= DATE_TRUNC('month', $as_of) AND occurred_at < $as_of AND ($counts_as_value OR $counts_as_spend)
+    HAVING COUNT(*) > 0
+    UNION ALL
+    SELECT dataset, column_name || ' ' || reason, rejected_rows, 'set aside in lake.rejected_rows'
+    FROM derived.rejected_reason
+    ORDER BY dataset, events DESC, what
+""")
+AS_PRINTED = parse("""
+    WITH ranked AS (
+        SELECT membership_number, lookback_months, ABS(lookback_months) AS months, decile
+        FROM derived.member_decile
+        WHERE category = $no_category AND ABS(lookback_months) IN (1, 3, 6)
+    ),
+    pairs AS (
+        SELECT
+            membership_number,
+            months,
+            MAX(CASE WHEN lookback_months > 0 THEN decile END) AS trailing,
+            MAX(CASE WHEN lookback_months < 0 THEN decile END) AS printed
+        FROM ranked
+        GROUP BY membership_number, months
+    )
+    SELECT
+        l.lookback,
+        COUNT(p.trailing) AS trailing,
+        COUNT(p.printed) AS printed,
+        COUNT(CASE WHEN p.trailing <> p.printed THEN 1 END) AS differing
+    FROM pairs AS p
+    JOIN derived.lookback AS l ON l.lookback_months = p.months
+    GROUP BY l.lookback, p.months
+    ORDER BY p.months
+""")
 
 
 def figures(workbook: Workbook) -> Shown:
@@ -67,19 +118,31 @@ def contract(workbook: Workbook) -> Shown:
     return show.folded(shown, f"{len(rows)} columns in {len(workbook.params.sources)} datasets")
 
 
-def rejected(workbook: Workbook) -> Shown:
-    """What was set aside and why, in counts."""
-    rows = workbook.query("derived.rejected_reason", order_by="dataset, column_name, reason")
-    if rows.empty:
-        return show.note("Every row that was read kept the contract: nothing was set aside.")
-    return show.table(
-        rows,
-        dataset="Dataset",
-        column_name="Column",
-        reason="The value",
-        rejected_rows="Rows|,.0f",
-        batches="Batches|,.0f",
-    )
+def left_out(workbook: Workbook) -> Shown:
+    """Which loyalty events are in the lake and not in the tables, and which rows were set aside: counts, and why."""
+    with workbook.engine.read() as session:
+        bindings = {**params_bindings(workbook.params), "as_of": session.scalar("SELECT as_of FROM derived.as_of")}
+        rows = session.rows(LEFT_OUT, **bindings)
+    if not rows:
+        return show.note("Every row that was read kept the contract, and every event counts: nothing was left out.")
+    return show.table(rows, dataset="Dataset", what="What", events="Rows|,.0f", becomes="What becomes of them")
+
+
+def identities(workbook: Workbook) -> Shown:
+    """A sentence on the identity graph: whom it joins, and whom it leaves apart."""
+    rows = workbook.query("profile.namespace", order_by="namespace")
+    primary, others = rows[rows["is_primary"]].iloc[0], rows[~rows["is_primary"]]
+    text = f"{primary.identities:,.0f} members, each with one number in the namespace {primary.namespace}."
+    for each in others.itertuples():
+        text += f" {each.identities:,.0f} identities in the namespace {each.namespace}"
+        if each.shared_identities:
+            text += (
+                f", {each.shared_identities:,.0f} of them shared, by {each.sharing_members:,.0f} members in all: "
+                "these stay apart, as a shared address does not make one person."
+            )
+        else:
+            text += ", none shared by several members."
+    return show.note(text)
 
 
 def deciles(workbook: Workbook, lookback_months: int = 12) -> Shown:
@@ -126,3 +189,50 @@ def repeat_purchases(workbook: Workbook) -> Shown:
         highlight={"repeat_days": 0},
     )
     return draw(workbook, widget)
+
+
+def concentration(workbook: Workbook) -> Shown:
+    """Which share of the value the most valuable members bring."""
+    unit = workbook.params.value.unit
+    widget = Widget(
+        title=f"The top tenth of the members brings {{share_of_value}} of all {unit}",
+        title_from={"percent_of_members": 10},
+        subtitle=f"Cumulative share of lifetime {unit}, members sorted from the most valuable to the least",
+        table="derived.concentration",
+        mark="area",
+        x=Channel(column="percent_of_members", title="Members (%)"),
+        y=Channel(column="share_of_value", title=f"Share of {unit}", format="%"),
+    )
+    return draw(workbook, widget)
+
+
+def recency_frequency(workbook: Workbook) -> Shown:
+    """Members by how often they bought and by how long ago: where they are kept, and where they are lost."""
+    widget = Widget(
+        title="The largest group, {share_of_members} of members: {frequency_band} repeat days, last: {recency_band}",
+        title_from="top",
+        subtitle="Members by the number of days on which they bought again, and by the time since the last purchase",
+        table="derived.recency_frequency",
+        mark="heatmap",
+        x=Channel(column="frequency_band", title="Repeat purchase days", sort="frequency_order"),
+        y=Channel(column="recency_band", title="Last purchase", sort="recency_order"),
+        color=Channel(column="members", title="Members"),
+    )
+    return draw(workbook, widget)
+
+
+def as_printed(workbook: Workbook) -> Shown:
+    """How far the guide's cut-offs as printed are from trailing windows: who is ranked, and who differently."""
+    if not workbook.params.as_printed:
+        return show.note(
+            "With as_printed: true in the params, the deciles by the guide's cut-offs as printed stand beside."
+        )
+    with workbook.engine.read() as session:
+        rows = session.rows(AS_PRINTED, no_category=NO_CATEGORY)
+    return show.table(
+        rows,
+        lookback="Look-back",
+        trailing="Members ranked, trailing window|,.0f",
+        printed="Members ranked, as printed|,.0f",
+        differing="Ranked by both, in another decile|,.0f",
+    )

@@ -22,6 +22,7 @@ from clv_helpers.params import LATEST, Params, expand, load_params
 from clv_helpers.validation import ParamsError, Problem
 
 ROOT = Path(__file__).resolve().parent.parent
+DATA_SUFFIXES = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet"}
 BATCH_VARIABLE = "CLV_BATCH"  # set by `clv run` for its kernels
 
 
@@ -36,6 +37,16 @@ class NothingToCompute(UserError):
 def outputs_folder() -> Path:
     """Where workbooks keep their tables and runs: $CLV_OUTPUTS_DIR, else outputs/ of this checkout."""
     return Path(os.environ.get("CLV_OUTPUTS_DIR") or ROOT / "outputs").resolve()
+
+
+def in_folders(paths: list[Path]) -> list[Path]:
+    """Files as they are, and in the place of a folder the data files in it, sorted by name."""
+    found = [filter(_is_data, sorted(path.iterdir())) if path.is_dir() else [path] for path in paths]
+    return [file for files in found for file in files]
+
+
+def _is_data(file: Path) -> bool:
+    return file.is_file() and not file.name.startswith(".") and bool(DATA_SUFFIXES & set(file.suffixes))
 
 
 @dataclass(frozen=True)
@@ -101,9 +112,9 @@ class Workbook:
         return self.path(source.path, f"sources.{dataset}.path", source.hint or "")
 
     def source_files(self, dataset: str) -> list[Path]:
-        """The files of a dataset, sorted by name. Raises ParamsError where there is none."""
+        """The files of a dataset, sorted by name; a folder stands for those in it. Raises ParamsError for none."""
         source, pattern = self.params.sources[dataset], self.source_pattern(dataset)
-        files = sorted(Path(found) for found in glob.glob(str(pattern), recursive=True) if Path(found).is_file())
+        files = in_folders(sorted(Path(found) for found in glob.glob(str(pattern), recursive=True)))
         if not files:
             where = source.hint or "a file, or a pattern that matches at least one"
             raise ParamsError(str(self.file), [Problem(f"sources.{dataset}.path", f"{pattern} (no such file)", where)])

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+import typing
 
 import pytest
 
 from clv_helpers import audiences
 from clv_helpers.audiences import Condition
 from clv_helpers.cli import app
-from clv_helpers.params import Params
+from clv_helpers.contract import ColumnType
+from clv_helpers.params import Column, CsvFormat, Measure, Params, Source
 from clv_helpers.validation import parse_value, validate
 from clv_helpers.workbook import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
+OWN_DATA = (ROOT / "docs" / "own_data.md").read_text("utf-8")
 
 
 def table_rows(heading: str) -> set[str]:
@@ -36,7 +39,7 @@ def test_operators() -> None:
         assert f"`{operator}`" in README
 
 
-@pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL))
+@pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", README + OWN_DATA, flags=re.DOTALL))
 def test_examples_are_valid(block: str) -> None:
     raw = parse_value(block)
     validate(Params if "sources" in raw else audiences.Audience, raw, "README.md")
@@ -51,3 +54,11 @@ def test_files_and_make_targets_exist() -> None:
         assert (ROOT / link).is_file()
     targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     assert set(re.findall(r"(?:`|^    )make ([a-z]+)", README, flags=re.MULTILINE)) <= targets
+
+
+def test_own_data_page_knows_every_type_and_key() -> None:
+    for kind in typing.get_args(ColumnType):
+        assert f"`{kind}`" in OWN_DATA
+    for key in {**Source.model_fields, **Column.model_fields, **Measure.model_fields, **CsvFormat.model_fields}:
+        if key not in ("source", "hint", "column", "type", "transaction_types"):
+            assert re.search(rf"\b{key}\b", OWN_DATA), key

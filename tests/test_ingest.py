@@ -116,6 +116,37 @@ def test_pattern_brings_each_file_in_as_a_batch(outputs: Path, tmp_path: Path) -
     assert {row["_batch_id"] for row in rows_of(workbook, "lake.loyalty_events")} == {1, 2}
 
 
+def test_folder_stands_for_the_data_files_in_it(outputs: Path, tmp_path: Path) -> None:
+    params = write_shop(tmp_path)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "b.csv").write_text("customer,day,spent\nd,2024-04-01,3\n")
+    (tmp_path / "in" / "a.csv").write_text("customer,day,spent\nd,2024-04-01,4\n")
+    (tmp_path / "in" / "readme.md").write_text("no data")
+    (tmp_path / "in" / ".b.csv.part").write_text("half")
+    workbook = Workbook.open(params, overrides={"sources.loyalty_events.path": "in"})
+    assert [row["file"] for row in lake.ingest(workbook)] == ["a.csv", "b.csv"]
+
+
+def test_json_keys_may_come_late_and_digits_stay(outputs: Path, tmp_path: Path) -> None:
+    """A key that only the last of many rows has is read, and text that looks like a date or a number stays text."""
+    rows = [{"customer": "007", "day": "2024-01-03", "spent": 1.1}] * 30_000
+    rows.append({"customer": "2024-1-5", "day": "2024-01-03", "spent": 12345678901.1234, "shelf": "1.50"})
+    (tmp_path / "late.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    own = {"sources.loyalty_events.columns.shelf": {"from": "shelf", "type": "text"}}
+    workbook = Workbook.open(write_shop(tmp_path), overrides=own)
+    lake.ingest(workbook, "loyalty_events", [tmp_path / "late.jsonl"])
+    last = next(row for row in rows_of(workbook, "lake.loyalty_events") if row["shelf"])
+    assert (last["membership_number"], last["shelf"]) == ("2024-1-5", "1.50")
+    assert str(last["amount"]) == "12345678901.1234"
+
+
+def test_decimal_comma_of_csv_does_not_touch_json(outputs: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"customer": "a", "day": "2024-01-03", "spent": 1.5}\n')
+    workbook = Workbook.open(write_shop(tmp_path), overrides={"sources.loyalty_events.csv": {"decimal": ","}})
+    lake.ingest(workbook, "loyalty_events", [tmp_path / "a.jsonl"])
+    assert float(rows_of(workbook, "lake.loyalty_events")[0]["amount"]) == 1.5
+
+
 def test_columns_of_ones_own_are_kept(outputs: Path, tmp_path: Path) -> None:
     params = write_shop(tmp_path)
     own = {"sources.loyalty_events.columns.note": {"from": "spent", "type": "text"}}

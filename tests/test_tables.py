@@ -56,6 +56,24 @@ def test_wrong_files_are_named_with_file_and_line(tmp_path: Path) -> None:
         read_table(write_table(tmp_path, "b", "SELECT 1 AS v\nFROM WHERE"))
 
 
+@pytest.mark.parametrize(
+    ("sql", "grouped"),
+    [
+        ("SELECT a, SUM(b) AS s FROM t GROUP BY a", True),
+        ("SELECT x.a, SUM(x.b) AS s FROM t AS x GROUP BY x.a", True),
+        ("SELECT UPPER(a) AS a, SUM(b) AS s FROM t GROUP BY a", False),
+        ("SELECT a, SUM(b) AS s FROM t GROUP BY a, b", False),
+        ("SELECT a, SUM(b) AS s FROM t GROUP BY UPPER(a)", False),
+        ("SELECT a, SUM(b) AS s FROM t GROUP BY a UNION ALL SELECT 1, 2", False),
+        ("SELECT a, b AS s FROM t", False),
+    ],
+)
+def test_key_needs_no_check_where_the_query_groups_by_it(tmp_path: Path, sql: str, grouped: bool) -> None:
+    file = tmp_path / "t.sql"
+    file.write_text(f"-- One row: a thing.\n-- Key: a\n{sql}\n")
+    assert tables.read_table(file).groups_by_key == grouped
+
+
 def test_circle_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_table(tmp_path, "a", "SELECT v FROM own.b")
     write_table(tmp_path, "b", "SELECT v FROM own.a")

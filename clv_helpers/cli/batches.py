@@ -10,7 +10,7 @@ import typer
 
 from clv_helpers.cli.options import AsOf, Json, Params, Set, app, as_text, parse_changes
 from clv_helpers.validation import ParamsError, Problem
-from clv_helpers.workbook import Workbook
+from clv_helpers.workbook import Workbook, in_folders
 
 FOLLOWING = ("derived", "profile", "insights")  # the tables that follow the batches by themselves
 
@@ -18,7 +18,7 @@ FOLLOWING = ("derived", "profile", "insights")  # the tables that follow the bat
 @app.command()
 def ingest(
     params: Params,
-    files: Annotated[list[Path], typer.Argument(help="files; none: those that the params name")] = [],  # noqa: B006
+    files: Annotated[list[Path], typer.Argument(help="files and folders; none: those that the params name")] = [],  # noqa: B006
     dataset: Annotated[str, typer.Option(help="what the files hold: loyalty_events, members or email_events")] = "",
     as_json: Json = False,
 ) -> None:
@@ -29,7 +29,7 @@ def ingest(
     if bool(files) != bool(dataset) or (dataset and dataset not in workbook.params.sources):
         allowed = ", ".join(workbook.params.sources)
         raise ParamsError(str(params), [Problem("--dataset", repr(dataset), f"with files, one of {allowed}")])
-    rows = lake.ingest(workbook, dataset, files or None)
+    rows = lake.ingest(workbook, dataset, in_folders(files) or None)
     for row in rows:
         if row["unknown_columns"]:
             names = ", ".join(row["unknown_columns"])
@@ -77,7 +77,8 @@ def refresh(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json =
         print(as_text(rows))
         return
     for row in rows:
-        print(f"{row['table']:<34} {row['mode']:<10} {row['rows']:>12,} rows {row['seconds']:>9.3f} s")
+        rows = "" if row["rows"] is None else f"{row['rows']:,} rows"
+        print(f"{row['table']:<34} {row['mode']:<10} {rows:>17} {row['seconds']:>9.3f} s")
 
 
 def _print_batches(rows: list[dict[str, Any]], as_json: bool) -> None:
