@@ -55,7 +55,8 @@ MORE = {"next days": ("2025-12-26", 5), "late, all over": ("2023-01-01", 1090), 
 ONE_QUERY = """
 CREATE OR REPLACE TABLE derived.one_query AS
 WITH counted AS (
-    SELECT membership_number, loyalty_status AS category, CAST(occurred_at AS DATE) AS day, mileage AS value, amount AS spend
+    SELECT
+        membership_number, loyalty_status AS category, CAST(occurred_at AS DATE) AS day, mileage AS value, amount AS spend
     FROM {source}
 ),
 in_window AS (
@@ -69,7 +70,8 @@ by_category AS (
 summed AS (
     FROM by_category
     UNION ALL
-    SELECT membership_number, 'ALL', lookback_months, SUM(value), SUM(spend), SUM(purchases) FROM by_category GROUP BY ALL
+    SELECT membership_number, 'ALL', lookback_months, SUM(value), SUM(spend), SUM(purchases)
+    FROM by_category GROUP BY ALL
 )
 SELECT *, NTILE(10) OVER (PARTITION BY category, lookback_months ORDER BY value DESC, hash(membership_number)) AS decile
 FROM summed

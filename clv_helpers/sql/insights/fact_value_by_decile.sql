@@ -1,4 +1,5 @@
--- What each tenth of the members brings. Shares are of the category's total in that look-back.
+-- What each tenth of the members brings. Shares are of the category's total in that look-back. Look-backs as printed
+-- in the guide stay in stage 1.
 -- One row: a decile in one category and look-back.
 -- Key: loyalty_status, lookback_months, decile
 SELECT
@@ -16,3 +17,4 @@ SELECT
     CAST(e.value AS DOUBLE) / NULLIF(SUM(e.value) OVER (PARTITION BY e.category, e.lookback_months), 0) AS share_of_value
 FROM derived.decile_edge AS e
 JOIN derived.lookback AS l ON l.lookback_months = e.lookback_months
+WHERE e.lookback_months >= 0
