@@ -8,7 +8,6 @@ import dataclasses
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -174,9 +173,3 @@ async def _body(request: Request) -> bytes | None:
 
 def _refusal(status: int, faults: list[Fault]) -> JSONResponse:
     return JSONResponse({"accepted": 0, "rejected": faults}, status_code=status)
-
-
-def journals(folder: Path, workbook: Workbook) -> dict[str, Journal]:
-    """A journal for each dataset of the workbook whose rows have a key: without one, a repeat cannot be told."""
-    contracts = {name: workbook.params.contract(name) for name in workbook.params.sources}
-    return {name: Journal(folder / name) for name, contract in contracts.items() if EVENT_KEY in contract}

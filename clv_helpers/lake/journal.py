@@ -11,7 +11,7 @@ from pathlib import Path
 class Journal:
     """The JSON lines of one dataset that are not yet a batch: one file is open, the others are sealed.
 
-    Threads may share it; processes may not (see `Folder lock` in stream.py).
+    Threads may share it; processes may not: stream.py lets one process at a time into the folder.
     """
 
     def __init__(self, folder: Path):

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from clv_helpers.contract import EVENT_KEY
 from clv_helpers.errors import UserError
 from clv_helpers.lake.ingest import ingest
 from clv_helpers.lake.journal import Journal
@@ -89,48 +90,76 @@ class Stream:
 def serve(workbook: Workbook, port: int, watched: Path, every: float, follow: list[Follow], say: Say) -> None:
     """Take events until told to stop (Ctrl-C, SIGTERM); what was taken by then is folded before the end.
 
-    Raises StreamError where the extra `stream` is not installed, another process streams into this workbook, or the
-    port is taken.
+    Raises StreamError where the extra `stream` is not installed, another process streams into this workbook, the port
+    is taken, or no dataset has a key by which a repeat can be told.
     """
     try:
         import uvicorn
 
-        from clv_helpers.lake.door import Door, application, journals
+        from clv_helpers.lake.door import Door, application
     except ImportError as error:
         raise StreamError(f"clv stream needs {error.name}: pip install 'clv-helpers[stream]'") from None
-    with _alone(workbook.folder / "stream"):
-        kept = journals(workbook.folder / "stream", workbook)
-        if not kept:
-            raise StreamError(f"{workbook.name}: no dataset has an event_id, without which a repeat cannot be told")
+    with _alone(workbook.folder / "stream"), _listening(port) as listener:
+        journals = _journals(workbook)
         for dataset in workbook.params.sources:
             (watched / dataset).mkdir(parents=True, exist_ok=True)
-        stream = Stream(workbook, kept, watched, [_refresh_all, *follow], say)
+        stream = Stream(workbook, journals, watched, [_refresh_all, *follow], say)
+        server = uvicorn.Server(uvicorn.Config("", log_level="error"))
+        folding = _Folding(stream, every, stop=lambda: setattr(server, "should_exit", True))
+        server.config.app = application(Door(workbook, journals), folding.lifespan)
+        say(f"taking events for {', '.join(journals)} at http://127.0.0.1:{port}/<dataset>")
+        say(f"and from {watched}/<dataset>/*.jsonl, every {every:g} s")
+        server.run(sockets=[listener])
+        if folding.failure:
+            raise folding.failure
 
-        server = uvicorn.Server(uvicorn.Config("", host="127.0.0.1", port=port, log_level="error"))
-        failures: list[BaseException] = []
 
-        def stop_on_failure(task: asyncio.Task[None]) -> None:
-            if not task.cancelled() and task.exception():
-                failures.append(task.exception())
-                server.should_exit = True
+class _Folding:
+    """The folding that goes on beside the door, as long as that is open, and once more when it has closed.
 
-        @contextlib.asynccontextmanager
-        async def folding(_: Any) -> AsyncIterator[None]:
-            task = asyncio.create_task(_fold_forever(stream, every))
-            task.add_done_callback(stop_on_failure)
-            say(f"taking events for {', '.join(kept)} at http://127.0.0.1:{port}/<dataset>")
-            say(f"and from {watched}/<dataset>/*.jsonl, every {every:g} s")
-            yield
-            task.cancel()
-            with contextlib.suppress(BaseException):
-                await task
-            await asyncio.to_thread(stream.fold)
+    An error that nobody foresaw stops the server: to take events that never reach the tables would hide it.
+    """
 
-        server.config.app = application(Door(workbook, kept), folding)
-        with _listening(port) as listener:
-            server.run(sockets=[listener])
-        if failures:
-            raise failures[0]
+    def __init__(self, stream: Stream, every: float, stop: Callable[[], None]):
+        self.stream, self.every, self.stop = stream, every, stop
+        self.failure: BaseException | None = None
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _: Any) -> AsyncIterator[None]:
+        closed = asyncio.Event()
+        task = asyncio.create_task(self._until(closed))
+        yield
+        closed.set()
+        await task
+
+    async def _until(self, closed: asyncio.Event) -> None:
+        # the first time also the tables of batches that a killed process left without their refresh
+        always = self.stream.workbook.engine.lake.exists()
+        try:
+            while not closed.is_set():
+                await self._fold(always)
+                always = False
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(closed.wait(), self.every)
+            await self._fold(always)
+        except Exception as error:
+            self.failure = error
+            self.stop()
+
+    async def _fold(self, always: bool) -> None:
+        try:
+            await asyncio.to_thread(self.stream.fold, always)
+        except UserError as error:  # such as a lake that another process holds: the next time, then
+            self.stream.say(str(error))
+
+
+def _journals(workbook: Workbook) -> dict[str, Journal]:
+    """A journal for each dataset whose rows have a key. Raises StreamError where there is none."""
+    contracts = {name: workbook.params.contract(name) for name in workbook.params.sources}
+    keyed = [name for name, contract in contracts.items() if EVENT_KEY in contract]
+    if not keyed:
+        raise StreamError(f"{workbook.name}: no dataset has an event_id, without which a repeat cannot be told")
+    return {name: Journal(workbook.folder / "stream" / name) for name in keyed}
 
 
 def _listening(port: int) -> socket.socket:
@@ -146,22 +175,6 @@ def _listening(port: int) -> socket.socket:
 
 def _refresh_all(workbook: Workbook) -> None:
     refresh(workbook, "derived", "profile", "insights")
-
-
-async def _fold_forever(stream: Stream, every: float) -> None:
-    """The first fold brings the tables up to date with batches that a killed process left without their refresh."""
-    always = stream.workbook.engine.lake.exists()
-    while True:
-        folding = asyncio.create_task(asyncio.to_thread(stream.fold, always))
-        always = False
-        try:
-            await asyncio.shield(folding)
-        except asyncio.CancelledError:
-            await folding  # a thread cannot be stopped: let it come to its end
-            raise
-        except UserError as error:
-            stream.say(str(error))
-        await asyncio.sleep(every)
 
 
 @contextlib.contextmanager

@@ -56,7 +56,8 @@ ONE_QUERY = """
 CREATE OR REPLACE TABLE derived.one_query AS
 WITH counted AS (
     SELECT
-        membership_number, loyalty_status AS category, CAST(occurred_at AS DATE) AS day, mileage AS value, amount AS spend
+        membership_number, loyalty_status AS category, CAST(occurred_at AS DATE) AS day,
+        mileage AS value, amount AS spend
     FROM {source}
 ),
 in_window AS (
