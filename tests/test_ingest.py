@@ -116,6 +116,58 @@ def test_pattern_brings_each_file_in_as_a_batch(outputs: Path, tmp_path: Path) -
     assert {row["_batch_id"] for row in rows_of(workbook, "lake.loyalty_events")} == {1, 2}
 
 
+def test_lines_that_are_no_rows_are_set_aside(outputs: Path, tmp_path: Path) -> None:
+    """One torn line of a large file is no reason to refuse the others, nor may it be lost."""
+    good = "".join(f"c{number},2024-01-03,1\n" for number in range(100))
+    torn = 'x,"2024-01-03"z,1\ny,2024-01-03,1,one too many\nz,2024-01-03\n'
+    workbook = Workbook.open(write_shop(tmp_path, csv=f"customer,day,spent\n{good}{torn}d,2024-02-01,2\n"))
+    batch = lake.ingest(workbook)[0]
+    assert (batch["rows_read"], batch["rows_accepted"], batch["rows_rejected"]) == (104, 101, 3)
+    rows = rows_of(workbook, "lake.rejected_rows")
+    assert [(row["row_number"], row["column_name"]) for row in rows] == [(n, f"line {n}") for n in (102, 103, 104)]
+    assert rows[1]["value"] == "y,2024-01-03,1,one too many"
+    assert all(row["reason"].startswith("is no row: ") for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "purchases.csv is empty"),
+        (b"customer,day,day,spent\na,2024-01-03,x,1\n", "has the header 'day' twice"),
+        ("kund,dåg,spent\n".encode("latin-1"), "is not written in utf-8; csv.encoding can name another"),
+        (
+            b"customer;day\na;2024-01-03\n",
+            r"columns\.amount is read from 'spent', which purchases\.csv has not; .*: customer, day",
+        ),
+        (b"customer,day,spent\n", "purchases.csv has no rows"),
+        (b'customer,day,spent\n"a\n', "1 of 1 rows break the contract"),
+    ],
+)
+def test_csv_that_is_no_batch(outputs: Path, tmp_path: Path, data: bytes, says: str) -> None:
+    workbook = Workbook.open(write_shop(tmp_path))
+    (tmp_path / "purchases.csv").write_bytes(data)
+    with pytest.raises(lake.IngestError, match=says):
+        lake.ingest(workbook)
+    assert lake.batches(workbook)[0]["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"customer;day;spent\r\na;2024-01-03;1\r\n",
+        b"\xef\xbb\xbfcustomer\tday\tspent\na\t2024-01-03\t1\n",
+        b'"customer"|"day"|"spent"|\n"a"|2024-01-03|1|\n',
+        b"customer, day, spent\na,2024-01-03,1\n",
+    ],
+)
+def test_csv_as_programs_write_it(outputs: Path, tmp_path: Path, data: bytes) -> None:
+    workbook = Workbook.open(write_shop(tmp_path))
+    (tmp_path / "purchases.csv").write_bytes(data)
+    lake.ingest(workbook)
+    row = rows_of(workbook, "lake.loyalty_events")[0]
+    assert (row["membership_number"], float(row["amount"])) == ("a", 1)
+
+
 def test_folder_stands_for_the_data_files_in_it(outputs: Path, tmp_path: Path) -> None:
     params = write_shop(tmp_path)
     (tmp_path / "in").mkdir()

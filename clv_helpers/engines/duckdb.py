@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 from sqlglot import exp
 
-from clv_helpers.engines.dialect import literal, to_sql
+from clv_helpers.engines.dialect import column, literal, to_sql
 from clv_helpers.engines.session import STORE, Session
 from clv_helpers.errors import UserError
 
@@ -109,28 +109,45 @@ def is_json(file: Path) -> bool:
     return _kind(file) in (".json", ".jsonl", ".ndjson")
 
 
-def scan(
-    file: Path, delimiter: str | None = None, encoding: str = "utf-8", headers: list[str] | None = None
-) -> exp.Expression:
+def is_csv(file: Path) -> bool:
+    """Whether a file is taken for CSV: what is neither JSON nor Parquet."""
+    return not is_json(file) and _kind(file) != ".parquet"
+
+
+def scan(file: Path, headers: list[str] | None = None, delimiter: str = ",", encoding: str = "utf-8") -> exp.Expression:
     """A CSV, JSON-lines or Parquet file (or a gz of the first two) as a table; CSV and JSON values come as text.
 
-    The delimiter of a CSV is sniffed where it is not given. Without `headers`, those of a JSON file are found by
-    reading all of it, since any row may bring one more.
+    A CSV needs its headers. Its lines that are no rows are left out: `unreadable_lines` has them. Without `headers`,
+    those of a JSON file are found by reading all of it, since any row may bring one more.
     """
-    options: dict[str, exp.Expression] = {}
+    texts = [exp.PropertyEQ(this=literal(header), expression=literal("VARCHAR")) for header in headers or []]
+    options: dict[str, exp.Expression] = {"columns": exp.Struct(expressions=texts)} if headers else {}
     if _kind(file) == ".parquet":
-        reader = "read_parquet"
+        reader, options = "read_parquet", {}
     elif is_json(file):
-        reader = "read_json"
-        texts = [exp.PropertyEQ(this=literal(header), expression=literal("VARCHAR")) for header in headers or []]
-        options = {"columns": exp.Struct(expressions=texts)} if headers else {"sample_size": literal(-1)}
+        reader, options = "read_json", options or {"sample_size": literal(-1)}
     else:
         reader = "read_csv"
-        options = {"all_varchar": exp.true(), "header": exp.true(), "encoding": literal(encoding)}
-        if delimiter:
-            options["delim"] = literal(delimiter)
+        options |= {
+            "auto_detect": exp.false(), "header": exp.true(), "delim": literal(delimiter),
+            "quote": literal('"'), "escape": literal('"'), "encoding": literal(encoding),
+            "store_rejects": exp.true(), "rejects_limit": literal(0),
+        }  # fmt: skip
     named = [exp.EQ(this=exp.to_identifier(name), expression=value) for name, value in options.items()]
     return exp.Table(this=exp.Anonymous(this=reader, expressions=[literal(str(file)), *named]))
+
+
+def unreadable_lines() -> exp.Select:
+    """The lines that the last scan of a CSV could not read: line (of the file, from 1), text, and the first reason."""
+    last = exp.select("MAX(scan_id)").from_("reject_scans")
+    return (
+        exp.select(
+            "CAST(line AS BIGINT) AS line", "MIN(csv_line) AS text", "MIN_BY(error_message, column_idx) AS reason"
+        )
+        .from_("reject_errors")
+        .where(exp.EQ(this=column("scan_id"), expression=last.subquery()))
+        .group_by("line")
+    )
 
 
 def _kind(file: Path) -> str:

@@ -172,7 +172,7 @@ def _refuse_bad_file(session: Session, workbook: Workbook, dataset: str, file: P
         raise IngestError(
             f"{file.name}: {broken:,} of {total:,} rows break the contract, more than the "
             f"{allowed:.0%} that sources.{dataset}.max_rejected_share allows; "
-            f"first row {first['_row']}: {first['_column']} {first['_value']!r} {first['_reason']}"
+            f"the first in row {abs(first['_row'])}: {first['_column']} {first['_value']!r} {first['_reason']}"
         )
 
 
@@ -186,7 +186,8 @@ def _insert(session: Session, dataset: str, batch: int, names: list[str]) -> Non
     session.run(exp.Insert(this=exp.Schema(this=table(f"lake.{dataset}"), expressions=target), expression=accepted))
     session.run(
         "INSERT INTO lake.rejected_rows "
-        "SELECT $batch, $dataset, s._row, COALESCE(s._column, 'event_id'), s._value, COALESCE(s._reason, $repeated) "
+        "SELECT $batch, $dataset, ABS(s._row), COALESCE(s._column, 'event_id'), s._value, "
+        "COALESCE(s._reason, $repeated) "
         "FROM staged AS s LEFT JOIN repeats AS r ON r._row = s._row WHERE NOT s._reason IS NULL OR NOT r._row IS NULL",
         batch=batch,
         dataset=dataset,

@@ -10,9 +10,10 @@ from sqlglot import exp
 
 from clv_helpers.contract import DATASETS, EVENT_KEY, EVENT_TIME, ColumnContract
 from clv_helpers.engines.dialect import bind, cast, column, is_in, literal, parse, table
-from clv_helpers.engines.duckdb import is_json, scan
+from clv_helpers.engines.duckdb import is_csv, is_json, scan, unreadable_lines
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
+from clv_helpers.lake.header import HeaderError, read_header
 from clv_helpers.params import Source
 from clv_helpers.workbook import Workbook
 
@@ -28,6 +29,10 @@ HOW_TO_WRITE = {
 # What is wrong with a row: the test, the column, its text, and the reason in words.
 Fault = tuple[exp.Expression, str, exp.Expression, str]
 
+UNREADABLE = parse("""
+    INSERT INTO staged (_row, _column, _value, _reason)
+    SELECT -l.line, 'line ' || l.line, l.text, 'is no row: ' || l.reason FROM $lines AS l
+""")
 REPEATS = parse("""
     WITH good AS (
         SELECT _row, event_id FROM staged WHERE _reason IS NULL AND NOT event_id IS NULL
@@ -54,8 +59,10 @@ def found_columns(
     """
     source = workbook.params.sources[dataset]
     try:
-        headers = list(session.columns(_scan(file, source)))
-    except duckdb.Error as error:
+        headers = read_header(file, source.csv)[1] if is_csv(file) else list(session.columns(scan(file)))
+    except HeaderError as error:
+        raise IngestError(f"sources.{dataset}: {file.name} {error}") from None
+    except (duckdb.Error, OSError) as error:
         reason = str(error).split("\n")[0]
         raise IngestError(f"sources.{dataset}: {file.name} cannot be read: {reason}") from None
     contract = list(workbook.params.contract(dataset).values())
@@ -71,9 +78,12 @@ def found_columns(
 
 
 def stage(session: Session, workbook: Workbook, dataset: str, file: Path, contract: list[ColumnContract]) -> None:
-    """Make `staged`: _row (from 1), the typed columns, and _column, _value, _reason of the first fault, if any."""
+    """Make `staged`: _row (from 1), the typed columns, and _column, _value, _reason of the first fault, if any.
+
+    A line of a CSV that is no row has minus its number in the file as _row.
+    """
     source = workbook.params.sources[dataset]
-    rows = _scan(file, source, [each.header for each in contract])
+    rows = _scan(file, source, contract)
     raw = exp.select(exp.Window(this=exp.RowNumber()).as_("_row"), "*").from_(rows)
     typed, faults = [column("_row")], []
     for each in contract:
@@ -85,6 +95,8 @@ def stage(session: Session, workbook: Workbook, dataset: str, file: Path, contra
     typed.append(_first_true([(test, text) for test, _, text, _ in faults]).as_("_value"))
     typed.append(_first_true([(test, literal(reason)) for test, _, _, reason in faults]).as_("_reason"))
     session.create_temporary("staged", exp.select(*typed).from_(raw.subquery("raw")))
+    if is_csv(file):
+        session.run(UNREADABLE, lines=unreadable_lines().subquery())
 
 
 def _typed(each: ColumnContract, decimal: str) -> exp.Expression:
@@ -128,8 +140,11 @@ def stage_repeats(session: Session, dataset: str, contract: list[ColumnContract]
     session.create_temporary("repeats", bind(REPEATS, {"lake_table": table(f"lake.{dataset}")}))
 
 
-def _scan(file: Path, source: Source, headers: list[str] | None = None) -> exp.Expression:
-    return scan(file, source.csv.delimiter, source.csv.encoding, headers)
+def _scan(file: Path, source: Source, contract: list[ColumnContract]) -> exp.Expression:
+    if not is_csv(file):
+        return scan(file, [each.header for each in contract])
+    delimiter, headers = read_header(file, source.csv)
+    return scan(file, headers, delimiter, source.csv.encoding)
 
 
 def _first_true(branches: list[tuple[exp.Expression, exp.Expression]]) -> exp.Expression:
