@@ -1,0 +1,1 @@
+"""Stage 1: predicted lifetime value, with the proof of how far to believe it."""
