@@ -70,3 +70,14 @@ PRIMARY_IDENTITY = "membership_number"
 EVENT_KEY = "event_id"
 EVENT_TIME = "occurred_at"
 EVENT_DATASETS = tuple(name for name, columns in DATASETS.items() if EVENT_TIME in columns)
+# What stage 1's prediction says of a member, as the profile shows it; there is always such a table, perhaps empty.
+LIFETIME_VALUE: dict[str, ColumnType] = {
+    "membership_number": "text",
+    "probability_alive": "number",
+    "expected_purchases": "number",
+    "probability_of_purchase": "number",
+    "expected_spend": "number",
+    "lifetime_value": "number",
+    "historic_value": "number",
+    "decile_predicted": "integer",
+}

@@ -12,7 +12,7 @@ from clv_helpers.cli.options import AsOf, Json, Params, Set, app, as_text, parse
 from clv_helpers.validation import ParamsError, Problem
 from clv_helpers.workbook import Workbook
 
-FOLLOWING = ("derived", "profile", "insights")  # the tables that follow the batches by themselves
+FOLLOWING = ("profile", "insights")  # the tables that follow the derived ones and the prediction
 
 
 @app.command()
@@ -52,7 +52,7 @@ def revert(params: Params, batch: int, as_json: Json = False) -> None:
 
     workbook = Workbook.open(params)
     row = lake.revert(workbook, batch)
-    lake.refresh(workbook, *FOLLOWING)
+    _follow(workbook)
     _print_batches([row], as_json)
 
 
@@ -63,21 +63,28 @@ def replay(params: Params, batch: int, file: Path, as_json: Json = False) -> Non
 
     workbook = Workbook.open(params)
     row = lake.replay(workbook, batch, file)
-    lake.refresh(workbook, *FOLLOWING)
+    _follow(workbook)
     _print_batches([row], as_json)
 
 
 @app.command()
 def refresh(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = False) -> None:  # noqa: B006
     """Bring the tables of stages 1 and 2 up to date with the batches: only what changed is computed anew."""
-    from clv_helpers import lake
-
-    rows = lake.refresh(Workbook.open(params, as_of, parse_changes(params, changes)), *FOLLOWING)
+    rows = _follow(Workbook.open(params, as_of, parse_changes(params, changes)))
     if as_json:
         print(as_text(rows))
         return
     for row in rows:
         print(f"{row['table']:<34} {row['mode']:<10} {row['rows']:>12,} rows {row['seconds']:>9.3f} s")
+
+
+def _follow(workbook: Workbook) -> list[dict[str, Any]]:
+    """What follows the batches by itself: the derived tables, the prediction, the profile, the insights."""
+    from clv_helpers import lake, lifetime
+
+    rows = lake.refresh(workbook, "derived")
+    lifetime.refresh(workbook)
+    return rows + lake.refresh(workbook, *FOLLOWING)
 
 
 def _print_batches(rows: list[dict[str, Any]], as_json: bool) -> None:

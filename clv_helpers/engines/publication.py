@@ -12,7 +12,7 @@ from sqlglot import exp
 from clv_helpers.engines.dialect import column, literal, table, to_sql
 
 # What readers see. Raw events stay in the lake: a board has no need for them.
-SCHEMAS = ("derived", "profile", "insights", "audiences", "activation", "campaigns")
+SCHEMAS = ("derived", "lifetime", "profile", "insights", "audiences", "activation", "campaigns")
 TABLES = ("lake.batches",)
 # The names under which files are attached. The file's own, lake, would be taken for the schema lake.
 STORE, READERS = "store", "readers"

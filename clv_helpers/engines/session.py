@@ -88,6 +88,12 @@ class Session:
         target = exp.to_identifier(name)
         self.run(exp.Create(this=target, kind="TABLE", replace=True, expression=query, properties=temporary))
 
+    def load_frame(self, name: str, frame: pd.DataFrame) -> None:
+        """A DataFrame as a table of this connection alone: how results of Python come to where the rows are."""
+        self.connection.register("incoming", frame)
+        self.create_temporary(name, exp.select("*").from_("incoming"))
+        self.connection.unregister("incoming")
+
     def add_column(self, name: str, column_name: str, kind: str) -> None:
         """Add an empty column of one of the contract's types."""
         added = exp.ColumnDef(this=exp.to_identifier(column_name, quoted=True), kind=cast(exp.null(), kind).to)

@@ -49,7 +49,7 @@ class BetaGeometric:
             by_b[index] - dead / left,
         ]
         customers = histories.customers
-        return float(customers @ value), np.array([float(customers @ part) for part in gradient])
+        return float((customers * value).sum()), np.array([(customers * part).sum() for part in gradient])
 
     def probability_alive(
         self, theta: np.ndarray, frequency: np.ndarray, recency: np.ndarray, age: np.ndarray

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 from clv_helpers.lifetime.beta_geometric import BG_NBD, MBG_NBD
 from clv_helpers.lifetime.gamma_gamma import GAMMA_GAMMA
@@ -64,6 +65,7 @@ class Fit:
             "model": self.model,
             "parameters": self.parameters,
             "standard_errors": errors,
+            "intervals": {name: self.interval(name) for name in self.parameters},
             "log_likelihood": self.log_likelihood,
             "customers": self.customers,
             "histories": self.histories,
@@ -84,12 +86,14 @@ def fit(name: str, data: Any) -> Fit:
 
     bounds = [(LOWEST, HIGHEST)] * len(model.parameters)
     options = {"maxiter": 500, "ftol": 1e-13, "gtol": 1e-8}
-    found = [
-        minimize(objective, np.log(start), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-        for start in model.starts
-    ]
-    best = min(found, key=lambda result: result.fun)
-    log_theta, hessian = _polish(objective, best.x)
+    # the optimizer's matrices are four by four: threads would spend their time waiting for each other
+    with threadpool_limits(1, user_api="blas"):
+        found = [
+            minimize(objective, np.log(start), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+            for start in model.starts
+        ]
+        best = min(found, key=lambda result: result.fun)
+        log_theta, hessian = _polish(objective, best.x)
     value, _ = objective(log_theta)
     errors = _standard_errors(hessian, data.total, log_theta)
     return Fit(name, np.exp(log_theta), errors, -value * data.total, round(data.total), len(data.frequency))
