@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,7 @@ def expected_by_integration(theta: np.ndarray, x: int, age: float, weeks: float,
         return float(np.mean(-np.expm1(-points * p * weeks) / p)) * drops.pdf(p)
 
     edges = [0, *drops.ppf([0.01, 0.1, 0.5, 0.9, 0.99]), 1]
-    return sum(quad(given_dropout, low, high, limit=200)[0] for low, high in zip(edges, edges[1:], strict=False))
+    return sum(quad(given_dropout, low, high, limit=200)[0] for low, high in pairwise(edges))
 
 
 @pytest.mark.parametrize("name", ["airline", "cdnow"])

@@ -16,8 +16,8 @@ from clv_helpers.lifetime.pareto_nbd import PARETO_NBD
 PURCHASE_MODELS = {model.name: model for model in (BG_NBD, MBG_NBD, PARETO_NBD)}
 MODELS = {**PURCHASE_MODELS, GAMMA_GAMMA.name: GAMMA_GAMMA}
 LOWEST, HIGHEST = np.log(1e-5), np.log(1e6)
-# A parameter whose logarithm has a standard error above this could be a fiftieth or fifty times as much.
-UNIDENTIFIED = 2.0
+# A parameter whose logarithm has a standard error above this could be a seventh, or seven times as much.
+UNIDENTIFIED = 1.0
 Z_95 = 1.959964
 
 
@@ -131,9 +131,9 @@ def _hessian(objective: Any, log_theta: np.ndarray, step: float = 1e-4) -> np.nd
 def _standard_errors(hessian: np.ndarray, customers: float, log_theta: np.ndarray) -> np.ndarray:
     """From the inverse Hessian; inf along directions in which the likelihood is flat, and at a bound."""
     curvature, directions = np.linalg.eigh(hessian * customers)
-    with np.errstate(divide="ignore"):
-        spread = np.where(curvature > 1e-8, 1 / np.maximum(curvature, 1e-300), np.inf)
+    flat = curvature < 1e-8
     loads = directions**2
-    errors = np.sqrt(np.where(loads > 1e-6, loads * spread, 0.0).sum(axis=1))
+    errors = np.sqrt((loads[:, ~flat] / curvature[~flat]).sum(axis=1))
+    errors = np.where((loads[:, flat] > 1e-6).any(axis=1), np.inf, errors)
     at_bound = (log_theta < LOWEST + 0.1) | (log_theta > HIGHEST - 0.1)
     return np.where(at_bound, np.inf, errors)

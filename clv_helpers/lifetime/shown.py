@@ -202,9 +202,11 @@ def _lift_chart(workbook: Workbook) -> Widget:
 
 
 def _frequency_title(workbook: Workbook, model: str) -> str:
-    rows = workbook.query("lifetime.holdout_frequency", frequency=0)
-    means = dict(zip(rows["series"], rows["purchases_per_member"], strict=True))
-    return f"One-time members came back {means['Actual']:.2f} times each; {model} said {means[model]:.2f}"
+    rows = workbook.query("lifetime.holdout_frequency", order_by="frequency")
+    fewest = rows[rows["frequency"] == rows["frequency"].min()]
+    means = dict(zip(fewest["series"], fewest["purchases_per_member"], strict=True))
+    who = "One-time members" if fewest["frequency"].iloc[0] == 0 else "The least frequent"
+    return f"{who} came back {means['Actual']:.2f} times each; {model} said {means[model]:.2f}"
 
 
 def _capture(found: dict[str, Any], holdout: dict[str, Any]) -> Shown:
