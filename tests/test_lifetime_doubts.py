@@ -68,6 +68,16 @@ def shown(workbook: Workbook) -> str:
     return "\n".join(part.bundle["text/plain"] for part in parts)
 
 
+def ranked_otherwise(workbook: Workbook) -> int:
+    """How many members NTILE would give another decile, from its one large sort."""
+    with workbook.engine.read() as session:
+        return session.scalar(
+            "SELECT COUNT(CASE WHEN decile_predicted <> tile THEN 1 END) AS others FROM (SELECT decile_predicted, "
+            "NTILE(10) OVER (ORDER BY lifetime_value DESC, MD5(membership_number), membership_number) AS tile "
+            "FROM lifetime.member_lifetime_value) AS ranked"
+        )
+
+
 class TestRefusal:
     def test_too_little_is_refused_with_every_reason(self, outputs: Path, tmp_path: Path) -> None:
         rows = [("a", FIRST, 10), ("b", FIRST, 20), ("a", FIRST + dt.timedelta(days=40), 5)]
@@ -89,6 +99,7 @@ class TestRefusal:
         moved = Workbook.open(tmp_path / "shop.yml", overrides={"lifetime.minimum.customers": 100})
         assert predict(moved)["status"] == "predicted"
         assert moved.query("profile.member")["lifetime_value"].notna().all()
+        assert not ranked_otherwise(moved)
 
     def test_an_earlier_prediction_is_taken_back(self, outputs: Path, tmp_path: Path) -> None:
         workbook = shop(tmp_path, purchases(550))
@@ -127,6 +138,7 @@ class TestBadInput:
             values = workbook.query("lifetime.member_lifetime_value").drop(columns="membership_number")
             assert np.isfinite(values.to_numpy(float)).all()
             assert (values.to_numpy(float) >= 0).all()
+            assert not ranked_otherwise(workbook)
 
     def test_amounts_as_text(self, outputs: Path, tmp_path: Path) -> None:
         rows = purchases(550)

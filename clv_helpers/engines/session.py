@@ -147,6 +147,11 @@ class Session:
         """Give a table its mark."""
         comment(self.connection, table(name), "TABLE", mark)
 
+    def drop(self, name: str) -> None:
+        """Drop a table or a view."""
+        kind, _ = marks(self.connection, STORE)[name]
+        self.run(exp.Drop(tables=[table(name)], kind=kind))
+
     def _make_room(self, name: str, kind: str) -> None:
         """The schema for a table or view, and nothing of the other kind in its place."""
         create_schema(self.connection, name)

@@ -13,7 +13,7 @@ from sqlglot import exp
 from clv_helpers.contract import LIFETIME_VALUE
 from clv_helpers.engines.dialect import literal, table
 from clv_helpers.engines.session import Session
-from clv_helpers.lake.tables import SQL_FOLDER
+from clv_helpers.lake.tables import SQL_FOLDER, TableError
 from clv_helpers.lifetime import doubts, gate, memory, proof, store
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.histories import as_histories, read_groups
@@ -23,7 +23,14 @@ from clv_helpers.params import Lifetime
 from clv_helpers.workbook import Workbook
 
 HISTORIES = ("lifetime.refunded_day", "lifetime.member_history")
-VALUES = ("lifetime.member_lifetime_value", "lifetime.value_by_decile")
+VALUES = (
+    "lifetime.member_forecast",
+    "lifetime.decile_place",
+    "lifetime.value_band",
+    "lifetime.edge_member",
+    "lifetime.member_lifetime_value",
+    "lifetime.value_by_decile",
+)
 OF_MEMBERS = "lifetime.member_lifetime_value"
 
 
@@ -97,6 +104,9 @@ def _value(session: Session, settings: Lifetime, bindings: dict[str, Any], made:
     curve = month_curve(fitted, groups, settings.horizon_months)
     store.load(session, "lifetime.score", score(fitted, groups, curve, settings.annual_discount_rate))
     store.build(session, VALUES, bindings | spend_bindings | {"margin": settings.margin})
+    members, valued = (session.count(table(name)) for name in ("lifetime.member_history", OF_MEMBERS))
+    if members != valued:
+        raise TableError(f"{OF_MEMBERS}: {members:,} members have bought, and {valued:,} are given a value")
     memory.remember(session, curve, bindings["as_of"], made["model"])
 
 
