@@ -33,18 +33,21 @@ class BetaGeometric:
         distinct, index = histories.by_frequency
         kept = b + distinct + self.drops_at_first  # the beta parameter of who is still there
         n = r + histories.frequency
-        log_age, log_last = np.log(alpha + histories.age), np.log(alpha + histories.recency)
-        odds = self._log_odds_of_dropout(theta, histories.frequency, log_age - log_last)
-        dead = expit(odds)
+        (ages, by_age), (recencies, by_recency) = histories.by_age, histories.by_recency
+        log_age = np.log(alpha + ages)[by_age]
+        spread = log_age - np.log(alpha + recencies)[by_recency]
+        odds = self._log_odds_of_dropout(theta, histories.frequency, spread)
+        small = np.exp(-np.abs(odds))
+        dead = np.where(odds > 0, 1.0, small) / (1.0 + small)
         by_frequency = gammaln(r + distinct) - gammaln(r) + betaln(a, kept) - betaln(a, b)
-        value = by_frequency[index] + r * np.log(alpha) - n * log_age + np.logaddexp(0, odds)
+        value = by_frequency[index] + r * np.log(alpha) - n * log_age + np.maximum(odds, 0) + np.log1p(small)
         by_r = digamma(r + distinct) - digamma(r)
         by_a = digamma(a + b) - digamma(a + kept)
         by_b = digamma(kept) - digamma(b) + by_a
         left = np.where(dead > 0, kept[index] - 1.0, 1.0)
         gradient = [
-            by_r[index] + np.log(alpha) - log_age + dead * (log_age - log_last),
-            r / alpha - n / (alpha + histories.age) * (1 - dead) - dead * n / (alpha + histories.recency),
+            by_r[index] + np.log(alpha) - log_age + dead * spread,
+            r / alpha - n * ((1 - dead) * (1 / (alpha + ages))[by_age] + dead * (1 / (alpha + recencies))[by_recency]),
             by_a[index] + dead / a,
             by_b[index] - dead / left,
         ]

@@ -37,6 +37,16 @@ class Histories:
         return np.unique(self.frequency, return_inverse=True)
 
     @cached_property
+    def by_recency(self) -> tuple[np.ndarray, np.ndarray]:
+        """The distinct recencies, and where each history's stands: there are no more than days."""
+        return np.unique(self.recency, return_inverse=True)
+
+    @cached_property
+    def by_age(self) -> tuple[np.ndarray, np.ndarray]:
+        """The distinct ages, and where each history's stands."""
+        return np.unique(self.age, return_inverse=True)
+
+    @cached_property
     def total(self) -> float:
         return float(self.customers.sum())
 

@@ -1,7 +1,7 @@
 """Fit and score beside the archived `lifetimes` and pymc-marketing: `make benchmark-lifetime`. Not a test.
 
-Each contender runs in an environment and a process of its own, made once in outputs/benchmarks. Printed are seconds,
-peak memory, and how many times our own they are; only ratios mean something on another machine.
+Each contender runs in an environment and a process of its own, made once in outputs/benchmarks. Printed are seconds of
+processor time (all threads), peak memory, and how many times our own they are; only these mean something elsewhere.
 `--largest N` leaves out sizes above N, for a machine with less than 16 GB.
 """
 
@@ -76,7 +76,7 @@ def main(largest: int) -> None:
                 continue
             ours = ours or found
             cells = [f"{found[key]:10.2f} {found[key] / ours[key]:6.1f}" for key in ("fit", "score", "megabytes")]
-            extra = f"   and spend {found['spend']:.2f} s, written {found['write']:.2f} s" if "write" in found else ""
+            extra = f"   with spend, deciles and all written: {found['whole']:.1f} s" if "whole" in found else ""
             print(f"{name:<22} {'  '.join(cells)}{extra}", flush=True)
 
 

@@ -25,17 +25,17 @@ def measure(file):
             "T": frame["age_days"].to_numpy() / 7,
         }
     )
-    started = time.perf_counter()
+    started = time.process_time()
     model = BetaGeoModel(data=data)
     model.fit(method="map", progressbar=False)
-    fitted = time.perf_counter()
+    fitted = time.process_time()
     alive = model.expected_probability_alive(data)
     before, discounted = np.zeros(len(data)), np.zeros(len(data))
     for month in range(1, 13):
         ahead = model.expected_purchases(data, future_t=month * 365.25 / 84).to_numpy().ravel()
         discounted += (ahead - before) / 1.1 ** (month / 12)
         before = ahead
-    scored = time.perf_counter()
+    scored = time.process_time()
     summary = {name: float(model.idata.posterior[name].mean()) for name in ("r", "alpha", "a", "b")}
     return {
         "fit": fitted - started,
