@@ -79,4 +79,4 @@ def test_airline_is_recovered(outputs: Path) -> None:
     lake.refresh(workbook, "derived")
     assert lifetime.refresh(workbook)["status"] == "predicted"
     said = lifetime.models(workbook)[0].bundle["text/plain"]
-    assert "the truth is known: 7 of the 7 true parameters lie within the 95 % intervals" in said
+    assert "the truth is known: 7 of the 7 true parameters lie within their 95% intervals." in said

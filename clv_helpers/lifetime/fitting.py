@@ -49,7 +49,7 @@ class Fit:
         return [name for name, error in zip(names, self.log_errors, strict=True) if not error < UNIDENTIFIED]
 
     def interval(self, name: str) -> tuple[float, float] | None:
-        """The 95 % interval of a parameter, even in its logarithm; None where the data do not tell it."""
+        """The 95% interval of a parameter, even in its logarithm; None where the data do not tell it."""
         position = MODELS[self.model].parameters.index(name)
         value, error = self.theta[position], self.log_errors[position]
         if not error < UNIDENTIFIED:

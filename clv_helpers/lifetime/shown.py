@@ -35,11 +35,11 @@ def values(workbook: Workbook) -> list[Shown]:
     figures = show.figures(
         Figure("predicted value", f"{show.compact(total)} {unit}", f"next {months} months, {_assumptions(settings)}"),
         Figure("predicted per member", each, f"so far {so_far}, at the same margin"),
-        Figure("purchases ahead", show.compact(purchases), f"expected in {months} months, by {_title(found)}"),
     )
     finding = show.finding(
         f"Over the next {months} months the best tenth by prediction will bring {show.percent(best.share_of_value)} "
-        f"of the value: {show.compact(best.value_per_member)} {unit} each, at margin and discounted."
+        f"of the value: {show.compact(best.value_per_member)} {unit} each, at margin and discounted. "
+        f"{_title(found)} expects {show.compact(purchases)} purchases."
     )
     return [finding, figures, draw(workbook, _value_chart(months)), draw(workbook, _alive_chart())]
 
@@ -109,7 +109,7 @@ def models(workbook: Workbook) -> list[Shown]:
     ]
     columns = {
         "data": "Fitted on", "model": "Model", "parameter": "Parameter (weeks)", "value": "Value|.4g",
-        "error": "Standard error|.2g", "interval": "95 % interval", "log_likelihood": "Log-likelihood|,.1f",
+        "error": "Standard error|.2g", "interval": "95% interval", "log_likelihood": "Log-likelihood|,.1f",
         "customers": "Members",
     }  # fmt: skip
     if truth:
@@ -244,19 +244,20 @@ def _warnings(found: dict[str, Any]) -> list[Shown]:
 
 def _recovery(found: dict[str, Any], truth: dict[str, dict[str, float]]) -> list[Shown]:
     """On simulated data: how many intervals hold the truth."""
-    pairs = [
-        (fit["intervals"][name], value)
+    true = [
+        (name, value, fit["intervals"][name])
         for fit in found["fits"]
         if fit["data"] == "all"
         for name, value in truth.get(fit["model"], {}).items()
     ]
-    if not pairs:
+    missed = [name for name, value, bounds in true if not bounds or not bounds[0] <= value <= bounds[1]]
+    if not true:
         return []
-    hold = sum(1 for interval, value in pairs if interval and interval[0] <= value <= interval[1])
+    but = f", not {', '.join(missed)}: purchases are seen by the day, and two on a day as one" if missed else ""
     return [
         show.note(
-            f"This data is simulated, so the truth is known: {hold} of the {len(pairs)} true parameters lie within the "
-            "95 % intervals. Purchases are seen by the day, and two on a day as one, which moves alpha, p and gamma."
+            f"This data is simulated, so the truth is known: {len(true) - len(missed)} of the {len(true)} true "
+            f"parameters lie within their 95% intervals{but}."
         )
     ]
 

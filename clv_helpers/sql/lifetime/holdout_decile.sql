@@ -16,6 +16,6 @@ SELECT decile, members, 'Actual' AS series, 1 AS series_order, actual AS spend, 
 UNION ALL
 SELECT decile, members, $model_title, 2, model, model / members FROM by_decile
 UNION ALL
-SELECT decile, members, 'Same rate as before', 3, naive, naive / members FROM by_decile
+SELECT decile, members, 'Same rate', 3, naive, naive / members FROM by_decile
 UNION ALL
-SELECT decile, members, 'As last year', 4, status_quo, status_quo / members FROM by_decile
+SELECT decile, members, 'Last year', 4, status_quo, status_quo / members FROM by_decile

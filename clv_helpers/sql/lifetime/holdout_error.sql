@@ -6,15 +6,15 @@ WITH long AS (
     SELECT 'purchases' AS measure, $model_title AS series, 2 AS series_order, model_purchases AS forecast, actual_purchases AS actual
     FROM lifetime.member_holdout
     UNION ALL
-    SELECT 'purchases', 'Same rate as before', 3, naive_purchases, actual_purchases FROM lifetime.member_holdout
+    SELECT 'purchases', 'Same rate', 3, naive_purchases, actual_purchases FROM lifetime.member_holdout
     UNION ALL
-    SELECT 'purchases', 'As last year', 4, status_quo_purchases, actual_purchases FROM lifetime.member_holdout
+    SELECT 'purchases', 'Last year', 4, status_quo_purchases, actual_purchases FROM lifetime.member_holdout
     UNION ALL
     SELECT 'spend', $model_title, 2, model_spend, actual_spend FROM lifetime.member_holdout
     UNION ALL
-    SELECT 'spend', 'Same rate as before', 3, naive_spend, actual_spend FROM lifetime.member_holdout
+    SELECT 'spend', 'Same rate', 3, naive_spend, actual_spend FROM lifetime.member_holdout
     UNION ALL
-    SELECT 'spend', 'As last year', 4, status_quo_spend, actual_spend FROM lifetime.member_holdout
+    SELECT 'spend', 'Last year', 4, status_quo_spend, actual_spend FROM lifetime.member_holdout
 )
 SELECT
     measure,

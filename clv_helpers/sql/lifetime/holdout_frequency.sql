@@ -16,7 +16,7 @@ long AS (
     UNION ALL
     SELECT frequency, members, $model_title, 2, model FROM capped
     UNION ALL
-    SELECT frequency, members, 'Same rate as before', 3, naive FROM capped
+    SELECT frequency, members, 'Same rate', 3, naive FROM capped
 )
 SELECT
     *,

@@ -9,9 +9,9 @@ WITH by_decile AS (
     UNION ALL
     SELECT $model_title, 2, model_decile, SUM(actual_spend) FROM lifetime.member_holdout GROUP BY model_decile
     UNION ALL
-    SELECT 'Same rate as before', 3, naive_decile, SUM(actual_spend) FROM lifetime.member_holdout GROUP BY naive_decile
+    SELECT 'Same rate', 3, naive_decile, SUM(actual_spend) FROM lifetime.member_holdout GROUP BY naive_decile
     UNION ALL
-    SELECT 'As last year', 4, status_quo_decile, SUM(actual_spend) FROM lifetime.member_holdout GROUP BY status_quo_decile
+    SELECT 'Last year', 4, status_quo_decile, SUM(actual_spend) FROM lifetime.member_holdout GROUP BY status_quo_decile
 ),
 summed AS (
     SELECT

@@ -23,4 +23,4 @@ SELECT week, 'Actual' AS series, 1 AS series_order, CAST(purchases AS DOUBLE) AS
 UNION ALL
 SELECT week, $model_title, 2, model_purchases FROM lifetime.week_forecast
 UNION ALL
-SELECT week, 'Same rate as before', 3, naive_purchases FROM lifetime.week_forecast
+SELECT week, 'Same rate', 3, naive_purchases FROM lifetime.week_forecast
