@@ -97,7 +97,11 @@ class TestRefusal:
         rows = purchases(120)
         assert predict(shop(tmp_path, rows))["refused"] == ["120 customers bought; 500 are needed"]
         moved = Workbook.open(tmp_path / "shop.yml", overrides={"lifetime.minimum.customers": 100})
-        assert predict(moved)["status"] == "predicted"
+        found = predict(moved)
+        assert found["status"] == "predicted"
+        assert sentence(found, "few_repeaters") == (
+            f"Only {found['repeaters']} customers came back: parameters and values are rough."
+        )
         assert moved.query("profile.member")["lifetime_value"].notna().all()
         assert not ranked_otherwise(moved)
 

@@ -81,13 +81,13 @@ def _predict(session: Session, workbook: Workbook, bindings: dict[str, Any]) -> 
         "repeaters": facts.repeaters,
         "settings": settings.model_dump(mode="json"),
         "refused": gate.refusals(facts, settings.minimum),
-        "warnings": doubts.about_data(session, facts, bindings, has_key),
+        "warnings": doubts.about_data(session, bindings, has_key),
     }
     if made["refused"]:
         _forget_values(session)
         return made
     proved = proof.prove(session, settings, facts, bindings)
-    made |= {**proved, "warnings": made["warnings"] + proved["warnings"]}
+    made |= {**proved, "warnings": doubts.about_size(facts) + made["warnings"] + proved["warnings"]}
     _value(session, settings, bindings, made)
     return made | {"status": "predicted"}
 

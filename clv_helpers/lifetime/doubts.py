@@ -79,12 +79,17 @@ def about_spend(fit: Fit | None, correlation: float | None) -> list[dict[str, st
     return found
 
 
-def about_data(session: Session, facts: Facts, bindings: dict[str, Any], has_event_key: bool) -> list[dict[str, str]]:
-    """Few repeaters, refunds, zero amounts, events after as_of, repeated rows: counted."""
+def about_size(facts: Facts) -> list[dict[str, str]]:
+    """Enough for the gate, and yet few."""
+    if facts.repeaters >= FEW_REPEATERS:
+        return []
+    text = f"Only {count(facts.repeaters, 'customer')} came back: parameters and values are rough."
+    return [warning("few_repeaters", text)]
+
+
+def about_data(session: Session, bindings: dict[str, Any], has_event_key: bool) -> list[dict[str, str]]:
+    """Refunds, zero amounts, events after as_of, repeated rows: counted."""
     found = []
-    if facts.repeaters < FEW_REPEATERS:
-        text = f"Only {count(facts.repeaters, 'customer')} came back: parameters and values are rough."
-        found.append(warning("few_repeaters", text))
     refunds = session.rows(
         "SELECT COUNT(CASE WHEN is_purchase = 0 THEN 1 END) AS days, COUNT(DISTINCT membership_number) AS members, "
         "COUNT(CASE WHEN is_purchase = 0 AND purchases_so_far = 0 THEN 1 END) AS alone FROM lifetime.refunded_day"
