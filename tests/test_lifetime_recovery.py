@@ -78,5 +78,6 @@ def test_airline_is_recovered(outputs: Path) -> None:
     lake.ingest(workbook)
     lake.refresh(workbook, "derived")
     assert lifetime.refresh(workbook)["status"] == "predicted"
-    said = lifetime.models(workbook)[0].bundle["text/plain"]
+    said = "\n".join(part.bundle["text/plain"] for part in lifetime.models(workbook))
+    assert "The spend model takes spend not to depend on frequency: here their correlation is" in said
     assert "the truth is known: 7 of the 7 true parameters lie within their 95% intervals." in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -82,9 +83,16 @@ def _follow(workbook: Workbook) -> list[dict[str, Any]]:
     """What follows the batches by itself: the derived tables, the prediction, the profile, the insights."""
     from clv_helpers import lake, lifetime
 
-    rows = lake.refresh(workbook, "derived")
-    lifetime.refresh(workbook)
-    return rows + lake.refresh(workbook, *FOLLOWING)
+    rows, started = lake.refresh(workbook, "derived"), time.perf_counter()
+    found = lifetime.refresh(workbook)
+    predicted = {
+        "table": "lifetime.member_lifetime_value",
+        "one_row": "a member with a purchase.",
+        "mode": found["status"],
+        "rows": found.get("customers", 0) if found["status"] == "predicted" else 0,
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+    return [*rows, predicted, *lake.refresh(workbook, *FOLLOWING)]
 
 
 def _print_batches(rows: list[dict[str, Any]], as_json: bool) -> None:

@@ -38,7 +38,7 @@ def month_curve(fit: Fit, groups: pd.DataFrame, months: int) -> pd.DataFrame:
 
 
 def score(fit: Fit, groups: pd.DataFrame, curve: pd.DataFrame, annual_discount_rate: float) -> pd.DataFrame:
-    """What each history may expect over the months of the curve.
+    """What each history may expect over the months of the curve: of the future only, whatever was bought so far.
 
     One row: a history, with probability_alive, expected_purchases, probability_of_purchase (at least one), and
     discounted_purchases: each month's purchases times (1 + annual rate)^(-month / 12).

@@ -7,6 +7,7 @@ from typing import Any
 
 from clv_helpers import show
 from clv_helpers.charts import Channel, Widget, draw
+from clv_helpers.lifetime import doubts
 from clv_helpers.lifetime.build import record
 from clv_helpers.lifetime.fitting import MODELS
 from clv_helpers.show import Figure, Shown
@@ -54,7 +55,7 @@ def proof(workbook: Workbook) -> list[Shown]:
     begin = show.note(
         f"How it did where the outcome is known: {model}, fitted on the days up to {holdout['calibration_end']}, "
         f"forecast the {holdout['days']} days after. Beside it, what needs no model: each member's rate as before, "
-        "and each member's last year again."
+        f"and each member's last year again.{_chosen(found)}"
     )
     purchases = {each["series"]: each for each in holdout["errors"] if each["measure"] == "purchases"}
     ours = purchases[model]
@@ -115,7 +116,7 @@ def models(workbook: Workbook) -> list[Shown]:
     if truth:
         columns["truth"] = "Simulated|.4g"
     table = show.folded(show.table(rows, **columns), f"{len(found['fits'])} fits and their parameters")
-    return [*_recovery(found, truth), *_warnings(found), table]
+    return [*_assumed(found), *_recovery(found, truth), *_warnings(found), table]
 
 
 def track_record(workbook: Workbook) -> list[Shown]:
@@ -240,6 +241,28 @@ def _errors(holdout: dict[str, Any], unit: str) -> Shown:
 
 def _warnings(found: dict[str, Any]) -> list[Shown]:
     return [show.note(each["sentence"]) for each in found["warnings"]]
+
+
+def _assumed(found: dict[str, Any]) -> list[Shown]:
+    """The spend model's assumption, where it holds; where not, a warning says so."""
+    related = found["correlation_of_frequency_and_spend"]
+    if related is None or abs(related) > doubts.CORRELATION:
+        return []
+    return [
+        show.note(
+            f"The spend model takes spend not to depend on frequency: here their correlation is {related:.2f}, "
+            f"and up to {doubts.CORRELATION} it holds."
+        )
+    ]
+
+
+def _chosen(found: dict[str, Any]) -> str:
+    """Why this model, where several were tried."""
+    errors = found["holdout"]["rmse_by_model"]
+    if len(errors) < 2:
+        return ""
+    listed = ", ".join(f"{MODELS[name].title} {errors[name]:.4f}" for name in sorted(errors, key=errors.get))
+    return f" It was chosen for its root mean squared error in purchases: {listed}."
 
 
 def _recovery(found: dict[str, Any], truth: dict[str, dict[str, float]]) -> list[Shown]:
