@@ -54,4 +54,4 @@ def test_files_and_make_targets_exist() -> None:
     for link in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
         assert (ROOT / link).is_file()
     targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-    assert set(re.findall(r"(?:`|^    )make ([a-z]+)", README, flags=re.MULTILINE)) <= targets
+    assert set(re.findall(r"(?:`|^    )make ([a-z-]+)", README, flags=re.MULTILINE)) <= targets

@@ -146,6 +146,32 @@ def test_an_audience_can_ask_for_the_predicted_decile(airline: Workbook, tmp_pat
     assert members == set(expected["membership_number"]) != set()
 
 
+@pytest.mark.parametrize("name", ["airline", "cdnow"])
+def test_gain_and_lift_against_a_full_sort(name: str, request: pytest.FixtureRequest) -> None:
+    """Ranked one by one in pandas, over 40 ways to break ties by lot."""
+    workbook = request.getfixturevalue(name)
+    rows = workbook.query("lifetime.member_holdout")
+    gain = workbook.query("lifetime.holdout_gain").set_index(["series", "percent_of_members"])
+    title = gain.loc[gain["series_order"] == 2].index[0][0]
+    ranked_by = {"Best possible": "actual", title: "model", "Same rate": "naive", "Last year": "status_quo"}
+    rng = np.random.default_rng(0)
+    edges = [len(rows) * tenth // 10 for tenth in range(1, 11)]
+    spend, tolerance = rows["actual_spend"].to_numpy(), 20 / len(rows)
+    for series, measure in ranked_by.items():
+        shares = []
+        for _ in range(40):
+            order = np.lexsort((rng.random(len(rows)), -rows[f"{measure}_spend"].to_numpy()))
+            shares.append(spend[order].cumsum()[np.array(edges) - 1] / spend.sum())
+        found = gain.loc[series]["share_of_spend"].sort_index().to_numpy()
+        assert found == pytest.approx(np.mean(shares, axis=0), abs=max(tolerance, 2e-3))
+        assert found[-1] == pytest.approx(1)
+    lift = workbook.query("lifetime.holdout_decile", order_by="decile")
+    assert lift.groupby("series")["members"].sum().to_numpy() == pytest.approx(len(rows))
+    actual = lift[lift["series"] == "Actual"]["spend"].cumsum().to_numpy() / spend.sum()
+    assert actual == pytest.approx(gain.loc[title]["share_of_spend"].sort_index().to_numpy())
+    assert lift[lift["series"] == title]["spend"].sum() == pytest.approx(rows["model_spend"].sum())
+
+
 def test_second_refresh_has_nothing_to_do(airline: Workbook) -> None:
     with airline.engine.read() as session:
         before = session.scalar("SELECT record FROM lifetime.run")

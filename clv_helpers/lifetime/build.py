@@ -22,7 +22,7 @@ from clv_helpers.lifetime.spend import correlation, fit_spend
 from clv_helpers.params import Lifetime
 from clv_helpers.workbook import Workbook
 
-HISTORIES = ("lifetime.refunded_day", "lifetime.member_history")
+HISTORIES = ("lifetime.tenth", "lifetime.refunded_day", "lifetime.member_history")
 VALUES = (
     "lifetime.member_forecast",
     "lifetime.decile_place",

@@ -26,6 +26,7 @@ TABLES = (
     "lifetime.holdout_error",
     "lifetime.holdout_frequency",
     "lifetime.holdout_week",
+    "lifetime.holdout_band",
     "lifetime.holdout_gain",
     "lifetime.holdout_decile",
 )

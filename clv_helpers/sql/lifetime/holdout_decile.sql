@@ -1,16 +1,32 @@
--- Spend in the holdout by the decile that the model gave a member before it.
--- One row: a decile of predicted spend and a series.
+-- Spend in the holdout by the tenth that the model put a member in before it; edges as in lifetime.holdout_gain.
+-- One row: a tenth by forecast spend and a series.
 -- Key: decile, series
-WITH by_decile AS (
+WITH shared AS (
     SELECT
-        model_decile AS decile,
-        COUNT(*) AS members,
-        SUM(actual_spend) AS actual,
-        SUM(model_spend) AS model,
-        SUM(naive_spend) AS naive,
-        SUM(status_quo_spend) AS status_quo
-    FROM lifetime.member_holdout
-    GROUP BY model_decile
+        d.decile,
+        b.members,
+        b.actual_spend,
+        b.model_spend,
+        b.naive_spend,
+        b.status_quo_spend,
+        (LEAST(b.places_before + b.members, b.everyone * d.decile / 10.0)
+            - GREATEST(b.places_before, b.everyone * (d.decile - 1) / 10.0)) / b.members AS part
+    FROM lifetime.holdout_band AS b
+    JOIN lifetime.tenth AS d
+        ON b.places_before < b.everyone * d.decile / 10.0
+        AND b.places_before + b.members > b.everyone * (d.decile - 1) / 10.0
+    WHERE b.series = $model_title
+),
+by_decile AS (
+    SELECT
+        decile,
+        SUM(members * part) AS members,
+        SUM(actual_spend * part) AS actual,
+        SUM(model_spend * part) AS model,
+        SUM(naive_spend * part) AS naive,
+        SUM(status_quo_spend * part) AS status_quo
+    FROM shared
+    GROUP BY decile
 )
 SELECT decile, members, 'Actual' AS series, 1 AS series_order, actual AS spend, actual / members AS spend_per_member FROM by_decile
 UNION ALL

@@ -1,25 +1,22 @@
--- The gain curve: members sorted by a forecast made before the holdout, and the share of the holdout's spend that the
--- best tenths by it brought. 'Best possible' sorts by what came. share_captured: of what the best possible choice had.
+-- The gain curve: members ranked by a forecast made before the holdout, and the share of the holdout's spend that the
+-- best tenths by it brought. Of a band through which an edge runs, a tenth has its part, as if told apart by lot.
+-- share_captured: of what the best possible choice had.
 -- One row: a number of tenths and a series.
 -- Key: percent_of_members, series
-WITH by_decile AS (
-    SELECT 'Best possible' AS series, 1 AS series_order, actual_decile AS decile, SUM(actual_spend) AS spend
-    FROM lifetime.member_holdout
-    GROUP BY actual_decile
-    UNION ALL
-    SELECT $model_title, 2, model_decile, SUM(actual_spend) FROM lifetime.member_holdout GROUP BY model_decile
-    UNION ALL
-    SELECT 'Same rate', 3, naive_decile, SUM(actual_spend) FROM lifetime.member_holdout GROUP BY naive_decile
-    UNION ALL
-    SELECT 'Last year', 4, status_quo_decile, SUM(actual_spend) FROM lifetime.member_holdout GROUP BY status_quo_decile
+WITH within AS (
+    SELECT
+        b.series,
+        b.series_order,
+        d.decile * 10 AS percent_of_members,
+        b.whole_spend,
+        b.actual_spend * LEAST(1, (b.everyone * d.decile / 10.0 - b.places_before) / b.members) AS spend
+    FROM lifetime.holdout_band AS b
+    JOIN lifetime.tenth AS d ON b.places_before < b.everyone * d.decile / 10.0
 ),
 summed AS (
-    SELECT
-        series,
-        series_order,
-        decile * 10 AS percent_of_members,
-        SUM(spend) OVER (PARTITION BY series ORDER BY decile) / NULLIF(SUM(spend) OVER (PARTITION BY series), 0) AS share_of_spend
-    FROM by_decile
+    SELECT series, series_order, percent_of_members, SUM(spend) / NULLIF(MAX(whole_spend), 0) AS share_of_spend
+    FROM within
+    GROUP BY series, series_order, percent_of_members
 )
 SELECT
     s.*,

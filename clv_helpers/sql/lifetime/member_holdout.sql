@@ -1,5 +1,5 @@
 -- The holdout, member by member: what the model, the same rate as before (naive) and last year (status quo) forecast,
--- and what came. Deciles by each; actual_decile is the best that any forecast could have done.
+-- and what came.
 -- One row: a member who first bought in the calibration.
 -- Key: membership_number
 WITH spent AS (
@@ -17,25 +17,16 @@ forecast AS (
     FROM spent AS c
     JOIN lifetime.calibration_score AS s
         ON s.frequency = c.frequency AND s.recency_days = c.recency_days AND s.age_days = c.age_days
-),
-compared AS (
-    SELECT
-        membership_number,
-        frequency,
-        actual_purchases,
-        actual_spend,
-        model_purchases,
-        model_spend,
-        COALESCE(rate_purchases, 0) AS naive_purchases,
-        COALESCE(rate_purchases, 0) * spend / (frequency + 1) AS naive_spend,
-        status_quo_purchases,
-        status_quo_spend
-    FROM forecast
 )
 SELECT
-    *,
-    NTILE(10) OVER (ORDER BY model_spend DESC, MD5(membership_number), membership_number) AS model_decile,
-    NTILE(10) OVER (ORDER BY naive_spend DESC, MD5(membership_number), membership_number) AS naive_decile,
-    NTILE(10) OVER (ORDER BY status_quo_spend DESC, MD5(membership_number), membership_number) AS status_quo_decile,
-    NTILE(10) OVER (ORDER BY actual_spend DESC, MD5(membership_number), membership_number) AS actual_decile
-FROM compared
+    membership_number,
+    frequency,
+    actual_purchases,
+    actual_spend,
+    model_purchases,
+    model_spend,
+    COALESCE(rate_purchases, 0) AS naive_purchases,
+    COALESCE(rate_purchases, 0) * spend / (frequency + 1) AS naive_spend,
+    status_quo_purchases,
+    status_quo_spend
+FROM forecast
