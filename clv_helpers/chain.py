@@ -84,7 +84,7 @@ def run(
     record.params = workbook.params.model_dump(mode="json", by_alias=True)
     folder = folder or _new_folder(workbook, record)
     # the kernels inherit it: where nobody is there to use a live board, its charts stand in
-    os.environ[BATCH_VARIABLE] = "1"
+    os.environ[BATCH_VARIABLE] = record.run
     for stage in stages or list(STAGES):
         _run_stage(workbook, record, folder, stage, say)
     _finish(workbook, record, folder)
@@ -186,12 +186,13 @@ def _seconds_in_cells(file: Path) -> float:
 
 
 def _finish(workbook: Workbook, record: RunRecord, folder: Path) -> None:
-    from clv_helpers import report
+    from clv_helpers import lifetime, report
     from clv_helpers.engines.dialect import table
 
     with workbook.engine.read() as session:
         names = session.tables()
         record.tables = {name: session.count(table(name)) for name in names}
+    record.lifetime = lifetime.record(workbook)
     record.report = report.write(record, folder).name
     record.save(folder)
 

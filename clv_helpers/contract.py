@@ -73,10 +73,22 @@ DATASETS: dict[str, dict[str, ColumnContract]] = {
 PRIMARY_IDENTITY = "membership_number"
 EVENT_KEY = "event_id"
 EVENT_TIME = "occurred_at"
+EVENT_DATASETS = tuple(name for name, columns in DATASETS.items() if EVENT_TIME in columns)
+# What stage 1's prediction says of a member, as the profile shows it; there is always such a table, perhaps empty.
+LIFETIME_VALUE: dict[str, ColumnType] = {
+    "membership_number": "text",
+    "probability_alive": "number",
+    "expected_purchases": "number",
+    "probability_of_purchase": "number",
+    "expected_spend": "number",
+    "lifetime_value": "number",
+    "historic_value": "number",
+    "decile_predicted": "integer",
+}
 # What profile.member says of a member beside the columns of the members data; those may not bear these names.
 PROFILE_MEASURES = (
     "loyalty_status", "decile_1_month", "decile_3_months", "decile_6_months", "decile_9_months", "decile_12_months",
     "decile_lifetime", "first_purchase_on", "last_purchase_on", "frequency", "recency_days", "purchases", "value",
     "spend", "monetary_value", "age_days", "days_since_purchase", "last_sent_on", "last_clicked_on",
+    *(name for name in LIFETIME_VALUE if name != PRIMARY_IDENTITY),
 )  # fmt: skip
-EVENT_DATASETS = tuple(name for name, columns in DATASETS.items() if EVENT_TIME in columns)

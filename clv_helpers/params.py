@@ -18,12 +18,16 @@ LATEST = "latest"
 
 
 def _as_day(value: Any) -> Any:
-    if value == LATEST or isinstance(value, dt.date):
+    return value if value == LATEST else _day(value, f"{LATEST}, or a day that exists")
+
+
+def _day(value: Any, allowed: str = "a day that exists") -> Any:
+    if value is None or isinstance(value, dt.date):
         return value
     try:
         return dt.date.fromisoformat(str(value))
     except ValueError:
-        raise ValueError(f"{LATEST}, or a day that exists, written like 2026-01-31") from None
+        raise ValueError(f"{allowed}, written like 2026-01-31") from None
 
 
 class Column(Strict):
@@ -81,6 +85,29 @@ class Measure(Strict):
     negative: Literal["subtract", "leave out"] = "subtract"
 
 
+class LifetimeGate(Strict):
+    """What a prediction needs at least; with less, it is refused with the reason."""
+
+    customers: int = Field(default=500, ge=1)
+    history_days: int = Field(default=180, ge=1)
+    with_three_purchases: int = Field(default=1, ge=0)
+    quiet_days: int = Field(default=30, ge=1)
+
+
+class Lifetime(Strict):
+    """Predicted lifetime value: the model, how far ahead, and what a purchase leaves (margin, discount per year).
+
+    `calibration_end` is the last day that the proof's models know; none: two thirds of the history, or a year ago.
+    """
+
+    model: Literal["bg_nbd", "mbg_nbd", "pareto_nbd", "auto"] = "bg_nbd"
+    horizon_months: int = Field(default=12, ge=1, le=60)
+    annual_discount_rate: float = Field(default=0.10, ge=0, le=1)
+    margin: float = Field(default=1.0, gt=0, le=1)
+    calibration_end: Annotated[dt.date | None, BeforeValidator(_day)] = None
+    minimum: LifetimeGate = LifetimeGate()
+
+
 class Simulation(Strict):
     """The size and the seed of the simulated airline."""
 
@@ -120,6 +147,7 @@ class Params(Strict):
     category: str | None = None
     as_printed: bool = False
     trend_months: int = Field(default=24, ge=1, le=120)
+    lifetime: Lifetime | None = None
     destinations: dict[str, Destination] = {}
     activations: list[Activation] = []
 

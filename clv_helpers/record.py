@@ -37,6 +37,7 @@ class RunRecord:
     started_at: str
     stages: list[StageRecord]
     tables: dict[str, int] = field(default_factory=dict)
+    lifetime: dict[str, Any] = field(default_factory=dict)
     report: str = ""
 
     def of(self, stage: int) -> StageRecord:

@@ -1,7 +1,7 @@
 """A simulated airline: members, loyalty events and e-mail responses, with the true values kept beside them.
 
-Flights follow a BG/NBD process (Fader, Hardie & Lee 2005, "Counting Your Customers the Easy Way"): each
-member flies at an own rate, and drops out after each flight with an own probability. Fares follow a
+Flights follow an MBG/NBD process (Batislam, Denizel & Filiztekin 2007): each member flies at an own rate, and
+drops out after each flight, the first too, with an own probability. Fares follow a
 Gamma-Gamma process (Fader, Hardie & Lee 2005, "RFM and CLV"). All rates are per day.
 """
 
@@ -132,7 +132,7 @@ def write_airline(settings: Simulation, folder: Path) -> dict[str, Any]:
     truth = {
         "settings": settings.model_dump(),
         "rows": {name: len(getattr(airline, name)) for name in tables[:3]},
-        "flights_bg_nbd_per_day": FLIGHTS,
+        "flights_mbg_nbd_per_day": FLIGHTS,
         "fares_gamma_gamma": FARES,
         "email_responses": RESPONSES,
         "campaign_strength": {name: strength for name, _, strength in CAMPAIGNS},

@@ -23,7 +23,7 @@ from clv_helpers.validation import ParamsError, Problem
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA_SUFFIXES = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet"}
-BATCH_VARIABLE = "CLV_BATCH"  # set by `clv run` for its kernels
+BATCH_VARIABLE = "CLV_BATCH"  # the run's name, set by `clv run` for its kernels
 
 
 class StageSkipped(UserError):

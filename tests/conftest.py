@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clv_helpers import activation, audiences, campaigns, lake, simulate
+from clv_helpers import activation, audiences, campaigns, lake, lifetime, simulate
 from clv_helpers.workbook import ROOT, Workbook
 
 SMALL = {"simulate.members": 600, "simulate.years": 2}
@@ -57,8 +57,9 @@ def build_all(workbook: Workbook) -> Workbook:
     """All stages' tables, without notebooks."""
     simulate.make_sources(workbook)
     lake.ingest(workbook)
-    lake.refresh(workbook, "derived", "profile")
-    lake.refresh(workbook, "insights")
+    lake.refresh(workbook, "derived")
+    lifetime.refresh(workbook)
+    lake.refresh(workbook, "profile", "insights")
     audiences.evaluate(workbook)
     activation.decide(workbook)
     if workbook.has("email_events"):

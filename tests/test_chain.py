@@ -62,6 +62,10 @@ class TestFinishedRun:
         assert record == json.loads(done.stdout)
         assert record["params"]["simulate"] == {"members": 600, "years": 2, "seed": 2026}
         assert record["tables"]["profile.member"] == 600
+        assert record["lifetime"]["status"] == "predicted"
+        assert {fit["data"] for fit in record["lifetime"]["fits"]} == {"calibration", "all"}
+        assert {each["measure"] for each in record["lifetime"]["holdout"]["errors"]} == {"purchases", "spend"}
+        assert all(each["sentence"] for each in record["lifetime"]["warnings"])
         assert record["versions"]["duckdb"].startswith(("1.5", "2."))
         assert re.fullmatch(r"[0-9a-f]{40}|not a git checkout", record["git_commit"])
         assert all(stage["seconds"] > stage["in_cells"] > 0 for stage in record["stages"])
@@ -130,6 +134,7 @@ def test_own_data_runs_and_skips_what_it_lacks(outputs: Path, tmp_path: Path) ->
     folder = next((outputs / "shop" / "runs").iterdir())
     stages = json.loads((folder / "run.json").read_text())["stages"]
     assert [stage["status"] for stage in stages] == ["done"] * 4 + ["skipped"] * 2
+    assert json.loads((folder / "run.json").read_text())["lifetime"]["status"] == "off"
     skipped = nbformat.read(folder / "6_campaign_results.ipynb", as_version=4)
     said = json.dumps(skipped.cells)
     assert "this workbook has no e-mail events" in said

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 import pytest
 
 from clv_helpers.engines.dialect import parse
@@ -117,6 +118,19 @@ def test_readers_cannot_reach_files_or_write(engine: DuckDBEngine, tmp_path: Pat
     ):
         with engine.read() as session, pytest.raises(duckdb.Error):
             session.connection.execute(statement)
+
+
+def test_frames_come_in_and_tables_and_views_go(engine: DuckDBEngine) -> None:
+    frame = pd.DataFrame({"v": [1, 2], "day": pd.to_datetime(["2024-01-01", None])})
+    with engine.write() as session:
+        session.load_frame("brought", frame)
+        assert session.rows("SELECT v FROM brought WHERE day IS NULL") == [{"v": 2}]
+        session.create_view("derived.seen", parse("SELECT v FROM derived.t"), mark="m")
+        for name in ("derived.seen", "derived.t"):
+            session.drop(name)
+            assert not session.has_table(name)
+    with pytest.raises(duckdb.Error), engine.write() as session:  # of the connection that loaded it alone
+        session.rows("SELECT v FROM brought")
 
 
 def test_nothing_published_yet(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_same_seed_same_airline(tmp_path) -> None:
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
     truth = json.loads((tmp_path / "a" / "truth.json").read_text())
     assert truth["settings"] == {"members": 200, "years": 1, "seed": 3}
-    assert truth["flights_bg_nbd_per_day"] == FLIGHTS
+    assert truth["flights_mbg_nbd_per_day"] == FLIGHTS
 
 
 def test_flights_are_credited_twice_with_a_fare_once(airline_data: Airline) -> None:

@@ -12,8 +12,6 @@ from clv_helpers.cli.options import AsOf, Json, Params, Set, app, as_text, parse
 from clv_helpers.validation import ParamsError, Problem
 from clv_helpers.workbook import Workbook, in_folders
 
-FOLLOWING = ("derived", "profile", "insights")  # the tables that follow the batches by themselves
-
 
 @app.command()
 def ingest(
@@ -49,10 +47,11 @@ def batches(params: Params, as_json: Json = False) -> None:
 def revert(params: Params, batch: int, as_json: Json = False) -> None:
     """Take a batch back; the derived tables follow."""
     from clv_helpers import lake
+    from clv_helpers.follow import follow
 
     workbook = Workbook.open(params)
     row = lake.revert(workbook, batch)
-    lake.refresh(workbook, *FOLLOWING)
+    follow(workbook)
     _print_batches([row], as_json)
 
 
@@ -60,25 +59,26 @@ def revert(params: Params, batch: int, as_json: Json = False) -> None:
 def replay(params: Params, batch: int, file: Path, as_json: Json = False) -> None:
     """Put a file in the place of a batch; the derived tables follow."""
     from clv_helpers import lake
+    from clv_helpers.follow import follow
 
     workbook = Workbook.open(params)
     row = lake.replay(workbook, batch, file)
-    lake.refresh(workbook, *FOLLOWING)
+    follow(workbook)
     _print_batches([row], as_json)
 
 
 @app.command()
 def refresh(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = False) -> None:  # noqa: B006
     """Bring the tables of stages 1 and 2 up to date with the batches: only what changed is computed anew."""
-    from clv_helpers import lake
+    from clv_helpers.follow import follow
 
-    rows = lake.refresh(Workbook.open(params, as_of, parse_changes(params, changes)), *FOLLOWING)
+    rows = follow(Workbook.open(params, as_of, parse_changes(params, changes)))
     if as_json:
         print(as_text(rows))
         return
     for row in rows:
-        rows = "" if row["rows"] is None else f"{row['rows']:,} rows"
-        print(f"{row['table']:<34} {row['mode']:<10} {rows:>17} {row['seconds']:>9.3f} s")
+        count = "" if row["rows"] is None else f"{row['rows']:,} rows"
+        print(f"{row['table']:<34} {row['mode']:<10} {count:>17} {row['seconds']:>9.3f} s")
 
 
 def _print_batches(rows: list[dict[str, Any]], as_json: bool) -> None:

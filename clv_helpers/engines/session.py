@@ -102,6 +102,12 @@ class Session:
         target = exp.to_identifier(name)
         self.run(exp.Create(this=target, kind="TABLE", replace=True, expression=query, properties=temporary))
 
+    def load_frame(self, name: str, frame: pd.DataFrame) -> None:
+        """A DataFrame as a table of this connection alone: how results of Python come to where the rows are."""
+        self.connection.register("incoming", frame)
+        self.create_temporary(name, exp.select("*").from_("incoming"))
+        self.connection.unregister("incoming")
+
     def add_column(self, name: str, column_name: str, kind: str) -> None:
         """Add an empty column of one of the contract's types."""
         added = exp.ColumnDef(this=exp.to_identifier(column_name, quoted=True), kind=cast(exp.null(), kind).to)
@@ -160,6 +166,11 @@ class Session:
     def set_mark(self, name: str, mark: str) -> None:
         """Give a table its mark."""
         self._comment(name, "TABLE", mark)
+
+    def drop(self, name: str) -> None:
+        """Drop a table or a view."""
+        kind, _ = self._kinds_and_marks()[name]
+        self.run(exp.Drop(tables=[table(name)], kind=kind))
 
     def _make_room(self, name: str, kind: str) -> None:
         """The schema for a table or view, and nothing of the other kind in its place."""

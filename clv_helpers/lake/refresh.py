@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from clv_helpers.contract import DATASETS, EVENT_DATASETS, EVENT_TIME
+from clv_helpers.contract import DATASETS, EVENT_DATASETS, EVENT_TIME, LIFETIME_VALUE
 from clv_helpers.engines.dialect import bind, cast, column, literal, parse, table, to_sql
 from clv_helpers.engines.session import Session
 from clv_helpers.lake.tables import Table, check_key, read_tables
@@ -21,6 +21,7 @@ from clv_helpers.workbook import Workbook
 SMALL = 100_000
 LAKE = {f"lake.{name}" for name in DATASETS}
 EVENTS = {f"lake.{name}" for name in EVENT_DATASETS}
+PREDICTED = "lifetime.member_lifetime_value"
 CHECKPOINT = {
     "table_name": "text",
     "definition": "text",
@@ -59,6 +60,9 @@ def refresh(workbook: Workbook, *schemas: str) -> list[dict[str, Any]]:
 def refresh_tables(session: Session, bindings: dict[str, Any], *schemas: str) -> list[dict[str, Any]]:
     """Bring tables up to date and check them, within the caller's transaction. Raises TableError."""
     session.create_if_absent("lake.checkpoint", CHECKPOINT)
+    if not session.has_table(PREDICTED):  # the profile reads it, whether or not anything is predicted
+        session.create_if_absent(PREDICTED, LIFETIME_VALUE)
+        session.set_mark(PREDICTED, "empty")
     done = []
     for each in read_tables(*schemas):
         started = time.perf_counter()

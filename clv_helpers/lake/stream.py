@@ -15,7 +15,6 @@ from clv_helpers.contract import EVENT_KEY
 from clv_helpers.errors import UserError
 from clv_helpers.lake.ingest import ingest
 from clv_helpers.lake.journal import Journal
-from clv_helpers.lake.refresh import refresh
 from clv_helpers.lake.staging import IngestError
 from clv_helpers.workbook import Workbook
 
@@ -103,7 +102,7 @@ def serve(workbook: Workbook, port: int, watched: Path, every: float, follow: li
         journals = _journals(workbook)
         for dataset in workbook.params.sources:
             (watched / dataset).mkdir(parents=True, exist_ok=True)
-        stream = Stream(workbook, journals, watched, [_refresh_all, *follow], say)
+        stream = Stream(workbook, journals, watched, follow, say)
         server = uvicorn.Server(uvicorn.Config("", log_level="error"))
         folding = _Folding(stream, every, stop=lambda: setattr(server, "should_exit", True))
         server.config.app = application(Door(workbook, journals), folding.lifespan)
@@ -171,10 +170,6 @@ def _listening(port: int) -> socket.socket:
         listener.close()
         raise StreamError(f"port {port} of 127.0.0.1: {error.strerror}; choose another with --port") from None
     return listener
-
-
-def _refresh_all(workbook: Workbook) -> None:
-    refresh(workbook, "derived", "profile", "insights")
 
 
 @contextlib.contextmanager

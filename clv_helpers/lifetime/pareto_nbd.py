@@ -1,0 +1,160 @@
+"""Purchases with a lifetime that may end at any moment: Pareto/NBD.
+
+Schmittlein, Morrison & Colombo (1987), Counting Your Customers: Who Are They and What Will They Do Next?,
+Management Science 33 (1). Purchase rates are Gamma(r, alpha), dropout rates Gamma(s, beta), both per week.
+The likelihood's difference of two 2F1 is an integral over the moment of dropout between the last purchase and now.
+Its integrand is positive and smooth, so Gauss-Legendre nodes give it to full precision where the difference gives NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import digamma, gammaln
+
+from clv_helpers.lifetime.counts import Histories
+
+Rule = tuple[np.ndarray, np.ndarray]  # nodes and weights on [0, 1]
+FEW, MANY = ((nodes / 2 + 0.5, weights / 2) for nodes, weights in map(np.polynomial.legendre.leggauss, (20, 64)))
+CHUNK = 20_000
+NEGLIGIBLE = 45.0  # e^-45 is below what a double can tell from 0 beside 1
+
+
+@dataclass(frozen=True)
+class ParetoNBD:
+    """The model, with the methods of beta_geometric.BetaGeometric."""
+
+    name: str = "pareto_nbd"
+    title: str = "Pareto/NBD"
+    parameters: tuple[str, ...] = ("r", "alpha", "s", "beta")
+    starts: tuple[tuple[float, ...], ...] = ((0.5, 10.0, 0.5, 10.0), (1.0, 20.0, 1.0, 50.0))
+
+    def log_likelihood(self, theta: np.ndarray, histories: Histories) -> tuple[float, np.ndarray]:
+        """The log-likelihood of all customers, and its gradient by the four parameters. Cost: 20 or 64 nodes each."""
+        value, gradient = 0.0, np.zeros(4)
+        columns = histories.frequency, histories.recency, histories.age
+        for part, rule in _parts(theta, *columns):
+            terms = self._terms(theta, *(column[part] for column in columns), rule)
+            value += float(histories.customers[part] @ terms[0])
+            gradient += np.array([float(histories.customers[part] @ term) for term in terms[1:]])
+        return value, gradient
+
+    def probability_alive(
+        self, theta: np.ndarray, frequency: np.ndarray, recency: np.ndarray, age: np.ndarray
+    ) -> np.ndarray:
+        """The probability that a customer with this history has not dropped out yet."""
+        columns = np.broadcast_arrays(frequency, recency, age)
+        result = np.empty(len(columns[0]))
+        for part, rule in _parts(theta, *columns):
+            alive, gone, *_ = _paths(theta, *(column[part] for column in columns), rule)
+            result[part] = _shares(alive, gone)[1]
+        return result
+
+    def expected_if_alive(
+        self, theta: np.ndarray, frequency: np.ndarray, age: np.ndarray, weeks: np.ndarray
+    ) -> np.ndarray:
+        """Purchases expected in the next `weeks` of a customer who is still there."""
+        r, alpha, s, beta = theta
+        log_stretch = np.log1p(weeks / (beta + age))
+        power = (1.0 - s) * log_stretch
+        # (1 - (1 + w)^(1 - s)) / (s - 1), which is log(1 + w) at s = 1
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.where(power == 0, 1.0, np.expm1(power) / np.where(power == 0, 1.0, power))
+        return (r + frequency) / (alpha + age) * (beta + age) * log_stretch * share
+
+    def purchase_if_alive(
+        self, theta: np.ndarray, frequency: np.ndarray, age: np.ndarray, weeks: np.ndarray
+    ) -> np.ndarray:
+        """The probability of at least one purchase in the next `weeks` of a customer who is still there.
+
+        The integral over the moment of the first purchase, weighted by not having dropped out before it.
+        """
+        r, alpha, s, beta = theta
+        n, age, weeks = np.broadcast_arrays(r + frequency, age, weeks)
+        smaller = min(alpha, beta)
+        full = np.log1p(weeks / (smaller + age))
+        rate = n * (smaller + age) / (alpha + age) + s * (smaller + age) / (beta + age)
+        length = np.minimum(full, NEGLIGIBLE / rate)[..., None]
+        passed = (smaller + age)[..., None] * np.expm1(length * MANY[0])
+        until = (alpha + age)[..., None], (beta + age)[..., None]
+        log_density = (
+            -(n[..., None] + 1) * np.log1p(passed / until[0]) - s * np.log1p(passed / until[1])
+            + length * MANY[0] + np.log(smaller + age)[..., None] - np.log(until[0])
+        )  # fmt: skip
+        return n * (np.exp(log_density) * length * MANY[1]).sum(axis=-1)
+
+    def _terms(
+        self, theta: np.ndarray, frequency: np.ndarray, recency: np.ndarray, age: np.ndarray, rule: Rule
+    ) -> list[np.ndarray]:
+        """Each history's log-likelihood, and its derivatives by r, alpha, s, beta."""
+        r, alpha, s, beta = theta
+        n = r + frequency
+        alive, gone, purchase_by, dropout_by = _paths(theta, frequency, recency, age, rule)
+        total, survives, dies = _shares(alive, gone)
+        log_purchase, log_dropout = np.log(purchase_by), np.log(dropout_by)
+        value = gammaln(n) - gammaln(r) + r * np.log(alpha) + s * np.log(beta) + total
+        return [
+            value,
+            digamma(n) - digamma(r) + np.log(alpha)
+            - survives * np.log(alpha + age) - (dies * log_purchase).sum(axis=1),
+            r / alpha - n * (survives / (alpha + age) + (dies / purchase_by).sum(axis=1)),
+            np.log(beta) + (1 - survives) / s
+            - survives * np.log(beta + age) - (dies * log_dropout).sum(axis=1),
+            s / beta - s * survives / (beta + age) - (s + 1) * (dies / dropout_by).sum(axis=1),
+        ]  # fmt: skip
+
+
+def _shares(alive: np.ndarray, gone: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The log of all paths' weight, and the shares of being alive and of having dropped out at each node."""
+    top = np.maximum(alive, gone.max(axis=1))
+    survives, dies = np.exp(alive - top), np.exp(gone - top[:, None])
+    total = survives + dies.sum(axis=1)
+    return top + np.log(total), survives / total, dies / total[:, None]
+
+
+def _parts(
+    theta: np.ndarray, frequency: np.ndarray, recency: np.ndarray, age: np.ndarray
+) -> Iterator[tuple[np.ndarray, Rule]]:
+    """The rows in parts that fit into memory, with the rule that is exact for them."""
+    r, alpha, s, beta = theta
+    falls = (r + frequency) * np.log1p((age - recency) / (alpha + recency))
+    falls = falls + (s + 1) * np.log1p((age - recency) / (beta + recency))
+    easy = (falls < 12) & (_length(theta, frequency, recency, age)[0] < 4)
+    for rows, rule in ((np.flatnonzero(easy), FEW), (np.flatnonzero(~easy), MANY)):
+        for start in range(0, len(rows), CHUNK):
+            yield rows[start : start + CHUNK], rule
+
+
+def _paths(
+    theta: np.ndarray, frequency: np.ndarray, recency: np.ndarray, age: np.ndarray, rule: Rule
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Log weights of being alive, and of having dropped out at each node between last purchase and now.
+
+    Also alpha and beta plus the moment of each node. Nodes are even in the log of the time, from the smaller of
+    alpha and beta on; where the integrand has become negligible before now, they end there.
+    """
+    _, alpha, s, beta = theta
+    n = theta[0] + frequency
+    length, smaller = _length(theta, frequency, recency, age)
+    steps = length[:, None] * rule[0]
+    passed = smaller[:, None] * np.expm1(steps)
+    purchase_by, dropout_by = (alpha + recency)[:, None] + passed, (beta + recency)[:, None] + passed
+    with np.errstate(divide="ignore"):
+        log_width = np.log(length * smaller * s)[:, None] + np.log(rule[1]) + steps
+    gone = log_width - n[:, None] * np.log(purchase_by) - (s + 1) * np.log(dropout_by)
+    return -n * np.log(alpha + age) - s * np.log(beta + age), gone, purchase_by, dropout_by
+
+
+def _length(
+    theta: np.ndarray, frequency: np.ndarray, recency: np.ndarray, age: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How far the nodes reach in the log of the time, and the time at which they begin."""
+    r, alpha, s, beta = theta
+    smaller = min(alpha, beta) + recency
+    rate = (r + frequency) * smaller / (alpha + recency) + (s + 1) * smaller / (beta + recency) - 1.0
+    return np.minimum(np.log1p((age - recency) / smaller), NEGLIGIBLE / np.maximum(rate, 1e-9)), smaller
+
+
+PARETO_NBD = ParetoNBD()

@@ -1,0 +1,81 @@
+"""From a fitted model to what each history may expect, month by month."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clv_helpers.lifetime.counts import DAYS_PER_WEEK
+from clv_helpers.lifetime.fitting import PURCHASE_MODELS, Fit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WEEKS_PER_MONTH = 365.25 / 12 / DAYS_PER_WEEK
+KEY = ["frequency", "recency_days", "age_days"]
+
+
+def month_curve(fit: Fit, groups: pd.DataFrame, months: int) -> pd.DataFrame:
+    """Expected purchases of who is still there, added up to the end of each month ahead.
+
+    One row: a frequency, an age in days and a month ahead (365.25 / 12 days). Whether a customer is still there
+    depends on recency too, what one who is there does next does not: so these are few, whatever the customers.
+    """
+    import pandas as pd
+
+    pairs = groups[["frequency", "age_days"]].drop_duplicates()
+    ahead = np.arange(1, months + 1)
+    rows = pairs.loc[pairs.index.repeat(months)].reset_index(drop=True)
+    rows["month"] = np.tile(ahead, len(pairs)).astype(np.int32)
+    rows["purchases_if_alive"] = PURCHASE_MODELS[fit.model].expected_if_alive(
+        fit.theta,
+        rows["frequency"].to_numpy(float),
+        rows["age_days"].to_numpy(float) / DAYS_PER_WEEK,
+        rows["month"].to_numpy(float) * WEEKS_PER_MONTH,
+    )
+    return pd.DataFrame(rows)
+
+
+def score(fit: Fit, groups: pd.DataFrame, curve: pd.DataFrame, annual_discount_rate: float) -> pd.DataFrame:
+    """What each history may expect over the months of the curve: of the future only, whatever was bought so far.
+
+    One row: a history, with probability_alive, expected_purchases, probability_of_purchase (at least one), and
+    discounted_purchases: each month's purchases times (1 + annual rate)^(-month / 12).
+    """
+    months = int(curve["month"].max())
+    added_up = curve["purchases_if_alive"].to_numpy().reshape(-1, months)
+    by_month = np.diff(added_up, axis=1, prepend=0.0)
+    discount = (1.0 + annual_discount_rate) ** (-np.arange(1, months + 1) / 12)
+    pairs = curve.loc[curve["month"] == months, ["frequency", "age_days"]].reset_index(drop=True)
+    pairs["expected"], pairs["discounted"] = added_up[:, -1], by_month @ discount
+    pairs["buys"] = PURCHASE_MODELS[fit.model].purchase_if_alive(
+        fit.theta,
+        pairs["frequency"].to_numpy(float),
+        pairs["age_days"].to_numpy(float) / DAYS_PER_WEEK,
+        np.full(len(pairs), months * WEEKS_PER_MONTH),
+    )
+    scored = groups[KEY].merge(pairs, on=["frequency", "age_days"], how="left")
+    alive = probability_alive(fit, scored)
+    scored["probability_alive"] = alive
+    scored["expected_purchases"] = alive * scored.pop("expected")
+    scored["discounted_purchases"] = alive * scored.pop("discounted")
+    scored["probability_of_purchase"] = alive * scored.pop("buys")
+    return scored
+
+
+def expected_purchases(fit: Fit, groups: pd.DataFrame, days: float) -> np.ndarray:
+    """Expected purchases of each history in the next days."""
+    frequency, age = groups["frequency"].to_numpy(float), groups["age_days"].to_numpy(float) / DAYS_PER_WEEK
+    model = PURCHASE_MODELS[fit.model]
+    pairs, index = np.unique(np.stack([frequency, age]), axis=1, return_inverse=True)
+    ahead = model.expected_if_alive(fit.theta, pairs[0], pairs[1], np.full(pairs.shape[1], days / DAYS_PER_WEEK))
+    return probability_alive(fit, groups) * ahead[index.ravel()]
+
+
+def probability_alive(fit: Fit, groups: pd.DataFrame) -> np.ndarray:
+    """The probability that a customer of each history will buy again at all."""
+    frequency, recency, age = (groups[name].to_numpy(float) for name in KEY)
+    return PURCHASE_MODELS[fit.model].probability_alive(
+        fit.theta, frequency, recency / DAYS_PER_WEEK, age / DAYS_PER_WEEK
+    )

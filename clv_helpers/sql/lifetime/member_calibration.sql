@@ -1,0 +1,53 @@
+-- What the models knew of a member on the last day of the calibration, and what the member did after it.
+-- history as in lifetime.member_history. purchases_before, spend_before: in the year up to that day (the status quo:
+-- as last year). actual_purchases, actual_spend: in the holdout, from the day after on; repeat purchase days, refunds
+-- netted.
+-- One row: a member who first bought in the calibration.
+-- Key: membership_number
+WITH by_day AS (
+    SELECT membership_number, day, CAST(SUM(spend) AS DOUBLE) AS spend
+    FROM derived.member_day
+    WHERE purchases > 0 OR spend < 0
+    GROUP BY membership_number, day
+),
+days AS (
+    SELECT
+        d.membership_number,
+        d.day,
+        d.spend,
+        d.day <= $calibration_end AS known,
+        d.day <= $calibration_end AND d.day > $year_before AS in_year_before,
+        CASE WHEN d.spend < 0 THEN 0 ELSE 1 END AS is_purchase,
+        r.purchases_so_far
+    FROM by_day AS d
+    LEFT JOIN lifetime.refunded_day AS r ON r.membership_number = d.membership_number AND r.day = d.day
+),
+by_member AS (
+    SELECT
+        membership_number,
+        MIN(CASE WHEN is_purchase = 1 THEN day END) AS first_on,
+        MAX(CASE WHEN known AND is_purchase = 1 THEN day END) AS last_on,
+        SUM(CASE WHEN known THEN is_purchase ELSE 0 END) - 1 AS frequency,
+        SUM(CASE WHEN known THEN spend ELSE 0 END) AS spend,
+        MIN_BY(spend, day) AS first_spend,
+        SUM(CASE WHEN known AND purchases_so_far >= 2 THEN spend WHEN known AND purchases_so_far < 2 THEN 0 END) AS refunded_repeat_spend,
+        SUM(CASE WHEN in_year_before THEN is_purchase ELSE 0 END) AS purchases_before,
+        SUM(CASE WHEN in_year_before THEN spend ELSE 0 END) AS spend_before,
+        SUM(CASE WHEN known THEN 0 ELSE is_purchase END) AS actual_purchases,
+        SUM(CASE WHEN known THEN 0 ELSE spend END) AS actual_spend
+    FROM days
+    GROUP BY membership_number
+)
+SELECT
+    membership_number,
+    CAST(frequency AS INT) AS frequency,
+    CAST(DATE_DIFF('day', first_on, last_on) AS INT) AS recency_days,
+    CAST(DATE_DIFF('day', first_on, $calibration_end) AS INT) AS age_days,
+    COALESCE(refunded_repeat_spend, spend - first_spend) AS repeat_spend,
+    spend,
+    purchases_before,
+    spend_before,
+    actual_purchases,
+    actual_spend
+FROM by_member
+WHERE frequency >= 0

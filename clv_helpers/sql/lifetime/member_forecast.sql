@@ -1,0 +1,26 @@
+-- Predicted value per member, before it is ranked; see lifetime.member_lifetime_value.
+-- band: the value to within 0.2 %, by which members are ranked without sorting them all.
+-- One row: a member with a purchase.
+-- Key: membership_number
+-- Refresh: view
+WITH spent AS (
+    SELECT *, CASE WHEN repeat_spend > 0 THEN $spend_of_repeater ELSE $spend_of_others END AS expected_spend
+    FROM lifetime.member_history
+),
+valued AS (
+    SELECT
+        h.membership_number,
+        s.probability_alive,
+        s.expected_purchases,
+        s.probability_of_purchase,
+        h.expected_spend,
+        s.discounted_purchases * h.expected_spend * $margin AS lifetime_value,
+        h.spend * $margin AS historic_value
+    FROM spent AS h
+    JOIN lifetime.score AS s
+        ON s.frequency = h.frequency AND s.recency_days = h.recency_days AND s.age_days = h.age_days
+)
+SELECT
+    *,
+    CASE WHEN lifetime_value > 0 THEN CAST(FLOOR(LN(lifetime_value) * 500) AS BIGINT) ELSE -1000000 END AS band
+FROM valued

@@ -1,0 +1,32 @@
+-- The holdout, member by member: what the model, the same rate as before (naive) and last year (status quo) forecast,
+-- and what came.
+-- One row: a member who first bought in the calibration.
+-- Key: membership_number
+WITH spent AS (
+    SELECT *, CASE WHEN repeat_spend > 0 THEN $spend_of_repeater ELSE $spend_of_others END AS expected_spend
+    FROM lifetime.member_calibration
+),
+forecast AS (
+    SELECT
+        c.*,
+        s.expected_purchases AS model_purchases,
+        s.expected_purchases * c.expected_spend AS model_spend,
+        c.frequency * $holdout_days / NULLIF(CAST(c.age_days AS DOUBLE), 0) AS rate_purchases,
+        c.purchases_before * $status_quo_ratio AS status_quo_purchases,
+        c.spend_before * $status_quo_ratio AS status_quo_spend
+    FROM spent AS c
+    JOIN lifetime.calibration_score AS s
+        ON s.frequency = c.frequency AND s.recency_days = c.recency_days AND s.age_days = c.age_days
+)
+SELECT
+    membership_number,
+    frequency,
+    actual_purchases,
+    actual_spend,
+    model_purchases,
+    model_spend,
+    COALESCE(rate_purchases, 0) AS naive_purchases,
+    COALESCE(rate_purchases, 0) * spend / (frequency + 1) AS naive_spend,
+    status_quo_purchases,
+    status_quo_spend
+FROM forecast

@@ -1,0 +1,85 @@
+"""The fits and the forecast of CDNOW are the published ones, through the whole workbook: params, lake, engine, fit."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clv_helpers import lake, lifetime
+from clv_helpers.workbook import ROOT, Workbook
+
+# Fader & Hardie's tables and the reference implementations; rates per week, calibration to 1997-09-30.
+SAMPLE = {
+    "bg_nbd": ({"r": 0.24259, "alpha": 4.41360, "a": 0.79292, "b": 2.42591}, -9582.4292),
+    "mbg_nbd": ({"r": 0.52484, "alpha": 6.18308, "a": 0.89136, "b": 1.61400}, -9582.1357),
+    "pareto_nbd": ({"r": 0.55327, "alpha": 10.5776, "s": 0.60622, "beta": 11.668}, -9594.9762),
+    "gamma_gamma": ({"p": 6.24957, "q": 3.74422, "gamma": 15.44352}, -4055.9177),
+}
+HOLDOUT = {"bg_nbd": 1_653, "pareto_nbd": 1_666}
+ACTUAL, NAIVE = 1_882, 2_930
+
+
+def value(workbook: Workbook) -> dict[str, Any]:
+    lake.ingest(workbook)
+    lake.refresh(workbook, "derived")
+    return lifetime.refresh(workbook)
+
+
+def sample(folder: Path, **overrides: Any) -> Workbook:
+    path = folder / "cdnow_sample.csv"
+    return Workbook.open(
+        ROOT / "params" / "cdnow.yml",
+        overrides={"sources.loyalty_events.path": str(path), **{k.replace("__", "."): v for k, v in overrides.items()}},
+    )
+
+
+def test_sample_calibration_and_holdout(outputs: Path, cdnow_folder: Path) -> None:
+    found = value(sample(cdnow_folder, lifetime__model="auto"))
+    fits = {fit["model"]: fit for fit in found["fits"] if fit["data"] == "calibration"}
+    assert fits.keys() == SAMPLE.keys()
+    for name, (parameters, log_likelihood) in SAMPLE.items():
+        assert fits[name]["log_likelihood"] == pytest.approx(log_likelihood, rel=1e-6)
+        assert fits[name]["parameters"] == pytest.approx(parameters, rel=1e-3)
+    assert fits["bg_nbd"]["customers"] == 2_357
+    assert fits["gamma_gamma"]["customers"] == 946
+    best = min(found["holdout"]["rmse_by_model"], key=found["holdout"]["rmse_by_model"].get)
+    assert found["model"] == best
+
+
+@pytest.mark.parametrize("model", HOLDOUT)
+def test_sample_forecast_39_weeks_ahead(outputs: Path, cdnow_folder: Path, model: str) -> None:
+    workbook = sample(cdnow_folder, lifetime__model=model)
+    holdout = value(workbook)["holdout"]
+    purchases = {each["series"]: each for each in holdout["errors"] if each["measure"] == "purchases"}
+    ours = purchases[{"bg_nbd": "BG/NBD", "pareto_nbd": "Pareto/NBD"}[model]]
+    assert holdout["days"] == 39 * 7
+    assert ours["actual"] == ACTUAL
+    assert round(ours["forecast"]) == HOLDOUT[model]
+    assert round(purchases["Same rate"]["forecast"]) == NAIVE
+    weeks = workbook.query("lifetime.holdout_week", order_by="series_order, week")
+    assert weeks.groupby("series")["week"].max().eq(39).all()
+    last = weeks[weeks["week"] == 39].set_index("series")["purchases"]
+    assert last["Actual"] == ACTUAL
+    assert round(last.iloc[1]) == HOLDOUT[model]
+
+
+def test_master_from_the_command_line(outputs: Path, cdnow_folder: Path) -> None:
+    command = [Path(sys.executable).with_name("clv"), "lifetime", ROOT / "params" / "cdnow.yml", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    found = json.loads(done.stdout)
+    calibration, spend, everything, _ = found["fits"]
+    assert [fit["data"] for fit in found["fits"]] == ["calibration", "calibration", "all", "all"]
+    expected = {"r": 0.2516, "alpha": 4.7889, "a": 0.7234, "b": 2.1611}
+    assert calibration["parameters"] == pytest.approx(expected, rel=1e-3)
+    assert calibration["log_likelihood"] == pytest.approx(-95_368.4439, rel=1e-6)
+    assert (calibration["customers"], spend["customers"]) == (23_570, 9_450)
+    assert everything["customers"] == 23_570
+    assert set(everything["standard_errors"]) == {"r", "alpha", "a", "b"}
+    assert all(0 < error < 1 for error in everything["standard_errors"].values())
+    assert found["status"] == "predicted"
+    assert {each["code"] for each in found["warnings"]} == {"repeat_without_spend", "repeated_rows"}
