@@ -75,7 +75,7 @@ def table(rows: pd.DataFrame | list[dict[str, Any]], /, **columns: str) -> Shown
         headers[name], _, form = spec.partition("|")
         formatters[headers[name]] = (lambda value, form=form: _cell(value, form)) if form else _cell
     shown = frame[list(columns)].rename(columns=headers)
-    body = shown.to_html(index=False, border=0, formatters=formatters, escape=True, classes="clv-table")
+    body = shown.to_html(index=False, border=0, formatters=formatters, escape=True, na_rep=MISSING, classes="clv-table")
     marks = [f"n{index}" for index, spec in enumerate(columns.values(), 1) if "|" in spec]
     marks += [f"w{index}" for index, name in enumerate(columns, 1) if frame[name].astype(str).str.len().max() > 40]
     # the classes of the columns (numeric, wide) stand on the table, as cells carry none of their own

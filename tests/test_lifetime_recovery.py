@@ -78,6 +78,8 @@ def test_airline_is_recovered(outputs: Path) -> None:
     lake.ingest(workbook)
     lake.refresh(workbook, "derived")
     assert lifetime.refresh(workbook)["status"] == "predicted"
-    said = "\n".join(part.bundle["text/plain"] for part in lifetime.models(workbook))
+    shown = lifetime.models(workbook)
+    said = "\n".join(part.bundle["text/plain"] for part in shown)
+    assert "NaN" not in shown[-1].bundle["text/html"] and "None" not in shown[-1].bundle["text/html"]
     assert "The spend model takes spend not to depend on frequency: here their correlation is" in said
     assert "the truth is known: 7 of the 7 true parameters lie within their 95% intervals." in said

@@ -102,7 +102,7 @@ def models(workbook: Workbook) -> list[Shown]:
             "error": fit["standard_errors"][name],
             "interval": _interval(fit["intervals"][name]),
             "truth": truth.get(fit["model"], {}).get(name),
-            "log_likelihood": fit["log_likelihood"] if first else None,
+            "log_likelihood": f"{fit['log_likelihood']:,.1f}" if first else "",
             "customers": f"{fit['customers']:,}" if first else "",
         }
         for fit in found["fits"]
@@ -110,8 +110,8 @@ def models(workbook: Workbook) -> list[Shown]:
     ]
     columns = {
         "data": "Fitted on", "model": "Model", "parameter": "Parameter (weeks)", "value": "Value|.4g",
-        "error": "Standard error|.2g", "interval": "95% interval", "log_likelihood": "Log-likelihood|,.1f",
-        "customers": "Members",
+        "error": "Standard error|.2g", "interval": "95% interval", "log_likelihood": "Log-likelihood|>",
+        "customers": "Members|>",
     }  # fmt: skip
     if truth:
         columns["truth"] = "Simulated|.4g"
@@ -250,8 +250,8 @@ def _assumed(found: dict[str, Any]) -> list[Shown]:
         return []
     return [
         show.note(
-            f"The spend model takes spend not to depend on frequency: here their correlation is {related:.2f}, "
-            f"and up to {doubts.CORRELATION} it holds."
+            "The spend model takes spend not to depend on frequency: here their correlation is "
+            f"{round(related, 2) + 0:.2f}, and up to {doubts.CORRELATION} it holds."
         )
     ]
 
