@@ -7,7 +7,8 @@ import re
 import pytest
 
 from clv_helpers import audiences
-from clv_helpers.audiences import Condition
+from clv_helpers.audiences.rule import KINDS, OPERATORS
+from clv_helpers.audiences.when import FORMS
 from clv_helpers.cli import app
 from clv_helpers.params import Params
 from clv_helpers.validation import parse_value, validate
@@ -32,8 +33,13 @@ def test_params_keys() -> None:
 
 
 def test_operators() -> None:
-    for operator in Condition.model_fields["op"].annotation.__args__:
+    for operator in OPERATORS:
         assert f"`{operator}`" in README
+
+
+def test_conditions_and_times() -> None:
+    for key in [*KINDS, *FORMS, "ignore_year", "or_missing", "time_zone", "evaluation"]:
+        assert f"`{key}" in README
 
 
 @pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL))

@@ -112,3 +112,13 @@ def scan(file: Path, delimiter: str | None = None, encoding: str = "utf-8") -> e
             options["delim"] = literal(delimiter)
     named = [exp.EQ(this=exp.to_identifier(name), expression=value) for name, value in options.items()]
     return exp.Table(this=exp.Anonymous(this=reader, expressions=[literal(str(file)), *named]))
+
+
+def regular_expression_problem(pattern: str) -> str:
+    """What RE2, which needs time in proportion to the text whatever the pattern, has against one; empty: nothing."""
+    with duckdb.connect() as connection:
+        try:
+            connection.execute("SELECT regexp_matches('', $1)", [pattern])
+        except duckdb.Error as error:
+            return str(error).removeprefix("Invalid Input Error: ").split("\n")[0]
+    return ""
