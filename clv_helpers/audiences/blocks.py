@@ -74,7 +74,10 @@ class Blocks:
         else:
             found = dict.fromkeys(store.names(self.workbook), "audience")
         wanted = self.search.value.lower()
-        self.blocks.options = [name for name, about in found.items() if wanted in f"{name} {about}".lower()]
+        before = self.blocks.value
+        offered = [name for name, about in found.items() if wanted in f"{name} {about}".lower()]
+        self.blocks.options = offered
+        self.blocks.value = before if before in offered else next(iter(offered), None)
         self._choose_block()
 
     def _choose_block(self) -> None:

@@ -12,11 +12,10 @@ from typing import Any
 from IPython.display import display
 from pydantic import ValidationError
 
-from clv_helpers.audiences import estimate, panels, shown, store
+from clv_helpers.audiences import estimate, memberships, panels, shown, store
 from clv_helpers.audiences.advice import hints, platform_notes
 from clv_helpers.audiences.blocks import Blocks
 from clv_helpers.audiences.draft import Draft, Row, problem_of
-from clv_helpers.audiences.memberships import why_not_streaming
 from clv_helpers.audiences.pql import CannotExpress
 from clv_helpers.audiences.rule import Audience, parse_part
 from clv_helpers.audiences.sentence import part_in_words, to_sentence
@@ -115,23 +114,20 @@ class Builder:
             (self.evaluation, "evaluation"), (self.zone, "time_zone"),
         ):  # fmt: skip
             widget.observe(lambda change, key=key: self._say(key, change["new"]), names="value")
-        actions = {"New": self.new, "Load": self.load, "Duplicate": self.duplicate, "Save": self.save}
+        actions = {"New": self.new, "Load": self.load, "Duplicate": self.duplicate}
+        actions |= {"Save": self.save, "Evaluate": self.evaluate}
         self.actions = [ipw.Button(description=label, layout={"width": "92px"}) for label in actions]
         for button, action in zip(self.actions, actions.values(), strict=True):
             button.on_click(lambda _, action=action: self._tried(action))
-        self.actions[-1].button_style = "primary"
+        self.actions[3].button_style = "primary"
 
     def _lay_out(self) -> Any:
         ipw = self.ipw
-        new, load, duplicate, save = self.actions
-        head = ipw.VBox(
-            [
-                ipw.HBox(
-                    [self.files, load, new, duplicate, self.name, save, self.status], layout={"flex_flow": "row wrap"}
-                ),
-                ipw.HBox([self.title, self.description, self.evaluation, self.zone], layout={"flex_flow": "row wrap"}),
-            ]
-        )
+        new, load, duplicate, save, evaluate = self.actions
+        wrapped = {"flex_flow": "row wrap"}
+        files = [self.files, load, new, duplicate, self.name, save, evaluate, self.status]
+        about = [self.title, self.description, self.evaluation, self.zone]
+        head = ipw.VBox([ipw.HBox(files, layout=wrapped), ipw.HBox(about, layout=wrapped)])
         left = self.blocks.face
         middle = ipw.VBox([ipw.HTML("<h4>The rule</h4>"), self.tools, self.rows, self.source, self.apply])
         right = ipw.VBox([ipw.HTML("<h4>Estimate</h4>"), self.count])
@@ -256,7 +252,7 @@ class Builder:
                     return panels.members_panel(estimate.sample_members(session, audience.rule, context))
             case "Notes":
                 others = {n: store.load(self.workbook, n) for n in store.names(self.workbook)}
-                reasons = why_not_streaming("", {**others, "": audience})
+                reasons = memberships.why_not_streaming("", {**others, "": audience})
                 late = [f"It is evaluated with the batch: {reason}." for reason in reasons]
                 return panels.list_panel([*late, *hints(audience), *platform_notes(audience)], "Nothing to note.")
         changes = store.diff(self.saved, audience) if self.saved else ""
@@ -295,6 +291,12 @@ class Builder:
         self.files.value = self.name.value
         self.status.value = f"<span class='clv-saved'>saved as audiences/{self.name.value}.yml</span>"
         self.refresh()
+
+    def evaluate(self) -> None:
+        """Bring the memberships of the saved audience up to date."""
+        row = next(r for r in memberships.evaluate(self.workbook, self.opened) if r["audience"] == self.opened)
+        said = f"{row['members']:,} members: {row['entered']:,} entered, {row['departed']:,} left"
+        self.status.value = f"<span class='clv-evaluated'>{said}</span>"
 
     def _open(self, draft: Draft, name: str, saved: Audience | None, read_as: str) -> None:
         self.draft, self.opened, self.saved, self.read_as = draft, name, saved, read_as

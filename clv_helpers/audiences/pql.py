@@ -265,8 +265,8 @@ def _season(when: When, field: Node) -> Node:
     point = when.on or when.before or when.after or when.from_ or ""
     if when.within or not point[:1].isdigit() or (when.to and not when.to[:1].isdigit()):
         raise CannotExpress("PQL cannot ignore the year around yesterday, or around a day")
-    day = dt.date.fromisoformat(point)
-    first, last = days(when, Clock(dt.datetime(2000, 1, 1))) if when.on or when.from_ else (day, day)
+    named = dt.date.fromisoformat(point)
+    first, last = days(when, Clock(dt.datetime(2000, 1, 1))) if when.on or when.from_ else (named, named)
 
     def side(sign: str, than: dt.date) -> Node:
         same = _apply("and", _apply("=", month, _literal(than.month)), _apply(sign, day, _literal(than.day)))
