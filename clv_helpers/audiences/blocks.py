@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,14 @@ DECILE = "decile of a category"
 ROLES = ("a condition", "begins a sequence", "next in the sequence", "absent next", "a filter of the selected event")
 LOOKBACKS = [("12 months", 12), ("9 months", 9), ("6 months", 6), ("3 months", 3), ("1 month", 1), ("lifetime", 0)]
 COUNTED = ["at least", *(measure for measure in MEASURES if measure != "at least")]
+
+
+def soon(action: Callable[[], None]) -> None:
+    """Act once the fields are up to date: a click overtakes what was typed just before it, while the kernel is busy."""
+    try:
+        asyncio.get_running_loop().call_later(0.15, action)
+    except RuntimeError:  # no event loop, so nobody types
+        action()
 
 
 class Blocks:
@@ -57,7 +66,7 @@ class Blocks:
         self.blocks.observe(lambda _: self._choose_block(), names="value")
         for each in (self.column, self.times, self.measure, self.role, self.op):
             each.observe(lambda _: self._show_fields(), names="value")
-        self.add.on_click(lambda _: self._add())
+        self.add.on_click(lambda _: soon(self._add))
         parts = [self.kind, self.search, self.blocks, self.about, self.form]
         self.face = ipw.VBox([ipw.HTML("<h4>Building blocks</h4>"), *parts])
         self._choose_kind()

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from clv_helpers.audiences import estimate, memberships, panels, shown, store
 from clv_helpers.audiences.advice import hints, platform_notes
-from clv_helpers.audiences.blocks import Blocks
+from clv_helpers.audiences.blocks import Blocks, soon
 from clv_helpers.audiences.draft import Draft, Row, problem_of
 from clv_helpers.audiences.pql import CannotExpress
 from clv_helpers.audiences.rule import Audience, parse_part
@@ -57,6 +57,7 @@ class Builder:
 
         self.ipw, self.workbook = ipw, workbook
         self.draft, self.opened, self.saved, self.read_as = Draft(), "", None, ""
+        self.found, self.parsed = None, None
         with workbook.engine.read() as session:
             self.catalog = shown.published_context(session).catalog
         self.blocks = Blocks(workbook, self.catalog, self._change)
@@ -118,7 +119,7 @@ class Builder:
         actions |= {"Save": self.save, "Evaluate": self.evaluate}
         self.actions = [ipw.Button(description=label, layout={"width": "92px"}) for label in actions]
         for button, action in zip(self.actions, actions.values(), strict=True):
-            button.on_click(lambda _, action=action: self._tried(action))
+            button.on_click(lambda _, action=action: soon(lambda: self._tried(action)))
         self.actions[3].button_style = "primary"
 
     def _lay_out(self) -> Any:
@@ -173,7 +174,12 @@ class Builder:
 
     def _say(self, key: str, value: str) -> None:
         if self.draft.raw.get(key, {"evaluation": "batch", "time_zone": "UTC"}.get(key, "")) != value:
-            self._change(lambda draft: draft.set(**{key: value}))
+            self.draft.set(**{key: value})
+            if key in ("evaluation", "time_zone"):
+                self.refresh()
+            elif self.parsed:  # a title changes no count, and the panes need not be drawn anew under the mouse
+                self.parsed = self.draft.parse() if not problem_of(self.draft) else None
+                self._show_tab()
 
     def _draw_rows(self) -> None:
         chosen = self.draft.row()
@@ -252,8 +258,9 @@ class Builder:
                     return panels.members_panel(estimate.sample_members(session, audience.rule, context))
             case "Notes":
                 others = {n: store.load(self.workbook, n) for n in store.names(self.workbook)}
-                reasons = memberships.why_not_streaming("", {**others, "": audience})
-                late = [f"It is evaluated with the batch: {reason}." for reason in reasons]
+                streamed = audience.model_copy(update={"evaluation": "streaming"})
+                reasons = memberships.why_not_streaming("", {**others, "": streamed})
+                late = [f"It cannot follow micro-batches: {reason}." for reason in reasons]
                 return panels.list_panel([*late, *hints(audience), *platform_notes(audience)], "Nothing to note.")
         changes = store.diff(self.saved, audience) if self.saved else ""
         return panels.code_panel(changes or ("As in the file." if self.saved else "Not saved yet."))

@@ -204,6 +204,8 @@ def _event_test(event: EventCondition, context: Context) -> exp.Expression:
         return _is_among(who, events.group_by(member("e")).having(_value_test(event.op, event.value, measure)))
     if event.op == "at least" and event.value == 1:
         return _is_among(who, events)
+    if event.op in ("equals", "at most") and event.value == 0:
+        return exp.not_(_is_among(who, events))
     counted = _value_test(event.op, event.value, exp.Count(this=exp.Star()))
     if _holds_for_none(event):  # those without any such event are not among the rows: ask for whom it does not hold
         return exp.not_(_is_among(who, events.group_by(member("e")).having(exp.not_(counted))))
@@ -265,37 +267,49 @@ def _sequence(leaf: SequenceCondition, context: Context) -> exp.Select:
     """
     so_far = _moments(leaf.sequence[0], context)
     absent: list[Step] = []
+    since = _earliest(leaf.sequence[0], context)
     for step in leaf.sequence[1:]:
         if step.absent:
             absent.append(step)
             continue
         follows = exp.and_(_same_member("c", "n"), _in_gap("c", "n", step))
         query = exp.select(member("n"), _at("n")).distinct().from_(so_far.subquery("c"))
-        query = query.join(_moments(step, context).subquery("n"), on=follows)
-        so_far = _without(query, absent, context, until="n")
-        absent = []
+        query = query.join(_moments(step, context, since).subquery("n"), on=follows)
+        so_far = _without(query, absent, context, since, until="n")
+        absent, since = [], max(since, _earliest(step, context))
     members = exp.select(member("c")).from_(so_far.subquery("c"))
     for step in absent:
         if step.within:
             ended = later(_at("c"), step.within)
             members = members.where(exp.LTE(this=ended, expression=literal(context.clock.now)))
-    return _without(members, absent, context)
+    return _without(members, absent, context, since)
 
 
-def _without(query: exp.Select, absent: list[Step], context: Context, until: str = "") -> exp.Select:
+def _earliest(step: Step, context: Context) -> dt.datetime:
+    """No event after this step lies before this moment, so later ones need not be read from further back."""
+    low = bounds(step.when, context.clock).low if step.when and not step.when.ignore_year else None
+    return low or dt.datetime.min
+
+
+def _without(
+    query: exp.Select, absent: list[Step], context: Context, since: dt.datetime, until: str = ""
+) -> exp.Select:
     """Leave out the moments after which one of the absent events came, in its time and before `until`."""
     for index, step in enumerate(absent):
         alias = f"x{index}"
         between = exp.and_(_same_member("c", alias), _in_gap("c", alias, step))
         if until:
             between = exp.and_(between, exp.LT(this=_at(alias), expression=_at(until)))
-        query = query.join(_moments(step, context).subquery(alias), on=between, join_type="left")
+        query = query.join(_moments(step, context, since).subquery(alias), on=between, join_type="left")
         query = query.where(exp.Is(this=member(alias), expression=exp.null()))
     return query
 
 
-def _moments(step: Step, context: Context) -> exp.Select:
-    return _event_query(step, context).select(event_column(EVENT_TIME))
+def _moments(step: Step, context: Context, since: dt.datetime = dt.datetime.min) -> exp.Select:
+    query = _event_query(step, context).select(event_column(EVENT_TIME))
+    if since > dt.datetime.min:
+        query = query.where(exp.GTE(this=event_column(EVENT_TIME), expression=literal(since)))
+    return query
 
 
 def _in_gap(first: str, second: str, step: Step) -> exp.Expression:

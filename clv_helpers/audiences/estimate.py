@@ -138,37 +138,41 @@ def describe(session: Session, source: str, name: str, catalog: Catalog) -> dict
 
 
 def _count(session: Session, rule: AnyPart, context: Context, members: int, size: int) -> Estimate:
-    """One pass over the profile: each member goes as far down the conditions as they are met."""
+    """One pass over the profile: the first condition as a filter, the others counted among those who meet it."""
     parts = parts_of(rule) if isinstance(rule, Rule) and rule.all is not None else [rule]
     known = context.catalog.profile
-    reached = exp.Case()
-    for index, part in enumerate(parts):
-        reached = reached.when(exp.not_(to_test(part, context, exact=True)), literal(index))
     carried = [exp.column(name, table=PROFILE, quoted=True) for name in (DECILE, VALUE, SPEND) if name in known]
-    inner = exp.select(reached.else_(literal(len(parts))).as_("reached"), *carried)
-    inner = inner.from_(table("profile.member").as_(PROFILE))
+    tests = [to_test(part, context).as_(f"met_{index}") for index, part in enumerate(parts) if index]
+    inner = exp.select(*(carried + tests or [member(PROFILE)])).from_(table("profile.member").as_(PROFILE))
     if context.only is not None:
         inner = inner.where(exp.In(this=member(PROFILE), query=context.only.copy().subquery()))
-    meets = exp.EQ(this=column("reached"), expression=literal(len(parts)))
-    decile = exp.Case().when(meets, column(DECILE)) if DECILE in known else exp.null()
-    grouped = exp.select(column("reached"), decile.as_("decile"), exp.Count(this=exp.Star()).as_("how_many"))
+    inner = inner.where(to_test(parts[0], context))
+    decile = column(DECILE) if DECILE in known else exp.null()
+    grouped = exp.select(decile.as_("decile"), exp.Count(this=exp.Star()).as_("left_0"))
+    for index in range(1, len(parts)):
+        reached = exp.Case().when(_all_met(index), literal(1))
+        grouped = grouped.select(exp.Count(this=reached).as_(f"left_{index}"))
     for name in (VALUE, SPEND):
-        summed = exp.Sum(this=exp.Case().when(meets.copy(), column(name))) if name in known else exp.null()
-        grouped = grouped.select(exp.cast(summed, "DOUBLE").as_(name))
-    rows = session.rows(grouped.from_(inner.subquery("s")).group_by(literal(1), literal(2)))
+        met = exp.Case().when(_all_met(len(parts) - 1), column(name)) if parts[1:] else column(name)
+        summed = exp.Sum(this=met) if name in known else exp.null()
+        grouped = grouped.select(exp.cast(summed, "DOUBLE").as_(f"sum_{name}"))
+    rows = session.rows(grouped.from_(inner.subquery("s")).group_by(literal(1)))
     return _from_groups(rows, parts, members, size, exact=context.only is None)
 
 
+def _all_met(last: int) -> exp.Expression:
+    return exp.and_(*(column(f"met_{index}") for index in range(1, last + 1)))
+
+
 def _from_groups(rows: list[dict[str, Any]], parts: list[AnyPart], members: int, size: int, exact: bool) -> Estimate:
-    stopped = [sum(row["how_many"] for row in rows if row["reached"] == index) for index in range(len(parts) + 1)]
+    left = [size, *(sum(row[f"left_{index}"] for row in rows) for index in range(len(parts)))]
     scale = 1 if exact else members / size if size else 0
-    hits = stopped[-1]
+    hits, last = left[-1], f"left_{len(parts) - 1}"
     low, high = (hits, hits) if exact else (round(share * members) for share in interval(hits, size))
-    met = [row for row in rows if row["reached"] == len(parts)]
-    means = [sum(row[name] or 0 for row in met) / hits if hits else None for name in (VALUE, SPEND)]
-    left, funnel = size, []
-    for part, removed in zip(parts, stopped, strict=False):
-        left -= removed
-        funnel.append(FunnelStep(part, round(left * scale), round(removed * scale)))
-    deciles = {n: round(sum(r["how_many"] for r in met if r["decile"] == n) * scale) for n in range(1, 11)}
+    means = [sum(row[f"sum_{name}"] or 0 for row in rows) / hits if hits else None for name in (VALUE, SPEND)]
+    funnel = [
+        FunnelStep(part, round(after * scale), round((before - after) * scale))
+        for part, before, after in zip(parts, left, left[1:], strict=False)
+    ]
+    deciles = {n: round(sum(row[last] for row in rows if row["decile"] == n) * scale) for n in range(1, 11)}
     return Estimate(round(hits * scale), members, low, high, *means, deciles, funnel)

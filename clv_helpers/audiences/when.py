@@ -225,6 +225,8 @@ def month_days(when: When, clock: Clock) -> list[tuple[int, int]]:
     if when.form == "after":
         return [(_month_day(_day(when.after or "", clock)) + 1, 1231)]
     first, last = days(when, clock)
+    if when.during or when.is_ == "this month":  # a month of any year has all its days, the 29th of February too
+        return [(first.month * 100 + 1, first.month * 100 + 31)]
     if (last - first).days >= 365:
         return [(101, 1231)]
     low, high = _month_day(first), _month_day(last)
