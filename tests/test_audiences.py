@@ -62,3 +62,13 @@ def test_sizes_are_exact(airline: Workbook) -> None:
 def test_unknown_audience_names_those_there_are(airline: Workbook) -> None:
     with pytest.raises(ParamsError, match="audience is 'nope'; allowed: best_now_quiet"):
         audiences.load(airline, "nope")
+
+
+def test_what_a_report_shows_names_nobody(airline: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = {"field": "email", "op": "in", "value": ["ines.dubois@example.org"]}
+    named = validate(Audience, {"title": "x", "rule": rule}, "x.yml")
+    monkeypatch.setattr("clv_helpers.audiences.store.load", lambda *_: named)
+    shown = [audiences.sentences(airline), audiences.rules(airline)]
+    text = "".join(each.bundle["text/html"] for each in shown)
+    assert "ines.dubois" not in text
+    assert "email is one of (not shown)" in text

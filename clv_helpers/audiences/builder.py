@@ -32,6 +32,7 @@ STYLE = """<style>
 .clv-builder .widget-button.clv-out {background:#FBEDE6; border-color:#E8B79B}
 .clv-builder .widget-button.clv-chosen {box-shadow:0 0 0 2px #0072B2}
 .clv-builder .widget-button:focus-visible {outline:2px solid #D55E00; outline-offset:1px}
+.clv-builder .widget-html-content {line-height:1.45}
 .clv-builder h4 {margin:0 0 4px 0; font-size:14px} .clv-builder table td {padding:1px 4px; text-align:right}
 .clv-builder .clv-panel {border:1px solid #DDE3E8; border-radius:6px; padding:10px}
 </style>"""

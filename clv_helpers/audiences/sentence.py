@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from clv_helpers.audiences.catalog import MASKED
 from clv_helpers.audiences.rule import (
     AnyPart,
     Audience,
@@ -67,6 +68,8 @@ def _condition(condition: Condition) -> str:
     name = condition.field.replace("_", " ")
     if condition.when:
         return f"{name} is {when_in_words(condition.when)}{_or_missing(condition)}"
+    if condition.field in MASKED and condition.value is not None:
+        return f"{name} {WORDS[condition.op or ''].format('(not shown)')}{_or_missing(condition)}"
     case = " (small and capital letters alike)" if condition.ignore_case else ""
     return f"{name} {_test(condition.op or '', condition.value)}{case}{_or_missing(condition)}"
 

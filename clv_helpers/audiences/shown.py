@@ -7,10 +7,10 @@ import json
 
 from clv_helpers import show
 from clv_helpers.audiences import pql, store
-from clv_helpers.audiences.catalog import problems, published_tables, read_catalog
+from clv_helpers.audiences.catalog import MASKED, problems, published_tables, read_catalog
 from clv_helpers.audiences.compile import Context, to_members
 from clv_helpers.audiences.estimate import Estimate, estimate
-from clv_helpers.audiences.rule import Audience
+from clv_helpers.audiences.rule import Audience, Condition, walk
 from clv_helpers.audiences.sentence import part_in_words, to_sentence
 from clv_helpers.audiences.when import Clock
 from clv_helpers.charts import Channel, Widget, draw
@@ -110,11 +110,14 @@ def sentences(workbook: Workbook) -> Shown:
 
 
 def rules(workbook: Workbook) -> Shown:
-    """Each audience's rule as the SQL that is run."""
+    """Each audience's rule as the SQL that is run, but for those that may name a person."""
     queries = []
     with workbook.engine.read() as session:
         for name in store.names(workbook):
             audience = store.load(workbook, name)
+            if any(isinstance(leaf, Condition) and leaf.field in MASKED for _, leaf in walk(audience.rule)):
+                queries.append(f"-- {name} asks for people by name, and is not shown here")
+                continue
             query = to_members(audience.rule, published_context(session, audience.time_zone))
             queries.append(f"-- {name}\n{to_sql(query, pretty=True)}")
     return show.folded(show.code(";\n\n".join(queries)), f"The SQL of {len(queries)} audiences")
