@@ -302,6 +302,8 @@ class Builder:
 
     def evaluate(self) -> None:
         """Bring the memberships of the saved audience up to date."""
+        if not self.opened:
+            raise UserError("Save the audience first; then it can be evaluated.")
         row = next(r for r in memberships.evaluate(self.workbook, self.opened) if r["audience"] == self.opened)
         said = f"{row['members']:,} members: {row['entered']:,} entered, {row['departed']:,} left"
         self.status.value = f"<span class='clv-evaluated'>{said}</span>"

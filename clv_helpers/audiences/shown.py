@@ -64,17 +64,16 @@ def summary(workbook: Workbook, name: str) -> list[Shown]:
     """An audience as a run shows it: its count, its sentence, and what each condition removes."""
     audience, found = store.load(workbook, name), count(workbook, name)
     deciles = sum(n * members for n, members in found.deciles.items()) / max(1, sum(found.deciles.values()))
-    figures = [
-        show.Figure(audience.title, f"{found.count:,}", f"{show.percent(found.share)} of {found.members:,} members"),
-        show.Figure("mean decile", f"{deciles:.1f}", "over their lifetime; 1 is the best"),
+    facts = [
+        f"{found.count:,} of {found.members:,} members ({show.percent(found.share)})",
+        f"mean decile {deciles:.1f}",
     ]
     if found.mean_spend is not None:
-        spend = f"{show.compact(found.mean_spend)} {workbook.params.spending.unit}"
-        figures.append(show.Figure("spend per member", spend, "of those in it"))
-    rows = [{"condition": "everyone", "left": found.members, "removed": None}]
+        facts.append(f"{show.compact(found.mean_spend)} {workbook.params.spending.unit} spent per member")
+    rows = [{"condition": "everyone", "left": found.members, "removed": 0}]
     rows += [{"condition": part_in_words(s.part), "left": s.left, "removed": s.removed} for s in found.funnel]
     funnel = show.table(rows, condition="Condition", left="Members left|,.0f", removed="Removed|,.0f")
-    return [show.note(to_sentence(audience)), show.figures(*figures), funnel]
+    return [show.note(f"{audience.title}: {to_sentence(audience)}"), show.note("; ".join(facts) + "."), funnel]
 
 
 def checked_context(session: Session, name: str, audience: Audience) -> Context:

@@ -121,3 +121,12 @@ def test_the_same_rule_is_one_query_in_other_dialects() -> None:
 )
 def test_what_the_columns_do_not_allow_is_named_with_its_place(rule: dict, says: str) -> None:
     assert says in str(problems(audience(rule), CATALOG)[0])
+
+
+@settings(max_examples=60)
+@given(RULES, st.sampled_from(ZONES))
+def test_every_rule_has_a_form_in_other_dialects(raw: dict, zone: str) -> None:
+    query = to_members(audience(raw, zone).rule, context(zone))
+    for dialect in ("spark", "databricks", "snowflake"):
+        text = query.sql(dialect, unsupported_level=sqlglot.ErrorLevel.RAISE)
+        sqlglot.parse_one(text, dialect=dialect)
