@@ -138,41 +138,38 @@ def describe(session: Session, source: str, name: str, catalog: Catalog) -> dict
 
 
 def _count(session: Session, rule: AnyPart, context: Context, members: int, size: int) -> Estimate:
-    """One pass over the profile: the first condition as a filter, the others counted among those who meet it."""
+    """One pass over the profile: the first condition as a filter, then each member as far as the others are met."""
     parts = parts_of(rule) if isinstance(rule, Rule) and rule.all is not None else [rule]
     known = context.catalog.profile
-    carried = [exp.column(name, table=PROFILE, quoted=True) for name in (DECILE, VALUE, SPEND) if name in known]
-    tests = [to_test(part, context).as_(f"met_{index}") for index, part in enumerate(parts) if index]
-    inner = exp.select(*(carried + tests or [member(PROFILE)])).from_(table("profile.member").as_(PROFILE))
+    columns = {name: exp.column(name, table=PROFILE, quoted=True) for name in (DECILE, VALUE, SPEND) if name in known}
+    reached: exp.Expression = literal(len(parts))
+    if parts[1:]:
+        reached = exp.Case().else_(reached)
+        for index, part in enumerate(parts[1:], 1):
+            reached = reached.when(exp.not_(to_test(part, context, exact=True)), literal(index))
+    inner = exp.select(reached.as_("reached"), *columns.values()).from_(table("profile.member").as_(PROFILE))
     if context.only is not None:
         inner = inner.where(exp.In(this=member(PROFILE), query=context.only.copy().subquery()))
     inner = inner.where(to_test(parts[0], context))
     decile = column(DECILE) if DECILE in known else exp.null()
-    grouped = exp.select(decile.as_("decile"), exp.Count(this=exp.Star()).as_("left_0"))
-    for index in range(1, len(parts)):
-        reached = exp.Case().when(_all_met(index), literal(1))
-        grouped = grouped.select(exp.Count(this=reached).as_(f"left_{index}"))
+    grouped = exp.select(column("reached"), decile.as_("decile"), exp.Count(this=exp.Star()).as_("how_many"))
     for name in (VALUE, SPEND):
-        met = exp.Case().when(_all_met(len(parts) - 1), column(name)) if parts[1:] else column(name)
-        summed = exp.Sum(this=met) if name in known else exp.null()
+        summed = exp.Sum(this=column(name)) if name in known else exp.null()
         grouped = grouped.select(exp.cast(summed, "DOUBLE").as_(f"sum_{name}"))
-    rows = session.rows(grouped.from_(inner.subquery("s")).group_by(literal(1)))
+    rows = session.rows(grouped.from_(inner.subquery("s")).group_by(literal(1), literal(2)))
     return _from_groups(rows, parts, members, size, exact=context.only is None)
 
 
-def _all_met(last: int) -> exp.Expression:
-    return exp.and_(*(column(f"met_{index}") for index in range(1, last + 1)))
-
-
 def _from_groups(rows: list[dict[str, Any]], parts: list[AnyPart], members: int, size: int, exact: bool) -> Estimate:
-    left = [size, *(sum(row[f"left_{index}"] for row in rows) for index in range(len(parts)))]
+    met = [row for row in rows if row["reached"] == len(parts)]
+    left = [size] + [sum(r["how_many"] for r in rows if r["reached"] > index) for index in range(len(parts))]
     scale = 1 if exact else members / size if size else 0
-    hits, last = left[-1], f"left_{len(parts) - 1}"
+    hits = left[-1]
     low, high = (hits, hits) if exact else (round(share * members) for share in interval(hits, size))
-    means = [sum(row[f"sum_{name}"] or 0 for row in rows) / hits if hits else None for name in (VALUE, SPEND)]
+    means = [sum(row[f"sum_{name}"] or 0 for row in met) / hits if hits else None for name in (VALUE, SPEND)]
     funnel = [
         FunnelStep(part, round(after * scale), round((before - after) * scale))
         for part, before, after in zip(parts, left, left[1:], strict=False)
     ]
-    deciles = {n: round(sum(row[last] for row in rows if row["decile"] == n) * scale) for n in range(1, 11)}
+    deciles = {n: round(sum(row["how_many"] for row in met if row["decile"] == n) * scale) for n in range(1, 11)}
     return Estimate(round(hits * scale), members, low, high, *means, deciles, funnel)
