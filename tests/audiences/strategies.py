@@ -89,7 +89,7 @@ def moments() -> list[dt.datetime]:
 
 
 def _fill(rows: dict) -> Session:
-    session = Session(duckdb.connect())
+    session = Session(duckdb.connect(config={"threads": 1}))
     session.run("SET TimeZone = 'UTC'")
     for schema in ("profile", "lake", "derived", "audiences"):
         session.run(f"CREATE SCHEMA {schema}")
