@@ -43,6 +43,7 @@ def check(workbook: Workbook) -> list[Problem | str]:
     found: list[Problem | str] = []
     loads: list[Callable[[], Any]] = [lambda n=n: dashboards.load(workbook, n) for n in dashboards.names(workbook)]
     loads += [lambda n=n: audiences.load(workbook, n) for n in audiences.names(workbook)]
+    loads.append(lambda: found or audiences.load_all(workbook))  # who asks for whom
     if workbook.params.simulate is None:
         loads.append(lambda: found.extend(lake.source_problems(workbook)))
     known = audiences.names(workbook)

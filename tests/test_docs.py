@@ -8,7 +8,8 @@ import typing
 import pytest
 
 from clv_helpers import audiences
-from clv_helpers.audiences import Condition
+from clv_helpers.audiences.rule import KINDS, OPERATORS
+from clv_helpers.audiences.when import FORMS
 from clv_helpers.cli import app
 from clv_helpers.contract import ColumnType
 from clv_helpers.params import Column, CsvFormat, Measure, Params, Source
@@ -35,8 +36,13 @@ def test_params_keys() -> None:
 
 
 def test_operators() -> None:
-    for operator in Condition.model_fields["op"].annotation.__args__:
+    for operator in OPERATORS:
         assert f"`{operator}`" in README
+
+
+def test_conditions_and_times() -> None:
+    for key in [*KINDS, *FORMS, "ignore_year", "or_missing", "time_zone", "evaluation"]:
+        assert f"`{key}" in README
 
 
 @pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", README + OWN_DATA, flags=re.DOTALL))

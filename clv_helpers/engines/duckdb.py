@@ -152,3 +152,13 @@ def unreadable_lines() -> exp.Select:
 
 def _kind(file: Path) -> str:
     return next((s for s in reversed(file.suffixes) if s != ".gz"), "").lower()
+
+
+def regular_expression_problem(pattern: str) -> str:
+    """What RE2, which needs time in proportion to the text whatever the pattern, has against one; empty: nothing."""
+    with duckdb.connect() as connection:
+        try:
+            connection.execute("SELECT regexp_matches('', $1)", [pattern])
+        except duckdb.Error as error:
+            return str(error).removeprefix("Invalid Input Error: ").split("\n")[0]
+    return ""

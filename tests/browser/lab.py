@@ -37,14 +37,14 @@ def browser(executable: str) -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def jupyterlab(home: Path) -> Iterator[tuple[str, str]]:
+def jupyterlab(home: Path, notebooks: Path = NOTEBOOKS) -> Iterator[tuple[str, str]]:
     """JupyterLab with a token, on a free port of 127.0.0.1; gives its address and the token."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     token = secrets.token_hex(16)
     command = [
-        Path(sys.executable).with_name("jupyter"), "lab", NOTEBOOKS, "--no-browser", "--allow-root",
+        Path(sys.executable).with_name("jupyter"), "lab", notebooks, "--no-browser", "--allow-root",
         "--ip=127.0.0.1", f"--port={port}", f"--IdentityProvider.token={token}",
         "--LabApp.news_url=None", f"--LabApp.workspaces_dir={home}/workspaces",
         f"--LabApp.user_settings_dir={home}/settings",

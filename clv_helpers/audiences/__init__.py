@@ -1,0 +1,26 @@
+"""Stage 4: an audience is a small rule in YAML, compiled to one query over profile, events and memberships."""
+
+from clv_helpers.audiences.builder import builder
+from clv_helpers.audiences.memberships import evaluate, evaluate_touched, why_not_streaming
+from clv_helpers.audiences.rule import Audience
+from clv_helpers.audiences.shown import chart, count, printed, rules, sentences, sizes
+from clv_helpers.audiences.store import AudienceChanged, load, load_all, names, save
+
+__all__ = [
+    "Audience",
+    "AudienceChanged",
+    "builder",
+    "chart",
+    "count",
+    "evaluate",
+    "evaluate_touched",
+    "load",
+    "load_all",
+    "names",
+    "printed",
+    "rules",
+    "save",
+    "sentences",
+    "sizes",
+    "why_not_streaming",
+]

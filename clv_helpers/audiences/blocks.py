@@ -1,0 +1,211 @@
+"""The builder's left pane: attributes, events and audiences to choose from, and the fields that make a condition."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from clv_helpers.audiences import estimate, panels, store
+from clv_helpers.audiences.catalog import OPERATORS_OF, Catalog, event_tables
+from clv_helpers.audiences.draft import TIMES, Draft, to_condition, to_value, to_when
+from clv_helpers.audiences.rule import MEASURES
+from clv_helpers.audiences.sentence import to_sentence
+from clv_helpers.errors import UserError
+from clv_helpers.workbook import Workbook
+
+DECILE = "decile of a category"
+ROLES = ("a condition", "begins a sequence", "next in the sequence", "absent next", "a filter of the selected event")
+LOOKBACKS = [("12 months", 12), ("9 months", 9), ("6 months", 6), ("3 months", 3), ("1 month", 1), ("lifetime", 0)]
+COUNTED = ["at least", *(measure for measure in MEASURES if measure != "at least")]
+
+
+def soon(action: Callable[[], None]) -> None:
+    """Act once the fields are up to date: a click overtakes what was typed just before it, while the kernel is busy."""
+    try:
+        asyncio.get_running_loop().call_later(0.15, action)
+    except RuntimeError:  # no event loop, so nobody types
+        action()
+
+
+class Blocks:
+    """The pane's widgets; `change` is called with what is to be done to the draft."""
+
+    def __init__(self, workbook: Workbook, catalog: Catalog, change: Callable[[Callable[[Draft], None]], None]):
+        import ipywidgets as ipw
+
+        self.workbook, self.catalog, self._change = workbook, catalog, change
+        full = {"layout": {"width": "100%"}, "style": {"description_width": "74px"}}
+        self.kind = ipw.ToggleButtons(options=["Attributes", "Events", "Audiences"], style={"button_width": "88px"})
+        self.search = ipw.Text(placeholder="search by name or meaning", continuous_update=True, layout=full["layout"])
+        self.blocks = ipw.Select(rows=8, layout=full["layout"])
+        self.about = ipw.HTML()
+        self.column = ipw.Dropdown(description="where", **full)
+        self.category = ipw.Combobox(description="category", value="ALL", placeholder="ALL: among everyone", **full)
+        self.lookback = ipw.Dropdown(description="over", options=LOOKBACKS, **full)
+        self.op = ipw.Dropdown(description="operator", **full)
+        self.value = ipw.Textarea(description="value", rows=1, placeholder="several: by comma or line", **full)
+        self.times = ipw.Dropdown(description="time", options=list(TIMES), **full)
+        self.moment = ipw.Text(description="", placeholder="", **full)
+        self.ignore_year = ipw.Checkbox(description="in any year", indent=False)
+        self.measure = ipw.Dropdown(
+            description="measure", options=["count", "sum", "average", "min", "max", "all"], **full
+        )
+        self.of = ipw.Dropdown(description="of", **full)
+        self.number_op = ipw.Dropdown(description="is", options=COUNTED, **full)
+        self.number = ipw.Text(description="number", value="1", **full)
+        self.role = ipw.Dropdown(description="as", options=list(ROLES), **full)
+        self.after = ipw.Text(description="after", placeholder="at least, such as 1 hour", **full)
+        self.within = ipw.Text(description="within", placeholder="at most, such as 7 days", **full)
+        self.add = ipw.Button(
+            description="Add to the rule", button_style="primary", icon="plus", layout={"width": "100%"}
+        )
+        self.form = ipw.VBox()
+        self.kind.observe(lambda _: self._choose_kind(), names="value")
+        self.search.observe(lambda _: self._list_blocks(), names="value")
+        self.blocks.observe(lambda _: self._choose_block(), names="value")
+        for each in (self.column, self.times, self.measure, self.role, self.op):
+            each.observe(lambda _: self._show_fields(), names="value")
+        self.add.on_click(lambda _: soon(self._add))
+        parts = [self.kind, self.search, self.blocks, self.about, self.form]
+        self.face = ipw.VBox([ipw.HTML("<h4>Building blocks</h4>"), *parts])
+        self._choose_kind()
+
+    def _choose_kind(self) -> None:
+        self.search.value = ""
+        self._list_blocks()
+
+    def _list_blocks(self) -> None:
+        if self.kind.value == "Attributes":
+            found = {n: a.about for n, a in self.catalog.profile.items()} | {DECILE: "map of deciles"}
+        elif self.kind.value == "Events":
+            found = dict.fromkeys(self.catalog.events, "events")
+        else:
+            found = dict.fromkeys(store.names(self.workbook), "audience")
+        wanted = self.search.value.lower()
+        before = self.blocks.value
+        offered = [name for name, about in found.items() if wanted in f"{name} {about}".lower()]
+        self.blocks.options = offered
+        self.blocks.value = before if before in offered else next(iter(offered), None)
+        self._choose_block()
+
+    def _choose_block(self) -> None:
+        block = self.blocks.value
+        self.about.value = ""
+        if block in self.catalog.events:
+            self.column.options = ["(any)", *self.catalog.events[block]]
+            numbers = [n for n, a in self.catalog.events[block].items() if a.kind in ("integer", "number")]
+            self.of.options = numbers
+        elif self.kind.value == "Audiences" and block:
+            self.about.value = panels.list_panel([to_sentence(store.load(self.workbook, block))], "")
+        self._describe()
+        self._show_fields()
+
+    def _describe(self) -> None:
+        """What the chosen column means, and what is in it."""
+        attribute, source = self._attribute(), self._source()
+        if attribute:
+            with self.workbook.engine.read() as session:
+                facts = estimate.describe(session, source, attribute.name, self.catalog)
+            self.about.value = panels.describe_panel(attribute, facts)
+        elif self.blocks.value == DECILE:
+            self.about.value = "The member's decile within one status, or among everyone (ALL); 1 is the best tenth."
+
+    def _attribute(self) -> Any:
+        if self.blocks.value in self.catalog.events:
+            return self.catalog.events[self.blocks.value].get(self.column.value)
+        return self.catalog.profile.get(self.blocks.value) if self.kind.value == "Attributes" else None
+
+    def _source(self) -> str:
+        return event_tables().get(self.blocks.value, "profile.member")
+
+    def _show_fields(self) -> None:
+        """Only the fields that the chosen block needs."""
+        attribute, is_event = self._attribute(), self.blocks.value in self.catalog.events
+        if is_event:
+            self._describe()
+        fields = [self.column] if is_event else []
+        kind = "integer" if self.blocks.value == DECILE else attribute.kind if attribute else ""
+        if self.blocks.value == DECILE:
+            self.category.options = ["ALL", *self._categories()]
+            fields += [self.category, self.lookback]
+        if kind:
+            dated = kind in ("date", "timestamp")
+            operators = (["when"] if dated else []) + list(OPERATORS_OF[kind])
+            if tuple(operators) != self.op.options:
+                self.op.options = operators
+            fields.append(self.op)
+            if self.op.value not in ("exists", "missing", "when"):
+                fields.append(self.value)
+        if is_event or (kind and self.op.value == "when"):
+            self.moment.placeholder = TIMES[self.times.value]
+            fields += [self.times] + ([self.moment, self.ignore_year] if TIMES[self.times.value] else [])
+        if is_event:
+            fields += self._event_fields()
+        self.form.children = [*fields, *([self.add] if self.blocks.value else [])]
+
+    def _event_fields(self) -> list[Any]:
+        if self.role.value in ("next in the sequence", "absent next"):
+            return [self.role, self.after, self.within]
+        if self.role.value != "a condition":
+            return [self.role]
+        measured = [] if self.measure.value == "all" else [self.number_op, self.number]
+        of = [] if self.measure.value in ("count", "all") else [self.of]
+        return [self.role, self.measure, *of, *measured]
+
+    def _categories(self) -> list[str]:
+        with self.workbook.engine.read() as session:
+            rows = session.rows(
+                "SELECT DISTINCT category FROM derived.member_decile WHERE category <> 'ALL' ORDER BY 1"
+            )
+        return [row["category"] for row in rows if row["category"] != "ALL"]
+
+    def _add(self) -> None:
+        block = self.blocks.value
+        if block in self.catalog.events:
+            self._change(lambda draft: self._add_event(draft, self._event()))
+        elif self.kind.value == "Audiences":
+            self._change(lambda draft: draft.add({"audience": block}))
+        elif block == DECILE:
+            asked = {"map": "decile", "category": self.category.value or "ALL", "lookback_months": self.lookback.value}
+            value = to_value(self.value.value, "integer", self.op.value)
+            asked |= {"op": self.op.value} | ({} if value is None else {"value": value})
+            self._change(lambda draft: draft.add(asked))
+        else:
+            self._change(lambda draft: draft.add(self._condition()))
+
+    def _condition(self) -> dict[str, Any]:
+        when = to_when(self.times.value, self.moment.value, self.ignore_year.value) if self.op.value == "when" else None
+        return to_condition(self._attribute(), self.op.value, self.value.value, when)
+
+    def _event(self) -> dict[str, Any]:
+        raw: dict[str, Any] = {"event": self.blocks.value}
+        if self._attribute() and self.op.value != "when":
+            raw["where"] = {"all": [self._condition()]}
+        if when := to_when(self.times.value, self.moment.value, self.ignore_year.value):
+            raw["when"] = when
+        return raw
+
+    def _add_event(self, draft: Draft, raw: dict[str, Any]) -> None:
+        gaps = {key: field.value for key, field in (("after", self.after), ("within", self.within)) if field.value}
+        selected = draft.row().part
+        if self.role.value == "a filter of the selected event":
+            if "event" not in selected or "where" not in raw:
+                raise UserError("Select an event in the rule, and choose a column to filter it by.")
+            old = selected.get("where")
+            where = raw["where"]["all"] + (old["all"] if old and "all" in old else [old] if old else [])
+            draft.replace({**selected, "where": {"all": where[::-1]}})
+        elif self.role.value in ("next in the sequence", "absent next"):
+            if "sequence" not in selected:
+                raise UserError("Select a sequence in the rule first; an event begins one.")
+            absent = {"absent": True} if self.role.value == "absent next" else {}
+            draft.replace({"sequence": [*selected["sequence"], raw | gaps | absent]})
+        elif self.role.value == "begins a sequence":
+            draft.add({"sequence": [raw]})
+        elif self.measure.value == "all":
+            draft.add({**raw, "op": "all"})
+        else:
+            raw |= {} if self.measure.value == "count" else {"aggregate": self.measure.value, "of": self.of.value}
+            draft.add(
+                raw | {"op": self.number_op.value, "value": to_value(self.number.value, "number", self.number_op.value)}
+            )

@@ -1,0 +1,267 @@
+"""An audience being edited: plain values, a selected place, and the moves of the builder, without any widget."""
+
+from __future__ import annotations
+
+import copy
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from clv_helpers.audiences import store
+from clv_helpers.audiences.catalog import Attribute
+from clv_helpers.audiences.rule import Audience
+from clv_helpers.validation import ParamsError, parse_value
+
+Path = tuple[int, ...]
+EMPTY = {"title": "New audience", "rule": {"all": []}}
+TIMES = {
+    "any time": "", "in the last": "90 days", "today": "", "yesterday": "", "this month": "", "this year": "",
+    "in the next": "30 days", "on": "2026-01-31", "from … to": "2026-01-01 to 2026-03-31", "during": "2026-05",
+    "within … of": "3 days of today", "before": "2026-01-01", "after": "90 days ago",
+    "between": "90 days ago and 30 days ago",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the canvas: where it stands in the tree, how deep, and the part without a `not` around it."""
+
+    path: Path
+    depth: int
+    part: dict[str, Any]
+    excluded: bool
+
+    @property
+    def container(self) -> str:
+        """`all` or `any` for a container, empty for a condition."""
+        return next((kind for kind in ("all", "any") if kind in self.part), "")
+
+
+class Draft:
+    """The audience as plain values, and the path of the selected row. Each change can be undone."""
+
+    def __init__(self, audience: Audience | None = None):
+        self.raw: dict[str, Any] = copy.deepcopy(audience.to_raw() if audience else EMPTY)
+        if not {"all", "any"} & set(self.raw["rule"]):
+            self.raw["rule"] = {"all": [self.raw["rule"]]}
+        self.selected: Path = ()
+        self._past: list[tuple[dict[str, Any], Path]] = []
+
+    def parse(self) -> Audience:
+        """Raises ParamsError, which names what is missing or wrong."""
+        return store.parse(self.raw, "the draft")
+
+    def rows(self) -> list[Row]:
+        """The canvas from top to bottom, the outermost container first."""
+        return self._rows(self.raw["rule"], (), 0)
+
+    def row(self) -> Row:
+        """The selected one."""
+        return next((row for row in self.rows() if row.path == self.selected), self.rows()[0])
+
+    def set(self, **said: Any) -> None:
+        """Title, description, evaluation or time zone; nothing for what is said by default."""
+        self._remember()
+        self.raw = {key: value for key, value in {**self.raw, **said}.items() if value not in ("", None)}
+
+    def add(self, part: dict[str, Any]) -> None:
+        """Into the selected container, or after the selected condition; the new one is selected."""
+        self._remember()
+        row = self.row()
+        if row.container:
+            row.part[row.container].append(part)
+            self.selected = (*self._inside(row), len(row.part[row.container]) - 1)
+        else:
+            parent, index = self._parent(row.path)
+            parent.insert(index + 1, part)
+            self.selected = (*row.path[:-1], index + 1)
+
+    def replace(self, part: dict[str, Any]) -> None:
+        """Put another condition or container in the place of the selected one; excluding stays."""
+        self._remember()
+        row = self.row()
+        self._put(row.path, {"not": part} if row.excluded else part)
+
+    def remove(self) -> None:
+        """Take the selected row away, and a container that is empty then."""
+        if not self.selected:
+            return
+        self._remember()
+        emptied = True
+        while emptied and self.selected:
+            parent, index = self._parent(self.selected)
+            del parent[index]
+            self.selected = self.selected[:-1]
+            self._select_row()
+            emptied = not parent
+
+    def exclude(self) -> None:
+        """Exclude the selected row, or include it again."""
+        if self.selected:
+            self._remember()
+            node = self._node(self.selected)
+            self._put(self.selected, node.get("not", {"not": node}))
+
+    def switch(self) -> None:
+        """Make `all` of the selected container `any`, and back."""
+        row = self.row()
+        if row.container:
+            self._remember()
+            kind = row.container
+            row.part["any" if kind == "all" else "all"] = row.part.pop(kind)
+
+    def wrap(self) -> None:
+        """Put the selected row into a container of its own."""
+        if self.selected:
+            self._remember()
+            self._put(self.selected, {"all": [self._node(self.selected)]})
+
+    def unwrap(self) -> None:
+        """Put what is in the selected container in its place."""
+        row = self.row()
+        if row.container and row.path and not row.excluded:
+            self._remember()
+            parent, index = self._parent(row.path)
+            parent[index : index + 1] = row.part[row.container]
+
+    def move(self, step: int) -> None:
+        """Up (-1) or down (1) among its neighbours; at the end, out of its container."""
+        if not self.selected:
+            return
+        parent, index = self._parent(self.selected)
+        if 0 <= index + step < len(parent):
+            self._remember()
+            parent[index], parent[index + step] = parent[index + step], parent[index]
+            self.selected = (*self.selected[:-1], index + step)
+        else:
+            self.move_out(after=step > 0)
+
+    def move_out(self, after: bool = True) -> None:
+        """Out of its container, to stand behind it or before it."""
+        outer = next((row.path for row in reversed(self.rows()) if self._holds(row)), ())
+        if not self.selected or not outer:
+            return
+        self._remember()
+        parent, index = self._parent(self.selected)
+        node = parent.pop(index)
+        siblings, place = self._parent(outer)
+        siblings.insert(place + after, node)
+        self.selected = (*outer[:-1], place + after)
+        if not parent:
+            siblings.pop(place + (not after))
+            self.selected = (*outer[:-1], place)
+
+    def move_in(self) -> None:
+        """Into the container that stands right above it."""
+        if not self.selected or not self.selected[-1]:
+            return
+        above = (*self.selected[:-1], self.selected[-1] - 1)
+        row = next(row for row in self.rows() if row.path == above)
+        if row.container:
+            self._remember()
+            parent, index = self._parent(self.selected)
+            row.part[row.container].append(parent.pop(index))
+            self.selected = (*self._inside(row), len(row.part[row.container]) - 1)
+
+    def undo(self) -> None:
+        """Take the latest change back."""
+        if self._past:
+            self.raw, self.selected = self._past.pop()
+
+    def _rows(self, node: dict[str, Any], path: Path, depth: int) -> list[Row]:
+        excluded = "not" in node
+        row = Row(path, depth, node["not"] if excluded else node, excluded)
+        below = row.part.get(row.container, [])
+        inside = self._inside(row)
+        return [row] + [r for i, child in enumerate(below) for r in self._rows(child, (*inside, i), depth + 1)]
+
+    @staticmethod
+    def _inside(row: Row) -> Path:
+        """The path of what is in a row's container: one step further where a `not` is around it."""
+        return (*row.path, 0) if row.excluded else row.path
+
+    def _holds(self, row: Row) -> bool:
+        inside = self._inside(row)
+        return bool(row.container and row.path) and self.selected[:-1] == inside
+
+    def _node(self, path: Path) -> dict[str, Any]:
+        node = self.raw["rule"]
+        for index in path:
+            node = node["not"] if "not" in node else node[next(k for k in ("all", "any") if k in node)][index]
+        return node
+
+    def _parent(self, path: Path) -> tuple[list[dict[str, Any]], int]:
+        above = self._node(path[:-1])
+        return above[next(kind for kind in ("all", "any") if kind in above)], path[-1]
+
+    def _put(self, path: Path, node: dict[str, Any]) -> None:
+        if path:
+            parent, index = self._parent(path)
+            parent[index] = node
+        else:
+            self.raw["rule"] = node
+
+    def _select_row(self) -> None:
+        while self.selected not in {row.path for row in self.rows()}:
+            self.selected = self.selected[:-1]
+
+    def _remember(self) -> None:
+        self._past.append((copy.deepcopy(self.raw), self.selected))
+        self._past = self._past[-100:]
+
+
+def to_value(text: str, kind: str, op: str) -> Any:
+    """What is typed into a value's field, in the type of the column; several values by comma, tab or line.
+
+    What does not fit the type stays text, for the check to name it.
+    """
+    if op in ("exists", "missing", "all"):
+        return None
+    if op in ("in", "not in", "between"):
+        parts = re.split(r" and |[,;\t\n]" if op == "between" else r"[,;\t\n]", text)
+        return [_one(part.strip(), kind) for part in parts if part.strip()]
+    return _one(text if kind == "text" else text.strip(), kind)
+
+
+def _one(text: str, kind: str) -> Any:
+    if kind in ("integer", "number", "boolean"):
+        value = parse_value(text) if re.fullmatch(r"[-+\w.]+", text) else text
+        return value if isinstance(value, int | float | bool) else text
+    return text
+
+
+def to_when(choice: str, text: str, ignore_year: bool = False) -> dict[str, Any] | None:
+    """A choice of TIMES and what is typed beside it, as `when`; None for any time."""
+    text = text.strip()
+    if choice == "any time":
+        return None
+    if choice in ("today", "yesterday", "this month", "this year"):
+        raw: dict[str, Any] = {"is": choice}
+    elif choice in ("from … to", "within … of", "between"):
+        word = {"from … to": " to ", "within … of": " of ", "between": " and "}[choice]
+        first, _, second = text.partition(word)
+        raw = {"from": first, "to": second}
+        if choice != "from … to":
+            raw = {"within": first, "of": second} if choice == "within … of" else {"rolling": [first, second]}
+    else:
+        raw = {{"in the last": "in_last", "in the next": "in_next"}.get(choice, choice): text}
+    return raw | ({"ignore_year": True} if ignore_year else {})
+
+
+def to_condition(attribute: Attribute, op: str, text: str, when: dict[str, Any] | None) -> dict[str, Any]:
+    """A condition on a column as the builder's fields say it."""
+    if when and attribute.kind in ("date", "timestamp"):
+        return {"field": attribute.name, "when": when}
+    value = to_value(text, attribute.kind, op)
+    return {"field": attribute.name, "op": op} | ({} if value is None else {"value": value})
+
+
+def problem_of(draft: Draft) -> str:
+    """What keeps a draft from being an audience, in a sentence; empty where nothing does."""
+    if not draft.rows()[1:]:
+        return "The rule is empty: choose a building block and add it."
+    try:
+        draft.parse()
+    except ParamsError as error:
+        return "\n".join(map(str, error.problems))
+    return ""

@@ -1,0 +1,288 @@
+"""An audience is a rule: conditions on a member's attributes, events, sequences and audiences, nested to any depth."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BeforeValidator, Discriminator, Field, FiniteFloat, Tag, model_validator
+
+from clv_helpers.audiences.when import Duration, When, known_zone, parse_duration
+from clv_helpers.engines.duckdb import regular_expression_problem
+from clv_helpers.validation import Strict
+
+Value = str | int | FiniteFloat | bool
+Operator = Literal[
+    "equals", "not equals", "contains", "not contains", "starts with", "not starts with", "ends with", "not ends with",
+    "matches", "not matches", "in", "not in", "at most", "at least", "less than", "more than", "between",
+    "exists", "missing",
+]  # fmt: skip
+OPERATORS: tuple[str, ...] = get_args(Operator)
+COMPARISONS = ("equals", "not equals", "at most", "at least", "less than", "more than")
+TEXT_TESTS = ("contains", "starts with", "ends with", "matches")
+MEASURES = [*COMPARISONS, "between"]
+Dataset = Literal["loyalty_events", "email_events"]
+
+
+def _problem_with_value(op: str | None, value: Any) -> str:
+    """Why a value does not go with an operator; empty where it does."""
+    count = len(value) if isinstance(value, list) else int(value is not None)
+    texts = value if isinstance(value, list) else [value]
+    if any(isinstance(text, str) and "\0" in text for text in texts):
+        return "value is a text with the character NUL; allowed: any other text"
+    if op in ("exists", "missing", "all") and count:
+        return f"value is {value!r}; allowed: nothing, as {op} asks for no value"
+    if op == "between" and not (isinstance(value, list) and count == 2):
+        return f"value is {value!r}; allowed: two values, the lowest and the highest"
+    if op in ("in", "not in") and not (isinstance(value, list) and count):
+        return f"value is {value!r}; allowed: a list of at least one value"
+    if op in (*COMPARISONS, *TEXT_TESTS, *(f"not {test}" for test in TEXT_TESTS)) and not (
+        count == 1 and not isinstance(value, list)
+    ):
+        return f"value is {value!r}; allowed: one value"
+    if op in ("matches", "not matches") and (problem := regular_expression_problem(str(value))):
+        return f"value is {value!r}; allowed: a regular expression that RE2 compiles ({problem})"
+    return ""
+
+
+def _check(op: str | None, value: Any) -> None:
+    if problem := _problem_with_value(op, value):
+        raise ValueError(problem)
+
+
+class Condition(Strict):
+    """One question about an attribute of the member, or about a column of an event.
+
+    Whoever lacks the value does not meet it, but for `missing`, and where `or_missing` says so.
+    """
+
+    field: str = Field(min_length=1)
+    op: Operator | None = None
+    value: Value | list[Value] | None = None
+    when: When | None = None
+    ignore_case: bool = False
+    or_missing: bool = False
+
+    @model_validator(mode="after")
+    def _fits(self) -> Condition:
+        if (self.op is None) == (self.when is None):
+            raise ValueError(f"op is {self.op!r}; allowed: one of {', '.join(OPERATORS)}, or when in its place")
+        if self.when and self.value is not None:
+            raise ValueError(f"value is {self.value!r}; allowed: nothing beside when")
+        _check(self.op, self.value)
+        return self
+
+
+class MapCondition(Strict):
+    """One question about an entry of a map: the decile in one category over one look-back (0 = lifetime)."""
+
+    map: Literal["decile"]
+    category: str = "ALL"
+    lookback_months: Literal[0, 1, 3, 6, 9, 12]
+    op: Literal["equals", "not equals", "at most", "at least", "less than", "more than", "between", "exists", "missing"]
+    value: Value | list[Value] | None = None
+    or_missing: bool = False
+
+    @model_validator(mode="after")
+    def _fits(self) -> MapCondition:
+        _check(self.op, self.value)
+        values = self.value if isinstance(self.value, list) else [] if self.value is None else [self.value]
+        if any(isinstance(value, bool) or not isinstance(value, int) for value in values):
+            raise ValueError(f"value is {self.value!r}; allowed: a whole number from 1 to 10")
+        return self
+
+
+def _as_rule(value: Any) -> Any:
+    return {"all": value} if isinstance(value, list) and value else value
+
+
+class EventCondition(Strict):
+    """How often, or with what total, a member did something.
+
+    `op` and `value` ask of the number of events (`at least` 1 where nothing is said; none counts as 0), or of the
+    aggregate of a number; whoever has no number to aggregate does not meet it. `all`: there are events in the time
+    that `when` names, and each meets `where`.
+    """
+
+    event: Dataset
+    where: Annotated[Part | None, BeforeValidator(_as_rule)] = None
+    when: When | None = None
+    aggregate: Literal["count", "sum", "average", "min", "max"] = "count"
+    of: str | None = None
+    op: Literal["equals", "not equals", "at most", "at least", "less than", "more than", "between", "all"] = "at least"
+    value: Value | list[Value] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _at_least_one(cls, raw: Any) -> Any:
+        asks = isinstance(raw, dict) and ("op" in raw or "value" in raw or "aggregate" in raw)
+        return {**raw, "op": "at least", "value": 1} if isinstance(raw, dict) and not asks else raw
+
+    @model_validator(mode="after")
+    def _fits(self) -> EventCondition:
+        _check(self.op, self.value)
+        values = self.value if isinstance(self.value, list) else [] if self.value is None else [self.value]
+        if any(isinstance(value, bool | str) for value in values):
+            raise ValueError(f"value is {self.value!r}; allowed: a number")
+        if (self.aggregate == "count") != (self.of is None):
+            raise ValueError(f"of is {self.of!r}; allowed: the column to aggregate, and nothing for count")
+        if self.op == "all" and self.aggregate != "count":
+            raise ValueError(f"op is {self.op!r}; allowed: {', '.join(MEASURES)} for an aggregate")
+        if self.op == "all" and self.where is None:
+            raise ValueError("where is None; allowed: what all events are to meet")
+        if self.aggregate == "count" and any(isinstance(v, float) or v < 0 for v in values):
+            raise ValueError(f"value is {self.value!r}; allowed: a whole number, zero or more")
+        _only_conditions(self.where)
+        return self
+
+
+def _gap(text: str) -> str:
+    if parse_duration(text)[1] in ("month", "year"):
+        raise ValueError("seconds, minutes, hours, days (of 24 hours) or weeks between two events")
+    return text
+
+
+Gap = Annotated[Duration, BeforeValidator(lambda text: _gap(str(text)))]
+
+
+class Step(Strict):
+    """One event of a sequence; `after` (at least) and `within` (at most) count from the event before it.
+
+    `absent`: there is no such event after the one before it, and before the next. Where nothing follows, the
+    absence holds once the time that `within` gives has passed; without `within` it holds until such an event comes.
+    """
+
+    event: Dataset
+    where: Annotated[Part | None, BeforeValidator(_as_rule)] = None
+    when: When | None = None
+    after: Gap | None = None
+    within: Gap | None = None
+    absent: bool = False
+
+    @model_validator(mode="after")
+    def _fits(self) -> Step:
+        _only_conditions(self.where)
+        return self
+
+
+class SequenceCondition(Strict):
+    """Events one after the other, each strictly later than the one before."""
+
+    sequence: list[Step] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _fits(self) -> SequenceCondition:
+        first = self.sequence[0]
+        if first.absent or first.after or first.within:
+            raise ValueError("sequence[0] is absent or timed; allowed: an event that happened, as time counts from it")
+        return self
+
+
+class AudienceCondition(Strict):
+    """Member of another audience, as last evaluated."""
+
+    audience: str = Field(min_length=1)
+
+
+KINDS = {"field": "condition", "map": "map", "event": "event", "sequence": "sequence", "audience": "audience"}
+
+
+def _kind_of(part: Any) -> str:
+    if isinstance(part, Strict):
+        return f"<{type(part).__name__.removesuffix('Condition').lower() or 'condition'}>"
+    keys = part if isinstance(part, dict) else {}
+    return f"<{next((kind for key, kind in KINDS.items() if key in keys), 'rule')}>"
+
+
+Part = Annotated[
+    Annotated["Condition", Tag("<condition>")]
+    | Annotated["MapCondition", Tag("<map>")]
+    | Annotated["EventCondition", Tag("<event>")]
+    | Annotated["SequenceCondition", Tag("<sequence>")]
+    | Annotated["AudienceCondition", Tag("<audience>")]
+    | Annotated["Rule", Tag("<rule>")],
+    Discriminator(_kind_of),
+]
+
+
+class Rule(Strict):
+    """A container of conditions and of further containers: `all` of them, `any` of them, or `not` the one."""
+
+    all: list[Part] | None = Field(default=None, min_length=1)
+    any: list[Part] | None = Field(default=None, min_length=1)
+    not_: Part | None = Field(default=None, alias="not")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Rule:
+        if sum(part is not None for part in (self.all, self.any, self.not_)) != 1:
+            raise ValueError("rule is given with none or several of all, any, not; allowed: exactly one of them")
+        return self
+
+
+Leaf = Condition | MapCondition | EventCondition | SequenceCondition | AudienceCondition
+AnyPart = Leaf | Rule
+
+
+class Audience(Strict):
+    """One audience file. `evaluation`: with all others on schedule (batch), or with each micro-batch (streaming)."""
+
+    title: str = Field(min_length=1)
+    description: str = ""
+    evaluation: Literal["batch", "streaming"] = "batch"
+    time_zone: str = "UTC"
+    rule: Annotated[Part, BeforeValidator(_as_rule)]
+
+    @model_validator(mode="after")
+    def _known_zone(self) -> Audience:
+        if not known_zone(self.time_zone):
+            raise ValueError(f"time_zone is {self.time_zone!r}; allowed: a name such as UTC or Europe/Berlin")
+        return self
+
+    def to_raw(self) -> dict[str, Any]:
+        """The audience as it is written in YAML: what is not said stays unsaid."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    @property
+    def hash(self) -> str:
+        """Changes with the rule and its time zone, not with its title."""
+        said = {key: value for key, value in self.to_raw().items() if key in ("rule", "time_zone")}
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def parts_of(container: Rule) -> list[AnyPart]:
+    """What stands directly in a container."""
+    return [container.not_] if container.not_ is not None else [*(container.all or container.any or [])]
+
+
+def parse_part(raw: Any) -> AnyPart:
+    """Plain values as a condition or a container. Raises pydantic.ValidationError."""
+    return parts_of(Rule.model_validate({"all": [raw]}))[0]
+
+
+def walk(part: AnyPart, path: str = "rule") -> Iterator[tuple[str, Leaf]]:
+    """All conditions below a part with their place in the file; not the `where` of events."""
+    if not isinstance(part, Rule):
+        yield path, part
+        return
+    key = "all" if part.all is not None else "any" if part.any is not None else "not"
+    for index, below in enumerate(parts_of(part)):
+        yield from walk(below, f"{path}.not" if key == "not" else f"{path}.{key}[{index}]")
+
+
+def events_of(leaf: Leaf) -> list[EventCondition | Step]:
+    """The events that a condition asks about."""
+    if isinstance(leaf, EventCondition):
+        return [leaf]
+    return list(leaf.sequence) if isinstance(leaf, SequenceCondition) else []
+
+
+def _only_conditions(where: AnyPart | None) -> None:
+    for place, leaf in walk(where, "where") if where is not None else ():
+        if not isinstance(leaf, Condition):
+            raise ValueError(f"{place} is about something else; allowed: conditions on the event's own columns")
+
+
+for model in (EventCondition, Step, SequenceCondition, Rule, Audience):
+    model.model_rebuild()

@@ -1,0 +1,281 @@
+"""When something happened, relative to the moment of evaluation, in a stated time zone.
+
+Every constraint becomes plain bounds in UTC before SQL is written, so that no engine's idea of time zones or of
+months takes part. Only `ignore_year` leaves a question to SQL: the month and day in the rule's time zone.
+"""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+import functools
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from clv_helpers.validation import Strict
+
+UNITS = ("second", "minute", "hour", "day", "week", "month", "year")
+SECONDS = dict(zip(UNITS, (1, 60, 3_600, 86_400, 604_800, 2_678_400, 31_622_400), strict=True))
+LONGEST = 200 * SECONDS["year"]
+HOW_LONG = f"a number and a unit up to 200 years, such as 90 days; units: {', '.join(UNITS)}"
+HOW_DAY = "today, yesterday, or a day that exists, written like 2026-01-31"
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The moment of evaluation (UTC, without an offset), and the time zone in which days and months are told."""
+
+    now: dt.datetime
+    zone: str = "UTC"
+
+    @property
+    def local_now(self) -> dt.datetime:
+        return self.now.replace(tzinfo=dt.UTC).astimezone(ZoneInfo(self.zone))
+
+    @property
+    def today(self) -> dt.date:
+        return self.local_now.date()
+
+    def begin(self, day: dt.date) -> dt.datetime:
+        """The moment in UTC at which a day begins."""
+        return self._to_utc(dt.datetime.combine(day, dt.time()))
+
+    def shifted(self, duration: str, sign: int) -> dt.datetime:
+        """Now, moved by a duration: hours and less are counted exactly, days and more on the calendar."""
+        number, unit = parse_duration(duration)
+        if SECONDS[unit] < SECONDS["day"]:
+            return self.now + dt.timedelta(seconds=sign * number * SECONDS[unit])
+        return self._to_utc(shift(self.local_now.replace(tzinfo=None), sign * number, unit))
+
+    def _to_utc(self, local: dt.datetime) -> dt.datetime:
+        return local.replace(tzinfo=ZoneInfo(self.zone)).astimezone(dt.UTC).replace(tzinfo=None)
+
+
+def parse_duration(text: str) -> tuple[int, str]:
+    """`90 days` → (90, "day"). Raises ValueError."""
+    found = re.fullmatch(rf"(\d{{1,10}}) ({'|'.join(UNITS)})s?", text)
+    if not found or int(found[1]) * SECONDS[found[2]] > LONGEST:
+        raise ValueError(HOW_LONG)
+    return int(found[1]), found[2]
+
+
+def shift(moment: Any, number: int, unit: str) -> Any:
+    """A day or wall-clock time moved on the calendar; the 31st becomes a shorter month's last day."""
+    if unit in ("day", "week"):
+        return moment + dt.timedelta(days=number * (7 if unit == "week" else 1))
+    months = moment.year * 12 + moment.month - 1 + number * (12 if unit == "year" else 1)
+    year, month = divmod(months, 12)
+    return moment.replace(year=year, month=month + 1, day=min(moment.day, calendar.monthrange(year, month + 1)[1]))
+
+
+def _check_duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+def _check_day(text: str) -> str:
+    if text not in ("today", "yesterday"):
+        _parse_day(text)
+    return text
+
+
+def _parse_day(text: str) -> dt.date:
+    found = re.fullmatch(r"\d{4}-\d{2}-\d{2}", text)
+    try:
+        day = dt.date.fromisoformat(text) if found else dt.date.min
+    except ValueError:
+        raise ValueError(HOW_DAY) from None
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise ValueError(HOW_DAY)
+    return day
+
+
+def _check_point(text: str) -> str:
+    if match := re.fullmatch(r"(.+) (ago|from now)", text):
+        parse_duration(match[1])
+    else:
+        _check_day(text)
+    return text
+
+
+def _check_period(text: str) -> str:
+    if not re.fullmatch(r"(19|20|21)\d{2}(-(0[1-9]|1[0-2]))?", text):
+        raise ValueError("a year or a month, written like 2026 or 2026-05")
+    return text
+
+
+Duration = Annotated[str, BeforeValidator(str), AfterValidator(_check_duration)]
+Day = Annotated[str, BeforeValidator(str), AfterValidator(_check_day)]
+Point = Annotated[str, BeforeValidator(str), AfterValidator(_check_point)]
+Period = Annotated[str, BeforeValidator(str), AfterValidator(_check_period)]
+FORMS = ("is", "in_last", "in_next", "on", "from", "during", "within", "before", "after", "rolling")
+
+
+class When(Strict):
+    """One time constraint. Exactly one of: is, in_last, in_next, on, from and to, during, within and of, before,
+    after, rolling. A day without a time counts as the moment at which it begins."""
+
+    is_: Literal["today", "yesterday", "this month", "this year"] | None = Field(default=None, alias="is")
+    in_last: Duration | None = None
+    in_next: Duration | None = None
+    on: Day | None = None
+    from_: Day | None = Field(default=None, alias="from")
+    to: Day | None = None
+    during: Period | None = None
+    within: Duration | None = None
+    of: Day | None = None
+    before: Point | None = None
+    after: Point | None = None
+    rolling: Annotated[list[Point], Field(min_length=2, max_length=2)] | None = None
+    ignore_year: bool = False
+
+    @model_validator(mode="after")
+    def _one_form(self) -> When:
+        given = [form for form in FORMS if self._value(form) is not None]
+        if len(given) != 1 or (self.to is None) != (self.from_ is None) or (self.of is None) != (self.within is None):
+            raise ValueError(f"exactly one of {', '.join(FORMS)} (from with to, within with of), not {self._shown()}")
+        if self.within and parse_duration(self.within)[1] not in ("day", "week", "month", "year"):
+            raise ValueError(f"within is {self.within}; allowed: days, weeks, months or years around a day")
+        if self.rolling and not all(point.endswith((" ago", " from now")) for point in self.rolling):
+            raise ValueError(f"rolling is {self.rolling}; allowed: two times such as [90 days ago, 30 days ago]")
+        if self.ignore_year and not self._repeats_each_year():
+            raise ValueError("ignore_year is True; allowed: only with a day, days or a month")
+        return self
+
+    @property
+    def form(self) -> str:
+        return next(form for form in FORMS if self._value(form) is not None)
+
+    def _value(self, form: str) -> Any:
+        return getattr(self, {"is": "is_", "from": "from_"}.get(form, form))
+
+    def _shown(self) -> str:
+        return str(self.model_dump(by_alias=True, exclude_defaults=True))
+
+    def _repeats_each_year(self) -> bool:
+        if self.form == "is":
+            return self.is_ != "this year"
+        if self.form == "during":
+            return "-" in (self.during or "")
+        if self.form in ("before", "after"):
+            return not str(self._value(self.form)).endswith((" ago", " from now"))
+        return self.form in ("on", "from", "within")
+
+    def moves(self) -> bool:
+        """Whether the same event can meet it today and not tomorrow."""
+        points = [self.on, self.from_, self.to, self.of, self.before, self.after]
+        relative = any(p and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", p) for p in points)
+        return relative or self.form in ("is", "in_last", "in_next", "rolling")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """From `low` (inside) to `high`, in UTC; None is open. `closed`: high is inside too."""
+
+    low: dt.datetime | None = None
+    high: dt.datetime | None = None
+    closed: bool = False
+
+
+def bounds(when: When, clock: Clock) -> Bounds:
+    """The constraint as bounds in UTC, where it does not ignore the year."""
+    match when.form:
+        case "in_last":
+            return Bounds(clock.shifted(when.in_last or "", -1), clock.now, closed=True)
+        case "in_next":
+            return Bounds(clock.now, clock.shifted(when.in_next or "", 1), closed=True)
+        case "rolling":
+            first, last = sorted(_moment(point, clock) for point in when.rolling or [])
+            return Bounds(first, last, closed=True)
+        case "before":
+            return Bounds(high=_moment(when.before or "", clock))
+        case "after":
+            return _after(when.after or "", clock)
+    first, last = days(when, clock)
+    return Bounds(clock.begin(first), clock.begin(last + dt.timedelta(days=1)))
+
+
+def days(when: When, clock: Clock) -> tuple[dt.date, dt.date]:
+    """The first and the last day of a constraint that speaks of whole days."""
+    match when.form:
+        case "is":
+            return _named_days(when.is_ or "", clock.today)
+        case "on":
+            return (_day(when.on or "", clock),) * 2
+        case "from":
+            return _day(when.from_ or "", clock), _day(when.to or "", clock)
+        case "during":
+            year, _, month = (when.during or "").partition("-")
+            return _month(int(year), int(month)) if month else (dt.date(int(year), 1, 1), dt.date(int(year), 12, 31))
+        case _:
+            number, unit = parse_duration(when.within or "")
+            middle = _day(when.of or "", clock)
+            return shift(middle, -number, unit), shift(middle, number, unit)
+
+
+def month_days(when: When, clock: Clock) -> list[tuple[int, int]]:
+    """The constraint without its year: spans of month * 100 + day, both ends inside."""
+    if when.form == "before":
+        return [(101, _month_day(_day(when.before or "", clock)) - 1)]
+    if when.form == "after":
+        return [(_month_day(_day(when.after or "", clock)) + 1, 1231)]
+    first, last = days(when, clock)
+    if when.during or when.is_ == "this month":  # a month of any year has all its days, the 29th of February too
+        return [(first.month * 100 + 1, first.month * 100 + 31)]
+    if (last - first).days >= 365:
+        return [(101, 1231)]
+    low, high = _month_day(first), _month_day(last)
+    return [(low, high)] if low <= high else [(low, 1231), (101, high)]
+
+
+def _after(point: str, clock: Clock) -> Bounds:
+    """After a day: once it is over. After a relative time: later than that moment, to the microsecond."""
+    if point.endswith((" ago", " from now")):
+        return Bounds(low=_moment(point, clock) + dt.timedelta(microseconds=1))
+    return Bounds(low=clock.begin(_day(point, clock) + dt.timedelta(days=1)))
+
+
+def _moment(point: str, clock: Clock) -> dt.datetime:
+    if found := re.fullmatch(r"(.+) (ago|from now)", point):
+        return clock.shifted(found[1], -1 if found[2] == "ago" else 1)
+    return clock.begin(_day(point, clock))
+
+
+def _day(text: str, clock: Clock) -> dt.date:
+    if text in ("today", "yesterday"):
+        return clock.today - dt.timedelta(days=text == "yesterday")
+    return _parse_day(text)
+
+
+def _named_days(name: str, today: dt.date) -> tuple[dt.date, dt.date]:
+    match name:
+        case "today":
+            return today, today
+        case "yesterday":
+            return (today - dt.timedelta(days=1),) * 2
+        case "this month":
+            return _month(today.year, today.month)
+        case _:
+            return dt.date(today.year, 1, 1), dt.date(today.year, 12, 31)
+
+
+def _month(year: int, month: int) -> tuple[dt.date, dt.date]:
+    return dt.date(year, month, 1), dt.date(year, month, calendar.monthrange(year, month)[1])
+
+
+def _month_day(day: dt.date) -> int:
+    return day.month * 100 + day.day
+
+
+@functools.cache
+def known_zone(name: str) -> bool:
+    """Whether this is a time zone of the IANA database, such as Europe/Berlin."""
+    try:
+        return bool(ZoneInfo(name))
+    except (ValueError, OSError, KeyError):
+        return False

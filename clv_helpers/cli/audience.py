@@ -1,0 +1,91 @@
+"""`clv audience`: list, count, evaluate and show audiences."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+import typer
+
+from clv_helpers.cli.options import Json, Params, app, as_text
+from clv_helpers.validation import ParamsError, Problem
+from clv_helpers.workbook import Workbook
+
+Action = Literal["list", "count", "evaluate", "show"]
+Form = Literal["text", "sql", "spark", "pql", "pql-json", "definition", "yaml"]
+
+
+@app.command()
+def audience(
+    params: Params,
+    action: Annotated[Action, typer.Argument(help="list, count, evaluate or show")],
+    name: Annotated[str, typer.Argument(help="the audience; evaluate takes all where none is named")] = "",
+    form: Annotated[Form, typer.Option("--as", help="how to show it")] = "text",
+    as_json: Json = False,
+) -> None:
+    """List the audiences, count one with its funnel, evaluate them, or show a rule as sql, pql or text."""
+    workbook = Workbook.open(params)
+    if action in ("count", "show") and not name:
+        problem = Problem("the audience's name", "missing", f"clv audience PARAMS {action} NAME")
+        raise ParamsError("clv audience", [problem])
+    actions = {"list": _list, "count": _count, "evaluate": _evaluate, "show": _show}
+    result, text = actions[action](workbook, name, form)
+    print(as_text(result) if as_json else text)
+
+
+def _list(workbook: Workbook, name: str, form: str) -> tuple[Any, str]:
+    from clv_helpers import audiences
+    from clv_helpers.audiences.sentence import to_sentence
+
+    found = audiences.load_all(workbook)
+    rows = []
+    for key, each in sorted(found.items()):
+        why_not = audiences.why_not_streaming(key, found)
+        evaluation = "batch" if why_not else "streaming"
+        rows.append(
+            {
+                "audience": key,
+                "title": each.title,
+                "evaluation": evaluation,
+                "why_not": why_not if each.evaluation == "streaming" else [],
+                "sentence": to_sentence(each),
+            }
+        )
+    lines = [f"{r['audience']:<24} {r['evaluation']:<10} {r['sentence']}" for r in rows]
+    return {"audiences": rows}, "\n".join(lines) or f"{workbook.name} has no audiences"
+
+
+def _count(workbook: Workbook, name: str, form: str) -> tuple[Any, str]:
+    from clv_helpers import audiences
+    from clv_helpers.audiences.sentence import part_in_words
+
+    found = audiences.count(workbook, name)
+    funnel = [{"condition": part_in_words(s.part), "left": s.left, "removed": s.removed} for s in found.funnel]
+    head = f"{found.count:,} of {found.members:,} members ({found.share:.1%})"
+    if not found.exact:
+        head = f"about {head}, estimated; with 95 % confidence {found.low:,} to {found.high:,}"
+    lines = [f"  {step['left']:>12,} left, {step['removed']:>12,} removed: {step['condition']}" for step in funnel]
+    return {**asdict(found), "share": found.share, "exact": found.exact, "funnel": funnel}, "\n".join([head, *lines])
+
+
+def _evaluate(workbook: Workbook, name: str, form: str) -> tuple[Any, str]:
+    from clv_helpers import audiences
+
+    rows = audiences.evaluate(workbook, *([name] if name else []))
+    lines = [
+        f"{r['audience']:<24} {r['members']:>10,} members, {r['entered']:,} entered, {r['departed']:,} left"
+        for r in rows
+    ]
+    return {"audiences": rows}, "\n".join(lines)
+
+
+def _show(workbook: Workbook, name: str, form: str) -> tuple[Any, str]:
+    from clv_helpers import audiences
+
+    text = audiences.printed(workbook, name, form)
+    return {
+        "audience": name,
+        "as": form,
+        "text": json.loads(text) if form in ("definition", "pql-json") else text,
+    }, text

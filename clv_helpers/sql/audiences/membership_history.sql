@@ -1,0 +1,16 @@
+-- Who left an audience, and when: one stay after the other. Whoever came back is in audiences.membership too.
+-- One row: an audience, a member who left it, and the evaluation with which the stay began.
+-- Key: audience, membership_number, evaluation
+-- Refresh: view
+SELECT
+    audience,
+    membership_number,
+    'exited' AS status,
+    first_qualified_at,
+    last_qualified_at,
+    left_at,
+    rule_hash,
+    snapshot,
+    evaluation
+FROM audiences.spell
+WHERE NOT left_at IS NULL

@@ -1,0 +1,132 @@
+"""The query finds exactly whom an independent evaluator in plain Python finds; values never become SQL."""
+
+from __future__ import annotations
+
+import collections
+
+import pytest
+import sqlglot
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlglot import exp
+
+from clv_helpers.audiences.catalog import event_tables, problems, read_catalog
+from clv_helpers.audiences.compile import Context, to_members, to_test
+from clv_helpers.audiences.rule import Audience
+from clv_helpers.audiences.when import Clock
+from clv_helpers.engines.dialect import table, to_sql
+from clv_helpers.validation import validate
+from reference import World
+from strategies import NOW, RULES, ZONES, small_store
+
+SESSION, ROWS = small_store()
+CATALOG = read_catalog(SESSION, event_tables())
+RULES_AT_ONCE = 20
+SEEN: collections.Counter = collections.Counter()
+
+
+def context(zone: str = "UTC") -> Context:
+    return Context(CATALOG, Clock(NOW, zone), event_tables())
+
+
+def audience(rule: dict, zone: str = "UTC") -> Audience:
+    return validate(Audience, {"title": "x", "time_zone": zone, "rule": rule}, "x.yml")
+
+
+def test_sql_and_plain_python_agree() -> None:
+    compare()
+    assert sum(SEEN.values()) >= 2_000
+    assert SEEN["some"] >= 1_000  # of the people, neither all nor none: the rules were not trivial
+
+
+@settings(max_examples=101)
+@given(st.lists(RULES, min_size=RULES_AT_ONCE, max_size=RULES_AT_ONCE), st.sampled_from(ZONES))
+def compare(raws: list[dict], zone: str) -> None:
+    """101 examples of 20 rules: 2,020 random trees, each as a WHERE's test, and every third also under a NOT."""
+    rules = [audience(raw, zone).rule for raw in raws]
+    assert [problems(audience(raw, zone), CATALOG) for raw in raws] == [[]] * len(raws)
+    tests = []
+    for index, rule in enumerate(rules):
+        met = to_test(rule, context(zone))
+        tests.append(exp.Case().when(met, exp.true()).else_(exp.false()).as_(f"met{index}"))
+        if index % 3 == 0:
+            denied = exp.not_(to_test(rule, context(zone), exact=True))
+            tests.append(exp.Case().when(denied, exp.false()).else_(exp.true()).as_(f"not_denied{index}"))
+    query = exp.select("membership_number", *tests).from_(table("profile.member").as_("p"))
+    found = SESSION.rows(query)
+    world = World(**ROWS, now=NOW, zone=zone)
+    for index, (raw, rule) in enumerate(zip(raws, rules, strict=True)):
+        expected = world.members_of(rule)
+        for side in ("met", "not_denied")[: 2 - (index % 3 > 0)]:
+            assert {row["membership_number"] for row in found if row[f"{side}{index}"]} == expected, (side, raw)
+        SEEN["some" if 0 < len(expected) < len(ROWS["people"]) else "all or none"] += 1
+
+
+@pytest.mark.parametrize("value", ["x' OR 1=1 --", '"; DROP TABLE profile.member; --', "$name", "\\'", "%%", "ä\n\t"])
+def test_values_are_literals(value: str) -> None:
+    rule = {"any": [{"field": "t", "op": op, "value": value} for op in ("equals", "contains")]}
+    rule["any"] += [{"audience": value}, {"map": "decile", "category": value, "lookback_months": 0, "op": "exists"}]
+    query = to_members(audience(rule).rule, context())
+    assert SESSION.rows(query) == []
+    for dialect in ("duckdb", "spark"):
+        read_back = sqlglot.parse_one(to_sql(query, dialect), dialect=dialect)
+        assert value in {node.this for node in read_back.find_all(exp.Literal)}
+        assert len(list(read_back.find_all(exp.Select))) == 3
+
+
+def test_a_hundred_thousand_values() -> None:
+    rule = {"field": "n", "op": "in", "value": list(range(2, 100_002))}
+    expected = {p["membership_number"] for p in ROWS["people"] if p["n"] is not None and p["n"] >= 2}
+    found = SESSION.rows(to_members(audience(rule).rule, context()))
+    assert {row["membership_number"] for row in found} == expected != set()
+
+
+def test_the_same_rule_is_one_query_in_other_dialects() -> None:
+    rule = {
+        "all": [
+            {"field": "t", "op": "starts with", "value": "a"},
+            {"event": "loyalty_events", "when": {"in_last": "30 days"}},
+        ]
+    }
+    query = to_members(audience(rule).rule, context())
+    assert "STARTSWITH(`p`.`t`, 'a')" in to_sql(query, "spark")
+    assert to_sql(query, "duckdb").count("SELECT") == 2
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        (
+            {"field": "shoe", "op": "exists"},
+            "rule.field is 'shoe', not in the profile; allowed: membership_number, n, d",
+        ),
+        (
+            {"field": "n", "op": "contains", "value": "1"},
+            "rule.op is 'contains' for n, of type integer; allowed: equals",
+        ),
+        ({"field": "n", "op": "equals", "value": "one"}, "rule.value is 'one' for n; allowed: a value of type integer"),
+        ({"field": "n", "op": "equals", "value": True}, "rule.value is True for n; allowed: a value of type integer"),
+        ({"field": "t", "op": "in", "value": ["a", 1]}, "rule.value is 1 for t; allowed: a value of type text"),
+        ({"field": "t", "when": {"is": "today"}}, "rule.when is asked of t, of type text; allowed: a date or a time"),
+        ({"field": "day", "op": "equals", "value": "2026-01-01"}, "allowed: exists, missing, or when"),
+        (
+            {"all": [{"event": "loyalty_events", "where": [{"field": "x", "op": "exists"}]}]},
+            "rule.all[0].where.all[0].field is 'x', not in loyalty_events",
+        ),
+        (
+            {"event": "loyalty_events", "aggregate": "sum", "of": "kind", "op": "at least", "value": 1},
+            "rule.of is 'kind'; allowed: amount",
+        ),
+    ],
+)
+def test_what_the_columns_do_not_allow_is_named_with_its_place(rule: dict, says: str) -> None:
+    assert says in str(problems(audience(rule), CATALOG)[0])
+
+
+@settings(max_examples=60)
+@given(RULES, st.sampled_from(ZONES))
+def test_every_rule_has_a_form_in_other_dialects(raw: dict, zone: str) -> None:
+    query = to_members(audience(raw, zone).rule, context(zone))
+    for dialect in ("spark", "databricks", "snowflake"):
+        text = query.sql(dialect, unsupported_level=sqlglot.ErrorLevel.RAISE)
+        sqlglot.parse_one(text, dialect=dialect)

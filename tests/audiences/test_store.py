@@ -1,0 +1,88 @@
+"""Files: what is written is what was read, nothing is written half or over another's change."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clv_helpers.audiences import store
+from clv_helpers.audiences.rule import Audience
+from clv_helpers.audiences.sentence import to_sentence
+from clv_helpers.validation import ParamsError, parse_value, validate
+from clv_helpers.workbook import ROOT, Workbook
+from conftest import write_shop
+from strategies import RULES, ZONES
+
+
+@settings(max_examples=150)
+@given(RULES, st.sampled_from(ZONES), st.sampled_from(["x", "it's: [a]", "ä — “b”", "1"]))
+def test_yaml_to_tree_to_yaml(rule: dict, zone: str, title: str) -> None:
+    audience = validate(Audience, {"title": title, "time_zone": zone, "rule": rule}, "x.yml")
+    text = store.to_yaml(audience)
+    again = validate(Audience, parse_value(text), "x.yml")
+    assert again == audience
+    assert again.hash == audience.hash
+    assert store.to_yaml(again) == text
+    sentence = to_sentence(audience)
+    assert sentence.startswith("Members ") and sentence.endswith(".")
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "params").glob("*/audiences/*.yml")), ids=lambda f: f.stem)
+def test_shipped_audiences_survive_the_builder(file: Path) -> None:
+    audience = validate(Audience, parse_value(file.read_text("utf-8")), file.name)
+    assert validate(Audience, parse_value(store.to_yaml(audience)), file.name) == audience
+
+
+@pytest.fixture
+def shop(tmp_path: Path, outputs: Path) -> Workbook:
+    return Workbook.open(write_shop(tmp_path / "p"))
+
+
+def named(title: str) -> Audience:
+    return validate(Audience, {"title": title, "rule": {"field": "frequency", "op": "exists"}}, "x")
+
+
+def test_saving_over_anothers_change_is_refused(shop: Workbook) -> None:
+    first = store.save(shop, "a", named("one"), "")
+    store.file_of(shop, "a").write_text("title: by hand\nrule: {field: value, op: exists}\n", encoding="utf-8")
+    with pytest.raises(store.AudienceChanged, match="audiences/a.yml was changed by another; load it, or save under"):
+        store.save(shop, "a", named("two"), first)
+    with pytest.raises(store.AudienceChanged, match="audiences/a.yml exists already"):
+        store.save(shop, "a", named("two"), "")
+    assert store.load(shop, "a").title == "by hand"
+    store.save(shop, "a", named("two"), store.fingerprint(shop, "a"))
+    assert store.load(shop, "a").title == "two"
+
+
+def test_a_failed_write_leaves_the_file(shop: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_as = store.save(shop, "a", named("one"), "")
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        store.save(shop, "a", named("two"), read_as)
+    monkeypatch.undo()
+    assert store.load(shop, "a").title == "one"
+    assert store.names(shop) == ["a"]
+
+
+@pytest.mark.parametrize("name", ["../a", "a/b", "", "A", "a b", "x" * 80, f"a{os.sep}"])
+def test_a_name_is_not_a_path(shop: Workbook, name: str) -> None:
+    with pytest.raises(ParamsError, match="allowed: small letters, digits, _ and -"):
+        store.save(shop, name, named("one"), "")
+
+
+def test_converted_to_rules() -> None:
+    found = {"a": named("a"), "b": validate(Audience, {"title": "b", "rule": {"not": {"audience": "a"}}}, "b")}
+    copied = store.as_rules(validate(Audience, {"title": "c", "rule": {"any": [{"audience": "b"}]}}, "c").rule, found)
+    said = copied.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    assert said == {"any": [{"not": {"field": "frequency", "op": "exists"}}]}
+
+
+def test_two_versions_compared() -> None:
+    lines = store.diff(named("one"), named("two")).splitlines()
+    assert "-title: one" in lines
+    assert "+title: two" in lines
+    assert store.diff(named("one"), named("one")) == ""
