@@ -16,9 +16,11 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from clv_helpers import lake
+from clv_helpers.engines.duckdb import NothingPublished
 from clv_helpers.workbook import Workbook
 
 PARAMS = """
@@ -115,6 +117,33 @@ def test_events_come_in_and_the_tables_follow(params: Path) -> None:
         session.run("DELETE FROM lake.checkpoint")
     lake.refresh(workbook, "derived", "profile", "insights")
     assert found.equals(workbook.query("derived.member_day", order_by="membership_number, day"))
+
+
+def test_streaming_audience_follows_each_micro_batch(params: Path) -> None:
+    audience = params.with_name("flow") / "audiences" / "big.yml"
+    audience.parent.mkdir(parents=True)
+    audience.write_text(
+        "title: Spent much\nevaluation: streaming\n"
+        "rule: {event: loyalty_events, where: {field: amount, op: at least, value: 2}}\n"
+    )
+    with serving(params, "--every=0.1") as server:
+        server.post([event(1), event(20)])
+        _wait_for_rows(params, "audiences.membership", 1)
+        server.post([event(15), event(2)])
+        _wait_for_rows(params, "audiences.membership", 2)
+        server.stop()
+    members = Workbook.open(params).query("audiences.membership", audience="big")
+    assert sorted(members["membership_number"]) == ["c1", "c6"]
+
+
+def _wait_for_rows(params: Path, name: str, rows: int, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(NothingPublished, duckdb.Error):
+            if len(Workbook.open(params).query(name)) == rows:
+                return
+        time.sleep(0.1)
+    raise TimeoutError(f"{name} has not {rows} rows")
 
 
 @pytest.mark.parametrize(

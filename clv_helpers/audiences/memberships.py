@@ -15,7 +15,7 @@ from clv_helpers.audiences.compile import Context, to_members
 from clv_helpers.audiences.rule import Audience, walk
 from clv_helpers.audiences.sweep import swept
 from clv_helpers.audiences.when import Clock
-from clv_helpers.contract import PRIMARY_IDENTITY
+from clv_helpers.contract import DATASETS, PRIMARY_IDENTITY
 from clv_helpers.engines.dialect import column, literal, table
 from clv_helpers.engines.session import Session
 from clv_helpers.lake import refresh_tables
@@ -94,6 +94,27 @@ def evaluate_touched(
     Readers see it once the caller publishes. Cost: the members touched, and one scan of the events per time window.
     """
     return evaluate_some(session, store.load_all(workbook), members, now or _moment(workbook.as_of(session)))
+
+
+def follow(workbook: Workbook) -> list[dict[str, Any]]:
+    """Bring the streaming audiences up to date with the batches that came since their last evaluation, and publish.
+
+    Gives the rows of `evaluate_touched`; none where no audience is streamed. The first time, all audiences are evaluated
+    on all members. Batches that were taken back are not seen here: after those, evaluate all.
+    """
+    audiences = store.load_all(workbook)
+    streamed = [name for name in audiences if not why_not_streaming(name, audiences)]
+    if not streamed:
+        return []
+    if not _has_memberships(workbook):
+        return evaluate(workbook)
+    with workbook.engine.write(publish=True) as session:
+        latest = [each["snapshot"] for name in streamed if (each := _latest(session, name))]
+        newer = exp.GT(this=column("_batch_id"), expression=literal(min(latest, default=0)))
+        sources = [table(f"lake.{name}") for name in DATASETS]
+        rows = [exp.select(column(PRIMARY_IDENTITY)).from_(source).where(newer.copy()) for source in sources]
+        session.create_temporary("touched_members", _union(rows, distinct=True))
+        return evaluate_some(session, audiences, "touched_members", _moment(workbook.as_of(session)))
 
 
 def evaluate_some(
@@ -205,6 +226,11 @@ def _with_needed(audiences: dict[str, Audience], only: tuple[str, ...]) -> set[s
 
 def _moment(as_of: dt.date) -> dt.datetime:
     return dt.datetime.combine(as_of, dt.time())
+
+
+def _has_memberships(workbook: Workbook) -> bool:
+    with workbook.engine.read() as session:
+        return session.has_table("audiences.membership")
 
 
 def _latest(session: Session, name: str) -> dict[str, Any] | None:

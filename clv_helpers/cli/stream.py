@@ -22,8 +22,9 @@ def stream(
     changes: Set = [],  # noqa: B006
 ) -> None:
     """Take events as they happen, by HTTP and from a folder, and keep the tables fresh."""
+    from clv_helpers import audiences
     from clv_helpers.follow import follow
     from clv_helpers.lake.stream import serve
 
     workbook = Workbook.open(params, as_of, parse_changes(params, changes))
-    serve(workbook, port, folder or workbook.folder / "inbox", every, [follow], chain.say_on_stderr)
+    serve(workbook, port, folder or workbook.folder / "inbox", every, [follow, audiences.follow], chain.say_on_stderr)
