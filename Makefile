@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: help run lab test lint format lock pictures clean
+.PHONY: help run lab test test-slow lint format lock pictures clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,6 +19,9 @@ lab: .venv/installed ## JupyterLab on the notebooks
 
 test: .venv/installed ## the tests
 	@$(BIN)/pytest -n 2 --dist loadgroup
+
+test-slow: .venv/installed ## 50 kills per destination, and the export of a million members
+	@$(BIN)/pytest -n 2 -m slow
 
 lint: .venv/installed ## ruff on code and notebooks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -6,15 +6,24 @@ WITH steps AS (
     UNION ALL
     SELECT 1, 'no consent'
     UNION ALL
-    SELECT 2, 'unsubscribed'
+    SELECT 2, 'suppressed'
     UNION ALL
-    SELECT 3, 'complaint'
+    SELECT 3, 'bounced'
     UNION ALL
-    SELECT 4, 'hard bounce'
+    SELECT 4, 'capped'
     UNION ALL
-    SELECT 5, 'missing attribute'
+    SELECT 5, 'control'
     UNION ALL
-    SELECT 6, 'sent'
+    SELECT 6, 'duplicates'
+    UNION ALL
+    SELECT 7, 'missing attribute'
+    UNION ALL
+    SELECT 8, 'sent'
+),
+counted AS (
+    SELECT campaign, destination, outcome, COUNT(*) AS members
+    FROM activation.decision
+    GROUP BY campaign, destination, outcome
 )
 SELECT
     plan.campaign,
@@ -22,8 +31,8 @@ SELECT
     plan.destination,
     steps.step_order,
     steps.step,
-    COUNT(CASE WHEN steps.step = 'matched' OR d.outcome = steps.step THEN d.membership_number END) AS members
+    CAST(COALESCE(SUM(CASE WHEN steps.step = 'matched' OR c.outcome = steps.step THEN c.members END), 0) AS BIGINT) AS members
 FROM activation.plan AS plan
 CROSS JOIN steps
-LEFT JOIN activation.decision AS d ON d.campaign = plan.campaign AND d.destination = plan.destination
+LEFT JOIN counted AS c ON c.campaign = plan.campaign AND c.destination = plan.destination
 GROUP BY plan.campaign, plan.audience, plan.destination, steps.step_order, steps.step
