@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from pathlib import Path
 from typing import Any
 
+from sqlglot import exp
+
+from clv_helpers import activation
+from clv_helpers.engines.dialect import literal, table
 from clv_helpers.workbook import Workbook
 from conftest import SMALL
 
@@ -28,3 +35,29 @@ def steps(workbook: Workbook) -> dict[str, int]:
 def sent(workbook: Workbook) -> set[str]:
     """Who is to be sent by the last decision."""
     return set(workbook.query("activation.decision", outcome="sent")["membership_number"])
+
+
+def activated(workbook: Workbook, **overrides: object) -> dict[str, Any]:
+    """Decide, and hand over the first planned activation."""
+    workbook = changed(workbook, **overrides) if overrides else workbook
+    return activation.activate(workbook, workbook.params.activations[0])
+
+
+def everyone_in(workbook: Workbook, limit: int = 600) -> None:
+    """Make members the audience: of the small airline's 600 some 420 may be written to."""
+    with workbook.engine.write() as session:
+        members = exp.select(literal("best_now_quiet").as_("audience"), "membership_number")
+        members = members.from_(table("profile.attribute")).order_by("membership_number").limit(limit)
+        session.create_table("audiences.membership", members)
+
+
+def checked_files(folder: Path) -> list[Path]:
+    """The data files of a finished set: those of the manifest, which tells the truth about each, and no others."""
+    manifests = sorted(folder.glob("manifest-*.json"))
+    listed = [entry for manifest in manifests for entry in json.loads(manifest.read_text())["files"]]
+    for entry in listed:
+        content = (folder / entry["name"]).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (entry["bytes"], entry["sha256"])
+    names = {entry["name"] for entry in listed}
+    assert {file.name for file in folder.iterdir()} == names | {manifest.name for manifest in manifests}
+    return [folder / name for name in sorted(names)]

@@ -250,7 +250,8 @@ class Eloqua(Destination):
             return reply.json() if reply.content else {}
 
         repeats = (_TooMany,) if only_when_refused else (_TooMany, _ReplyLost)
-        back_off = tenacity.wait_exponential_jitter(initial=self.params.back_off_seconds, max=60, jitter=1)
+        first = self.params.back_off_seconds
+        back_off = tenacity.wait_exponential_jitter(multiplier=first, max=60, jitter=first)
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self.params.attempts),
             retry=tenacity.retry_if_exception_type(repeats),

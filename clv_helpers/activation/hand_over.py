@@ -65,7 +65,7 @@ def activate(workbook: Workbook, activation: Activation, accept_change: bool = F
 
 def _begin(workbook: Workbook, destination: Destination, accept_change: bool) -> tuple[Run | None, bool]:
     """Decide, and write down the intent, in one transaction; or take up the run that is open."""
-    with workbook.engine.write(publish=True) as session:
+    with workbook.engine.write() as session:
         decide_within(session, workbook)
         run = ledger.open_run(session, destination.activation)
         if run:

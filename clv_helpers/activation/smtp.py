@@ -210,11 +210,12 @@ class Journal:
             stream.truncate(stream.read().rfind(b"\n") + 1)
 
     def note(self, what: str, member: str, reason: str = "") -> None:
-        """Add a line, and wait until it is on the disk."""
+        """Add a line. What is begun is on the disk before it begins; a lost end would but leave it in doubt."""
         with self.file.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps([what, member, reason]) + "\n")
             stream.flush()
-            os.fsync(stream.fileno())
+            if what == "begun":
+                os.fsync(stream.fileno())
 
     def last(self) -> dict[str, tuple[str, str]]:
         """The last line about each member: member → what, reason."""
