@@ -152,7 +152,7 @@ def test_check_says_what_is_wrong(workbook: Workbook, server: SmtpServer, monkey
 )
 def test_wrong_params_are_named(workbook: Workbook, changes: dict[str, Any], says: str) -> None:
     with pytest.raises(ParamsError, match=re.escape(f"destinations.email_team.{says}")):
-        changed(workbook, **{NAME: message(SmtpServer(), **changes)})
+        changed(workbook, **{NAME: message(SmtpServer(port=25), **changes)})
 
 
 def test_no_header_can_be_put_in_by_a_name(workbook: Workbook, server: SmtpServer) -> None:

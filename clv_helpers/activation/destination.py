@@ -56,7 +56,7 @@ class Outcome:
 
     delivered: list[str] | None = None
     rejected: dict[str, str] = field(default_factory=dict)  # member → reason
-    in_doubt: list[str] = field(default_factory=list)
+    in_doubt: dict[str, int] = field(default_factory=dict)  # member → how often the reply was lost in this run
     name: str = ""
     rows: int = 0
     bytes: int = 0

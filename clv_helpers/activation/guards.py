@@ -30,7 +30,7 @@ def check_size(session: Session, activation: Activation) -> None:
     """
     query = "SELECT * FROM activation.fact_change WHERE campaign = $campaign AND destination = $destination"
     change = session.rows(query, campaign=activation.campaign, destination=activation.destination)[0]
-    had, sent, left = change["before"] + change["has_left"], change["now"], change["has_left"]
+    had, sent, left = change["before"], change["now"], change["has_left"]
     guards, name = activation.guards, f"{activation.campaign} to {activation.destination}"
     if not sent:
         raise ActivationStopped(_stopped(name, f"of the audience {activation.audience} nobody is to be sent"))

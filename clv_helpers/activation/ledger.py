@@ -197,7 +197,7 @@ def _write_intents(session: Session, run: Run) -> None:
     values = {**run.__dict__, "now": run.started_at}
     session.run(
         "UPDATE activation.ledger SET run_id = $run_id, audience = $audience, part = t.part, operation = t.operation, "
-        "status = 'intended', reason = NULL, row_hash = t.row_hash, as_of = $as_of, intended_at = $now, "
+        "status = 'intended', reason = NULL, doubts = 0, row_hash = t.row_hash, as_of = $as_of, intended_at = $now, "
         "settled_at = NULL FROM todo AS t "
         f"WHERE {OF_PLAN} AND activation.ledger.membership_number = t.membership_number",
         **values,
@@ -279,16 +279,20 @@ def settle(session: Session, part: Part, outcome: Outcome, keep_doubts: bool) ->
     """Write down what became of a part. With `keep_doubts`, who is in doubt is not handed over again."""
     of_part = "run_id = $run_id AND part = $part AND status = 'intended'"
     names: dict[str, Any] = {"run_id": part.run.run_id, "part": part.number, "now": now()}
-    for status, members, reasons in (
-        ("rejected", list(outcome.rejected), list(outcome.rejected.values())),
-        ("in doubt" if keep_doubts else "intended", outcome.in_doubt, ["its reply was lost"] * len(outcome.in_doubt)),
+    doubted = [(member, "its reply was lost", times) for member, times in outcome.in_doubt.items()]
+    for status, told in (
+        ("rejected", [(member, reason, 0) for member, reason in outcome.rejected.items()]),
+        ("in doubt" if keep_doubts else "intended", doubted),
     ):
-        if members:
-            session.create_temporary_from("settled", {"membership_number": members, "reason": reasons})
+        if told:
+            members, reasons, times = map(list, zip(*told, strict=True))
+            settled = {"membership_number": members, "reason": reasons, "doubts": times}
+            session.create_temporary_from("settled", settled)
             session.run(
                 "UPDATE activation.ledger SET status = $status, reason = s.reason, settled_at = $now, "
                 "present = COALESCE(present, FALSE) OR $status = 'in doubt', "
-                "doubts = doubts + CASE WHEN $status = 'rejected' THEN 0 ELSE 1 END FROM settled AS s "
+                "doubts = CAST(s.doubts AS BIGINT) "
+                "FROM settled AS s "
                 f"WHERE {of_part} AND activation.ledger.membership_number = s.membership_number",
                 **names,
                 status=status,

@@ -51,7 +51,6 @@ def chart(workbook: Workbook, campaign: str = "") -> Shown:
 def changes(workbook: Workbook) -> Shown:
     """How each planned activation differs from the last one: who joins, who leaves."""
     rows = workbook.query("activation.fact_change", order_by="campaign, destination")
-    rows["before"] += rows["has_left"]
     return show.table(
         rows,
         campaign="Campaign",

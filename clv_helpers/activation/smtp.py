@@ -9,6 +9,7 @@ import re
 import smtplib
 import ssl
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from email.message import EmailMessage
@@ -217,21 +218,21 @@ class Journal:
             if what == "begun":
                 os.fsync(stream.fileno())
 
-    def last(self) -> dict[str, tuple[str, str]]:
-        """The last line about each member: member → what, reason."""
-        found = {}
+    def outcome(self) -> Outcome:
+        """What the lines say: the last about each member, and how often one was begun without an end."""
+        last: dict[str, tuple[str, str]] = {}
+        begun: Counter[str] = Counter()
         for line in self.file.read_text("utf-8").splitlines():
             what, member, reason = json.loads(line)
-            found[member] = (what, reason)
-        return found
-
-    def outcome(self) -> Outcome:
-        """What the lines say."""
-        last = self.last()
+            if what == "begun":
+                begun[member] += 1
+            elif last.get(member, ("", ""))[0] == "begun":
+                begun[member] -= 1
+            last[member] = (what, reason)
         return Outcome(
             delivered=[member for member, (what, _) in last.items() if what == "sent"],
             rejected={member: reason for member, (what, reason) in last.items() if what == "refused"},
-            in_doubt=[member for member, (what, _) in last.items() if what == "begun"],
+            in_doubt={member: begun[member] for member, (what, _) in last.items() if what == "begun"},
         )
 
 
