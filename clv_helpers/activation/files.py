@@ -20,7 +20,7 @@ from sqlglot import exp
 from clv_helpers.activation.destination import Destination, Outcome, Part, Run
 from clv_helpers.activation.stores import Store, open_store
 from clv_helpers.destinations import STATUS_FIELD, DestinationError, DestinationParams
-from clv_helpers.engines.dialect import column, literal
+from clv_helpers.engines.dialect import column, is_in, literal
 from clv_helpers.engines.session import Session
 from clv_helpers.validation import Strict
 
@@ -28,7 +28,7 @@ NAME_FIELDS = ("campaign", "audience", "destination", "as_of", "date", "time", "
 LONGEST_NAME = 255
 CHUNK = 1 << 20
 # What a spreadsheet takes for a formula, and what begins like one but is a number or a phone.
-FORMULA = r"^[=+\-@\t\r]"
+FORMULA = "=+-@\t\r"
 NUMBER_OR_PHONE = r"^(-[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?|\+[0-9][0-9 ()./-]*)$"
 
 
@@ -244,10 +244,11 @@ class Files(Destination):
 
 def _neutralized(value: exp.Expression) -> exp.Expression:
     """A text that a spreadsheet would run, behind an apostrophe; numbers and phones as they are."""
-    runs = exp.RegexpLike(this=value.copy(), expression=literal(FORMULA))
+    first = exp.func("LEFT", value.copy(), literal(1))
     harmless = exp.RegexpLike(this=value.copy(), expression=literal(NUMBER_OR_PHONE))
     quoted = exp.func("CONCAT", literal("'"), value.copy())
-    return exp.Case().when(exp.and_(runs, exp.not_(harmless)), quoted).else_(value)
+    runs = exp.Case().when(harmless, value.copy()).else_(quoted)  # within, so that few rows are matched
+    return exp.Case().when(is_in(first, list(FORMULA)), runs).else_(value)
 
 
 def _emptied(value: exp.Expression, csv: CsvOptions) -> exp.Expression:
