@@ -27,23 +27,28 @@ def waterfall(workbook: Workbook) -> Shown:
     """From everyone in the audience to those who are sent, for each planned activation: a column each."""
     rows = workbook.query("activation.fact_waterfall", order_by="step_order")
     rows["activation"] = rows["campaign"] + " → " + rows["destination"]
-    wide = rows.pivot(index=["step_order", "step"], columns="activation", values="members").reset_index()
+    wide = rows.pivot(index=["step_order", "step"], columns="activation", values="members")
+    wide = wide.reset_index().rename_axis(columns=None)
     return show.table(wide, step="Step", **{name: f"{name}|,.0f" for name in wide.columns[2:]})
 
 
 def chart(workbook: Workbook, campaign: str = "") -> Shown:
     """The waterfall of a campaign as a chart; of the first planned activation where none is named."""
     first = _first(workbook, campaign)
+    names = {"campaign": first.campaign, "destination": first.destination}
+    matched = workbook.query("activation.fact_waterfall", step="matched", **names)["members"].iloc[0]
     widget = Widget(
         title="{members} members are sent the campaign " + first.campaign,
         title_from={"step": "sent"},
-        subtitle="From the audience to those who may be written to",
+        subtitle=f"Of {show.compact(matched)} in the audience {first.audience}, who stays behind at each step",
         table="activation.fact_waterfall",
-        filters={"campaign": first.campaign, "destination": first.destination},
+        filters=names,
         mark="bar",
-        x=Channel(column="members", title="Members", format=",.0f"),
+        x=Channel(column="high", title="Members", format=",.0f"),
+        x2="low",
         y=Channel(column="step", title="", sort="step_order"),
         highlight={"step": "sent"},
+        tooltip=[Channel(column="step"), Channel(column="members", format=",.0f")],
     )
     return draw(workbook, widget)
 
