@@ -10,8 +10,11 @@ import pytest
 from activations import changed, plan, sent, steps
 
 from clv_helpers import activation, lake
+from clv_helpers.engines.dialect import bind, parse
 from clv_helpers.validation import ParamsError
 from clv_helpers.workbook import StageSkipped, Workbook
+
+EMAIL = {"from": "email", "identity": "Email"}
 
 
 def may_receive(workbook: Workbook) -> set[str]:
@@ -134,6 +137,41 @@ def test_the_latest_purchase_decides_between_duplicates(workbook: Workbook) -> N
     winner = people[people["outcome"] == "sent"]
     assert len(winner) == 1
     assert winner["last_purchase_on"].iloc[0] == people["last_purchase_on"].max()
+
+
+def test_an_identity_may_occur_once(workbook: Workbook) -> None:
+    with workbook.engine.write() as session:
+        session.run("UPDATE profile.attribute SET email = 'one@example.com'")
+    with_identity = {"sources.members.columns": {"membership_number": "membership_number", "email": EMAIL}}
+    options = {**with_identity, "destinations.email_team.deduplicate": {"identity": "Email"}}
+    activation.decide(changed(workbook, **options))
+    assert len(sent(workbook)) == 1
+
+
+def test_the_latest_qualification_decides_between_duplicates(workbook: Workbook) -> None:
+    activation.decide(workbook)
+    latest = max(sent(workbook))
+    with workbook.engine.write() as session:
+        session.run("UPDATE profile.attribute SET email = 'one@example.com'")
+        members = parse(
+            "SELECT *, CASE WHEN membership_number = $latest THEN CAST('2024-12-01' AS TIMESTAMP) "
+            "ELSE CAST('2024-11-01' AS TIMESTAMP) END AS last_qualified_at FROM audiences.membership"
+        )
+        session.create_table("audiences.membership", bind(members, {"latest": latest}))
+    activation.decide(changed(workbook, **{"destinations.email_team.deduplicate": {"attributes": ["email"]}}))
+    assert sent(workbook) == {latest}
+
+
+def test_what_was_handed_over_counts_before_its_events_come_back(workbook: Workbook) -> None:
+    cap = {"messages": 1, "days": 30}
+    both = [plan(campaign="first"), plan(campaign="second", frequency_cap=cap)]
+    workbook = changed(workbook, activations=both)
+    activation.activate(workbook, workbook.params.activations[0])
+    activation.decide(workbook)
+    decisions = workbook.query("activation.decision", campaign="second")
+    got = set(workbook.query("activation.ledger", campaign="first", status="delivered")["membership_number"])
+    assert got and got <= set(decisions[decisions["outcome"] == "capped"]["membership_number"])
+    assert set(decisions["outcome"]) <= {"no consent", "suppressed", "bounced", "capped"}
 
 
 def test_frequency_cap_counts_messages_of_other_campaigns(workbook: Workbook) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -63,12 +64,16 @@ class Receiver(BaseHTTPRequestHandler):
     """Takes lists of people by their key, once."""
 
     lists: dict[str, list[dict[str, Any]]] = {}
+    lake: Path | None = None
 
     def do_GET(self) -> None:
         self._answer({})
 
     def do_POST(self) -> None:
         people = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if not self.lists:  # another process can write to the lake while we are being talked to
+            code = "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('CREATE SCHEMA others')"
+            subprocess.run([sys.executable, "-c", code, str(self.lake)], check=True)
         self.lists.setdefault(self.headers["Idempotency-Key"], people)
         self._answer({"rejected": {each["_member"]: "not liked" for each in people if each["id"].endswith("7")}})
 
@@ -110,6 +115,7 @@ def test_the_plug_in_of_the_page_works(
 ) -> None:
     assert len(block("python").splitlines()) <= 60
     monkeypatch.setenv("TOKEN", "secret")
+    monkeypatch.setattr(Receiver, "lake", workbook.engine.lake)
     everyone_in(workbook)
     params = {"type": "webhook", "url": receiver, "token_variable": "TOKEN", "columns": {"membership_number": "id"}}
     options = {"destinations.email_team": params}

@@ -146,6 +146,24 @@ def test_a_server_that_stays_down_is_said_and_the_run_goes_on_later(workbook: Wo
     assert set(account.contacts) == set(wanted(workbook))
 
 
+def test_who_loses_consent_before_a_run_goes_on_is_withdrawn(workbook: Workbook, account: Account) -> None:
+    account.misbehaves = ["503"] * 2
+    options = {NAME: contacts(account, attempts=2)}
+    with pytest.raises(DestinationError):
+        activated(workbook, **options)
+    person = min(workbook.query("activation.decision", outcome="sent")["membership_number"])
+    with workbook.engine.write() as session:
+        email = session.scalar("SELECT email FROM profile.member WHERE membership_number = $m", m=person)
+        session.run("UPDATE profile.attribute SET email_consent = FALSE WHERE membership_number = $m", m=person)
+        session.run("UPDATE profile.attribute SET first_name = 'Newer' WHERE membership_number <> $m", m=person)
+    done = activated(workbook, **options)
+    assert done["withdrawn"] == 1
+    assert email not in account.contacts
+    assert account.contacts == wanted(workbook)
+    assert {contact["C_FirstName"] for contact in account.contacts.values()} == {"Newer"}
+    assert activated(workbook, **options)["outcome"] == "nothing new"
+
+
 def test_a_failed_sync_is_said_with_its_log(workbook: Workbook, account: Account) -> None:
     account.misbehaves = ["error"]
     with pytest.raises(DestinationError, match=r"the sync failed: There was an error\."):
