@@ -13,7 +13,7 @@ from activations import checked_files
 from sqlglot import exp
 
 from clv_helpers import activation, audiences, lake
-from clv_helpers.activation import ledger
+from clv_helpers.activation import mapping
 from clv_helpers.activation.destination import Part, Run, open_destination
 from clv_helpers.engines.dialect import column
 from clv_helpers.workbook import Workbook
@@ -65,7 +65,7 @@ def export_only(workbook: Workbook, run_id: str, folder: Path) -> tuple[float, f
         session.run("UPDATE activation.ledger SET status = 'intended' WHERE run_id = $run_id", run_id=run_id)
         row = session.rows("SELECT * FROM activation.run WHERE run_id = $run_id", run_id=run_id)[0]
     run = Run(**{name: row[name] for name in Run.__dataclass_fields__})
-    part, people = Part(run, 1, folder / "spool.part"), ledger.people(run, 1, destination.params)
+    part, people = Part(run, 1, folder / "spool.part"), mapping.people(run, 1, destination.params)
     with workbook.engine.write() as session:
         headers = map(column, destination.params.columns.values())
         bare = exp.select(*headers).from_(people.subquery("people"))

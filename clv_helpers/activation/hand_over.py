@@ -10,6 +10,7 @@ from clv_helpers.activation import ledger
 from clv_helpers.activation.decision import decide_within, needs_a_plan
 from clv_helpers.activation.destination import Destination, Outcome, Part, Run, open_destination
 from clv_helpers.activation.guards import check_size, only_one
+from clv_helpers.activation.mapping import people
 from clv_helpers.destinations import Activation, DestinationError
 from clv_helpers.validation import ParamsError, Problem
 from clv_helpers.workbook import Workbook
@@ -89,7 +90,7 @@ def _hand_over_parts(workbook: Workbook, destination: Destination, run: Run, spo
     for number in numbers:
         part = Part(run, number, spools / f"{number}.part")
         with workbook.engine.write() as session:
-            destination.prepare(session, ledger.people(run, number, destination.params), part)
+            destination.prepare(session, people(run, number, destination.params), part)
         try:
             outcome = destination.deliver(part)
         except DestinationError:

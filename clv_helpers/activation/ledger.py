@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlglot import exp
 
-from clv_helpers.activation.destination import MEMBER, OPERATION, Destination, Outcome, Part, Run
-from clv_helpers.destinations import STATUS_FIELD, Activation, DestinationParams
-from clv_helpers.engines.dialect import bind, joined, literal, parse, table
+from clv_helpers.activation.destination import Destination, Outcome, Part, Run
+from clv_helpers.activation.mapping import row_hash
+from clv_helpers.destinations import Activation, DestinationParams
+from clv_helpers.engines.dialect import bind, parse, table
 from clv_helpers.engines.session import Session
 
 # `delivered_hash` is of the row that the destination last got; `present`: it has the member by the last activation.
@@ -233,46 +234,6 @@ def open_parts(session: Session, run: Run) -> list[int]:
     """The numbers of a run's parts of which something is still to be handed over."""
     query = "SELECT DISTINCT part FROM activation.ledger WHERE run_id = $run_id AND status = 'intended' ORDER BY part"
     return [row["part"] for row in session.rows(query, run_id=run.run_id)]
-
-
-def people(run: Run, number: int, params: DestinationParams) -> exp.Select:
-    """The rows of a part as the destination gets them, by membership number, with `_member` and `_operation`."""
-    from_ledger = {"run_id": run.run_id, "part": number, "status": "intended"}
-    where = [exp.EQ(this=exp.column(key, table="l"), expression=literal(value)) for key, value in from_ledger.items()]
-    extra = [
-        exp.column("membership_number", table="l").as_(MEMBER),
-        exp.column("operation", table="l").as_(OPERATION),
-    ]
-    return (
-        exp.select(*(value.as_(header, quoted=True) for header, value in _mapped(params).items()), *extra)
-        .from_(table("activation.ledger").as_("l"))
-        .join(table("profile.member").as_("p"), on="p.membership_number = l.membership_number", join_type="left")
-        .where(*where)
-        .order_by(exp.column("membership_number", table="l"))
-    )
-
-
-def _mapped(params: DestinationParams) -> dict[str, exp.Expression]:
-    left = exp.EQ(this=exp.column("operation", table="l"), expression=literal("leave"))
-    special = {
-        STATUS_FIELD: exp.Case().when(left, literal("expired")).else_(literal("active")),
-        "membership_number": exp.column("membership_number", table="l"),  # even of one who is no longer known
-    }
-    return {
-        header: special.get(field, exp.column(field, table="p", quoted=True))
-        for field, header in params.columns.items()
-    }
-
-
-def row_hash(params: DestinationParams) -> exp.Expression:
-    """The hash of a mapped row of profile.member AS p: its values, and the headers under which they go."""
-    values = [
-        exp.func("COALESCE", exp.cast(exp.column(field, table="p", quoted=True), "VARCHAR"), literal("\x1e"))
-        for field in params.columns
-        if field != STATUS_FIELD
-    ]
-    parts = [literal(",".join(params.columns.values())), *values]
-    return exp.func("MD5", joined(parts))
 
 
 def settle(session: Session, part: Part, outcome: Outcome, keep_doubts: bool) -> None:
