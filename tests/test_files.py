@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from clv_helpers import activation
 from clv_helpers.activation.destination import open_destination
 from clv_helpers.destinations import DestinationError
 from clv_helpers.workbook import Workbook
+from conftest import absent
 
 FILES = "destinations.email_team"
 NASTY = [
@@ -154,6 +156,8 @@ def test_formats_hold_the_same_people(workbook: Workbook, form: str, packed: boo
 
 
 def test_pgp_encrypts_to_a_public_key(workbook: Workbook, tmp_path: Path) -> None:
+    if not shutil.which("gpg"):
+        absent("gpg is not installed (Debian: apt-get install gnupg)")
     home = tmp_path / "receiver"
     home.mkdir(mode=0o700)
     gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]

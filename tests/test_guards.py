@@ -41,6 +41,8 @@ def test_many_leaving_stop_unless_accepted(workbook: Workbook) -> None:
     said = r"is stopped: \d+ of \d+ members \(\d\d%\) leave; guards\.max_leaving_share is 50%.*--accept-change"
     with pytest.raises(ActivationStopped, match=said):
         activated(workbook)
+    activation.decide(workbook)
+    assert "(8" in activation.dry_run(workbook, workbook.params.activations[0])["stops"]
     ledger = workbook.query("activation.ledger")
     assert len(ledger) == ledger["present"].sum() == first["delivered"]
     done = activation.activate(workbook, workbook.params.activations[0], accept_change=True)

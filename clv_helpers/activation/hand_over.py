@@ -9,7 +9,7 @@ from typing import Any
 from clv_helpers.activation import ledger
 from clv_helpers.activation.decision import decide_within, needs_a_plan
 from clv_helpers.activation.destination import Destination, Outcome, Part, Run, open_destination
-from clv_helpers.activation.guards import check_size, only_one
+from clv_helpers.activation.guards import ActivationStopped, check_size, only_one
 from clv_helpers.activation.mapping import people
 from clv_helpers.destinations import Activation, DestinationError
 from clv_helpers.validation import ParamsError, Problem
@@ -34,11 +34,24 @@ def activate_planned(workbook: Workbook) -> list[dict[str, Any]]:
 
 
 def dry_run(workbook: Workbook, activation: Activation) -> dict[str, Any]:
-    """What an activation would do, as it was last decided; nothing is written."""
+    """What an activation would do, as it was last decided; nothing is written. `stops`: what a guard would say."""
     names = {"campaign": activation.campaign, "destination": activation.destination}
-    change = workbook.query("activation.fact_change", **names).iloc[0]
+    to_send = int(workbook.query("activation.fact_change", **names)["now"].iloc[0])
+    stops = ""
+    try:
+        with workbook.engine.read() as session:
+            check_size(session, activation)
+    except ActivationStopped as error:
+        stops = str(error)
     counts = {"delivered": 0, "rejected": 0, "in doubt": 0}
-    return {**names, "audience": activation.audience, "outcome": "dry run", "to_send": int(change["now"]), **counts}
+    return {
+        **names,
+        "audience": activation.audience,
+        "outcome": "dry run",
+        "to_send": to_send,
+        "stops": stops,
+        **counts,
+    }
 
 
 def activate(workbook: Workbook, activation: Activation, accept_change: bool = False) -> dict[str, Any]:

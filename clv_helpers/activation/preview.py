@@ -107,11 +107,11 @@ def mask(field: str, value: Any) -> str:
 
 def control(workbook: Workbook) -> Shown:
     """For each campaign with a control group: its size, and the smallest effect that it can show."""
-    sentences = []
-    arms = workbook.query("activation.arm")
+    sentences, query = [], "SELECT campaign, arm, COUNT(*) AS members FROM activation.arm GROUP BY campaign, arm"
+    with workbook.engine.read() as session:
+        sizes = {(row["campaign"], row["arm"]): row["members"] for row in session.rows(query)}
     for campaign, group in _controls(workbook).items():
-        sizes = arms[arms["campaign"] == campaign]["arm"].value_counts()
-        treated, kept = int(sizes.get("treated", 0)), int(sizes.get("control", 0))
+        treated, kept = (sizes.get((campaign, arm), 0) for arm in ("treated", "control"))
         sentences.append(_in_words(campaign, treated, kept, group.expected_rate))
     if not sentences:
         return show.note(
@@ -164,7 +164,7 @@ def detectable_effect(treated: int, control: int, rate: float) -> float | None:
 
 
 def done(rows: list[dict[str, Any]]) -> Shown:
-    """What `activate_planned` did, a row per planned activation; below it, why members were rejected."""
+    """What `activate_planned` did, a row per planned activation; below it, what stops one, and why members were rejected."""
     for row in rows:
         row["shown_files"] = ", ".join(file["name"] for file in row.get("files", [])) or show.MISSING
     shown = show.table(
@@ -179,6 +179,8 @@ def done(rows: list[dict[str, Any]]) -> Shown:
         shown_files="Files",
     )
     reasons = [reason for row in rows for reason in row.get("reasons", [])]
+    notes = "".join(show.note(row["stops"]).bundle["text/html"] for row in rows if row.get("stops"))
+    shown.bundle["text/html"] += notes
     if not reasons:
         return shown
     listed = show.table(reasons, reason="Rejected because", members="Members|,.0f")

@@ -84,6 +84,8 @@ def _print(rows: list[dict[str, Any]]) -> None:
         for step, members in row["waterfall"].items():
             print(f"  {step:<18} {members:>12,}")
         print(f"  {'since last time':<18} {row['joined']:>+12,} joined, {-row['left']:,} left")
+        if row.get("stops"):
+            print(f"  {row['stops']}")
         for key in ("delivered", "rejected", "in doubt", "withdrawn"):
             if row.get(key):
                 print(f"  {key:<18} {row[key]:>12,}")
