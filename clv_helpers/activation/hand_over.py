@@ -43,15 +43,8 @@ def dry_run(workbook: Workbook, activation: Activation) -> dict[str, Any]:
             check_size(session, activation)
     except ActivationStopped as error:
         stops = str(error)
-    counts = {"delivered": 0, "rejected": 0, "in doubt": 0}
-    return {
-        **names,
-        "audience": activation.audience,
-        "outcome": "dry run",
-        "to_send": to_send,
-        "stops": stops,
-        **counts,
-    }
+    counts = {"to_send": to_send, "delivered": 0, "rejected": 0, "in doubt": 0}
+    return {**names, "audience": activation.audience, "outcome": "dry run", "stops": stops, **counts}
 
 
 def activate(workbook: Workbook, activation: Activation, accept_change: bool = False) -> dict[str, Any]:

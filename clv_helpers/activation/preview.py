@@ -164,7 +164,7 @@ def detectable_effect(treated: int, control: int, rate: float) -> float | None:
 
 
 def done(rows: list[dict[str, Any]]) -> Shown:
-    """What `activate_planned` did, a row per planned activation; below it, what stops one, and why members were rejected."""
+    """What `activate_planned` did, a row per activation; below it, what stops one, and why members were rejected."""
     for row in rows:
         row["shown_files"] = ", ".join(file["name"] for file in row.get("files", [])) or show.MISSING
     shown = show.table(

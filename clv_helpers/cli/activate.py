@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from clv_helpers.cli.options import AsOf, Json, Params, Set, app, as_text, parse_changes
+from clv_helpers.cli.options import Json, Params, Set, app, as_text, parse_changes
 from clv_helpers.errors import UserError
 from clv_helpers.workbook import Workbook
 
@@ -44,14 +44,13 @@ def activate(
     name: Annotated[str, typer.Argument(help="the campaign, as the params name it under activations")],
     confirm: Annotated[bool, typer.Option("--confirm", help="hand the audience over; without it, a dry run")] = False,
     accept_change: Annotated[bool, typer.Option("--accept-change", help="whatever the guards say")] = False,
-    as_of: AsOf = "",
     changes: Set = [],  # noqa: B006 (typer copies it)
     as_json: Json = False,
 ) -> None:
     """Show who would be sent a campaign, step by step; with --confirm, hand them over."""
     from clv_helpers import activation
 
-    workbook = Workbook.open(params, as_of, parse_changes(params, changes))
+    workbook = Workbook.open(params, overrides=parse_changes(params, changes))
     plan = activation.planned(workbook, name)
     activation.decide(workbook)
     done = []
