@@ -29,7 +29,7 @@ class Deduplication(Strict):
     @model_validator(mode="after")
     def _one_of_them(self) -> Deduplication:
         if bool(self.attributes) == bool(self.identity):
-            raise ValueError("deduplicate is given with none or both of its keys; allowed: attributes, or identity")
+            raise ValueError("attributes is given beside identity, or neither is given; allowed: one of the two")
         return self
 
 
@@ -75,8 +75,9 @@ def _by_type(raw: Any) -> Any:
     """The params of a destination as the model that its type brings."""
     if isinstance(raw, DestinationParams):
         return raw
-    known = destination_types()
-    kind = raw.get("type", "files") if isinstance(raw, dict) else None
+    if not isinstance(raw, dict):
+        raise ValueError("a mapping with type and columns")
+    known, kind = destination_types(), raw.get("type", "files")
     if kind not in known:
         raise ValueError(f"type is {kind!r}; allowed: {', '.join(sorted(known))}")
     return known[kind].load().Params.model_validate(raw)

@@ -47,6 +47,19 @@ def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
             "activations: [{audience: a, destination: nowhere, campaign: c}]\n",
             "activations[0].destination is 'nowhere'; allowed: none is declared",
         ),
+        ("destinations: {d: 5}\n", "destinations.d is 5; allowed: a mapping with type and columns"),
+        (
+            "destinations: {d: {columns: {membership_number: id}, csv: {delimeter: ';'}}}\n",
+            "destinations.d.csv.delimeter is not a key; allowed: did you mean delimiter?",
+        ),
+        (
+            "destinations: {d: {columns: {membership_number: id}, deduplicate: {}}}\n",
+            "destinations.d.deduplicate.attributes is given beside identity, or neither is given; allowed: one of",
+        ),
+        (
+            "destinations: {d: {columns: {membership_number: id}, format: parquet, gzip: true}}\n",
+            "destinations.d.gzip is true; allowed: false for parquet",
+        ),
         (
             "destinations: {d: {type: fax, columns: {membership_number: id}}}\n",
             "destinations.d.type is 'fax'; allowed: eloqua, files, smtp",
