@@ -60,6 +60,8 @@ def activate(workbook: Workbook, activation: Activation, accept_change: bool = F
     with only_one(folder, activation.destination):
         run, goes_on = _begin(workbook, destination, accept_change)
         if run is None:
+            with workbook.engine.write(publish=True):
+                pass  # what was written may not have been published, if its process was killed just then
             return {**dry_run(workbook, activation), "outcome": "nothing new", "files": []}
         spools = folder / run.run_id
         _hand_over_parts(workbook, destination, run, spools, goes_on)
