@@ -68,7 +68,7 @@ def export_only(workbook: Workbook, run_id: str, folder: Path) -> tuple[float, f
     part, people = Part(run, 1, folder / "spool.part"), mapping.people(run, 1, destination.params)
     with workbook.engine.write() as session:
         headers = map(column, destination.params.columns.values())
-        bare = exp.select(*headers).from_(people.subquery("people"))
+        bare = exp.select(*headers).from_(people.subquery("people")).order_by("_member")
         started = time.perf_counter()
         session.copy_to(bare, folder / "bare.csv", format="csv", header=True)
         same_query = time.perf_counter() - started

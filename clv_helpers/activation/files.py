@@ -17,7 +17,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 from sqlglot import exp
 
-from clv_helpers.activation.destination import Destination, Outcome, Part, Run
+from clv_helpers.activation.destination import MEMBER, Destination, Outcome, Part, Run
 from clv_helpers.activation.stores import Store, open_store
 from clv_helpers.destinations import STATUS_FIELD, DestinationError, DestinationParams
 from clv_helpers.engines.dialect import column, is_in, literal
@@ -170,7 +170,7 @@ class Files(Destination):
         """The mapped columns; in a CSV with texts that no spreadsheet runs, and with the text for an empty value."""
         columns = list(self.params.columns.values())
         if self.params.format != "csv":
-            return exp.select(*map(column, columns)).from_(people.subquery("people"))
+            return _in_order(exp.select(*map(column, columns)), people)
         csv, chosen, kinds = self.params.csv, [], session.columns(people.subquery("people"))
         for header in columns:
             value: exp.Expression = column(header)
@@ -178,7 +178,7 @@ class Files(Destination):
                 value = _neutralized(value) if csv.neutralize_formulas else value
                 value = _emptied(value, csv)
             chosen.append(value.as_(header, quoted=True))
-        return exp.select(*chosen).from_(people.subquery("people"))
+        return _in_order(exp.select(*chosen), people)
 
     def _copy_options(self) -> dict[str, Any]:
         if self.params.format == "parquet":
@@ -240,6 +240,11 @@ class Files(Destination):
         if not key.is_file():
             raise DestinationError(f"{self.name}: pgp_key is {key}, and there is no such file")
         return key
+
+
+def _in_order(chosen: exp.Select, people: exp.Select) -> exp.Select:
+    """By member, so that the same rows are the same bytes; the order of a subquery would not hold."""
+    return chosen.from_(people.subquery("people")).order_by(column(MEMBER))
 
 
 def _neutralized(value: exp.Expression) -> exp.Expression:
