@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
+import httpx
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 from cryptography import x509
@@ -89,12 +90,13 @@ def sftp_server(folder: Path) -> Iterator[SftpServer]:
 
 @contextlib.contextmanager
 def s3_server() -> Iterator[str]:
-    """moto's S3 server with an empty bucket named `exports`; gives its address."""
+    """moto's S3 server, with nothing in it; gives its address."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    httpx.post(f"http://{host}:{port}/moto-api/reset")  # what it holds is of the process, and outlives a server
     yield f"http://{host}:{port}"
     server.stop()
 
