@@ -69,8 +69,10 @@ class Widget(Strict):
     filters: dict[str, Scalar | list[Scalar]] = {}
     mark: Literal["bar", "line", "area", "point", "heatmap"]
     x: Channel
+    x2: str | None = None  # where a bar begins, in the place of 0
     y: Channel
     color: Channel | None = None
+    tooltip: list[Channel] = []  # none: what is on the axes and in the colour
     highlight: dict[str, Scalar] = {}
     width: Literal["half", "full"] = "half"
 
@@ -110,7 +112,8 @@ def read_rows(workbook: Workbook, widget: Widget, filters: dict[str, Any]) -> pd
         if not session.has_table(widget.table):
             raise ChartError(f"widget {widget.title!r}: there is no table {widget.table}")
         known = session.columns(table(widget.table))
-        named = [field.column for field in widget.fields] + list(widget.filters) + list(widget.highlight)
+        named = [field.column for field in [*widget.fields, *widget.tooltip]]
+        named += [*widget.filters, *widget.highlight, *([widget.x2] if widget.x2 else [])]
         for name in named:
             if name not in known:
                 raise ChartError(
@@ -186,7 +189,7 @@ def _mark(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
     alt = _altair()
     chart = alt.Chart(_vega_rows(rows, widget))
     x, y = _encode(alt.X, widget.x, rows), _encode(alt.Y, widget.y, rows)
-    tooltip = [_tooltip(field, rows) for field in widget.fields]
+    tooltip = [_tooltip(field, rows) for field in widget.tooltip or widget.fields]
     color = _color(widget, rows)
     match widget.mark:
         case "bar":
@@ -199,7 +202,10 @@ def _mark(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
             marked = chart.mark_point(filled=True, size=80)
         case "heatmap":
             marked = chart.mark_rect(stroke="white", strokeWidth=2)
-    return marked.encode(x=x, y=y, tooltip=tooltip, **({"color": color} if color is not None else {}))
+    more = {"color": color} if color is not None else {}
+    if widget.x2:
+        more["x2"] = alt.X2(field=widget.x2)
+    return marked.encode(x=x, y=y, tooltip=tooltip, **more)
 
 
 @functools.cache
@@ -288,7 +294,7 @@ def _kind(rows: pd.DataFrame, field: Channel) -> str:
 
 def _vega_rows(rows: pd.DataFrame, widget: Widget) -> pd.DataFrame:
     """Only the columns that the chart shows leave Python."""
-    names = [field.column for field in widget.fields]
+    names = [field.column for field in [*widget.fields, *widget.tooltip]] + ([widget.x2] if widget.x2 else [])
     sorts = [f.sort.lstrip("-") for f in widget.fields if isinstance(f.sort, str) and f.sort.lstrip("-") in rows]
     return rows[list(dict.fromkeys(names + sorts + list(widget.highlight)))]
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from clv_helpers.contract import DATASETS, NUMERIC, PRIMARY_IDENTITY, PROFILE_MEASURES, ColumnContract, ColumnType
+from clv_helpers.destinations import Activation, AnyDestination, DestinationName, check_plan
 from clv_helpers.validation import ParamsError, Problem, Strict, read_yaml, validate
 
 LATEST = "latest"
@@ -116,25 +117,6 @@ class Simulation(Strict):
     seed: int = Field(default=2026, ge=0)
 
 
-class Destination(Strict):
-    """A folder that receives audiences as CSV files; `columns` maps profile field → header, in order."""
-
-    type: Literal["folder"] = "folder"
-    path: str = "${OUTPUTS}/exports"
-    columns: dict[str, str] = Field(min_length=1)
-    mandatory: list[str] = []
-    require_consent: bool = True
-
-
-class Activation(Strict):
-    """One audience sent to one destination for one campaign."""
-
-    audience: str
-    destination: str
-    campaign: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
-    activate: bool = False
-
-
 class Params(Strict):
     """A workbook: its data, what counts as value, and where audiences go."""
 
@@ -148,7 +130,7 @@ class Params(Strict):
     as_printed: bool = False
     trend_months: int = Field(default=24, ge=1, le=120)
     lifetime: Lifetime | None = None
-    destinations: dict[str, Destination] = {}
+    destinations: dict[DestinationName, AnyDestination] = {}
     activations: list[Activation] = []
 
     @model_validator(mode="after")
@@ -165,10 +147,7 @@ class Params(Strict):
                 raise ValueError(f"{key}.column is {column!r}; allowed: {', '.join(numbers) or 'no numeric column'}")
         if self.category and events.get(self.category) != "text":
             raise ValueError(f"category is {self.category!r}; allowed: a text column of loyalty_events")
-        for index, activation in enumerate(self.activations):
-            if activation.destination not in self.destinations:
-                known = ", ".join(self.destinations) or "none is declared"
-                raise ValueError(f"activations[{index}].destination is {activation.destination!r}; allowed: {known}")
+        check_plan(self.activations, self.destinations)
         return self
 
     def _check_columns(self, name: str) -> None:

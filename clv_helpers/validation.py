@@ -129,6 +129,8 @@ def _alternatives(annotation: Any) -> list[Any]:
         return _alternatives(typing.get_args(annotation)[0])
     if origin in (typing.Union, types.UnionType):
         return [a for inner in typing.get_args(annotation) for a in _alternatives(inner)]
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation, *annotation.__subclasses__()]  # a base may stand for what is made of it
     return [annotation]
 
 

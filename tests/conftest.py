@@ -79,6 +79,13 @@ def airline(tmp_path_factory: pytest.TempPathFactory) -> Workbook:
         yield workbook
 
 
+@pytest.fixture
+def workbook(airline: Workbook, outputs: Path) -> Workbook:
+    """The small airline in a folder of this test's own, for tests that write."""
+    shutil.copytree(airline.engine.lake.parent, outputs / "airline")
+    return Workbook(airline.file, airline.params)
+
+
 @pytest.fixture(scope="session")
 def cdnow(tmp_path_factory: pytest.TempPathFactory, cdnow_folder: Path) -> Workbook:
     """CDNOW with all its tables; tests only read it."""

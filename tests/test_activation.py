@@ -1,32 +1,19 @@
-"""Only those leave who may be written to, and the waterfall says why the others stay."""
+"""Only those leave who may be written to; the waterfall says why the others stay, and sums exactly."""
 
 from __future__ import annotations
 
 import csv
-import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from activations import changed, plan, sent, steps
 
-from clv_helpers import activation
+from clv_helpers import activation, lake
 from clv_helpers.validation import ParamsError
 from clv_helpers.workbook import StageSkipped, Workbook
 
-
-@pytest.fixture
-def workbook(airline: Workbook, outputs: Path) -> Workbook:
-    """The small airline in a folder of this test's own, as activation writes."""
-    with pytest.MonkeyPatch.context():
-        copy = Workbook(airline.file, airline.params)
-    outputs.mkdir()
-    shutil.copytree(airline.engine.lake.parent, copy.folder)
-    return copy
-
-
-def changed(workbook: Workbook, **overrides: object) -> Workbook:
-    from conftest import SMALL
-
-    return Workbook.open(workbook.file, overrides={**SMALL, **overrides})
+EMAIL = {"from": "email", "identity": "Email"}
 
 
 def may_receive(workbook: Workbook) -> set[str]:
@@ -41,67 +28,193 @@ def may_receive(workbook: Workbook) -> set[str]:
     return set(members[members["email_consent"]]["membership_number"]) - set(gone)
 
 
+def decided(workbook: Workbook) -> pd.DataFrame:
+    """The decision, beside the profile as it is in the lake."""
+    with workbook.engine.write() as session:
+        members = session.frame(
+            "SELECT * EXCLUDE (decile) FROM activation.decision JOIN profile.member USING (membership_number)"
+        )
+    return members
+
+
 def test_file_holds_exactly_those_who_may_receive(workbook: Workbook) -> None:
     activation.decide(workbook)
-    result = activation.export(workbook)[0]
-    file = workbook.folder / "exports" / result["file"]
+    result = activation.activate(workbook, workbook.params.activations[0])
+    file = workbook.folder / "exports" / result["files"][0]["name"]
     with file.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     audience = workbook.query("audiences.membership", audience="best_now_quiet")["membership_number"]
-    expected = set(audience) & may_receive(workbook)
+    control = workbook.query("activation.assignment", arm="control")["membership_number"]
+    expected = (set(audience) & may_receive(workbook)) - set(control)
     assert [row["loyalty_id"] for row in rows] == sorted(expected)
     assert 0 < len(expected) < len(audience)
     assert list(rows[0]) == ["loyalty_id", "email", "first_name", "status", "decile"]
     assert all("@" in row["email"] for row in rows)
-    ledger = workbook.query("activation.export").iloc[-1]
-    assert (ledger["members"], ledger["file"]) == (len(rows), file.name)
     assert not list(file.parent.glob(".*.part"))
 
 
 def test_waterfall_adds_up(workbook: Workbook) -> None:
     activation.decide(workbook)
-    steps = workbook.query("activation.fact_waterfall").set_index("step")["members"]
-    assert steps["matched"] == steps.drop("matched").sum()
-    assert steps["matched"] == len(workbook.query("audiences.membership", audience="best_now_quiet"))
-    assert steps["no consent"] > 0
+    members = steps(workbook)
+    assert members["matched"] == sum(count for step, count in members.items() if step != "matched")
+    assert members["matched"] == len(workbook.query("audiences.membership", audience="best_now_quiet"))
+    assert members["no consent"] > 0 and members["suppressed"] > 0 and members["control"] > 0
 
 
 def test_consent_that_is_not_known_is_no_consent(workbook: Workbook) -> None:
     with workbook.engine.write() as session:
         session.run("UPDATE profile.attribute SET email_consent = NULL")
     activation.decide(workbook)
-    steps = workbook.query("activation.fact_waterfall").set_index("step")["members"]
-    assert steps["sent"] == 0
-    assert steps["no consent"] == steps["matched"]
+    assert steps(workbook)["sent"] == 0
+    assert steps(workbook)["no consent"] == steps(workbook)["matched"]
+
+
+def test_an_unsubscription_counts_at_once_even_after_as_of(workbook: Workbook, tmp_path: Path) -> None:
+    workbook = changed(workbook, as_of="2024-11-01")
+    activation.decide(workbook)
+    person = min(sent(workbook))
+    file = tmp_path / "unsubscribed.csv"
+    file.write_text(
+        "event_id,message_id,campaign,membership_number,event_type,occurred_at\n"
+        f"late-1,m-late,newsletter,{person},unsubscribed,2024-12-15 10:00:00\n"
+    )
+    lake.ingest(workbook, "email_events", [file])
+    activation.decide(workbook)
+    assert person not in sent(workbook)
+    assert list(workbook.query("activation.decision", membership_number=person)["outcome"]) == ["suppressed"]
+
+
+def test_a_consent_withdrawn_in_a_new_batch_counts_at_once(workbook: Workbook, tmp_path: Path) -> None:
+    activation.decide(workbook)
+    person = min(sent(workbook))
+    file = tmp_path / "members.csv"
+    file.write_text(f"membership_number,email,email_consent\n{person},{person}@example.com,false\n")
+    lake.ingest(workbook, "members", [file])
+    activation.decide(workbook)
+    assert list(workbook.query("activation.decision", membership_number=person)["outcome"]) == ["no consent"]
 
 
 def test_missing_attribute_stays_behind(workbook: Workbook) -> None:
     with workbook.engine.write() as session:
         session.run("UPDATE profile.attribute SET email = '  '")
     activation.decide(workbook)
-    steps = workbook.query("activation.fact_waterfall").set_index("step")["members"]
-    assert steps["sent"] == 0
-    assert steps["missing attribute"] > 0
+    assert steps(workbook)["sent"] == 0
+    assert steps(workbook)["missing attribute"] > 0
+
+
+def test_of_duplicates_one_leaves(workbook: Workbook) -> None:
+    """Half of the members share an address with another; whoever lacks one is nobody's duplicate."""
+    with workbook.engine.write() as session:
+        session.run(
+            "UPDATE profile.attribute SET email = CASE "
+            "WHEN RIGHT(membership_number, 1) IN ('0', '1') THEN NULL "
+            "WHEN RIGHT(membership_number, 1) IN ('2', '3', '4') THEN 'Same@example.com ' "
+            "WHEN RIGHT(membership_number, 1) = '5' THEN 'same@example.com' ELSE email END"
+        )
+    for key in ({"attributes": ["email"]}, {"attributes": ["email", "region"]}):
+        workbook = changed(
+            workbook, **{"destinations.email_team.deduplicate": key, "destinations.email_team.mandatory": []}
+        )
+        activation.decide(workbook)
+        people = decided(workbook)
+        people = people[people["outcome"].isin(["sent", "duplicates"])]
+        people["key"] = people["email"].str.strip().str.lower()
+        with_key = people.dropna(subset=["key"])
+        groups = with_key.groupby(["key", *key["attributes"][1:]], dropna=False)["outcome"]
+        assert (groups.apply(lambda outcomes: (outcomes == "sent").sum()) == 1).all()
+        assert (people[people["key"].isna()]["outcome"] == "sent").all()
+        assert (people["outcome"] == "duplicates").sum() > 0
+
+
+def test_the_latest_purchase_decides_between_duplicates(workbook: Workbook) -> None:
+    with workbook.engine.write() as session:
+        session.run("UPDATE profile.attribute SET email = 'one@example.com'")
+    workbook = changed(workbook, **{"destinations.email_team.deduplicate": {"attributes": ["email"]}})
+    activation.decide(workbook)
+    people = decided(workbook)
+    people = people[people["outcome"].isin(["sent", "duplicates"])]
+    winner = people[people["outcome"] == "sent"]
+    assert len(winner) == 1
+    assert winner["last_purchase_on"].iloc[0] == people["last_purchase_on"].max()
+
+
+def test_an_identity_may_occur_once(workbook: Workbook) -> None:
+    with workbook.engine.write() as session:
+        session.run("UPDATE profile.attribute SET email = 'one@example.com'")
+    with_identity = {"sources.members.columns": {"membership_number": "membership_number", "email": EMAIL}}
+    options = {**with_identity, "destinations.email_team.deduplicate": {"identity": "Email"}}
+    activation.decide(changed(workbook, **options))
+    assert len(sent(workbook)) == 1
+
+
+def test_the_latest_qualification_decides_between_duplicates(workbook: Workbook) -> None:
+    activation.decide(workbook)
+    latest = max(sent(workbook))
+    with workbook.engine.write() as session:
+        session.run("UPDATE profile.attribute SET email = 'one@example.com'")
+        session.run("UPDATE audiences.spell SET last_qualified_at = last_qualified_at - INTERVAL 30 DAY")
+        session.run(
+            "UPDATE audiences.spell SET last_qualified_at = last_qualified_at + INTERVAL 1 DAY "
+            "WHERE membership_number = $latest",
+            latest=latest,
+        )
+    activation.decide(changed(workbook, **{"destinations.email_team.deduplicate": {"attributes": ["email"]}}))
+    assert sent(workbook) == {latest}
+
+
+def test_what_was_handed_over_counts_before_its_events_come_back(workbook: Workbook) -> None:
+    cap = {"messages": 1, "days": 30}
+    both = [plan(campaign="first"), plan(campaign="second", frequency_cap=cap)]
+    workbook = changed(workbook, activations=both)
+    activation.activate(workbook, workbook.params.activations[0])
+    activation.decide(workbook)
+    decisions = workbook.query("activation.decision", campaign="second")
+    got = set(workbook.query("activation.ledger", campaign="first", status="delivered")["membership_number"])
+    assert got and got <= set(decisions[decisions["outcome"] == "capped"]["membership_number"])
+    assert set(decisions["outcome"]) <= {"no consent", "suppressed", "bounced", "capped"}
+
+
+def test_frequency_cap_counts_messages_of_other_campaigns(workbook: Workbook) -> None:
+    """Against a count in pandas over the raw events."""
+    activation.decide(workbook)
+    passed = sent(workbook) | set(workbook.query("activation.decision", outcome="control")["membership_number"])
+    with workbook.engine.write() as session:
+        events = session.frame("SELECT * FROM lake.email_events")
+        as_of = pd.Timestamp(workbook.as_of(session))
+    first = events.groupby(["membership_number", "campaign", "message_id"])["occurred_at"].min().reset_index()
+    recent = first[(first["occurred_at"] >= as_of - pd.Timedelta(days=199)) & (first["campaign"] != "win-back")]
+    counts = recent.groupby("membership_number").size().reindex(sorted(passed), fill_value=0)
+    cap = {"messages": int(counts.median()) + 1, "days": 200}
+    expected = set(counts[counts >= cap["messages"]].index)
+    assert 0 < len(expected) < len(passed)
+    capping = changed(workbook, activations=[plan(frequency_cap=cap)])
+    activation.decide(capping)
+    assert set(capping.query("activation.decision", outcome="capped")["membership_number"]) == expected
 
 
 def test_dry_run_writes_nothing(workbook: Workbook) -> None:
-    plan = [{"audience": "best_now_quiet", "destination": "email_team", "campaign": "trial"}]
-    dry = changed(workbook, activations=plan)
+    dry = changed(workbook, activations=[plan(campaign="trial")])
     activation.decide(dry)
-    assert activation.export(dry)[0]["file"] == "dry run"
+    assert activation.activate_planned(dry)[0]["outcome"] == "dry run"
     assert not list(dry.folder.glob("exports/*trial*"))
+    for name in ("ledger", "run", "assignment"):
+        assert dry.query(f"activation.{name}").empty
 
 
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [
         (
-            {"activations": [{"audience": "nobody", "destination": "email_team", "campaign": "c"}]},
+            {"activations": [plan(audience="nobody")]},
             r"activations\[0\]\.audience is 'nobody'; allowed: best_now_quiet",
         ),
         (
             {"destinations.email_team.columns.shoe_size": "shoe"},
             r"destinations\.email_team is a column 'shoe_size'; allowed: membership_number",
+        ),
+        (
+            {"destinations.email_team.deduplicate": {"identity": "Passport"}},
+            r"deduplicate\.identity is 'Passport'; allowed: LoyaltyNumber",
         ),
     ],
 )
@@ -116,5 +229,14 @@ def test_nothing_planned_skips_the_stage(workbook: Workbook) -> None:
 
 
 def test_cdnow_sends_its_best_customers(cdnow: Workbook) -> None:
-    steps = cdnow.query("activation.fact_waterfall").set_index("step")["members"]
-    assert steps["sent"] == steps["matched"] == (cdnow.query("profile.member")["decile_lifetime"] <= 2).sum()
+    members = steps(cdnow)
+    assert members["sent"] == members["matched"] == (cdnow.query("profile.member")["decile_lifetime"] <= 2).sum()
+
+
+def test_example_rows_name_nobody(workbook: Workbook, tmp_path: Path) -> None:
+    activation.decide(workbook)
+    shown = activation.examples(workbook).bundle["text/html"]
+    members = workbook.query("profile.member")
+    for field in ("membership_number", "email"):
+        assert not any(str(value) in shown for value in members[field].dropna())
+    assert shown.count("<tr>") == 5

@@ -54,6 +54,54 @@ def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
             "activations: [{audience: a, destination: nowhere, campaign: c}]\n",
             "activations[0].destination is 'nowhere'; allowed: none is declared",
         ),
+        ("destinations: {d: 5}\n", "destinations.d is 5; allowed: a mapping with type and columns"),
+        (
+            "destinations: {d: {columns: {membership_number: id}, csv: {delimeter: ';'}}}\n",
+            "destinations.d.csv.delimeter is not a key; allowed: did you mean delimiter?",
+        ),
+        (
+            "destinations: {d: {columns: {membership_number: id}, deduplicate: {}}}\n",
+            "destinations.d.deduplicate.attributes is given beside identity, or neither is given; allowed: one of",
+        ),
+        (
+            "destinations: {d: {columns: {membership_number: id}, format: parquet, gzip: true}}\n",
+            "destinations.d.gzip is true; allowed: false for parquet",
+        ),
+        (
+            "destinations: {d: {type: fax, columns: {membership_number: id}}}\n",
+            "destinations.d.type is 'fax'; allowed: eloqua, files, smtp",
+        ),
+        (
+            "destinations: {d: {colums: {membership_number: id}}}\n",
+            "destinations.d.colums is not a key; allowed: did you mean columns?",
+        ),
+        (
+            "destinations: {d: {columns: {membership_number: id}, format: xml}}\n",
+            "destinations.d.format is 'xml'; allowed: 'csv', 'jsonl' or 'parquet'",
+        ),
+        (
+            "destinations: {d: {columns: {membership_number: id}, file_name: '{person}'}}\n",
+            "destinations.d.file_name is '{person}'; allowed: text with any of {campaign}, {audience}",
+        ),
+        (
+            "destinations: {d: {columns: {membership_number: id}, file_name: '../{campaign}'}}\n",
+            "destinations.d.file_name is '../{campaign}'; allowed: a name without folders",
+        ),
+        (
+            "destinations: {d: {columns: {membership_number: id}, mode: incremental, file_name: changes}}\n",
+            "destinations.d.file_name is 'changes'; allowed: one with {time}, {unix} or {run}",
+        ),
+        (
+            "destinations: {d: {columns: {membership_number: id}}}\n"
+            "activations: [{audience: a, destination: d, campaign: c}, {audience: b, destination: d, campaign: c}]\n",
+            "activations[1].campaign is 'c'; allowed: each campaign once per destination",
+        ),
+        (
+            "destinations: {d: {columns: {membership_number: id}}, e: {columns: {membership_number: id}}}\n"
+            "activations: [{audience: a, destination: d, campaign: c, control: {share: 0.1}}, "
+            "{audience: a, destination: e, campaign: c, control: {share: 0.2}}]\n",
+            "activations[1].control.share is 0.2; allowed: 0.1, as for the campaign's other destination",
+        ),
     ],
 )
 def test_wrong_value_is_named_with_its_place(tmp_path: Path, extra: str, says: str) -> None:

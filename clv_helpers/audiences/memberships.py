@@ -99,8 +99,8 @@ def evaluate_touched(
 def follow(workbook: Workbook) -> list[dict[str, Any]]:
     """Bring the streaming audiences up to date with the batches that came since their last evaluation, and publish.
 
-    Gives the rows of `evaluate_touched`; none where no audience is streamed. The first time, all audiences are evaluated
-    on all members. Batches that were taken back are not seen here: after those, evaluate all.
+    Gives the rows of `evaluate_touched`; none where no audience is streamed. The first time, all audiences are
+    evaluated on all members. Batches that were taken back are not seen here: after those, evaluate all.
     """
     audiences = store.load_all(workbook)
     streamed = [name for name in audiences if not why_not_streaming(name, audiences)]

@@ -75,6 +75,15 @@ def is_in(expression: exp.Expression, values: list[Any]) -> exp.Expression:
     return exp.In(this=expression, expressions=[literal(value) for value in values])
 
 
+def joined(texts: list[exp.Expression]) -> exp.Expression:
+    """Texts, none of them NULL, one after the other with a separator that occurs in none; to compare or to hash."""
+    separator = exp.Literal.string("\x1f")
+    whole = texts[0]
+    for text in texts[1:]:
+        whole = exp.DPipe(this=exp.DPipe(this=whole, expression=separator.copy()), expression=text)
+    return whole
+
+
 def bind(query: exp.Expression, bindings: dict[str, Any]) -> exp.Expression:
     """Replace each `$name` by a literal, or by the sqlglot expression given for it (a table after FROM).
 

@@ -86,6 +86,7 @@ class DuckDBEngine:
             connection = duckdb.connect()
             try:
                 connection.execute("SET TimeZone = 'UTC'")
+                connection.execute("SET enable_progress_bar = false")  # it would stand among a command's results
                 connection.execute(f"SET temp_directory = {to_sql(literal(str(self.lake.parent / 'spill')))}")
                 connection.execute(attach)
                 connection.execute(f"USE {STORE}")

@@ -108,6 +108,14 @@ class Session:
         self.create_temporary(name, exp.select("*").from_("incoming"))
         self.connection.unregister("incoming")
 
+    def create_temporary_from(self, name: str, columns: dict[str, list[Any]]) -> None:
+        """A table of this connection alone from values, a list per column. They go in as parameters."""
+        selected = ", ".join(
+            f"unnest(?::VARCHAR[]) AS {to_sql(exp.to_identifier(key, quoted=True))}" for key in columns
+        )
+        target = to_sql(exp.to_identifier(name))
+        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {target} AS SELECT {selected}", list(columns.values()))
+
     def add_column(self, name: str, column_name: str, kind: str) -> None:
         """Add an empty column of one of the contract's types."""
         added = exp.ColumnDef(this=exp.to_identifier(column_name, quoted=True), kind=cast(exp.null(), kind).to)
@@ -195,12 +203,12 @@ class Session:
         """A mark is a comment, which is part of the transaction and of the file."""
         self.connection.execute(f"COMMENT ON {kind} {to_sql(table(name))} IS {to_sql(literal(mark))}")
 
-    def copy_to_csv(self, query: exp.Expression, file: Path) -> None:
-        """Write the result of a query as CSV (RFC 4180, UTF-8, header) beside the file, then rename it."""
-        beside = file.with_name(f".{file.name}.part")
-        beside.parent.mkdir(parents=True, exist_ok=True)
-        self.connection.execute(f"COPY ({to_sql(query)}) TO {to_sql(literal(str(beside)))} (HEADER)")
-        beside.replace(file)
+    def copy_to(self, query: exp.Expression, file: Path, **options: Any) -> int:
+        """Write the result of a query to a file, with options of DuckDB's COPY; gives how many rows."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        listed = ", ".join(f"{exp.to_identifier(key)} {to_sql(literal(value))}" for key, value in options.items())
+        copy = f"COPY ({to_sql(query)}) TO {to_sql(literal(str(file)))} ({listed})"
+        return self.connection.execute(copy).fetchall()[0][0]
 
     @staticmethod
     def _sql(query: str | exp.Expression, bindings: dict[str, Any]) -> str:

@@ -1,23 +1,40 @@
--- Who leaves and who stays, and why: the first reason that applies. Consent that is not known is no consent.
+-- Who leaves and who stays, and why: the first reason that applies, in the order of the waterfall. Of duplicates the one
+-- leaves who qualified last (where a message is sent but once: the one who has had it).
 -- One row: a planned activation and a member of its audience.
 -- Key: campaign, destination, membership_number
-WITH suppressed AS (
-    SELECT membership_number, MIN(reason) AS reason
-    FROM activation.suppression
-    GROUP BY membership_number
+WITH armed AS (
+    SELECT
+        e.*,
+        COALESCE(e.outcome, CASE WHEN a.arm = 'control' THEN 'control' END) AS stays,
+        $duplicate_key AS duplicate_key,
+        $has_mandatory AS has_mandatory,
+        CASE WHEN $sent_once AND NOT l.delivered_hash IS NULL THEN 0 ELSE 1 END AS has_not_had_it,
+        p.last_purchase_on
+    FROM activation.eligible AS e
+    JOIN profile.member AS p ON p.membership_number = e.membership_number
+    LEFT JOIN activation.arm AS a ON a.campaign = e.campaign AND a.membership_number = e.membership_number
+    LEFT JOIN activation.ledger AS l
+      ON l.campaign = e.campaign AND l.destination = e.destination AND l.membership_number = e.membership_number
+),
+placed AS (
+    SELECT
+        *,
+        CASE WHEN stays IS NULL AND NOT duplicate_key IS NULL THEN ROW_NUMBER() OVER (
+            PARTITION BY campaign, destination, stays IS NULL, duplicate_key
+            ORDER BY has_not_had_it, qualified_at DESC NULLS LAST, last_purchase_on DESC NULLS LAST, membership_number
+        ) END AS place
+    FROM armed
 )
 SELECT
-    plan.campaign,
-    plan.audience,
-    plan.destination,
-    m.membership_number,
+    campaign,
+    audience,
+    destination,
+    membership_number,
+    decile,
     CASE
-        WHEN plan.require_consent AND NOT COALESCE(p.email_consent, FALSE) THEN 'no consent'
-        WHEN NOT s.reason IS NULL THEN s.reason
-        WHEN NOT $has_mandatory THEN 'missing attribute'
+        WHEN NOT stays IS NULL THEN stays
+        WHEN place > 1 THEN 'duplicates'
+        WHEN NOT has_mandatory THEN 'missing attribute'
         ELSE 'sent'
     END AS outcome
-FROM activation.plan AS plan
-JOIN audiences.membership AS m ON m.audience = plan.audience
-JOIN profile.member AS p ON p.membership_number = m.membership_number
-LEFT JOIN suppressed AS s ON s.membership_number = m.membership_number
+FROM placed

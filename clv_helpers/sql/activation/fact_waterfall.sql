@@ -1,4 +1,5 @@
 -- From everyone in the audience to those who are sent: the removed steps and 'sent' add up to 'matched'.
+-- low, high: where the step's bar stands in a waterfall, from those who are left after it to those before it.
 -- One row: a step of a planned activation.
 -- Key: campaign, destination, step
 WITH steps AS (
@@ -6,24 +7,53 @@ WITH steps AS (
     UNION ALL
     SELECT 1, 'no consent'
     UNION ALL
-    SELECT 2, 'unsubscribed'
+    SELECT 2, 'suppressed'
     UNION ALL
-    SELECT 3, 'complaint'
+    SELECT 3, 'bounced'
     UNION ALL
-    SELECT 4, 'hard bounce'
+    SELECT 4, 'capped'
     UNION ALL
-    SELECT 5, 'missing attribute'
+    SELECT 5, 'control'
     UNION ALL
-    SELECT 6, 'sent'
+    SELECT 6, 'duplicates'
+    UNION ALL
+    SELECT 7, 'missing attribute'
+    UNION ALL
+    SELECT 8, 'sent'
+),
+counted AS (
+    SELECT campaign, destination, outcome, COUNT(*) AS members
+    FROM activation.decision
+    GROUP BY campaign, destination, outcome
+),
+stepped AS (
+    SELECT
+        plan.campaign,
+        plan.audience,
+        plan.destination,
+        steps.step_order,
+        steps.step,
+        CAST(COALESCE(SUM(CASE WHEN steps.step = 'matched' OR c.outcome = steps.step THEN c.members END), 0) AS BIGINT) AS members
+    FROM activation.plan AS plan
+    CROSS JOIN steps
+    LEFT JOIN counted AS c ON c.campaign = plan.campaign AND c.destination = plan.destination
+    GROUP BY plan.campaign, plan.audience, plan.destination, steps.step_order, steps.step
+),
+fallen AS (
+    SELECT
+        *,
+        CAST(SUM(CASE WHEN step = 'matched' THEN members ELSE -members END) OVER (
+            PARTITION BY campaign, destination ORDER BY step_order ROWS UNBOUNDED PRECEDING
+        ) AS BIGINT) AS remaining
+    FROM stepped
 )
 SELECT
-    plan.campaign,
-    plan.audience,
-    plan.destination,
-    steps.step_order,
-    steps.step,
-    COUNT(CASE WHEN steps.step = 'matched' OR d.outcome = steps.step THEN d.membership_number END) AS members
-FROM activation.plan AS plan
-CROSS JOIN steps
-LEFT JOIN activation.decision AS d ON d.campaign = plan.campaign AND d.destination = plan.destination
-GROUP BY plan.campaign, plan.audience, plan.destination, steps.step_order, steps.step
+    campaign,
+    audience,
+    destination,
+    step_order,
+    step,
+    members,
+    CASE WHEN step IN ('matched', 'sent') THEN 0 ELSE remaining END AS low,
+    CASE WHEN step IN ('matched', 'sent') THEN members ELSE remaining + members END AS high
+FROM fallen

@@ -1,9 +1,9 @@
--- Whom no message may reach, whatever an audience says.
+-- Whom no message may reach, whatever an audience says, as far as is known now: an unsubscription after as_of counts too.
+-- suppressed: has unsubscribed or complained. bounced: the address does not exist.
 -- One row: a member and a reason.
 -- Key: membership_number, reason
 SELECT DISTINCT
     membership_number,
-    CASE event_type WHEN 'bounced' THEN 'hard bounce' WHEN 'complained' THEN 'complaint' ELSE 'unsubscribed' END AS reason
+    CASE WHEN event_type = 'bounced' THEN 'bounced' ELSE 'suppressed' END AS reason
 FROM lake.email_events
-WHERE occurred_at < $as_of
-  AND (event_type IN ('unsubscribed', 'complained') OR (event_type = 'bounced' AND bounce_type = 'hard'))
+WHERE event_type IN ('unsubscribed', 'complained') OR (event_type = 'bounced' AND bounce_type = 'hard')

@@ -1,0 +1,23 @@
+"""Stage 5: an audience reaches the e-mail system once, completely, and only those who may be written to."""
+
+from clv_helpers.activation.decision import decide
+from clv_helpers.activation.guards import ActivationBusy, ActivationStopped
+from clv_helpers.activation.hand_over import activate, activate_planned, dry_run, planned
+from clv_helpers.activation.preview import changes, chart, control, detectable_effect, done, examples, waterfall
+
+__all__ = [
+    "ActivationBusy",
+    "ActivationStopped",
+    "activate",
+    "activate_planned",
+    "changes",
+    "chart",
+    "control",
+    "decide",
+    "detectable_effect",
+    "done",
+    "dry_run",
+    "examples",
+    "planned",
+    "waterfall",
+]

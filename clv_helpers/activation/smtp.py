@@ -1,0 +1,257 @@
+"""Messages through a real SMTP server: one per person, each noted down before and after it is handed over."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import smtplib
+import ssl
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import parseaddr
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from jinja2 import StrictUndefined, meta
+from jinja2.exceptions import TemplateError
+from jinja2.sandbox import SandboxedEnvironment
+from pydantic import Field, model_validator
+
+from clv_helpers.activation.destination import MEMBER, Destination, Outcome, Part
+from clv_helpers.destinations import DestinationError, DestinationParams
+
+TEMPLATES = ("subject", "text", "html", "unsubscribe_url")
+UNSUBSCRIBE = "unsubscribe_url"  # may stand in text and html
+
+
+class SmtpParams(DestinationParams):
+    """A mail server and a message. `columns` maps fields of the profile to the merge fields of the templates."""
+
+    type: Literal["smtp"]
+    mode: Literal["incremental"] = "incremental"
+    host: str
+    port: int = Field(default=587, ge=1, le=65535)
+    tls: Literal["starttls", "implicit"] = "starttls"
+    ca_file: str = ""
+    username: str = ""
+    password_variable: str = ""
+    sender: str
+    reply_to: str = ""
+    recipient: str = "email"
+    subject: str = Field(min_length=1)
+    text: str = Field(min_length=1)
+    html: str = ""
+    unsubscribe_url: str = Field(min_length=1)
+    messages_per_second: float = Field(default=10, gt=0)
+    delivery: Literal["at_most_once", "at_least_once"] = "at_most_once"
+    timeout_seconds: float = Field(default=30, gt=0)
+
+    @model_validator(mode="after")
+    def _templates_fit(self) -> SmtpParams:
+        fields = set(self.columns.values())
+        if self.recipient not in fields:
+            raise ValueError(f"recipient is {self.recipient!r}; allowed: one of columns: {', '.join(sorted(fields))}")
+        if not self.unsubscribe_url.startswith("https://"):
+            raise ValueError(
+                f"unsubscribe_url is {self.unsubscribe_url!r}; allowed: https://…, for one click (RFC 8058)"
+            )
+        if "@" not in parseaddr(self.sender)[1]:
+            raise ValueError(f"sender is {self.sender!r}; allowed: an address such as News <news@example.com>")
+        for name in TEMPLATES:
+            known = fields | {UNSUBSCRIBE} if name in ("text", "html") else fields
+            try:
+                asked = meta.find_undeclared_variables(_environment(False).parse(getattr(self, name)))
+            except TemplateError as error:
+                raise ValueError(f"{name} is no template ({error}); allowed: text with {{{{ field }}}}") from None
+            if asked - known:
+                wrong = sorted(asked - known)[0]
+                raise ValueError(f"{name} is asking for {wrong!r}; allowed: {', '.join(sorted(known))}")
+        return self
+
+
+class Smtp(Destination):
+    """Sends a message to each person of a part, once."""
+
+    Params = SmtpParams
+    sends_once = True
+
+    @property
+    def sends_again_in_doubt(self) -> bool:
+        """As the params choose: at least once, or at most once."""
+        return self.params.delivery == "at_least_once"
+
+    @property
+    def rows_per_part(self) -> int:
+        """So many results are written to the ledger at once."""
+        return 1_000
+
+    def check(self) -> str:
+        """Connect, encrypt and sign in; nothing is sent."""
+        with self._connection() as server:
+            server.noop()
+            tls = server.sock.version() if isinstance(server.sock, ssl.SSLSocket) else "no encryption"
+            signed_in = f", signed in as {self.params.username}" if self.params.username else ""
+            return f"{self.params.host}:{self.params.port} answers with {tls}{signed_in}"
+
+    def deliver(self, part: Part) -> Outcome:
+        """Send the messages of a part at the rate of the params; a lost connection ends it."""
+        journal = Journal(_journal_file(part))
+        pause, free_at = 1 / self.params.messages_per_second, 0.0
+        with self._connection() as server:
+            for row in part.rows():
+                time.sleep(max(0.0, free_at - time.monotonic()))
+                free_at = time.monotonic() + pause
+                self._send(server, row, journal)
+        return journal.outcome()
+
+    def recover(self, part: Part) -> Outcome | None:
+        """What the journal says: handed over with a reply, refused, or begun and without a reply: in doubt."""
+        return Journal(_journal_file(part)).outcome()
+
+    def _send(self, server: smtplib.SMTP, row: dict[str, Any], journal: Journal) -> None:
+        member = row[MEMBER]
+        try:
+            message = self.message(row)
+        except (TemplateError, ValueError) as error:
+            return journal.note("refused", member, f"the message cannot be made: {error}")
+        address = parseaddr(str(message["To"]))[1]
+        if not address.isascii() and not server.has_extn("smtputf8"):
+            return journal.note("refused", member, "the server takes no address with such letters")
+        try:
+            server.ehlo_or_helo_if_needed()
+            options = [] if address.isascii() else ["SMTPUTF8"]
+            code, reply = server.mail(parseaddr(self.params.sender)[1], options)
+            if code == 250:
+                code, reply = server.rcpt(address)
+            if code not in (250, 251):
+                server.rset()
+                return journal.note("refused", member, _reason(code, reply))
+            journal.note("begun", member)  # from here on the server may have it without our knowing
+            code, reply = server.data(message.as_bytes())
+        except smtplib.SMTPDataError as error:  # refused before it was handed over
+            return journal.note("refused", member, _reason(error.smtp_code, error.smtp_error))
+        except (OSError, smtplib.SMTPException) as error:
+            raise DestinationError(
+                f"{self.name}: the connection to {self.params.host} broke: {_line(error)}"
+            ) from error
+        if code == 250:
+            return journal.note("sent", member)
+        return journal.note("refused", member, _reason(code, reply))
+
+    def message(self, row: dict[str, Any]) -> EmailMessage:
+        """The message for one person (a row of a part). Raises TemplateError or ValueError."""
+        fields = {name: "" if value is None else value for name, value in row.items()}
+        filled = {"unsubscribe_url": _one_line(self._templates["unsubscribe_url"].render(fields))}
+        address = str(fields[self.params.recipient]).strip()
+        message = EmailMessage(SMTP if address.isascii() else SMTPUTF8)
+        message["From"] = self.params.sender
+        message["To"] = address
+        message["Subject"] = _one_line(self._templates["subject"].render(fields))
+        if self.params.reply_to:
+            message["Reply-To"] = self.params.reply_to
+        # The same person and campaign give the same id, by which a receiver can tell a repetition.
+        person = f"{self.activation.campaign}|{self.activation.destination}|{row[MEMBER]}"
+        domain = parseaddr(self.params.sender)[1].rpartition("@")[2]
+        message["Message-ID"] = f"<{hashlib.sha256(person.encode()).hexdigest()[:32]}@{domain}>"
+        message["List-Unsubscribe"] = f"<{filled['unsubscribe_url']}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        message.set_content(self._templates["text"].render({**fields, **filled}), cte="quoted-printable")
+        if self.params.html:
+            html = self._templates["html"].render({**fields, **filled})
+            message.add_alternative(html, subtype="html", cte="quoted-printable")
+        return message
+
+    @cached_property
+    def _templates(self) -> dict[str, Any]:
+        return {name: _environment(name == "html").from_string(getattr(self.params, name)) for name in TEMPLATES}
+
+    @contextmanager
+    def _connection(self) -> Iterator[smtplib.SMTP]:
+        params, context = self.params, ssl.create_default_context()
+        if params.ca_file:
+            context.load_verify_locations(self.workbook.path(params.ca_file, f"destinations.{self.name}.ca_file"))
+        try:
+            if params.tls == "implicit":
+                server: smtplib.SMTP = smtplib.SMTP_SSL(
+                    params.host, params.port, timeout=params.timeout_seconds, context=context
+                )
+            else:
+                server = smtplib.SMTP(params.host, params.port, timeout=params.timeout_seconds)
+                server.starttls(context=context)
+            if params.username:
+                server.login(params.username, params.secret(params.password_variable))
+        except (OSError, smtplib.SMTPException) as error:
+            reason = f"{params.host}:{params.port} does not let us in: {_line(error)}"
+            raise DestinationError(f"{self.name}: {reason}") from error
+        try:
+            yield server
+            with suppress(OSError, smtplib.SMTPException):
+                server.quit()
+        finally:
+            server.close()
+
+
+class Journal:
+    """What was done for whom, a line each, on the disk before it counts: so that a killed run can tell."""
+
+    def __init__(self, file: Path):
+        self.file = file
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open(
+            "ab+"
+        ) as stream:  # a torn line is of a process that was killed while it wrote: it does not count
+            stream.seek(0)
+            stream.truncate(stream.read().rfind(b"\n") + 1)
+
+    def note(self, what: str, member: str, reason: str = "") -> None:
+        """Add a line. What is begun is on the disk before it begins; a lost end would but leave it in doubt."""
+        with self.file.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps([what, member, reason]) + "\n")
+            stream.flush()
+            if what == "begun":
+                os.fsync(stream.fileno())
+
+    def outcome(self) -> Outcome:
+        """What the lines say: the last about each member, and how often one was begun without an end."""
+        last: dict[str, tuple[str, str]] = {}
+        begun: Counter[str] = Counter()
+        for line in self.file.read_text("utf-8").splitlines():
+            what, member, reason = json.loads(line)
+            if what == "begun":
+                begun[member] += 1
+            elif last.get(member, ("", ""))[0] == "begun":
+                begun[member] -= 1
+            last[member] = (what, reason)
+        return Outcome(
+            delivered=[member for member, (what, _) in last.items() if what == "sent"],
+            rejected={member: reason for member, (what, reason) in last.items() if what == "refused"},
+            in_doubt={member: begun[member] for member, (what, _) in last.items() if what == "begun"},
+        )
+
+
+def _journal_file(part: Part) -> Path:
+    return part.spool.with_suffix(".jsonl")
+
+
+def _environment(escapes: bool) -> SandboxedEnvironment:
+    return SandboxedEnvironment(autoescape=escapes, undefined=StrictUndefined)
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _reason(code: int, reply: bytes | str) -> str:
+    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+    return f"{code} {_one_line(text)}"
+
+
+def _line(error: Exception) -> str:
+    return _one_line(str(error)) or type(error).__name__

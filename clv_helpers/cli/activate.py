@@ -1,0 +1,94 @@
+"""`clv destinations` and `clv activate`: whether destinations answer, and what leaves for them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from clv_helpers.cli.options import Json, Params, Set, app, as_text, parse_changes
+from clv_helpers.errors import UserError
+from clv_helpers.workbook import Workbook
+
+
+@app.command()
+def destinations(
+    params: Params,
+    action: Annotated[str, typer.Argument(help="check: try the connection of each")] = "check",
+    as_json: Json = False,
+) -> None:
+    """Try the connection to every destination that an activation names."""
+    from clv_helpers.activation.destination import open_destination
+
+    if action != "check":
+        raise typer.BadParameter(f"ACTION is {action!r}; allowed: check")
+    workbook, rows = Workbook.open(params), []
+    for activation in {each.destination: each for each in workbook.params.activations}.values():
+        try:
+            row = {"destination": activation.destination, "answers": True}
+            row["said"] = open_destination(workbook, activation).check()
+        except UserError as error:
+            row |= {"answers": False, "said": str(error)}
+        rows.append(row)
+    if as_json:
+        print(as_text(rows))
+    for row in () if as_json else rows:
+        print(f"{'✓' if row['answers'] else '✗'} {row['destination']}: {row['said']}")
+    raise typer.Exit(0 if all(row["answers"] for row in rows) else 1)
+
+
+@app.command()
+def activate(
+    params: Params,
+    name: Annotated[str, typer.Argument(help="the campaign, as the params name it under activations")],
+    confirm: Annotated[bool, typer.Option("--confirm", help="hand the audience over; without it, a dry run")] = False,
+    accept_change: Annotated[bool, typer.Option("--accept-change", help="whatever the guards say")] = False,
+    changes: Set = [],  # noqa: B006 (typer copies it)
+    as_json: Json = False,
+) -> None:
+    """Show who would be sent a campaign, step by step; with --confirm, hand them over."""
+    from clv_helpers import activation
+
+    workbook = Workbook.open(params, overrides=parse_changes(params, changes))
+    plan = activation.planned(workbook, name)
+    activation.decide(workbook)
+    done = []
+    for each in plan:
+        before = _before(workbook, name, each.destination)
+        row = activation.activate(workbook, each, accept_change) if confirm else activation.dry_run(workbook, each)
+        done.append({**row, **before})
+    if as_json:
+        print(as_text(done))
+    else:
+        _print(done)
+    if not confirm:
+        print("nothing was written; hand over with --confirm", file=sys.stderr)
+
+
+def _before(workbook: Workbook, campaign: str, destination: str) -> dict[str, Any]:
+    names = {"campaign": campaign, "destination": destination}
+    steps = workbook.query("activation.fact_waterfall", order_by="step_order", **names)
+    change = workbook.query("activation.fact_change", **names).iloc[0]
+    return {
+        "waterfall": dict(zip(steps["step"], map(int, steps["members"]), strict=True)),
+        "joined": int(change["joined"]),
+        "left": int(change["has_left"]),
+    }
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        print(f"{row['campaign']} → {row['destination']} (audience {row['audience']}): {row['outcome']}")
+        for step, members in row["waterfall"].items():
+            print(f"  {step:<18} {members:>12,}")
+        print(f"  {'since last time':<18} {row['joined']:>+12,} joined, {-row['left']:,} left")
+        if row.get("stops"):
+            print(f"  {row['stops']}")
+        for key in ("delivered", "rejected", "in doubt", "withdrawn"):
+            if row.get(key):
+                print(f"  {key:<18} {row[key]:>12,}")
+        for reason in row.get("reasons", []):
+            print(f"    {reason['reason']}: {reason['members']:,}")
+        for file in row.get("files", []):
+            print(f"  {file['name']}: {file['rows']:,} rows, {file['bytes']:,} bytes, sha256 {file['sha256']}")

@@ -1,0 +1,177 @@
+"""Messages through a real mail server with STARTTLS: what arrives, what is refused, and what is in doubt."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from activations import activated, changed, sent
+from servers import PASSWORD, USER, SmtpServer, smtp_server
+
+from clv_helpers import activation
+from clv_helpers.activation.destination import open_destination
+from clv_helpers.destinations import DestinationError
+from clv_helpers.validation import ParamsError
+from clv_helpers.workbook import Workbook
+
+NAME = "destinations.email_team"
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmtpServer:
+    monkeypatch.setenv("CLV_TEST_SECRET", PASSWORD)
+    with smtp_server(tmp_path) as running:
+        yield running
+
+
+def message(server: SmtpServer, **changes: Any) -> dict[str, Any]:
+    return {
+        "type": "smtp",
+        "columns": {"membership_number": "number", "email": "email", "first_name": "first_name"},
+        "mandatory": ["email"],
+        "host": "127.0.0.1",
+        "port": server.port,
+        "ca_file": str(server.ca_file),
+        "username": USER,
+        "password_variable": "CLV_TEST_SECRET",
+        "sender": "Airline <news@example.com>",
+        "reply_to": "service@example.com",
+        "subject": "We miss you, {{ first_name }}",
+        "text": "Dear {{ first_name }},\ncome back. Not wanted? {{ unsubscribe_url }}\n",
+        "html": "<p>Dear {{ first_name }}, <a href='{{ unsubscribe_url }}'>no more</a></p>",
+        "unsubscribe_url": "https://example.com/u?m={{ number | urlencode }}",
+        "messages_per_second": 1000,
+        **changes,
+    }
+
+
+def people(workbook: Workbook) -> dict[str, dict[str, str]]:
+    """Who is to be sent, by address, as the lake knows them."""
+    with workbook.engine.write() as session:
+        rows = session.rows(
+            "SELECT p.email, p.first_name, p.membership_number FROM activation.decision AS d "
+            "JOIN profile.member AS p ON p.membership_number = d.membership_number WHERE d.outcome = 'sent'"
+        )
+    return {row["email"]: row for row in rows}
+
+
+def test_each_person_gets_their_message_once(workbook: Workbook, server: SmtpServer) -> None:
+    person = "Zoë <b>Ærø</b> 🛫"
+    with workbook.engine.write() as session:
+        session.run("UPDATE profile.attribute SET first_name = $name", name=person)
+    done = activated(workbook, **{NAME: message(server)})
+    wanted = people(workbook)
+    assert done["delivered"] == len(wanted) == len(server.messages) > 10
+    for got in server.messages:
+        to = wanted[got["To"]]
+        link = f"https://example.com/u?m={to['membership_number']}"
+        assert got["From"] == "Airline <news@example.com>"
+        assert got["Subject"] == f"We miss you, {person}"
+        assert got["List-Unsubscribe"] == f"<{link}>"
+        assert got["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+        text = got.get_body(("plain",)).get_content()
+        assert text.splitlines() == [f"Dear {person},", f"come back. Not wanted? {link}"]
+        html = got.get_body(("html",)).get_content()
+        assert "Zoë &lt;b&gt;Ærø&lt;/b&gt; 🛫" in html and link in html
+    assert len({got["Message-ID"] for got in server.messages}) == len(server.messages)
+    again = activated(workbook, **{NAME: message(server, subject="Another subject")})
+    assert again["outcome"] == "nothing new"
+    assert len(server.messages) == len(wanted)
+
+
+def test_refused_people_are_listed_and_tried_again(workbook: Workbook, server: SmtpServer) -> None:
+    activation.decide(changed(workbook, **{NAME: message(server)}))
+    first, second, *_ = sorted(people(workbook))
+    server.refused = {first: "550 5.1.1 no such user", second: "450 4.2.1 mailbox busy"}
+    done = activated(workbook, **{NAME: message(server)})
+    assert done["rejected"] == 2
+    assert {r["reason"] for r in done["reasons"]} == {"550 5.1.1 no such user", "450 4.2.1 mailbox busy"}
+    server.refused = {}
+    again = activated(workbook, **{NAME: message(server)})
+    assert again["delivered"] == 2
+    assert sorted(server.recipients) == sorted(people(workbook))
+
+
+@pytest.mark.parametrize(("delivery", "copies"), [("at_most_once", 1), ("at_least_once", 2)])
+def test_a_lost_reply_leaves_one_person_in_doubt(
+    workbook: Workbook, server: SmtpServer, delivery: str, copies: int
+) -> None:
+    server.hangs_up_after = 5
+    options = {NAME: message(server, delivery=delivery)}
+    with pytest.raises(DestinationError, match=r"email_team: the connection to 127\.0\.0\.1 broke"):
+        activated(workbook, **options)
+    server.hangs_up_after = 10**9
+    done = activated(workbook, **options)
+    assert done["outcome"] == "finished an interrupted run"
+    assert done["doubts"] == 1
+    assert done["in doubt"] == (1 if copies == 1 else 0)
+    assert sorted(set(server.recipients)) == sorted(people(workbook))
+    assert len(server.recipients) == len(people(workbook)) + copies - 1
+    assert activated(workbook, **options)["outcome"] == "nothing new"
+
+
+def test_rate_is_kept(workbook: Workbook, server: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The waits between messages add up to what the rate asks, whatever the clock of the test machine does."""
+    from clv_helpers.activation import smtp
+
+    waits: list[float] = []
+    monkeypatch.setattr(smtp.time, "sleep", waits.append)
+    monkeypatch.setattr(smtp.time, "monotonic", lambda: sum(waits))
+    done = activated(workbook, **{NAME: message(server, messages_per_second=4)})
+    assert sum(waits) == pytest.approx((done["delivered"] - 1) / 4)
+
+
+def test_check_says_what_is_wrong(workbook: Workbook, server: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(**changes: Any) -> str:
+        there = changed(workbook, **{NAME: message(server, **changes)})
+        return open_destination(there, there.params.activations[0]).check()
+
+    assert re.fullmatch(r"127\.0\.0\.1:\d+ answers with TLSv1\.3, signed in as clv", check())
+    assert server.messages == []
+    with pytest.raises(DestinationError, match="does not let us in: .*certificate verify failed"):
+        check(ca_file="")
+    with pytest.raises(DestinationError, match="does not let us in: .*Connection refused"):
+        check(port=1)
+    monkeypatch.setenv("CLV_TEST_SECRET", "wrong")
+    with pytest.raises(DestinationError, match="does not let us in: .*535"):
+        check()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"text": "Dear {{ nickname }}"}, "text is asking for 'nickname'; allowed: email, first_name, number, unsub"),
+        ({"text": "Dear {{ first_name"}, "text is no template"),
+        ({"unsubscribe_url": "http://example.com"}, "unsubscribe_url is 'http://example.com'; allowed: https://"),
+        ({"sender": "nobody"}, "sender is 'nobody'; allowed: an address"),
+        ({"recipient": "mail"}, "recipient is 'mail'; allowed: one of columns: email, first_name, number"),
+        ({"password": "secret"}, "password is not a key; allowed: did you mean password_variable?"),
+    ],
+)
+def test_wrong_params_are_named(workbook: Workbook, changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(ParamsError, match=re.escape(f"destinations.email_team.{says}")):
+        changed(workbook, **{NAME: message(SmtpServer(port=25), **changes)})
+
+
+def test_no_header_can_be_put_in_by_a_name(workbook: Workbook, server: SmtpServer) -> None:
+    with workbook.engine.write() as session:
+        session.run("UPDATE profile.attribute SET first_name = $name", name="A\r\nBcc: eve@example.com")
+    done = activated(workbook, **{NAME: message(server)})
+    assert done["delivered"] == len(server.messages) > 0
+    assert all(got["Bcc"] is None for got in server.messages)
+    assert server.messages[0]["Subject"] == "We miss you, A Bcc: eve@example.com"
+
+
+def test_an_address_that_cannot_be_one_is_refused_alone(workbook: Workbook, server: SmtpServer) -> None:
+    activation.decide(workbook)
+    person = min(sent(workbook))
+    with workbook.engine.write() as session:
+        session.run(
+            "UPDATE profile.attribute SET email = $email WHERE membership_number = $person",
+            email="a@example.com\nBcc: eve@example.com",
+            person=person,
+        )
+    done = activated(workbook, **{NAME: message(server)})
+    assert (done["rejected"], done["delivered"]) == (1, len(server.messages))
