@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clv_helpers.engines.files import write_atomically, write_parquet
+from clv_helpers.errors import UserError
 from clv_helpers.params import Simulation
 from clv_helpers.workbook import Workbook
 
@@ -100,10 +101,14 @@ class Airline:
     truth_members: pd.DataFrame
 
 
+class SimulationError(UserError):
+    """The folder holds the files of another simulation."""
+
+
 def make_sources(workbook: Workbook) -> dict[str, Any]:
     """Write the simulated files that the params ask for, unless they are there already.
 
-    Gives the settings and the row counts. Raises ValueError where the folder holds another simulation.
+    Gives the settings and the row counts. Raises SimulationError where the folder holds another simulation.
     """
     settings = workbook.params.simulate
     if settings is None:
@@ -113,7 +118,7 @@ def make_sources(workbook: Workbook) -> dict[str, Any]:
     if truth_file.exists():
         found = json.loads(truth_file.read_text())
         if found["settings"] != settings.model_dump():
-            raise ValueError(
+            raise SimulationError(
                 f"{folder} holds a simulation with {found['settings']}, and the params ask for "
                 f"{settings.model_dump()}; delete {workbook.folder} to simulate anew"
             )

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from clv_helpers.params import Simulation
-from clv_helpers.simulate import CAMPAIGNS, FARES, FLIGHTS, RESPONSES, Airline, simulate, write_airline
+from clv_helpers.simulate import (
+    CAMPAIGNS,
+    FARES,
+    FLIGHTS,
+    RESPONSES,
+    Airline,
+    SimulationError,
+    simulate,
+    write_airline,
+)
 from clv_helpers.workbook import Workbook
 from conftest import SMALL
 
@@ -88,5 +97,5 @@ def test_another_simulation_is_not_mixed_in(outputs, airline: Workbook) -> None:
     from clv_helpers.simulate import make_sources
 
     make_sources(Workbook.open(airline.file, overrides={**SMALL, "simulate.members": 60}))
-    with pytest.raises(ValueError, match="delete .* to simulate anew"):
+    with pytest.raises(SimulationError, match="delete .* to simulate anew"):
         make_sources(Workbook.open(airline.file, overrides={**SMALL, "simulate.members": 61}))
