@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlglot import exp
 from sqlglot.errors import ParseError
 
-from clv_helpers.engines.dialect import column, parse
+from clv_helpers.engines.dialect import column, literal, parse
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
 
@@ -104,15 +104,20 @@ def read_tables(*schemas: str) -> list[Table]:
 def check_key(session: Session, each: Table, source: exp.Expression) -> None:
     """Raise TableError where rows of the table share a key or lack it.
 
-    Cost: one pass over the key columns, and a grouping by them unless the query itself ends with that.
+    Cost: one pass over the key columns, and a grouping by a hash of them unless the query itself ends by grouping so.
     """
     keys = [column(name) for name in each.key]
     repeated = 0
-    if not each.groups_by_key:
-        repeats = exp.select(*keys).from_(source.copy()).group_by(*keys).having("COUNT(*) > 1")
-        repeated = session.count(repeats.subquery("r"))
+    if not each.groups_by_key and _repeats(session, source, [exp.func("HASH", *keys)]):
+        repeated = _repeats(session, source, keys)  # hashes of different keys may be the same
     empty = exp.or_(*(exp.Is(this=key, expression=exp.null()) for key in keys))
     nulls = session.count(exp.select("*").from_(source.copy()).where(empty).subquery("empty"))
     if repeated or nulls:
         key = ", ".join(each.key)
         raise TableError(f"{each.name}: its key ({key}) repeats {repeated:,} times and is empty {nulls:,} times")
+
+
+def _repeats(session: Session, source: exp.Expression, keys: list[exp.Expression]) -> int:
+    """How many keys more than one row has."""
+    ones = exp.select(literal(1).as_("one")).from_(source.copy()).group_by(*keys).having("COUNT(*) > 1")
+    return session.count(ones.subquery("r"))
