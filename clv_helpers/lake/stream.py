@@ -18,6 +18,7 @@ from clv_helpers.lake.journal import Journal
 from clv_helpers.lake.staging import IngestError
 from clv_helpers.workbook import Workbook
 
+SETTLED = 1.0  # seconds without a change after which a file of the folder is taken for whole
 Say = Callable[[str], None]
 Follow = Callable[[Workbook], Any]
 
@@ -62,14 +63,14 @@ class Stream:
             )
 
     def _is_new(self, file: Path) -> bool:
-        """Whether a file of the folder is whole: it has not changed since the last look. Each state is taken once."""
+        """Whether a file of the folder is whole: unchanged since the last look and for a second. Each is taken once."""
         stat = file.stat()
         state, before = (stat.st_size, stat.st_mtime_ns), self.seen.get(file)
         if state != before:
             self.seen[file] = state
             self.handled.discard(file)
             return False
-        return file not in self.handled
+        return file not in self.handled and time.time() - stat.st_mtime >= SETTLED
 
     def _ingest(self, dataset: str, file: Path) -> dict[str, Any] | None:
         ours = file.parent == getattr(self.journals.get(dataset), "folder", None)
