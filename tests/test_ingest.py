@@ -151,6 +151,28 @@ def test_csv_that_is_no_batch(outputs: Path, tmp_path: Path, data: bytes, says: 
     assert lake.batches(workbook)[0]["status"] == "failed"
 
 
+@pytest.mark.parametrize("name", ["broken.jsonl", "broken.json.gz", "broken.parquet"])
+def test_file_that_no_reader_takes(outputs: Path, tmp_path: Path, name: str) -> None:
+    workbook = Workbook.open(write_shop(tmp_path))
+    lake.ingest(workbook)
+    (tmp_path / name).write_bytes(b"no data of this kind\n")
+    with pytest.raises(lake.IngestError, match=f"{name} cannot be read"):
+        lake.ingest(workbook, "loyalty_events", [tmp_path / name])
+    last = lake.batches(workbook)[-1]
+    assert (last["status"], last["file"]) == ("failed", name)
+    assert "cannot be read" in last["reason"]
+    whole = tmp_path / "whole.parquet"
+    duckdb.sql(
+        f"COPY (SELECT 'x' AS customer, DATE '2024-01-03' AS day, i AS spent FROM range(99999) t(i)) TO '{whole}'"
+    )
+    torn = bytearray(whole.read_bytes())
+    torn[100:2000] = bytes(1900)  # the head and the foot are whole, the pages between are not
+    (tmp_path / "torn.parquet").write_bytes(torn)
+    with pytest.raises(lake.IngestError, match=r"torn\.parquet cannot be read"):
+        lake.ingest(workbook, "loyalty_events", [tmp_path / "torn.parquet"])
+    assert len(rows_of(workbook, "lake.loyalty_events")) == 5
+
+
 @pytest.mark.parametrize(
     "data",
     [

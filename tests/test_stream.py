@@ -204,7 +204,7 @@ def test_folder(params: Path, outputs: Path) -> None:
                 time.sleep(0.1)
         (inbox / "broken.jsonl").write_text("no json\n")
         deadline = time.monotonic() + 30
-        while server.said().count("events taken") < 2 or "broken.jsonl" not in server.said():
+        while server.said().count("events taken") < 2 or "broken.jsonl cannot" not in server.said():
             assert time.monotonic() < deadline, server.said()
             time.sleep(0.1)
         server.stop()

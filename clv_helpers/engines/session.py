@@ -90,6 +90,11 @@ class Session:
         self.connection.execute("COMMIT")
         self.connection.execute("BEGIN")
 
+    def rollback(self) -> None:
+        """Undo what was done since the last commit, and go on in a new transaction, with the lake still held."""
+        self.connection.execute("ROLLBACK")
+        self.connection.execute("BEGIN")
+
     def create_if_absent(self, name: str, columns: dict[str, str]) -> None:
         """An empty table with columns of the contract's types, where there is none of that name."""
         self._create_schema(name)

@@ -20,7 +20,7 @@ from clv_helpers.contract import EVENT_KEY
 from clv_helpers.engines.files import write_atomically
 from clv_helpers.engines.session import Session
 from clv_helpers.lake.journal import Journal
-from clv_helpers.lake.staging import stage
+from clv_helpers.lake.staging import IngestError, stage
 from clv_helpers.workbook import Workbook
 
 MAX_BYTES = 16_000_000
@@ -97,9 +97,9 @@ class Door:
     def _judge(self, dataset: str, deliveries: list[list[dict[str, Any]]]) -> list[list[Fault]]:
         try:
             found = iter(self._faults(dataset, [event for events in deliveries for event in events]))
-        except duckdb.Error as error:
+        except IngestError as error:
             if len(deliveries) == 1:
-                return [[{"reason": f"cannot be read: {str(error).splitlines()[0]}"}]]
+                return [[{"reason": str(error)}]]
             return [self._judge(dataset, [events])[0] for events in deliveries]
         rows = [[next(found) for _ in events] for events in deliveries]
         return [[{"event": i, **fault} for i, fault in enumerate(row) if fault] for row in rows]

@@ -120,9 +120,12 @@ def _ingest_file(
         stage_repeats(session, dataset, contract)
         facts = _facts(session, dataset)
         ledger.note(session, batch, "loaded", **facts)
+        if replaces is None:
+            session.commit()
         _refuse_bad_file(session, workbook, dataset, file, facts["rows_read"])
     except IngestError as error:
         if replaces is None:
+            session.rollback()  # an engine that could not read a file takes no more statements before
             ledger.note(session, batch, "failed", reason=str(error))
             session.commit()
         raise

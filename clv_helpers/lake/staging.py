@@ -63,8 +63,7 @@ def found_columns(
     except HeaderError as error:
         raise IngestError(f"sources.{dataset}: {file.name} {error}") from None
     except (duckdb.Error, OSError) as error:
-        reason = str(error).split("\n")[0]
-        raise IngestError(f"sources.{dataset}: {file.name} cannot be read: {reason}") from None
+        raise IngestError(_unreadable(dataset, file, error)) from None
     contract = list(workbook.params.contract(dataset).values())
     if source.columns is None and not is_json(file):
         contract = [c for c in contract if c.header in headers or c.required]
@@ -80,7 +79,7 @@ def found_columns(
 def stage(session: Session, workbook: Workbook, dataset: str, file: Path, contract: list[ColumnContract]) -> None:
     """Make `staged`: _row (from 1), the typed columns, and _column, _value, _reason of the first fault, if any.
 
-    A line of a CSV that is no row has minus its number in the file as _row.
+    A line of a CSV that is no row has minus its number in the file as _row. Raises IngestError for a broken file.
     """
     source = workbook.params.sources[dataset]
     rows = _scan(file, source, contract)
@@ -94,9 +93,16 @@ def stage(session: Session, workbook: Workbook, dataset: str, file: Path, contra
     typed.append(_first_true([(test, literal(name)) for test, name, _, _ in faults]).as_("_column"))
     typed.append(_first_true([(test, text) for test, _, text, _ in faults]).as_("_value"))
     typed.append(_first_true([(test, literal(reason)) for test, _, _, reason in faults]).as_("_reason"))
-    session.create_temporary("staged", exp.select(*typed).from_(raw.subquery("raw")))
+    try:
+        session.create_temporary("staged", exp.select(*typed).from_(raw.subquery("raw")))
+    except duckdb.Error as error:
+        raise IngestError(_unreadable(dataset, file, error)) from None
     if is_csv(file):
         session.run(UNREADABLE, lines=unreadable_lines().subquery())
+
+
+def _unreadable(dataset: str, file: Path, error: Exception) -> str:
+    return f"sources.{dataset}: {file.name} cannot be read: {str(error).splitlines()[0]}"
 
 
 def _typed(each: ColumnContract, decimal: str) -> exp.Expression:
