@@ -98,7 +98,7 @@ def _cell(value: Any, form: str = "") -> str:
         return format(value, form)
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}"
-    return html.escape(str(value))
+    return str(value)  # pandas escapes it
 
 
 def compact(value: float) -> str:
