@@ -15,9 +15,13 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import beta, gamma
 
-from clv_helpers import audiences, contract, lifetime
+from clv_helpers import contract, lifetime
+from clv_helpers.audiences.compile import to_members
+from clv_helpers.audiences.rule import Audience
+from clv_helpers.audiences.shown import published_context
 from clv_helpers.engines.dialect import table
 from clv_helpers.lifetime.fitting import PURCHASE_MODELS
+from clv_helpers.validation import validate
 from clv_helpers.workbook import Workbook
 
 DAYS_PER_MONTH = 365.25 / 12
@@ -128,22 +132,15 @@ def test_profile_and_table_hold_what_the_contract_names(airline: Workbook) -> No
     assert profile["lifetime_value"].sum() == pytest.approx(values["lifetime_value"].sum())
 
 
-def test_an_audience_can_ask_for_the_predicted_decile(airline: Workbook, tmp_path) -> None:
-    best = tmp_path / "airline" / "audiences" / "coming_best.yml"
-    best.parent.mkdir(parents=True)
-    best.write_text(
-        "title: Coming best\nrule:\n  all:\n"
-        "    - {field: decile_predicted, op: at most, value: 1}\n"
-        "    - {field: probability_alive, op: at least, value: 0.5}\n"
-    )
-    (tmp_path / "airline.yml").write_text(airline.file.read_text("utf-8"))
-    workbook = Workbook.open(tmp_path / "airline.yml")
+def test_an_audience_can_ask_for_the_predicted_decile(airline: Workbook) -> None:
+    best = {"field": "decile_predicted", "op": "at most", "value": 1}
+    there = {"field": "probability_alive", "op": "at least", "value": 0.5}
+    audience = validate(Audience, {"title": "Coming best", "rule": {"all": [best, there]}}, "best.yml")
     with airline.engine.read() as session:
-        query = audiences.to_query(workbook, "coming_best", list(session.columns(table("profile.member"))))
-        members = {row["membership_number"] for row in session.rows(query)}
+        rows = session.rows(to_members(audience.rule, published_context(session)))
     profile = airline.query("profile.member")
     expected = profile[(profile["decile_predicted"] == 1) & (profile["probability_alive"] >= 0.5)]
-    assert members == set(expected["membership_number"]) != set()
+    assert {row["membership_number"] for row in rows} == set(expected["membership_number"]) != set()
 
 
 @pytest.mark.parametrize("name", ["airline", "cdnow"])

@@ -18,10 +18,11 @@ SELECT COUNT(*) AS members FROM profile.member AS p
 JOIN derived.member_decile AS d
     ON d.membership_number = p.membership_number AND d.category = 'ALL' AND d.lookback_months = 12 AND d.decile <= 3
 WHERE p.membership_number NOT IN (
-    SELECT membership_number FROM audiences.loyalty_events WHERE occurred_at >= $as_of - INTERVAL '90' DAY
+    SELECT membership_number FROM lake.loyalty_events
+    WHERE occurred_at >= $as_of - INTERVAL '90' DAY AND occurred_at < $as_of
 )
 AND p.membership_number NOT IN (
-    SELECT membership_number FROM audiences.email_events
+    SELECT membership_number FROM lake.email_events
     WHERE event_type IN ('unsubscribed', 'complained') OR (event_type = 'bounced' AND bounce_type = 'hard')
 )"""
 
