@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import random
 import signal
@@ -224,7 +225,7 @@ def test_killed_at_any_moment(params: Path, outputs: Path, trial: int) -> None:
         number = sender
         while not stop.is_set():
             batch = [event(n) for n in range(number, number + 20, 2)]
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
                 if box["server"].post(batch)[0] == 200:
                     acknowledged.update(row["id"] for row in batch)
                     number += 20
