@@ -44,15 +44,15 @@ RULES = {
     ),
     "attribute and event": (
         {"all": [BEST, LATELY]},
-        "SELECT decile_lifetime, SUM(value) FILTER (a), SUM(spend) FILTER (a), COUNT(*), COUNT(*) FILTER (a) FROM (SELECT *, membership_number IN (SELECT membership_number FROM audiences.loyalty_events WHERE occurred_at >= '2025-10-03') AS a FROM profile.member WHERE decile_lifetime <= 3) GROUP BY 1",
+        "SELECT decile_lifetime, SUM(value) FILTER (a), SUM(spend) FILTER (a), COUNT(*), COUNT(*) FILTER (a) FROM (SELECT *, membership_number IN (SELECT membership_number FROM lake.loyalty_events WHERE occurred_at >= '2025-10-03') AS a FROM profile.member WHERE decile_lifetime <= 3) GROUP BY 1",
     ),
     "no event in 90 days": (
         {"all": [BEST, {**LATELY, "op": "equals", "value": 0}]},
-        "SELECT decile_lifetime, SUM(value) FILTER (a), SUM(spend) FILTER (a), COUNT(*), COUNT(*) FILTER (a) FROM (SELECT *, membership_number NOT IN (SELECT membership_number FROM audiences.loyalty_events WHERE occurred_at >= '2025-10-03') AS a FROM profile.member WHERE decile_lifetime <= 3) GROUP BY 1",
+        "SELECT decile_lifetime, SUM(value) FILTER (a), SUM(spend) FILTER (a), COUNT(*), COUNT(*) FILTER (a) FROM (SELECT *, membership_number NOT IN (SELECT membership_number FROM lake.loyalty_events WHERE occurred_at >= '2025-10-03') AS a FROM profile.member WHERE decile_lifetime <= 3) GROUP BY 1",
     ),
     "two events in 90 days": (
         {"all": [{**LATELY, "op": "at least", "value": 2}]},
-        f"SELECT decile_lifetime, {WORTH} FROM profile.member WHERE membership_number IN (SELECT membership_number FROM audiences.loyalty_events WHERE occurred_at >= '2025-10-03' GROUP BY 1 HAVING COUNT(*) >= 2) GROUP BY 1",
+        f"SELECT decile_lifetime, {WORTH} FROM profile.member WHERE membership_number IN (SELECT membership_number FROM lake.loyalty_events WHERE occurred_at >= '2025-10-03' GROUP BY 1 HAVING COUNT(*) >= 2) GROUP BY 1",
     ),
     "decile by map": (
         {"map": "decile", "lookback_months": 12, "op": "at most", "value": 3},
@@ -60,7 +60,7 @@ RULES = {
     ),
     "opened, not booked": (
         {"sequence": [OPENED, {"event": "loyalty_events", "absent": True, "within": "14 days"}]},
-        f"SELECT decile_lifetime, {WORTH} FROM profile.member WHERE membership_number IN (SELECT o.membership_number FROM audiences.email_events o LEFT JOIN audiences.loyalty_events b ON b.membership_number = o.membership_number AND b.occurred_at > o.occurred_at AND b.occurred_at <= o.occurred_at + INTERVAL 14 DAY AND b.occurred_at >= '2025-10-03' WHERE o.event_type = 'opened' AND o.occurred_at >= '2025-10-03' AND o.occurred_at <= TIMESTAMP '2026-01-01' - INTERVAL 14 DAY AND b.membership_number IS NULL) GROUP BY 1",
+        f"SELECT decile_lifetime, {WORTH} FROM profile.member WHERE membership_number IN (SELECT o.membership_number FROM lake.email_events o LEFT JOIN lake.loyalty_events b ON b.membership_number = o.membership_number AND b.occurred_at > o.occurred_at AND b.occurred_at <= o.occurred_at + INTERVAL 14 DAY AND b.occurred_at >= '2025-10-03' WHERE o.event_type = 'opened' AND o.occurred_at >= '2025-10-03' AND o.occurred_at <= TIMESTAMP '2026-01-01' - INTERVAL 14 DAY AND b.membership_number IS NULL) GROUP BY 1",
     ),
 }
 
@@ -68,7 +68,7 @@ RULES = {
 def store(members: int, events: int) -> Session:
     """Members with ten attributes' worth of spread, and events evenly over three years."""
     session = Session(duckdb.connect(config={"threads": 2}))
-    for schema in ("profile", "derived", "audiences"):
+    for schema in ("profile", "derived", "lake"):
         session.run(f"CREATE SCHEMA {schema}")
     execute = session.connection.execute
     execute(
@@ -76,7 +76,7 @@ def store(members: int, events: int) -> Session:
     )
     for name, kinds in (("loyalty_events", "['flight','card']"), ("email_events", "['sent','opened','clicked']")):
         execute(
-            f"CREATE TABLE audiences.{name} AS SELECT 'M' || lpad((hash(i * 31) % {members})::VARCHAR, 9, '0') AS membership_number, TIMESTAMP '2023-01-01' + to_seconds(i::BIGINT * 94694400 // {events}) AS occurred_at, {kinds}[(1 + hash(i) % len({kinds}))::BIGINT] AS event_type, 10.0::DECIMAL(18,4) AS amount FROM range({events}) t(i)"
+            f"CREATE TABLE lake.{name} AS SELECT 'M' || lpad((hash(i * 31) % {members})::VARCHAR, 9, '0') AS membership_number, TIMESTAMP '2023-01-01' + to_seconds(i::BIGINT * 94694400 // {events}) AS occurred_at, {kinds}[(1 + hash(i) % len({kinds}))::BIGINT] AS event_type, 10.0::DECIMAL(18,4) AS amount FROM range({events}) t(i)"
         )
     execute(
         "CREATE TABLE derived.member_decile AS SELECT membership_number, 'ALL' AS category, 12::BIGINT AS lookback_months, decile_lifetime AS decile FROM profile.member"
