@@ -11,7 +11,7 @@ from activations import changed, plan, sent, steps
 
 from clv_helpers import activation, lake
 from clv_helpers.validation import ParamsError
-from clv_helpers.workbook import StageSkipped, Workbook
+from clv_helpers.workbook import BATCH_VARIABLE, StageSkipped, Workbook
 
 EMAIL = {"from": "email", "identity": "Email"}
 
@@ -233,10 +233,13 @@ def test_cdnow_sends_its_best_customers(cdnow: Workbook) -> None:
     assert members["sent"] == members["matched"] == (cdnow.query("profile.member")["decile_lifetime"] <= 2).sum()
 
 
-def test_example_rows_name_nobody(workbook: Workbook, tmp_path: Path) -> None:
+def test_example_rows_name_nobody_and_stay_out_of_reports(workbook: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(BATCH_VARIABLE, raising=False)
     activation.decide(workbook)
     shown = activation.examples(workbook).bundle["text/html"]
     members = workbook.query("profile.member")
     for field in ("membership_number", "email"):
         assert not any(str(value) in shown for value in members[field].dropna())
     assert shown.count("<tr>") == 5
+    monkeypatch.setenv(BATCH_VARIABLE, "a run")
+    assert "<tr>" not in activation.examples(workbook).bundle["text/html"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from statistics import NormalDist
 from typing import Any
@@ -15,7 +16,7 @@ from clv_helpers.charts import Channel, Widget, draw
 from clv_helpers.destinations import STATUS_FIELD, Activation
 from clv_helpers.engines.dialect import literal, table
 from clv_helpers.show import Shown, percent
-from clv_helpers.workbook import Workbook
+from clv_helpers.workbook import BATCH_VARIABLE, Workbook
 
 EXAMPLES = 5
 # What an example row shows as it is: it places a person among thousands.
@@ -69,7 +70,12 @@ def changes(workbook: Workbook) -> Shown:
 
 
 def examples(workbook: Workbook, campaign: str = "") -> Shown:
-    """Five rows as the destination gets them, masked: a letter and dots, but for deciles and statuses."""
+    """Five rows as the destination gets them, masked: a letter and dots, but for deciles and statuses.
+
+    Only for who steps through the notebook: a run's notebooks and report are shared, and hold no row of a person.
+    """
+    if os.environ.get(BATCH_VARIABLE):
+        return show.note("Rows are shown, masked, to who steps through this notebook; a report holds no person's row.")
     first = _first(workbook, campaign)
     columns = workbook.params.destinations[first.destination].columns
     wanted = {"campaign": first.campaign, "destination": first.destination, "outcome": "sent"}
