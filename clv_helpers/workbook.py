@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from clv_helpers.bindings import NO_CATEGORY, params_bindings  # noqa: F401
+from clv_helpers.bindings import params_bindings
 from clv_helpers.contract import EVENT_DATASETS
 from clv_helpers.engines.dialect import column, literal, table
 from clv_helpers.engines.duckdb import DuckDBEngine

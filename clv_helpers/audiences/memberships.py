@@ -82,24 +82,10 @@ def evaluate(workbook: Workbook, *only: str) -> list[dict[str, Any]]:
     return rows
 
 
-def evaluate_touched(
-    session: Session, workbook: Workbook, members: str, now: dt.datetime | None = None
-) -> list[dict[str, Any]]:
-    """Evaluate the streaming audiences on the members whom a micro-batch touched, in the caller's transaction.
-
-    `members`: a table with their membership_number; `now`: the moment of evaluation in UTC (as_of where not given).
-    Members for whom only time went on are added here. The result is that of a batch evaluation.
-    Gives a row per audience of the workbook: audience, mode (`touched`, `all` where its rule is new or has changed,
-    `batch` where it waits for the schedule), members, entered, departed, and why not where it is not streamed.
-    Readers see it once the caller publishes. Cost: the members touched, and one scan of the events per time window.
-    """
-    return evaluate_some(session, store.load_all(workbook), members, now or _moment(workbook.as_of(session)))
-
-
 def follow(workbook: Workbook) -> list[dict[str, Any]]:
     """Bring the streaming audiences up to date with the batches that came since their last evaluation, and publish.
 
-    Gives the rows of `evaluate_touched`; none where no audience is streamed. The first time, all audiences are
+    Gives the rows of `evaluate_some`; none where no audience is streamed. The first time, all audiences are
     evaluated on all members. Batches that were taken back are not seen here: after those, evaluate all.
     """
     audiences = store.load_all(workbook)
@@ -120,7 +106,14 @@ def follow(workbook: Workbook) -> list[dict[str, Any]]:
 def evaluate_some(
     session: Session, audiences: dict[str, Audience], members: str, now: dt.datetime
 ) -> list[dict[str, Any]]:
-    """The same for audiences in hand, each after those it asks for."""
+    """Evaluate the streaming audiences on the members whom a micro-batch touched, in the caller's transaction.
+
+    `audiences`: all of the workbook, each after those it asks for; `members`: a table with their membership_number;
+    `now`: the moment of evaluation in UTC. Members for whom only time went on are added here. The result is that of a
+    batch evaluation. Gives a row per audience: audience, mode (`touched`, `all` where its rule is new or has changed,
+    `batch` where it waits for the schedule), members, entered, departed, and why not where it is not streamed.
+    Readers see it once the caller publishes. Cost: the members touched, and one scan of the events per time window.
+    """
     this = begin(session, now)
     reasons = {name: why_not_streaming(name, audiences) for name in audiences}
     whole, candidates = set[str](), [exp.select(column(PRIMARY_IDENTITY)).from_(table(members))]

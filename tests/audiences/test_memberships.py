@@ -138,10 +138,7 @@ def test_statuses_and_history(shop: Workbook) -> None:
 def test_streaming_follows_and_windows_run_out_without_an_event(shop: Workbook) -> None:
     audiences.evaluate(shop)
     add_events(shop, "more.csv", "b,2024-03-20,1.00\n")
-    with shop.engine.write(publish=True) as session:
-        session.run("CREATE TEMPORARY TABLE touched AS SELECT 'b' AS membership_number")
-        rows = audiences.evaluate_touched(session, shop, "touched")
-    by_name = {row["audience"]: row for row in rows}
+    by_name = {row["audience"]: row for row in audiences.follow(shop)}
     assert by_name["recent"] | {"members": 2} == by_name["recent"]
     assert (by_name["recent"]["mode"], by_name["recent"]["entered"], by_name["recent"]["departed"]) == ("touched", 1, 1)
     assert by_name["regular"] == {"audience": "regular", "mode": "batch", "why_not": "its evaluation is batch"}
