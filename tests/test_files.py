@@ -50,9 +50,8 @@ def with_names(workbook: Workbook, names: list[str | None]) -> dict[str, str | N
     people = sorted(sent(workbook))
     given_names = {person: names[index % len(names)] for index, person in enumerate(people)}
     with workbook.engine.write() as session:
-        session.create_temporary_from(
-            "named", {"membership_number": list(given_names), "first_name": list(given_names.values())}
-        )
+        named = {"membership_number": list(given_names), "first_name": list(given_names.values())}
+        session.load_frame("named", pd.DataFrame(named, dtype="str"))
         session.run(
             "UPDATE profile.attribute SET first_name = n.first_name FROM named AS n "
             "WHERE profile.attribute.membership_number = n.membership_number"
@@ -88,7 +87,7 @@ def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, names: list
     file = tmp_path_factory.mktemp("any") / "names.csv"
     with duckdb.connect() as connection:
         session = Session(connection)
-        session.create_temporary_from("names", {"name": names})
+        session.load_frame("names", pd.DataFrame({"name": names}, dtype="str"))
         from sqlglot import exp
 
         shown = _emptied(_neutralized(column("name")), CsvOptions())

@@ -238,6 +238,8 @@ def open_parts(session: Session, run: Run) -> list[int]:
 
 def settle(session: Session, part: Part, outcome: Outcome, keep_doubts: bool) -> None:
     """Write down what became of a part. With `keep_doubts`, who is in doubt is not handed over again."""
+    import pandas as pd
+
     of_part = "run_id = $run_id AND part = $part AND status = 'intended'"
     names: dict[str, Any] = {"run_id": part.run.run_id, "part": part.number, "now": now()}
     doubted = [(member, "its reply was lost", times) for member, times in outcome.in_doubt.items()]
@@ -246,13 +248,12 @@ def settle(session: Session, part: Part, outcome: Outcome, keep_doubts: bool) ->
         ("in doubt" if keep_doubts else "intended", doubted),
     ):
         if told:
-            members, reasons, times = map(list, zip(*told, strict=True))
-            settled = {"membership_number": members, "reason": reasons, "doubts": times}
-            session.create_temporary_from("settled", settled)
+            settled = pd.DataFrame(told, columns=["membership_number", "reason", "doubts"])
+            session.load_frame("settled", settled.astype({"membership_number": "str", "reason": "str"}))
             session.run(
                 "UPDATE activation.ledger SET status = $status, reason = s.reason, settled_at = $now, "
                 "present = COALESCE(present, FALSE) OR $status = 'in doubt', "
-                "doubts = CAST(s.doubts AS BIGINT) "
+                "doubts = s.doubts "
                 "FROM settled AS s "
                 f"WHERE {of_part} AND activation.ledger.membership_number = s.membership_number",
                 **names,
@@ -260,7 +261,7 @@ def settle(session: Session, part: Part, outcome: Outcome, keep_doubts: bool) ->
             )
     only = ""
     if outcome.delivered is not None:
-        session.create_temporary_from("settled", {"membership_number": outcome.delivered})
+        session.load_frame("settled", pd.DataFrame({"membership_number": outcome.delivered}, dtype="str"))
         only = " AND membership_number IN (SELECT membership_number FROM settled)"
     session.run(
         "UPDATE activation.ledger SET status = 'delivered', reason = NULL, settled_at = $now, "

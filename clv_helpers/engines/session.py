@@ -113,14 +113,6 @@ class Session:
         self.create_temporary(name, exp.select("*").from_("incoming"))
         self.connection.unregister("incoming")
 
-    def create_temporary_from(self, name: str, columns: dict[str, list[Any]]) -> None:
-        """A table of this connection alone from values, a list per column. They go in as parameters."""
-        selected = ", ".join(
-            f"unnest(?::VARCHAR[]) AS {to_sql(exp.to_identifier(key, quoted=True))}" for key in columns
-        )
-        target = to_sql(exp.to_identifier(name))
-        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {target} AS SELECT {selected}", list(columns.values()))
-
     def add_column(self, name: str, column_name: str, kind: str) -> None:
         """Add an empty column of one of the contract's types."""
         added = exp.ColumnDef(this=exp.to_identifier(column_name, quoted=True), kind=cast(exp.null(), kind).to)
