@@ -1,0 +1,5 @@
+"""Stage 6: what came back from the campaigns."""
+
+from clv_helpers.campaigns.results import build, results, summary
+
+__all__ = ["build", "results", "summary"]
