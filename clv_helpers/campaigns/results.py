@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from clv_helpers import lake, show
+from clv_helpers import show
 from clv_helpers.show import Shown
 from clv_helpers.workbook import Workbook
-
-
-def build(workbook: Workbook) -> list[dict[str, Any]]:
-    """Build the campaign tables from the e-mail events. Raises StageSkipped where the workbook has none."""
-    workbook.needs("email_events", "Stage 6")
-    return lake.refresh(workbook, "campaigns")
 
 
 def results(workbook: Workbook) -> Shown:
