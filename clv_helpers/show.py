@@ -101,6 +101,16 @@ def _cell(value: Any, form: str = "") -> str:
     return str(value)  # pandas escapes it
 
 
+def escaped(text: str) -> str:
+    """Text for HTML."""
+    return html.escape(text)
+
+
+def upper_first(text: str) -> str:
+    """The text with a capital."""
+    return text[:1].upper() + text[1:]
+
+
 def compact(value: float) -> str:
     """A number short enough for a title: 1234567 → 1.2 M, 1234 → 1,234."""
     for size, unit in ((1e9, " bn"), (1e6, " M"), (1e3, " k")):

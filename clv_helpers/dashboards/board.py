@@ -8,7 +8,8 @@ from typing import Any
 from IPython.display import display
 
 from clv_helpers.charts import draw
-from clv_helpers.dashboards.spec import BoardFilter, load, show
+from clv_helpers.dashboards.render import show
+from clv_helpers.dashboards.spec import BoardFilter, load
 from clv_helpers.engines.dialect import column, table
 from clv_helpers.workbook import BATCH_VARIABLE, Workbook
 

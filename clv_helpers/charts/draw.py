@@ -1,0 +1,74 @@
+"""One function renders a widget: published rows in, a picture out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from clv_helpers import show
+from clv_helpers.charts.marks import chart_of
+from clv_helpers.charts.rows import read_rows, select
+from clv_helpers.charts.spec import Widget
+from clv_helpers.charts.suppress import suppressed
+from clv_helpers.charts.texts import NO_DATA, texts, title_of, with_units
+from clv_helpers.charts.theme import CHART_MIME, CONFIG
+from clv_helpers.engines.dialect import to_sql
+from clv_helpers.engines.session import Session
+from clv_helpers.show import Shown
+from clv_helpers.workbook import Workbook
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A widget drawn: its texts, its Vega-Lite spec without a title, or (of the mark table) its HTML, and its rows."""
+
+    widget: Widget
+    title: str
+    subtitle: str
+    spec: dict[str, Any]
+    html: str
+    rows: pd.DataFrame
+
+
+def draw(workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = None) -> Shown:
+    """The widget, to display: a chart of the published tables, narrowed by `filters` (column → value, values, Days).
+
+    Raises ChartError for a column that the table lacks, or for more than 2,000 rows.
+    """
+    with workbook.engine.read() as session:
+        drawn = picture(session, workbook, widget, filters)
+    title = {"text": drawn.title} | ({"subtitle": drawn.subtitle} if drawn.subtitle else {})
+    if drawn.html:
+        heading = f"<h4>{show.escaped(drawn.title)}</h4><p>{show.escaped(drawn.subtitle)}</p>"
+        return Shown({"text/html": heading + drawn.html, "text/plain": drawn.title})
+    usermeta = {"width": widget.width}
+    return Shown({CHART_MIME: {**drawn.spec, "title": title, "usermeta": usermeta}, "text/plain": drawn.title})
+
+
+def picture(session: Session, workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = None) -> Picture:
+    """The widget drawn on a connection of the caller's. Groups of fewer than `min_cell` people are left out."""
+    widget = with_units(widget, workbook)
+    read = read_rows(session, workbook, widget, filters or {})
+    rows = suppressed(read, widget, workbook.params.min_cell)
+    title, subtitle = texts(widget, rows)
+    if left_out := len(read) - len(rows):
+        groups = "1 group" if left_out == 1 else f"{left_out} groups"
+        told = f"{groups} left out, to protect those of fewer than {workbook.params.min_cell} people"
+        subtitle = f"{subtitle}; {told}" if subtitle else show.upper_first(told)
+        title = "Too few people to show" if title == NO_DATA else title
+    if widget.mark == "table":
+        columns = {f.column: f"{title_of(f)}{'|' + f.format if f.format else ''}" for f in widget.columns}
+        return Picture(widget, title, subtitle, {}, show.table(rows, **columns).bundle["text/html"], rows)
+    spec = chart_of(widget, rows).to_dict(validate=False)
+    del spec["$schema"]  # each reader draws with its own release; JupyterLab would warn of a newer one
+    spec["config"] = CONFIG
+    spec["description"] = f"{title}. {subtitle}".strip()
+    return Picture(widget, title, subtitle, spec, "", rows)
+
+
+def sql_of(session: Session, workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = None) -> str:
+    """The query behind a widget, as it is run."""
+    return to_sql(select(session, workbook, with_units(widget, workbook), filters or {}), pretty=True)

@@ -1,0 +1,92 @@
+"""Small groups do not leave: rows of fewer than `min_cell` people are taken out, and so many more that none of those
+taken out can be worked out from the sums of what is left.
+
+The reader is taken to know every sum along a line: over one column, with the others fixed. A row taken out is safe
+when, for all that these sums and the rows left say, it could hold `min_cell` people or more (Cox, 1980: complementary
+cell suppression; the bounds by linear programming).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+
+from clv_helpers.bindings import NO_CATEGORY
+from clv_helpers.charts.rows import POPULATION, population
+from clv_helpers.charts.spec import Widget
+from clv_helpers.charts.texts import kind
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Counts of people beside a row's population: they too are told only from `min_cell` on.
+COUNTS = (*POPULATION, "opened", "opened_with_machines", "clicked")
+Cell = tuple[Hashable, ...]
+
+
+def suppressed(rows: pd.DataFrame, widget: Widget, min_cell: int) -> pd.DataFrame:
+    """The rows that may be shown. Cost: nothing where no row is small; else two linear programs per small row."""
+    people = population(widget, list(rows.columns))
+    if people is None or people not in rows or rows.empty:
+        return rows
+    keys = [f.column for f in widget.fields if not f.aggregate and kind(rows, f) != "quantitative"]
+    keys = list(dict.fromkeys(keys))
+    shown = [f.column for f in [*widget.fields, *widget.tooltip]]
+    counted = [people, *(name for name in dict.fromkeys(shown) if name in COUNTS and name != people)]
+    small = (rows[counted].gt(0) & rows[counted].lt(min_cell)).any(axis="columns")
+    if not small.any():
+        return rows
+    cells = [tuple(row) for row in rows[keys].itertuples(index=False)] if keys else [(i,) for i in range(len(rows))]
+    parts = [i for i, cell in enumerate(cells) if NO_CATEGORY not in cell]  # a total is no part of itself
+    values = {cells[i]: float(rows[people].iloc[i]) for i in parts}
+    if len(values) < len(parts):  # the columns shown do not tell the rows apart: only the small ones can be judged
+        return rows[~small]
+    hidden = complete({cells[i] for i in parts if small.iloc[i]}, values, min_cell)
+    return rows[[not small.iloc[i] and cell not in hidden for i, cell in enumerate(cells)]]
+
+
+def complete(small: set[Cell], values: dict[Cell, float], min_cell: int) -> set[Cell]:
+    """The small cells and those hidden with them; all, where nothing less protects them."""
+    hidden = set(small)
+    while True:
+        exposed = next((cell for cell in sorted(small, key=str) if not _is_safe(cell, hidden, values, min_cell)), None)
+        if exposed is None:
+            return hidden
+        along = [c for line in _lines_of(exposed) for c in values if c not in hidden and _on(c, line)]
+        rest = along or [c for c in values if c not in hidden]
+        if not rest:
+            return hidden
+        hidden.add(min(rest, key=lambda c: (values[c], str(c))))
+
+
+def bounds(cell: Cell, hidden: set[Cell], values: dict[Cell, float]) -> tuple[float, float]:
+    """The least and the most that a hidden cell can hold, for who knows every sum along a line and all other cells."""
+    from scipy.optimize import linprog
+
+    unknown = sorted(hidden, key=str)
+    sums: dict[Cell, float] = defaultdict(float)
+    for each in unknown:
+        for line in _lines_of(each):
+            sums[line] += values[each]
+    lines = list(sums)
+    matrix = [[1.0 if _on(each, line) else 0.0 for each in unknown] for line in lines]
+    aim = [1.0 if each == cell else 0.0 for each in unknown]
+    right = [sums[line] for line in lines]
+    low = linprog(aim, A_eq=matrix, b_eq=right, bounds=(0, None))
+    high = linprog([-a for a in aim], A_eq=matrix, b_eq=right, bounds=(0, None))
+    return float(low.fun), float(-high.fun)
+
+
+def _is_safe(cell: Cell, hidden: set[Cell], values: dict[Cell, float], min_cell: int) -> bool:
+    low, high = bounds(cell, hidden, values)
+    return high >= min_cell and high - low >= 1
+
+
+def _lines_of(cell: Cell) -> list[Cell]:
+    """The lines through a cell: each of its columns left open in turn."""
+    return [(*cell[:i], None, *cell[i + 1 :]) for i in range(len(cell))]
+
+
+def _on(cell: Cell, line: Cell) -> bool:
+    return all(fixed is None or fixed == part for part, fixed in zip(cell, line, strict=True))
