@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import io
+from typing import Any, Literal
+
+from ruamel.yaml import YAML
 
 from clv_helpers.validation import ParamsError, Problem, Spec, read_yaml, validate
 from clv_helpers.workbook import Workbook
@@ -22,3 +25,13 @@ def load(workbook: Workbook, kind: Kind, name: str, model: type[Spec]) -> Spec:
         known = ", ".join(names(workbook, kind)) or f"there is none in {workbook.specs / kind}"
         raise ParamsError(str(workbook.file), [Problem(kind.removesuffix("s"), repr(name), known)])
     return validate(model, read_yaml(file), f"{kind}/{file.name}")
+
+
+def dump(raw: Any) -> str:
+    """Plain values as YAML."""
+    yaml = YAML()
+    yaml.width = 110
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    stream = io.StringIO()
+    yaml.dump(raw, stream)
+    return stream.getvalue()

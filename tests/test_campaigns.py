@@ -1,4 +1,4 @@
-"""Rates against an independent version in pandas, responses that come late, twice or wrong, and what is said of them."""
+"""Rates against an independent version in pandas; responses that come late, twice or wrong."""
 
 from __future__ import annotations
 

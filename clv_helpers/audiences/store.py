@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import io
 import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any
-
-from ruamel.yaml import YAML
 
 from clv_helpers import specs
 from clv_helpers.audiences.catalog import names_of
@@ -60,17 +56,7 @@ def _refused(name: str, value: str, allowed: str) -> ParamsError:
 
 def to_yaml(audience: Audience) -> str:
     """The audience as a file holds it."""
-    return dump(audience.to_raw())
-
-
-def dump(raw: Any) -> str:
-    """Plain values as YAML."""
-    yaml = YAML()
-    yaml.width = 110
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    stream = io.StringIO()
-    yaml.dump(raw, stream)
-    return stream.getvalue()
+    return specs.dump(audience.to_raw())
 
 
 def file_of(workbook: Workbook, name: str) -> Path:

@@ -12,7 +12,7 @@ from clv_helpers.engines.dialect import cast, literal, table
 from clv_helpers.engines.session import Session
 from clv_helpers.lake import refresh_tables
 from clv_helpers.params import DEFAULT_CAMPAIGN
-from clv_helpers.workbook import StageSkipped, Workbook
+from clv_helpers.workbook import Workbook
 
 if TYPE_CHECKING:
     import pandas as pd

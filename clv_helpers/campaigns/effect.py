@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clv_helpers.campaigns import lift
+from clv_helpers.campaigns import estimates
 from clv_helpers.params import Params
 from clv_helpers.show import percent
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 EVERYONE = "ALL"
 SMALLEST_ARM = 20  # of a campaign: with fewer, an interval of heavy-tailed revenue means nothing
-SMALLEST_CELL = 11  # of a decile
 RATIO_ALERT, BALANCE_ALERT = 0.001, 0.1
 EFFECT_COLUMNS = {
     "campaign": "str", "audience": "str", "measured": "bool", "sentence": "str", "warnings": "str",
@@ -57,13 +56,13 @@ def effects(groups: pd.DataFrame, campaigns: list[str], params: Params) -> dict[
         if reason:
             rows.append({"campaign": campaign, "audience": EVERYONE, "measured": False, "sentence": reason})
             continue
-        theta = lift.slope(lift.as_cells(own))
+        theta = estimates.slope(estimates.as_cells(own))
         audiences = sorted(set(own["audience"]) - {EVERYONE})
         rows.append(_effect(campaign, EVERYONE, own, theta, params))
         deciles += _by_decile(campaign, EVERYONE, own, theta, params)
-        for audience in audiences:
+        for audience in audiences if len(audiences) > 1 else ():
             part = own[own["audience"] == audience]
-            if len(audiences) > 1 and _sizes(part).min() >= SMALLEST_ARM:
+            if _sizes(part).min() >= SMALLEST_ARM:
                 rows.append(_effect(campaign, audience, part, theta, params))
             deciles += _by_decile(campaign, audience, part, theta, params)
         curves += _curve(campaign, own)
@@ -103,14 +102,14 @@ def _sizes(own: pd.DataFrame) -> Any:
 
 
 def _effect(campaign: str, audience: str, own: pd.DataFrame, theta: float, params: Params) -> dict[str, Any]:
-    cells, settings = lift.as_cells(own), params.campaign(campaign)
-    plain, cuped, bought = lift.revenue(cells), lift.revenue(cells, theta), lift.conversion(cells)
+    cells, settings = estimates.as_cells(own), params.campaign(campaign)
+    plain, cuped, bought = estimates.revenue(cells), estimates.revenue(cells, theta), estimates.conversion(cells)
     assert plain and cuped and bought  # as_cells leaves no stratum with less than 5 in an arm, where each arm has 20
     treated, control = map(int, _sizes(own))
     messages = int(own.loc[own["arm"] == "treated", "messages"].sum())
     per_message = _per_message(cuped, treated, messages, settings.margin, settings.cost_per_message)
     planned = planned_control_share(params, campaign)
-    differences = lift.standardised_differences(own)
+    differences = estimates.standardised_differences(own)
     row: dict[str, Any] = {
         "campaign": campaign,
         "audience": audience,
@@ -135,7 +134,9 @@ def _effect(campaign: str, audience: str, own: pd.DataFrame, theta: float, param
         "cost": (messages or treated) * settings.cost_per_message,
         **per_message,
         "planned_control_share": planned,
-        "sample_ratio_p": None if planned is None or audience != EVERYONE else _ratio_p(treated, control, planned),
+        "sample_ratio_p": None
+        if planned is None or audience != EVERYONE
+        else estimates.sample_ratio_p(treated, control, planned),
         **{f"difference_{name.replace(' ', '_')}": value for name, value in differences.items()},
     }
     if "observed_days" in own:
@@ -149,18 +150,16 @@ def _effect(campaign: str, audience: str, own: pd.DataFrame, theta: float, param
     return row
 
 
-def _ratio_p(treated: int, control: int, planned: float) -> float:
-    return lift.sample_ratio_p(treated, control, planned)
-
-
-def _per_message(cuped: lift.Estimate, treated: int, messages: int, margin: float, cost: float) -> dict[str, float]:
+def _per_message(
+    cuped: estimates.Estimate, treated: int, messages: int, margin: float, cost: float
+) -> dict[str, float]:
     """What a message added, less what it cost. Where no sending is known, one message to each treated member."""
     messages_each = messages / treated if messages else 1.0
     values = {"": cuped.difference, "_low": cuped.low, "_high": cuped.high}
     return {f"value_per_message{name}": value * margin / messages_each - cost for name, value in values.items()}
 
 
-def _as_columns(name: str, found: lift.Estimate) -> dict[str, float]:
+def _as_columns(name: str, found: estimates.Estimate) -> dict[str, float]:
     return {
         name: found.difference,
         f"{name}_low": found.low,
@@ -170,21 +169,20 @@ def _as_columns(name: str, found: lift.Estimate) -> dict[str, float]:
 
 
 def _by_decile(campaign: str, audience: str, own: pd.DataFrame, theta: float, params: Params) -> list[dict[str, Any]]:
-    """A row per decile; what cannot be told, as an arm has fewer than 11, has no estimate."""
+    """A row per decile; what cannot be told, as an arm has fewer than min_cell members, has no estimate."""
     rows, settings = [], params.campaign(campaign)
-    for decile, part in own.groupby("decile"):
-        part = part.assign(audience=audience)
-        treated, control = map(int, _sizes(part))
+    least = max(params.min_cell, estimates.SMALLEST_STRATUM)
+    for decile, cells in estimates.by_decile(own).items():
+        treated, control = map(int, cells.members[0])
         row: dict[str, Any] = {
             "campaign": campaign, "audience": audience, "decile": decile, "treated": treated, "control": control,
             "verdict": "too few",
         }  # fmt: skip
-        if min(treated, control) >= SMALLEST_CELL:
-            cells = lift.as_cells(part.groupby(["audience", "decile", "arm"], as_index=False).sum(numeric_only=True))
-            cuped, bought = lift.revenue(cells, theta), lift.conversion(cells)
+        if min(treated, control) >= least:
+            cuped, bought = estimates.revenue(cells, theta), estimates.conversion(cells)
             assert cuped and bought
-            messages = int(part.loc[part["arm"] == "treated", "messages"].sum())
             row |= _as_columns("cuped", cuped) | _as_columns("conversion", bought)
+            messages = int(cells.messages[0, 0])
             row |= _per_message(cuped, treated, messages, settings.margin, settings.cost_per_message)
             row["verdict"] = _verdict(row["value_per_message_low"], row["value_per_message_high"])
         rows.append(row)
@@ -198,7 +196,7 @@ def _verdict(low: float, high: float) -> str:
 
 
 def _curve(campaign: str, own: pd.DataFrame) -> list[dict[str, Any]]:
-    points = lift.qini(own)
+    points = estimates.qini(own)
     end = points[-1][1] if points else 0.0
     return [
         {"campaign": campaign, "share_of_members": share, "added": added, "at_random": share * end}

@@ -57,7 +57,7 @@ SECOND = 1 / 86_400
 
 @dataclass(frozen=True)
 class Mailed:
-    """What the campaigns leave: their events, who was drawn, the flights with those they added, and what was planted."""
+    """What the campaigns leave: events, who was drawn, the flights with those they added, and what was planted."""
 
     email_events: pd.DataFrame
     assignments: pd.DataFrame

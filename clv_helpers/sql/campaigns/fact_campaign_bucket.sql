@@ -18,7 +18,7 @@ placed AS (
 SELECT
     bucket_order,
     CASE bucket_order
-        WHEN 1 THEN 'under 1,000 sends' WHEN 2 THEN '1,000 to 1,999' WHEN 3 THEN '2,000 to 4,999' WHEN 4 THEN '5,000 to 9,999'
+        WHEN 1 THEN 'under 1,000' WHEN 2 THEN '1,000 to 1,999' WHEN 3 THEN '2,000 to 4,999' WHEN 4 THEN '5,000 to 9,999'
         WHEN 5 THEN '10,000 to 49,999' WHEN 6 THEN '50,000 to 199,999' ELSE '200,000 and more'
     END AS bucket,
     COUNT(*) AS campaigns,

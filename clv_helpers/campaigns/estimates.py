@@ -2,9 +2,9 @@
 
 Analysed by intention to treat: everyone assigned counts in the arm to which they were drawn, sent or not. Nothing is
 winsorised. Strata are audience and value decile; the estimate is the mean over strata of the differences between the
-arms, weighted by members, with the variance of a stratified experiment (Miratrix, Sekhon & Yu 2013, "Adjusting treatment
-effect estimates by post-stratification") and Satterthwaite's degrees of freedom. CUPED takes away what spend before the
-campaign explains (Deng, Xu, Kohavi & Walker 2013, "Improving the sensitivity of online controlled experiments by
+arms, weighted by members, with the variance of a stratified experiment (Miratrix, Sekhon & Yu 2013, "Adjusting
+treatment effect estimates by post-stratification") and Satterthwaite's degrees of freedom. CUPED takes away what spend
+before the campaign explains (Deng, Xu, Kohavi & Walker 2013, "Improving the sensitivity of online controlled experiments by
 utilizing pre-experiment data"); its theta is the pooled slope within strata and arms.
 """
 
@@ -63,27 +63,52 @@ class Cells:
         """The share of the members that each stratum holds."""
         return self.members.sum(axis=1) / self.members.sum()
 
+    def stratum(self, index: int) -> Cells:
+        """One stratum alone."""
+        return Cells(**{name: getattr(self, name)[index : index + 1] for name in SUMS})
+
 
 def as_cells(groups: pd.DataFrame) -> Cells:
     """Rows of outcome_group (one campaign) as cells. Strata with fewer than 5 in an arm are pooled."""
     import numpy as np
 
-    strata = groups[["audience", "decile"]].drop_duplicates().sort_values(["audience", "decile"])
-    keys = {key: index for index, key in enumerate(strata.itertuples(index=False, name=None))}
-    row = [keys[key] for key in groups[["audience", "decile"]].itertuples(index=False, name=None)]
-    column = (groups["arm"] == "control").astype(int).to_numpy()
-    cells = {name: np.zeros((len(keys), 2)) for name in SUMS}
-    for name in SUMS:
-        np.add.at(cells[name], (row, column), groups[name].to_numpy(dtype=float))
-    place = _pooled(cells["members"])
-    pooled = {name: np.zeros((max(place) + 1, 2)) for name in SUMS}
-    for name in SUMS:
-        np.add.at(pooled[name], place, cells[name])
-    return Cells(**pooled)
+    _, audience = np.unique(groups["audience"].to_numpy(dtype=str), return_inverse=True)
+    return pooled(_summed(groups, audience * 100 + groups["decile"].to_numpy()))
 
 
-def _pooled(members: np.ndarray) -> list[int]:
-    """Where each stratum goes: the small ones together, and to the smallest of the others while they are still small."""
+def by_decile(groups: pd.DataFrame) -> dict[int, Cells]:
+    """The same by decile, each as one stratum, whatever the audience."""
+    import numpy as np
+
+    deciles = np.unique(groups["decile"].to_numpy())
+    cells = _summed(groups, groups["decile"].to_numpy())
+    return {int(decile): cells.stratum(index) for index, decile in enumerate(deciles)}
+
+
+def _summed(groups: pd.DataFrame, strata: np.ndarray) -> Cells:
+    import numpy as np
+
+    known, row = np.unique(strata, return_inverse=True)
+    column = (groups["arm"].to_numpy(dtype=str) == "control").astype(int)
+    sums = {name: np.zeros((len(known), 2)) for name in SUMS}
+    for name in SUMS:
+        np.add.at(sums[name], (row, column), groups[name].to_numpy(dtype=float))
+    return Cells(**sums)
+
+
+def pooled(cells: Cells) -> Cells:
+    """Strata with fewer than 5 in an arm put together, and with the smallest other while they are still too few."""
+    import numpy as np
+
+    place = _places(cells.members)
+    sums = {name: np.zeros((max(place) + 1, 2)) for name in SUMS}
+    for name in SUMS:
+        np.add.at(sums[name], place, getattr(cells, name))
+    return Cells(**sums)
+
+
+def _places(members: np.ndarray) -> list[int]:
+    """Where each stratum goes: the small ones together, with the smallest other while they are still too few."""
     import numpy as np
 
     small = members.min(axis=1) < SMALLEST_STRATUM
@@ -99,7 +124,7 @@ def _pooled(members: np.ndarray) -> list[int]:
 
 
 def slope(cells: Cells) -> float:
-    """CUPED's theta: by how much the outcome rises with spend before, within strata and arms; 0 where nothing varies."""
+    """CUPED's theta: how the outcome rises with spend before, within strata and arms; 0 where nothing varies."""
     import numpy as np
 
     n = np.maximum(cells.members, 1)
