@@ -16,7 +16,8 @@ AS_OF = "as_of"
 def keep_day(session: Session, each: Table, as_of: dt.date, changed: bool) -> str:
     """Put the table's rows into <table>_daily as those of this as_of, in the place of earlier ones of the same day.
 
-    Gives `full` (the first day), `rows` or `unchanged`. The days before and after stay as they are, with NULL in columns that came since.
+    Gives `full` (the first day), `rows` or `unchanged`. The days before and after stay, with NULL in columns
+    that came since.
     Cost: the days kept are written anew, so a table that is kept is one of groups.
     """
     name, today = each.name + DAILY, literal(as_of)
