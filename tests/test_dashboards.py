@@ -120,12 +120,11 @@ def test_unknown_dashboard_names_those_there_are(airline: Workbook) -> None:
 
 def test_live_board_redraws_when_a_filter_changes(airline: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(BATCH_VARIABLE, raising=False)
-    board = LiveBoard(airline, "value")
-    before = [output.outputs[0]["data"][CHART_MIME] for output in board.outputs]
-    assert list(board.choices["lookback"].options)[:3] == ["lifetime", "1 month", "3 months"]
-    board.choices["lookback"].value = "lifetime"
-    after = [output.outputs[0]["data"][CHART_MIME] for output in board.outputs]
-    assert before[0] != after[0]
-    assert (
-        after[0]["title"] == dashboards.show(airline, "value", {"lookback": "lifetime"})[0].bundle[CHART_MIME]["title"]
-    )
+    board = LiveBoard(airline, ["value"])
+    before = [card["title"] for card in board.view.cards]
+    lookback = next(c for c in board.controls.children if c.description == "Look-back")
+    assert list(lookback.options)[:3] == ["lifetime", "1 month", "3 months"]
+    lookback.value = "lifetime"
+    after = [card["title"] for card in board.view.cards]
+    expected = [s.bundle["text/plain"] for s in dashboards.show(airline, "value", {"lookback": "lifetime"})]
+    assert after == expected != before

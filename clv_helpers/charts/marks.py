@@ -231,7 +231,8 @@ def _shown_columns(rows: pd.DataFrame, widget: Widget) -> pd.DataFrame:
     """Only the columns that the chart shows leave Python."""
     names = [field.column for field in [*widget.fields, *widget.tooltip]] + ([widget.x2] if widget.x2 else [])
     sorts = [f.sort.lstrip("-") for f in widget.fields if isinstance(f.sort, str) and f.sort.lstrip("-") in rows]
-    return rows[list(dict.fromkeys(names + sorts + list(widget.highlight)))]
+    choice = ["choice"] if "choice" in rows else []  # of a board without a kernel, see dashboards.offline
+    return rows[list(dict.fromkeys(names + sorts + list(widget.highlight) + choice))]
 
 
 def _height(widget: Widget, rows: pd.DataFrame) -> int:
