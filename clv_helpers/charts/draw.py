@@ -52,7 +52,8 @@ class Picture:
         spec["description"] = f"{self.title}. {self.subtitle}".strip()
         if choice is not None:
             spec.setdefault("params", []).insert(0, {"name": "choice", "value": choice})
-            spec.setdefault("transform", []).insert(0, {"filter": "datum.choice === choice"})
+            for layer in spec.get("layer", [spec]):  # each has its data
+                layer.setdefault("transform", []).insert(0, {"filter": "datum.choice === choice"})
         return spec
 
     @property

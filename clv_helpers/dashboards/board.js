@@ -266,7 +266,7 @@ const clvBoard = (() => {
       const follow = () => board.shown.forEach((shown) => choose(shown, selects));
       selects.forEach((select) => select.addEventListener("change", follow));
     }
-    return Promise.all(board.shown.map((shown) => board.draw(shown)));
+    return Promise.all(board.shown.filter(({ card }) => Object.keys(card.spec).length).map((shown) => board.draw(shown)));
   };
 
   const choose = (shown, selects) => {
@@ -282,6 +282,7 @@ const clvBoard = (() => {
     if (told) told.textContent = subtitle;
     shown.holder.setAttribute("aria-label", `${title}. ${subtitle}`);
     shown.figure.querySelector(".clv-panel").hidden = true;
+    if (choices.html) shown.holder.innerHTML = choices.html[choice];
     signal(shown.view, "choice", choice);
   };
 

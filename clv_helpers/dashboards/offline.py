@@ -18,7 +18,6 @@ from clv_helpers.show import BOARD_MIME, Shown, escaped
 from clv_helpers.workbook import Workbook
 
 MOST_CHOICES = 80
-STILL = ("venn", "table", "number", "funnel")  # their marks are made of more than rows
 
 
 def board(workbook: Workbook, name: str) -> Shown:
@@ -66,7 +65,7 @@ def _card(
     wired = [i for i, s in enumerate(specs) if narrowing(widget, {s.column: _any(offered[i])}, known)]
     wired = [i for i in wired if len(offered[i]) > 1]
     count = math.prod(len(offered[i]) for i in wired)
-    if not wired or count > MOST_CHOICES or widget.mark in STILL:
+    if not wired or count > MOST_CHOICES or widget.mark == "venn":
         return card
     drawn = []
     for combination in itertools.product(*(offered[i] for i in wired)):
@@ -83,17 +82,18 @@ def _with_choices(
     first: Picture, drawn: list[Picture], wired: list[int], offered: list[list[Choice]], begins: list[int]
 ) -> dict[str, Any]:
     """The first picture with the rows of all, of which one choice is shown."""
-    rows = pd.concat([each.rows.assign(choice=number) for number, each in enumerate(drawn) if len(each.rows)])
+    rows = pd.concat([each.rows.assign(choice=number) for number, each in enumerate(drawn)], ignore_index=True)
     if len(rows) > 4 * MAX_ROWS:
         return {}
     number = 0
     for i in wired:
         number = number * len(offered[i]) + begins[i]
     return {
-        "spec": first.with_rows(rows, number),
+        "spec": first.with_rows(rows, number) if first.spec else {},
         "choices": {
             "filters": [[i, len(offered[i])] for i in wired],
             "texts": [[each.title, each.subtitle] for each in drawn],
+            "html": [each.html for each in drawn] if first.html else None,
             "first": number,
         },
     }

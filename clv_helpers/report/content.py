@@ -33,6 +33,7 @@ class Chart:
     card: str
     picture: str
     width: str
+    drawn: bool  # rather than a table
 
 
 @dataclass
@@ -133,8 +134,8 @@ def _chart(card: dict[str, Any]) -> Chart:
     card = copy.deepcopy(card)
     picture = vl_convert.vegalite_to_svg(card["spec"]) if card["spec"] else card["html"]
     # "<" never stands in the script element, so that no data can end it
-    text = json.dumps(card, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c") if card["spec"] else ""
-    return Chart(card["title"], card["subtitle"], text, picture, card["width"].replace(" ", "-"))
+    text = json.dumps(card, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return Chart(card["title"], card["subtitle"], text, picture, card["width"].replace(" ", "-"), bool(card["spec"]))
 
 
 def _markdown(source: str, section: Section) -> str:
