@@ -60,7 +60,7 @@ class LiveBoard:
         self.controls = ipw.HBox(layout={"flex_flow": "row wrap", "align_items": "center"})
         self.way: list[Place] = []
         titles = [(load(workbook, name).title, name) for name in names]
-        self.boards.options = titles
+        self.boards.options, self.boards.value = titles, names[0]
         self.boards.observe(lambda change: self._tried(lambda: self.open(Place(change["new"]))), names="value")
         head = ipw.HBox(
             [self.back_button, *([self.boards] if len(names) > 1 else []), self._button("Refresh", self.redraw),
