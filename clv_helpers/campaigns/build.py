@@ -10,7 +10,7 @@ from clv_helpers.campaigns.effect import effects
 from clv_helpers.contract import EMAIL_NAMESPACE, ColumnType
 from clv_helpers.engines.dialect import cast, literal, table
 from clv_helpers.engines.session import Session
-from clv_helpers.lake import refresh_tables
+from clv_helpers.lake import MODEL, refresh_tables
 from clv_helpers.params import DEFAULT_CAMPAIGN
 from clv_helpers.workbook import Workbook
 
@@ -74,7 +74,7 @@ def read_groups(session: Session) -> pd.DataFrame:
 def _refresh(session: Session, workbook: Workbook) -> list[dict[str, Any]]:
     own = {"control_arm": workbook.params.control_arm, "no_category": "ALL"}
     if not workbook.has("loyalty_events"):
-        return refresh_tables(session, {**own, "as_of": None}, "experiments")
+        return refresh_tables(session, workbook, "experiments", bindings={**own, "as_of": None})
     settings = workbook.params.campaign(DEFAULT_CAMPAIGN)
     session.create_table("campaigns.setting", _settings(workbook))
     own |= {
@@ -84,8 +84,8 @@ def _refresh(session: Session, workbook: Workbook) -> list[dict[str, Any]]:
         "email_namespace": EMAIL_NAMESPACE,
         **{name: _or_empty(session, *of) for name, of in OF_ACTIVATION.items()},
     }
-    bindings = {**workbook.bindings(session), **own}
-    return refresh_tables(session, bindings, "derived", "profile", "insights", "campaigns", "experiments")
+    schemas = ("derived", "profile", "campaigns", "experiments", *MODEL)
+    return refresh_tables(session, workbook, *schemas, bindings=own)
 
 
 def _or_empty(session: Session, name: str, columns: dict[str, ColumnType]) -> exp.Expression:

@@ -146,7 +146,8 @@ def _effect(campaign: str, audience: str, own: pd.DataFrame, theta: float, param
             "window_days": own["window_days"].max(),
         }
     row["sentence"] = _sentence(row, params.spending.unit)
-    row["warnings"] = " ".join(_warnings(row, differences))
+    reached = int(own.loc[own["arm"] == "control", "messages"].sum())
+    row["warnings"] = " ".join(_warnings(row, differences, reached))
     return row
 
 
@@ -218,8 +219,10 @@ def _sentence(row: dict[str, Any], unit: str) -> str:
     )
 
 
-def _warnings(row: dict[str, Any], differences: dict[str, float]) -> list[str]:
+def _warnings(row: dict[str, Any], differences: dict[str, float], reached: int) -> list[str]:
     found = []
+    if reached:
+        found.append(f"{reached:,} messages went to members who were to be held back; the effect comes out too small.")
     ratio = row["sample_ratio_p"]
     if ratio is not None and ratio < RATIO_ALERT:
         share = row["control"] / (row["treated"] + row["control"])

@@ -9,20 +9,20 @@ from typing import Any
 from clv_helpers import specs
 from clv_helpers.campaigns.effect import EVERYONE
 from clv_helpers.campaigns.record import results
-from clv_helpers.engines.files import write_atomically
 from clv_helpers.errors import UserError
 from clv_helpers.workbook import Workbook
 
 
 class NoNextAudience(UserError):
-    """The results give no audience: nothing was measured, no decile was worth it, or the name is taken."""
+    """The results give no audience: nothing was measured, or no decile was worth it."""
 
 
 def next_audience(workbook: Workbook, campaign: str, name: str = "") -> Path:
     """Write the audience of the deciles in which a message added more than it cost, with certainty; gives the file.
 
-    Where the campaign went to one audience of this workbook, that audience is part of the new rule. Raises NoNextAudience where no decile's interval lies above zero, and where the name is taken;
-    ParamsError for a campaign that is not known.
+    Where the campaign went to one audience of this workbook, that audience is part of the new rule. Raises NoNextAudience
+    where no decile's interval lies above zero, SpecChanged where a file of that name holds another rule, ParamsError for a
+    campaign that is not known, or a name that is none of a file.
     """
     found = results(workbook, campaign)[0]
     effect = next(each for each in found["lift"] if each["audience"] == EVERYONE)
@@ -39,13 +39,10 @@ def next_audience(workbook: Workbook, campaign: str, name: str = "") -> Path:
             "more members would tell"
         )
     name = name or re.sub(r"[^a-z0-9_]+", "_", f"next_{campaign}".lower()).strip("_")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,60}", name):
-        raise NoNextAudience(f"the audience's name is {name!r}; allowed: small letters, digits, _ and -")
-    file = workbook.specs / "audiences" / f"{name}.yml"
+    file = specs.file_of(workbook, "audiences", name)
     text = specs.dump(_audience(workbook, campaign, effect, deciles))
-    if file.exists() and file.read_text("utf-8") != text:
-        raise NoNextAudience(f"audiences/{file.name} exists already, with another rule; give another name")
-    write_atomically(file, text)
+    if not file.exists() or file.read_text("utf-8") != text:
+        specs.save(file, text, read_as="")
     return file
 
 

@@ -2,10 +2,11 @@
 
 from clv_helpers.charts.draw import Picture, draw, picture, sql_of
 from clv_helpers.charts.errors import ChartError
+from clv_helpers.charts.rows import MAX_ROWS
 from clv_helpers.charts.spec import MARKS, Channel, Scalar, Widget
 from clv_helpers.charts.theme import CHART_MIME, PALETTE, QUIET
 
 __all__ = [
-    "CHART_MIME", "MARKS", "PALETTE", "QUIET", "Channel", "ChartError", "Picture", "Scalar", "Widget",
+    "CHART_MIME", "MARKS", "MAX_ROWS", "PALETTE", "QUIET", "Channel", "ChartError", "Picture", "Scalar", "Widget",
     "draw", "picture", "sql_of",
 ]  # fmt: skip

@@ -96,19 +96,25 @@ def _number(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
     """One figure, large: the first row's."""
     alt = altair()
     text = alt.Text(field=widget.y.column, type="quantitative", format=widget.y.format or ",.0f")
-    figure = alt.Chart(_shown_columns(rows.head(1), widget)).mark_text(
+    figure = alt.Chart(_shown_columns(_first(rows), widget)).mark_text(
         fontSize=44, fontWeight=600, align="left", color=PALETTE[0]
     )
     return figure.encode(text=text, x=alt.value(0), tooltip=_tooltips(widget, rows))
+
+
+def _first(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.groupby("choice").head(1) if "choice" in rows else rows.head(1)
 
 
 def _funnel(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
     """Steps from top to bottom as bars about a middle, each with its value and its share of the first."""
     alt = altair()
     value, step = widget.x.column, widget.y.column
-    first = float(rows[value].max()) if len(rows) else 0.0
-    told = [f"{compact(v)} · {v / first:.0%}" if first else compact(v) for v in rows[value]]
-    shown = rows[[step, value]].assign(half=rows[value] / 2, minus=-rows[value] / 2, told=told)
+    values = rows[value].astype(float)
+    first = values.groupby(rows["choice"]).transform("max") if "choice" in rows else values.max()
+    share = (values / first).fillna(0)
+    told = [f"{compact(v)} · {part:.0%}" for v, part in zip(values, share, strict=True)]
+    shown = _shown_columns(rows, widget).assign(half=values / 2, minus=-values / 2, told=told, inside=share > 0.3)
     base = alt.Chart(shown)
     hidden = alt.Axis(labels=False, grid=False, title=None)
     y = alt.Y(field=step, type="nominal", sort=None, axis=alt.Axis(title=title_of(widget.y), labelLimit=240))
@@ -116,16 +122,11 @@ def _funnel(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
     bars = base.mark_bar(cornerRadius=2).encode(
         y=y, x=x, x2=alt.X2(field="half"), color=alt.value(PALETTE[0]), tooltip=_tooltips(widget, rows)
     )
-    inside = alt.condition(f"datum.{value} > {first / 3}", alt.value("white"), alt.value(INK))
-    words = base.mark_text(fontWeight=600).encode(y=y, x=alt.value({"expr": "width / 2"}), text="told:N", color=inside)
-    below = base.mark_text(fontWeight=600, align="left", dx=6).encode(
-        y=y, x=alt.X(field="half", type="quantitative"), text="told:N", color=alt.value(INK)
-    )
-    return (
-        bars
-        + words.transform_filter(f"datum.{value} > {first / 3}")
-        + below.transform_filter(f"datum.{value} <= {first / 3}")
-    )
+    words = base.transform_filter("datum.inside").mark_text(fontWeight=600)
+    words = words.encode(y=y, x=alt.value({"expr": "width / 2"}), text="told:N", color=alt.value("white"))
+    beside = base.transform_filter("!datum.inside").mark_text(fontWeight=600, align="left", dx=6)
+    beside = beside.encode(y=y, x=alt.X(field="half", type="quantitative"), text="told:N", color=alt.value(INK))
+    return bars + words + beside
 
 
 def _with_picking(chart: alt.Chart, widget: Widget, rows: pd.DataFrame) -> alt.Chart:
@@ -231,7 +232,8 @@ def _shown_columns(rows: pd.DataFrame, widget: Widget) -> pd.DataFrame:
     """Only the columns that the chart shows leave Python."""
     names = [field.column for field in [*widget.fields, *widget.tooltip]] + ([widget.x2] if widget.x2 else [])
     sorts = [f.sort.lstrip("-") for f in widget.fields if isinstance(f.sort, str) and f.sort.lstrip("-") in rows]
-    return rows[list(dict.fromkeys(names + sorts + list(widget.highlight)))]
+    choice = ["choice"] if "choice" in rows else []  # of a board without a kernel, see dashboards.offline
+    return rows[list(dict.fromkeys(names + sorts + list(widget.highlight) + choice))]
 
 
 def _height(widget: Widget, rows: pd.DataFrame) -> int:

@@ -109,6 +109,9 @@ def _grouped(widget: Widget, known: list[str]) -> exp.Select:
         cast(exp.func(aggregate, column(name)), "number").as_(name, quoted=True)
         for name, aggregate in aggregated.items()
     ]
+    orders = [f.sort.lstrip("-") for f in widget.fields if isinstance(f.sort, str)]
+    orders = [name for name in dict.fromkeys(orders) if name in known and name not in (*keys, *aggregated)]
+    totals += [exp.Min(this=column(name)).as_(name, quoted=True) for name in orders]
     query = exp.select(*map(column, keys), *totals)
     return query.group_by(*map(column, keys)) if keys else query
 

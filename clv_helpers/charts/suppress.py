@@ -26,7 +26,7 @@ Cell = tuple[Hashable, ...]
 
 
 def suppressed(rows: pd.DataFrame, widget: Widget, min_cell: int) -> pd.DataFrame:
-    """The rows that may be shown. Cost: nothing where no row is small; else two linear programs per small row."""
+    """The rows that may be shown. Cost: nothing where no row is small; else a linear program or more per small row."""
     people = population(widget, list(rows.columns))
     if people is None or people not in rows or rows.empty:
         return rows
@@ -49,19 +49,18 @@ def suppressed(rows: pd.DataFrame, widget: Widget, min_cell: int) -> pd.DataFram
 def complete(small: set[Cell], values: dict[Cell, float], min_cell: int) -> set[Cell]:
     """The small cells and those hidden with them; all, where nothing less protects them."""
     hidden = set(small)
-    while True:
-        exposed = next((cell for cell in sorted(small, key=str) if not _is_safe(cell, hidden, values, min_cell)), None)
-        if exposed is None:
-            return hidden
-        along = [c for line in _lines_of(exposed) for c in values if c not in hidden and _on(c, line)]
-        rest = along or [c for c in values if c not in hidden]
-        if not rest:
-            return hidden
-        hidden.add(min(rest, key=lambda c: (values[c], str(c))))
+    for cell in sorted(small, key=lambda each: (values[each], str(each))):
+        while not _is_safe(cell, hidden, values, min_cell):  # what is safe stays so: hiding more only widens bounds
+            along = [c for line in _lines_of(cell) for c in values if c not in hidden and _on(c, line)]
+            rest = along or [c for c in values if c not in hidden]
+            if not rest:
+                break
+            hidden.add(min(rest, key=lambda c: (values[c], str(c))))
+    return hidden
 
 
-def bounds(cell: Cell, hidden: set[Cell], values: dict[Cell, float]) -> tuple[float, float]:
-    """The least and the most that a hidden cell can hold, for who knows every sum along a line and all other cells."""
+def most(cell: Cell, hidden: set[Cell], values: dict[Cell, float]) -> float:
+    """The most that a hidden cell can hold, for who knows every sum along a line and all cells that are not hidden."""
     from scipy.optimize import linprog
 
     unknown = sorted(hidden, key=str)
@@ -69,18 +68,14 @@ def bounds(cell: Cell, hidden: set[Cell], values: dict[Cell, float]) -> tuple[fl
     for each in unknown:
         for line in _lines_of(each):
             sums[line] += values[each]
-    lines = list(sums)
-    matrix = [[1.0 if _on(each, line) else 0.0 for each in unknown] for line in lines]
-    aim = [1.0 if each == cell else 0.0 for each in unknown]
-    right = [sums[line] for line in lines]
-    low = linprog(aim, A_eq=matrix, b_eq=right, bounds=(0, None))
-    high = linprog([-a for a in aim], A_eq=matrix, b_eq=right, bounds=(0, None))
-    return float(low.fun), float(-high.fun)
+    matrix = [[1.0 if _on(each, line) else 0.0 for each in unknown] for line in sums]
+    aim = [-1.0 if each == cell else 0.0 for each in unknown]
+    return float(-linprog(aim, A_eq=matrix, b_eq=list(sums.values()), bounds=(0, None)).fun)
 
 
 def _is_safe(cell: Cell, hidden: set[Cell], values: dict[Cell, float], min_cell: int) -> bool:
-    low, high = bounds(cell, hidden, values)
-    return high >= min_cell and high - low >= 1
+    """It could hold enough people, and more than it does: then what is left does not say what it holds."""
+    return most(cell, hidden, values) >= max(min_cell, values[cell] + 1) - 1e-6
 
 
 def _lines_of(cell: Cell) -> list[Cell]:

@@ -36,7 +36,7 @@ def texts(widget: Widget, rows: pd.DataFrame) -> tuple[str, str]:
         return NO_DATA, ""
     values = {name: in_words(name, value) for name, value in chosen.iloc[0].items()}
     try:
-        return widget.title.format(**values), upper_first(widget.subtitle.format(**values))
+        return upper_first(widget.title.format(**values)), upper_first(widget.subtitle.format(**values))
     except KeyError as error:
         raise ChartError(f"widget {widget.title!r}: its title names {error.args[0]!r}, which its rows lack") from None
     except (ValueError, IndexError):
@@ -49,12 +49,10 @@ def _row_of_title(widget: Widget, rows: pd.DataFrame) -> pd.DataFrame:
             if name not in rows:
                 raise ChartError(f"widget {widget.title!r}: title_from names {name!r}, which its rows lack")
             rows = rows[rows[name] == value]
-    elif widget.title_from == "last":
-        rows = rows.tail(1)
     elif widget.title_from == "top":
         measures = [f.column for f in reversed(widget.fields) if kind(rows, f) == "quantitative"]
         rows = rows.nlargest(1, measures[0]) if measures else rows
-    return rows.head(1)
+    return rows.head(1) if widget.title_from in ("first", "top") else rows.tail(1)
 
 
 def _plain(text: str) -> str:

@@ -23,6 +23,9 @@ CONFIG: dict[str, Any] = {
         "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "titleColor": INK,
         "labelColor": INK, "gridColor": "#E6E6E6", "domain": False, "ticks": False, "labelPadding": 6,
     },
-    "legend": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "orient": "top"},
+    "legend": {
+        "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "orient": "top",
+        "labelColor": INK, "titleColor": INK,
+    },
     "range": {"category": PALETTE, "heatmap": {"scheme": "blues"}, "ramp": {"scheme": "blues"}},
 }  # fmt: skip

@@ -2,6 +2,7 @@
 -- audience ALL: everyone once, whatever the audience; decile_group: ALL, or the lifetime decile at sending.
 -- One row: a campaign, an audience (or ALL) or decile (or ALL), and a rate.
 -- Key: campaign, audience, decile_group, kpi
+-- Check: (SELECT COUNT(*) FROM campaigns.fact_campaign_rate WHERE numerator > denominator) = 0
 WITH person AS (
     SELECT
         campaign, membership_number, MIN(decile) AS decile,

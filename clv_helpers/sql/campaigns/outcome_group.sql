@@ -3,6 +3,7 @@
 -- decile when assigned (0: not ranked). observed_days: how much of the window has passed for everyone.
 -- One row: a campaign, an audience, a decile and an arm.
 -- Key: campaign, audience, decile, arm
+-- Check: (SELECT COALESCE(SUM(members), 0) FROM campaigns.outcome_group) = (SELECT COUNT(*) FROM campaigns.assignment)
 WITH started AS (
     SELECT
         a.campaign, a.membership_number, a.audience, a.arm, a.decile,

@@ -1,6 +1,7 @@
 -- How messages were responded to: opened, clicked, unsubscribed, complained; by whom: see derived.email_response.
 -- One row: a message, a kind of response, and whether a machine gave it.
 -- Key: message_id, response, by_machine
+-- Relation: message_id -> insights.fact_campaign_send.message_id
 -- Refresh: view
 SELECT
     r.message_id,

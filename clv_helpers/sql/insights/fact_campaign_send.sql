@@ -1,6 +1,8 @@
 -- What was sent, to whom, and whether it arrived. decile: the lifetime decile at sending (0: not ranked then).
 -- One row: a message.
 -- Key: message_id
+-- Relation: campaign -> insights.dim_campaign.campaign
+-- Check: (SELECT COUNT(*) FROM insights.fact_campaign_send) = (SELECT COUNT(*) FROM derived.email_message)
 -- Refresh: view
 SELECT
     m.message_id,
