@@ -4,8 +4,8 @@ Analysed by intention to treat: everyone assigned counts in the arm to which the
 winsorised. Strata are audience and value decile; the estimate is the mean over strata of the differences between the
 arms, weighted by members, with the variance of a stratified experiment (Miratrix, Sekhon & Yu 2013, "Adjusting
 treatment effect estimates by post-stratification") and Satterthwaite's degrees of freedom. CUPED takes away what spend
-before the campaign explains (Deng, Xu, Kohavi & Walker 2013, "Improving the sensitivity of online controlled experiments
-by utilizing pre-experiment data"); its theta is the pooled slope within strata and arms.
+before the campaign explains (Deng, Xu, Kohavi & Walker 2013, "Improving the sensitivity of online controlled
+experiments by utilizing pre-experiment data"); its theta is the pooled slope within strata and arms.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ class NoNextAudience(UserError):
 def next_audience(workbook: Workbook, campaign: str, name: str = "") -> Path:
     """Write the audience of the deciles in which a message added more than it cost, with certainty; gives the file.
 
-    Where the campaign went to one audience of this workbook, that audience is part of the new rule. Raises NoNextAudience
-    where no decile's interval lies above zero, SpecChanged where a file of that name holds another rule, ParamsError for a
-    campaign that is not known, or a name that is none of a file.
+    Where the campaign went to one audience of this workbook, that audience is part of the new rule. Raises
+    NoNextAudience where no decile's interval lies above zero, SpecChanged where a file of that name holds another
+    rule, ParamsError for a campaign that is not known, or a name that is none of a file.
     """
     found = results(workbook, campaign)[0]
     effect = next(each for each in found["lift"] if each["audience"] == EVERYONE)

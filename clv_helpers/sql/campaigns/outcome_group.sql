@@ -1,6 +1,6 @@
 -- The sums from which lift is computed, so that no member's row comes to Python. y: what a member spent in the window,
 -- bought or not, sent or not (intention to treat); x: in the days before it, the covariate of CUPED. decile: the lifetime
--- decile when assigned (0: not ranked). observed_days: how much of the window has passed for everyone.
+-- decile when assigned (0: not ranked). Sums are exact decimals, so that each run gives the same. observed_days: how much of the window has passed for everyone.
 -- One row: a campaign, an audience, a decile and an arm.
 -- Key: campaign, audience, decile, arm
 -- Check: (SELECT COALESCE(SUM(members), 0) FROM campaigns.outcome_group) = (SELECT COUNT(*) FROM campaigns.assignment)
@@ -20,8 +20,8 @@ dated AS (
 spent AS (
     SELECT
         campaign, membership_number,
-        CAST(SUM(CASE WHEN since >= 0 THEN spend ELSE 0 END) AS DOUBLE) AS y,
-        CAST(SUM(CASE WHEN since < 0 THEN spend ELSE 0 END) AS DOUBLE) AS x,
+        CAST(SUM(CASE WHEN since >= 0 THEN spend ELSE 0 END) AS DECIMAL(18, 4)) AS y,
+        CAST(SUM(CASE WHEN since < 0 THEN spend ELSE 0 END) AS DECIMAL(18, 4)) AS x,
         MAX(CASE WHEN since >= 0 AND purchases > 0 THEN 1 ELSE 0 END) AS converted,
         MAX(CASE WHEN since < 0 AND purchases > 0 THEN 1 ELSE 0 END) AS bought_before
     FROM dated
@@ -54,11 +54,11 @@ SELECT
     CAST(SUM(converted) AS BIGINT) AS converted,
     CAST(SUM(bought_before) AS BIGINT) AS bought_before,
     CAST(SUM(messages) AS BIGINT) AS messages,
-    SUM(y) AS sum_y,
-    SUM(y * y) AS sum_yy,
-    SUM(x) AS sum_x,
-    SUM(x * x) AS sum_xx,
-    SUM(x * y) AS sum_xy,
+    CAST(SUM(y) AS DOUBLE) AS sum_y,
+    CAST(SUM(y * y) AS DOUBLE) AS sum_yy,
+    CAST(SUM(x) AS DOUBLE) AS sum_x,
+    CAST(SUM(x * x) AS DOUBLE) AS sum_xx,
+    CAST(SUM(x * y) AS DOUBLE) AS sum_xy,
     MIN(starts_on) AS starts_on,
     MIN(observed_days) AS observed_days,
     MIN(window_days) AS window_days

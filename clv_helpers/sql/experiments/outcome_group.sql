@@ -6,8 +6,8 @@
 WITH ranked AS (
     SELECT
         arm AS drawn,
-        CAST(COALESCE(spend_before, 0) AS DOUBLE) AS x,
-        CAST(spend AS DOUBLE) AS y,
+        CAST(COALESCE(spend_before, 0) AS DECIMAL(18, 4)) AS x,
+        CAST(spend AS DECIMAL(18, 4)) AS y,
         CASE WHEN COALESCE(converted, spend > 0) THEN 1 ELSE 0 END AS converted,
         CASE WHEN spend_before > 0 THEN 1 ELSE 0 END AS bought_before,
         RANK() OVER (ORDER BY COALESCE(spend_before, 0) DESC) AS place,
@@ -29,11 +29,11 @@ SELECT
     CAST(SUM(p.converted) AS BIGINT) AS converted,
     CAST(SUM(p.bought_before) AS BIGINT) AS bought_before,
     CAST(SUM(CASE WHEN p.drawn = $control_arm THEN 0 ELSE 1 END) AS BIGINT) AS messages,
-    SUM(p.y) AS sum_y,
-    SUM(p.y * p.y) AS sum_yy,
-    SUM(p.x) AS sum_x,
-    SUM(p.x * p.x) AS sum_xx,
-    SUM(p.x * p.y) AS sum_xy
+    CAST(SUM(p.y) AS DOUBLE) AS sum_y,
+    CAST(SUM(p.y * p.y) AS DOUBLE) AS sum_yy,
+    CAST(SUM(p.x) AS DOUBLE) AS sum_x,
+    CAST(SUM(p.x * p.x) AS DOUBLE) AS sum_xx,
+    CAST(SUM(p.x * p.y) AS DOUBLE) AS sum_xy
 FROM placed AS p
 JOIN treatment AS t ON p.drawn = t.campaign OR p.drawn = $control_arm
 GROUP BY t.campaign, p.decile, CASE WHEN p.drawn = $control_arm THEN 'control' ELSE 'treated' END
