@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from typing import Any
 
 from sqlglot import exp
 
@@ -60,6 +61,16 @@ def _missing(each: Table, name: str, line: int | None, known: list[str]) -> str:
     schema = [other for other in known if other.split(".")[0] == name.split(".")[0]]
     allowed = f"did you mean {close[0]}?" if close else f"allowed: {', '.join(schema or known)}"
     return f"{each.file.name}, line {line or 1}: there is no table {name}; {allowed}"
+
+
+def check_names(each: Table, bindings: dict[str, Any]) -> None:
+    """Raise TableError for a $name in the table's SQL that stands for nothing."""
+    for node in [n for query in (each.query, *each.checks) for n in query.find_all(exp.Placeholder)]:
+        if node.name not in bindings:
+            known = ", ".join(sorted(f"${name}" for name in bindings))
+            raise TableError(
+                f"{each.file.name}, line {each.line_of(node.name)}: there is no ${node.name}; allowed: {known}"
+            )
 
 
 def sentence(each: Table, error: Exception) -> str:
