@@ -24,10 +24,11 @@ MODEL = ("insights", "kpi")
 
 
 def all_tables(workbook: Workbook, *schemas: str) -> list[Table]:
-    """The tables of these schemas, the analyst's own among those of insights, in the order of building.
+    """The tables of these schemas (of all, unless named), an analyst's own with insights, in the order of building.
 
     Raises TableError for a file that is no table, two tables of one name, or tables that need each other in a circle.
     """
+    schemas = schemas or PLAIN_SCHEMAS
     tables = read_schemas(schemas)
     if OWN_SCHEMA in schemas:
         tables += read_own_tables(workbook.specs / "sql")
