@@ -43,7 +43,7 @@ def filter_and_drill(page, share, workbook: Workbook) -> None:
     board.wait_for(timeout=60_000)
     board.get_by_text(f"The best tenth brings {share['12 months']} of all miles").wait_for(timeout=30_000)
     page.screenshot(path=OUTPUTS / "lab_board.png")
-    board.get_by_label("Look-back").select_option("lifetime")
+    board.get_by_label("Look-back", exact=True).select_option("lifetime")
     card = board.locator("figure", has_text=f"The best tenth brings {share['lifetime']} of all miles")
     card.wait_for(timeout=20_000)
     card.locator(".clv-menu summary").click()
@@ -53,7 +53,7 @@ def filter_and_drill(page, share, workbook: Workbook) -> None:
     board.get_by_text("Picked: decile 2").wait_for()
     board.get_by_role("button", name="Who is in a decile →").click()
     board.get_by_text("Lifetime value by decile › Who is in a decile").wait_for(timeout=20_000)
-    assert board.get_by_label("Decile").input_value() == "2"
+    assert board.get_by_label("Decile", exact=True).input_value() == "2"
     profile = workbook.query("insights.fact_decile_profile", decile=2).groupby("region")["members"].sum()
     board.locator("figure", has_text=f"Most live in {profile.idxmax()}: {profile.max()}").wait_for(timeout=20_000)
     page.screenshot(path=OUTPUTS / "lab_drill.png")
@@ -78,7 +78,7 @@ def compose(page) -> None:
     composer.get_by_label("Title", exact=True).press("Enter")
     composer.locator(".clv-title", has_text="Who brings the revenue").wait_for()
     page.screenshot(path=OUTPUTS / "lab_composer.png")
-    composer.get_by_label("File").fill("spend_by_status")
+    composer.get_by_label("File", exact=True).fill("spend_by_status")
     composer.get_by_role("button", name="Save").click()
     composer.locator(".clv-saved").wait_for()
 
