@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts.spec import Channel, Widget
 from clv_helpers.charts.texts import header, kind, title_of
-from clv_helpers.charts.theme import HEIGHT, INK, PALETTE, QUIET, WIDTHS
+from clv_helpers.charts.theme import HEIGHT, INK, PALETTE, QUIET, RAMP, WHITE_BELOW, WIDTHS
 from clv_helpers.show import compact
 
 if TYPE_CHECKING:
@@ -156,8 +156,8 @@ def _labels(widget: Widget, rows: pd.DataFrame, x: Any, y: Any) -> alt.Chart:
     base = alt.Chart(_shown_columns(rows, widget))
     if widget.mark == "heatmap":
         field, form = widget.color, widget.color.format or ",.0f"
-        middle = float(rows[field.column].max() or 0) * 0.55 if len(rows) else 0
-        color = alt.condition(f"datum[{field.column!r}] > {middle}", alt.value("white"), alt.value("#1f2933"))
+        dark = f"luminance(scale('color', datum[{field.column!r}])) < {WHITE_BELOW}"
+        color = alt.condition(dark, alt.value("white"), alt.value("black"))
         text = base.mark_text(fontSize=11, clip=True)
     else:
         across = kind(rows, widget.x) == "quantitative"
@@ -185,7 +185,7 @@ def _color(widget: Widget, rows: pd.DataFrame) -> Any:
         title=title_of(field),
         legend=legend,
         sort=_sort(field, rows),
-        scale=alt.Scale(scheme="blues") if kind(rows, field) == "quantitative" else alt.Undefined,
+        scale=alt.Scale(range=RAMP, zero=False) if kind(rows, field) == "quantitative" else alt.Undefined,
     )
 
 

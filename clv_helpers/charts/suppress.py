@@ -61,21 +61,39 @@ def complete(small: set[Cell], values: dict[Cell, float], min_cell: int) -> set[
 
 def most(cell: Cell, hidden: set[Cell], values: dict[Cell, float]) -> float:
     """The most that a hidden cell can hold, for who knows every sum along a line and all cells that are not hidden."""
+    import numpy as np
     from scipy.optimize import linprog
 
     unknown = sorted(hidden, key=str)
-    sums: dict[Cell, float] = defaultdict(float)
-    for each in unknown:
+    lines: dict[Cell, list[int]] = defaultdict(list)
+    for index, each in enumerate(unknown):
         for line in _lines_of(each):
-            sums[line] += values[each]
-    matrix = [[1.0 if _on(each, line) else 0.0 for each in unknown] for line in sums]
+            lines[line].append(index)
+    matrix = np.zeros((len(lines), len(unknown)))
+    for row, members in enumerate(lines.values()):
+        matrix[row, members] = 1
+    sums = matrix @ [values[each] for each in unknown]
     aim = [-1.0 if each == cell else 0.0 for each in unknown]
-    return float(-linprog(aim, A_eq=matrix, b_eq=list(sums.values()), bounds=(0, None)).fun)
+    return float(-linprog(aim, A_eq=matrix, b_eq=sums, bounds=(0, None)).fun)
 
 
 def _is_safe(cell: Cell, hidden: set[Cell], values: dict[Cell, float], min_cell: int) -> bool:
     """It could hold enough people, and more than it does: then what is left does not say what it holds."""
-    return most(cell, hidden, values) >= max(min_cell, values[cell] + 1) - 1e-6
+    enough = max(min_cell, values[cell] + 1) - 1e-6
+    return _by_a_swap(cell, hidden, values) >= enough or most(cell, hidden, values) >= enough
+
+
+def _by_a_swap(cell: Cell, hidden: set[Cell], values: dict[Cell, float]) -> float:
+    """What a cell can hold at least: people moved to it along its row, and as many along another row, change no sum.
+
+    Spares most of the linear programs.
+    """
+    if len(cell) != 2:
+        return 0.0
+    across = [each for each in hidden if each[0] == cell[0] and each != cell]
+    down = [each for each in hidden if each[1] == cell[1] and each != cell]
+    swaps = [min(values[a], values[d]) for a in across for d in down if (d[0], a[1]) in hidden]
+    return values[cell] + max(swaps, default=0.0)
 
 
 def _lines_of(cell: Cell) -> list[Cell]:

@@ -8,8 +8,10 @@ from typing import Any
 CHART_MIME = "application/vnd.vegalite.v5+json"
 # After Okabe & Ito, darkened so that each stands out from white and from the dark ground (3 : 1, WCAG 1.4.11), and
 # any two are told apart with each kind of colour blindness. Blue leads, grey stands back.
-PALETTE = ["#0072B2", "#CF7F00", "#008A63", "#C06AA6", "#B93E00", "#4A9CCB", "#757575"]
+PALETTE = ["#0072B2", "#CF7F00", "#008A63", "#C06AA6", "#B93E00", "#4A9CCB", "#78727A"]
 QUIET = "#7595AB"
+RAMP = ["#DEEBF7", "#08306B"]
+WHITE_BELOW = 0.179  # the luminance at which white and black stand out alike, 4.58 : 1
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 INK = "#404040"
 WIDTHS = {"third": 270, "half": 420, "two thirds": 570, "full": 900}  # pixels, where the page does not say otherwise
@@ -27,5 +29,5 @@ CONFIG: dict[str, Any] = {
         "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "orient": "top",
         "labelColor": INK, "titleColor": INK,
     },
-    "range": {"category": PALETTE, "heatmap": {"scheme": "blues"}, "ramp": {"scheme": "blues"}},
+    "range": {"category": PALETTE, "heatmap": RAMP, "ramp": RAMP},
 }  # fmt: skip

@@ -146,7 +146,7 @@ const clvBoard = (() => {
       const still = [...holder.childNodes];
       try {
         const spec = fitted(card.spec, holder.clientWidth || 420);
-        const made = await vegaEmbed(holder, spec, { mode: "vega-lite", actions: false, renderer: "svg", tooltip: { theme: "custom" } });
+        const made = await vegaEmbed(holder, spec, { mode: "vega-lite", actions: false, renderer: "svg", tooltip: { theme: "custom" }, logLevel: 1 });
         shown.finalize?.();
         shown.view = made.view;
         shown.finalize = made.finalize;

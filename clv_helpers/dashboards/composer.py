@@ -73,7 +73,7 @@ class Composer:
         self.sure = ipw.Checkbox(description="sure", indent=False, layout={"width": "70px"})
 
     def _make_widgets(self) -> None:
-        self.list = self.ipw.Select(rows=9, layout={"width": "100%"})
+        self.list = self.ipw.Select(rows=9, layout={"width": "auto"})
         self.list.observe(lambda change: self._select(change["new"]), "value")
         moves = {
             "Add": lambda d: d.add(self.data.table), "Duplicate": lambda d: d.duplicate(),
@@ -99,7 +99,7 @@ class Composer:
         right = ipw.VBox([ipw.HTML("<h4>As it will stand</h4>"), self.said, self.view])
         for pane in (left, middle, right):
             pane.add_class("clv-pane")
-        template = "280px minmax(330px, 1fr) minmax(380px, 1.3fr)"
+        template = "280px minmax(430px, 1fr) minmax(360px, 1.1fr)"
         panes = ipw.GridBox(
             [left, middle, right],
             layout={"grid_template_columns": template, "grid_gap": "10px", "align_items": "flex-start"},

@@ -48,9 +48,9 @@ class DataPanel:
         self.source: exp.Expression | None = None
         with workbook.engine.read() as session:
             self.tables = catalog.tables(session)
-        wide = {"width": "100%"}
+        wide = {"width": "auto"}
         self.choice = ipw.Dropdown(options=self.tables, layout=wide)
-        self.about, self.details = ipw.HTML(), ipw.HTML()
+        self.about, self.details, self.rows = ipw.HTML(), ipw.HTML(), ipw.HTML()
         self.search = ipw.Text(placeholder="search columns", layout=wide)
         self.columns = ipw.Select(rows=11, layout=wide)
         self.choice.observe(lambda change: self._choose(change["new"]), "value")
@@ -61,7 +61,7 @@ class DataPanel:
         swap = self._button("⇄ swap axes", lambda: change(lambda d: d.swap()))
         self.face = ipw.VBox(
             [self.choice, self.about, self.search, self.columns,
-             ipw.HBox([*shelves, swap], layout={"flex_flow": "row wrap"}), self.details, self._sql_mode()],
+             ipw.HBox([*shelves, swap], layout={"flex_flow": "row wrap"}), self.details, self.rows, self._sql_mode()],
         )  # fmt: skip
         self._choose(self.choice.value)
 
@@ -100,6 +100,7 @@ class DataPanel:
             self.source = source
             self.attributes = catalog.attributes(session, source.copy(), name)
             rows = session.count(source.copy())
+            self.rows.value = f"<b>Sample rows</b>{rows_table(catalog.sample(session, source.copy(), 3))}"
         told = catalog.one_row(name)
         self.about.value = f"{rows:,} rows{'; one is ' + html.escape(told) if told else ''}"
         self._list()
@@ -153,8 +154,8 @@ class DataPanel:
 
     def _sql_mode(self) -> Any:
         ipw = self.ipw
-        self.sql_name = ipw.Text(placeholder="file, such as by_region", layout={"width": "100%"})
-        self.sql = ipw.Textarea(rows=6, placeholder="SELECT … over the published tables", layout={"width": "100%"})
+        self.sql_name = ipw.Text(placeholder="file, such as by_region", layout={"width": "auto"})
+        self.sql = ipw.Textarea(rows=6, placeholder="SELECT … over the published tables", layout={"width": "auto"})
         self.sql_result = ipw.HTML()
         self.sql_read: dict[str, str] = {}
         buttons = [self._button("Preview", self._preview), self._button("Use", self._use)]

@@ -60,7 +60,7 @@ class Properties:
         wide = path in ("title", "subtitle")
         field = self.ipw.Text(
             description=label, placeholder=placeholder, continuous_update=False,
-            style={"description_width": "initial"}, layout={"width": "100%" if wide else "210px"},
+            style={"description_width": "initial"}, layout={"width": "auto" if wide else "210px"},
         )  # fmt: skip
         if path == "sort":
             return self._keep(path, field, lambda v: ", ".join(v or []), lambda t: [p for p in t.split(", ") if p])
@@ -91,14 +91,14 @@ class Properties:
     def _shelf(self, shelf: str) -> Any:
         column = self._text(f"{shelf}.column", shelf)
         column.disabled = True
-        column.layout.width = "170px"
+        column.layout.width = "150px"
         title = self._text(f"{shelf}.title", "", "axis title")
-        title.layout.width = "130px"
+        title.layout.width = "100px"
         aggregate = self._choice(f"{shelf}.aggregate", "", AGGREGATES)
         form = self._choice(f"{shelf}.format", "", FORMATS)
         clear = self.ipw.Button(description="✕", tooltip=f"nothing on {shelf}", layout={"width": "34px"})
         clear.on_click(lambda _: self.change(lambda d: d.clear(shelf)))
-        return self.ipw.HBox([column, aggregate, form, title, clear], layout={"flex_flow": "row wrap"})
+        return self.ipw.HBox([column, aggregate, form, title, clear])
 
     # filters: values to include, or to leave out
 

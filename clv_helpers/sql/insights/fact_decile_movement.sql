@@ -3,6 +3,7 @@
 -- before, now: the decile as text, 'none' where not ranked.
 -- One row: a look-back, a decile before and a decile now.
 -- Key: lookback_months, decile_before, decile_now
+-- Relation: lookback_months -> insights.dim_lookback.lookback_months
 SELECT
     lookback_months,
     lookback,
