@@ -19,7 +19,6 @@ RESPONSES = {
     "click-to-open rate": "Click-to-open",
 }
 DELIVERY = {
-    "accepted rate": "Accepted",
     "hard bounce rate": "Hard bounces",
     "block rate": "Blocks",
     "unsubscribe rate": "Unsubscribed",
