@@ -7,7 +7,7 @@ from typing import Any
 
 from clv_helpers import lake, show
 from clv_helpers.engines.dialect import table
-from clv_helpers.insights.diagram import Model, draw
+from clv_helpers.insights.drawing import Model, draw
 from clv_helpers.lake.checks import checks as try_checks
 from clv_helpers.lake.checks import key_checks
 from clv_helpers.lake.plan import OWN_SCHEMA
