@@ -9,11 +9,7 @@ from pathlib import Path
 
 import pytest
 
-<<<<<<< HEAD
-from clv_helpers import audiences, dashboards
-=======
-from clv_helpers import audiences, lake
->>>>>>> main
+from clv_helpers import audiences, dashboards, lake
 from clv_helpers.audiences.rule import KINDS, OPERATORS
 from clv_helpers.audiences.when import FORMS
 from clv_helpers.charts import MARKS, Channel, Widget
