@@ -57,7 +57,7 @@ class LiveBoard:
         self.title, self.state = ipw.HTML(), ipw.HTML()
         self.boards = ipw.Dropdown(description="Board", layout={"width": "auto"})
         self.back_button = self._button("← Back", self.back)
-        self.controls = ipw.HBox(layout={"flex_flow": "row wrap", "align_items": "center"})
+        self.controls = ipw.HBox(layout={"flex_flow": "row wrap", "align_items": "center", "margin": "0 0 14px 0"})
         self.way: list[Place] = []
         titles = [(load(workbook, name).title, name) for name in names]
         self.boards.options, self.boards.value = titles, names[0]

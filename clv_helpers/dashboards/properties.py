@@ -14,7 +14,7 @@ from clv_helpers.workbook import Workbook
 
 AGGREGATES = {"as it is": None, "sum": "sum", "average": "avg", "least": "min", "most": "max"}
 FORMATS = {
-    "by itself": None, "1,234": ",.0f", "1.2k": ".2s", "12.3M": ".3s", "12 %": ".0%", "12.3 %": ".1%", "1.23": ".2f",
+    "by itself": None, "1,234": ",.0f", "1.2k": ".2~s", "12.3M": ".3~s", "12 %": ".0%", "12.3 %": ".1%", "1.23": ".2f",
 }  # fmt: skip
 
 

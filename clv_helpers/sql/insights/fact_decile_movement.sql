@@ -3,6 +3,7 @@
 -- before, now: the decile as text, 'none' where not ranked.
 -- One row: a look-back, a decile before and a decile now.
 -- Key: lookback_months, decile_before, decile_now
+-- Check: (SELECT COALESCE(SUM(members), 0) FROM insights.fact_decile_movement) = (SELECT COALESCE(SUM(members), 0) FROM insights.fact_decile_migration)
 -- Relation: lookback_months -> insights.dim_lookback.lookback_months
 SELECT
     lookback_months,

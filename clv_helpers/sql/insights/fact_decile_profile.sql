@@ -1,6 +1,7 @@
 -- Who is in a decile of the last twelve months, over all members: small groups, for the boards.
 -- One row: a decile, and what its members have in common.
 -- Key: decile, loyalty_status, region, frequency_band, recency_band
+-- Check: (SELECT COALESCE(SUM(members), 0) FROM insights.fact_decile_profile) = (SELECT COUNT(*) FROM insights.dim_member_band WHERE NOT decile_12_months IS NULL)
 -- Relation: loyalty_status -> insights.dim_loyalty_status.loyalty_status
 SELECT
     b.decile_12_months AS decile,

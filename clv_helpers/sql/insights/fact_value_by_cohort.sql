@@ -1,8 +1,9 @@
--- What members have spent since they came, by the quarter of their first purchase. Only ages that the whole cohort has
--- reached: a younger one would look worse than it is.
--- months_since: whole months from the cohort's first month; spend_so_far: added up to that month.
--- One row: a cohort and an age in months.
--- Key: cohort, months_since
+-- What members have spent since they came, by the quarter of their first purchase. Only whole quarters, so that every
+-- cohort is seen at the same age. share_active: of the cohort, those who bought in that quarter.
+-- quarter: the quarter of their life, 1 the one in which they came; spend_so_far_per_member: up to its end.
+-- One row: a cohort and a quarter of its life.
+-- Key: cohort, quarter
+-- Check: (SELECT COUNT(*) FROM insights.fact_value_by_cohort WHERE share_active > 1) = 0
 WITH cohorts AS (
     SELECT membership_number, CAST(DATE_TRUNC('quarter', first_purchase_on) AS DATE) AS cohort
     FROM profile.member
@@ -14,30 +15,24 @@ sizes AS (
 spent AS (
     SELECT
         c.cohort,
-        CAST((EXTRACT(YEAR FROM f.month) - EXTRACT(YEAR FROM c.cohort)) * 12
-            + EXTRACT(MONTH FROM f.month) - EXTRACT(MONTH FROM c.cohort) AS INT) AS months_since,
+        CAST((EXTRACT(YEAR FROM f.month) - EXTRACT(YEAR FROM c.cohort)) * 4
+            + EXTRACT(QUARTER FROM f.month) - EXTRACT(QUARTER FROM c.cohort) + 1 AS INT) AS quarter,
         SUM(f.spend) AS spend,
         COUNT(DISTINCT f.membership_number) AS active_members
     FROM cohorts AS c
     JOIN insights.fact_member_month AS f ON f.membership_number = c.membership_number
-    GROUP BY 1, 2
-),
-reached AS (
-    SELECT
-        s.*,
-        (EXTRACT(YEAR FROM a.as_of) - EXTRACT(YEAR FROM s.cohort)) * 12
-            + EXTRACT(MONTH FROM a.as_of) - EXTRACT(MONTH FROM s.cohort) AS age
-    FROM spent AS s
     CROSS JOIN derived.as_of AS a
+    WHERE f.month < DATE_TRUNC('quarter', a.as_of) AND f.month >= c.cohort
+    GROUP BY 1, 2
 )
 SELECT
-    r.cohort,
-    CONCAT(CAST(EXTRACT(YEAR FROM r.cohort) AS VARCHAR), ' Q', CAST(EXTRACT(QUARTER FROM r.cohort) AS VARCHAR)) AS cohort_quarter,
-    r.months_since,
+    s.cohort,
+    CONCAT(CAST(EXTRACT(YEAR FROM s.cohort) AS VARCHAR), ' Q', CAST(EXTRACT(QUARTER FROM s.cohort) AS VARCHAR)) AS first_quarter,
+    s.quarter,
+    CAST(s.quarter AS VARCHAR) AS quarter_of_life,
     z.members,
-    CAST(r.spend AS DOUBLE) AS spend,
-    CAST(r.active_members AS DOUBLE) / z.members AS share_active,
-    CAST(SUM(r.spend) OVER (PARTITION BY r.cohort ORDER BY r.months_since) AS DOUBLE) / z.members AS spend_so_far_per_member
-FROM reached AS r
-JOIN sizes AS z ON z.cohort = r.cohort
-WHERE r.months_since >= 0 AND r.months_since < r.age
+    CAST(s.spend AS DOUBLE) AS spend,
+    CAST(s.active_members AS DOUBLE) / z.members AS share_active,
+    CAST(SUM(s.spend) OVER (PARTITION BY s.cohort ORDER BY s.quarter) AS DOUBLE) / z.members AS spend_so_far_per_member
+FROM spent AS s
+JOIN sizes AS z ON z.cohort = s.cohort
