@@ -21,7 +21,7 @@ BANDS = ["1) $0 - $100", "2) $100 - $200", "3) $200 - $350", "4) $350 - $500", "
 
 def mailing(rows: int = 3000) -> pd.DataFrame:
     """Customers of three arms; the men's e-mail makes more buy, the women's none."""
-    rng = np.random.default_rng(8)
+    rng = np.random.default_rng(9)
     history = np.round(np.exp(rng.normal(5, 0.8, rows)), 2)
     segment = rng.choice(["Mens E-Mail", "Womens E-Mail", "No E-Mail"], rows)
     buys = rng.random(rows) < 0.05 + 0.07 * (segment == "Mens E-Mail")
