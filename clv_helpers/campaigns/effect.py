@@ -222,7 +222,8 @@ def _sentence(row: dict[str, Any], unit: str) -> str:
 def _warnings(row: dict[str, Any], differences: dict[str, float], reached: int) -> list[str]:
     found = []
     if reached:
-        found.append(f"{reached:,} messages went to members who were to be held back; the effect comes out too small.")
+        what = "1 message" if reached == 1 else f"{reached:,} messages"
+        found.append(f"{what} went to members who were to be held back: the effect comes out too small.")
     ratio = row["sample_ratio_p"]
     if ratio is not None and ratio < RATIO_ALERT:
         share = row["control"] / (row["treated"] + row["control"])
