@@ -192,7 +192,7 @@ const clvBoard = (() => {
   const drillLine = (board, shown) => {
     const { card } = shown;
     const column = card.pick?.[0];
-    if (!card.drill || !column) return null;
+    if (!card.drill || !card.drillTitle || !column) return null;
     const values = [...new Set(rowsOf(card).map((row) => row[column]))];
     const select = element("select", { "aria-label": `${card.drillTitle}: ${column.replaceAll("_", " ")}`, onchange: () => {
       if (select.selectedIndex > 0) board.hooks.ondrill?.(card.drill, { column, value: values[select.selectedIndex - 1] });
@@ -245,7 +245,17 @@ const clvBoard = (() => {
     model.on("change:cards", update);
     // a card has its width only once it stands in the page
     requestAnimationFrame(update);
-    return () => board.shown.forEach((shown) => shown.finalize?.());
+    // Vega measures its place when the window changes, not when a side bar is folded away
+    let width = 0;
+    const resized = new ResizeObserver(() => {
+      if (width && Math.abs(grid.clientWidth - width) > 4) window.dispatchEvent(new Event("resize"));
+      width = grid.clientWidth;
+    });
+    resized.observe(grid);
+    return () => {
+      resized.disconnect();
+      board.shown.forEach((shown) => shown.finalize?.());
+    };
   };
 
   // The report: pictures that stand in the page become live, and its selects need no kernel.

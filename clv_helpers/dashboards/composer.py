@@ -99,7 +99,7 @@ class Composer:
         right = ipw.VBox([ipw.HTML("<h4>As it will stand</h4>"), self.said, self.view])
         for pane in (left, middle, right):
             pane.add_class("clv-pane")
-        template = "280px minmax(430px, 1fr) minmax(360px, 1.1fr)"
+        template = "280px minmax(450px, 1fr) minmax(360px, 1.1fr)"
         panes = ipw.GridBox(
             [left, middle, right],
             layout={"grid_template_columns": template, "grid_gap": "10px", "align_items": "flex-start"},

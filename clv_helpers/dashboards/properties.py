@@ -76,13 +76,13 @@ class Properties:
         )
 
     def _choice(self, path: str, label: str, options: dict[str, Any]) -> Any:
+        values = {told: "" if value is None else value for told, value in options.items()}  # None would select nothing
         field = self.ipw.Dropdown(
-            description=label, options=list(options.items()), style={"description_width": "initial"},
+            description=label, options=list(values.items()), style={"description_width": "initial"},
             layout={"width": "auto"},
         )  # fmt: skip
-        first = next(iter(options.values()))
-        default = {"width": "half", "legend": "top"}.get(path, first)
-        return self._keep(path, field, lambda v: v if v in options.values() else default, lambda v: v)
+        default = {"width": "half", "legend": "top"}.get(path, next(iter(values.values())))
+        return self._keep(path, field, lambda v: v if v in values.values() else default, lambda v: v or None)
 
     def _check(self, path: str, label: str) -> Any:
         field = self.ipw.Checkbox(description=label, indent=False, layout={"width": "auto"})
@@ -91,9 +91,9 @@ class Properties:
     def _shelf(self, shelf: str) -> Any:
         column = self._text(f"{shelf}.column", shelf)
         column.disabled = True
-        column.layout.width = "150px"
+        column.layout.width = "140px"
         title = self._text(f"{shelf}.title", "", "axis title")
-        title.layout.width = "100px"
+        title.layout.width = "86px"
         aggregate = self._choice(f"{shelf}.aggregate", "", AGGREGATES)
         form = self._choice(f"{shelf}.format", "", FORMATS)
         clear = self.ipw.Button(description="✕", tooltip=f"nothing on {shelf}", layout={"width": "34px"})

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from clv_helpers import specs
 from clv_helpers.charts import Scalar, Widget
-from clv_helpers.validation import Strict
+from clv_helpers.validation import ParamsError, Problem, Strict
 from clv_helpers.workbook import Workbook
 
 # Ranges of days, counted back from as_of, that a filter with `dates: true` offers.
@@ -51,4 +51,15 @@ def names(workbook: Workbook) -> list[str]:
 
 def load(workbook: Workbook, name: str) -> Dashboard:
     """Read a dashboard. Raises ParamsError, which names the widget, the key and what is allowed."""
-    return specs.load(workbook, "dashboards", name, Dashboard)
+    dashboard = specs.load(workbook, "dashboards", name, Dashboard)
+    folder = workbook.specs / "dashboards"
+    boards, files = names(workbook), sorted(file.stem for file in folder.glob("*.sql"))
+    problems = [
+        Problem(f"widgets[{index}].{key}", repr(value), ", ".join(allowed) or "there is none")
+        for index, widget in enumerate(dashboard.widgets)
+        for key, value, allowed in (("drill", widget.drill, boards), ("sql", widget.sql, files))
+        if value is not None and value not in allowed
+    ]
+    if problems:
+        raise ParamsError(f"dashboards/{name}.yml", problems)
+    return dashboard
