@@ -76,6 +76,8 @@ def _headline(measured: pd.DataFrame, unit: str) -> str:
 def _by_decile(workbook: Workbook, campaign: str, planted: dict[str, Any], unit: str) -> Shown:
     rows = workbook.query("campaigns.fact_lift_decile", order_by="decile", campaign=campaign, audience=EVERYONE)
     known = rows[(rows["verdict"] != "too few") & (rows["decile"] > 0)]
+    if known.empty:
+        return show.note(f"{campaign}: its deciles are too small to be told apart.")
     truths = planted.get("revenue_per_member_by_decile", {})
     drawn = [
         {**_estimate(row), "decile": row.decile, "planted": truths.get(str(row.decile))} for row in known.itertuples()
