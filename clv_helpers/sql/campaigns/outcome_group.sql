@@ -1,6 +1,7 @@
 -- The sums from which lift is computed, so that no member's row comes to Python. y: what a member spent in the window,
 -- bought or not, sent or not (intention to treat); x: in the days before it, the covariate of CUPED. decile: the lifetime
--- decile when assigned (0: not ranked). Sums are exact decimals, so that each run gives the same. observed_days: how much of the window has passed for everyone.
+-- decile when assigned (0: not ranked). Sums are exact decimals, of 19 digits so that squares have 38: each run gives the
+-- same. observed_days: how much of the window has passed for everyone.
 -- One row: a campaign, an audience, a decile and an arm.
 -- Key: campaign, audience, decile, arm
 -- Check: (SELECT COALESCE(SUM(members), 0) FROM campaigns.outcome_group) = (SELECT COUNT(*) FROM campaigns.assignment)
@@ -20,8 +21,8 @@ dated AS (
 spent AS (
     SELECT
         campaign, membership_number,
-        CAST(SUM(CASE WHEN since >= 0 THEN spend ELSE 0 END) AS DECIMAL(18, 4)) AS y,
-        CAST(SUM(CASE WHEN since < 0 THEN spend ELSE 0 END) AS DECIMAL(18, 4)) AS x,
+        CAST(SUM(CASE WHEN since >= 0 THEN spend ELSE 0 END) AS DECIMAL(19, 4)) AS y,
+        CAST(SUM(CASE WHEN since < 0 THEN spend ELSE 0 END) AS DECIMAL(19, 4)) AS x,
         MAX(CASE WHEN since >= 0 AND purchases > 0 THEN 1 ELSE 0 END) AS converted,
         MAX(CASE WHEN since < 0 AND purchases > 0 THEN 1 ELSE 0 END) AS bought_before
     FROM dated

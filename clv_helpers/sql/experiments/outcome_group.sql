@@ -6,8 +6,8 @@
 WITH ranked AS (
     SELECT
         arm AS drawn,
-        CAST(COALESCE(spend_before, 0) AS DECIMAL(18, 4)) AS x,
-        CAST(spend AS DECIMAL(18, 4)) AS y,
+        CAST(COALESCE(spend_before, 0) AS DECIMAL(19, 4)) AS x,
+        CAST(spend AS DECIMAL(19, 4)) AS y,
         CASE WHEN COALESCE(converted, spend > 0) THEN 1 ELSE 0 END AS converted,
         CASE WHEN spend_before > 0 THEN 1 ELSE 0 END AS bought_before,
         RANK() OVER (ORDER BY COALESCE(spend_before, 0) DESC) AS place,
