@@ -1,4 +1,4 @@
-"""What follows the batches by itself, in its order: derived tables, prediction, profile, insights."""
+"""What follows the batches by itself, in its order: derived tables, prediction, profile, insights; then the rest."""
 
 from __future__ import annotations
 
@@ -21,3 +21,24 @@ def follow(workbook: Workbook) -> list[dict[str, Any]]:
         "seconds": round(time.perf_counter() - started, 3),
     }
     return [*rows, predicted, *lake.refresh(workbook, "profile", "insights")]
+
+
+def follow_all(workbook: Workbook) -> list[dict[str, Any]]:
+    """All that `follow` does, then the campaigns' results and who is in which audience; gives a row per table."""
+    from clv_helpers import audiences, campaigns
+
+    rows = follow(workbook)
+    if workbook.has("email_events"):
+        rows += campaigns.build(workbook)
+    if audiences.names(workbook):
+        started = time.perf_counter()
+        sizes = audiences.evaluate(workbook)
+        evaluated = {
+            "table": "audiences.membership",
+            "one_row": "an audience and a member who is in it.",
+            "mode": "evaluated",
+            "rows": sum(each["members"] for each in sizes),
+            "seconds": round(time.perf_counter() - started, 3),
+        }
+        rows.append(evaluated)
+    return rows

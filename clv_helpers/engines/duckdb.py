@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 from sqlglot import exp
 
-from clv_helpers.engines.dialect import column, literal, to_sql
+from clv_helpers.engines.dialect import column, literal, table, to_sql
 from clv_helpers.engines.session import STORE, Session
 from clv_helpers.errors import UserError
 
@@ -78,6 +78,31 @@ class DuckDBEngine:
         beside = self.published.with_name("published.part.duckdb")
         shutil.copyfile(self.lake, beside)
         beside.replace(self.published)
+
+    def publish_only(self, *names: str) -> None:
+        """Publish these tables alone, beside the others as last published: for what must be seen though a run failed.
+
+        Nothing where nothing has been published yet. Cost: a copy of the published file, and of these tables.
+        """
+        if not self.published.exists():
+            return
+        beside = self.published.with_name("published.part.duckdb")
+        connection = self._open_waiting()
+        try:
+            shutil.copyfile(self.published, beside)
+            connection.execute(f"ATTACH {to_sql(literal(str(beside)))} AS beside")
+            for name in names:
+                schema, _, bare = name.partition(".")
+                target = exp.table_(bare, db=schema, catalog="beside", quoted=True)
+                connection.execute(
+                    f"CREATE SCHEMA IF NOT EXISTS beside.{to_sql(exp.to_identifier(schema, quoted=True))}"
+                )
+                rows = exp.select("*").from_(table(name))
+                connection.execute(to_sql(exp.Create(this=target, kind="TABLE", replace=True, expression=rows)))
+            connection.execute("DETACH beside")
+            beside.replace(self.published)
+        finally:
+            connection.close()
 
     def _open_waiting(self) -> duckdb.DuckDBPyConnection:
         attach = f"ATTACH {to_sql(literal(str(self.lake)))} AS {STORE}"
