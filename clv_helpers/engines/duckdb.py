@@ -54,16 +54,27 @@ class DuckDBEngine:
             connection.close()
 
     @contextlib.contextmanager
-    def read(self) -> Iterator[Session]:
+    def read(self, memory: str = "") -> Iterator[Session]:
         """The last published tables, read-only, with no way to files or the network.
 
+        With `memory` (`2GB`) for SQL of others: no more than that, nothing on the disk but the tables themselves, not
+        even as a log, and none of Python's variables taken for a table.
         Raises NothingPublished where nothing has been published yet.
         """
         if not self.published.exists():
             raise NothingPublished(f"nothing is published yet in {self.published.parent.name}: run stage 1 first")
-        connection = duckdb.connect(str(self.published), read_only=True)
+        connection = duckdb.connect()  # an instance of its own, as a file's settings hold for all who have it open
         try:
+            connection.execute(f"ATTACH {to_sql(literal(str(self.published)))} AS {STORE} (READ_ONLY)")
+            connection.execute(f"USE {STORE}")
+            if memory:
+                connection.execute("SET enable_progress_bar = false")
+                connection.execute("SET python_enable_replacements = false")
+                connection.execute(f"SET memory_limit = {to_sql(literal(memory))}")
+                connection.execute("SET temp_directory = ''")
             connection.execute("SET enable_external_access = false")
+            if memory:
+                connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
             connection.execute("SET lock_configuration = true")
             yield Session(connection)
         finally:
