@@ -1,6 +1,8 @@
-"""Stage 2: the star model over the derived tables, and read-only SQL on it."""
+"""Stage 2: the star model over the derived tables, where its columns come from, and read-only SQL on it."""
 
 from clv_helpers.insights.analyst_sql import Answer, QueryError, query
+from clv_helpers.insights.lineage import LineageError
+from clv_helpers.insights.lineage_shown import lineage
 from clv_helpers.insights.model import model, trend
 
-__all__ = ["Answer", "QueryError", "model", "query", "trend"]
+__all__ = ["Answer", "LineageError", "QueryError", "lineage", "model", "query", "trend"]

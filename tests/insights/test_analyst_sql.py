@@ -87,13 +87,13 @@ ESCAPES = [
 def test_no_way_out(airline: Workbook, tmp_path: Path, sql: str, capfd: pytest.CaptureFixture[str]) -> None:
     file, secret = tmp_path / "secret.csv", pd.DataFrame({"stolen": [1]})
     file.write_text("stolen\n1\n")
-    before = airline.engine.published.stat()
+    before = airline.engine.published.read_bytes()
     with pytest.raises(QueryError) as error:
         insights.query(airline, sql.format(file=file))
     assert str(error.value).startswith("SQL")
     assert "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == [file]
-    assert airline.engine.published.stat() == before
+    assert airline.engine.published.read_bytes() == before
     assert len(secret) == 1
     assert capfd.readouterr() == ("", "")  # nor does a library speak past us
 
@@ -194,9 +194,9 @@ def test_two_may_read_at_once(airline: Workbook) -> None:
     assert len(counts) == 1
 
 
-def test_from_a_file_by_the_command(airline: Workbook, tmp_path: Path) -> None:
+def test_from_a_file_by_the_command(workbook: Workbook, tmp_path: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([CLV, "sql", str(airline.file), *arguments], capture_output=True, text=True)
+        return subprocess.run([CLV, "sql", str(workbook.file), *arguments], capture_output=True, text=True)
 
     file = tmp_path / "ask.sql"
     file.write_text("SELECT i\nFROM range(5) AS r(i)")
