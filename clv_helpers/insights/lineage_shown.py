@@ -11,7 +11,7 @@ from clv_helpers.insights.lineage import Column, Lineage, name_of, trace
 from clv_helpers.show import Shown
 from clv_helpers.workbook import Workbook
 
-LONGEST = 70  # characters of an expression
+LONGEST = 60  # characters of an expression
 # The way from the files to the charts, in the colours that can be told apart.
 COLOURS = dict(
     zip(

@@ -86,10 +86,8 @@ def needed(workbook: Workbook) -> Schedule:
 def state_of(schedule: Schedule, known: History, at: dt.datetime) -> tuple[str, str]:
     """active, inactive or quarantined, and a sentence that says why."""
     if known.failures >= schedule.quarantine_after:
-        return "quarantined", (
-            f"quarantined after {known.failures} failures in a row, the last: {known.last['sentence']}; "
-            "once mended: clv schedule PARAMS release"
-        )
+        mend = "once mended: clv schedule PARAMS release"
+        return "quarantined", f"quarantined after {known.failures} failures in a row; {mend}"
     if not schedule.enabled:
         return "inactive", "inactive: schedule.enabled is false"
     if schedule.start and schedule.start > _wall(schedule, at):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +16,16 @@ from clv_helpers.timing import MONTHS, WEEKDAYS, Schedule, cron_values
 from clv_helpers.workbook import Workbook
 
 SHOWN = 10  # runs
+HEADERS = {
+    "run": "Run",
+    "due": "Due",
+    "started": "Started",
+    "took": "Took",
+    "status": "Status",
+    "batches": "New batches",
+    "tables": "Tables changed",
+    "what": "What failed",
+}
 
 
 def status(workbook: Workbook, at: dt.datetime | None = None) -> dict[str, Any]:
@@ -89,51 +100,35 @@ def text(found: dict[str, Any], schedule: Schedule) -> str:
     """The status for the terminal."""
     lines = [f"{found['workbook']}: {found['why']}", f"  when      {found['in_words']}"]
     lines += [f"  {label:<9} {value}" for label, value in _facts(found, schedule)]
-    rows = [_cells(run, schedule) for run in found["runs"][: -SHOWN - 1 : -1]]
-    if rows:
-        head = ["run", "due", "started", "took", "status", "batches", "tables", ""]
-        widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-        lines += [
-            "",
-            *(
-                "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-                for row in [head, *rows]
-            ),
-        ]
+    table = [list(HEADERS.values()), *(_cells(run, schedule) for run in _latest(found))]
+    if table[1:]:
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        cells = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in table]
+        lines += ["", *("  ".join(row).rstrip() for row in cells)]
     return "\n".join(lines)
 
 
-def shown(workbook: Workbook) -> list[Shown]:
-    """The schedule for a notebook: a sentence on when and whether, and its latest runs as a table."""
+def shown(workbook: Workbook) -> Shown:
+    """The schedule for a notebook: a sentence on when and whether, and its latest runs as a table.
+
+    What failed is shown without the values in it, which may be of a person.
+    """
     if workbook.params.schedule is None:
-        return [show.note("This workbook has no schedule: a section `schedule` in its params makes one.")]
+        return show.note("This workbook has no schedule: a section schedule in its params makes one.")
     schedule, found = workbook.params.schedule, status(workbook)
     facts = "; ".join(f"{label} {value}" for label, value in _facts(found, schedule))
     sentence = show.note(f"Refreshed {found['in_words']}. State: {found['why']}; {facts}.")
-    rows = [
-        dict(
-            zip(
-                ("run", "due", "started", "took", "status", "batches", "tables", "what"),
-                _cells(run, schedule),
-                strict=True,
-            )
-        )
-        for run in found["runs"][: -SHOWN - 1 : -1]
-    ]
+    rows = [dict(zip(HEADERS, _cells(run, schedule), strict=True)) for run in _latest(found)]
     if not rows:
-        return [sentence, show.note("Nothing has run yet.")]
-    table = show.table(
-        rows,
-        run="Run",
-        due="Due",
-        started="Started",
-        took="Took",
-        status="Status",
-        batches="New batches",
-        tables="Tables changed",
-        what="What failed",
-    )
-    return [sentence, table]
+        return sentence
+    for row in rows:
+        row["what"] = re.sub(r"'[^']*'|\"[^\"]*\"", "'…'", row["what"])
+    table = show.table(rows, **HEADERS)
+    return Shown({kind: f"{sentence.bundle[kind]}\n{table.bundle[kind]}" for kind in ("text/html", "text/plain")})
+
+
+def _latest(found: dict[str, Any]) -> list[dict[str, Any]]:
+    return found["runs"][: -SHOWN - 1 : -1]
 
 
 def _facts(found: dict[str, Any], schedule: Schedule) -> list[tuple[str, str]]:

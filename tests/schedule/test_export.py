@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from shops import DAY, HALF_PAST_FIVE, HOUR, broken_day, scheduled_shop
+from shops import DAY, HALF_PAST_FIVE, HOUR, broken_day, new_day, scheduled_shop
 
 from clv_helpers import schedule
 from clv_helpers.schedule.history import RUN
@@ -114,15 +114,19 @@ def test_status_for_people(outputs: Path, tmp_path: Path) -> None:
     assert re.search(r"success +1 +\d+$", lines[7])
 
 
-def test_shown_in_a_notebook(outputs: Path, tmp_path: Path) -> None:
+def test_shown_in_a_notebook_without_values_of_people(outputs: Path, tmp_path: Path) -> None:
     plain = Workbook.open(write_shop(tmp_path / "plain"))
-    assert "has no schedule" in schedule.shown(plain)[0].bundle["text/plain"]
+    assert "has no schedule" in schedule.shown(plain).bundle["text/plain"]
     shop = scheduled_shop(tmp_path / "shop")
-    assert "Nothing has run yet" in schedule.shown(shop)[1].bundle["text/plain"]
+    assert schedule.shown(shop).bundle["text/plain"].startswith("Refreshed every day at 05:30 (UTC). State: active")
     schedule.tick(shop, at=HALF_PAST_FIVE)
-    sentence, table = schedule.shown(shop)
-    assert "Refreshed every day at 05:30 (UTC). State: active" in sentence.bundle["text/plain"]
-    assert "<td>success</td>" in table.bundle["text/html"]
+    assert "<td>success</td>" in schedule.shown(shop).bundle["text/html"]
+    new_day(shop, "broken", "d,ann@example.com,7.00\n")
+    schedule.tick(shop, at=HALF_PAST_FIVE + DAY)
+    assert "ann@example.com" in text(shop, HALF_PAST_FIVE + DAY)[-2]
+    shown = schedule.shown(shop).bundle["text/html"]
+    assert "broken.csv: 1 of 1 rows break the contract" in shown
+    assert "ann@example.com" not in shown
 
 
 def text(shop: Workbook, at: dt.datetime) -> list[str]:
