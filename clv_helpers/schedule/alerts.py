@@ -43,15 +43,15 @@ class Told:
         run, schedule = self.run, self.schedule
         head = f"{self.workbook}: run {run['run_id']}"
         due = f"due {shown_time(schedule, run['due_at'])} ({schedule.time_zone})"
-        took = f"{(run['ended_at'] - run['started_at']).seconds:,} s" if run.get("ended_at") else ""
+        took = f" after {(run['ended_at'] - run['started_at']).seconds:,} s" if run.get("ended_at") else ""
         match event:
             case "started":
                 return f"{head} has started, {due}"
             case "success":
                 news = f"{run['new_batches']} new batches, {run['tables_changed']} tables changed"
-                return f"{head}, {due}, succeeded in {took}: {news}"
+                return f"{head}, {due}, succeeded{took}: {news}"
             case "failed":
-                return f"{head}, {due}, failed after {took}: {run['sentence']}"
+                return f"{head}, {due}, failed{took}: {run['sentence']}"
             case "late":
                 return f"{head}, {due}, is late: it was not done {schedule.late_after_minutes} minutes after that"
         return (

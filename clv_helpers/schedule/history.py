@@ -89,23 +89,27 @@ def read_in(session: Session) -> History:
     return History([_aware(run) for run in runs], _aware(state[0]) if state else {})
 
 
-def prepare(session: Session, schedule: Schedule | None, at: dt.datetime) -> History:
+def prepare(session: Session, schedule: Schedule | None, at: dt.datetime) -> tuple[History, list[dict[str, Any]]]:
     """Tables where there are none, the runs noted as interrupted that a killed process left, the state as it is now.
 
-    Whoever calls this holds the lock of runs, so a run that is still marked as running is of a process that is gone.
+    Gives the history, and the runs that were just found to be interrupted. Whoever calls this holds the lock of runs,
+    so a run that is still marked as running is of a process that is gone.
     """
     for name, columns in TABLES.items():
         session.create_if_absent(name, columns)
-    session.run(
-        "UPDATE schedule.run SET status = 'interrupted', sentence = $sentence WHERE status = 'running'",
-        sentence=f"{INTERRUPTED} (noticed {at:%Y-%m-%d %H:%M} UTC)",
-    )
+    left = {run["run_id"] for run in read_in(session).runs if run["status"] == "running"}
+    if left:
+        session.run(
+            "UPDATE schedule.run SET status = 'interrupted', sentence = $sentence WHERE status = 'running'",
+            sentence=f"{INTERRUPTED} (noticed {at:%Y-%m-%d %H:%M} UTC)",
+        )
     state = read_in(session).state
     definition = " ".join([schedule.cron, schedule.time_zone, str(schedule.start)]) if schedule else None
     if definition and state.get("definition") != definition:
         # a schedule that is new, or that was changed, has missed nothing yet
         _write_state(session, {**state, "definition": definition, "since": at - LAUNCH})
-    return read_in(session)
+    known = read_in(session)
+    return known, [run for run in known.runs if run["run_id"] in left]
 
 
 def begin(session: Session, due_at: dt.datetime | None, at: dt.datetime) -> int:

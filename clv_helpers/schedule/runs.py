@@ -47,7 +47,9 @@ def tick(workbook: Workbook, at: dt.datetime | None = None, say: Callable[[str],
         if not ours:
             return Tick("running", f"{workbook.name}: another refresh is running; nothing was done")
         with workbook.engine.write() as session:
-            known = history.prepare(session, schedule, at)
+            known, interrupted = history.prepare(session, schedule, at)
+        if interrupted:
+            _tell_of_interrupted(workbook, known, interrupted, at, say)
         state, why = state_of(schedule, known, at)
         if state != "active":
             return Tick(state, f"{workbook.name}: {why}")
@@ -157,6 +159,19 @@ def _recorded(
     if error:  # the tables as last published stay: they are whole
         workbook.engine.publish_only(*history.TABLES)
     return {**row, "tables": tables, "error": error}
+
+
+def _tell_of_interrupted(
+    workbook: Workbook, known: History, interrupted: list[dict[str, Any]], at: dt.datetime, say: Callable[[str], None]
+) -> None:
+    """A process that was killed could tell nobody: that it failed is told by the next."""
+    schedule = needed(workbook)
+    workbook.engine.publish_only(*history.TABLES)
+    for run in interrupted:
+        if run["due_at"]:
+            tell(workbook, "failed", Told.of(workbook, run, next_after(schedule, at)), say)
+    if known.last and known.failures == schedule.quarantine_after:
+        tell(workbook, "quarantined", Told.of(workbook, known.last, None), say)
 
 
 def _told(workbook: Workbook, run: dict[str, Any], say: Callable[[str], None]) -> Tick:

@@ -67,7 +67,7 @@ def release(workbook: Workbook, at: dt.datetime | None = None) -> str:
         if not ours:
             raise runs.ScheduleError(f"{workbook.name}: a refresh is running; try again once it is done")
         with workbook.engine.write() as session:
-            failures = history.prepare(session, schedule, at).failures
+            failures = history.prepare(session, schedule, at)[0].failures
             history.release(session, at)
         workbook.engine.publish_only(*history.TABLES)
     following = shown_time(schedule, next_after(schedule, at))

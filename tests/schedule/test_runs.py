@@ -181,7 +181,8 @@ class TestProcesses:
         marker, waits = tmp_path / "running", tmp_path / "waits.py"
         waits.write_text(f"import pathlib, time\npathlib.Path({str(marker)!r}).touch()\ntime.sleep(600)")
         command = [sys.executable, str(waits)]
-        shop = scheduled_shop(tmp_path / "shop", due_now(), alerts=[{"on": ["started"], "command": command}])
+        alerts = [{"on": ["started"], "command": command}, {"on": ["failed"], "file": "${OUTPUTS}/alerts.log"}]
+        shop = scheduled_shop(tmp_path / "shop", due_now(), alerts=alerts)
         process = subprocess.Popen([CLV, "schedule", str(shop.file), "tick"], start_new_session=True)
         wait_for(marker.exists)
         assert schedule.status(shop)["running"]
@@ -196,6 +197,18 @@ class TestProcesses:
         assert schedule.tick(again, at=at + SECOND).outcome == "not due"
         assert [status for _, status in ran(again)] == ["interrupted", "success"]
         assert members(again) == 3
+        assert "failed: its process ended before it was done" in (shop.folder / "alerts.log").read_text()
+
+    def test_killed_again_and_again_is_quarantined(self, outputs: Path, tmp_path: Path) -> None:
+        told = [{"on": ["failed", "quarantined"], "file": "${OUTPUTS}/alerts.log"}]
+        shop = scheduled_shop(tmp_path / "shop", quarantine_after=1, alerts=told)
+        schedule.tick(shop, at=HALF_PAST_FIVE)
+        with shop.engine.write() as session:
+            history.begin(session, HALF_PAST_FIVE + DAY, HALF_PAST_FIVE + DAY)  # and then nothing: the process is gone
+        assert schedule.tick(shop, at=HALF_PAST_FIVE + DAY + SECOND).outcome == "quarantined"
+        assert [status for _, status in ran(shop)] == ["success", "interrupted"]
+        events = [line.split()[1] for line in (shop.folder / "alerts.log").read_text().splitlines()]
+        assert events == ["failed", "quarantined"]
 
     def test_two_ticks_at_once_are_one_run(self, outputs: Path, tmp_path: Path) -> None:
         shop = scheduled_shop(tmp_path / "shop", due_now())
