@@ -18,7 +18,8 @@ def lineage(
 ) -> None:
     """Show where a column of a table, or a widget of a dashboard, comes from."""
     from clv_helpers.insights import lineage_shown
-    from clv_helpers.insights.lineage import trace
+    from clv_helpers.insights.lineage import Graph
+    from clv_helpers.insights.trace import trace
 
-    found = trace(Workbook.open(params), column)
+    found = trace(Graph(Workbook.open(params)), column)
     print(as_text(found.as_json()) if as_json else lineage_shown.as_text(found))

@@ -92,15 +92,6 @@ class Lineage:
         }
 
 
-def trace(workbook: Workbook, place: str) -> Lineage:
-    """The lineage of a column of a table (`insights.dim_date.day`), or of a widget (`dashboards/value/1`, or by title).
-
-    Raises LineageError, with what is near, for a table or a column that is not there.
-    Cost: the SQL of the tables on the way is parsed and qualified; no data are read.
-    """
-    return Graph(workbook).trace(place)
-
-
 class Graph:
     """The tables of a workbook and what each is made of; tables are looked into when they are asked for."""
 
@@ -112,17 +103,11 @@ class Graph:
         self._inputs: dict[str, Inputs | None] = {}
         self._columns: dict[str, list[str]] = {}
 
-    def trace(self, place: str) -> Lineage:
-        """The lineage of a column or a widget; see the function of this name."""
-        from clv_helpers.insights.widgets import widget_inputs
-
-        if place.startswith("dashboards/"):
-            root, inputs = widget_inputs(self, place)
-            file = f"params/{self.workbook.name}/{root[1].rpartition('/')[0]}.yml"
-            found, todo = Lineage(root, {root: inputs}, made_by={root: file}), list(inputs)
-        else:
-            root = self.column(place)
-            found, todo = Lineage(root), [root]
+    def follow(self, root: Column, inputs: list[Column] | None = None) -> Lineage:
+        """The lineage of a column, or of something that is made of columns (`inputs`). No data are read."""
+        found, todo = Lineage(root), [root]
+        if inputs is not None:
+            found, todo = Lineage(root, {root: inputs}, made_by={root: ""}), list(inputs)
         while todo:
             each = todo.pop()
             if each in found.made_by:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from clv_helpers.charts import PALETTE
-from clv_helpers.insights.lineage import Column, Lineage, name_of, trace
+from clv_helpers.insights.lineage import Column, Graph, Lineage, name_of
+from clv_helpers.insights.trace import trace
 from clv_helpers.show import Shown
 from clv_helpers.workbook import Workbook
 
@@ -32,7 +33,7 @@ class Line:
 
 def lineage(workbook: Workbook, place: str) -> Shown:
     """Where a column of a table, or a widget (`dashboards/NAME/1`), comes from. Raises LineageError."""
-    found = trace(workbook, place)
+    found = trace(Graph(workbook), place)
     rows = "".join(map(_row, lines(found)))
     chosen = "".join(f"<code>{html.escape(name_of(each))}</code>, " for each in found.chosen_by)[:-2]
     below = f"<p class='clv-note'>Which rows count also depends on {chosen}.</p>" if chosen else ""

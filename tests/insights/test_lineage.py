@@ -13,8 +13,9 @@ from sqlglot import exp
 
 from clv_helpers import dashboards, insights, lake
 from clv_helpers.engines.dialect import column, table
-from clv_helpers.insights.lineage import ROWS, Graph, LineageError, name_of, trace
+from clv_helpers.insights.lineage import ROWS, Graph, LineageError, name_of
 from clv_helpers.insights.lineage_shown import as_text
+from clv_helpers.insights.trace import trace
 from clv_helpers.workbook import Workbook
 from conftest import SMALL
 
@@ -37,7 +38,7 @@ def test_every_column_of_every_table_ends_in_what_exists(graph: Graph) -> None:
         if name in graph.published:
             assert graph.columns(name) == graph.published[name]
         for each in graph.columns(name):
-            found = graph.trace(f"{name}.{each}")
+            found = trace(graph, f"{name}.{each}")
             for end_table, end in found.ends:
                 assert end_table in graph.published, (name, each, end_table)
                 assert end == ROWS or end in graph.published[end_table], (name, each, end_table, end)
@@ -50,15 +51,16 @@ def test_every_column_of_the_shop(cdnow: Workbook) -> None:
     graph = Graph(cdnow)
     for name in graph.published.keys() & graph.tables.keys():
         for each in graph.columns(name):
-            assert all(end in graph.published for end, _ in graph.trace(f"{name}.{each}").ends)
+            assert all(end in graph.published for end, _ in trace(graph, f"{name}.{each}").ends)
 
 
 def test_every_widget(airline: Workbook, graph: Graph) -> None:
     for name in dashboards.names(airline):
         for index, widget in enumerate(dashboards.load(airline, name).widgets, 1):
-            by_index = graph.trace(f"dashboards/{name}/{index}")
+            by_index = trace(graph, f"dashboards/{name}/{index}")
             assert (
-                by_index.values[by_index.root] == graph.trace(f"dashboards/{name}/{widget.title}").values[by_index.root]
+                by_index.values[by_index.root]
+                == trace(graph, f"dashboards/{name}/{widget.title}").values[by_index.root]
             )
             assert by_index.sources, (name, index)
 
@@ -81,35 +83,35 @@ def test_every_widget(airline: Workbook, graph: Graph) -> None:
     ],
 )
 def test_by_hand(graph: Graph, place: str, sources: set[str], chosen_by: set[str] | None) -> None:
-    found = graph.trace(place)
+    found = trace(graph, place)
     assert set(names(found.sources)) == {f"lake.loyalty_events.{each}" for each in sources}
     if chosen_by is not None:
         assert set(names(found.chosen_by)) == {f"lake.loyalty_events.{each}" for each in chosen_by}
 
 
 def test_counted_rows_end_in_the_rows_of_the_file(graph: Graph) -> None:
-    found = graph.trace("derived.repeat_purchase.members")
+    found = trace(graph, "derived.repeat_purchase.members")
     assert names(found.sources) == ["the rows of lake.loyalty_events"]
     assert found.made_by["lake.loyalty_events", ROWS] == "the rows of loyalty_events.parquet"
 
 
 def test_what_python_writes_is_an_end_and_says_who(graph: Graph) -> None:
-    found = graph.trace("profile.member.lifetime_value")
+    found = trace(graph, "profile.member.lifetime_value")
     assert (
         found.made_by["lifetime.score", "discounted_purchases"] == "written by the fitted models (clv_helpers/lifetime)"
     )
     assert "lake.loyalty_events.amount" in names(found.sources)
-    membership = graph.trace("audiences.membership.status")
+    membership = trace(graph, "audiences.membership.status")
     assert membership.made_by["audiences.spell", "evaluation"].startswith("written by the evaluation of audiences")
 
 
 def test_header_of_the_file_is_named(cdnow: Workbook) -> None:
-    found = trace(cdnow, "derived.member_day.membership_number")
+    found = trace(Graph(cdnow), "derived.member_day.membership_number")
     assert found.made_by["lake.loyalty_events", "membership_number"] == "column 'customer_id' of cdnow_master.csv"
 
 
 def test_tree_for_people(graph: Graph) -> None:
-    assert as_text(graph.trace("derived.member_day.value")).splitlines() == [
+    assert as_text(trace(graph, "derived.member_day.value")).splitlines() == [
         "derived.member_day.value                 = CAST(COALESCE(SUM(counted.value), 0) AS DECIMAL(18, 4))",
         "├─ lake.loyalty_events.mileage           ← column 'mileage' of loyalty_events.parquet",
         "└─ lake.loyalty_events.transaction_type  ← column 'transaction_type' of loyalty_events.parquet",
@@ -139,7 +141,7 @@ def test_shown_in_a_notebook(airline: Workbook) -> None:
 )
 def test_what_is_not_there(graph: Graph, place: str, said: str) -> None:
     with pytest.raises(LineageError) as error:
-        graph.trace(place)
+        trace(graph, place)
     assert said in str(error.value)
 
 
@@ -176,7 +178,7 @@ def test_a_source_moves_only_what_descends_from_it(workbook: Workbook, graph: Gr
         moved = [key for key in before if not before[key].equals(after[key])]
         assert moves in moved
         for key in moved:
-            found = graph.trace(key)
+            found = trace(graph, key)
             assert source in {*found.sources, *found.chosen_by}, key
         before = after
 

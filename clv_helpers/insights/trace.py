@@ -1,30 +1,36 @@
-"""From what a widget of a dashboard is drawn: the columns that its YAML names, of its table or of its SQL file."""
+"""The lineage of what a person names: a column of a table, or a widget of a dashboard, with all that its YAML names."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlglot.errors import ParseError
 
 from clv_helpers import specs
 from clv_helpers.engines.dialect import parse
+from clv_helpers.insights.lineage import Column, Graph, Lineage, LineageError
 from clv_helpers.validation import read_yaml
-
-if TYPE_CHECKING:
-    from clv_helpers.insights.lineage import Column, Graph
 
 PLACES = ("filters", "exclude", "highlight", "title_from")  # their keys are columns
 
 
-def widget_inputs(graph: Graph, place: str) -> tuple[Column, list[Column]]:
-    """A widget (`dashboards/NAME/1`, or its title) as the root of a lineage, and the columns that it shows or asks for.
+def trace(graph: Graph, place: str) -> Lineage:
+    """The lineage of a column (`insights.dim_date.day`) or a widget (`dashboards/value/1`, or by title).
 
-    Raises LineageError where there is no such dashboard or widget, or its SQL cannot be read.
+    Raises LineageError, with what is near or allowed, for what is not there.
     """
-    from clv_helpers.insights.lineage import LineageError
+    if not place.startswith("dashboards/"):
+        return graph.follow(graph.column(place))
+    root, inputs = _widget(graph, place)
+    found = graph.follow(root, inputs)
+    found.made_by[root] = f"params/{graph.workbook.name}/{root[1].rpartition('/')[0]}.yml"
+    return found
 
+
+def _widget(graph: Graph, place: str) -> tuple[Column, list[Column]]:
+    """A widget as the root of a lineage, and the columns that it shows or asks for."""
     _, name, which = (*place.split("/", 2), "")[:3]
     known = specs.names(graph.workbook, "dashboards")
     if name not in known:
