@@ -33,6 +33,8 @@ class Delta:
 class Session:
     """A short-lived connection. Takes SQL text or sqlglot trees, and values by name."""
 
+    errors = duckdb.Error  # what the engine raises for a statement that it refuses
+
     def __init__(self, connection: duckdb.DuckDBPyConnection):
         self.connection = connection
         self.deltas: dict[str, Delta] = {}

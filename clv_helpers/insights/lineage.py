@@ -16,10 +16,11 @@ from sqlglot.optimizer.scope import Scope
 from sqlglot.schema import MappingSchema
 
 from clv_helpers.bindings import params_bindings
-from clv_helpers.contract import DATASETS
+from clv_helpers.contract import DATASETS, WRITTEN
 from clv_helpers.engines.dialect import DIALECT, bind, table
 from clv_helpers.errors import UserError
-from clv_helpers.lake.tables import SQL_FOLDER, Table, read_tables
+from clv_helpers.lake import all_tables
+from clv_helpers.lake.tables import DAILY, SQL_FOLDER, Table
 from clv_helpers.workbook import Workbook
 
 ROWS = "*"  # stands for the rows of a table, where none of its columns is meant
@@ -98,7 +99,7 @@ class Graph:
     def __init__(self, workbook: Workbook):
         self.workbook = workbook
         schemas = sorted(folder.name for folder in SQL_FOLDER.iterdir() if folder.is_dir())
-        self.tables: dict[str, Table] = {each.name: each for each in read_tables(*schemas)}
+        self.tables: dict[str, Table] = {each.name: each for each in all_tables(workbook, *schemas)}
         self.bindings = _Unbound(params_bindings(workbook.params))
         self._inputs: dict[str, Inputs | None] = {}
         self._columns: dict[str, list[str]] = {}
@@ -118,7 +119,7 @@ class Graph:
                 found.ends.add(each)
                 continue
             rows_read = [source for source in made_of.rows if source[1] == ROWS]
-            found.values[each] = rows_read if each[1] == ROWS else made_of.values[each[1]]
+            found.values[each] = rows_read if each[1] == ROWS else made_of.values.get(each[1], [])
             found.rows[each] = made_of.rows
             found.expressions[each] = made_of.expressions.get(each[1], "")
             todo += [*found.values[each], *found.rows[each]]
@@ -133,7 +134,7 @@ class Graph:
     def columns(self, name: str) -> list[str]:
         """The columns of a table: as published, or as its SQL has them. None where there is no such table."""
         if name not in self._columns:
-            known = self.published.get(name, [])
+            known = self.published.get(name) or list(WRITTEN.get(name, []))
             if not known and name in self.tables:
                 query = self.qualified(self.tables[name].query)
                 known = [each for each in query.named_selects if each != ROWS]
@@ -154,8 +155,11 @@ class Graph:
         """Who makes a column: the SQL file, the header of a source, or the part of the package that writes it."""
         name, column = each
         schema, _, bare = name.partition(".")
-        if name in self.tables:
-            return f"sql/{schema}/{bare}.sql"
+        if made := self.tables.get(name.removesuffix(DAILY)):
+            file = made.file
+            ours = file.is_relative_to(SQL_FOLDER)
+            place = f"sql/{schema}/{file.name}" if ours else f"params/{self.workbook.name}/sql/{file.name}"
+            return f"column {column!r} of {place}" if file.suffix == ".csv" else place
         if schema == "lake" and bare in DATASETS and self.workbook.has(bare):
             contract = self.workbook.params.contract(bare)
             file = Path(self.workbook.params.sources[bare].path).name
@@ -165,16 +169,22 @@ class Graph:
         return f"written by {WRITERS.get(schema, schema)}"
 
     def inputs(self, name: str) -> Inputs | None:
-        """What a table is made of; None where no SQL file describes it."""
+        """What a table is made of; None where no query says it: Python writes it, or it is a seed."""
         if name not in self._inputs:
-            known = self.tables.get(name)
-            found = self.of_query(known.query) if known else None
-            if found:
-                values = {self._spelled(name, each)[1]: columns for each, columns in found.values.items()}
-                texts = {self._spelled(name, each)[1]: text for each, text in found.expressions.items()}
-                found = Inputs(values, texts, found.rows)
-            self._inputs[name] = found
+            self._inputs[name] = self._inputs_of(name)
         return self._inputs[name]
+
+    def _inputs_of(self, name: str) -> Inputs | None:
+        made, of_days = self.tables.get(name), self.tables.get(name.removesuffix(DAILY))
+        if made is None and of_days is not None:  # its rows of each day
+            values = {each: [(of_days.name, each)] for each in self.columns(of_days.name)}
+            return Inputs({"as_of": [], **values}, {"as_of": "$as_of"}, [(of_days.name, ROWS)])
+        if made is None or made.file.suffix == ".csv":
+            return None
+        found = self.of_query(made.query)
+        values = {self._spelled(name, each)[1]: columns for each, columns in found.values.items()}
+        texts = {self._spelled(name, each)[1]: text for each, text in found.expressions.items()}
+        return Inputs(values, texts, found.rows)
 
     def of_query(self, query: exp.Expression) -> Inputs:
         """What a query is made of."""

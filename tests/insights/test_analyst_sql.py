@@ -129,7 +129,7 @@ def test_the_connection_alone_holds_too(airline: Workbook, tmp_path: Path, sql: 
     "sql",
     [
         "SELECT loyalty_status, SUM(members) AS n FROM insights.fact_value_by_decile GROUP BY ALL ORDER BY n",
-        "FROM insights.dim_date",
+        "FROM derived.summary",
         "WITH a AS (SELECT 1 AS x) SELECT * FROM a UNION ALL SELECT 2",
         "(SELECT 1 AS x) EXCEPT (SELECT 2)",
         "SELECT * FROM (VALUES (1), (2)) AS v(i)",

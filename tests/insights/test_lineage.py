@@ -20,7 +20,7 @@ from clv_helpers.workbook import Workbook
 from conftest import SMALL
 
 CLV = str(Path(sys.executable).with_name("clv"))
-BUILT = ("derived", "profile", "insights", "campaigns")
+BUILT = ("derived", "profile", "campaigns", "insights", "kpi")
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,11 @@ def test_every_widget(airline: Workbook, graph: Graph) -> None:
             {"amount", "transaction_type"},
             {"occurred_at", "loyalty_status", "membership_number"},
         ),
-        ("insights.dim_date.month", {"occurred_at"}, {"transaction_type", "membership_number", "loyalty_status"}),
+        (
+            "insights.fact_member_month.month",
+            {"occurred_at"},
+            {"transaction_type", "membership_number", "loyalty_status"},
+        ),
         ("derived.summary.first_event_on", {"occurred_at"}, None),
     ],
 )
