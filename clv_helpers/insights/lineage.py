@@ -127,19 +127,27 @@ class Graph:
 
     @cached_property
     def published(self) -> dict[str, list[str]]:
-        """The columns of the tables as published."""
+        """The columns of the tables as published; none before anything is."""
+        if not self.workbook.engine.published.exists():
+            return {}
         with self.workbook.engine.read() as session:
             return {name: list(session.columns(table(name))) for name in session.tables()}
 
     def columns(self, name: str) -> list[str]:
         """The columns of a table: as published, or as its SQL has them. None where there is no such table."""
         if name not in self._columns:
-            known = self.published.get(name) or list(WRITTEN.get(name, []))
+            known = self.published.get(name) or list(WRITTEN.get(name, [])) or self._of_dataset(name)
             if not known and name in self.tables:
                 query = self.qualified(self.tables[name].query)
                 known = [each for each in query.named_selects if each != ROWS]
             self._columns[name] = known
         return self._columns[name]
+
+    def _of_dataset(self, name: str) -> list[str]:
+        dataset = name.removeprefix("lake.")
+        if dataset not in DATASETS or dataset == name:
+            return []
+        return [*(DATASETS[dataset] | self.workbook.params.contract(dataset)), "_batch_id"]
 
     def column(self, place: str) -> Column:
         """The column that a text names. Raises LineageError."""

@@ -17,7 +17,7 @@ from clv_helpers.insights.lineage import ROWS, Graph, LineageError, name_of
 from clv_helpers.insights.lineage_shown import as_text
 from clv_helpers.insights.trace import trace
 from clv_helpers.workbook import Workbook
-from conftest import SMALL
+from conftest import SMALL, write_shop
 
 CLV = str(Path(sys.executable).with_name("clv"))
 BUILT = ("derived", "profile", "campaigns", "insights", "kpi")
@@ -112,6 +112,32 @@ def test_what_python_writes_is_an_end_and_says_who(graph: Graph) -> None:
 def test_header_of_the_file_is_named(cdnow: Workbook) -> None:
     found = trace(Graph(cdnow), "derived.member_day.membership_number")
     assert found.made_by["lake.loyalty_events", "membership_number"] == "column 'customer_id' of cdnow_master.csv"
+
+
+def test_own_tables_and_seeds_before_anything_was_run(outputs: Path, tmp_path: Path) -> None:
+    shop = Workbook.open(write_shop(tmp_path))
+    own = tmp_path / "shop" / "sql"
+    own.mkdir(parents=True)
+    (own / "dim_day_kind.csv").write_text("weekday,kind\n0,weekend\n6,weekend\n")
+    (own / "fact_kind.sql").write_text(
+        "-- One row: a kind of day.\n-- Key: kind\n"
+        "SELECT k.kind, SUM(d.spend) AS spend FROM derived.member_day AS d "
+        "JOIN insights.dim_day_kind AS k ON k.weekday = EXTRACT(DAYOFWEEK FROM d.day) GROUP BY k.kind"
+    )
+    found = trace(Graph(shop), "insights.fact_kind.spend")
+    assert names(found.sources) == ["lake.loyalty_events.amount"]
+    assert found.made_by[found.root] == "params/shop/sql/fact_kind.sql"
+    assert "insights.dim_day_kind.weekday" in names(found.chosen_by)
+    assert found.made_by["insights.dim_day_kind", "weekday"] == "column 'weekday' of params/shop/sql/dim_day_kind.csv"
+    assert found.made_by["lake.loyalty_events", "amount"] == "column 'spent' of purchases.csv"
+
+
+def test_days_kept_of_a_table_come_from_it(graph: Graph) -> None:
+    kept = next(each for each in graph.tables.values() if each.snapshot)
+    name = next(each for each in graph.columns(kept.name) if each != "as_of")
+    days = trace(graph, f"{kept.name}_daily.{name}")
+    assert days.values[days.root] == [(kept.name, name)]
+    assert days.sources == trace(graph, f"{kept.name}.{name}").sources
 
 
 def test_tree_for_people(graph: Graph) -> None:
