@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import signal
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
 
 from apscheduler.schedulers.blocking import BlockingScheduler
 
@@ -14,6 +14,8 @@ from clv_helpers.errors import UserError
 from clv_helpers.schedule import runs
 from clv_helpers.schedule.clock import next_after, shown_time, trigger, zone
 from clv_helpers.workbook import Workbook
+
+RAN = ("success", "failed")
 
 
 def run(workbook: Workbook, say: Callable[[str], None]) -> None:
@@ -26,7 +28,12 @@ def run(workbook: Workbook, say: Callable[[str], None]) -> None:
 
     def turn() -> None:
         try:
-            say(runs.tick(workbook, say=say).sentence)
+            done = runs.tick(workbook, say=say)
+            say(done.sentence)
+            while done.outcome in RAN:  # what came due meanwhile
+                done = runs.tick(workbook, say=say)
+                if done.outcome in RAN:
+                    say(done.sentence)
         except UserError as error:  # such as a lake that another process holds: at the next time, then
             say(str(error))
         following = next_after(schedule, dt.datetime.now(dt.UTC))
@@ -36,10 +43,10 @@ def run(workbook: Workbook, say: Callable[[str], None]) -> None:
         else:
             say(f"{workbook.name}: next at {shown_time(schedule, following)} ({schedule.time_zone})")
 
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a time that is skipped is made up for by the run itself
     scheduler = BlockingScheduler(timezone=zone(schedule))
-    options: dict[str, Any] = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
-    scheduler.add_job(turn, next_run_time=dt.datetime.now(zone(schedule)), id="first", **options)
-    scheduler.add_job(turn, trigger(schedule), id="schedule", **options)
+    now, options = dt.datetime.now(zone(schedule)), {"coalesce": True, "misfire_grace_time": None}
+    scheduler.add_job(turn, trigger(schedule), next_run_time=now, max_instances=1, **options)
     before = signal.signal(signal.SIGTERM, _stop)
     try:
         scheduler.start()

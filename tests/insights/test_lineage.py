@@ -225,3 +225,20 @@ def built_anew(workbook: Workbook, graph: Graph) -> dict[str, pd.Series]:
                 rows = session.frame(exp.select("*").from_(table(name)).order_by(*map(column, each.key)))
                 found |= {f"{name}.{c}": rows[c].astype(str) for c in rows}
     return found
+
+
+def test_widget_over_a_sql_file(outputs: Path, tmp_path: Path) -> None:
+    shop = Workbook.open(write_shop(tmp_path))
+    boards = tmp_path / "shop" / "dashboards"
+    boards.mkdir(parents=True)
+    (boards / "spend.sql").write_text(
+        "SELECT m.day AS at, SUM(m.spend) AS total FROM derived.member_day AS m GROUP BY m.day"
+    )
+    widget = "{title: 'Spent: {total}', sql: spend, mark: bar, x: at, y: {column: total}}"
+    (boards / "board.yml").write_text(f"title: Board\nwidgets:\n  - {widget}\n")
+    found = trace(Graph(shop), "dashboards/board/1")
+    assert names(found.values[found.root]) == ["derived.member_day.day", "derived.member_day.spend"]
+    assert names(found.sources) == ["lake.loyalty_events.occurred_at", "lake.loyalty_events.amount"]
+    (boards / "spend.sql").write_text("SELECT FROM WHERE")
+    with pytest.raises(LineageError, match="spend.sql: "):
+        trace(Graph(shop), "dashboards/board/1")

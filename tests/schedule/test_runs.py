@@ -230,6 +230,15 @@ class TestProcesses:
         assert "stopping" in process.stderr.read()
         assert [status for _, status in ran(shop)] == ["success"]
 
+    def test_foreground_ends_with_the_schedule(self, outputs: Path, tmp_path: Path) -> None:
+        shop = scheduled_shop(tmp_path / "shop", end="2026-01-01")
+        done = subprocess.run([CLV, "schedule", str(shop.file), "run"], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0
+        assert done.stderr.splitlines() == [
+            "shop: inactive: it ended on 2026-01-01 00:00 UTC",
+            "shop: no further run follows",
+        ]
+
     def test_failing_tick_ends_with_status_1(self, outputs: Path, tmp_path: Path) -> None:
         shop = scheduled_shop(tmp_path / "shop", due_now())
         broken_day(shop)
