@@ -3,6 +3,18 @@
 from clv_helpers.insights.analyst_sql import Answer, QueryError, query
 from clv_helpers.insights.lineage import LineageError
 from clv_helpers.insights.lineage_shown import lineage
-from clv_helpers.insights.model import model, trend
+from clv_helpers.insights.model import as_graph, checks, diagram, migration, model, trend
 
-__all__ = ["Answer", "LineageError", "QueryError", "lineage", "model", "query", "trend"]
+__all__ = [
+    "Answer",
+    "LineageError",
+    "QueryError",
+    "as_graph",
+    "checks",
+    "diagram",
+    "lineage",
+    "migration",
+    "model",
+    "query",
+    "trend",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from typing import Any
 
 from sqlglot import exp
 
@@ -23,10 +24,11 @@ MODEL = ("insights", "kpi")
 
 
 def all_tables(workbook: Workbook, *schemas: str) -> list[Table]:
-    """The tables of these schemas, the analyst's own among those of insights, in the order of building.
+    """The tables of these schemas (of all, unless named), an analyst's own with insights, in the order of building.
 
     Raises TableError for a file that is no table, two tables of one name, or tables that need each other in a circle.
     """
+    schemas = schemas or PLAIN_SCHEMAS
     tables = read_schemas(schemas)
     if OWN_SCHEMA in schemas:
         tables += read_own_tables(workbook.specs / "sql")
@@ -60,6 +62,16 @@ def _missing(each: Table, name: str, line: int | None, known: list[str]) -> str:
     schema = [other for other in known if other.split(".")[0] == name.split(".")[0]]
     allowed = f"did you mean {close[0]}?" if close else f"allowed: {', '.join(schema or known)}"
     return f"{each.file.name}, line {line or 1}: there is no table {name}; {allowed}"
+
+
+def check_names(each: Table, bindings: dict[str, Any]) -> None:
+    """Raise TableError for a $name in the table's SQL that stands for nothing."""
+    for node in [n for query in (each.query, *each.checks) for n in query.find_all(exp.Placeholder)]:
+        if node.name not in bindings:
+            known = ", ".join(sorted(f"${name}" for name in bindings))
+            raise TableError(
+                f"{each.file.name}, line {each.line_of(node.name)}: there is no ${node.name}; allowed: {known}"
+            )
 
 
 def sentence(each: Table, error: Exception) -> str:

@@ -15,7 +15,7 @@ from clv_helpers.contract import DATASETS, EVENT_DATASETS, EVENT_TIME, WRITTEN
 from clv_helpers.engines.dialect import bind, cast, column, literal, parse, table, to_sql
 from clv_helpers.engines.session import Session
 from clv_helpers.lake.checks import check, check_key
-from clv_helpers.lake.plan import drop_gone, planned, sentence
+from clv_helpers.lake.plan import check_names, drop_gone, planned, sentence
 from clv_helpers.lake.snapshots import keep_day
 from clv_helpers.lake.tables import DAILY, Table, TableError
 from clv_helpers.workbook import Workbook
@@ -70,6 +70,7 @@ def refresh_tables(
     tables = planned(session, workbook, schemas)
     done, changed = [], set[str]()
     for each in tables:
+        check_names(each, bindings)
         _create_written(session, each)
         try:
             rows = _refresh_one(session, each, bindings)

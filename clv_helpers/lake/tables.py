@@ -130,6 +130,9 @@ def make_table(file: Path, schema: str, header: dict[str, list[str]], query: exp
     name = f"{schema}.{file.stem}"
     key = tuple(re.split(r",\s*", header["Key"][0]))
     way, part, through = _refresh_line(file, header.get("Refresh", ["full"])[0], key, query)
+    columns = query.named_selects
+    if "*" not in columns and not set(key) <= set(columns):
+        raise TableError(f"{file.name}: Key is {header['Key'][0]!r}; allowed: columns of it: {', '.join(columns)}")
     snapshot = header.get("Snapshot", [""])[0]
     if snapshot not in ("", "daily"):
         raise TableError(f"{file.name}: Snapshot is {snapshot!r}; allowed: daily")

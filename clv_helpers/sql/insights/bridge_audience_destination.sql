@@ -3,6 +3,7 @@
 -- Key: audience, destination, campaign
 -- Relation: destination -> insights.dim_destination.destination
 -- Relation: campaign -> insights.dim_campaign.campaign
+-- Relation: audience -> insights.dim_audience.audience
 WITH planned AS (SELECT DISTINCT audience, destination, campaign FROM $planned_activations AS p),
 done AS (
     SELECT

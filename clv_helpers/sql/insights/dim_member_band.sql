@@ -1,6 +1,7 @@
 -- The bands by which charts group members: no chart ever needs a member.
 -- One row: a member.
 -- Key: membership_number
+-- Relation: loyalty_status -> insights.dim_loyalty_status.loyalty_status
 SELECT
     p.membership_number,
     COALESCE(p.loyalty_status, $no_category) AS loyalty_status,

@@ -1,6 +1,7 @@
 -- How many profiles there are. single_identity_profiles: known by one identity alone, which is all there is to reach them by.
 -- One row: the members who hold a status now.
 -- Key: loyalty_status
+-- Relation: loyalty_status -> insights.dim_loyalty_status.loyalty_status
 -- Check: (SELECT COALESCE(SUM(profiles), 0) FROM insights.fact_profile) = (SELECT COUNT(*) FROM profile.member)
 -- Snapshot: daily
 WITH known AS (SELECT membership_number, COUNT(*) AS identities FROM profile.identity GROUP BY membership_number)
