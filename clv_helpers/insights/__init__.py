@@ -3,7 +3,7 @@
 from clv_helpers.insights.analyst_sql import Answer, QueryError, query
 from clv_helpers.insights.lineage import LineageError
 from clv_helpers.insights.lineage_shown import lineage
-from clv_helpers.insights.model import as_graph, checks, diagram, migration, model, trend
+from clv_helpers.insights.model import as_graph, checks, diagram, key_figures, migration, model, trend
 
 __all__ = [
     "Answer",
@@ -12,6 +12,7 @@ __all__ = [
     "as_graph",
     "checks",
     "diagram",
+    "key_figures",
     "lineage",
     "migration",
     "model",
