@@ -101,6 +101,7 @@ class DuckDBEngine:
         connection = self._open_waiting()
         try:
             shutil.copyfile(self.published, beside)
+            beside.with_name(f"{beside.name}.wal").unlink(missing_ok=True)  # of a process that was killed here
             connection.execute(f"ATTACH {to_sql(literal(str(beside)))} AS beside")
             for name in names:
                 schema, _, bare = name.partition(".")
@@ -110,6 +111,7 @@ class DuckDBEngine:
                 )
                 rows = exp.select("*").from_(table(name))
                 connection.execute(to_sql(exp.Create(this=target, kind="TABLE", replace=True, expression=rows)))
+            connection.execute("CHECKPOINT beside")
             connection.execute("DETACH beside")
             beside.replace(self.published)
         finally:

@@ -164,13 +164,13 @@ class Graph:
         name, column = each
         schema, _, bare = name.partition(".")
         if made := self.tables.get(name.removesuffix(DAILY)):
-            file = made.file
-            ours = file.is_relative_to(SQL_FOLDER)
-            place = f"sql/{schema}/{file.name}" if ours else f"params/{self.workbook.name}/sql/{file.name}"
-            return f"column {column!r} of {place}" if file.suffix == ".csv" else place
+            ours = made.file.is_relative_to(SQL_FOLDER)
+            place = f"{f'sql/{schema}' if ours else f'params/{self.workbook.name}/sql'}/{made.file.name}"
+            return f"column {column!r} of {place}" if made.file.suffix == ".csv" else place
         if schema == "lake" and bare in DATASETS and self.workbook.has(bare):
             contract = self.workbook.params.contract(bare)
-            file = Path(self.workbook.params.sources[bare].path).name
+            path = self.workbook.params.sources[bare].path
+            file = path if "*" in path else Path(path).name
             if column in contract:
                 return f"column {contract[column].header!r} of {file}"
             return f"the rows of {file}" if column == ROWS else WRITERS["lake"]

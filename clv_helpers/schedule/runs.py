@@ -43,6 +43,8 @@ def tick(workbook: Workbook, at: dt.datetime | None = None, say: Callable[[str],
     A failing run is no error here: its row says what failed. Raises ScheduleError where the params have no schedule.
     """
     schedule, at = needed(workbook), at or history.now()
+    # nobody waits for a scheduled run: it has the time to wait for another writer
+    workbook.engine.patience = max(workbook.engine.patience, 60.0 * schedule.late_after_minutes)
     with alone(workbook) as ours:
         if not ours:
             return Tick("running", f"{workbook.name}: another refresh is running; nothing was done")
@@ -157,7 +159,8 @@ def _recorded(
     with workbook.engine.write(publish=error is None) as session:
         row = history.end(session, run, row)
     if error:  # the tables as last published stay: they are whole
-        workbook.engine.publish_only(*history.TABLES)
+        with contextlib.suppress(UserError):  # the lake is busy: the next to publish shows it
+            workbook.engine.publish_only(*history.TABLES)
     return {**row, "tables": tables, "error": error}
 
 

@@ -83,7 +83,10 @@ def in_words(schedule: Schedule) -> str:
         when = "at " + _all(f"{hour:02d}:{minute:02d}" for hour in hours for minute in minutes)
     else:
         when = "each minute" if len(minutes) == 60 else f"at minute {_all(minutes)}"
-        when += " of every hour" if len(hours) == 24 else f" of the hours {_all(hours)}"
+        if len(hours) < 24:
+            when += f" of the hours {_all(hours)}"
+        elif len(minutes) < 60:
+            when += " of every hour"
     on = "every day"
     if len(weekdays) < 7:
         on = "on " + _all(WEEKDAYS[day].capitalize() for day in sorted(weekdays, key=lambda day: day or 7))
