@@ -48,7 +48,8 @@ class Told:
             case "started":
                 return f"{head} has started, {due}"
             case "success":
-                news = f"{run['new_batches']} new batches, {run['tables_changed']} tables changed"
+                batches, tables = run["new_batches"], run["tables_changed"]
+                news = f"{batches} new batch{'' if batches == 1 else 'es'}, {tables} table{'' if tables == 1 else 's'} changed"
                 return f"{head}, {due}, succeeded{took}: {news}"
             case "failed":
                 return f"{head}, {due}, failed{took}: {run['sentence']}"

@@ -35,7 +35,7 @@ def test_file_gets_a_line_per_event(outputs: Path, tmp_path: Path, log: Path) ->
     assert events(log) == ["started", "success", "started", "failed", "started", "failed", "quarantined"]
     lines = log.read_text().splitlines()
     assert lines[0].endswith("shop: run 1 has started, due Mon 01 Jun 2026 05:30 (UTC)")
-    assert "1 new batches" in lines[1]
+    assert ": 1 new batch, " in lines[1]
     assert "shop is quarantined after 2 failures in a row, the last: broken.csv" in lines[-1]
 
 

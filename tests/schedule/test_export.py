@@ -17,6 +17,7 @@ from shops import DAY, HALF_PAST_FIVE, HOUR, broken_day, new_day, scheduled_shop
 from clv_helpers import schedule
 from clv_helpers.schedule.history import RUN
 from clv_helpers.timing import Alert, MailServer, Schedule
+from clv_helpers.validation import parse_value, validate
 from clv_helpers.workbook import ROOT, Workbook
 from conftest import absent, write_shop
 
@@ -134,6 +135,8 @@ def text(shop: Workbook, at: dt.datetime) -> list[str]:
 
 
 def test_page_knows_every_key_and_column() -> None:
+    example = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)[0]
+    assert validate(Schedule, parse_value(example)["schedule"], "docs/schedule.md").cron == "30 5 * * mon-fri"
     for model in (Schedule, Alert, MailServer):
         for name, field in model.model_fields.items():
             assert f"`{field.alias or name}`" in PAGE, name
