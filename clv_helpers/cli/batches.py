@@ -68,9 +68,9 @@ def replay(params: Params, batch: int, file: Path, as_json: Json = False) -> Non
 @app.command()
 def refresh(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = False) -> None:  # noqa: B006
     """Bring tables and audiences up to date with the batches: only what changed is computed anew."""
-    from clv_helpers import schedule
+    from clv_helpers import chain, schedule
 
-    rows = schedule.refresh(Workbook.open(params, as_of, parse_changes(params, changes)))
+    rows = schedule.refresh(Workbook.open(params, as_of, parse_changes(params, changes)), say=chain.say_on_stderr)
     if as_json:
         print(as_text(rows))
         return

@@ -63,7 +63,9 @@ def tick(workbook: Workbook, at: dt.datetime | None = None, say: Callable[[str],
         return _told(workbook, run, say)
 
 
-def refresh(workbook: Workbook, at: dt.datetime | None = None) -> list[dict[str, Any]]:
+def refresh(
+    workbook: Workbook, at: dt.datetime | None = None, say: Callable[[str], None] = lambda _: None
+) -> list[dict[str, Any]]:
     """Bring all tables and audiences up to date with the batches in the lake, by hand; gives a row per table.
 
     Raises ScheduleError where another refresh is running; what the refresh raises, once its row is written.
@@ -73,7 +75,9 @@ def refresh(workbook: Workbook, at: dt.datetime | None = None) -> list[dict[str,
         if not ours:
             raise ScheduleError(f"{workbook.name}: another refresh is running; wait for it, then try again")
         with workbook.engine.write() as session:
-            history.prepare(session, workbook.params.schedule, at)
+            known, interrupted = history.prepare(session, workbook.params.schedule, at)
+        if interrupted and workbook.params.schedule:
+            _tell_of_interrupted(workbook, known, interrupted, at, say)
         run = _recorded(workbook, lambda each: (0, follow_all(each)), None, at)
     if run["error"]:
         raise run["error"]
