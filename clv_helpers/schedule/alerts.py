@@ -48,9 +48,8 @@ class Told:
             case "started":
                 return f"{head} has started, {due}"
             case "success":
-                batches, tables = run["new_batches"], run["tables_changed"]
-                news = f"{batches} new batch{'' if batches == 1 else 'es'}, {tables} table{'' if tables == 1 else 's'} changed"
-                return f"{head}, {due}, succeeded{took}: {news}"
+                news = f"{_counted(run['new_batches'], 'new batch', 'es')}, {_counted(run['tables_changed'], 'table', 's')}"
+                return f"{head}, {due}, succeeded{took}: {news} changed"
             case "failed":
                 return f"{head}, {due}, failed{took}: {run['sentence']}"
             case "late":
@@ -165,6 +164,10 @@ def _secret(variable: str) -> str:
     if variable not in os.environ:
         raise ValueError(f"the environment variable {variable} is not set")
     return os.environ[variable]
+
+
+def _counted(number: int, noun: str, plural: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else plural}"
 
 
 def _text(moment: dt.datetime | None) -> str | None:
