@@ -48,8 +48,9 @@ class Told:
             case "started":
                 return f"{head} has started, {due}"
             case "success":
-                news = f"{_counted(run['new_batches'], 'new batch', 'es')}, {_counted(run['tables_changed'], 'table', 's')}"
-                return f"{head}, {due}, succeeded{took}: {news} changed"
+                batches = _counted(run["new_batches"], "new batch", "es")
+                tables = _counted(run["tables_changed"], "table", "s")
+                return f"{head}, {due}, succeeded{took}: {batches}, {tables} changed"
             case "failed":
                 return f"{head}, {due}, failed{took}: {run['sentence']}"
             case "late":
