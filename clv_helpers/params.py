@@ -131,6 +131,7 @@ class Params(Strict):
     as_printed: bool = False
     trend_months: int = Field(default=24, ge=1, le=120)
     migration_months: int = Field(default=3, ge=1, le=24)
+    min_cell: int = Field(default=11, ge=1, le=1000)
     lifetime: Lifetime | None = None
     destinations: dict[DestinationName, AnyDestination] = {}
     activations: list[Activation] = []

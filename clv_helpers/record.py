@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clv_helpers.engines.files import write_atomically
+from clv_helpers.errors import UserError
 
 
 @dataclass
@@ -48,9 +49,30 @@ class RunRecord:
         write_atomically(folder / "run.json", json.dumps(asdict(self), indent=2, ensure_ascii=False))
 
 
+class NoSuchRun(UserError):
+    """There is no run of that name."""
+
+
 def latest(outputs: Path) -> tuple[Path | None, RunRecord | None]:
     """The newest run of a workbook that left a record."""
-    for file in sorted(outputs.glob("runs/*/run.json"), reverse=True):
-        raw = json.loads(file.read_text(encoding="utf-8"))
-        return file.parent, RunRecord(**{**raw, "stages": [StageRecord(**stage) for stage in raw["stages"]]})
+    for file in _records(outputs):
+        return file.parent, _read(file)
     return None, None
+
+
+def find(outputs: Path, run: str = "") -> tuple[Path, RunRecord]:
+    """A run by its name; the latest where none is named. Raises NoSuchRun, which names those there are."""
+    for file in _records(outputs):
+        if run in ("", file.parent.name):
+            return file.parent, _read(file)
+    known = ", ".join(file.parent.name for file in _records(outputs)[:5])
+    raise NoSuchRun(f"{outputs.name} has no run {run or 'yet'}; allowed: {known or 'clv run first'}")
+
+
+def _records(outputs: Path) -> list[Path]:
+    return sorted(outputs.glob("runs/*/run.json"), reverse=True)
+
+
+def _read(file: Path) -> RunRecord:
+    raw = json.loads(file.read_text(encoding="utf-8"))
+    return RunRecord(**{**raw, "stages": [StageRecord(**stage) for stage in raw["stages"]]})

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 # The report collects these from the executed notebooks and sets them at its top.
 FIGURES_MIME = "application/vnd.clv.figures+json"
 FINDING_MIME = "application/vnd.clv.finding+json"
+BOARD_MIME = "application/vnd.clv.board+json"
+TABLE_MIME = "application/vnd.clv.table+json"
 MISSING = "–"
 
 
@@ -80,13 +82,34 @@ def table(rows: pd.DataFrame | list[dict[str, Any]], /, **columns: str) -> Shown
     marks += [f"w{index}" for index, name in enumerate(columns, 1) if frame[name].astype(str).str.len().max() > 40]
     # the classes of the columns (numeric, wide) stand on the table, as cells carry none of their own
     body = body.replace('class="dataframe clv-table"', f'class="dataframe clv-table {" ".join(marks)}"', 1)
-    return Shown({"text/html": body, "text/plain": f"{len(frame)} rows"})
+    content = _table_content(frame, columns)
+    return Shown({"text/html": body, TABLE_MIME: content, "text/plain": f"{len(frame)} rows"})
+
+
+def _table_content(frame: pd.DataFrame, columns: dict[str, str]) -> dict[str, Any]:
+    """A table as the report takes it, which leaves out what would tell of too few people."""
+    import pandas as pd
+
+    parts = {name: spec.partition("|") for name, spec in columns.items()}
+    texts = [[_cell(value, form) for value in frame[name]] for name, (_, _, form) in parts.items()]
+    counts = {
+        name: [None if pd.isna(v) else float(v) for v in frame[name]]
+        for name, (_, _, form) in parts.items()
+        if form and pd.api.types.is_numeric_dtype(frame[name])
+    }
+    return {
+        "names": list(columns),
+        "headers": [header for header, _, _ in parts.values()],
+        "formats": [form for _, _, form in parts.values()],
+        "rows": [list(row) for row in zip(*texts, strict=True)],
+        "values": counts,
+    }
 
 
 def folded(shown: Shown, summary: str) -> Shown:
     """The same behind a line to click on: for what is long and looked up rather than read."""
     body = f"<details><summary>{html.escape(summary)}</summary>{shown.bundle['text/html']}</details>"
-    return Shown({**shown.bundle, "text/html": body})
+    return Shown({"text/html": body, "text/plain": shown.bundle["text/plain"]})
 
 
 def _cell(value: Any, form: str = "") -> str:
@@ -99,6 +122,16 @@ def _cell(value: Any, form: str = "") -> str:
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}"
     return str(value)  # pandas escapes it
+
+
+def escaped(text: str) -> str:
+    """Text for HTML."""
+    return html.escape(text)
+
+
+def upper_first(text: str) -> str:
+    """The text with a capital."""
+    return text[:1].upper() + text[1:]
 
 
 def compact(value: float) -> str:

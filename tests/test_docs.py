@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from clv_helpers import audiences, lake
+from clv_helpers import audiences, dashboards, lake
 from clv_helpers.audiences.rule import KINDS, OPERATORS
 from clv_helpers.audiences.when import FORMS
+from clv_helpers.charts import MARKS, Channel, Widget
 from clv_helpers.cli import app
 from clv_helpers.contract import ColumnType
 from clv_helpers.lake.tables import HEADERS
@@ -67,8 +68,16 @@ def test_examples_are_valid(block: str) -> None:
     if set(raw) <= set(Params.model_fields):  # a whole params file, or some keys of one
         first = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)[0]
         validate(Params, raw if "sources" in raw else parse_value(first) | raw, "README.md")
+    elif "widgets" in raw:
+        validate(dashboards.Dashboard, raw, "README.md")
     else:
         validate(audiences.Audience, raw, "README.md")
+
+
+def test_keys_of_a_widget() -> None:
+    section = README.partition("## Dashboards\n")[2].partition("\n## ")[0]
+    told = set(re.findall(r"`([a-z_0-9]+)`", section))
+    assert set(Widget.model_fields) | set(Channel.model_fields) | set(MARKS) <= told
 
 
 def test_first_example_has_14_lines() -> None:

@@ -4,11 +4,10 @@ from clv_helpers.audiences.builder import builder
 from clv_helpers.audiences.memberships import evaluate, follow, why_not_streaming
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.audiences.shown import chart, count, printed, rules, sentences, sizes
-from clv_helpers.audiences.store import AudienceChanged, load, load_all, names, save
+from clv_helpers.audiences.store import load, load_all, names, save
 
 __all__ = [
     "Audience",
-    "AudienceChanged",
     "builder",
     "chart",
     "count",

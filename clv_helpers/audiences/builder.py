@@ -12,6 +12,7 @@ from typing import Any
 from IPython.display import display
 from pydantic import ValidationError
 
+from clv_helpers import specs
 from clv_helpers.audiences import estimate, memberships, panels, shown, store
 from clv_helpers.audiences.advice import hints, platform_notes
 from clv_helpers.audiences.blocks import Blocks, soon
@@ -197,7 +198,7 @@ class Builder:
             button.on_click(lambda _, path=row.path: self._select(path))
             buttons.append(button)
         self.rows.children = buttons
-        self.source.value = store.dump(chosen.part)
+        self.source.value = specs.dump(chosen.part)
 
     def _select(self, path: tuple[int, ...]) -> None:
         self.draft.selected = path
@@ -331,4 +332,4 @@ def _in_words(row: Row, draft: Draft) -> str:
     try:
         return f"{joined}{out}{part_in_words(parse_part(row.part))}"
     except (ValidationError, ParamsError):
-        return f"{joined}{out}(not complete) {store.dump(row.part).strip()}"
+        return f"{joined}{out}(not complete) {specs.dump(row.part).strip()}"

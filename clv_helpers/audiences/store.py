@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
-import io
-import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any
-
-from ruamel.yaml import YAML
 
 from clv_helpers import specs
 from clv_helpers.audiences.catalog import names_of
 from clv_helpers.audiences.rule import AnyPart, Audience, AudienceCondition, Rule
-from clv_helpers.engines.files import write_atomically
-from clv_helpers.errors import UserError
 from clv_helpers.validation import ParamsError, Problem, validate
 from clv_helpers.workbook import Workbook
-
-
-class AudienceChanged(UserError):
-    """The file changed since it was read: saving would lose what another wrote."""
 
 
 def names(workbook: Workbook) -> list[str]:
@@ -60,46 +48,29 @@ def _refused(name: str, value: str, allowed: str) -> ParamsError:
 
 def to_yaml(audience: Audience) -> str:
     """The audience as a file holds it."""
-    return dump(audience.to_raw())
-
-
-def dump(raw: Any) -> str:
-    """Plain values as YAML."""
-    yaml = YAML()
-    yaml.width = 110
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    stream = io.StringIO()
-    yaml.dump(raw, stream)
-    return stream.getvalue()
+    return specs.dump(audience.to_raw())
 
 
 def file_of(workbook: Workbook, name: str) -> Path:
     """Where an audience is kept. Raises ParamsError for a name that is not one of a file."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,60}", name):
-        allowed = "small letters, digits, _ and -, such as best_now_quiet"
-        raise ParamsError(str(workbook.file), [Problem("the audience's name", repr(name), allowed)])
-    return workbook.specs / "audiences" / f"{name}.yml"
+    return specs.file_of(workbook, "audiences", name)
 
 
 def fingerprint(workbook: Workbook, name: str) -> str:
     """What `save` compares: changes with the file's content; empty where there is no file."""
-    file = file_of(workbook, name)
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else ""
+    return specs.fingerprint(file_of(workbook, name))
 
 
 def save(workbook: Workbook, name: str, audience: Audience, read_as: str) -> str:
     """Write an audience beside its file and rename it; gives the new fingerprint.
 
-    Raises AudienceChanged where the file is no longer the one with the fingerprint `read_as`, ParamsError where the
+    Raises SpecChanged where the file is no longer the one with the fingerprint `read_as`, ParamsError where the
     audience asks for one that is not there or for itself in a circle.
     """
-    if fingerprint(workbook, name) != read_as:
-        what = "was changed by another" if read_as else "exists already"
-        raise AudienceChanged(f"audiences/{name}.yml {what}; load it, or save under another name")
+    specs.check_unchanged(file_of(workbook, name), read_as)
     others = {other: load(workbook, other) for other in names(workbook) if other != name}
     in_order({**others, name: audience})
-    write_atomically(file_of(workbook, name), to_yaml(audience))
-    return fingerprint(workbook, name)
+    return specs.save(file_of(workbook, name), to_yaml(audience), read_as)
 
 
 def diff(old: Audience, new: Audience) -> str:

@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clv_helpers import specs
-from clv_helpers.charts import Widget, draw
-from clv_helpers.show import Shown
-from clv_helpers.validation import Strict
+from clv_helpers.charts import Scalar, Widget
+from clv_helpers.validation import ParamsError, Problem, Strict
 from clv_helpers.workbook import Workbook
+
+# Ranges of days, counted back from as_of, that a filter with `dates: true` offers.
+Preset = Literal["all", "last month", "last 3 months", "last 6 months", "last 12 months", "this year", "last year"]
 
 
 class BoardFilter(Strict):
-    """A choice at the top of a live board: a column, and the table whose values are offered."""
+    """A choice at the top of a board: a column, and the table whose values are offered.
+
+    Every widget that knows the column follows it. With `dates` the choice is a range of days.
+    """
 
     column: str
     table: str = Field(pattern=r"^\w+\.\w+$")
     label: str
     order_by: str | None = None
-    default: str | int | float | None = None
+    default: Scalar | None = None
+    dates: bool = False
+
+    @model_validator(mode="after")
+    def _default_is_a_range(self) -> BoardFilter:
+        if self.dates and self.default not in (None, *Preset.__args__):
+            raise ValueError(f"default is {self.default!r}; allowed: {', '.join(Preset.__args__)}")
+        return self
 
 
 class Dashboard(Strict):
     """One dashboard file."""
 
     title: str
+    description: str = ""
     filters: list[BoardFilter] = []
     widgets: list[Widget] = Field(min_length=1)
 
@@ -38,9 +51,15 @@ def names(workbook: Workbook) -> list[str]:
 
 def load(workbook: Workbook, name: str) -> Dashboard:
     """Read a dashboard. Raises ParamsError, which names the widget, the key and what is allowed."""
-    return specs.load(workbook, "dashboards", name, Dashboard)
-
-
-def show(workbook: Workbook, name: str, filters: dict[str, Any] | None = None) -> list[Shown]:
-    """All charts of a dashboard, in its order."""
-    return [draw(workbook, widget, filters) for widget in load(workbook, name).widgets]
+    dashboard = specs.load(workbook, "dashboards", name, Dashboard)
+    folder = workbook.specs / "dashboards"
+    boards, files = names(workbook), sorted(file.stem for file in folder.glob("*.sql"))
+    problems = [
+        Problem(f"widgets[{index}].{key}", repr(value), ", ".join(allowed) or "there is none")
+        for index, widget in enumerate(dashboard.widgets)
+        for key, value, allowed in (("drill", widget.drill, boards), ("sql", widget.sql, files))
+        if value is not None and value not in allowed
+    ]
+    if problems:
+        raise ParamsError(f"dashboards/{name}.yml", problems)
+    return dashboard

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from clv_helpers.audiences import store
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.audiences.sentence import to_sentence
+from clv_helpers.specs import SpecChanged
 from clv_helpers.validation import ParamsError, parse_value, validate
 from clv_helpers.workbook import ROOT, Workbook
 from conftest import write_shop
@@ -49,9 +50,9 @@ def named(title: str) -> Audience:
 def test_saving_over_anothers_change_is_refused(shop: Workbook) -> None:
     first = store.save(shop, "a", named("one"), "")
     store.file_of(shop, "a").write_text("title: by hand\nrule: {field: value, op: exists}\n", encoding="utf-8")
-    with pytest.raises(store.AudienceChanged, match="audiences/a.yml was changed by another; load it, or save under"):
+    with pytest.raises(SpecChanged, match="audiences/a.yml was changed by another; load it, or save under"):
         store.save(shop, "a", named("two"), first)
-    with pytest.raises(store.AudienceChanged, match="audiences/a.yml exists already"):
+    with pytest.raises(SpecChanged, match="audiences/a.yml exists already"):
         store.save(shop, "a", named("two"), "")
     assert store.load(shop, "a").title == "by hand"
     store.save(shop, "a", named("two"), store.fingerprint(shop, "a"))

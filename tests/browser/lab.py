@@ -54,14 +54,14 @@ def jupyterlab(home: Path, notebooks: Path = NOTEBOOKS) -> Iterator[tuple[str, s
     with (home / "lab.log").open("w") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         try:
-            _wait_for(f"http://127.0.0.1:{port}/api", server)
+            wait_for(f"http://127.0.0.1:{port}/api", server)
             yield f"http://127.0.0.1:{port}", token
         finally:
             server.terminate()
             server.wait(timeout=20)
 
 
-def _wait_for(address: str, server: subprocess.Popen, seconds: float = 60) -> None:
+def wait_for(address: str, server: subprocess.Popen, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with contextlib.suppress(urllib.error.URLError, ConnectionError), urllib.request.urlopen(address):

@@ -13,19 +13,26 @@ from lab import browser, jupyterlab, run_notebook
 
 
 def take_pictures(executable: str) -> None:
-    """Run the airline, and write docs/report.png and docs/dashboard.png."""
+    """Run the airline, and write docs/report.png, docs/dashboard.png and docs/composer.png."""
     record, folder = chain.run(ROOT / "params" / "airline.yml", say=chain.say_on_stderr)
     os.environ.pop(BATCH_VARIABLE, None)
     with browser(executable) as started:
         page = started.new_page(viewport={"width": 1180, "height": 1500})
         page.goto((folder / record.report).as_uri())
-        page.wait_for_function("document.querySelectorAll('.chart svg.marks').length >= 10")
-        page.screenshot(path=ROOT / "docs" / "report.png", clip={"x": 0, "y": 0, "width": 1180, "height": 480})
+        page.wait_for_function("document.querySelectorAll('.clv-chart.vega-embed').length >= 25")
+        page.screenshot(path=ROOT / "docs" / "report.png", clip={"x": 0, "y": 0, "width": 1180, "height": 640})
         with tempfile.TemporaryDirectory() as home, jupyterlab(Path(home)) as (address, token):
-            page = started.new_page(viewport={"width": 1440, "height": 1040})
+            page = started.new_page(viewport={"width": 1440, "height": 1240})
             run_notebook(page, address, token, "3_dashboard")
-            page.wait_for_function("document.querySelectorAll('.widget-vbox .vega-embed').length === 6")
+            page.wait_for_selector(".clv-composer .clv-chart svg.marks", timeout=60_000)
             page.get_by_role("button", name="No", exact=True).click()
+            page.get_by_role("tab", name="File Browser").first.click()  # the board is what the picture is of
+            live, composer = page.locator(".clv-live").first, page.locator(".clv-composer").first
+            composer.locator("select[size]").nth(1).select_option(index=3)
+            composer.locator(".clv-title", has_text="The best tenth brings").wait_for()
+            page.wait_for_timeout(1000)
+            composer.screenshot(path=ROOT / "docs" / "composer.png")
+            live.evaluate("board => board.scrollIntoView()")
             page.wait_for_timeout(1000)
             page.screenshot(path=ROOT / "docs" / "dashboard.png")
 

@@ -1,44 +1,92 @@
-"""The live board in a real JupyterLab, offline: it draws, and a changed filter changes what is read."""
+"""Board and composer in a real JupyterLab, offline: filter, drill through and back, compose, save, find it again."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from clv_helpers import dashboards
 from clv_helpers.workbook import ROOT, Workbook
 from conftest import build_all
 from lab import browser, jupyterlab, run_notebook
 
+OUTPUTS = ROOT / "outputs"
+
 
 @pytest.mark.xdist_group("lab")
-def test_board_in_jupyterlab(chromium: str, outputs: Path, tmp_path: Path) -> None:
-    workbook = build_all(Workbook.open(ROOT / "params" / "airline.yml", overrides={"simulate.members": 500}))
+def test_board_and_composer(chromium: str, outputs: Path, tmp_path: Path) -> None:
+    for folder in ("notebooks", "params"):  # saving writes beside the params, so they are this test's own
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    params = tmp_path / "params" / "airline.yml"
+    workbook = build_all(Workbook.open(params, overrides={"simulate.members": 800}))
     best = workbook.query("insights.fact_value_by_decile", loyalty_status="ALL", decile=1).set_index("lookback")
     share = best["share_of_value"].map("{:.0%}".format)
     assert share["12 months"] != share["lifetime"]
     messages: list[str] = []
-    with jupyterlab(tmp_path) as (address, token), browser(chromium) as started:
-        page = started.new_page(viewport={"width": 1600, "height": 1200})
+    with jupyterlab(tmp_path, tmp_path / "notebooks") as (address, token), browser(chromium) as started:
+        page = started.new_page(viewport={"width": 1700, "height": 1400})
         page.on("console", lambda m: messages.append(m.text) if m.type == "error" else None)
         run_notebook(page, address, token, "3_dashboard")
-        board = page.locator(".jp-OutputArea-output .widget-vbox").first
-        board.wait_for(timeout=60_000)
-        page.wait_for_selector(".widget-vbox .vega-embed svg, .widget-vbox .vega-embed canvas", timeout=60_000)
-        titles = page.locator(".widget-vbox .vega-embed").count
-        page.wait_for_function("document.querySelectorAll('.widget-vbox .vega-embed').length === 6", timeout=30_000)
-        page.screenshot(path=ROOT / "outputs" / "lab_board.png")
-        assert titles() == 6
-        assert f"The best tenth brings {share['12 months']} of all miles" in described(page)
-        board.locator("select").first.select_option("lifetime")
-        page.wait_for_function(
-            "text => [...document.querySelectorAll('.widget-vbox .vega-embed')].some(e => e.outerHTML.includes(text))",
-            arg=f"The best tenth brings {share['lifetime']} of all miles",
-            timeout=20_000,
-        )
+        filter_and_drill(page, share, workbook)
+        compose(page)
+        run_notebook(page, address, token, "3_dashboard")  # opened anew: the file is what counts
+        find_again(page)
+    saved = dashboards.load(workbook, "spend_by_status")
+    assert [w.title for w in saved.widgets] == ["Who brings the revenue"]
     assert [m for m in messages if "Failed to load resource" not in m] == []
 
 
-def described(page) -> str:
-    """What the drawn charts say of themselves (Vega gives the picture its description)."""
-    return page.evaluate("[...document.querySelectorAll('.widget-vbox .vega-embed')].map(e => e.outerHTML).join('')")
+def filter_and_drill(page, share, workbook: Workbook) -> None:
+    board = page.locator(".clv-live").first
+    board.wait_for(timeout=60_000)
+    board.get_by_text(f"The best tenth brings {share['12 months']} of all miles").wait_for(timeout=30_000)
+    page.screenshot(path=OUTPUTS / "lab_board.png")
+    board.get_by_label("Look-back", exact=True).select_option("lifetime")
+    card = board.locator("figure", has_text=f"The best tenth brings {share['lifetime']} of all miles")
+    card.wait_for(timeout=20_000)
+    card.locator(".clv-menu summary").click()
+    card.get_by_role("button", name="View SQL").click()
+    assert "'lifetime'" in card.locator(".clv-panel pre").inner_text()
+    card.locator("path[aria-roledescription=bar]").nth(1).click()
+    board.get_by_text("Picked: decile 2").wait_for()
+    board.get_by_role("button", name="Who is in a decile →").click()
+    board.get_by_text("Lifetime value by decile › Who is in a decile").wait_for(timeout=20_000)
+    assert board.get_by_label("Decile", exact=True).input_value() == "2"
+    profile = workbook.query("insights.fact_decile_profile", decile=2).groupby("region")["members"].sum()
+    board.locator("figure", has_text=f"Most live in {profile.idxmax()}: {profile.max()}").wait_for(timeout=20_000)
+    page.screenshot(path=OUTPUTS / "lab_drill.png")
+    board.get_by_role("button", name="← Back").click()
+    board.locator("figure", has_text=f"The best tenth brings {share['lifetime']} of all miles").wait_for(timeout=20_000)
+
+
+def compose(page) -> None:
+    composer = page.locator(".clv-composer").first
+    composer.scroll_into_view_if_needed()
+    composer.get_by_role("button", name="New", exact=True).click()
+    composer.get_by_text("The dashboard is empty").wait_for()
+    tables = composer.locator("select").filter(has=page.locator("option", has_text="insights.fact_value_by_status"))
+    tables.first.select_option("insights.fact_value_by_status")
+    columns = composer.locator("select[size]").filter(has=page.locator("option", has_text="spend_per_member"))
+    for column, shelf in (("share_of_spend", "→ x"), ("loyalty_status", "→ y")):
+        columns.first.select_option(label=f"{column} · {'number' if 'share' in column else 'text'}")
+        composer.get_by_text(f"{column}, ").wait_for()
+        composer.get_by_role("button", name=shelf).click()
+    composer.locator(".clv-chart svg.marks").wait_for(timeout=20_000)
+    composer.get_by_label("Title", exact=True).fill("Who brings the revenue")
+    composer.get_by_label("Title", exact=True).press("Enter")
+    composer.locator(".clv-title", has_text="Who brings the revenue").wait_for()
+    page.screenshot(path=OUTPUTS / "lab_composer.png")
+    composer.get_by_label("File", exact=True).fill("spend_by_status")
+    composer.get_by_role("button", name="Save").click()
+    composer.locator(".clv-saved").wait_for()
+
+
+def find_again(page) -> None:
+    composer = page.locator(".clv-composer").first
+    composer.wait_for(timeout=60_000)
+    files = composer.locator("select").filter(has=page.locator("option", has_text="spend_by_status")).first
+    files.select_option("spend_by_status")
+    composer.get_by_role("button", name="Load").click()
+    composer.locator(".clv-title", has_text="Who brings the revenue").wait_for(timeout=20_000)

@@ -1,60 +1,187 @@
-"""The report from file://, offline: charts drawn, nothing requested, readable on a phone and without scripts."""
+"""The report from file://, offline: charts drawn, filters without a kernel, nothing asked for, readable by all."""
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page
 
-from clv_helpers import chain
+from clv_helpers import chain, record, report
 from clv_helpers.workbook import ROOT
 from conftest import SMALL
 from lab import browser
 
+OUTPUTS = ROOT / "outputs"
+pytestmark = pytest.mark.xdist_group("report")  # one run for all
+
 
 @pytest.fixture(scope="module")
-def report_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[record.RunRecord, Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLV_OUTPUTS_DIR", str(tmp_path_factory.mktemp("report")))
         patch.delenv("CLV_BATCH", raising=False)
-        record, folder = chain.run(ROOT / "params" / "airline.yml", overrides=SMALL)
-    return folder / record.report
+        yield chain.run(ROOT / "params" / "airline.yml", overrides=SMALL)
 
 
-@pytest.mark.xdist_group("report")
-def test_report_offline(chromium: str, report_file: Path) -> None:
-    seen: list[str] = []
-    with browser(chromium) as started:
-        context = started.new_context(viewport={"width": 1280, "height": 900}, offline=True)
-        page = context.new_page()
+@pytest.fixture(scope="module")
+def report_file(run: tuple[record.RunRecord, Path]) -> Path:
+    return run[1] / run[0].report
+
+
+def opened(started, file: Path, seen: list[str] | None = None, **settings: object) -> Page:
+    page = started.new_context(offline=True, **{"viewport": {"width": 1280, "height": 900}, **settings}).new_page()
+    if seen is not None:
         page.on("console", lambda message: seen.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: seen.append(f"error: {error}"))
         page.on("request", lambda request: seen.append(request.url))
-        page.goto(report_file.as_uri())
-        page.wait_for_function("document.querySelectorAll('.chart svg.marks').length >= 10")
-        charts = page.locator("figure").count()
-        assert page.locator(".vega-embed svg").count() == charts >= 10
-        bars = page.locator("figure", has_text="The best tenth brings").locator("svg path[aria-roledescription=bar]")
+    page.goto(file.as_uri())
+    if settings.get("java_script_enabled", True):
+        page.wait_for_function(
+            "document.querySelectorAll('.clv-chart.vega-embed').length === "
+            "document.querySelectorAll('.clv-chart[aria-label]').length"
+        )
+    return page
+
+
+def figure(page: Page, title: str):
+    return page.locator("figure", has=page.locator(".clv-title", has_text=re.compile(title)))
+
+
+def test_offline_and_live(chromium: str, report_file: Path) -> None:
+    seen: list[str] = []
+    with browser(chromium) as started:
+        page = opened(started, report_file, seen)
+        assert page.locator(".clv-chart.vega-embed svg").count() >= 25
+        bars = figure(page, "The best tenth brings .* of all miles").locator("path[aria-roledescription=bar]")
         assert bars.count() == 10
         bars.first.hover()
         page.wait_for_selector("#vg-tooltip-element.visible")
         assert "Decile of members" in page.inner_text("#vg-tooltip-element")
-        assert seen == [report_file.as_uri()]
         assert page.locator(".figures .figure").count() >= 4
         assert page.locator(".findings li").count() >= 3
-        page.screenshot(path=ROOT / "outputs" / "report.png", full_page=True)
+        page.screenshot(path=OUTPUTS / "report.png", full_page=True)
+        assert seen == [report_file.as_uri()]
 
 
-@pytest.mark.xdist_group("report")
-def test_report_on_a_phone_and_without_scripts(chromium: str, report_file: Path) -> None:
+def test_filters_picking_legend_and_downloads_need_no_kernel(chromium: str, report_file: Path) -> None:
     with browser(chromium) as started:
-        phone = started.new_context(viewport={"width": 360, "height": 740}, java_script_enabled=False, offline=True)
-        page = phone.new_page()
-        page.goto(report_file.as_uri())
-        for chart in page.locator(".chart svg").all():
+        page = opened(started, report_file)
+        board = page.locator(".clv-board", has=page.get_by_label("Look-back", exact=True)).first
+        share = board.locator("figure", has=page.locator(".clv-title", has_text="of all miles"))
+        card = json.loads(share.locator(".spec").text_content())
+        lookbacks = [o.inner_text() for o in board.get_by_label("Look-back", exact=True).locator("option").all()]
+        stride = card["choices"]["filters"][1][1]
+        statuses = [o.inner_text() for o in board.get_by_label("Status", exact=True).locator("option").all()]
+        board.get_by_label("Look-back", exact=True).select_option("lifetime")
+        number = lookbacks.index("lifetime") * stride + statuses.index("ALL")
+        assert share.locator(".clv-title").inner_text() == card["choices"]["texts"][number][0]
+        first = next(r for r in next(iter(card["spec"]["datasets"].values())) if r["choice"] == number)
+        told = share.locator("path[aria-roledescription=bar]").first
+        page.wait_for_function(
+            "([bar, text]) => bar.isConnected || document.body.innerHTML.includes(text)",
+            arg=[told.element_handle(), f"{first['share_of_value']:.0%}"],
+        )
+        assert f"{first['share_of_value']:.0%}" in told.get_attribute("aria-label")
+        # picking a decile in one chart dims the others in every chart that knows deciles
+        share.locator("path[aria-roledescription=bar]").nth(2).click()
+        other = board.locator("figure", has=page.locator(".clv-title", has_text="A member of the best tenth"))
+        page.wait_for_function(
+            "bar => bar.getAttribute('opacity') === '0.25'",
+            arg=other.locator("path[aria-roledescription=bar]").first.element_handle(),
+        )
+        # a legend's entry alone
+        lines = figure(page, "repeat purchases came in")
+        lines.locator(".role-legend-label text").first.click()
+        page.wait_for_function(
+            "svg => [...svg.querySelectorAll('.mark-line path')].some(p => p.getAttribute('opacity') === '0.25')",
+            arg=lines.locator("svg").first.element_handle(),
+        )
+        share.locator(".clv-menu summary").click()
+        share.get_by_role("button", name="View data").click()
+        assert share.locator(".clv-panel tbody tr").count() == 10
+        for kind, begins in (("CSV", b"\xef\xbb\xbfdecile"), ("PNG", b"\x89PNG"), ("SVG", b"<svg")):
+            share.locator(".clv-menu summary").click()
+            with page.expect_download() as download:
+                share.get_by_role("button", name=f"Download {kind}").click()
+            assert Path(download.value.path()).read_bytes().startswith(begins)
+
+
+def test_phone_dark_and_without_scripts(chromium: str, report_file: Path) -> None:
+    phone = {"viewport": {"width": 360, "height": 740}}
+    with browser(chromium) as started:
+        page = opened(started, report_file, java_script_enabled=False, **phone)
+        for chart in page.locator(".clv-chart > svg").all():
             box = chart.bounding_box()
-            assert 100 < box["width"] <= 360
-        wide = started.new_context(viewport={"width": 360, "height": 740}, offline=True).new_page()
-        wide.goto(report_file.as_uri())
-        wide.wait_for_function("document.querySelectorAll('.chart svg.marks').length >= 10")
-        assert wide.evaluate("document.documentElement.scrollWidth") <= 360
+            assert 30 < box["width"] <= 360
+        assert page.locator(".clv-filters").first.is_hidden()
+        live = opened(started, report_file, **phone)
+        assert live.evaluate("document.documentElement.scrollWidth") <= 360
+        live.screenshot(path=OUTPUTS / "report_phone.png", full_page=True)
+        dark = opened(started, report_file, color_scheme="dark")
+        ground = dark.evaluate("getComputedStyle(document.body).backgroundColor")
+        text = dark.evaluate("getComputedStyle(document.querySelector('.role-axis-label text')).fill")
+        assert ground == "rgb(22, 27, 34)"
+        assert text == "rgb(169, 181, 193)"
+        dark.screenshot(path=OUTPUTS / "report_dark.png", full_page=True)
+
+
+def test_headings_alt_texts_and_contents(chromium: str, report_file: Path) -> None:
+    with browser(chromium) as started:
+        page = opened(started, report_file)
+        tags = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map(h => h.tagName)")
+        levels = [int(tag[1]) for tag in tags]
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert set(levels) == {1, 2, 3, 4}
+        for link in page.locator("nav a").all():
+            assert page.locator(link.get_attribute("href")).count() == 1
+        for chart in page.locator(".clv-chart[aria-label]").all():
+            assert len(chart.get_attribute("aria-label")) > 10
+        assert page.locator("html").get_attribute("lang") == "en"
+
+
+def test_one_file_without_external_addresses(report_file: Path) -> None:
+    text = report_file.read_text("utf-8")
+    page = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)  # what Vega carries of its own
+    assert not re.search(r"""(src|href)=["']?(https?:)?//|url\(["']?(?!#)|@import""", page)
+    assert text.count("vegaEmbed=vegaEmbed") + text.count("vegaEmbed = vegaEmbed") <= 1
+    assert report_file.stat().st_size < 5_000_000
+
+
+def test_pdf_by_chromium(chromium: str, report_file: Path) -> None:
+    pdf = report.to_pdf(report_file)
+    assert pdf.read_bytes().startswith(b"%PDF")
+    assert pdf.stat().st_size > 100_000
+
+
+def test_without_chromium_a_pdf_is_refused_in_a_sentence(report_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(report.ReportError, match="there is none on this machine"):
+        report.to_pdf(report_file)
+
+
+def test_compare_says_what_changed(run: tuple[record.RunRecord, Path]) -> None:
+    now, folder = run
+    earlier = folder.parent / "20200101-000000-000"
+    shutil.copytree(folder, earlier)
+    before = record.RunRecord(**{**vars(now), "run": earlier.name, "params": {**now.params, "min_cell": 5}})
+    notebook = earlier / "1_derived_dataset.ipynb"
+    content = json.loads(notebook.read_text("utf-8"))
+    for cell in content["cells"]:
+        for output in cell.get("outputs", []):
+            for each in output.get("data", {}).get("application/vnd.clv.figures+json", []):
+                if each["label"] == "members":
+                    each["value"] = "123"
+    notebook.write_text(json.dumps(content), "utf-8")
+    page = report.write(now, folder, (before, earlier))
+    text = page.read_text("utf-8")
+    assert page.name == "report_since_20200101-000000-000.html"
+    assert re.search(r'members</td><td class="wide before">123</td><td class="wide">600<', text)
+    assert re.search(r'min_cell</td><td class="wide before">5</td><td class="wide">11<', text)
+    assert "1 key figures and 0 findings and charts say something else" in text
+    shutil.rmtree(earlier)
+    page.unlink()

@@ -1,0 +1,249 @@
+"""From rows that SQL has already aggregated to an altair chart: one function per kind of mark."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from clv_helpers.charts.spec import Channel, Widget
+from clv_helpers.charts.texts import header, kind, title_of
+from clv_helpers.charts.theme import HEIGHT, INK, PALETTE, QUIET, RAMP, WHITE_BELOW, WIDTHS
+from clv_helpers.show import compact
+
+if TYPE_CHECKING:
+    import altair as alt
+    import pandas as pd
+
+PICKED, SHOWN = "picked", "shown"  # the value picked in any chart of a board; the entries chosen in a legend
+
+
+def chart_of(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
+    """The widget's rows as a chart, sized, without its title."""
+    match widget.mark:
+        case "donut":
+            chart = _donut(widget, rows)
+        case "number":
+            chart = _number(widget, rows)
+        case "funnel":
+            chart = _funnel(widget, rows)
+        case "venn":
+            from clv_helpers.charts.venn import venn
+
+            chart = venn(altair(), widget, rows)
+        case _:
+            chart = _on_axes(widget, rows)
+    return chart.properties(width=WIDTHS[widget.width], height=_height(widget, rows))
+
+
+@functools.cache
+def altair() -> ModuleType:
+    """Altair, imported where a chart is drawn: it takes longer than all else here.
+
+    Most of that is the grammar by which jsonschema checks web addresses (1.1 s), which no chart needs;
+    without it, jsonschema leaves that check out.
+    """
+    left_out = "rfc3987_syntax"
+    present = left_out in sys.modules
+    if not present:
+        sys.modules[left_out] = None  # type: ignore[assignment]
+    import altair
+
+    if not present:
+        del sys.modules[left_out]
+    return altair
+
+
+def _on_axes(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
+    alt = altair()
+    base = alt.Chart(_shown_columns(rows, widget))
+    x, y = _encode(alt.X, widget.x, rows), _encode(alt.Y, widget.y, rows)
+    more: dict[str, Any] = {"tooltip": _tooltips(widget, rows)}
+    if (color := _color(widget, rows)) is not None:
+        more["color"] = color
+    if widget.x2:
+        more["x2"] = alt.X2(field=widget.x2)
+    if widget.size:
+        more["size"] = alt.Size(field=widget.size.column, type="quantitative", title=title_of(widget.size))
+    match widget.mark:
+        case "bar":
+            marked = base.mark_bar(cornerRadiusEnd=2)
+        case "line":
+            marked = base.mark_line(strokeWidth=2.5, point={"size": 30})
+        case "area":
+            marked = base.mark_area(line={"strokeWidth": 2.5}, fillOpacity=0.25)
+        case "point":
+            marked = base.mark_point(filled=True, size=80)
+        case "tick":
+            marked = base.mark_tick(thickness=3)
+        case _:
+            marked = base.mark_rect(stroke="white", strokeWidth=2)
+    chart = _with_picking(marked.encode(x=x, y=y, **more), widget, rows)
+    return chart + _labels(widget, rows, x, y) if widget.labels else chart
+
+
+def _donut(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
+    alt = altair()
+    arc = alt.Chart(_shown_columns(rows, widget)).mark_arc(innerRadius=60, stroke="white")
+    order = alt.Order(field=widget.size.column, type="quantitative", sort="descending")
+    theta = alt.Theta(field=widget.size.column, type="quantitative", stack=True)
+    encoded = arc.encode(theta=theta, color=_color(widget, rows), order=order, tooltip=_tooltips(widget, rows))
+    return _with_picking(encoded, widget, rows)
+
+
+def _number(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
+    """One figure, large: the first row's."""
+    alt = altair()
+    text = alt.Text(field=widget.y.column, type="quantitative", format=widget.y.format or ",.0f")
+    figure = alt.Chart(_shown_columns(_first(rows), widget)).mark_text(
+        fontSize=44, fontWeight=600, align="left", color=PALETTE[0]
+    )
+    return figure.encode(text=text, x=alt.value(0), tooltip=_tooltips(widget, rows))
+
+
+def _first(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.groupby("choice").head(1) if "choice" in rows else rows.head(1)
+
+
+def _funnel(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
+    """Steps from top to bottom as bars about a middle, each with its value and its share of the first."""
+    alt = altair()
+    value, step = widget.x.column, widget.y.column
+    values = rows[value].astype(float)
+    first = values.groupby(rows["choice"]).transform("max") if "choice" in rows else values.max()
+    share = (values / first).fillna(0)
+    told = [f"{compact(v)} · {part:.0%}" for v, part in zip(values, share, strict=True)]
+    shown = _shown_columns(rows, widget).assign(half=values / 2, minus=-values / 2, told=told, inside=share > 0.3)
+    base = alt.Chart(shown)
+    hidden = alt.Axis(labels=False, grid=False, title=None)
+    y = alt.Y(field=step, type="nominal", sort=None, axis=alt.Axis(title=title_of(widget.y), labelLimit=240))
+    x = alt.X(field="minus", type="quantitative", axis=hidden)
+    bars = base.mark_bar(cornerRadius=2).encode(
+        y=y, x=x, x2=alt.X2(field="half"), color=alt.value(PALETTE[0]), tooltip=_tooltips(widget, rows)
+    )
+    words = base.transform_filter("datum.inside").mark_text(fontWeight=600)
+    words = words.encode(y=y, x=alt.value({"expr": "width / 2"}), text="told:N", color=alt.value("white"))
+    beside = base.transform_filter("!datum.inside").mark_text(fontWeight=600, align="left", dx=6)
+    beside = beside.encode(y=y, x=alt.X(field="half", type="quantitative"), text="told:N", color=alt.value(INK))
+    return bars + words + beside
+
+
+def _with_picking(chart: alt.Chart, widget: Widget, rows: pd.DataFrame) -> alt.Chart:
+    """What is picked anywhere on a board stands out in all charts that know its column; so do a legend's entries."""
+    alt = altair()
+    known = [f.column for f in widget.fields if kind(rows, f) in ("nominal", "ordinal")]
+    if widget.mark in ("line", "area"):  # a line is one mark: only what tells lines apart can pick one
+        known = [name for name in known if widget.color and name == widget.color.column]
+    if not known:
+        return chart
+    tests: list[Any] = [
+        f"!isValid({PICKED}) || {PICKED}.column !== {name!r} || datum[{name!r}] === {PICKED}.value" for name in known
+    ]
+    chart = chart.add_params(alt.param(name=PICKED, value=None))
+    if widget.color and not widget.highlight and kind(rows, widget.color) in ("nominal", "ordinal"):
+        chart = chart.add_params(
+            alt.selection_point(name=SHOWN, fields=[widget.color.column], bind="legend", toggle="true")
+        )
+        tests.append({"param": SHOWN})
+    opacity = {"condition": {"test": {"and": tests}, "value": 1}, "value": 0.25}
+    return chart.encode(opacity=opacity)
+
+
+def _labels(widget: Widget, rows: pd.DataFrame, x: Any, y: Any) -> alt.Chart:
+    """The values written on the marks: in the cells of a heat map, at the ends of bars."""
+    alt = altair()
+    base = alt.Chart(_shown_columns(rows, widget))
+    if widget.mark == "heatmap":
+        field, form = widget.color, widget.color.format or ",.0f"
+        dark = f"luminance(scale('color', datum[{field.column!r}])) < {WHITE_BELOW}"
+        color = alt.condition(dark, alt.value("white"), alt.value("black"))
+        text = base.mark_text(fontSize=11, clip=True)
+    else:
+        across = kind(rows, widget.x) == "quantitative"
+        field = widget.x if across else widget.y
+        form, color = field.format or ",.0f", alt.value(INK)
+        text = base.mark_text(align="left", dx=5) if across else base.mark_text(dy=-8)
+    label = alt.Text(field=field.column, type="quantitative", format=form)
+    return text.encode(x=x, y=y, text=label, color=color)
+
+
+def _color(widget: Widget, rows: pd.DataFrame) -> Any:
+    alt = altair()
+    if widget.highlight:
+        tests = [f"datum[{name!r}] === {value!r}" for name, value in widget.highlight.items()]
+        return alt.condition(" && ".join(tests), alt.value(PALETTE[0]), alt.value(QUIET))
+    if widget.color is None:
+        return alt.value(PALETTE[0])
+    field = widget.color
+    legend = alt.Legend(orient=widget.legend, labelLimit=300) if widget.legend != "none" else None
+    if legend and field.format:
+        legend.format = field.format
+    return alt.Color(
+        field=field.column,
+        type=kind(rows, field),
+        title=title_of(field),
+        legend=legend,
+        sort=_sort(field, rows),
+        scale=alt.Scale(range=RAMP, zero=False) if kind(rows, field) == "quantitative" else alt.Undefined,
+    )
+
+
+def _encode(channel: Any, field: Channel, rows: pd.DataFrame) -> Any:
+    alt = altair()
+    of = kind(rows, field)
+    axis: dict[str, Any] = {"title": title_of(field), "labelLimit": 240, "grid": of == "quantitative"}
+    if field.format:
+        axis["format"] = field.format
+    if of == "quantitative":
+        axis["tickCount"] = 6
+    if channel is alt.X and of == "nominal":  # long names stand on several lines rather than on each other
+        axis |= {"labelAngle": 0, "labelExpr": "split(datum.label, ' ')"}
+    if channel is alt.X and of == "ordinal":
+        axis["labelAngle"] = 0
+    return channel(field=field.column, type=of, axis=alt.Axis(**axis), sort=_sort(field, rows))
+
+
+def _sort(field: Channel, rows: pd.DataFrame) -> Any:
+    """A list of values, or the name of a column to sort by, with a minus for descending."""
+    alt = altair()
+    if isinstance(field.sort, str):
+        order = "descending" if field.sort.startswith("-") else "ascending"
+        return alt.EncodingSortField(field=field.sort.lstrip("-"), op="max", order=order)
+    return field.sort or alt.Undefined
+
+
+def _tooltips(widget: Widget, rows: pd.DataFrame) -> list[Any]:
+    return [_tooltip(field, rows) for field in widget.tooltip or widget.fields]
+
+
+def _tooltip(field: Channel, rows: pd.DataFrame) -> Any:
+    alt = altair()
+    form = field.format or {"quantitative": ",.0f", "temporal": "%b %Y"}.get(kind(rows, field), "")
+    return alt.Tooltip(
+        field=field.column,
+        type=kind(rows, field),
+        title=title_of(field) or header(field.column),
+        format=form or alt.Undefined,
+    )
+
+
+def _shown_columns(rows: pd.DataFrame, widget: Widget) -> pd.DataFrame:
+    """Only the columns that the chart shows leave Python."""
+    names = [field.column for field in [*widget.fields, *widget.tooltip]] + ([widget.x2] if widget.x2 else [])
+    sorts = [f.sort.lstrip("-") for f in widget.fields if isinstance(f.sort, str) and f.sort.lstrip("-") in rows]
+    choice = ["choice"] if "choice" in rows else []  # of a board without a kernel, see dashboards.offline
+    return rows[list(dict.fromkeys(names + sorts + list(widget.highlight) + choice))]
+
+
+def _height(widget: Widget, rows: pd.DataFrame) -> int:
+    """Room for the labels of a horizontal chart, and no more; 300 pixels for every other."""
+    if widget.height:
+        return widget.height
+    if widget.mark == "number":
+        return 64
+    if widget.mark == "heatmap":
+        return 330
+    if widget.mark == "funnel" or (widget.y and kind(rows, widget.y) == "nominal" and widget.mark != "venn"):
+        return max(120, min(HEIGHT, 64 + 34 * rows[widget.y.column].nunique()))
+    return HEIGHT

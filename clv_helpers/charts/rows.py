@@ -1,0 +1,135 @@
+"""The rows of a widget: its table or its SQL file, filtered, grouped and sorted by the engine."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from typing import TYPE_CHECKING, Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError
+
+from clv_helpers.charts.errors import ChartError
+from clv_helpers.charts.spec import Widget
+from clv_helpers.engines.dialect import DIALECT, cast, column, is_in, literal, table
+from clv_helpers.engines.session import Session
+from clv_helpers.workbook import Workbook
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_ROWS = 2_000
+# Columns that count people, by which small groups are told; the first that a table has is a row's population.
+POPULATION = ("members", "customers", "active_members", "delivered", "sent", "profiles", "people")
+
+
+class Days(tuple):
+    """A range of days as a filter: first and last, both within."""
+
+    def __new__(cls, first: dt.date, last: dt.date) -> Days:
+        return super().__new__(cls, (first, last))
+
+
+def read_rows(session: Session, workbook: Workbook, widget: Widget, filters: dict[str, Any]) -> pd.DataFrame:
+    """The widget's rows. Raises ChartError for a column that its data lacks, or for more than 2,000 rows."""
+    rows = session.frame(select(session, workbook, widget, filters).limit(widget.limit or MAX_ROWS + 1))
+    if len(rows) > MAX_ROWS:
+        raise ChartError(
+            f"widget {widget.title!r}: {widget.source} gives more than {MAX_ROWS:,} rows; aggregate it in SQL first"
+        )
+    return rows
+
+
+def select(session: Session, workbook: Workbook, widget: Widget, filters: dict[str, Any]) -> exp.Select:
+    """The query behind a widget, narrowed by `filters`: column → value, values or Days."""
+    source = source_of(session, workbook, widget)
+    known = session.columns(source.copy())
+    for name in _named(widget):
+        if name not in known:
+            raise ChartError(
+                f"widget {widget.title!r}: {widget.source} has no column {name}; it has {', '.join(known)}"
+            )
+    query = _grouped(widget, list(known)).from_(source.copy())
+    for name, value in {**widget.filters, **narrowing(widget, filters, list(known))}.items():
+        query = query.where(_matches(name, value))
+    for name, value in widget.exclude.items():
+        query = query.where(exp.not_(_matches(name, value)))
+    order = _order(widget)
+    return query.order_by(*order) if order else query
+
+
+def narrowing(widget: Widget, filters: dict[str, Any], known: list[str]) -> dict[str, Any]:
+    """Those filters that the widget follows: a chart that spreads a column shows all its values, but not all days."""
+    spread = [field.column for field in widget.fields]
+    return {n: v for n, v in filters.items() if n in known and (n not in spread or isinstance(v, Days))}
+
+
+def source_of(session: Session, workbook: Workbook, widget: Widget) -> exp.Expression:
+    """What the rows are taken from. Raises ChartError for a table or a file that is not there, or is no SELECT."""
+    if widget.table:
+        if not session.has_table(widget.table):
+            raise ChartError(f"widget {widget.title!r}: there is no table {widget.table}")
+        return table(widget.table)
+    file = workbook.specs / "dashboards" / f"{widget.sql}.sql"
+    if not file.exists():
+        known = ", ".join(sorted(f.stem for f in file.parent.glob("*.sql"))) or "there is none"
+        raise ChartError(f"widget {widget.title!r}: sql is {widget.sql!r}; allowed: {known}")
+    return parse_select(file.read_text("utf-8"), f"widget {widget.title!r}: {file.name}").subquery("data")
+
+
+@functools.lru_cache(maxsize=100)
+def parse_select(sql: str, place: str) -> exp.Query:
+    """One SELECT as a tree. Raises ChartError, which names line and reason."""
+    try:
+        statements = sqlglot.parse(sql, dialect=DIALECT)
+    except ParseError as error:
+        detail = error.errors[0]
+        raise ChartError(f"{place}, line {detail['line']}: {detail['description']}") from None
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise ChartError(f"{place} is not a single SELECT")
+    return statements[0]
+
+
+def _named(widget: Widget) -> list[str]:
+    names = [field.column for field in [*widget.fields, *widget.tooltip]]
+    names += [*widget.filters, *widget.exclude, *widget.highlight, *(name.lstrip("-") for name in widget.sort)]
+    return names + [name for name in (widget.x2, widget.people) if name]
+
+
+def _grouped(widget: Widget, known: list[str]) -> exp.Select:
+    aggregated = {field.column: field.aggregate for field in widget.fields if field.aggregate}
+    if not aggregated:
+        return exp.select(*map(column, known))
+    if people := population(widget, known):
+        aggregated = {people: "sum", **aggregated}  # by it, small groups are known
+    keys = [f.column for f in widget.fields if not f.aggregate] + list(widget.highlight)
+    keys = list(dict.fromkeys(key for key in keys if key not in aggregated))
+    totals = [
+        cast(exp.func(aggregate, column(name)), "number").as_(name, quoted=True)
+        for name, aggregate in aggregated.items()
+    ]
+    orders = [f.sort.lstrip("-") for f in widget.fields if isinstance(f.sort, str)]
+    orders = [name for name in dict.fromkeys(orders) if name in known and name not in (*keys, *aggregated)]
+    totals += [exp.Min(this=column(name)).as_(name, quoted=True) for name in orders]
+    query = exp.select(*map(column, keys), *totals)
+    return query.group_by(*map(column, keys)) if keys else query
+
+
+def population(widget: Widget, known: list[str]) -> str | None:
+    """The column that counts the people of a row."""
+    return widget.people or next((name for name in POPULATION if name in known), None)
+
+
+def _matches(name: str, value: Any) -> exp.Expression:
+    if isinstance(value, Days):
+        low, high = map(literal, value)
+        return exp.Between(this=cast(column(name), "date"), low=low, high=high)
+    return is_in(column(name), value if isinstance(value, list) else [value])
+
+
+def _order(widget: Widget) -> list[exp.Expression]:
+    """Charts of one state of the lake are the same to the byte, so the rows need an order."""
+    said = [exp.Ordered(this=column(name.lstrip("-")), desc=name.startswith("-")) for name in widget.sort]
+    rest = [f.column for f in widget.fields if not f.aggregate and f.column not in {n.lstrip("-") for n in widget.sort}]
+    return said + [column(name) for name in dict.fromkeys(rest)]

@@ -1,0 +1,50 @@
+"""`clv report` and `clv board`: the shared file, and the live board alone."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from clv_helpers import chain
+from clv_helpers.cli.options import Json, Params, app, as_text
+from clv_helpers.record import find
+from clv_helpers.workbook import Workbook
+
+
+@app.command()
+def report(
+    params: Params,
+    run: Annotated[str, typer.Option(help="of this run; none: of the latest")] = "",
+    compare: Annotated[str, typer.Option(help="say first what changed since this run")] = "",
+    pdf: Annotated[bool, typer.Option("--pdf", help="print it to a PDF as well, through Chromium")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write the report of a run anew; what changed since another; a PDF."""
+    from clv_helpers import report as reports
+
+    outputs = chain.outputs_of(params)
+    folder, record = find(outputs, run)
+    since = find(outputs, compare) if compare else None
+    paths = {"html": reports.write(record, folder, (since[1], since[0]) if since else None)}
+    if pdf:
+        paths["pdf"] = reports.to_pdf(paths["html"])
+    if as_json:
+        print(as_text({"run": record.run, "compared_with": compare or None} | {k: str(p) for k, p in paths.items()}))
+    else:
+        print("\n".join(f"{kind}: {path}" for kind, path in paths.items()))
+
+
+@app.command()
+def board(
+    params: Params,
+    names: Annotated[list[str] | None, typer.Argument(help="dashboards, the first one open; none: all")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="open a browser")] = True,
+) -> None:
+    """Serve the live board alone, on 127.0.0.1 with a token, until interrupted (needs the extra `board`)."""
+    from clv_helpers.dashboards.serve import serve
+
+    workbook = Workbook.open(params)
+    serve(workbook, names or [], port, browser, lambda address: print(f"board: {address}", file=sys.stderr, flush=True))

@@ -1,0 +1,300 @@
+// Cards of charts on a grid: the same script in the live board (as an anywidget) and in the report (inlined once).
+// Needs window.vegaEmbed. A card is { title, subtitle, spec or html, width, pick, drill, sql, headers, choices }.
+const clvBoard = (() => {
+  const NARROW = 480;
+
+  const element = (tag, attributes = {}, ...children) => {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+      else if (value !== null && value !== undefined && value !== false) made.setAttribute(name, value);
+    }
+    made.append(...children.filter((child) => child !== null && child !== undefined));
+    return made;
+  };
+
+  // The spec as wide as its place; on a phone, long labels beside an axis stand on several lines.
+  const fitted = (spec, width) => {
+    const copy = structuredClone(spec);
+    copy.width = "container";
+    copy.autosize = { type: "fit", contains: "padding" };
+    if (width >= NARROW) return copy;
+    for (const layer of [copy, ...(copy.layer || [])]) {
+      const axis = layer.encoding?.y?.axis;
+      if (axis && layer.encoding.y.type === "nominal") {
+        axis.labelExpr = "split(replace(datum.label, regexp('(.{7,}?) ', 'g'), '$1\\n'), '\\n')";
+        axis.labelFontSize = 11;
+      }
+      if (layer.encoding?.x?.axis && layer.encoding.x.type === "quantitative") layer.encoding.x.axis.tickCount = 4;
+      if (layer.encoding?.color?.legend) layer.encoding.color.legend.columns = 2;
+    }
+    return copy;
+  };
+
+  const rowsOf = (card, choice) => {
+    if (!card.spec?.datasets) return [];
+    const all = Object.values(card.spec.datasets).reduce((a, b) => (b.length > a.length ? b : a), []);
+    return all.filter((row) => row.choice === undefined || row.choice === choice)
+      .map(({ choice: _, ...row }) => row);
+  };
+
+  const told = (value) => {
+    if (value === null || value === undefined) return "";
+    if (typeof value === "number") return value.toLocaleString("en", { maximumFractionDigits: 4 });
+    return String(value).replace(/T00:00:00(\.000)?Z?$/, "");
+  };
+
+  const dataTable = (card, choice) => {
+    const rows = rowsOf(card, choice);
+    if (!rows.length) return element("p", {}, "No rows.");
+    const names = Object.keys(rows[0]);
+    const head = names.map((name) => element("th", { scope: "col" }, card.headers?.[name] || name.replaceAll("_", " ")));
+    const body = rows.map((row) => element("tr", {}, ...names.map((name) =>
+      element("td", { class: typeof row[name] === "number" ? "number" : null }, told(row[name])))));
+    return element("div", { class: "clv-scroll", tabindex: 0 },
+      element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body)));
+  };
+
+  // A text that a spreadsheet would run as a formula is led by an apostrophe; numbers are left as they are.
+  const csvCell = (value) => {
+    let text = value === null || value === undefined ? "" : String(value);
+    if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = "'" + text;
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  const csv = (card, choice) => {
+    const rows = rowsOf(card, choice);
+    const names = rows.length ? Object.keys(rows[0]) : [];
+    return [names, ...rows.map((row) => names.map((name) => row[name]))].map((line) => line.map(csvCell).join(",")).join("\r\n");
+  };
+
+  const save = (address, name) => {
+    const link = element("a", { href: address, download: name });
+    document.body.append(link);
+    link.click();
+    link.remove();
+  };
+  const fileName = (card, ending) =>
+    `${(card.title || "chart").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 60)}.${ending}`;
+
+  // The picture to keep bears its title, on white.
+  const download = async (card, kind, choice) => {
+    if (kind === "csv") {
+      const address = URL.createObjectURL(new Blob(["\ufeff" + csv(card, choice)], { type: "text/csv" }));
+      save(address, fileName(card, kind));
+      URL.revokeObjectURL(address);
+      return;
+    }
+    const text = wrapped(card.title, Math.floor((card.spec.width || 420) / 8));
+    const spec = { ...card.spec, title: { text, subtitle: wrapped(card.subtitle || "", 70) }, background: "white" };
+    const { view, finalize } = await vegaEmbed(document.createElement("div"), spec, { mode: "vega-lite", actions: false, renderer: "svg" });
+    if (choice !== undefined) await view.signal("choice", choice).runAsync();
+    save(await view.toImageURL(kind, 2), fileName(card, kind));
+    finalize();
+  };
+  const wrapped = (text, length) => text.split(" ").reduce((lines, word) => {
+    if (lines.length && `${lines.at(-1)} ${word}`.length <= length) lines[lines.length - 1] += ` ${word}`;
+    else lines.push(word);
+    return lines;
+  }, []);
+
+  const menu = (shown) => {
+    const panel = element("div", { class: "clv-panel", hidden: "" });
+    const toggle = (what, make) => (event) => {
+      const open = panel.dataset.what === what && !panel.hidden;
+      panel.hidden = open;
+      panel.dataset.what = what;
+      panel.replaceChildren(open ? "" : make());
+      event.target.closest("details").open = false;
+    };
+    const button = (label, onclick) => element("button", { type: "button", onclick }, label);
+    const keep = (kind) => (event) => {
+      event.target.closest("details").open = false;
+      download(shown.card, kind, shown.choice);
+    };
+    const entries = [];
+    if (shown.card.spec) {
+      entries.push(button("View data", toggle("data", () => dataTable(shown.card, shown.choice))));
+      if (shown.card.sql) entries.push(button("View SQL", toggle("sql", () => element("pre", { tabindex: 0 }, shown.card.sql))));
+      entries.push(...["CSV", "PNG", "SVG"].map((kind) => button(`Download ${kind}`, keep(kind.toLowerCase()))));
+    } else if (shown.card.sql) {
+      entries.push(button("View SQL", toggle("sql", () => element("pre", { tabindex: 0 }, shown.card.sql))));
+    }
+    if (!entries.length) return [null, panel];
+    const details = element("details", { class: "clv-menu" },
+      element("summary", { "aria-label": `Options of: ${shown.card.title}`, title: "Data and downloads" }, "⋯"),
+      element("div", { class: "clv-entries" }, ...entries));
+    return [details, panel];
+  };
+
+  // What the board holds together: all its charts, and what was picked in one of them.
+  class Board {
+    constructor(hooks = {}) {
+      this.hooks = hooks;
+      this.shown = [];
+      this.picked = null;
+    }
+
+    pick(picked, from) {
+      const same = this.picked && picked && this.picked.column === picked.column && this.picked.value === picked.value;
+      this.picked = same ? null : picked;
+      for (const { view } of this.shown) signal(view, "picked", this.picked);
+      this.hooks.onpick?.(this.picked, from);
+    }
+
+    async draw(shown) {
+      const { card, holder } = shown;
+      const still = [...holder.childNodes];
+      try {
+        const spec = fitted(card.spec, holder.clientWidth || 420);
+        const made = await vegaEmbed(holder, spec, { mode: "vega-lite", actions: false, renderer: "svg", tooltip: { theme: "custom" }, logLevel: 1 });
+        shown.finalize?.();
+        shown.view = made.view;
+        shown.finalize = made.finalize;
+        holder.firstElementChild?.setAttribute?.("aria-hidden", "false");
+        if (shown.choice !== undefined) signal(shown.view, "choice", shown.choice);
+        if (this.picked) signal(shown.view, "picked", this.picked);
+        made.view.addEventListener("click", (_, item) => {
+          const column = (card.pick || []).find((name) => item?.datum?.[name] !== undefined);
+          if (column) this.pick({ column, value: item.datum[column] }, shown);
+        });
+      } catch (error) {
+        holder.replaceChildren(...still);
+        console.error(error);
+      }
+    }
+  }
+
+  const signal = (view, name, value) => {
+    if (!view) return;
+    try {
+      view.signal(name, value).runAsync();
+    } catch {
+      // this chart knows no such signal
+    }
+  };
+
+  // One card of a live board.
+  const makeCard = (board, card) => {
+    const holder = element("div", { class: "clv-chart", role: "img", "aria-label": `${card.title}. ${card.subtitle || ""}` });
+    const shown = { card, holder, board };
+    const [details, panel] = menu(shown);
+    shown.figure = element("figure", { class: `clv-card clv-${(card.width || "half").replace(" ", "-")}` },
+      element("figcaption", {}, element("div", {}, element("h3", { class: "clv-title" }, card.title), card.subtitle ? element("p", {}, card.subtitle) : null), details),
+      holder, drillLine(board, shown), panel);
+    if (card.html) {
+      holder.removeAttribute("role");
+      holder.innerHTML = card.html;
+    }
+    return shown;
+  };
+
+  // The way into a second board: by what is picked, or chosen from a list (the keyboard's way to the same).
+  const drillLine = (board, shown) => {
+    const { card } = shown;
+    const column = card.pick?.[0];
+    if (!card.drill || !card.drillTitle || !column) return null;
+    const values = [...new Set(rowsOf(card).map((row) => row[column]))];
+    const select = element("select", { "aria-label": `${card.drillTitle}: ${column.replaceAll("_", " ")}`, onchange: () => {
+      if (select.selectedIndex > 0) board.hooks.ondrill?.(card.drill, { column, value: values[select.selectedIndex - 1] });
+    } }, element("option", {}, `${column.replaceAll("_", " ")} …`), ...values.map((value) => element("option", {}, told(value))));
+    return element("div", { class: "clv-drill" }, element("span", {}, `${card.drillTitle} for `), select);
+  };
+
+  // The live board: a widget's cards, drawn anew where they changed.
+  const render = ({ model, el }) => {
+    const grid = element("div", { class: "clv-board" });
+    const bar = element("div", { class: "clv-picked", role: "status", hidden: "" });
+    el.append(bar, grid);
+    const board = new Board({
+      onpick: (picked, from) => {
+        bar.hidden = !picked;
+        bar.replaceChildren();
+        if (!picked) return;
+        bar.append(element("span", {}, `Picked: ${picked.column.replaceAll("_", " ")} ${told(picked.value)}`));
+        const target = from?.card.drill ? from : board.shown.find((s) => s.card.drill && s.card.pick?.includes(picked.column));
+        if (target) bar.append(element("button", { type: "button", class: "clv-go", onclick: () => model.send({ drill: target.card.drill, ...picked }) }, `${target.card.drillTitle} →`));
+        bar.append(element("button", { type: "button", onclick: () => board.pick(null) }, "Clear"));
+      },
+      ondrill: (drill, picked) => model.send({ drill, ...picked }),
+    });
+    const update = async () => {
+      const cards = model.get("cards");
+      const kept = board.shown.length === cards.length && cards.every((card, i) => board.shown[i].card.key === card.key);
+      if (!kept) {
+        board.shown.forEach((shown) => shown.finalize?.());
+        board.picked = null;
+        bar.hidden = true;
+        board.shown = cards.map((card) => makeCard(board, card));
+        grid.replaceChildren(...board.shown.map((shown) => shown.figure));
+      }
+      const drawn = cards.map((card, i) => {
+        const shown = board.shown[i];
+        const changed = !kept || JSON.stringify(shown.card) !== JSON.stringify(card);
+        if (!changed) return null;
+        shown.card = card;
+        shown.figure.querySelector(".clv-title").textContent = card.title;
+        const subtitle = shown.figure.querySelector("figcaption p");
+        if (subtitle) subtitle.textContent = card.subtitle || "";
+        shown.holder.setAttribute("aria-label", `${card.title}. ${card.subtitle || ""}`);
+        if (card.html) shown.holder.innerHTML = card.html;
+        return card.spec && Object.keys(card.spec).length ? board.draw(shown) : null;
+      });
+      await Promise.all(drawn);
+      el.dataset.drawn = String(Number(el.dataset.drawn || 0) + 1);
+    };
+    model.on("change:cards", update);
+    // a card has its width only once it stands in the page
+    requestAnimationFrame(update);
+    // Vega measures its place when the window changes, not when a side bar is folded away
+    let width = 0;
+    const resized = new ResizeObserver(() => {
+      if (width && Math.abs(grid.clientWidth - width) > 4) window.dispatchEvent(new Event("resize"));
+      width = grid.clientWidth;
+    });
+    resized.observe(grid);
+    return () => {
+      resized.disconnect();
+      board.shown.forEach((shown) => shown.finalize?.());
+    };
+  };
+
+  // The report: pictures that stand in the page become live, and its selects need no kernel.
+  const enliven = (root) => {
+    const board = new Board();
+    board.shown = [...root.querySelectorAll("figure")].filter((figure) => figure.querySelector(".spec")).map((figure) => {
+      const card = JSON.parse(figure.querySelector(".spec").textContent);
+      const shown = { card, figure, holder: figure.querySelector(".clv-chart"), board, choice: card.choices?.first };
+      const [details, panel] = menu(shown);
+      if (details) figure.querySelector("figcaption").append(details);
+      figure.append(panel);
+      return shown;
+    });
+    const filters = root.querySelector(".clv-filters");
+    if (filters) {
+      filters.hidden = false;
+      const selects = [...filters.querySelectorAll("select")];
+      const follow = () => board.shown.forEach((shown) => choose(shown, selects));
+      selects.forEach((select) => select.addEventListener("change", follow));
+    }
+    return Promise.all(board.shown.filter(({ card }) => Object.keys(card.spec).length).map((shown) => board.draw(shown)));
+  };
+
+  const choose = (shown, selects) => {
+    const { choices } = shown.card;
+    if (!choices) return;
+    const choice = choices.filters.reduce((index, [filter, options]) => index * options + selects[filter].selectedIndex, 0);
+    shown.choice = choice;
+    const [title, subtitle] = choices.texts[choice];
+    shown.card.title = title;
+    shown.card.subtitle = subtitle;
+    shown.figure.querySelector(".clv-title").textContent = title;
+    const told = shown.figure.querySelector("figcaption p");
+    if (told) told.textContent = subtitle;
+    shown.holder.setAttribute("aria-label", `${title}. ${subtitle}`);
+    shown.figure.querySelector(".clv-panel").hidden = true;
+    if (choices.html) shown.holder.innerHTML = choices.html[choice];
+    signal(shown.view, "choice", choice);
+  };
+
+  return { render, enliven };
+})();

@@ -1,0 +1,79 @@
+"""The live board alone, in a browser, for who does not use JupyterLab: served by Voila on 127.0.0.1 with a token."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from clv_helpers.dashboards import spec
+from clv_helpers.engines.files import write_atomically
+from clv_helpers.errors import UserError
+from clv_helpers.workbook import BATCH_VARIABLE, Workbook
+
+PAGES = Path(__file__).with_name("jupyter")  # our page for Voila, found through JUPYTER_PATH
+
+
+class CannotServe(UserError):
+    """The board cannot be served."""
+
+
+def serve(workbook: Workbook, names: list[str], port: int, browser: bool, say: Callable[[str], None]) -> None:
+    """Serve boards (all, unless named) until interrupted; `say` gets the address, which bears a token.
+
+    Raises CannotServe where Voila is not installed or ends by itself, ParamsError for a board that is not there.
+    """
+    if importlib.util.find_spec("voila") is None:
+        raise CannotServe("serving a board alone needs Voila: pip install 'clv-helpers[board]'")
+    boards = names or spec.names(workbook)
+    for name in boards:
+        spec.load(workbook, name)
+    if not boards:
+        raise CannotServe(f"{workbook.name} has no dashboard in {workbook.specs / 'dashboards'}")
+    token, port = secrets.token_hex(16), port or _free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        notebook = Path(folder) / f"{workbook.name}.ipynb"
+        write_atomically(notebook, _notebook(workbook, boards))
+        command = [
+            sys.executable, "-m", "voila", str(notebook), f"--port={port}", "--Voila.ip=127.0.0.1",
+            f"--token={token}", "--template=clv", "--Voila.log_level=ERROR",
+            *([] if browser else ["--no-browser"]),
+        ]  # fmt: skip
+        paths = os.pathsep.join(filter(None, [str(PAGES), os.environ.get("JUPYTER_PATH")]))
+        environment = {**os.environ, "JUPYTER_PATH": paths}
+        environment.pop(BATCH_VARIABLE, None)
+        server = subprocess.Popen(command, env=environment)
+        say(f"http://127.0.0.1:{port}/?token={token}")
+        try:
+            status = server.wait()
+        except KeyboardInterrupt:
+            status = 0
+        finally:
+            server.terminate()
+            server.wait()
+    if status:
+        raise CannotServe(f"Voila ended with status {status}; is port {port} taken?")
+
+
+def _notebook(workbook: Workbook, boards: list[str]) -> str:
+    import nbformat
+
+    source = (
+        "from clv_helpers import dashboards\n"
+        "from clv_helpers.workbook import Workbook\n"
+        f"dashboards.board(Workbook.open({str(workbook.file.resolve())!r}), *{boards!r})"
+    )
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    return nbformat.writes(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)], metadata=kernel))
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]

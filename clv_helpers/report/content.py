@@ -1,0 +1,164 @@
+"""What a report shows, collected from a run's executed notebooks: texts, charts, boards, tables; never a person."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clv_helpers.charts import CHART_MIME
+from clv_helpers.errors import UserError
+from clv_helpers.report.tables import table_html
+from clv_helpers.show import BOARD_MIME, FIGURES_MIME, FINDING_MIME, TABLE_MIME
+
+if TYPE_CHECKING:
+    from clv_helpers.record import RunRecord
+
+EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+
+
+class ReportError(UserError):
+    """A report that must not be written."""
+
+
+@dataclass
+class Chart:
+    """A chart: its texts, what the script needs to make it live, and a still picture for where scripts are blocked."""
+
+    title: str
+    subtitle: str
+    card: str
+    picture: str
+    width: str
+    drawn: bool  # rather than a table
+
+
+@dataclass
+class Block:
+    """One piece of a section: `text` and `table` hold HTML; `charts` stand side by side, a board's with its filters."""
+
+    kind: str
+    html: str = ""
+    title: str = ""
+    anchor: str = ""
+    charts: list[Chart] = field(default_factory=list)
+    filters: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class Section:
+    """One stage: what its notebook says and shows, and the headings in it: (anchor, text)."""
+
+    stage: int
+    title: str
+    blocks: list[Block] = field(default_factory=list)
+    headings: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass
+class Content:
+    """All that the report shows."""
+
+    sections: list[Section] = field(default_factory=list)
+    figures: list[dict[str, str]] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+
+
+def collect(record: RunRecord, folder: Path) -> Content:
+    """Read a run's notebooks. Raises ReportError where an e-mail address would be shown."""
+    content = Content()
+    min_cell = record.params.get("min_cell", 11)
+    for entry in record.stages:
+        file = folder / f"{entry.notebook}.ipynb"
+        if file.exists():
+            section = _section(json.loads(file.read_text("utf-8")), entry.stage, content, min_cell)
+            content.sections.append(section)
+    _refuse_addresses(content)
+    return content
+
+
+def _section(notebook: dict[str, Any], stage: int, content: Content, min_cell: int) -> Section:
+    section = Section(stage, f"Stage {stage}")
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            heading = re.match(r"# (.+)\n*", source)
+            if heading:
+                section.title = heading[1].partition("· ")[2] or heading[1]
+                source = source[heading.end() :]
+            if source:
+                section.blocks.append(Block("text", html=_markdown(source, section)))
+        for output in cell.get("outputs", []):
+            _add_output(section, output.get("data", {}), content, min_cell)
+    return section
+
+
+def _add_output(section: Section, data: dict[str, Any], content: Content, min_cell: int) -> None:
+    if FIGURES_MIME in data:
+        content.figures += data[FIGURES_MIME]
+    elif FINDING_MIME in data:
+        content.findings.append("".join(data[FINDING_MIME]))
+        section.blocks.append(Block("text", html="".join(data["text/html"])))
+    elif BOARD_MIME in data:
+        section.blocks.append(_board(data[BOARD_MIME], section))
+    elif CHART_MIME in data:
+        if not section.blocks or section.blocks[-1].kind != "charts" or section.blocks[-1].title:
+            section.blocks.append(Block("charts"))
+        spec = data[CHART_MIME]
+        title, meta = spec["title"], spec["usermeta"]
+        card = {"title": title["text"], "subtitle": title.get("subtitle", ""), **meta, "choices": None}
+        card["spec"] = {key: value for key, value in spec.items() if key not in ("title", "usermeta")}
+        section.blocks[-1].charts.append(_chart(card))
+    elif TABLE_MIME in data:
+        section.blocks.append(Block("table", html=table_html(data[TABLE_MIME], min_cell)))
+    elif "text/html" in data:
+        body = re.sub(r"<style.*?</style>", "", "".join(data["text/html"]), flags=re.DOTALL)
+        section.blocks.append(Block("table" if "<table" in body else "text", html=body))
+
+
+def _board(board: dict[str, Any], section: Section) -> Block:
+    anchor = f"board-{board['name']}"
+    section.headings.append((anchor, board["title"]))
+    filters = [{**each, "index": index} for index, each in enumerate(board["filters"])]
+    charts = [_chart(card) for card in board["cards"]]
+    return Block("charts", board["description"], board["title"], anchor, charts, filters)
+
+
+def _chart(card: dict[str, Any]) -> Chart:
+    """Title and subtitle are HTML, which wraps on a phone; the drawing takes the width it is given."""
+    import vl_convert
+
+    card = copy.deepcopy(card)
+    picture = vl_convert.vegalite_to_svg(card["spec"]) if card["spec"] else card["html"]
+    # "<" never stands in the script element, so that no data can end it
+    text = json.dumps(card, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return Chart(card["title"], card["subtitle"], text, picture, card["width"].replace(" ", "-"), bool(card["spec"]))
+
+
+def _markdown(source: str, section: Section) -> str:
+    """Headings one level down, below the stage's own, each with an anchor for the table of contents."""
+    from nbconvert.filters.markdown_mistune import markdown2html_mistune
+
+    def lowered(match: re.Match[str]) -> str:
+        level, text = int(match[1]) + 1, re.sub(r"<[^>]+>", "", match[2])
+        anchor = f"s{section.stage}-{re.sub(r'[^a-z0-9]+', '-', text.lower()).strip('-')}"
+        if level == 3:
+            section.headings.append((anchor, text))
+        return f'<h{level} id="{anchor}">{text}</h{level}>'
+
+    body = re.sub(r'<a class="anchor-link"[^>]*>.*?</a>', "", markdown2html_mistune(source))
+    return re.sub(r"<h([2-4])[^>]*>(.*?)</h\1>", lowered, body, flags=re.DOTALL)
+
+
+def _refuse_addresses(content: Content) -> None:
+    for section in content.sections:
+        for block in section.blocks:
+            texts = [block.html, *(chart.title + chart.card + chart.picture for chart in block.charts)]
+            if any(EMAIL.search(text) for text in texts):
+                raise ReportError(
+                    f"stage {section.stage} shows an e-mail address, and a report names nobody: "
+                    "show aggregates in that notebook, then run the stage again"
+                )

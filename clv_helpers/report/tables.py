@@ -1,0 +1,42 @@
+"""Tables of a report: as the notebook shows them, without what would tell of fewer than `min_cell` people."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+from clv_helpers.charts.rows import POPULATION
+from clv_helpers.charts.suppress import complete
+
+
+def table_html(table: dict[str, Any], min_cell: int) -> str:
+    """The table of show.table as HTML. A row of too few people keeps its name, and no number.
+
+    Where the other rows would give it away as what is missing of their sum, the next smallest row loses its too.
+    """
+    hidden = _hidden(table, min_cell)
+    numeric = [bool(form) for form in table["formats"]]
+    wide = [max((len(row[i]) for row in table["rows"]), default=0) > 40 for i in range(len(numeric))]
+    kinds = [" ".join(n for n, on in (("number", a), ("wide", b)) if on) for a, b in zip(numeric, wide, strict=True)]
+    kinds = [f' class="{kind}"' if kind else "" for kind in kinds]
+    cells = zip(table["headers"], kinds, strict=True)
+    head = "".join(f'<th scope="col"{kind}>{html.escape(text)}</th>' for text, kind in cells)
+    body = []
+    for index, row in enumerate(table["rows"]):
+        texts = [f"< {min_cell}" if index in hidden and numeric[i] else text for i, text in enumerate(row)]
+        texts = ["–" if t == f"< {min_cell}" and hidden.get(index) == "with" else t for t in texts]
+        body.append("".join(f"<td{kind}>{html.escape(t)}</td>" for t, kind in zip(texts, kinds, strict=True)))
+    rows = "".join(f"<tr>{row}</tr>" for row in body)
+    return f'<table class="clv-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def _hidden(table: dict[str, Any], min_cell: int) -> dict[int, str]:
+    """The rows that are hidden: `small` for their own sake, `with` for another's."""
+    people = next((name for name in POPULATION if name in table["values"]), None)
+    if people is None:
+        return {}
+    values = {(index,): float(value or 0) for index, value in enumerate(table["values"][people])}
+    small = {cell for cell, value in values.items() if 0 < value < min_cell}
+    if not small:
+        return {}
+    return {cell[0]: "small" if cell in small else "with" for cell in complete(small, values, min_cell)}

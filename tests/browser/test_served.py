@@ -1,0 +1,63 @@
+"""`clv board`: the live board alone, behind a token, without a request to any other host."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clv_helpers.dashboards.serve import CannotServe, serve
+from clv_helpers.validation import ParamsError
+from clv_helpers.workbook import ROOT, Workbook
+from conftest import build_all
+from lab import browser, wait_for
+
+
+@contextlib.contextmanager
+def served(params: Path, *boards: str) -> Iterator[str]:
+    command = [Path(sys.executable).with_name("clv"), "board", params, *boards, "--no-browser"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ})
+    try:
+        address = re.search(r"http://127.0.0.1:\S+", server.stderr.readline())[0]
+        wait_for(address.partition("?")[0], server)
+        yield address
+    finally:
+        server.send_signal(signal.SIGINT)
+        assert server.wait(timeout=20) == 0
+
+
+@pytest.mark.xdist_group("lab")
+def test_board_alone(chromium: str, outputs: Path) -> None:
+    params = ROOT / "params" / "airline.yml"
+    workbook = build_all(Workbook.open(params, overrides={"simulate.members": 500}))
+    best = workbook.query("insights.fact_value_by_decile", loyalty_status="ALL", decile=1).set_index("lookback")
+    share = best["share_of_value"].map("{:.0%}".format)
+    elsewhere: list[str] = []
+    with served(params, "value", "decile") as address, browser(chromium) as started:
+        with urllib.request.urlopen(address.partition("?")[0]) as stranger:
+            assert stranger.url.endswith("/login?next=%2F")  # asks for the token, and shows nothing
+        page = started.new_page(viewport={"width": 1280, "height": 1000})
+        page.on("request", lambda r: elsewhere.append(r.url) if "127.0.0.1" not in r.url else None)
+        page.goto(address)
+        page.get_by_text(f"The best tenth brings {share['12 months']} of all miles").wait_for(timeout=60_000)
+        page.wait_for_selector(".clv-chart svg.marks")
+        page.screenshot(path=ROOT / "outputs" / "served_board.png")
+        page.get_by_label("Look-back", exact=True).select_option("lifetime")
+        page.get_by_text(f"The best tenth brings {share['lifetime']} of all miles").wait_for(timeout=20_000)
+    assert [url for url in elsewhere if not url.startswith(("data:", "blob:"))] == []
+
+
+def test_what_cannot_be_served_is_said(airline: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ParamsError, match="dashboard is 'nope'"):
+        serve(airline, ["nope"], 0, False, print)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(CannotServe, match="needs Voila"):
+        serve(airline, [], 0, False, print)

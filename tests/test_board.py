@@ -1,0 +1,271 @@
+"""The live board without a browser: filters, dates, drill-through and the way back; the composer's draft and files."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clv_helpers import dashboards, specs
+from clv_helpers.charts.rows import Days
+from clv_helpers.dashboards import filters, offline, store
+from clv_helpers.dashboards.board import BETWEEN, LiveBoard
+from clv_helpers.dashboards.catalog import Attribute
+from clv_helpers.dashboards.composer import Composer
+from clv_helpers.dashboards.draft import Draft, problem_of
+from clv_helpers.dashboards.spec import Preset
+from clv_helpers.show import BOARD_MIME
+from clv_helpers.specs import SpecChanged
+from clv_helpers.validation import ParamsError, read_yaml
+from clv_helpers.workbook import BATCH_VARIABLE, Workbook
+
+
+@pytest.fixture
+def own(airline: Workbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workbook:
+    """The airline's tables, with dashboards of this test's own to write to."""
+    monkeypatch.delenv(BATCH_VARIABLE, raising=False)
+    shutil.copytree(airline.specs, tmp_path / "airline")
+    workbook = Workbook(tmp_path / "airline.yml", airline.params)
+    workbook.__dict__["engine"] = airline.engine
+    return workbook
+
+
+def control(board: LiveBoard, label: str):
+    return next(c for c in board.controls.children if c.description == label)
+
+
+def titles(board: LiveBoard) -> list[str]:
+    return [card["title"] for card in board.view.cards]
+
+
+def test_drill_through_carries_the_filters_and_finds_back(own: Workbook) -> None:
+    board = LiveBoard(own, ["value"])
+    control(board, "Look-back").value = "lifetime"
+    before = titles(board)
+    board.drill("decile", "decile", 2)
+    assert board.place.name == "decile"
+    assert control(board, "Decile").value == "2"
+    assert titles(board) == [s.bundle["text/plain"] for s in dashboards.show(own, "decile", {"decile": 2})]
+    assert "Lifetime value by decile › Who is in a decile" in board.title.value
+    board.back()
+    assert board.place.name == "value"
+    assert control(board, "Look-back").value == "lifetime"
+    assert titles(board) == before
+
+
+def test_what_the_second_board_has_no_filter_for_can_be_dropped(own: Workbook) -> None:
+    board = LiveBoard(own, ["value"])
+    board.drill("decile", "region", "Nordics")
+    carried = next(c for c in board.controls.children if c.description.startswith("region: Nordics"))
+    narrowed = [card["spec"] for card in board.view.cards]
+    carried.click()
+    assert board.place.carried == {}
+    assert [card["spec"] for card in board.view.cards] != narrowed
+
+
+def test_days_by_preset_and_by_hand(own: Workbook) -> None:
+    board = LiveBoard(own, ["value"])
+
+    def months() -> list[dict]:
+        card = next(card for card in board.view.cards if card["title"].startswith("Latest whole month"))
+        return next(iter(card["spec"]["datasets"].values()))
+
+    everything = len(months())
+    control(board, "Months").value = "last 3 months"
+    assert len(months()) == 3 < everything
+    control(board, "Months").value = BETWEEN
+    control(board, "from").value, control(board, "to").value = dt.date(2024, 1, 1), dt.date(2024, 2, 28)
+    assert [row["month"][:10] for row in months()] == ["2024-01-01", "2024-02-01"]
+
+
+def test_presets_are_whole_months_before_the_day() -> None:
+    found = {choice.label: choice.value for choice in filters.presets(dt.date(2026, 1, 15))}
+    assert tuple(found) == Preset.__args__
+    assert found["last month"] == Days(dt.date(2025, 12, 1), dt.date(2025, 12, 31))
+    assert found["last 12 months"] == Days(dt.date(2025, 1, 1), dt.date(2025, 12, 31))
+    assert found["this year"] == Days(dt.date(2026, 1, 1), dt.date(2026, 1, 14))
+    assert found["last year"] == Days(dt.date(2025, 1, 1), dt.date(2025, 12, 31))
+
+
+def test_a_widget_that_fails_says_why_and_the_others_stand(own: Workbook) -> None:
+    file = own.specs / "dashboards" / "value.yml"
+    file.write_text(file.read_text().replace("{column: month, title", "{column: moth, title"))
+    board = LiveBoard(own, ["value"])
+    failed = [card for card in board.view.cards if not card["spec"]]
+    assert len(failed) == 1
+    assert "has no column moth" in failed[0]["html"]
+    assert len(board.view.cards) == 10
+
+
+def test_a_click_that_leads_nowhere_is_named(own: Workbook) -> None:
+    file = own.specs / "dashboards" / "value.yml"
+    file.write_text(file.read_text().replace("drill: decile", "drill: decil"))
+    with pytest.raises(ParamsError, match=r"widgets\[3\].drill is 'decil'; allowed: audiences, .*decile"):
+        dashboards.load(own, "value")
+
+
+def test_cards_hold_their_query_and_the_state_says_how_fresh(own: Workbook) -> None:
+    board = LiveBoard(own, ["value"])
+    assert all('FROM "insights"."' in card["sql"] for card in board.view.cards)
+    assert "as of 1 January 2025, tables published" in board.state.value
+
+
+def test_boards_that_a_workbook_lacks_are_left_out(own: Workbook) -> None:
+    (own.specs / "dashboards" / "migration.yml").unlink()
+    board = dashboards.board(own, "value", "migration", "forecast")
+    assert board is not None
+    switch = next(w for w in board.children[1].children if w.description == "Board")
+    assert [name for _, name in switch.options] == ["value", "forecast"]
+
+
+def test_without_a_kernel_each_choice_says_what_the_live_board_would(own: Workbook) -> None:
+    content = offline.board(own, "value").bundle[BOARD_MIME]
+    lookbacks = content["filters"][0]["options"]
+    card = next(c for c in content["cards"] if c["title"].startswith("The best tenth brings "))
+    (wired, count), status = card["choices"]["filters"]
+    assert wired == 0
+    assert count == len(lookbacks)
+    assert status[0] == 1
+    number = lookbacks.index("lifetime") * status[1] + content["filters"][1]["options"].index("ALL")
+    live = dashboards.show(own, "value", {"lookback": "lifetime"})
+    assert card["choices"]["texts"][number][0] in [s.bundle["text/plain"] for s in live]
+    rows = [row for row in next(iter(card["spec"]["datasets"].values())) if row["choice"] == number]
+    assert len(rows) == 10
+
+
+# the composer
+
+SPEND = Attribute("spend", "number", "")
+STATUS = Attribute("loyalty_status", "text", "")
+
+
+def test_a_widget_is_composed_step_by_step_and_undone(own: Workbook) -> None:
+    draft = Draft()
+    assert "empty" in problem_of(draft)
+    draft.add("insights.fact_value_by_status")
+    assert problem_of(draft) == "A bar needs x and y: choose a column, and put it there."
+    draft.put("x", STATUS)
+    draft.put("y", SPEND)
+    draft.swap()
+    assert (draft.widget["x"], draft.widget["y"]) == (
+        {"column": "spend", "aggregate": "sum"}, {"column": "loyalty_status"},
+    )  # fmt: skip
+    assert problem_of(draft) == ""
+    draft.set("x.format", ",.0f")
+    draft.set("filters.loyalty_status", ["GOLD", "SILVER"])
+    draft.duplicate()
+    draft.move(-1)
+    draft.resize(1)
+    assert [w["title"] for w in draft.widgets] == ["New widget (copy)", "New widget"]
+    assert draft.widget["width"] == "two thirds"
+    draft.delete()
+    assert len(draft.widgets) == 1
+    for _ in range(10):
+        draft.undo()
+    assert draft.raw == Draft().raw
+
+
+def test_saving_keeps_the_comments_of_the_file(own: Workbook) -> None:
+    file = store.file_of(own, "decile")
+    file.write_text(
+        "# Who they are.\ntitle: A decile  # one of ten\nwidgets:\n"
+        "  # by region\n"
+        "  - title: Regions\n    table: insights.fact_decile_profile  # small groups\n    mark: bar\n"
+        "    x: {column: members, aggregate: sum}\n    y: region\n"
+        "  - title: Status\n    table: insights.fact_decile_profile\n    mark: bar\n"
+        "    x: {column: members, aggregate: sum}\n    y: loyalty_status  # held now\n"
+    )
+    draft = Draft(read_yaml(file))
+    draft.set("title", "Where they live")
+    draft.move(1)
+    store.save(own, "decile", draft.raw, specs.fingerprint(file))
+    text = file.read_text()
+    for comment in ("# Who they are.", "# one of ten", "# held now"):
+        assert comment in text
+    assert read_yaml(file) == draft.raw
+
+
+def test_saving_refuses_to_write_over_anothers_change(own: Workbook) -> None:
+    composer = Composer(own, "decile")
+    file = store.file_of(own, "decile")
+    file.write_text(file.read_text() + "# changed meanwhile\n")
+    with pytest.raises(SpecChanged, match=r"dashboards/decile.yml was changed by another"):
+        composer.save()
+    assert file.read_text().endswith("# changed meanwhile\n")
+    composer.name.value = "value"
+    with pytest.raises(SpecChanged, match=r"dashboards/value.yml exists already"):
+        composer.save()
+    composer.name.value = "../outside"
+    with pytest.raises(ParamsError, match="the dashboard's name is '../outside'"):
+        composer.save()
+
+
+def test_an_incomplete_board_is_not_saved(own: Workbook) -> None:
+    composer = Composer(own)
+    composer.change(lambda d: d.add("insights.fact_value_by_status"))
+    composer.name.value = "half"
+    with pytest.raises(ParamsError, match="is a bar, which needs x and y"):
+        composer.save()
+    assert not store.file_of(own, "half").exists()
+
+
+def test_composed_saved_and_loaded_again(own: Workbook) -> None:
+    composer = Composer(own)
+    composer.data.choice.value = "insights.fact_value_by_status"
+    for name, shelf in (("spend", "x"), ("loyalty_status", "y")):
+        composer.data.columns.value = name
+        composer.data._put(shelf)
+    assert "Spend" not in composer.said.value == ""
+    assert composer.view.cards[0]["spec"]["encoding"]["y"]["field"] == "loyalty_status"
+    composer.mark.value = "table"
+    assert "A table needs columns" in composer.said.value
+    composer.mark.value = "bar"
+    composer.name.value = "mine"
+    composer.save()
+    again = Composer(own, "mine")
+    assert again.draft.raw == composer.draft.raw
+    assert LiveBoard(own, ["mine"]).view.cards[0]["spec"]
+    again.sure.value = True
+    again.delete()
+    assert "mine" not in dashboards.names(own)
+
+
+def test_sql_of_ones_own_is_parsed_previewed_and_used(own: Workbook) -> None:
+    panel = (composer := Composer(own)).data
+    panel.sql_name.value = "by_region"
+    for wrong, says in [("DELETE FROM x", "is not a single SELECT"), ("SELECT nope FROM insights.dim_date", "nope")]:
+        panel.sql.value = wrong
+        panel._use()
+        assert says in panel.sql_result.value
+    assert not (own.specs / "dashboards" / "by_region.sql").exists()
+    panel.sql.value = "SELECT region, SUM(members) AS members FROM insights.fact_decile_profile GROUP BY region"
+    panel._use()
+    assert "Nordics" in panel.sql_result.value
+    assert composer.draft.widget["sql"] == "by_region"
+    assert [a.name for a in panel.attributes] == ["region", "members"]
+    (own.specs / "dashboards" / "by_region.sql").write_text("SELECT 1 AS one\n")
+    panel._use()
+    assert "was changed by another" in panel.sql_result.value
+
+
+PLAIN = st.recursive(
+    st.one_of(st.integers(), st.text("ab #:", max_size=5), st.booleans()),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["title", "x", "y"]), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["a", "b", "c"]), PLAIN), st.dictionaries(st.sampled_from(["a", "b", "c"]), PLAIN)
+)
+def test_what_is_written_is_what_was_drafted(before: dict, now: dict) -> None:
+    yaml = specs.round_trip()
+    earlier = yaml.load(specs.dump(before)) or {}
+    text = specs.dump(store.merged(earlier, now))
+    assert yaml.load(text) == now

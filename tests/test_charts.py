@@ -1,0 +1,134 @@
+"""One function renders every mark over aggregated rows, and says in a sentence what it cannot draw."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from clv_helpers import charts
+from clv_helpers.charts import CHART_MIME, MARKS, ChartError, Widget
+from clv_helpers.charts.rows import Days
+from clv_helpers.charts.venn import distance, overlap
+from clv_helpers.workbook import Workbook
+
+TABLE = "insights.fact_value_by_decile"
+SHARE = {"column": "share_of_value", "format": ".0%"}
+DECILES = {"table": TABLE, "filters": {"loyalty_status": "ALL", "lookback": "12 months"}}
+MONTHS = {"table": "insights.fact_value_by_month"}
+OVERLAP = """
+SELECT a.audience AS one, b.audience AS other, COUNT(*) AS members
+FROM audiences.membership AS a JOIN audiences.membership AS b ON a.membership_number = b.membership_number
+GROUP BY a.audience, b.audience
+"""
+BY_MARK = {
+    "bar": {**DECILES, "x": "decile", "y": SHARE, "labels": True},
+    "line": {**MONTHS, "x": "month", "y": "value", "color": "loyalty_status"},
+    "area": {**MONTHS, "x": "month", "y": "value", "filters": {"loyalty_status": "ALL"}},
+    "point": {**DECILES, "x": "lowest_value", "y": "spend", "size": "members"},
+    "tick": {"table": TABLE, "x": "value_per_member", "y": "loyalty_status", "filters": {"lookback": "12 months"}},
+    "donut": {"table": "insights.fact_value_by_status", "size": "spend", "color": "loyalty_status"},
+    "number": {"table": "insights.fact_value_by_status", "y": {"column": "spend", "aggregate": "sum"}},
+    "table": {**DECILES, "columns": ["decile", {"column": "members", "format": ",.0f"}, SHARE]},
+    "heatmap": {
+        "table": "insights.fact_recency_frequency",
+        "x": "frequency_band",
+        "y": "recency_band",
+        "color": "members",
+        "labels": True,
+    },
+    "funnel": {**DECILES, "y": "lookback", "x": {"column": "purchases", "aggregate": "sum"}},
+    "venn": {"sql": "overlap", "x": "one", "y": "other", "size": "members"},
+}
+
+
+@pytest.fixture
+def own(airline: Workbook, tmp_path: Path) -> Workbook:
+    """The airline's tables with a dashboards folder of this test's own."""
+    folder = tmp_path / "airline" / "dashboards"
+    folder.mkdir(parents=True)
+    (folder / "overlap.sql").write_text(OVERLAP)
+    workbook = Workbook(tmp_path / "airline.yml", airline.params.model_copy(update={"min_cell": 1}))
+    workbook.__dict__["engine"] = airline.engine
+    return workbook
+
+
+def widget(mark: str, **changes: object) -> Widget:
+    audiences = ["best_now_quiet", "do_not_write"] if mark == "venn" else None
+    more = {"filters": {"one": audiences, "other": audiences}} if audiences else {}
+    return Widget.model_validate({"title": "t", "mark": mark, **BY_MARK[mark], **more, **changes})
+
+
+def test_every_mark_is_tried() -> None:
+    assert set(BY_MARK) == set(MARKS)
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_every_mark_is_drawn_by_the_real_vega(mark: str, own: Workbook) -> None:
+    import vl_convert
+
+    bundle = charts.draw(own, widget(mark)).bundle
+    if mark == "table":
+        assert bundle["text/html"].count("<tr") == 11
+        return
+    spec = bundle[CHART_MIME]
+    picture = vl_convert.vegalite_to_svg({**spec, "title": None})
+    assert picture.count("<path") + picture.count("<text") > 2
+    assert "NaN" not in picture.replace("isNaN", "")
+
+
+@pytest.mark.parametrize("mark", MARKS)
+@pytest.mark.parametrize("lacking", ["x", "y", "color", "size", "columns"])
+def test_a_mark_without_its_axis_is_named(mark: str, lacking: str) -> None:
+    if lacking not in MARKS[mark]:
+        return
+    raw = {key: value for key, value in BY_MARK[mark].items() if key != lacking}
+    with pytest.raises(ValidationError, match=f"the widget 'best' is a {mark}, which needs .*{lacking}"):
+        Widget.model_validate({"title": "best", "mark": mark, **raw})
+
+
+def test_data_is_a_table_or_a_file(own: Workbook) -> None:
+    with pytest.raises(ValidationError, match="needs table .* or sql .*, not both"):
+        widget("bar", sql="overlap")
+    with pytest.raises(ChartError, match="widget 't': sql is 'nope'; allowed: overlap"):
+        charts.draw(own, widget("bar", table=None, sql="nope"))
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("DROP TABLE insights.dim_date", "is not a single SELECT"),
+        ("SELECT 1; SELECT 2", "is not a single SELECT"),
+        ("SELECT FROM WHERE", "line 1"),
+    ],
+)
+def test_a_file_that_is_no_select_is_refused(own: Workbook, sql: str, says: str) -> None:
+    (own.specs / "dashboards" / "bad.sql").write_text(sql)
+    with pytest.raises(ChartError, match=says):
+        charts.draw(own, widget("bar", table=None, sql="bad"))
+
+
+def test_sort_limit_exclude_and_days(own: Workbook) -> None:
+    with own.engine.read() as session:
+        bars = widget("bar", sort=["-value"], limit=3, exclude={"decile": [1, 2]})
+        assert list(charts.picture(session, own, bars).rows["decile"]) == [3, 4, 5]
+        months = charts.picture(session, own, widget("area")).rows["month"]
+        first, last = months.iloc[3].date(), months.iloc[5].date()
+        narrowed = charts.picture(session, own, widget("area"), {"month": Days(first, last)}).rows["month"]
+        assert list(narrowed) == list(months.iloc[3:6])
+        assert "BETWEEN" in charts.sql_of(session, own, widget("area"), {"month": Days(first, last)})
+
+
+def test_overlap_of_circles_has_the_area_asked_for() -> None:
+    assert overlap(1, 1, 0) == pytest.approx(math.pi)
+    for a, b, share in [(1, 1, 0.3), (3, 1, 0.9), (2, 1.5, 0.01)]:
+        common = share * math.pi * min(a, b) ** 2
+        assert overlap(a, b, distance(a, b, common)) == pytest.approx(common, rel=1e-6)
+
+
+def test_venn_of_one_set_is_refused(own: Workbook) -> None:
+    one = widget("venn", filters={"one": "do_not_write", "other": "do_not_write"})
+    with pytest.raises(ChartError, match="venn of 1 sets; allowed: two or three"):
+        charts.draw(own, one)

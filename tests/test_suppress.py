@@ -1,0 +1,126 @@
+"""Small groups cannot be worked out from what is left: attacked with every margin known, by linear programming."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import linprog
+
+from clv_helpers import charts
+from clv_helpers.charts import Widget
+from clv_helpers.charts.suppress import complete, suppressed
+from clv_helpers.report.tables import table_html
+from clv_helpers.show import TABLE_MIME, table
+from clv_helpers.workbook import Workbook
+
+MIN_CELL = 11
+COUNTS = st.one_of(st.integers(0, 12), st.integers(0, 400))
+
+
+def attacked(values: dict, hidden: set) -> dict:
+    """The least and most of every cell, for who knows the cells that are left, all margins and the total."""
+    cells = list(values)
+    equations, right = [], []
+    for index, cell in enumerate(cells):
+        if cell not in hidden:
+            equations.append(np.eye(len(cells))[index])
+            right.append(values[cell])
+    size = len(cells[0])
+    for open_axes in itertools.product([True, False], repeat=size):
+        margins: dict = {}
+        for index, cell in enumerate(cells):
+            key = tuple(part for part, is_open in zip(cell, open_axes, strict=True) if not is_open)
+            margins.setdefault(key, []).append(index)
+        if any(open_axes):
+            for members in margins.values():
+                equations.append(np.isin(np.arange(len(cells)), members).astype(float))
+                right.append(sum(values[cells[i]] for i in members))
+    found = {}
+    for index, cell in enumerate(cells):
+        if cell in hidden:
+            aim = np.eye(len(cells))[index]
+            low = linprog(aim, A_eq=equations, b_eq=right)
+            high = linprog(-aim, A_eq=equations, b_eq=right)
+            found[cell] = (low.fun, -high.fun)
+    return found
+
+
+def check(values: dict) -> set:
+    small = {cell for cell, value in values.items() if 0 < value < MIN_CELL}
+    hidden = complete(small, values, MIN_CELL)
+    assert small <= hidden
+    if hidden != set(values):  # where all is hidden, nothing less would do
+        for cell, (low, high) in attacked(values, hidden).items():
+            if cell in small:
+                assert high >= MIN_CELL - 1e-6
+                assert high - low >= 1 - 1e-6
+    return hidden
+
+
+@given(st.lists(COUNTS, min_size=1, max_size=12))
+def test_a_list_whose_total_is_known(counts: list[int]) -> None:
+    check({(str(i),): float(count) for i, count in enumerate(counts)})
+
+
+@given(st.integers(2, 5), st.integers(2, 5), st.data())
+def test_a_table_whose_margins_are_known(across: int, down: int, data: st.DataObject) -> None:
+    check({(i, str(j)): float(data.draw(COUNTS)) for i in range(across) for j in range(down)})
+
+
+def test_a_single_small_cell_is_not_the_total_less_the_rest() -> None:
+    values = {("a",): 5.0, ("b",): 30.0, ("c",): 200.0}
+    assert complete({("a",)}, values, MIN_CELL) == {("a",), ("b",)}
+
+
+def test_two_small_cells_whose_sum_is_small_need_a_third() -> None:
+    values = {("a",): 2.0, ("b",): 3.0, ("c",): 200.0, ("d",): 90.0}
+    assert complete({("a",), ("b",)}, values, MIN_CELL) == {("a",), ("b",), ("d",)}
+
+
+def test_nothing_is_hidden_where_nothing_is_small() -> None:
+    assert check({(i, j): 50.0 for i in range(3) for j in range(3)}) == set()
+
+
+def test_a_total_among_the_rows_is_no_part_of_itself() -> None:
+    rows = pd.DataFrame({"loyalty_status": ["ALL", "GOLD", "SILVER", "FLYER"], "members": [500, 4, 46, 450]})
+    widget = Widget.model_validate({"title": "t", "table": "a.b", "mark": "bar", "x": "loyalty_status", "y": "members"})
+    assert list(suppressed(rows, widget, MIN_CELL)["loyalty_status"]) == ["ALL", "FLYER"]
+
+
+def test_no_chart_of_a_small_airline_shows_a_small_group(airline: Workbook) -> None:
+    grid = {
+        "title": "t", "mark": "heatmap", "table": "insights.fact_recency_frequency",
+        "x": "frequency_band", "y": "recency_band", "color": "members",
+    }  # fmt: skip
+    shown = charts.draw(airline, Widget.model_validate(grid)).bundle[charts.CHART_MIME]
+    everything = airline.query("insights.fact_recency_frequency")
+    left = next(iter(shown["datasets"].values()))
+    assert (everything["members"] < MIN_CELL).any()
+    assert left
+    assert min(row["members"] for row in left) >= MIN_CELL
+    assert "groups left out, to protect those of fewer than 11 people" in shown["title"]["subtitle"]
+
+
+def test_a_sum_over_small_groups_is_judged_by_its_people(airline: Workbook) -> None:
+    by_status = {
+        "title": "t", "mark": "bar", "table": "insights.fact_decile_profile",
+        "x": {"column": "spend", "aggregate": "sum"}, "y": "region", "filters": {"decile": 1},
+    }  # fmt: skip
+    with airline.engine.read() as session:
+        rows = charts.picture(session, airline, Widget.model_validate(by_status)).rows
+    profile = airline.query("insights.fact_decile_profile", decile=1).groupby("region")["members"].sum()
+    assert set(rows["region"]) <= set(profile[profile >= MIN_CELL].index)
+
+
+@pytest.mark.parametrize(("members", "shown"), [([5, 40, 300], 1), ([50, 40, 300], 3)])
+def test_a_table_of_the_report(members: list[int], shown: int) -> None:
+    rows = pd.DataFrame({"audience": ["a", "b", "c"], "members": members, "spend": [1.5, 2.5, 3.5]})
+    content = table(rows, audience="Audience", members="Members|,.0f", spend="Spend|,.1f").bundle[TABLE_MIME]
+    page = table_html(content, MIN_CELL)
+    assert sum(f">{value:,.0f}<" in page for value in members) == shown
+    assert sum(f">{value:,.1f}<" in page for value in rows["spend"]) == shown
