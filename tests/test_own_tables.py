@@ -95,6 +95,8 @@ def test_a_table_may_read_what_no_stage_has_built_yet(shop: Workbook) -> None:
         ({"a.sql": f"-- Relation: v = 3\n{ONE}"}, r"^a\.sql: Relation is 'v = 3'; allowed: column -> "),
         ({"a.sql": f"-- Check: (SELECT COUNT(*) FROM insights.a) = 7\n{ONE}"}, r"its check does not hold: .* is 1 = 7"),
         ({"a.sql": f"-- Check: (SELECT MAX(v) FROM insights.a) > 7\n{ONE}"}, "its check does not hold: .*> 7$"),
+        ({"a.sql": f"-- Check: v > 1\n{ONE}"}, "its check does not hold in 1 rows: v > 1$"),
+        ({"a.sql": f"-- Check: w > 1\n{ONE}"}, "its check cannot be tried: w > 1: .*w"),
         ({"a.sql": f"-- Check: SELECT FROM\n{ONE}"}, r"^a\.sql: Check is 'SELECT FROM'; allowed: a condition"),
         ({"a.sql": f"-- Snapshot: weekly\n{ONE}"}, r"^a\.sql: Snapshot is 'weekly'; allowed: daily"),
         ({"a.sql": MEMBER}, "allowed: of tables of groups, not of members"),

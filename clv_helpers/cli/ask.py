@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from clv_helpers.cli.options import Json, Params, app
+from clv_helpers.validation import ParamsError, Problem
 from clv_helpers.workbook import Workbook
 
 
 @app.command()
 def sql(
     params: Params,
-    query: Annotated[str, typer.Argument(help="one SELECT over the published tables")],
+    query: Annotated[str, typer.Argument(help="one SELECT over the published tables")] = "",
+    file: Annotated[Path | None, typer.Option(help="where the SELECT stands, in place of the argument")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="at most so many rows")] = 1_000,
+    seconds: Annotated[float, typer.Option(min=0.001, help="at most so many seconds")] = 30,
     as_json: Json = False,
 ) -> None:
     """Run a read-only query on the published tables."""
     from clv_helpers import insights
 
-    rows = insights.query(Workbook.open(params), query)
-    print(rows.to_json(orient="records", date_format="iso") if as_json else rows.to_string(index=False))
+    if bool(query) == bool(file):
+        raise ParamsError("clv sql", [Problem("the query", "given twice" if query else "missing", "SQL, or --file")])
+    answer = insights.query(Workbook.open(params), _read(file) if file else query, file, rows, seconds)
+    print(answer.frame.to_json(orient="records", date_format="iso") if as_json else answer)
+    if answer.note:
+        print(answer.note, file=sys.stderr)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not text in UTF-8"
+        raise ParamsError(str(file), [Problem("the file", f"not readable ({reason})", "a SELECT, as text")]) from None

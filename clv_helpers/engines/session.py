@@ -61,6 +61,14 @@ class Session:
         """The first value of the first row."""
         return next(iter(self.rows(query, **bindings)[0].values()))
 
+    def interrupt(self) -> None:
+        """Stop the query that runs in another thread: it ends there with an error."""
+        self.connection.interrupt()
+
+    def check(self, sql: str) -> None:
+        """Run a query as it is written, for the engine to say in which line it is wrong."""
+        self.connection.execute(self.connection.extract_statements(sql)[0])
+
     def columns(self, source: exp.Expression) -> dict[str, str]:
         """The columns of a table or a file: name → engine type. Reads no more than the file's head."""
         rows = self.connection.execute(f"DESCRIBE {to_sql(exp.select('*').from_(source))}").fetchall()
