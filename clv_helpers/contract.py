@@ -8,6 +8,7 @@ from typing import Literal
 ColumnType = Literal["text", "integer", "number", "decimal", "boolean", "date", "timestamp"]
 NUMERIC: tuple[ColumnType, ...] = ("decimal", "number", "integer")
 EMAIL_EVENT_TYPES = ("sent", "delivered", "bounced", "opened", "clicked", "unsubscribed", "complained")
+ARMS = ("treated", "control")
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,19 @@ DATASETS: dict[str, dict[str, ColumnContract]] = {
         event_type="text!",
         occurred_at="timestamp!",
         bounce_type="text",
+        bounce_code="text",
+        url="text",
         user_agent="text",
+        ip_class="text",
     )
     | {"event_type": ColumnContract("event_type", "event_type", "text", True, EMAIL_EVENT_TYPES)},
+    # Who was drawn for a campaign that another system sent, and who was held back at random.
+    "assignments": _known(membership_number="text!", campaign="text!", audience="text", assigned_at="timestamp!")
+    | {"arm": ColumnContract("arm", "arm", "text", True, ARMS)},
+    # A randomised mailing as one finished table: a row per person, with what the person spent before and after it.
+    "experiments": _known(
+        membership_number="text", arm="text!", spend_before="decimal", converted="boolean", spend="decimal!"
+    ),
 }
 PRIMARY_IDENTITY = "membership_number"
 EVENT_KEY = "event_id"

@@ -17,6 +17,7 @@ from clv_helpers.timing import Schedule
 from clv_helpers.validation import ParamsError, Problem, Strict, read_yaml, validate
 
 LATEST = "latest"
+DEFAULT_CAMPAIGN = "default"  # in campaigns: what holds for those that are not named
 
 
 def _as_day(value: Any) -> Any:
@@ -110,6 +111,21 @@ class Lifetime(Strict):
     minimum: LifetimeGate = LifetimeGate()
 
 
+class CampaignSettings(Strict):
+    """How a campaign's effect is measured: over which days, at which cost.
+
+    The window begins on `sent_on`, or where that is not given on the day each member was assigned. What was spent in
+    the `before_days` before makes the covariate. `control_share` is what was planned, where another system drew.
+    """
+
+    sent_on: Annotated[dt.date | None, BeforeValidator(_day)] = None
+    window_days: int = Field(default=28, ge=1, le=366)
+    before_days: int = Field(default=365, ge=1, le=1_500)
+    cost_per_message: float = Field(default=0.0, ge=0)
+    margin: float = Field(default=1.0, gt=0, le=1)
+    control_share: float | None = Field(default=None, gt=0, lt=1)
+
+
 class Simulation(Strict):
     """The size and the seed of the simulated airline."""
 
@@ -124,7 +140,7 @@ class Params(Strict):
     title: str = Field(min_length=1)
     as_of: Annotated[Literal["latest"] | dt.date, BeforeValidator(_as_day)] = LATEST
     simulate: Simulation | None = None
-    sources: dict[Literal["loyalty_events", "members", "email_events"], Source]
+    sources: dict[Literal["loyalty_events", "members", "email_events", "assignments", "experiments"], Source]
     value: Measure = Measure()
     spend: Measure | None = None
     category: str | None = None
@@ -135,14 +151,18 @@ class Params(Strict):
     lifetime: Lifetime | None = None
     destinations: dict[DestinationName, AnyDestination] = {}
     activations: list[Activation] = []
+    campaigns: dict[str, CampaignSettings] = {}
+    control_arm: str = Field(default="control", min_length=1)
     schedule: Schedule | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Params:
-        if "loyalty_events" not in self.sources:
+        if "loyalty_events" not in self.sources and "experiments" not in self.sources:
             raise ValueError("sources needs loyalty_events: the purchases or miles that make the value")
         for name in self.sources:
             self._check_columns(name)
+        if "loyalty_events" not in self.sources:  # a finished experiment needs nothing else
+            return self
         self._check_namespaces()
         events = {name: column.type for name, column in self.contract("loyalty_events").items()}
         for key, column in (("value", self.value.column), ("spend", self.spending.column)):
@@ -184,6 +204,11 @@ class Params(Strict):
     def spending(self) -> Measure:
         """What a purchase is and what it costs; the value itself where the params do not tell them apart."""
         return self.spend or self.value
+
+    def campaign(self, name: str) -> CampaignSettings:
+        """How a campaign's effect is measured: by its own keys, those of `default`, then the model's."""
+        given = [self.campaigns[key] for key in (DEFAULT_CAMPAIGN, name) if key in self.campaigns]
+        return CampaignSettings(**{key: getattr(each, key) for each in given for key in each.model_fields_set})
 
     def contract(self, dataset: str) -> dict[str, ColumnContract]:
         """The columns that a dataset has in this workbook, by name: what we know of them, and what the params say."""

@@ -123,8 +123,10 @@ class Workbook:
     def as_of(self, session: Session) -> dt.date:
         """The day as of which everything is computed: as the params say, or the day after the last event.
 
-        Raises NothingToCompute where no loyalty event lies before it.
+        Raises NothingToCompute where no loyalty event lies before it, StageSkipped where the workbook has no source
+        of them.
         """
+        self.needs("loyalty_events", "This stage")
         empty = not session.has_table("lake.loyalty_events")
         first = None if empty else session.scalar("SELECT MIN(occurred_at) AS first FROM lake.loyalty_events")
         if first is None:

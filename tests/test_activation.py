@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 from pathlib import Path
 
 import pandas as pd
@@ -51,6 +52,24 @@ def test_file_holds_exactly_those_who_may_receive(workbook: Workbook) -> None:
     assert list(rows[0]) == ["loyalty_id", "email", "first_name", "status", "decile"]
     assert all("@" in row["email"] for row in rows)
     assert not list(file.parent.glob(".*.part"))
+
+
+@pytest.mark.parametrize(("code", "stays"), [("5.1.1", True), ("550 5.1.10", True), ("5.7.1", False), ("4.2.2", False)])
+def test_a_bounce_known_by_its_code_alone(workbook: Workbook, code: str, stays: bool) -> None:
+    activation.decide(workbook)
+    someone = min(sent(workbook))
+    with workbook.engine.write() as session:
+        session.run(
+            "INSERT INTO lake.email_events "
+            "(message_id, campaign, membership_number, event_type, occurred_at, bounce_code) "
+            "VALUES ('m', 'before', $someone, 'bounced', $at, $code)",
+            someone=someone,
+            at=dt.datetime(2024, 12, 1),
+            code=code,
+        )
+        session.run("DROP TABLE activation.suppression")
+    activation.decide(workbook)
+    assert (someone not in sent(workbook)) == stays
 
 
 def test_waterfall_adds_up(workbook: Workbook) -> None:

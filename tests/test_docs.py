@@ -15,8 +15,8 @@ from clv_helpers.audiences.when import FORMS
 from clv_helpers.charts import MARKS, Channel, Widget
 from clv_helpers.cli import app
 from clv_helpers.contract import ColumnType
-from clv_helpers.lake.tables import HEADERS
-from clv_helpers.params import Column, CsvFormat, Measure, Params, Source
+from clv_helpers.lake.tables import HEADERS, SQL_FOLDER, read_table
+from clv_helpers.params import CampaignSettings, Column, CsvFormat, Measure, Params, Source
 from clv_helpers.validation import parse_value, validate
 from clv_helpers.workbook import ROOT, Workbook
 
@@ -37,6 +37,19 @@ def test_commands() -> None:
 
 def test_params_keys() -> None:
     assert table_rows("## Your own data") == set(Params.model_fields)
+
+
+def test_rates() -> None:
+    text = read_table(SQL_FOLDER / "campaigns" / "dim_kpi.sql").query.sql()
+    rates = re.findall(r"'([a-z -]+ rate(?: with machines)?)'", text)
+    assert len(rates) == 12
+    for rate in rates:
+        assert re.sub(" with machines", "", rate) in re.sub(r"\s+", " ", README)
+
+
+def test_settings_of_campaigns() -> None:
+    for key in CampaignSettings.model_fields:
+        assert f"`{key}`" in README
 
 
 def test_headers_of_own_tables() -> None:

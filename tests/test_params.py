@@ -28,7 +28,10 @@ def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
     [
         ("titel: x\n", "titel is not a key; allowed: did you mean title?"),
         ("value: {colum: amount}\n", "value.colum is not a key; allowed: did you mean column?"),
-        ("nonsense_xyz: 1\n", "allowed: activations, as_of, as_printed, category, destinations"),
+        (
+            "nonsense_xyz: 1\n",
+            "allowed: activations, as_of, as_printed, campaigns, category, control_arm, destinations",
+        ),
         ("trend_months: many\n", "trend_months is 'many'; allowed: a valid integer"),
         ("trend_months: -3\n", "trend_months is -3; allowed: greater than or equal to 1"),
         ("as_of: 2026-02-30\n", "as_of is '2026-02-30'; allowed: latest, or a day that exists"),
@@ -40,6 +43,13 @@ def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
         ("lifetime: {margin: 30}\n", "lifetime.margin is 30; allowed: less than or equal to 1"),
         ("lifetime: {calibration_end: spring}\n", "lifetime.calibration_end is 'spring'; allowed: a day that exists"),
         ("lifetime: {minimum: {customers: 0}}\n", "lifetime.minimum.customers is 0; allowed: greater than or equal"),
+        (
+            "campaigns: {x: {windw_days: 3}}\n",
+            "campaigns.x.windw_days is not a key; allowed: did you mean window_days?",
+        ),
+        ("campaigns: {x: {window_days: 0}}\n", "campaigns.x.window_days is 0; allowed: greater than or equal to 1"),
+        ("campaigns: {x: {sent_on: spring}}\n", "campaigns.x.sent_on is 'spring'; allowed: a day that exists"),
+        ("campaigns: {x: {control_share: 1}}\n", "campaigns.x.control_share is 1; allowed: less than 1"),
         ("value: [\n", "no YAML"),
         ("title: twice\n", "no YAML (found duplicate key"),
         ("as_printed: maybe\n", "as_printed is 'maybe'; allowed: a valid boolean"),
@@ -154,7 +164,7 @@ def test_overrides_reach_nested_keys_and_are_validated(tmp_path: Path) -> None:
         load_params(params, {"title.x": 1})
 
 
-@pytest.mark.parametrize("name", ["airline", "cdnow"])
+@pytest.mark.parametrize("name", ["airline", "cdnow", "hillstrom"])
 def test_shipped_params_are_valid(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLV_DATA_DIR", str(tmp_path))
     assert Workbook.open(ROOT / "params" / f"{name}.yml").params.title

@@ -1,5 +1,25 @@
-"""Stage 6: what came back from the campaigns."""
+"""Stage 6: what came back from the campaigns, what they added, and what to do next."""
 
-from clv_helpers.campaigns.results import build, results, summary
+from clv_helpers.campaigns.build import build
+from clv_helpers.campaigns.next_audience import NoNextAudience, next_audience
+from clv_helpers.campaigns.record import results
+from clv_helpers.campaigns.shown import glossary, rates, reach, set_aside, summary
+from clv_helpers.campaigns.shown_lift import checks, effects, lift, next_steps, planted, targeting
 
-__all__ = ["build", "results", "summary"]
+__all__ = [
+    "NoNextAudience",
+    "build",
+    "checks",
+    "effects",
+    "glossary",
+    "lift",
+    "next_audience",
+    "next_steps",
+    "planted",
+    "rates",
+    "reach",
+    "results",
+    "set_aside",
+    "summary",
+    "targeting",
+]

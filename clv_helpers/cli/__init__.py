@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import sys
 
-from clv_helpers.cli import activate, ask, audience, batches, lifetime, lineage, model, report, run, schedule, stream  # noqa: F401 (each registers its commands)
+from clv_helpers.cli import (  # noqa: F401 (each registers its commands)
+    activate,
+    ask,
+    audience,
+    batches,
+    lifetime,
+    lineage,
+    model,
+    report,
+    results,
+    run,
+    schedule,
+    stream,
+)
 from clv_helpers.cli.options import app
 from clv_helpers.errors import UserError
 

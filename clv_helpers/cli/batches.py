@@ -17,7 +17,7 @@ from clv_helpers.workbook import Workbook, in_folders
 def ingest(
     params: Params,
     files: Annotated[list[Path], typer.Argument(help="files and folders; none: those that the params name")] = [],  # noqa: B006
-    dataset: Annotated[str, typer.Option(help="what the files hold: loyalty_events, members or email_events")] = "",
+    dataset: Annotated[str, typer.Option(help="what the files hold, such as loyalty_events")] = "",
     as_json: Json = False,
 ) -> None:
     """Bring files in as batches."""

@@ -64,9 +64,13 @@ def refresh(workbook: Workbook, *schemas: str) -> list[dict[str, Any]]:
 def refresh_tables(
     session: Session, workbook: Workbook, *schemas: str, bindings: dict[str, Any] | None = None
 ) -> list[dict[str, Any]]:
-    """Bring tables up to date and check them, within the caller's transaction. Raises TableError."""
+    """Bring tables up to date and check them, within the caller's transaction. Raises TableError.
+
+    `bindings` stand beside those of the workbook; with an as_of among them, in their place.
+    """
     session.create_if_absent("lake.checkpoint", CHECKPOINT)
-    bindings = {**workbook.bindings(session), **(bindings or {})}
+    own = bindings or {}
+    bindings = own if "as_of" in own else {**workbook.bindings(session), **own}
     tables, checkpoints = planned(session, workbook, schemas), _read_checkpoints(session)
     done, changed = [], set[str]()
     for each in tables:

@@ -1,0 +1,69 @@
+"""The simulated files of a workbook: made once, and left alone while the params ask for the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from clv_helpers.engines.files import write_atomically, write_parquet
+from clv_helpers.errors import UserError
+from clv_helpers.params import Simulation
+from clv_helpers.simulate.airline import FARES, FLIGHTS, simulate
+from clv_helpers.simulate.mailing import CAMPAIGNS, RESPONSES
+from clv_helpers.workbook import Workbook
+
+SOURCES = ("members", "loyalty_events", "email_events", "assignments")
+
+
+class SimulationError(UserError):
+    """The folder holds the files of another simulation."""
+
+
+def make_sources(workbook: Workbook) -> dict[str, Any]:
+    """Write the simulated files that the params ask for, unless they are there already.
+
+    Gives the settings and the row counts. Raises SimulationError where the folder holds another simulation.
+    """
+    settings = workbook.params.simulate
+    if settings is None:
+        return {"simulated": "nothing: this workbook reads real files"}
+    folder = workbook.folder / "source"
+    if (folder / "truth.json").exists():
+        found = json.loads((folder / "truth.json").read_text())
+        same = found["settings"] == settings.model_dump() and set(found["rows"]) == set(SOURCES)
+        if not same:
+            raise SimulationError(
+                f"{folder} holds a simulation with {found['settings']} and {', '.join(found['rows'])}, and the params "
+                f"ask for {settings.model_dump()} and {', '.join(SOURCES)}; delete {workbook.folder} to simulate anew"
+            )
+        return {**found["settings"], **found["rows"]}
+    made = write_airline(settings, folder)
+    return {**made["settings"], **made["rows"]}
+
+
+def write_airline(settings: Simulation, folder: Path) -> dict[str, Any]:
+    """Simulate, and write the sources and truth_members as Parquet, truth.json last; gives what that holds."""
+    airline = simulate(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (*SOURCES, "truth_members"):
+        write_parquet(getattr(airline, name), folder / f"{name}.parquet")
+    made = {
+        "settings": settings.model_dump(),
+        "rows": {name: len(getattr(airline, name)) for name in SOURCES},
+        "flights_mbg_nbd_per_day": FLIGHTS,
+        "fares_gamma_gamma": FARES,
+        "email_responses": RESPONSES,
+        "campaign_strength": {name: strength for name, _, strength in CAMPAIGNS},
+        "campaign_effects": airline.truth_campaigns,
+    }
+    write_atomically(folder / "truth.json", json.dumps(made, indent=2))
+    return made
+
+
+def truth(workbook: Workbook) -> dict[str, Any]:
+    """What truth.json holds; nothing where the workbook is not simulated."""
+    file = workbook.folder / "source" / "truth.json"
+    if workbook.params.simulate is None or not file.exists():
+        return {}
+    return json.loads(file.read_text(encoding="utf-8"))

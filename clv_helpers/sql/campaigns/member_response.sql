@@ -1,0 +1,47 @@
+-- What became of a campaign at each person to whom it was sent: whoever opened three times, or got two messages, is one.
+-- opened: by a person; a click by a person is also an open (pictures may be off). Responses count where the message was
+-- accepted, so that no rate exceeds 1.
+-- One row: a campaign, an audience, and a person.
+-- Key: campaign, audience, membership_number
+WITH message AS (
+    SELECT s.*
+    FROM insights.fact_campaign_send AS s
+    JOIN campaigns.dim_campaign AS c ON c.campaign = s.campaign
+    WHERE NOT s.message_id IN (
+        SELECT message_id FROM campaigns.rejected_response WHERE reason = 'unknown member'
+    )
+),
+response AS (
+    SELECT
+        message_id,
+        MAX(CASE WHEN response IN ('opened', 'clicked') AND NOT by_machine THEN 1 ELSE 0 END) AS opened,
+        MAX(CASE WHEN response IN ('opened', 'clicked') THEN 1 ELSE 0 END) AS opened_with_machines,
+        MAX(CASE WHEN response = 'clicked' AND NOT by_machine THEN 1 ELSE 0 END) AS clicked,
+        MAX(CASE WHEN response = 'clicked' THEN 1 ELSE 0 END) AS clicked_with_machines,
+        MAX(CASE WHEN response = 'unsubscribed' THEN 1 ELSE 0 END) AS unsubscribed,
+        MAX(CASE WHEN response = 'complained' THEN 1 ELSE 0 END) AS complained
+    FROM derived.email_response
+    GROUP BY message_id
+)
+SELECT
+    m.campaign,
+    m.audience,
+    m.membership_number,
+    MIN(m.decile) AS decile,
+    MIN(m.sent_on) AS sent_on,
+    COUNT(*) AS messages,
+    1 AS sent,
+    MAX(m.delivered) AS delivered,
+    MAX(m.accepted) AS accepted,
+    MAX(CASE WHEN m.bounce = 'hard' THEN 1 ELSE 0 END) AS hard_bounced,
+    MAX(CASE WHEN m.bounce = 'block' THEN 1 ELSE 0 END) AS blocked,
+    MAX(CASE WHEN m.bounce = 'soft' THEN 1 ELSE 0 END) AS soft_bounced,
+    MAX(m.accepted * COALESCE(r.opened, 0)) AS opened,
+    MAX(m.accepted * COALESCE(r.opened_with_machines, 0)) AS opened_with_machines,
+    MAX(m.accepted * COALESCE(r.clicked, 0)) AS clicked,
+    MAX(m.accepted * COALESCE(r.clicked_with_machines, 0)) AS clicked_with_machines,
+    MAX(m.accepted * COALESCE(r.unsubscribed, 0)) AS unsubscribed,
+    MAX(m.accepted * COALESCE(r.complained, 0)) AS complained
+FROM message AS m
+LEFT JOIN response AS r ON r.message_id = m.message_id
+GROUP BY m.campaign, m.audience, m.membership_number

@@ -1,0 +1,67 @@
+-- The sums from which lift is computed, so that no member's row comes to Python. y: what a member spent in the window,
+-- bought or not, sent or not (intention to treat); x: in the days before it, the covariate of CUPED. decile: the lifetime
+-- decile when assigned (0: not ranked). Sums are exact decimals, of 19 digits so that squares have 38: each run gives the
+-- same. observed_days: how much of the window has passed for everyone.
+-- One row: a campaign, an audience, a decile and an arm.
+-- Key: campaign, audience, decile, arm
+-- Check: (SELECT COALESCE(SUM(members), 0) FROM campaigns.outcome_group) = (SELECT COUNT(*) FROM campaigns.assignment)
+WITH started AS (
+    SELECT
+        a.campaign, a.membership_number, a.audience, a.arm, a.decile,
+        COALESCE(c.starts_on, a.assigned_on) AS starts_on, c.window_days, c.before_days
+    FROM campaigns.assignment AS a
+    JOIN campaigns.dim_campaign AS c ON c.campaign = a.campaign
+),
+dated AS (
+    SELECT s.campaign, s.membership_number, d.spend, d.purchases, DATE_DIFF('day', s.starts_on, d.day) AS since
+    FROM started AS s
+    JOIN derived.member_day AS d ON d.membership_number = s.membership_number
+    WHERE DATE_DIFF('day', s.starts_on, d.day) BETWEEN -s.before_days AND s.window_days - 1
+),
+spent AS (
+    SELECT
+        campaign, membership_number,
+        CAST(SUM(CASE WHEN since >= 0 THEN spend ELSE 0 END) AS DECIMAL(19, 4)) AS y,
+        CAST(SUM(CASE WHEN since < 0 THEN spend ELSE 0 END) AS DECIMAL(19, 4)) AS x,
+        MAX(CASE WHEN since >= 0 AND purchases > 0 THEN 1 ELSE 0 END) AS converted,
+        MAX(CASE WHEN since < 0 AND purchases > 0 THEN 1 ELSE 0 END) AS bought_before
+    FROM dated
+    GROUP BY campaign, membership_number
+),
+written_to AS (
+    SELECT campaign, membership_number, SUM(messages) AS messages
+    FROM campaigns.member_response
+    GROUP BY campaign, membership_number
+),
+outcome AS (
+    SELECT
+        s.*,
+        COALESCE(o.y, 0) AS y,
+        COALESCE(o.x, 0) AS x,
+        COALESCE(o.converted, 0) AS converted,
+        COALESCE(o.bought_before, 0) AS bought_before,
+        COALESCE(w.messages, 0) AS messages,
+        GREATEST(LEAST(DATE_DIFF('day', s.starts_on, $as_of), s.window_days), 0) AS observed_days
+    FROM started AS s
+    LEFT JOIN spent AS o ON o.campaign = s.campaign AND o.membership_number = s.membership_number
+    LEFT JOIN written_to AS w ON w.campaign = s.campaign AND w.membership_number = s.membership_number
+)
+SELECT
+    campaign,
+    audience,
+    decile,
+    arm,
+    COUNT(*) AS members,
+    CAST(SUM(converted) AS BIGINT) AS converted,
+    CAST(SUM(bought_before) AS BIGINT) AS bought_before,
+    CAST(SUM(messages) AS BIGINT) AS messages,
+    CAST(SUM(y) AS DOUBLE) AS sum_y,
+    CAST(SUM(y * y) AS DOUBLE) AS sum_yy,
+    CAST(SUM(x) AS DOUBLE) AS sum_x,
+    CAST(SUM(x * x) AS DOUBLE) AS sum_xx,
+    CAST(SUM(x * y) AS DOUBLE) AS sum_xy,
+    MIN(starts_on) AS starts_on,
+    MIN(observed_days) AS observed_days,
+    MIN(window_days) AS window_days
+FROM outcome
+GROUP BY campaign, audience, decile, arm

@@ -1,0 +1,372 @@
+"""Lift against an independent version on rows, and against a known truth: how often do the intervals hold it?"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from clv_helpers import campaigns, lake, simulate
+from clv_helpers.campaigns import estimates
+from clv_helpers.campaigns.effect import effects
+from clv_helpers.engines.files import write_parquet
+from clv_helpers.params import Params
+from clv_helpers.workbook import Workbook
+
+EXPERIMENTS, MEMBERS, SHARE = 200, 500, 0.3
+DRAWN_ON = dt.date(2024, 6, 3)
+FLIGHT_ADDED = (0.30, 0.26, 0.22, 0.16, 0.12, 0.08, 0.06, 0.04, 0.02, 0.0)
+
+
+def as_groups(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of members (audience, decile, arm, y, x) as outcome_group has them."""
+    rows = rows.assign(
+        members=1, converted=(rows["y"] > 0) * 1, bought_before=(rows["x"] > 0) * 1, messages=1,
+        sum_y=rows["y"], sum_yy=rows["y"] ** 2, sum_x=rows["x"], sum_xx=rows["x"] ** 2, sum_xy=rows["x"] * rows["y"],
+    )  # fmt: skip
+    names = list(estimates.SUMS)
+    return rows.groupby(["audience", "decile", "arm"], as_index=False)[names].sum()
+
+
+def some_rows(seed: int, members: int = 600) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    x = rng.gamma(0.5, 100, members)
+    return pd.DataFrame(
+        {
+            "audience": "a",
+            "decile": rng.integers(1, 4, members),
+            "arm": np.where(rng.random(members) < 0.4, "control", "treated"),
+            "x": x,
+            "y": np.where(rng.random(members) < 0.4, 0.3 * x + rng.gamma(1, 30, members), 0),
+        }
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_stratum_is_welchs_test(seed: int) -> None:
+    rows = some_rows(seed).assign(decile=1)
+    found = estimates.revenue(estimates.as_cells(as_groups(rows)))
+    arms = [rows.loc[rows["arm"] == arm, "y"] for arm in ("treated", "control")]
+    welch = stats.ttest_ind(*arms, equal_var=False).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((welch.low, welch.high))
+    assert found.difference == pytest.approx(arms[0].mean() - arms[1].mean())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sums_give_what_rows_give(seed: int) -> None:
+    """The stratified estimate with CUPED, computed anew from rows: residuals first, then means and variances."""
+    rows = some_rows(seed)
+    cells = estimates.as_cells(as_groups(rows))
+    by_cell = rows.groupby(["decile", "arm"])
+    dx, dy = (rows[name] - by_cell[name].transform("mean") for name in "xy")
+    theta = (dx * dy).sum() / (dx**2).sum()
+    assert estimates.slope(cells) == pytest.approx(theta)
+    adjusted = rows["y"] - theta * (rows["x"] - rows.groupby("decile")["x"].transform("mean"))
+    cell = rows.assign(a=adjusted).groupby(["decile", "arm"])["a"].agg(["mean", "var", "size"]).unstack("arm")
+    weight = rows.groupby("decile").size() / len(rows)
+    difference = (weight * (cell["mean"]["treated"] - cell["mean"]["control"])).sum()
+    error = sum((weight**2 * cell["var"][arm] / cell["size"][arm]).sum() for arm in ("treated", "control")) ** 0.5
+    found = estimates.revenue(cells, theta)
+    assert found.difference == pytest.approx(difference)
+    assert found.detectable == pytest.approx((1.959964 + 0.841621) * error)
+    assert 1.95 < (found.high - found.difference) / error < 2.1
+
+
+def test_conversion_is_newcombes_published_interval() -> None:
+    """Newcombe (1998), table II, method 10: 56/70 against 48/80, and 9/10 against 3/10."""
+    for (a, m, b, n), expected in {(56, 70, 48, 80): (0.0524, 0.3339), (9, 10, 3, 10): (0.1705, 0.8090)}.items():
+        rows = pd.DataFrame({"audience": "a", "decile": 1, "arm": ["treated"] * m + ["control"] * n, "x": 0.0}).assign(
+            y=[1.0] * a + [0.0] * (m - a) + [1.0] * b + [0.0] * (n - b)
+        )
+        found = estimates.conversion(estimates.as_cells(as_groups(rows)))
+        assert (found.low, found.high) == pytest.approx(expected, abs=5e-5)
+
+
+def test_sample_ratio_is_the_chi_square_test() -> None:
+    assert estimates.sample_ratio_p(850, 150, 0.2) == pytest.approx(stats.chisquare([850, 150], [800, 200]).pvalue)
+    assert estimates.sample_ratio_p(800, 200, 0.2) == 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 12)), min_size=1, max_size=12), st.integers(0, 99))
+def test_no_stratum_is_lost_and_none_stays_small(sizes: list[tuple[int, int]], seed: int) -> None:
+    if min(map(sum, zip(*sizes, strict=True))) < 5:
+        return
+    rng = np.random.default_rng(seed)
+    rows = [
+        {"audience": "a", "decile": decile, "arm": arm, "x": rng.random(), "y": rng.random()}
+        for decile, pair in enumerate(sizes, 1)
+        for arm, count in zip(("treated", "control"), pair, strict=True)
+        for _ in range(count)
+    ]
+    cells = estimates.as_cells(as_groups(pd.DataFrame(rows)))
+    assert cells.members.sum() == len(rows)
+    assert cells.members.min() >= 5
+    assert cells.sum_y.sum() == pytest.approx(sum(row["y"] for row in rows))
+
+
+@pytest.mark.parametrize("planted", [1, 0])
+def test_coverage_of_two_thousand_small_experiments(planted: int) -> None:
+    """The estimators alone, on sums made by numpy: heavy-tailed revenue, 500 members, 30 % control. 95 % is meant."""
+    rng = np.random.default_rng(planted)
+    times, count = 2000, 2000 * MEMBERS
+    rate, fare_rate = rng.gamma(0.75, 1 / 45, count), np.maximum(rng.gamma(3.5, 1 / 150, count), 1e-6)
+    spent = [
+        np.where(n > 0, rng.gamma(np.maximum(4 * n, 1e-9), 1 / fare_rate), 0) for n in rng.poisson(rate * [[365], [28]])
+    ]
+    x = spent[0]
+    tenth = np.ceil(np.argsort(np.argsort(-x)) * 10 / (x > 0).sum() + 1e-9).clip(1, 10)
+    decile = np.where(x > 0, tenth, 0).astype(int)
+    control = rng.permuted(np.tile(np.arange(MEMBERS) < SHARE * MEMBERS, (times, 1)), axis=1).ravel()
+    chance = np.array([0.0, *FLIGHT_ADDED])[decile] * planted
+    y = spent[1] + np.where(~control & (rng.random(count) < chance), rng.gamma(4, 1 / fare_rate), 0)
+    truth = (chance * 4 / fare_rate).reshape(times, MEMBERS).mean(axis=1)
+    held = {"plain": 0, "cuped": 0}
+    cell = (np.arange(count) // MEMBERS * 11 + decile) * 2 + control
+    values = {"members": np.ones(count), "sum_y": y, "sum_yy": y**2, "sum_x": x, "sum_xx": x**2, "sum_xy": x * y}
+    sums = {name: np.bincount(cell, value, times * 22).reshape(times, 11, 2) for name, value in values.items()}
+    for index in range(times):
+        own = {name: sums.get(name, sums["members"])[index] for name in estimates.SUMS}
+        own = {name: value[own["members"].sum(axis=1) > 0] for name, value in own.items()}
+        cells = estimates.pooled(estimates.Cells(**own))
+        for name, theta in (("plain", 0.0), ("cuped", estimates.slope(cells))):
+            found = estimates.revenue(cells, theta)
+            held[name] += found.low <= truth[index] <= found.high
+    for name, times_held in held.items():
+        assert 0.935 <= times_held / times <= 0.965, name
+
+
+# --- against a known truth, through the whole of the engine ---------------------------------------------------------
+
+
+def lookalike_airline(seed: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Flights of the members of 200 small experiments (fares and rates as the airline's), who was drawn, and the truth.
+
+    The effect is the simulator's: by decile, a probability of one flight more. Every experiment comes twice, once with
+    the effect and once without, on the same members.
+    """
+    rng = np.random.default_rng(seed)
+    count = EXPERIMENTS * MEMBERS
+    rate = rng.gamma(0.75, 1 / 45, count)
+    fare_rate = np.maximum(rng.gamma(3.5, 1 / 150, count), 1e-6)
+    before, after = rng.poisson(rate * 365), rng.poisson(rate * 28)
+    number = np.array([f"N{index:06d}" for index in range(count)])
+    member = np.concatenate([np.repeat(np.arange(count), before), np.repeat(np.arange(count), after)])
+    day = np.concatenate([-1 - rng.integers(0, 365, before.sum()), rng.integers(0, 28, after.sum())])
+    fare = np.round(np.maximum(rng.gamma(4, 1 / fare_rate[member]), 0.01), 2)
+    month = (dt.date(2024, 6, 1) - DRAWN_ON).days
+    spent = pd.Series(fare[day < month]).groupby(member[day < month]).sum().round(2)
+    digest = np.array([hashlib.md5(each.encode()).hexdigest() for each in number[spent.index]])
+    decile = np.zeros(count, dtype=int)
+    for tenth, places in enumerate(np.array_split(np.lexsort((digest, -spent.to_numpy())), 10), 1):
+        decile[spent.index.to_numpy()[places]] = tenth
+    experiment = np.arange(count) // MEMBERS
+    place = np.empty(count)
+    order = np.lexsort((rng.random(count), decile, experiment))
+    place[order] = np.arange(count) % MEMBERS
+    control = np.floor((place + 1) * SHARE) > np.floor(place * SHARE)
+    chance = np.array([0.0, *FLIGHT_ADDED])[decile]
+    extra = np.flatnonzero(~control & (rng.random(count) < chance))
+    truth = pd.Series(chance * 4 / fare_rate).groupby(experiment).mean()
+    flights = pd.DataFrame({"member": number[member], "day": day, "fare": fare, "added": False})
+    added = np.round(np.maximum(rng.gamma(4, 1 / fare_rate[extra]), 0.01), 2)
+    days = rng.integers(0, 28, len(extra))
+    flights = pd.concat([flights, pd.DataFrame({"member": number[extra], "day": days, "fare": added, "added": True})])
+    drawn = pd.DataFrame(
+        {
+            "member": number,
+            "campaign": [f"e{each:03d}" for each in experiment],
+            "arm": np.where(control, "control", "treated"),
+        }
+    )
+    return flights, drawn, truth
+
+
+@pytest.fixture(scope="module")
+def experiments(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, pd.DataFrame]:
+    """The effects that stage 6 finds in 200 experiments: with the planted effect (True) and without."""
+    flights, drawn, truth = lookalike_airline(seed=9)
+    found = {}
+    for planted in (True, False):
+        folder = tmp_path_factory.mktemp("experiments")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CLV_OUTPUTS_DIR", str(folder / "outputs"))
+            rows = flights if planted else flights[~flights["added"]]
+            rows = rows.assign(at=pd.Timestamp(DRAWN_ON) + pd.to_timedelta(rows["day"], unit="D"))
+            write_parquet(rows[["member", "at", "fare"]], folder / "flights.parquet")
+            write_parquet(drawn.assign(at=pd.Timestamp(DRAWN_ON)), folder / "drawn.parquet")
+            (folder / "many.yml").write_text(
+                "title: Many experiments\n"
+                "as_of: 2024-07-01\n"
+                "sources:\n"
+                "  loyalty_events:\n"
+                "    path: flights.parquet\n"
+                "    columns: {membership_number: member, occurred_at: at, amount: fare}\n"
+                "  assignments:\n"
+                "    path: drawn.parquet\n"
+                "    columns: {membership_number: member, campaign: campaign, arm: arm, assigned_at: at}\n"
+                f"campaigns: {{default: {{control_share: {SHARE}}}}}\n"
+            )
+            workbook = Workbook.open(folder / "many.yml")
+            lake.ingest(workbook)
+            campaigns.build(workbook)
+            rows = workbook.query("campaigns.fact_lift", order_by="campaign", audience="ALL")
+            found[planted] = rows.assign(truth=truth.to_numpy() if planted else 0.0)
+    return found
+
+
+def covered(rows: pd.DataFrame, name: str) -> float:
+    return ((rows[f"{name}_low"] <= rows["truth"]) & (rows["truth"] <= rows[f"{name}_high"])).mean()
+
+
+@pytest.mark.xdist_group("experiments")
+class TestAgainstTheTruth:
+    def test_every_experiment_is_measured(self, experiments) -> None:
+        for rows in experiments.values():
+            assert len(rows) == EXPERIMENTS
+            assert rows["measured"].all()
+            assert (rows["sample_ratio_p"] > 0.9).all()
+
+    @pytest.mark.parametrize("name", ["revenue", "cuped"])
+    def test_intervals_hold_the_planted_effect(self, experiments, name: str) -> None:
+        assert 0.92 <= covered(experiments[True], name) <= 0.98
+
+    @pytest.mark.parametrize("name", ["revenue", "cuped", "conversion"])
+    def test_no_effect_is_seldom_called_one(self, experiments, name: str) -> None:
+        assert 1 - covered(experiments[False], name) <= 0.07
+
+    def test_cuped_is_narrower_on_average_and_unbiased(self, experiments) -> None:
+        rows = experiments[True]
+        width = {name: (rows[f"{name}_high"] - rows[f"{name}_low"]).mean() for name in ("revenue", "cuped")}
+        assert width["cuped"] < 0.97 * width["revenue"]
+        error = rows["cuped"] - rows["truth"]
+        assert abs(error.mean()) < 3 * error.std() / len(rows) ** 0.5
+
+    def test_detectable_effect_is_found_in_four_cases_of_five(self, experiments) -> None:
+        """The effect planted here is near the detectable one: the share found follows the power that this implies."""
+        rows = experiments[True]
+        error = rows["cuped_detectable"] / (1.959964 + 0.841621)
+        power = stats.norm.sf(1.959964 - rows["truth"] / error).mean()
+        assert (rows["cuped_low"] > 0).mean() == pytest.approx(power, abs=0.1)
+
+
+def test_the_simulator_plants_what_its_truth_says() -> None:
+    """More flights among the treated, by the planted probability; the campaign without an effect adds none."""
+    from clv_helpers.params import Simulation
+
+    airline = simulate.simulate(Simulation(members=6000, years=3, seed=4))
+    events = airline.loyalty_events
+    flights = events[events["transaction_type"] == "STATUS_MILES"]
+    for campaign, planted in airline.truth_campaigns.items():
+        drawn = airline.assignments[airline.assignments["campaign"] == campaign].set_index("membership_number")
+        since = flights["occurred_at"] - flights["membership_number"].map(drawn["assigned_at"])
+        after = flights[(since >= pd.Timedelta(0)) & (since < pd.Timedelta(days=28))]
+        spent = after.groupby("membership_number")["amount"].sum().reindex(drawn.index).fillna(0)
+        arms = spent.groupby(drawn["arm"]).agg(["mean", "var", "size"])
+        difference = arms.loc["treated", "mean"] - arms.loc["control", "mean"]
+        error = (arms["var"] / arms["size"]).sum() ** 0.5
+        assert abs(difference - planted["revenue_per_member"]) < 3 * error
+        assert len(drawn) * simulate.mailing.CONTROL_SHARE == pytest.approx((drawn["arm"] == "control").sum(), abs=1)
+    assert airline.truth_campaigns["card-offer"]["revenue_per_member"] == 0
+    assert airline.truth_campaigns["double-miles"]["revenue_per_member"] > 10
+
+
+# --- what is said ---------------------------------------------------------------------------------------------------
+
+PARAMS = Params.model_validate({"title": "t", "sources": {"experiments": {"path": "x.csv"}}})
+
+
+def told(rows: pd.DataFrame, **params: object) -> pd.Series:
+    groups = as_groups(rows).assign(campaign="c")
+    changed = PARAMS.model_copy(update=params)
+    return effects(groups, ["c"], changed)["fact_lift"].iloc[0]
+
+
+def test_ten_people_get_a_sentence_in_place_of_a_number() -> None:
+    found = told(some_rows(1, members=10))
+    assert not found["measured"]
+    assert "are too few to say what it added; at least 20 are needed in each arm" in found["sentence"]
+    assert np.isnan(found["cuped"])
+
+
+def test_no_control_group_gets_a_sentence() -> None:
+    found = told(some_rows(1).assign(arm="treated"))
+    assert found["sentence"] == "c held back no control group, so what it added cannot be known."
+
+
+def test_uneven_split_and_arms_that_differed_before_are_told() -> None:
+    rows = some_rows(1)
+    rows.loc[rows["arm"] == "treated", "x"] += 200
+    found = told(rows, campaigns={"c": settings(control_share=0.2)})
+    assert "The split is not as drawn: 4" in found["warnings"]
+    assert "differed before the campaign by more than 0.1 standard deviations in spend before (+" in found["warnings"]
+
+
+def settings(**keys: object):
+    from clv_helpers.params import CampaignSettings
+
+    return CampaignSettings(**keys)
+
+
+def test_value_per_message_is_revenue_by_margin_less_cost() -> None:
+    found = told(some_rows(1), campaigns={"c": settings(cost_per_message=0.5, margin=0.2)})
+    assert found["value_per_message"] == pytest.approx(found["cuped"] * 0.2 - 0.5)
+    assert found["cost"] == pytest.approx(0.5 * found["treated"])
+
+
+def test_qini_ends_at_the_plain_difference() -> None:
+    rows = some_rows(3)
+    points = estimates.qini(as_groups(rows))
+    means = rows.groupby("arm")["y"].mean()
+    assert points[0] == (0, 0)
+    assert points[-1] == pytest.approx((1, means["treated"] - means["control"]))
+    assert estimates.qini(as_groups(rows[rows["decile"] < 3])) == []
+
+
+def test_spoken_deciles_are_those_of_the_table(airline: Workbook) -> None:
+    rows = airline.query("campaigns.fact_lift_decile")
+    groups = airline.query("campaigns.outcome_group")
+    everyone = rows[rows["audience"] == "ALL"].groupby("campaign")[["treated", "control"]].sum()
+    by_arm = groups.pivot_table(index="campaign", columns="arm", values="members", aggfunc="sum")
+    for campaign, row in everyone.iterrows():
+        assert tuple(row) == tuple(by_arm.loc[campaign, ["treated", "control"]])
+
+
+def test_outcomes_agree_with_pandas(airline: Workbook) -> None:
+    """Sums by arm of the last four weeks after each draw, from raw events."""
+    with airline.engine.read() as session:
+        drawn = session.frame("SELECT * FROM campaigns.assignment")
+        events = session.frame("SELECT * FROM lake.loyalty_events WHERE transaction_type = 'STATUS_MILES'")
+    joined = drawn.merge(events, on="membership_number")
+    since = (joined["occurred_at"].dt.normalize() - joined["assigned_on"]).dt.days
+    keys = ["campaign", "audience", "decile", "arm"]
+    after = joined[(since >= 0) & (since < 28)].groupby([*keys, "membership_number"])["amount"].sum()
+    before = joined[(since < 0) & (since >= -365)].groupby([*keys, "membership_number"])["amount"].sum()
+    found = airline.query("campaigns.outcome_group").set_index(keys).sort_index()
+    assert len(found) > 10
+    for name, values in {"sum_y": after, "sum_yy": after**2, "sum_x": before, "sum_xx": before**2}.items():
+        expected = values.groupby(keys).sum().reindex(found.index).fillna(0)
+        pd.testing.assert_series_equal(found[name], expected, check_names=False)
+    assert (found["members"] == drawn.groupby(keys).size().reindex(found.index)).all()
+
+
+def test_who_was_assigned_stays_so(workbook: Workbook, tmp_path: Path) -> None:
+    """A later file that puts the same people into the other arm changes nothing: the first draw holds."""
+    before = workbook.query("campaigns.assignment", order_by="campaign, membership_number")
+    swapped = before.assign(
+        arm=before["arm"].map({"treated": "control", "control": "treated"}),
+        assigned_at=before["assigned_on"] + pd.Timedelta(days=3),
+    )
+    swapped[["membership_number", "campaign", "audience", "arm", "assigned_at"]].to_csv(
+        tmp_path / "later.csv", index=False
+    )
+    lake.ingest(workbook, "assignments", [tmp_path / "later.csv"])
+    campaigns.build(workbook)
+    after = workbook.query("campaigns.assignment", order_by="campaign, membership_number")
+    pd.testing.assert_frame_equal(after, before)
