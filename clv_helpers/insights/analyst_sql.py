@@ -27,8 +27,6 @@ def query(workbook: Workbook, sql: str) -> pd.DataFrame:
 
     Raises QueryError for anything but a single SELECT, and for SQL that fails, with the reason.
     """
-    import duckdb
-
     try:
         statements = sqlglot.parse(sql, dialect=DIALECT)
     except ParseError as error:
@@ -40,5 +38,5 @@ def query(workbook: Workbook, sql: str) -> pd.DataFrame:
     try:
         with workbook.engine.read() as session:
             return session.frame(limited)
-    except duckdb.Error as error:
+    except workbook.engine.errors as error:
         raise QueryError(str(error).split("\n")[0]) from None
