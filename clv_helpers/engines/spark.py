@@ -39,7 +39,6 @@ LOCAL = {
     "spark.driver.memory": "3g",
     "spark.sql.shuffle.partitions": "4",
     "spark.log.level": "ERROR",
-    "spark.driver.extraJavaOptions": "-Dlog4j2.level=ERROR",
 }
 _running: dict[str, sql.SparkSession] = {}
 
