@@ -27,6 +27,7 @@ def params_bindings(params: Params) -> dict[str, Any]:
         "counts_as_spend": _counts(params.spending),
         "is_purchase": _is_credit(params.spending),
         "trend_months": params.trend_months,
+        "migration_months": exp.Interval(this=literal(str(params.migration_months)), unit=exp.var("MONTH")),
         "primary_namespace": sources["loyalty_events"].namespace,
         "further_identities": _further_identities(params),
         "event_attributes": attributes,

@@ -136,6 +136,7 @@ class Params(Strict):
     category: str | None = None
     as_printed: bool = False
     trend_months: int = Field(default=24, ge=1, le=120)
+    migration_months: int = Field(default=3, ge=1, le=24)
     lifetime: Lifetime | None = None
     destinations: dict[DestinationName, AnyDestination] = {}
     activations: list[Activation] = []

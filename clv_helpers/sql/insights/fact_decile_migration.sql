@@ -1,0 +1,43 @@
+-- Who moved from which decile to which: now against migration_months ago, over all members. 0 stands for not ranked:
+-- before, whoever had earned nothing in that look-back yet; now, whoever has earned nothing in it any more.
+-- One row: a look-back, a decile before and a decile now.
+-- Key: lookback_months, decile_before, decile_now
+WITH ranked AS (
+    SELECT membership_number, lookback_months, decile, value
+    FROM derived.member_decile
+    WHERE category = $no_category AND lookback_months >= 0
+),
+moved AS (
+    SELECT
+        COALESCE(n.lookback_months, b.lookback_months) AS lookback_months,
+        COALESCE(b.decile, 0) AS decile_before,
+        COALESCE(n.decile, 0) AS decile_now,
+        b.value AS value_before,
+        n.value AS value_now
+    FROM ranked AS n
+    FULL JOIN derived.member_decile_before AS b
+        ON b.membership_number = n.membership_number AND b.lookback_months = n.lookback_months
+),
+counted AS (
+    SELECT
+        lookback_months,
+        decile_before,
+        decile_now,
+        COUNT(*) AS members,
+        COALESCE(SUM(value_before), 0) AS value_before,
+        COALESCE(SUM(value_now), 0) AS value_now
+    FROM moved
+    GROUP BY lookback_months, decile_before, decile_now
+)
+SELECT
+    c.lookback_months,
+    l.lookback,
+    c.decile_before,
+    c.decile_now,
+    c.members,
+    c.value_before,
+    c.value_now,
+    CAST(l.ends_before - $migration_months AS DATE) AS before_on,
+    l.ends_before AS now_on
+FROM counted AS c
+JOIN derived.lookback AS l ON l.lookback_months = c.lookback_months
