@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from activations import plan
 
 from clv_helpers import activation
 from clv_helpers.engines import spark_session
@@ -14,12 +15,15 @@ from clv_helpers.workbook import ROOT, Workbook
 from conftest import build_all
 
 LOCAL = "spark://local[2]"
-MEMBERS = {"simulate.members": 5000, "simulate.years": 2}
+CAPPED = plan(frequency_cap={"messages": 2, "days": 30}, activate=True, control={"share": 0.1})
+SETTINGS = {"simulate.members": 5000, "simulate.years": 2, "activations": [CAPPED]}
 # For data this small, compiling costs more than it saves.
 DEFAULTS = """
 spark.driver.defaultJavaOptions -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=160m
 spark.sql.codegen.wholeStage false
+spark.sql.codegen.factoryMode NO_CODEGEN
 spark.sql.adaptive.enabled false
+spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version 2
 """
 
 
@@ -61,7 +65,7 @@ def build_both(tmp_path_factory: pytest.TempPathFactory) -> Both:
         for engine in ("duckdb", LOCAL):
             folder = tmp_path_factory.mktemp("both")
             patch.setenv("CLV_OUTPUTS_DIR", str(folder))
-            workbook = Workbook.open(ROOT / "params" / "airline.yml", overrides={**MEMBERS, "engine": engine})
+            workbook = Workbook.open(ROOT / "params" / "airline.yml", overrides={**SETTINGS, "engine": engine})
             build_all(workbook)
             activation.activate_planned(workbook)
             built[engine], exports[engine] = workbook, workbook.folder / "exports"
