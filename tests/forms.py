@@ -41,7 +41,7 @@ def forms(query: exp.Expression) -> Iterator[str]:
             yield f"{node.sql('duckdb')}: NULL here and an error there, where it divides by zero; NULLIF"
         if isinstance(node, exp.Func):
             name = node.name.upper() if isinstance(node, exp.Anonymous) else node.sql_name()
-            if name in LACKING or isinstance(node, exp.Week | exp.TimeToUnix | exp.GenerateSeries):
+            if name in LACKING or isinstance(node, exp.Week | exp.TimeToUnix | exp.GenerateSeries | exp.DateBin):
                 yield f"{name}: not everywhere"
 
 

@@ -20,7 +20,8 @@ ROWS = """
     ) AS v(id, name, day, later, amount)) AS t
 """
 QUERIES = {
-    exp.Select: "SELECT id FROM {rows} QUALIFY ROW_NUMBER() OVER (PARTITION BY name ORDER BY id DESC) = 1 ORDER BY id LIMIT 2",
+    exp.Select: "SELECT id FROM {rows} QUALIFY ROW_NUMBER() OVER (PARTITION BY name ORDER BY id DESC) = 1 "
+    "ORDER BY id LIMIT 2",
     exp.Div: "SELECT id, amount / id AS mean, SUM(id) OVER () / 7.0 AS share FROM {rows} ORDER BY id",
     exp.ArrayAgg: "SELECT name, LIST(id) AS ids FROM {rows} WHERE id = 3 GROUP BY name",
     exp.Filter: "SELECT name, LIST(id) FILTER (WHERE id > 2) AS ids FROM {rows} GROUP BY name ORDER BY name",
