@@ -7,6 +7,7 @@ import fcntl
 import os
 import re
 import shutil
+import socket
 import subprocess
 import time
 import warnings
@@ -140,6 +141,8 @@ def _own(spark: Any, address: str) -> sql.SparkSession:
 
 
 def _remote(spark: Any, address: str) -> sql.SparkSession:
+    host, _, port = address.removeprefix("sc://").partition(":")
+    socket.create_connection((host, int(port)), timeout=10).close()  # Spark's client would try for many minutes
     session = spark.builder.remote(address).getOrCreate()
     for key, value in MEANING.items():
         session.conf.set(key, value)

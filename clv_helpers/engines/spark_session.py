@@ -153,7 +153,7 @@ class SparkSession(Session):
         import pyarrow
 
         arrow = pyarrow.Table.from_pandas(frame, preserve_index=False)
-        self.temporary[name] = self._viewed(uuid.uuid4().hex, lambda: self.spark.createDataFrame(arrow))
+        self.temporary[name] = self._viewed(uuid.uuid4().hex, lambda: self._from_arrow(arrow))
 
     # -- tables
 
@@ -273,7 +273,7 @@ class SparkSession(Session):
 
     def _view(self, name: str) -> str:
         if name in self.books.tables():
-            return self._viewed(self.books.version(name), lambda: self.spark.createDataFrame(self.books.arrow(name)))
+            return self._viewed(self.books.version(name), lambda: self._from_arrow(self.books.arrow(name)))
         view = self.temporary.get(name)
         if isinstance(view, str):
             return view
@@ -292,13 +292,24 @@ class SparkSession(Session):
 
     def _read(self, name: str, stored: Stored) -> sql.DataFrame:
         if not stored.folders:
-            nulls = (f"CAST(NULL AS {kind}) AS {_quoted(key)}" for key, kind in stored.columns.items())
-            return self.spark.sql(f"SELECT {', '.join(nulls)} WHERE FALSE")
+            return self._empty(stored.columns)
         reader = self.spark.read.schema(", ".join(f"{_quoted(key)} {kind}" for key, kind in stored.columns.items()))
         if stored.by_batch:
             reader = reader.option("basePath", self.store.table_folder(name))
         data = reader.parquet(*(str(self.store.root / folder) for folder in stored.folders))
         return data.select(*map(_quoted, stored.columns))
+
+    def _from_arrow(self, arrow: Any) -> sql.DataFrame:
+        if arrow.num_rows:
+            return self.spark.createDataFrame(arrow)
+        with duckdb.connect() as connection:  # of no rows, Connect would not find out the types
+            connection.register("arrow", arrow)
+            kinds = DuckDBSession(connection).columns(exp.to_table("arrow"))
+        return self._empty({name: _as_spark(kind) for name, kind in kinds.items()})
+
+    def _empty(self, columns: dict[str, str]) -> sql.DataFrame:
+        nulls = (f"CAST(NULL AS {kind}) AS {_quoted(name)}" for name, kind in columns.items())
+        return self.spark.sql(f"SELECT {', '.join(nulls)} WHERE FALSE")
 
     def _only_books(self, query: exp.Expression) -> bool:
         """Whether a query asks the engine's own books alone, or no table at all."""
@@ -346,7 +357,12 @@ def _quoted(name: str) -> str:
 
 def _spark_type(kind: str) -> str:
     """One of the contract's types, by Spark's name for it."""
-    return exp.DataType.build(SQL_TYPES[kind], dialect="duckdb").sql("spark").lower().replace(" ", "")
+    return _as_spark(SQL_TYPES[kind])
+
+
+def _as_spark(kind: str) -> str:
+    """DuckDB's name of a type as Spark's."""
+    return exp.DataType.build(kind, dialect="duckdb").sql("spark").lower().replace(" ", "")
 
 
 def _our_name(kind: str) -> str:

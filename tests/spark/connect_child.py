@@ -1,4 +1,4 @@
-"""The small airline, all stages, on a Connect server: `connect_child.py ADDRESS FOLDER`; its tables go to the folder."""
+"""The small airline, all stages, on a Connect server: `connect_child.py ADDRESS FOLDER`; tables go to the folder."""
 
 from __future__ import annotations
 
