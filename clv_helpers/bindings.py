@@ -30,6 +30,13 @@ def params_bindings(params: Params) -> dict[str, Any]:
         "migration_months": exp.Interval(this=literal(str(params.migration_months)), unit=exp.var("MONTH")),
         "primary_namespace": sources["loyalty_events"].namespace,
         "further_identities": _further_identities(params),
+        "known_destinations": _rows(
+            ("destination", "type"), [(name, each.type) for name, each in params.destinations.items()]
+        ),
+        "planned_activations": _rows(
+            ("audience", "destination", "campaign"),
+            [(each.audience, each.destination, each.campaign) for each in params.activations],
+        ),
         "event_attributes": attributes,
         "has_event_attributes": bool(attributes),
         "members_in_profile": "members" in sources and sources["members"].profile_enabled,
@@ -86,9 +93,15 @@ def _further_identities(params: Params) -> exp.Expression:
             if source.profile_enabled and each.identity and each.name != PRIMARY_IDENTITY:
                 parts.append(_identities(dataset, each.name, each.identity))
     if not parts:
-        nothing = {name: exp.cast(exp.null(), "VARCHAR") for name in ("namespace", "identity", PRIMARY_IDENTITY)}
-        parts.append(exp.select(*(value.as_(name) for name, value in nothing.items())).where(exp.false()))
+        return _rows(("namespace", "identity", PRIMARY_IDENTITY), [])
     return (exp.union(*parts, distinct=False) if parts[1:] else parts[0]).subquery()
+
+
+def _rows(names: tuple[str, ...], rows: list[tuple[str, ...]]) -> exp.Subquery:
+    """Rows of texts as a table with these columns; it may have none."""
+    nothing = exp.select(*(exp.cast(exp.null(), "VARCHAR").as_(name) for name in names)).where(exp.false())
+    parts = [exp.select(*(literal(value).as_(name) for name, value in zip(names, row, strict=True))) for row in rows]
+    return (exp.union(nothing, *parts, distinct=False) if parts else nothing).subquery()
 
 
 def _identities(dataset: str, name: str, namespace: str) -> exp.Select:

@@ -37,13 +37,14 @@ class ChainError(UserError):
 
 
 def check(workbook: Workbook) -> list[Problem | str]:
-    """Everything that can be known to be wrong before a kernel starts: sources, dashboards, audiences."""
+    """Everything that can be known to be wrong before a kernel starts: sources, tables, dashboards, audiences."""
     from clv_helpers import audiences, dashboards, lake
 
     found: list[Problem | str] = []
     loads: list[Callable[[], Any]] = [lambda n=n: dashboards.load(workbook, n) for n in dashboards.names(workbook)]
     loads += [lambda n=n: audiences.load(workbook, n) for n in audiences.names(workbook)]
     loads.append(lambda: found or audiences.load_all(workbook))  # who asks for whom
+    loads.append(lambda: lake.all_tables(workbook))
     if workbook.params.simulate is None:
         loads.append(lambda: found.extend(lake.source_problems(workbook)))
     known = audiences.names(workbook)
@@ -56,6 +57,8 @@ def check(workbook: Workbook) -> list[Problem | str]:
             load()
         except ParamsError as error:
             found.extend(error.problems)
+        except lake.TableError as error:
+            found.append(str(error))
     return found
 
 

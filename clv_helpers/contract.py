@@ -92,3 +92,53 @@ PROFILE_MEASURES = (
     "spend", "monetary_value", "age_days", "days_since_purchase", "last_sent_on", "last_clicked_on",
     *(name for name in LIFETIME_VALUE if name != PRIMARY_IDENTITY),
 )  # fmt: skip
+# Tables that Python writes, and tables of sql/ read: there is always each of them, perhaps empty.
+WRITTEN: dict[str, dict[str, ColumnType]] = {
+    "lifetime.member_lifetime_value": LIFETIME_VALUE,
+    "audiences.dim_audience": {
+        "audience": "text",
+        "title": "text",
+        "description": "text",
+        "rule_hash": "text",
+        "evaluation": "text",
+    },
+    # One row: a stay of a member in an audience.
+    "audiences.spell": {
+        "audience": "text",
+        "membership_number": "text",
+        "evaluation": "integer",
+        "first_qualified_at": "timestamp",
+        "last_qualified_at": "timestamp",
+        "left_at": "timestamp",
+        "rule_hash": "text",
+        "snapshot": "integer",
+    },
+    # One row: an evaluation of an audience.
+    "audiences.evaluation": {
+        "evaluation": "integer",
+        "audience": "text",
+        "mode": "text",
+        "evaluated_at": "timestamp",
+        "rule_hash": "text",
+        "snapshot": "integer",
+        "members": "integer",
+        "entered": "integer",
+        "departed": "integer",
+    },
+    # One row: a hand-over of an audience to a destination.
+    "activation.run": {
+        "run_id": "text",
+        "campaign": "text",
+        "audience": "text",
+        "destination": "text",
+        "as_of": "date",
+        "status": "text",
+        "parts": "integer",
+        "members": "integer",
+        "joined": "integer",
+        "changed": "integer",
+        "has_left": "integer",
+        "started_at": "timestamp",
+        "finished_at": "timestamp",
+    },
+}

@@ -20,4 +20,4 @@ def follow(workbook: Workbook) -> list[dict[str, Any]]:
         "rows": found.get("customers", 0) if found["status"] == "predicted" else 0,
         "seconds": round(time.perf_counter() - started, 3),
     }
-    return [*rows, predicted, *lake.refresh(workbook, "profile", "insights")]
+    return [*rows, predicted, *lake.refresh(workbook, "profile", "audiences", *lake.MODEL)]

@@ -37,12 +37,11 @@ def needs_a_plan(workbook: Workbook) -> None:
 
 def decide_within(session: Session, workbook: Workbook) -> None:
     """Decide within the caller's transaction, after what consent comes from has been brought up to date."""
-    bindings = workbook.bindings(session)
-    refresh_tables(session, bindings, "derived", "profile")
+    refresh_tables(session, workbook, "derived", "profile")
     _check_names(session, workbook)
     ledger.create_tables(session)
     session.create_table("activation.plan", _plan(workbook))
-    refresh_tables(session, {**bindings, **_bindings(session, workbook)}, "activation")
+    refresh_tables(session, workbook, "activation", bindings=_bindings(session, workbook))
 
 
 def _bindings(session: Session, workbook: Workbook) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from clv_helpers import lake
 from clv_helpers.activation import ledger
 from clv_helpers.activation.decision import decide_within, needs_a_plan
 from clv_helpers.activation.destination import Destination, Outcome, Part, Run, open_destination
@@ -116,6 +117,7 @@ def _settle(workbook: Workbook, destination: Destination, part: Part, outcome: O
 def _close(workbook: Workbook, run: Run, goes_on: bool, files: list[dict[str, Any]]) -> dict[str, Any]:
     with workbook.engine.write(publish=True) as session:
         ledger.finish(session, run)
+        lake.refresh_tables(session, workbook, *lake.MODEL)
         counts, reasons = ledger.counts(session, run), ledger.reasons(session, run)
     return {
         "campaign": run.campaign,

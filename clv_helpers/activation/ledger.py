@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from clv_helpers.activation.destination import Destination, Outcome, Part, Run
 from clv_helpers.activation.mapping import row_hash
+from clv_helpers.contract import WRITTEN
 from clv_helpers.destinations import Activation, DestinationParams
 from clv_helpers.engines.dialect import bind, parse, table
 from clv_helpers.engines.session import Session
@@ -35,21 +36,7 @@ TABLES = {
         "intended_at": "timestamp",
         "settled_at": "timestamp",
     },
-    "activation.run": {
-        "run_id": "text",
-        "campaign": "text",
-        "audience": "text",
-        "destination": "text",
-        "as_of": "date",
-        "status": "text",
-        "parts": "integer",
-        "members": "integer",
-        "joined": "integer",
-        "changed": "integer",
-        "has_left": "integer",
-        "started_at": "timestamp",
-        "finished_at": "timestamp",
-    },
+    "activation.run": WRITTEN["activation.run"],
     "activation.part": {
         "run_id": "text",
         "part": "integer",
@@ -117,6 +104,7 @@ def intend(session: Session, destination: Destination, as_of: dt.date) -> Run | 
     run = Run(uuid.uuid4().hex[:12], plan.campaign, plan.audience, plan.destination, as_of, now(), counts["parts"])
     _write_run(session, run, counts, session.count(exp.select("*").from_(_parsed_sent(names)).subquery("sent")))
     _write_intents(session, run)
+    session.set_mark("activation.run", str(uuid.uuid4()))
     return run
 
 
@@ -285,6 +273,7 @@ def finish(session: Session, run: Run) -> None:
         now=now(),
         run_id=run.run_id,
     )
+    session.set_mark("activation.run", str(uuid.uuid4()))
 
 
 def parts(session: Session, run: Run) -> list[dict[str, Any]]:

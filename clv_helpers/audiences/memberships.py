@@ -15,34 +15,13 @@ from clv_helpers.audiences.compile import Context, to_members
 from clv_helpers.audiences.rule import Audience, walk
 from clv_helpers.audiences.sweep import swept
 from clv_helpers.audiences.when import Clock
-from clv_helpers.contract import DATASETS, PRIMARY_IDENTITY
+from clv_helpers.contract import DATASETS, PRIMARY_IDENTITY, WRITTEN
 from clv_helpers.engines.dialect import bind, column, literal, parse, table
 from clv_helpers.engines.session import Session
-from clv_helpers.lake import refresh_tables
+from clv_helpers.lake import MODEL, refresh_tables
 from clv_helpers.validation import ParamsError, Problem
 from clv_helpers.workbook import Workbook
 
-SPELL = {
-    "audience": "text",
-    "membership_number": "text",
-    "evaluation": "integer",
-    "first_qualified_at": "timestamp",
-    "last_qualified_at": "timestamp",
-    "left_at": "timestamp",
-    "rule_hash": "text",
-    "snapshot": "integer",
-}
-EVALUATION = {
-    "evaluation": "integer",
-    "audience": "text",
-    "mode": "text",
-    "evaluated_at": "timestamp",
-    "rule_hash": "text",
-    "snapshot": "integer",
-    "members": "integer",
-    "entered": "integer",
-    "departed": "integer",
-}
 ENTERING = parse(
     "SELECT membership_number FROM qualified WHERE NOT membership_number IN "
     "(SELECT membership_number FROM audiences.spell WHERE audience = $audience AND left_at IS NULL)"
@@ -82,7 +61,7 @@ def evaluate(workbook: Workbook, *only: str) -> list[dict[str, Any]]:
         rows = [evaluate_one(session, name, audiences[name], this) for name in audiences if name in wanted]
         _close_absent(session, list(audiences), this)
         session.create_table("audiences.dim_audience", _described(audiences))
-        refresh_tables(session, workbook.bindings(session), "audiences")
+        refresh_tables(session, workbook, "audiences", *MODEL)
     return rows
 
 
@@ -143,8 +122,8 @@ def evaluate_some(
 
 def begin(session: Session, now: dt.datetime) -> Round:
     """Open an evaluation: its tables where there are none yet, and its number."""
-    session.create_if_absent("audiences.spell", SPELL)
-    session.create_if_absent("audiences.evaluation", EVALUATION)
+    for name in ("audiences.spell", "audiences.evaluation"):
+        session.create_if_absent(name, WRITTEN[name])
     number = session.scalar("SELECT COALESCE(MAX(evaluation), 0) + 1 AS next FROM audiences.evaluation")
     newest = "SELECT COALESCE(MAX(_batch_id), 0) AS newest FROM lake.batches WHERE status = 'success'"
     snapshot = session.scalar(newest) if session.has_table("lake.batches") else 0
@@ -222,7 +201,8 @@ def _moment(as_of: dt.date) -> dt.datetime:
 
 def _has_memberships(workbook: Workbook) -> bool:
     with workbook.engine.read() as session:
-        return session.has_table("audiences.membership")
+        name = "audiences.evaluation"
+        return session.has_table(name) and session.count(table(name)) > 0
 
 
 def _latest(session: Session, name: str) -> dict[str, Any] | None:
@@ -241,7 +221,7 @@ def _note(session: Session, row: dict[str, Any], this: Round) -> None:
             audience=row["audience"],
         )
     full = {**row, "evaluation": this.number, "evaluated_at": this.now, "snapshot": this.snapshot}
-    values = exp.select(*(literal(full[name]) for name in EVALUATION))
+    values = exp.select(*(literal(full[name]) for name in WRITTEN["audiences.evaluation"]))
     session.run(exp.Insert(this=table("audiences.evaluation"), expression=values))
     session.set_mark("audiences.evaluation", str(uuid.uuid4()))
     if row["entered"] or row["departed"]:

@@ -12,7 +12,7 @@ from clv_helpers.workbook import Workbook
 def build(workbook: Workbook) -> list[dict[str, Any]]:
     """Build the campaign tables from the e-mail events. Raises StageSkipped where the workbook has none."""
     workbook.needs("email_events", "Stage 6")
-    return lake.refresh(workbook, "campaigns")
+    return lake.refresh(workbook, "campaigns", *lake.MODEL)
 
 
 def results(workbook: Workbook) -> Shown:

@@ -32,11 +32,6 @@ class DuckDBEngine:
     def __init__(self, lake: Path, published: Path, patience: float = 30.0):
         self.lake, self.published, self.patience = lake, published, patience
 
-    @property
-    def errors(self) -> tuple[type[Exception], ...]:
-        """What a query may raise that is not ours."""
-        return (duckdb.Error,)
-
     @contextlib.contextmanager
     def write(self, publish: bool = False) -> Iterator[Session]:
         """One transaction on the lake, committed at the end, rolled back on any error; then perhaps published.

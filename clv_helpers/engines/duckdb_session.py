@@ -23,6 +23,8 @@ STORE = "store"
 class DuckDBSession(Session):
     """A session whose temporary tables are those of its connection, and whose marks are comments."""
 
+    errors = duckdb.Error
+
     def __init__(self, connection: duckdb.DuckDBPyConnection):
         super().__init__()
         self.connection = connection

@@ -16,10 +16,6 @@ class Engine(Protocol):
     lake: Path
     published: Path
 
-    @property
-    def errors(self) -> tuple[type[Exception], ...]:
-        """What a query may raise that is not ours."""
-
     def write(self, publish: bool = False) -> AbstractContextManager[Session]:
         """One transaction, committed at the end, rolled back on any error; then perhaps published."""
 

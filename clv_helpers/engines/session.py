@@ -28,6 +28,8 @@ class Delta:
 class Session(abc.ABC):
     """Takes SQL text or sqlglot trees in DuckDB's dialect, and values by name. Each engine has its own."""
 
+    errors: Any = ()  # what the engine raises for a statement that it refuses
+
     def __init__(self) -> None:
         self.deltas: dict[str, Delta] = {}
 

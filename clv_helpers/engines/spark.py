@@ -55,13 +55,6 @@ class SparkEngine:
         self.address, self.store, self.patience = address, Store(folder), patience
         self.lake, self.published = folder / "lake.json", folder / "published.json"
 
-    @property
-    def errors(self) -> tuple[type[Exception], ...]:
-        """What a query may raise that is not ours."""
-        from pyspark.errors import PySparkException
-
-        return (PySparkException,)
-
     @contextlib.contextmanager
     def write(self, publish: bool = False) -> Iterator[Session]:
         """One transaction on the lake: see DuckDBEngine.write. A commit is the renaming of one small file."""

@@ -39,6 +39,9 @@ class SparkSession(Session):
 
     def __init__(self, spark: sql.SparkSession, store: Store, file: Path, read_only: bool = False):
         super().__init__()
+        from pyspark.errors import PySparkException
+
+        self.errors = (PySparkException, NoSuchTable)
         self.spark, self.store, self.file = spark, store, file
         self.id = uuid.uuid4().hex
         self.manifest = store.read(file)

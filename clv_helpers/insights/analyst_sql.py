@@ -35,8 +35,8 @@ def query(workbook: Workbook, sql: str) -> pd.DataFrame:
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         raise QueryError("only a single SELECT can be run here: readers cannot change tables")
     limited = exp.select("*").from_(statements[0].subquery("answer")).limit(MAX_ROWS)
-    try:
-        with workbook.engine.read() as session:
+    with workbook.engine.read() as session:
+        try:
             return session.frame(limited)
-    except workbook.engine.errors as error:
-        raise QueryError(str(error).split("\n")[0]) from None
+        except session.errors as error:
+            raise QueryError(str(error).split("\n")[0]) from None

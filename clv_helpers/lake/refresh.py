@@ -11,17 +11,19 @@ from typing import Any
 
 from sqlglot import exp
 
-from clv_helpers.contract import DATASETS, EVENT_DATASETS, EVENT_TIME, LIFETIME_VALUE
+from clv_helpers.contract import DATASETS, EVENT_DATASETS, EVENT_TIME, WRITTEN
 from clv_helpers.engines.dialect import bind, cast, column, literal, parse, table, to_sql
 from clv_helpers.engines.session import Session
-from clv_helpers.lake.tables import Table, check_key, read_tables
+from clv_helpers.lake.checks import check, check_key
+from clv_helpers.lake.plan import check_names, drop_gone, planned, sentence
+from clv_helpers.lake.snapshots import keep_day
+from clv_helpers.lake.tables import DAILY, Table, TableError
 from clv_helpers.workbook import Workbook
 
 # Up to this size a table that was built anew is compared with what it was, so that what depends on it can stay.
 SMALL = 100_000
 LAKE = {f"lake.{name}" for name in DATASETS}
 EVENTS = {f"lake.{name}" for name in EVENT_DATASETS}
-PREDICTED = "lifetime.member_lifetime_value"
 CHECKPOINT = {
     "table_name": "text",
     "definition": "text",
@@ -45,39 +47,70 @@ class Checkpoint:
 
 
 def refresh(workbook: Workbook, *schemas: str) -> list[dict[str, Any]]:
-    """Bring all tables of these schemas up to date in one transaction, check their keys, and publish.
+    """Bring all tables of these schemas up to date in one transaction, check them, and publish.
 
     Gives a row per table: table, one_row, mode (`unchanged`, `rows`, `full`, `view`), rows (of a view none), seconds.
-    The result is the same as of a build from nothing. Cost: a table that is kept fresh by parts takes one pass over
-    its inputs' key columns and work on the parts that changed; any other is built anew when an input changed. A
-    batch taken back, or an as_of moved back, builds anew what reads events.
-    On an error the last published tables stay as they were.
+    An analyst's own tables come with those of the schema insights. Whatever a table reads and is not there yet is
+    built first. The result is the same as of a build from nothing, but for the days kept of a table (`Snapshot`).
+    Cost: a table that is kept fresh by parts takes one pass over its inputs' key columns and work on the parts that
+    changed; any other is built anew when an input changed. A batch taken back, or an as_of moved back, builds anew
+    what reads events. A check is tried where a table it reads has changed.
+    Raises TableError; the last published tables stay as they were.
     """
     with workbook.engine.write(publish=True) as session:
-        return refresh_tables(session, workbook.bindings(session), *schemas)
+        return refresh_tables(session, workbook, *schemas)
 
 
-def refresh_tables(session: Session, bindings: dict[str, Any], *schemas: str) -> list[dict[str, Any]]:
+def refresh_tables(
+    session: Session, workbook: Workbook, *schemas: str, bindings: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
     """Bring tables up to date and check them, within the caller's transaction. Raises TableError."""
     session.create_if_absent("lake.checkpoint", CHECKPOINT)
-    if not session.has_table(PREDICTED):  # the profile reads it, whether or not anything is predicted
-        session.create_if_absent(PREDICTED, LIFETIME_VALUE)
-        session.set_mark(PREDICTED, "empty")
-    done = []
-    for each in read_tables(*schemas):
-        started = time.perf_counter()
-        mode = _refresh_table(session, each, bindings)
-        # the rows of a view would have to be computed to be counted
-        rows = None if each.refresh == "view" else session.count(table(each.name))
-        seconds = round(time.perf_counter() - started, 3)
-        done.append({"table": each.name, "one_row": each.one_row, "mode": mode, "rows": rows, "seconds": seconds})
+    bindings = {**workbook.bindings(session), **(bindings or {})}
+    tables = planned(session, workbook, schemas)
+    done, changed = [], set[str]()
+    for each in tables:
+        check_names(each, bindings)
+        _create_written(session, each)
+        try:
+            rows = _refresh_one(session, each, bindings)
+        except session.errors as error:
+            raise TableError(sentence(each, error)) from None
+        done += rows
+        changed |= {row["table"] for row in rows if row["mode"] != "unchanged"}
+    check(session, tables, bindings, changed)
+    drop_gone(session, tables, schemas)
     return done
+
+
+def _create_written(session: Session, each: Table) -> None:
+    """What Python writes and a table reads is there, perhaps empty, whether or not anything was predicted or sent."""
+    for name in sorted(each.depends_on & WRITTEN.keys()):
+        if not session.has_table(name):
+            session.create_if_absent(name, WRITTEN[name])
+            session.set_mark(name, "empty")
+
+
+def _refresh_one(session: Session, each: Table, bindings: dict[str, Any]) -> list[dict[str, Any]]:
+    started = time.perf_counter()
+    mode = _refresh_table(session, each, bindings)
+    rows = [{"table": each.name, "one_row": each.one_row, "mode": mode}]
+    if each.snapshot:
+        day = keep_day(session, each, bindings["as_of"], changed=mode != "unchanged")
+        rows.append({"table": each.name + DAILY, "one_row": f"by day (as_of): {each.one_row}", "mode": day})
+    for row in rows:
+        # the rows of a view would have to be computed to be counted
+        row["rows"] = None if row["mode"] == "view" else session.count(table(row["table"]))
+        row["seconds"] = round(time.perf_counter() - started, 3)
+        started = time.perf_counter()
+    return rows
 
 
 def _refresh_table(session: Session, each: Table, bindings: dict[str, Any]) -> str:
     each = replace(each, query=bind(each.query, {**bindings, "as_of": exp.Placeholder(this="as_of")}))
-    before, now = _read_checkpoint(session, each.name), _now(session, each, bindings)
-    if before == now and None not in now.inputs.values() and session.has_table(each.name):
+    marks = session.marks()
+    before, now = _read_checkpoint(session, each.name), _now(session, each, bindings, marks)
+    if before == now and None not in now.inputs.values() and each.name in marks:
         return "unchanged"
     query = bind(each.query, {"as_of": bindings["as_of"]})
     touched = _touched_parts(session, each, query, before, now) if each.refresh == "by" else None
@@ -217,10 +250,9 @@ def _replace_table(query: exp.Expression, name: str, rows: exp.Query) -> None:
         mention.replace(rows.copy().subquery(mention.alias or mention.name))
 
 
-def _now(session: Session, each: Table, bindings: dict[str, Any]) -> Checkpoint:
+def _now(session: Session, each: Table, bindings: dict[str, Any], marks: dict[str, str | None]) -> Checkpoint:
     text = to_sql(each.query)
     asks = any(node.name == "as_of" for node in each.query.find_all(exp.Placeholder))
-    marks = session.marks()
     inputs = {
         name: _batch_mark(session, name) if name.startswith("lake.") else marks.get(name)
         for name in sorted(each.depends_on)

@@ -2,6 +2,9 @@
 -- before, whoever had earned nothing in that look-back yet; now, whoever has earned nothing in it any more.
 -- One row: a look-back, a decile before and a decile now.
 -- Key: lookback_months, decile_before, decile_now
+-- Relation: lookback_months -> insights.dim_lookback.lookback_months
+-- Check: (SELECT COALESCE(SUM(members), 0) FROM insights.fact_decile_migration WHERE decile_now > 0) = (SELECT COALESCE(SUM(members), 0) FROM insights.fact_value_by_decile WHERE loyalty_status = $no_category)
+-- Check: (SELECT COALESCE(SUM(value_before), 0) FROM insights.fact_decile_migration) = (SELECT COALESCE(SUM(value), 0) FROM derived.member_decile_before)
 WITH ranked AS (
     SELECT membership_number, lookback_months, decile, value
     FROM derived.member_decile

@@ -2,6 +2,11 @@
 -- in the guide stay in stage 1.
 -- One row: a decile in one category and look-back.
 -- Key: loyalty_status, lookback_months, decile
+-- Relation: loyalty_status -> insights.dim_loyalty_status.loyalty_status
+-- Relation: lookback_months -> insights.dim_lookback.lookback_months
+-- Check: (SELECT COALESCE(SUM(members), 0) FROM insights.fact_value_by_decile) = (SELECT COUNT(*) FROM derived.member_decile WHERE lookback_months >= 0)
+-- Check: (SELECT COALESCE(SUM(value), 0) FROM insights.fact_value_by_decile WHERE loyalty_status = $no_category AND lookback_months = 0) = (SELECT COALESCE(SUM(d.value), 0) FROM derived.member_day AS d JOIN derived.lookback AS l ON l.lookback_months = 0 AND d.day < l.ends_before)
+-- Snapshot: daily
 SELECT
     e.category AS loyalty_status,
     e.lookback_months,

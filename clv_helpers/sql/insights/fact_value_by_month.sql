@@ -1,6 +1,9 @@
 -- The trend: whole months only, as many as trend_months in the params.
 -- One row: a month in one category; category ALL is everyone.
 -- Key: month, loyalty_status
+-- Relation: month -> insights.dim_date.day
+-- Relation: loyalty_status -> insights.dim_loyalty_status.loyalty_status
+-- Check: (SELECT COALESCE(SUM(value), 0) FROM insights.fact_value_by_month WHERE loyalty_status = $no_category) = (SELECT COALESCE(SUM(f.value), 0) FROM insights.fact_member_month AS f JOIN insights.fact_value_by_month AS m ON m.month = f.month AND m.loyalty_status = $no_category)
 WITH whole_months AS (
     SELECT f.*
     FROM insights.fact_member_month AS f

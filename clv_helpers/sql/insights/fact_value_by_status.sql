@@ -1,5 +1,7 @@
 -- One row: members by the category that they hold now.
 -- Key: loyalty_status
+-- Relation: loyalty_status -> insights.dim_loyalty_status.loyalty_status
+-- Check: (SELECT COALESCE(SUM(spend), 0) FROM insights.fact_value_by_status) = (SELECT COALESCE(SUM(spend), 0) FROM derived.member_value)
 SELECT
     b.loyalty_status,
     COUNT(*) AS members,
