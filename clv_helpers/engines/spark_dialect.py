@@ -10,7 +10,14 @@ from collections.abc import Callable
 from sqlglot import exp, transforms
 from sqlglot.dialects.spark import Spark
 
+from clv_helpers.errors import UserError
+
+REFLECTION = ("REFLECT", "TRY_REFLECT", "JAVA_METHOD")
 BOUNDARIES = {"MONTH": (exp.Month, 12), "QUARTER": (exp.Quarter, 4), "YEAR": (None, 1)}
+
+
+class ForbiddenFunction(UserError):
+    """A function that is not for queries."""
 
 
 class LakeSpark(Spark):
@@ -102,8 +109,10 @@ def _logarithm(node: exp.Log) -> exp.Expression:
     return node if node.args.get("expression") else exp.Anonymous(this="LOG10", expressions=[node.this.copy()])
 
 
-def _hashed(node: exp.Anonymous) -> exp.Expression:
-    """Of 64 bits, as DuckDB's."""
+def _function(node: exp.Anonymous) -> exp.Expression:
+    """A hash is of 64 bits, as DuckDB's. What calls into the JVM is no SQL: an analyst could do anything with it."""
+    if node.name.upper() in REFLECTION:
+        raise ForbiddenFunction(f"{node.name} is no function here")
     if node.name.upper() != "HASH":
         return node
     return exp.Anonymous(this="XXHASH64", expressions=[each.copy() for each in node.expressions])
@@ -120,5 +129,5 @@ REWRITES: dict[type[exp.Expression], Callable[..., exp.Expression]] = {
     exp.TimestampTrunc: _truncated,
     exp.DateTrunc: _truncated,
     exp.Log: _logarithm,
-    exp.Anonymous: _hashed,
+    exp.Anonymous: _function,
 }

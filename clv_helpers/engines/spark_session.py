@@ -17,7 +17,7 @@ from clv_helpers.engines.duckdb_session import DuckDBSession
 from clv_helpers.engines.session import Delta, Session, bound
 from clv_helpers.engines.spark_books import BOOKS, Books
 from clv_helpers.engines.spark_changes import changed_by_update, kept_by_delete, listed_values
-from clv_helpers.engines.spark_dialect import spark_sql
+from clv_helpers.engines.spark_dialect import ForbiddenFunction, spark_sql
 from clv_helpers.engines.spark_store import BATCH, Manifest, Store, Stored, parquet_rows
 from clv_helpers.errors import UserError
 
@@ -41,7 +41,7 @@ class SparkSession(Session):
         super().__init__()
         from pyspark.errors import PySparkException
 
-        self.errors = (PySparkException, NoSuchTable)
+        self.errors = (PySparkException, NoSuchTable, ForbiddenFunction)
         self.spark, self.store, self.file = spark, store, file
         self.id = uuid.uuid4().hex
         self.manifest = store.read(file)

@@ -6,8 +6,12 @@ import pandas as pd
 
 from clv_helpers.engines.session import Session
 
-# When something was done: the clock, and no result. Only of the ledger, as no other table asks it.
-CLOCK = {"lake.batches": ["started_at", "changed_at"]}
+# When something was done: the clock, and no result.
+CLOCK = {
+    "lake.batches": ["started_at", "changed_at"],
+    "insights.bridge_audience_destination": ["activated_at"],
+    "kpi.recently_activated_audiences": ["activated_at"],
+}
 
 
 def same_rows(name: str, key: tuple[str, ...], left: Session, right: Session) -> int:
