@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+import shutil
 import typing
+from pathlib import Path
 
 import pytest
 
-from clv_helpers import audiences
+from clv_helpers import audiences, lake
 from clv_helpers.audiences.rule import KINDS, OPERATORS
 from clv_helpers.audiences.when import FORMS
 from clv_helpers.cli import app
 from clv_helpers.contract import ColumnType
+from clv_helpers.lake.tables import HEADERS
 from clv_helpers.params import Column, CsvFormat, Measure, Params, Source
 from clv_helpers.validation import parse_value, validate
-from clv_helpers.workbook import ROOT
+from clv_helpers.workbook import ROOT, Workbook
 
 README = (ROOT / "README.md").read_text("utf-8")
 OWN_DATA = (ROOT / "docs" / "own_data.md").read_text("utf-8")
@@ -33,6 +36,19 @@ def test_commands() -> None:
 
 def test_params_keys() -> None:
     assert table_rows("## Your own data") == set(Params.model_fields)
+
+
+def test_headers_of_own_tables() -> None:
+    assert table_rows("## Tables of your own") == set(HEADERS)
+
+
+def test_example_of_an_own_table_is_built(workbook: Workbook, tmp_path: Path) -> None:
+    example = README.partition("## Tables of your own\n")[2].partition("```sql\n")[2].partition("```")[0]
+    mine = Workbook(Path(shutil.copy(workbook.file, tmp_path / "airline.yml")), workbook.params)
+    shutil.copytree(workbook.specs / "sql", mine.specs / "sql")
+    (mine.specs / "sql" / "fact_region.sql").write_text(example)
+    rows = {row["table"]: row for row in lake.refresh(mine, "insights")}
+    assert rows["insights.fact_region"]["rows"] == rows["insights.fact_region_daily"]["rows"] > 20
 
 
 def test_operators() -> None:

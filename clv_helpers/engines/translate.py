@@ -48,6 +48,8 @@ def translate(query: exp.Expression, target: str, schema: Schema | None = None) 
     query = _qualified_inside(query)
     if target == "bigquery":
         _plain_window_order(query)
+    if target == "trino":
+        query = query.transform(_hash_of_text)
     if target == "postgres":
         query = query.transform(_first_by_order)
     try:
@@ -95,6 +97,13 @@ def _plain_window_order(query: exp.Expression) -> None:
     for window in query.find_all(exp.Window):
         for ordered in window.find_all(exp.Ordered):
             ordered.set("nulls_first", not ordered.args.get("desc"))
+
+
+def _hash_of_text(node: exp.Expression) -> exp.Expression:
+    """Trino hashes bytes, and only of what is known to be text are they made."""
+    if not isinstance(node, exp.MD5) or isinstance(node.this, exp.Cast):
+        return node
+    return exp.MD5(this=exp.cast(node.this.copy(), "VARCHAR"))
 
 
 def _first_by_order(node: exp.Expression) -> exp.Expression:

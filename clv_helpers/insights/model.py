@@ -7,22 +7,27 @@ from typing import Any
 
 from clv_helpers import lake, show
 from clv_helpers.engines.dialect import table
-from clv_helpers.insights.diagram import Model, draw
+from clv_helpers.insights.drawing import Model, draw
 from clv_helpers.lake.checks import checks as try_checks
 from clv_helpers.lake.checks import key_checks
 from clv_helpers.lake.plan import OWN_SCHEMA
-from clv_helpers.show import Shown
+from clv_helpers.lake.tables import DAILY
+from clv_helpers.show import Figure, Shown
 from clv_helpers.workbook import Workbook
 
 
 def model(workbook: Workbook, built: list[dict[str, Any]]) -> Shown:
-    """The tables of a refresh: what one row is, how many there are, when they last changed, and what was done now."""
+    """The tables of a refresh, behind a line: what a row is, how many there are, when they last changed, what was done."""
     fresh = {row["table_name"]: row["refreshed_at"] for row in workbook.query("lake.checkpoint").to_dict("records")}
     rows = [
-        {**row, "fresh": f"{fresh[row['table']]:%Y-%m-%d %H:%M}" if row["table"] in fresh else ""}
+        {**row, "fresh": f"{fresh[name]:%Y-%m-%d %H:%M}"}
         for row in sorted(built, key=lambda row: row["table"])
+        if (name := row["table"].removesuffix(DAILY)) in fresh
     ]
-    return show.table(
+    changed = sum(row["mode"] != "unchanged" for row in built)
+    seconds = sum(row["seconds"] for row in built)
+    line = f"{len(rows)} tables and views, {changed} of them brought up to date in {seconds:.1f} s"
+    listed = show.table(
         rows,
         table="Table",
         one_row="One row is",
@@ -30,6 +35,26 @@ def model(workbook: Workbook, built: list[dict[str, Any]]) -> Shown:
         fresh="Changed (UTC)",
         mode="Now",
         seconds="Seconds|.2f",
+    )
+    return show.folded(listed, line)
+
+
+def key_figures(workbook: Workbook) -> Shown:
+    """Of the platform's key figures those that are one number: how many profiles, audiences and destinations."""
+    count = {
+        name: int(workbook.query(f"kpi.{name}")["profiles"].sum())
+        for name in ("profile_count", "single_identity_profiles")
+    }
+    sizes = workbook.query("kpi.audience_size", order_by="profiles")
+    used = workbook.query("kpi.most_used_destinations", order_by="audiences")
+    largest = (
+        f"largest: {sizes['title'].iloc[-1]}, {sizes['profiles'].iloc[-1]:,}" if len(sizes) else "not evaluated yet"
+    )
+    return show.figures(
+        Figure("Profiles", f"{count['profile_count']:,}"),
+        Figure("Known by one identity alone", f"{count['single_identity_profiles']:,}", "no other way to reach them"),
+        Figure("Audiences", f"{len(sizes):,}", largest),
+        Figure("Destinations", f"{len(used):,}", f"most used: {used['destination'].iloc[-1]}" if len(used) else ""),
     )
 
 

@@ -74,7 +74,7 @@ def draw(model: Model) -> str:
     height = max((box.y + box.height for box in middle + sides), default=0) + BETWEEN
     height = _place_alone(alone, height + HEAD)
     template = Environment(loader=PackageLoader("clv_helpers", "insights"), autoescape=True).get_template(
-        "diagram.svg.j2"
+        "drawing.svg.j2"
     )
     return template.render(
         boxes=list(boxes.values()), alone=alone, lines=[_line(r, boxes) for r in model.relations], colors=COLORS,

@@ -1,0 +1,44 @@
+"""A board in one process goes on undisturbed while another process refreshes what it reads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from clv_helpers import lake
+from clv_helpers.follow import follow
+from clv_helpers.workbook import Workbook
+
+# One line per answer, until standard input closes: the tenths' members, and their sum, which must always fit together.
+BOARD = """
+import select, sys
+from clv_helpers.workbook import Workbook
+workbook = Workbook.open(sys.argv[1])
+while not select.select([sys.stdin], [], [], 0)[0]:
+    rows = workbook.query("insights.fact_value_by_decile", loyalty_status="ALL", lookback_months=0)
+    print(rows["members"].sum(), f"{rows['value'].sum():.2f}", flush=True)
+"""
+
+
+def test_each_answer_is_of_one_version_and_none_fails(workbook: Workbook, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", BOARD, str(workbook.file)]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, **pipes, text=True) as board:
+        first = board.stdout.readline()
+        versions = {first.strip()}
+        for number in range(3):
+            file = tmp_path / f"more_{number}.csv"
+            file.write_text(
+                "event_id,membership_number,occurred_at,transaction_type,loyalty_status,mileage,amount\n"
+                f"new{number},N{number},2024-05-05 10:00:00,STATUS_MILES,FLYER,100,10.00\n"
+            )
+            lake.ingest(workbook, "loyalty_events", [file])
+            follow(workbook)
+            rows = workbook.query("insights.fact_value_by_decile", loyalty_status="ALL", lookback_months=0)
+            versions.add(f"{rows['members'].sum()} {rows['value'].sum():.2f}")
+        answers, errors = board.communicate()
+    assert errors == "" and board.returncode == 0
+    answers = [first.strip(), *answers.split("\n")[:-1]]
+    assert len(versions) == 4 and set(answers) <= versions
+    assert answers[0] != answers[-1] and len(answers) > 20
