@@ -139,7 +139,7 @@ SELECT
   purchases,
   NTILE(10) OVER (
     PARTITION BY category, lookback_months
-    ORDER BY value DESC, LOWER(TO_HEX(MD5(membership_number))), membership_number
+    ORDER BY value DESC, LOWER(TO_HEX(MD5(TO_UTF8(CAST(membership_number AS VARCHAR))))), membership_number
   ) AS decile
 FROM summed;
 
@@ -357,11 +357,11 @@ WITH pool AS (
         TO_HEX(
           MD5(
             TO_UTF8(
-              CONCAT(
+              CAST(CONCAT(
                 COALESCE(CAST(p.campaign AS VARCHAR), ''),
                 COALESCE(CAST('|' AS VARCHAR), ''),
                 COALESCE(CAST(p.membership_number AS VARCHAR), '')
-              )
+              ) AS VARCHAR)
             )
           )
         )
