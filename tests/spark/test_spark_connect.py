@@ -1,4 +1,4 @@
-"""All stages on a Spark Connect server, which the test starts from PySpark's own jars on 127.0.0.1."""
+"""The workbook on a Spark Connect server, which the test starts from PySpark's own jars on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from clv_helpers.engines.spark import SparkUnavailable, connect
 from clv_helpers.lake.tables import SQL_FOLDER, read_tables
 from clv_helpers.workbook import Workbook
 from parity import CLOCK, compared
@@ -70,25 +69,31 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def test_derived_tables_are_those_of_duckdb(server: str, airline: Workbook, tmp_path: Path) -> None:
+    compare(server, airline, tmp_path, "first", ("derived", "lake"))
+
+
+@pytest.mark.slow
 def test_all_stages_give_what_duckdb_gives(server: str, airline: Workbook, tmp_path: Path) -> None:
+    compare(server, airline, tmp_path, "all", tuple(folder.name for folder in SQL_FOLDER.iterdir()))
+    assert any((tmp_path / "outputs" / "airline" / "exports").glob("*.csv"))
+
+
+def compare(server: str, airline: Workbook, tmp_path: Path, stages: str, schemas: tuple[str, ...]) -> None:
     """In a process of its own: one process has either a Connect client or a Spark of its own."""
     paths = os.pathsep.join([str(HERE), str(HERE.parent)])
     environment = {**os.environ, "CLV_OUTPUTS_DIR": str(tmp_path / "outputs"), "PYTHONPATH": paths}
-    command = [sys.executable, str(HERE / "connect_child.py"), server, str(tmp_path)]
+    command = [sys.executable, str(HERE / "connect_child.py"), server, str(tmp_path), stages]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "JavaObject" not in done.stderr
-    tables = read_tables(*(folder.name for folder in SQL_FOLDER.iterdir()))
     with airline.engine.read() as session:
-        for each in tables:
+        for each in read_tables(*schemas):
             found = pd.read_pickle(tmp_path / f"{each.name}.pickle").drop(columns=CLOCK.get(each.name, []))
             expected = session.frame(f"SELECT * FROM {each.name}").drop(columns=CLOCK.get(each.name, []))
             compared(each.name, each.key, found, expected)
-    assert any((tmp_path / "outputs" / "airline" / "exports").glob("*.csv"))
 
 
 def test_no_server_is_one_sentence() -> None:
     command = "from clv_helpers.engines.spark import connect; connect('sc://127.0.0.1:9')"
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)
     assert "SparkUnavailable: engine sc://127.0.0.1:9 does not answer" in done.stderr
-    assert issubclass(SparkUnavailable, Exception) and callable(connect)

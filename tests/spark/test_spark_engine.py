@@ -71,7 +71,7 @@ def test_reader_keeps_its_version_and_sees_only_what_is_published(engine: SparkE
         with pytest.raises(PermissionError, match="readers cannot change"):
             reader.create_table("derived.t", ROWS)
         for query in (
-            "SELECT * FROM parquet.`/etc`",
+            'SELECT * FROM parquet."/etc"',
             "SELECT * FROM READ_TEXT('/etc/passwd')",
             "SELECT * FROM no.such",
             "SELECT JAVA_METHOD('java.lang.System', 'getenv', 'PATH') AS p FROM derived.t",
