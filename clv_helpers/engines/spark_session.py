@@ -12,20 +12,28 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlglot import exp
 
-from clv_helpers.engines.dialect import SQL_TYPES, column, literal, parse, table, to_sql
+from clv_helpers.engines.dialect import column, literal, parse, table, to_sql
 from clv_helpers.engines.duckdb_session import DuckDBSession
 from clv_helpers.engines.session import Delta, Session, bound
 from clv_helpers.engines.spark_books import BOOKS, Books
 from clv_helpers.engines.spark_changes import changed_by_update, kept_by_delete, listed_values
 from clv_helpers.engines.spark_dialect import ForbiddenFunction, spark_sql
-from clv_helpers.engines.spark_store import BATCH, Manifest, Store, Stored, parquet_rows
+from clv_helpers.engines.spark_frames import (
+    as_columns,
+    as_spark,
+    columns_of,
+    contract_type,
+    our_name,
+    parquet_files,
+    quoted,
+)
+from clv_helpers.engines.spark_store import BATCH, Store, Stored, parquet_rows
 from clv_helpers.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
     from pyspark import sql
 
-OUR_NAMES = {"string": "VARCHAR", "int": "INTEGER", "timestamp_ntz": "TIMESTAMP", "timestamp": "TIMESTAMP"}
 # Spark's types that a table cannot have, and what it has instead.
 STORABLE = {"void": "int", "timestamp": "timestamp_ntz"}
 
@@ -110,8 +118,8 @@ class SparkSession(Session):
         if self._only_books(query):
             return self.books.session.columns(source)
         stored = self._known(source)
-        columns = stored.columns if stored else _columns(self._data(query))
-        return {name: _our_name(kind) for name, kind in columns.items()}
+        columns = stored.columns if stored else columns_of(self._data(query))
+        return {name: our_name(kind) for name, kind in columns.items()}
 
     def count(self, source: exp.Expression) -> int:
         stored = self._known(source)
@@ -128,7 +136,7 @@ class SparkSession(Session):
         folder = self.scratch / uuid.uuid4().hex
         self._data(query).coalesce(1).write.parquet(str(folder))
         with duckdb.connect() as connection:
-            return DuckDBSession(connection).copy_to(_parquet(folder), file, **options)
+            return DuckDBSession(connection).copy_to(parquet_files(folder), file, **options)
 
     # -- temporary
 
@@ -150,7 +158,9 @@ class SparkSession(Session):
             reading.load_file(name, query, *more)
             reading.copy_to(exp.select("*").from_(table(name)), folder / "rows.parquet", format="parquet")
         data = self.spark.read.parquet(str(folder))
-        self.temporary[name] = Stored(_columns(data), {str(folder.relative_to(self.store.root)): parquet_rows(folder)})
+        self.temporary[name] = Stored(
+            columns_of(data), {str(folder.relative_to(self.store.root)): parquet_rows(folder)}
+        )
 
     def load_frame(self, name: str, frame: pd.DataFrame) -> None:
         import pyarrow
@@ -164,12 +174,12 @@ class SparkSession(Session):
         if name in BOOKS:
             self.books.session.create_if_absent(name, columns)
         elif name not in self.manifest.tables:
-            kinds = {key: _spark_type(kind) for key, kind in columns.items()}
+            kinds = {key: contract_type(kind) for key, kind in columns.items()}
             self._put(name, Stored(kinds, by_batch=BATCH in columns))
 
     def add_column(self, name: str, column_name: str, kind: str) -> None:
         stored = self._stored(name)
-        self._put(name, replace(stored, columns={**stored.columns, column_name: _spark_type(kind)}))
+        self._put(name, replace(stored, columns={**stored.columns, column_name: contract_type(kind)}))
 
     def create_table(self, name: str, query: exp.Expression) -> None:
         if name in BOOKS:
@@ -179,7 +189,7 @@ class SparkSession(Session):
         return self._put(name, replace(stored, mark=str(uuid.uuid4())))
 
     def create_view(self, name: str, query: exp.Expression, mark: str) -> None:
-        self._put(name, Stored(_columns(self._data(query)), mark=mark, view=to_sql(query)))
+        self._put(name, Stored(columns_of(self._data(query)), mark=mark, view=to_sql(query)))
 
     def change_rows(self, name: str, delta: Delta) -> None:
         keys = [exp.to_identifier(key, quoted=True) for key in delta.key]
@@ -217,7 +227,7 @@ class SparkSession(Session):
     def _replace(self, name: str, data: sql.DataFrame) -> None:
         """Other rows in a table of the same columns; its mark stays."""
         before = self._stored(name)
-        after = self._written(_as(data, before.columns), self.store.new_folder(name))
+        after = self._written(as_columns(data, before.columns), self.store.new_folder(name))
         self._put(name, replace(before, folders=after.folders))
 
     def _insert(self, name: str, tree: exp.Insert) -> None:
@@ -228,7 +238,7 @@ class SparkSession(Session):
         if stored.by_batch:  # the rows of a statement are of one batch, which it names
             batch = int(query.selects[names.index(BATCH)].unalias().this)
             columns = {key: kind for key, kind in columns.items() if key != BATCH}
-        data = _as(self._data(query).toDF(*names), columns)
+        data = as_columns(self._data(query).toDF(*names), columns)
         written = self._written(data, self.store.new_folder(name, batch))
         if written.rows:
             self._put(name, stored.with_folder(*next(iter(written.folders.items()))))
@@ -255,9 +265,9 @@ class SparkSession(Session):
 
     def _written(self, data: sql.DataFrame, folder: str) -> Stored:
         """A query's rows in a folder of their own."""
-        kinds = {name: STORABLE.get(kind, kind) for name, kind in _columns(data).items()}
-        if kinds != _columns(data):
-            data = _as(data, kinds)
+        kinds = {name: STORABLE.get(kind, kind) for name, kind in columns_of(data).items()}
+        if kinds != columns_of(data):
+            data = as_columns(data, kinds)
         data.write.parquet(str(self.store.root / folder))
         return Stored(kinds, {folder: parquet_rows(self.store.root / folder)})
 
@@ -296,11 +306,11 @@ class SparkSession(Session):
     def _read(self, name: str, stored: Stored) -> sql.DataFrame:
         if not stored.folders:
             return self._empty(stored.columns)
-        reader = self.spark.read.schema(", ".join(f"{_quoted(key)} {kind}" for key, kind in stored.columns.items()))
+        reader = self.spark.read.schema(", ".join(f"{quoted(key)} {kind}" for key, kind in stored.columns.items()))
         if stored.by_batch:
             reader = reader.option("basePath", self.store.table_folder(name))
         data = reader.parquet(*(str(self.store.root / folder) for folder in stored.folders))
-        return data.select(*map(_quoted, stored.columns))
+        return data.select(*map(quoted, stored.columns))
 
     def _from_arrow(self, arrow: Any) -> sql.DataFrame:
         if arrow.num_rows:
@@ -308,10 +318,10 @@ class SparkSession(Session):
         with duckdb.connect() as connection:  # of no rows, Connect would not find out the types
             connection.register("arrow", arrow)
             kinds = DuckDBSession(connection).columns(exp.to_table("arrow"))
-        return self._empty({name: _as_spark(kind) for name, kind in kinds.items()})
+        return self._empty({name: as_spark(kind) for name, kind in kinds.items()})
 
     def _empty(self, columns: dict[str, str]) -> sql.DataFrame:
-        nulls = (f"CAST(NULL AS {kind}) AS {_quoted(name)}" for name, kind in columns.items())
+        nulls = (f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in columns.items())
         return self.spark.sql(f"SELECT {', '.join(nulls)} WHERE FALSE")
 
     def _only_books(self, query: exp.Expression) -> bool:
@@ -338,43 +348,3 @@ def _whole_table(query: exp.Expression) -> exp.Expression:
     source = query.args.get("from_") if isinstance(query, exp.Select) and query.is_star else None
     plain = source and isinstance(source.this, exp.Table) and query == exp.select("*").from_(source.this.copy())
     return source.this if plain else query
-
-
-def _columns(data: sql.DataFrame) -> dict[str, str]:
-    return {each.name: each.dataType.simpleString() for each in data.schema.fields}
-
-
-def _as(data: sql.DataFrame, columns: dict[str, str]) -> sql.DataFrame:
-    """The columns in this order and of these types; NULL for one that is not there."""
-    there = set(data.columns)
-    chosen = (
-        f"CAST({_quoted(name) if name in there else 'NULL'} AS {kind}) AS {_quoted(name)}"
-        for name, kind in columns.items()
-    )
-    return data.selectExpr(*chosen)
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
-
-
-def _spark_type(kind: str) -> str:
-    """One of the contract's types, by Spark's name for it."""
-    return _as_spark(SQL_TYPES[kind])
-
-
-def _as_spark(kind: str) -> str:
-    """DuckDB's name of a type as Spark's."""
-    return exp.DataType.build(kind, dialect="duckdb").sql("spark").lower().replace(" ", "")
-
-
-def _our_name(kind: str) -> str:
-    return OUR_NAMES.get(kind, kind.upper())
-
-
-def _parquet(folder: Path) -> exp.Select:
-    files = exp.Anonymous(this="read_parquet", expressions=[literal(f"{folder}/*.parquet")])
-    return exp.select("*").from_(exp.Table(this=files))
-
-
-__all__ = ["Manifest", "NoSuchTable", "SparkSession"]
