@@ -12,12 +12,12 @@ from clv_helpers.lake.checks import checks as try_checks
 from clv_helpers.lake.checks import key_checks
 from clv_helpers.lake.plan import OWN_SCHEMA
 from clv_helpers.lake.tables import DAILY
-from clv_helpers.show import Figure, Shown
+from clv_helpers.show import Shown
 from clv_helpers.workbook import Workbook
 
 
 def model(workbook: Workbook, built: list[dict[str, Any]]) -> Shown:
-    """The tables of a refresh, behind a line: what a row is, how many there are, when they last changed, what was done."""
+    """The tables of a refresh, behind a line: what a row is, how many, when they last changed, what was done."""
     fresh = {row["table_name"]: row["refreshed_at"] for row in workbook.query("lake.checkpoint").to_dict("records")}
     rows = [
         {**row, "fresh": f"{fresh[name]:%Y-%m-%d %H:%M}"}
@@ -41,21 +41,17 @@ def model(workbook: Workbook, built: list[dict[str, Any]]) -> Shown:
 
 def key_figures(workbook: Workbook) -> Shown:
     """Of the platform's key figures those that are one number: how many profiles, audiences and destinations."""
-    count = {
-        name: int(workbook.query(f"kpi.{name}")["profiles"].sum())
-        for name in ("profile_count", "single_identity_profiles")
-    }
     sizes = workbook.query("kpi.audience_size", order_by="profiles")
+    largest = f"the largest: {sizes['title'].iloc[-1]}, {sizes['profiles'].iloc[-1]:,} members" if len(sizes) else ""
     used = workbook.query("kpi.most_used_destinations", order_by="audiences")
-    largest = (
-        f"largest: {sizes['title'].iloc[-1]}, {sizes['profiles'].iloc[-1]:,}" if len(sizes) else "not evaluated yet"
-    )
-    return show.figures(
-        Figure("Profiles", f"{count['profile_count']:,}"),
-        Figure("Known by one identity alone", f"{count['single_identity_profiles']:,}", "no other way to reach them"),
-        Figure("Audiences", f"{len(sizes):,}", largest),
-        Figure("Destinations", f"{len(used):,}", f"most used: {used['destination'].iloc[-1]}" if len(used) else ""),
-    )
+    counted = {
+        "Profiles": (workbook.query("kpi.profile_count")["profiles"].sum(), ""),
+        "… known by one identity alone": (workbook.query("kpi.single_identity_profiles")["profiles"].sum(), ""),
+        "Audiences": (len(sizes), largest or "evaluated in stage 4"),
+        "Destinations": (len(used), ", ".join(used["destination"])),
+    }
+    rows = [{"what": what, "number": number, "note": note} for what, (number, note) in counted.items()]
+    return show.table(rows, what="Key figure", number="Number|,.0f", note=" ")
 
 
 def read_model(workbook: Workbook) -> Model:

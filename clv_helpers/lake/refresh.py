@@ -67,13 +67,13 @@ def refresh_tables(
     """Bring tables up to date and check them, within the caller's transaction. Raises TableError."""
     session.create_if_absent("lake.checkpoint", CHECKPOINT)
     bindings = {**workbook.bindings(session), **(bindings or {})}
-    tables = planned(session, workbook, schemas)
+    tables, checkpoints = planned(session, workbook, schemas), _read_checkpoints(session)
     done, changed = [], set[str]()
     for each in tables:
         check_names(each, bindings)
         _create_written(session, each)
         try:
-            rows = _refresh_one(session, each, bindings)
+            rows = _refresh_one(session, each, bindings, checkpoints.get(each.name))
         except session.errors as error:
             raise TableError(sentence(each, error)) from None
         done += rows
@@ -91,9 +91,11 @@ def _create_written(session: Session, each: Table) -> None:
             session.set_mark(name, "empty")
 
 
-def _refresh_one(session: Session, each: Table, bindings: dict[str, Any]) -> list[dict[str, Any]]:
+def _refresh_one(
+    session: Session, each: Table, bindings: dict[str, Any], before: Checkpoint | None
+) -> list[dict[str, Any]]:
     started = time.perf_counter()
-    mode = _refresh_table(session, each, bindings)
+    mode = _refresh_table(session, each, bindings, before)
     rows = [{"table": each.name, "one_row": each.one_row, "mode": mode}]
     if each.snapshot:
         day = keep_day(session, each, bindings["as_of"], changed=mode != "unchanged")
@@ -106,10 +108,10 @@ def _refresh_one(session: Session, each: Table, bindings: dict[str, Any]) -> lis
     return rows
 
 
-def _refresh_table(session: Session, each: Table, bindings: dict[str, Any]) -> str:
+def _refresh_table(session: Session, each: Table, bindings: dict[str, Any], before: Checkpoint | None) -> str:
     each = replace(each, query=bind(each.query, {**bindings, "as_of": exp.Placeholder(this="as_of")}))
     marks = session.marks()
-    before, now = _read_checkpoint(session, each.name), _now(session, each, bindings, marks)
+    now = _now(session, each, bindings, marks)
     if before == now and None not in now.inputs.values() and each.name in marks:
         return "unchanged"
     query = bind(each.query, {"as_of": bindings["as_of"]})
@@ -268,9 +270,9 @@ def _batch_mark(session: Session, name: str) -> list[int | None]:
     return list(session.rows(query)[0].values())
 
 
-def _read_checkpoint(session: Session, name: str) -> Checkpoint | None:
-    rows = session.rows("SELECT * FROM lake.checkpoint WHERE table_name = $name", name=name)
-    return Checkpoint(rows[0]["definition"], json.loads(rows[0]["inputs"]), rows[0]["as_of"]) if rows else None
+def _read_checkpoints(session: Session) -> dict[str, Checkpoint]:
+    rows = session.rows("SELECT * FROM lake.checkpoint")
+    return {row["table_name"]: Checkpoint(row["definition"], json.loads(row["inputs"]), row["as_of"]) for row in rows}
 
 
 def _write_checkpoint(session: Session, name: str, now: Checkpoint) -> None:
