@@ -15,7 +15,7 @@ from clv_helpers.workbook import ROOT, Workbook
 from conftest import build_all
 
 LOCAL = "spark://local[2]"
-CAPPED = plan(frequency_cap={"messages": 2, "days": 366}, activate=True, control={"share": 0.1})
+CAPPED = plan(frequency_cap={"messages": 7, "days": 366}, activate=True, control={"share": 0.1})
 SETTINGS = {"simulate.members": 5000, "simulate.years": 2, "activations": [CAPPED]}
 # For data this small, compiling costs more than it saves.
 DEFAULTS = """
