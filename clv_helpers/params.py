@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from clv_helpers.contract import DATASETS, NUMERIC, PRIMARY_IDENTITY, PROFILE_MEASURES, ColumnContract, ColumnType
 from clv_helpers.destinations import Activation, AnyDestination, DestinationName, check_plan
+from clv_helpers.timing import Schedule
 from clv_helpers.validation import ParamsError, Problem, Strict, read_yaml, validate
 
 LATEST = "latest"
@@ -140,6 +141,7 @@ class Params(Strict):
     lifetime: Lifetime | None = None
     destinations: dict[DestinationName, AnyDestination] = {}
     activations: list[Activation] = []
+    schedule: Schedule | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Params:

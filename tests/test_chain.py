@@ -207,7 +207,7 @@ def test_query_from_the_command_line(finished) -> None:
     refused = clv("sql", str(AIRLINE), "DROP TABLE derived.summary")
     assert (refused.returncode, refused.stderr.strip()) == (
         1,
-        "only a single SELECT can be run here: readers cannot change tables",
+        "SQL: it begins with DROP; allowed: a single SELECT, which changes nothing",
     )
 
 

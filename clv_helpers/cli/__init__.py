@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from clv_helpers.cli import activate, ask, audience, batches, lifetime, model, run, stream  # noqa: F401 (each registers its commands)
+from clv_helpers.cli import activate, ask, audience, batches, lifetime, lineage, model, run, schedule, stream  # noqa: F401 (each registers its commands)
 from clv_helpers.cli.options import app
 from clv_helpers.errors import UserError
 

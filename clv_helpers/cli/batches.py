@@ -67,10 +67,10 @@ def replay(params: Params, batch: int, file: Path, as_json: Json = False) -> Non
 
 @app.command()
 def refresh(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = False) -> None:  # noqa: B006
-    """Bring the tables of stages 1 and 2 up to date with the batches: only what changed is computed anew."""
-    from clv_helpers.follow import follow
+    """Bring tables and audiences up to date with the batches: only what changed is computed anew."""
+    from clv_helpers import chain, schedule
 
-    rows = follow(Workbook.open(params, as_of, parse_changes(params, changes)))
+    rows = schedule.refresh(Workbook.open(params, as_of, parse_changes(params, changes)), say=chain.say_on_stderr)
     if as_json:
         print(as_text(rows))
         return
@@ -81,12 +81,9 @@ def refresh(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json =
 
 def _follow_all(workbook: Workbook) -> None:
     """Tables and audiences after a batch was taken back; its members may leave an audience, or come to one."""
-    from clv_helpers import audiences
-    from clv_helpers.follow import follow
+    from clv_helpers.follow import follow_all
 
-    follow(workbook)
-    if audiences.names(workbook):
-        audiences.evaluate(workbook)
+    follow_all(workbook)
 
 
 def _print_batches(rows: list[dict[str, Any]], as_json: bool) -> None:

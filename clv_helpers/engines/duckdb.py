@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 from sqlglot import exp
 
-from clv_helpers.engines.dialect import column, literal, to_sql
+from clv_helpers.engines.dialect import column, literal, table, to_sql
 from clv_helpers.engines.duckdb_session import STORE, DuckDBSession
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
@@ -55,16 +55,27 @@ class DuckDBEngine:
             connection.close()
 
     @contextlib.contextmanager
-    def read(self) -> Iterator[Session]:
+    def read(self, memory: str = "") -> Iterator[Session]:
         """The last published tables, read-only, with no way to files or the network.
 
+        With `memory` (`2GB`) for SQL of others: no more than that, nothing on the disk but the tables themselves, not
+        even as a log, and none of Python's variables taken for a table.
         Raises NothingPublished where nothing has been published yet.
         """
         if not self.published.exists():
             raise NothingPublished(f"nothing is published yet in {self.published.parent.name}: run stage 1 first")
-        connection = duckdb.connect(str(self.published), read_only=True)
+        connection = duckdb.connect()  # an instance of its own, as a file's settings hold for all who have it open
         try:
+            connection.execute(f"ATTACH {to_sql(literal(str(self.published)))} AS {STORE} (READ_ONLY)")
+            connection.execute(f"USE {STORE}")
+            if memory:
+                connection.execute("SET enable_progress_bar = false")
+                connection.execute("SET python_enable_replacements = false")
+                connection.execute(f"SET memory_limit = {to_sql(literal(memory))}")
+                connection.execute("SET temp_directory = ''")
             connection.execute("SET enable_external_access = false")
+            if memory:
+                connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
             connection.execute("SET lock_configuration = true")
             yield DuckDBSession(connection)
         finally:
@@ -79,6 +90,33 @@ class DuckDBEngine:
         beside = self.published.with_name("published.part.duckdb")
         shutil.copyfile(self.lake, beside)
         beside.replace(self.published)
+
+    def publish_only(self, *names: str) -> None:
+        """Publish these tables alone, beside the others as last published: for what must be seen though a run failed.
+
+        Nothing where nothing has been published yet. Cost: a copy of the published file, and of these tables.
+        """
+        if not self.published.exists():
+            return
+        beside = self.published.with_name("published.part.duckdb")
+        connection = self._open_waiting()
+        try:
+            shutil.copyfile(self.published, beside)
+            beside.with_name(f"{beside.name}.wal").unlink(missing_ok=True)  # of a process that was killed here
+            connection.execute(f"ATTACH {to_sql(literal(str(beside)))} AS beside")
+            for name in names:
+                schema, _, bare = name.partition(".")
+                target = exp.table_(bare, db=schema, catalog="beside", quoted=True)
+                connection.execute(
+                    f"CREATE SCHEMA IF NOT EXISTS beside.{to_sql(exp.to_identifier(schema, quoted=True))}"
+                )
+                rows = exp.select("*").from_(table(name))
+                connection.execute(to_sql(exp.Create(this=target, kind="TABLE", replace=True, expression=rows)))
+            connection.execute("CHECKPOINT beside")
+            connection.execute("DETACH beside")
+            beside.replace(self.published)
+        finally:
+            connection.close()
 
     def _open_waiting(self) -> duckdb.DuckDBPyConnection:
         attach = f"ATTACH {to_sql(literal(str(self.lake)))} AS {STORE}"

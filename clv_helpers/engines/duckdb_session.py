@@ -44,6 +44,12 @@ class DuckDBSession(Session):
         # a sum of whole numbers is a whole number; DuckDB hands it over as floating point
         return rows.astype({name: "int64" for name in huge if not rows[name].hasnans})
 
+    def interrupt(self) -> None:
+        self.connection.interrupt()
+
+    def check(self, sql: str) -> None:
+        self.connection.execute(self.connection.extract_statements(sql)[0])
+
     def columns(self, source: exp.Expression) -> dict[str, str]:
         rows = self.connection.execute(f"DESCRIBE {to_sql(exp.select('*').from_(source))}").fetchall()
         return {row[0]: row[1] for row in rows}

@@ -19,8 +19,11 @@ class Engine(Protocol):
     def write(self, publish: bool = False) -> AbstractContextManager[Session]:
         """One transaction, committed at the end, rolled back on any error; then perhaps published."""
 
-    def read(self) -> AbstractContextManager[Session]:
-        """The last published tables, read-only."""
+    def publish_only(self, *names: str) -> None:
+        """Publish these tables alone, beside the others as last published."""
+
+    def read(self, memory: str = "") -> AbstractContextManager[Session]:
+        """The last published tables, read-only; with `memory`, for the SQL of others."""
 
 
 def open_engine(address: str, folder: Path) -> Engine:

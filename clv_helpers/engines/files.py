@@ -1,7 +1,10 @@
-"""Files that are whole or absent: written beside their name, then renamed."""
+"""Files that are whole or absent: written beside their name, then renamed. Files that one process holds at a time."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,3 +31,16 @@ def write_parquet(rows: pd.DataFrame, file: Path) -> None:
         connection.register("rows", rows)
         connection.execute(f"COPY rows TO {to_sql(literal(str(beside)))} (FORMAT parquet)")
     beside.replace(file)
+
+
+@contextlib.contextmanager
+def held(file: Path) -> Iterator[bool]:
+    """Whether this process alone holds a lock file, until the end of the block: the lock goes with the process."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True

@@ -117,6 +117,14 @@ class Session(abc.ABC):
     def copy_to(self, query: exp.Expression, file: Path, **options: Any) -> int:
         """Write the result of a query to a file, with options of DuckDB's COPY; gives how many rows."""
 
+    @abc.abstractmethod
+    def interrupt(self) -> None:
+        """Stop the query that runs in another thread: it ends there with an error."""
+
+    @abc.abstractmethod
+    def check(self, sql: str) -> None:
+        """Run a query as it is written, for the engine to say in which line it is wrong."""
+
     def scalar(self, query: str | exp.Expression, **bindings: Any) -> Any:
         """The first value of the first row."""
         return next(iter(self.rows(query, **bindings)[0].values()))

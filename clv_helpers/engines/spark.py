@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from clv_helpers.engines.duckdb import LakeBusyError, NothingPublished
 from clv_helpers.engines.session import Session
 from clv_helpers.engines.spark_session import SparkSession
-from clv_helpers.engines.spark_store import Store
+from clv_helpers.engines.spark_store import Manifest, Store
 from clv_helpers.errors import UserError
 
 if TYPE_CHECKING:
@@ -67,13 +67,26 @@ class SparkEngine:
                     self.store.write(self.published, session.manifest)
 
     @contextlib.contextmanager
-    def read(self) -> Iterator[Session]:
-        """The last published tables, and no others. Raises NothingPublished where nothing has been published yet."""
+    def read(self, memory: str = "") -> Iterator[Session]:
+        """The last published tables, and no others; how much `memory` there is, is Spark's own affair.
+
+        Raises NothingPublished where nothing has been published yet.
+        """
         if not self.published.exists():
             raise NothingPublished(f"nothing is published yet in {self.store.root.parent.name}: run stage 1 first")
         spark = connect(self.address)
         with contextlib.closing(SparkSession(spark, self.store, self.published, read_only=True)) as session:
             yield session
+
+    def publish_only(self, *names: str) -> None:
+        """Publish these tables alone, beside the others as last published: see DuckDBEngine.publish_only."""
+        if not self.published.exists():
+            return
+        with self._alone():
+            before, now = self.store.read(self.published), self.store.read(self.lake)
+            tables = {**before.tables, **{name: now.tables[name] for name in names if name in now.tables}}
+            books = {**before.books, **{name: now.books[name] for name in names if name in now.books}}
+            self.store.write(self.published, Manifest(tables, books))
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

@@ -113,6 +113,12 @@ class SparkSession(Session):
         """All that ever comes to the driver comes through here."""
         return data.toArrow()
 
+    def interrupt(self) -> None:
+        self.spark.interruptAll()
+
+    def check(self, sql: str) -> None:
+        self.rows(sql)
+
     def columns(self, source: exp.Expression) -> dict[str, str]:
         query = exp.select("*").from_(source.copy())
         if self._only_books(query):

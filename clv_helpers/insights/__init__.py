@@ -1,6 +1,21 @@
-"""Stage 2: the star model over the derived tables, and read-only SQL on it."""
+"""Stage 2: the star model over the derived tables, where its columns come from, and read-only SQL on it."""
 
-from clv_helpers.insights.analyst_sql import QueryError, query
+from clv_helpers.insights.analyst_sql import Answer, QueryError, query
+from clv_helpers.insights.lineage import LineageError
+from clv_helpers.insights.lineage_shown import lineage
 from clv_helpers.insights.model import as_graph, checks, diagram, key_figures, migration, model, trend
 
-__all__ = ["QueryError", "as_graph", "checks", "diagram", "key_figures", "migration", "model", "query", "trend"]
+__all__ = [
+    "Answer",
+    "LineageError",
+    "QueryError",
+    "as_graph",
+    "checks",
+    "diagram",
+    "key_figures",
+    "lineage",
+    "migration",
+    "model",
+    "query",
+    "trend",
+]

@@ -60,7 +60,9 @@ def checks(
             reads = {f"{t.db}.{t.name}" for t in condition.find_all(exp.Table)} | {each.name}
             if changed is None or reads & changed:
                 asks = condition.sql(dialect="duckdb", comments=False)
-                yield Checked(each.name, "invariant", asks, _invariant_problem(session, condition, asks, bindings))
+                yield Checked(
+                    each.name, "invariant", asks, _invariant_problem(session, each, condition, asks, bindings)
+                )
 
 
 def key_checks(session: Session, tables: Iterable[Table]) -> Iterable[Checked]:
@@ -114,12 +116,25 @@ def _relation_problem(session: Session, relation: Relation, is_key: bool) -> str
     )
 
 
-def _invariant_problem(session: Session, condition: exp.Expression, asks: str, bindings: dict[str, Any]) -> str:
-    """Of an equation both sides are told; two sides without a value are equal."""
-    if not isinstance(condition, exp.EQ):
-        row = session.rows(exp.select(bind(condition, bindings).as_("holds")))[0]
+def _invariant_problem(
+    session: Session, each: Table, condition: exp.Expression, asks: str, bindings: dict[str, Any]
+) -> str:
+    """A condition on columns must hold in each row; of an equation of queries both sides are told."""
+    try:
+        return _broken(session, each, bind(condition, bindings), asks)
+    except session.errors as error:
+        return f"its check cannot be tried: {asks}: {str(error).splitlines()[0]}"
+
+
+def _broken(session: Session, each: Table, bound: exp.Expression, asks: str) -> str:
+    if not bound.find(exp.Query):
+        broken = exp.select("*").from_(table(each.name)).where(exp.not_(exp.func("COALESCE", bound, exp.false())))
+        count = session.count(broken.subquery("broken"))
+        return f"its check does not hold in {count:,} rows: {asks}" if count else ""
+    if not isinstance(bound, exp.EQ):
+        row = session.rows(exp.select(bound.as_("holds")))[0]
         return "" if row["holds"] else f"its check does not hold: {asks}"
-    sides = [bind(side, bindings) for side in (condition.this, condition.expression)]
-    same = exp.NullSafeEQ(this=sides[0].copy(), expression=sides[1].copy())
-    row = session.rows(exp.select(sides[0].as_("left"), sides[1].as_("right"), same.as_("holds")))[0]
+    # two sides without a value are equal
+    same = exp.NullSafeEQ(this=bound.this.copy(), expression=bound.expression.copy())
+    row = session.rows(exp.select(bound.this.as_("left"), bound.expression.as_("right"), same.as_("holds")))[0]
     return "" if row["holds"] else f"its check does not hold: {asks} is {row['left']} = {row['right']}"

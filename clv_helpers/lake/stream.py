@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clv_helpers.contract import EVENT_KEY
+from clv_helpers.engines.files import held
 from clv_helpers.errors import UserError
 from clv_helpers.lake.ingest import ingest
 from clv_helpers.lake.journal import Journal
@@ -176,10 +176,7 @@ def _listening(port: int) -> socket.socket:
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """One process per workbook: the lock goes with the process, however it ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StreamError(f"another process streams into {folder.parent.name} already") from None
+    with held(folder / "lock") as ours:
+        if not ours:
+            raise StreamError(f"another process streams into {folder.parent.name} already")
         yield

@@ -1,0 +1,73 @@
+"""The lineage of what a person names: a column of a table, or a widget of a dashboard, with all that its YAML names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from sqlglot.errors import ParseError
+
+from clv_helpers import specs
+from clv_helpers.engines.dialect import parse
+from clv_helpers.insights.lineage import Column, Graph, Lineage, LineageError
+from clv_helpers.validation import read_yaml
+
+PLACES = ("filters", "exclude", "highlight", "title_from")  # their keys are columns
+
+
+def trace(graph: Graph, place: str) -> Lineage:
+    """The lineage of a column (`insights.dim_date.day`) or a widget (`dashboards/value/1`, or by title).
+
+    Raises LineageError, with what is near or allowed, for what is not there.
+    """
+    if not place.startswith("dashboards/"):
+        return graph.follow(graph.column(place))
+    root, inputs = _widget(graph, place)
+    found = graph.follow(root, inputs)
+    found.made_by[root] = f"params/{graph.workbook.name}/{root[1].rpartition('/')[0]}.yml"
+    return found
+
+
+def _widget(graph: Graph, place: str) -> tuple[Column, list[Column]]:
+    """A widget as the root of a lineage, and the columns that it shows or asks for."""
+    _, name, which = (*place.split("/", 2), "")[:3]
+    known = specs.names(graph.workbook, "dashboards")
+    if name not in known:
+        raise LineageError(f"there is no dashboard {name!r}; allowed: {', '.join(known) or 'none is there'}")
+    widgets = read_yaml(graph.workbook.specs / "dashboards" / f"{name}.yml").get("widgets") or []
+    titles = [str(widget.get("title", "")) for widget in widgets]
+    if which in titles:
+        index = titles.index(which)
+    elif which.isdigit() and 1 <= int(which) <= len(widgets):
+        index = int(which) - 1
+    else:
+        raise LineageError(f"dashboards/{name} has no widget {which!r}; allowed: 1 to {len(widgets)}, or a title")
+    widget, title = widgets[index], titles[index]
+    root = ("", f"dashboards/{name}/{index + 1}")
+    named = [*_columns(widget), *re.findall(r"{(\w+)}", title)]
+    if widget.get("table"):
+        there = graph.columns(widget["table"])
+        return root, [(widget["table"], column) for column in dict.fromkeys(named) if column in there]
+    file = graph.workbook.specs / "dashboards" / f"{widget.get('sql')}.sql"
+    try:
+        inputs = graph.of_query(parse(file.read_text(encoding="utf-8")))
+    except (OSError, ParseError) as error:
+        raise LineageError(f"{file.name}: {str(error).splitlines()[0]}") from None
+    shown = [each for column in dict.fromkeys(named) for each in inputs.values.get(column.lower(), [])]
+    return root, list(dict.fromkeys(shown))
+
+
+def _columns(part: Any, key: str = "") -> Iterator[str]:
+    """The columns that a widget's YAML names, wherever in it."""
+    match part:
+        case dict():
+            if key in PLACES:
+                yield from part
+            for name, value in part.items():
+                yield from _columns(value, name)
+        case list():
+            for value in part:
+                yield from _columns(value, key)
+        case str() if key in ("column", "sort", "x", "x2", "y", "color", "size", "columns", "tooltip", "people"):
+            yield part.removeprefix("-")

@@ -1,0 +1,244 @@
+"""Where columns come from: for every column, by hand for some, and beside what happens when a source is changed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from sqlglot import exp
+
+from clv_helpers import dashboards, insights, lake
+from clv_helpers.engines.dialect import column, table
+from clv_helpers.insights.lineage import ROWS, Graph, LineageError, name_of
+from clv_helpers.insights.lineage_shown import as_text
+from clv_helpers.insights.trace import trace
+from clv_helpers.workbook import Workbook
+from conftest import SMALL, write_shop
+
+CLV = str(Path(sys.executable).with_name("clv"))
+BUILT = ("derived", "profile", "campaigns", "insights", "kpi")
+
+
+@pytest.fixture(scope="module")
+def graph(airline: Workbook) -> Graph:
+    return Graph(airline)
+
+
+def names(columns: list[tuple[str, str]]) -> list[str]:
+    return [name_of(each) for each in columns]
+
+
+def test_every_column_of_every_table_ends_in_what_exists(graph: Graph) -> None:
+    checked = 0
+    for name in graph.tables:
+        if name in graph.published:
+            assert graph.columns(name) == graph.published[name]
+        for each in graph.columns(name):
+            found = trace(graph, f"{name}.{each}")
+            for end_table, end in found.ends:
+                assert end_table in graph.published, (name, each, end_table)
+                assert end == ROWS or end in graph.published[end_table], (name, each, end_table, end)
+            assert all(graph.columns(t) for t, _ in found.made_by)
+            checked += 1
+    assert checked > 300
+
+
+def test_every_column_of_the_shop(cdnow: Workbook) -> None:
+    graph = Graph(cdnow)
+    for name in graph.published.keys() & graph.tables.keys():
+        for each in graph.columns(name):
+            assert all(end in graph.published for end, _ in trace(graph, f"{name}.{each}").ends)
+
+
+def test_every_widget(airline: Workbook, graph: Graph) -> None:
+    for name in dashboards.names(airline):
+        for index, widget in enumerate(dashboards.load(airline, name).widgets, 1):
+            by_index = trace(graph, f"dashboards/{name}/{index}")
+            assert (
+                by_index.values[by_index.root]
+                == trace(graph, f"dashboards/{name}/{widget.title}").values[by_index.root]
+            )
+            assert by_index.sources, (name, index)
+
+
+@pytest.mark.parametrize(
+    ("place", "sources", "chosen_by"),
+    [
+        (
+            "insights.fact_value_by_decile.value",
+            {"mileage", "transaction_type"},
+            {"occurred_at", "membership_number", "loyalty_status"},
+        ),
+        (
+            "insights.fact_value_by_month.spend",
+            {"amount", "transaction_type"},
+            {"occurred_at", "loyalty_status", "membership_number"},
+        ),
+        (
+            "insights.fact_member_month.month",
+            {"occurred_at"},
+            {"transaction_type", "membership_number", "loyalty_status"},
+        ),
+        ("derived.summary.first_event_on", {"occurred_at"}, None),
+    ],
+)
+def test_by_hand(graph: Graph, place: str, sources: set[str], chosen_by: set[str] | None) -> None:
+    found = trace(graph, place)
+    assert set(names(found.sources)) == {f"lake.loyalty_events.{each}" for each in sources}
+    if chosen_by is not None:
+        assert set(names(found.chosen_by)) == {f"lake.loyalty_events.{each}" for each in chosen_by}
+
+
+def test_counted_rows_end_in_the_rows_of_the_file(graph: Graph) -> None:
+    found = trace(graph, "derived.repeat_purchase.members")
+    assert names(found.sources) == ["the rows of lake.loyalty_events"]
+    assert found.made_by["lake.loyalty_events", ROWS] == "the rows of loyalty_events.parquet"
+
+
+def test_what_python_writes_is_an_end_and_says_who(graph: Graph) -> None:
+    found = trace(graph, "profile.member.lifetime_value")
+    assert (
+        found.made_by["lifetime.score", "discounted_purchases"] == "written by the fitted models (clv_helpers/lifetime)"
+    )
+    assert "lake.loyalty_events.amount" in names(found.sources)
+    membership = trace(graph, "audiences.membership.status")
+    assert membership.made_by["audiences.spell", "evaluation"].startswith("written by the evaluation of audiences")
+
+
+def test_header_of_the_file_is_named(cdnow: Workbook) -> None:
+    found = trace(Graph(cdnow), "derived.member_day.membership_number")
+    assert found.made_by["lake.loyalty_events", "membership_number"] == "column 'customer_id' of cdnow_master.csv"
+
+
+def test_own_tables_and_seeds_before_anything_was_run(outputs: Path, tmp_path: Path) -> None:
+    shop = Workbook.open(write_shop(tmp_path))
+    own = tmp_path / "shop" / "sql"
+    own.mkdir(parents=True)
+    (own / "dim_day_kind.csv").write_text("weekday,kind\n0,weekend\n6,weekend\n")
+    (own / "fact_kind.sql").write_text(
+        "-- One row: a kind of day.\n-- Key: kind\n"
+        "SELECT k.kind, SUM(d.spend) AS spend FROM derived.member_day AS d "
+        "JOIN insights.dim_day_kind AS k ON k.weekday = EXTRACT(DAYOFWEEK FROM d.day) GROUP BY k.kind"
+    )
+    found = trace(Graph(shop), "insights.fact_kind.spend")
+    assert names(found.sources) == ["lake.loyalty_events.amount"]
+    assert found.made_by[found.root] == "params/shop/sql/fact_kind.sql"
+    assert "insights.dim_day_kind.weekday" in names(found.chosen_by)
+    assert found.made_by["insights.dim_day_kind", "weekday"] == "column 'weekday' of params/shop/sql/dim_day_kind.csv"
+    assert found.made_by["lake.loyalty_events", "amount"] == "column 'spent' of purchases.csv"
+
+
+def test_days_kept_of_a_table_come_from_it(graph: Graph) -> None:
+    kept = next(each for each in graph.tables.values() if each.snapshot)
+    name = next(each for each in graph.columns(kept.name) if each != "as_of")
+    days = trace(graph, f"{kept.name}_daily.{name}")
+    assert days.values[days.root] == [(kept.name, name)]
+    assert days.sources == trace(graph, f"{kept.name}.{name}").sources
+
+
+def test_tree_for_people(graph: Graph) -> None:
+    assert as_text(trace(graph, "derived.member_day.value")).splitlines() == [
+        "derived.member_day.value                 = CAST(COALESCE(SUM(counted.value), 0) AS DECIMAL(18, 4))",
+        "├─ lake.loyalty_events.mileage           ← column 'mileage' of loyalty_events.parquet",
+        "└─ lake.loyalty_events.transaction_type  ← column 'transaction_type' of loyalty_events.parquet",
+        "",
+        "Which rows count also depends on:",
+        "  lake.loyalty_events.loyalty_status",
+        "  lake.loyalty_events.membership_number",
+        "  lake.loyalty_events.occurred_at",
+    ]
+
+
+def test_shown_in_a_notebook(airline: Workbook) -> None:
+    shown = insights.lineage(airline, "insights.fact_value_by_decile.value").bundle
+    assert "lake.loyalty_events.mileage" in shown["text/html"]
+    assert shown["text/plain"].startswith("insights.fact_value_by_decile.value")
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("insights.fact_value_by_decil.value", "did you mean insights.fact_value_by_decile?"),
+        ("insights.dim_date.dey", "insights.dim_date has no column 'dey'; did you mean day?"),
+        ("nonsense", "there is no table 'nonsense'; allowed: "),
+        ("dashboards/nowhere/1", "there is no dashboard 'nowhere'; allowed: campaign_results, value"),
+        ("dashboards/value/99", "dashboards/value has no widget '99'; allowed: 1 to "),
+    ],
+)
+def test_what_is_not_there(graph: Graph, place: str, said: str) -> None:
+    with pytest.raises(LineageError) as error:
+        trace(graph, place)
+    assert said in str(error.value)
+
+
+def test_command(workbook: Workbook) -> None:
+    done = subprocess.run(
+        [CLV, "lineage", str(workbook.file), "derived.repeat_purchase.members", "--json"],
+        capture_output=True,
+        text=True,
+    )
+    found = json.loads(done.stdout)
+    assert found["sources"] == ["the rows of lake.loyalty_events"]
+    nodes = {node["name"] for node in found["nodes"]}
+    assert {edge[end] for edge in found["edges"] for end in ("from", "to")} <= nodes
+    assert {edge["kind"] for edge in found["edges"]} == {"value", "rows"}
+
+
+CHANGES = [  # of a source column; and a column that must move with it
+    ("loyalty_events", "amount", "amount * 2 + 1", "insights.fact_value_by_month.spend"),
+    ("loyalty_events", "mileage", "MOD(mileage * 7919, 10007)", "insights.fact_value_by_decile.value"),
+    ("members", "region", "NULL", "insights.dim_member_band.region"),
+    ("email_events", "user_agent", "'Mozilla/5.0'", "campaigns.fact_campaign_result.open_rate"),
+]
+
+
+def test_a_source_moves_only_what_descends_from_it(workbook: Workbook, graph: Graph) -> None:
+    """Beside the real thing: one column of the lake after the other is changed, all is built anew, and what differs
+    from before must descend from that column."""
+    still = Workbook.open(workbook.file, as_of="2026-01-01", overrides=SMALL)
+    before = built_anew(still, graph)
+    for dataset, name, change, moves in CHANGES:
+        with still.engine.write() as session:
+            session.run(exp.update(table(f"lake.{dataset}"), {name: exp.maybe_parse(change, dialect="duckdb")}))
+        after, source = built_anew(still, graph), (f"lake.{dataset}", name)
+        moved = [key for key in before if not before[key].equals(after[key])]
+        assert moves in moved
+        for key in moved:
+            found = trace(graph, key)
+            assert source in {*found.sources, *found.chosen_by}, key
+        before = after
+
+
+def built_anew(workbook: Workbook, graph: Graph) -> dict[str, pd.Series]:
+    """Every column of the tables that SQL makes, in the order of their keys."""
+    with workbook.engine.write() as session:
+        session.run("DELETE FROM lake.checkpoint")
+    lake.refresh(workbook, *BUILT)
+    found = {}
+    with workbook.engine.read() as session:
+        for name, each in graph.tables.items():
+            if name.split(".")[0] in BUILT:
+                rows = session.frame(exp.select("*").from_(table(name)).order_by(*map(column, each.key)))
+                found |= {f"{name}.{c}": rows[c].astype(str) for c in rows}
+    return found
+
+
+def test_widget_over_a_sql_file(outputs: Path, tmp_path: Path) -> None:
+    shop = Workbook.open(write_shop(tmp_path))
+    boards = tmp_path / "shop" / "dashboards"
+    boards.mkdir(parents=True)
+    (boards / "spend.sql").write_text(
+        "SELECT m.day AS at, SUM(m.spend) AS total FROM derived.member_day AS m GROUP BY m.day"
+    )
+    widget = "{title: 'Spent: {total}', sql: spend, mark: bar, x: at, y: {column: total}}"
+    (boards / "board.yml").write_text(f"title: Board\nwidgets:\n  - {widget}\n")
+    found = trace(Graph(shop), "dashboards/board/1")
+    assert names(found.values[found.root]) == ["derived.member_day.day", "derived.member_day.spend"]
+    assert names(found.sources) == ["lake.loyalty_events.occurred_at", "lake.loyalty_events.amount"]
+    (boards / "spend.sql").write_text("SELECT FROM WHERE")
+    with pytest.raises(LineageError, match="spend.sql: "):
+        trace(Graph(shop), "dashboards/board/1")

@@ -1,0 +1,250 @@
+"""One refresh at a time, each with its row: on time, missed, failing, killed, quarantined, by hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from shops import DAY, HALF_PAST_FIVE, broken_day, new_day, scheduled_shop
+
+from clv_helpers import schedule
+from clv_helpers.engines.files import held
+from clv_helpers.schedule import history, runs
+from clv_helpers.workbook import Workbook
+from conftest import write_shop
+
+CLV = str(Path(sys.executable).with_name("clv"))
+SECOND = dt.timedelta(seconds=1)
+
+
+def ran(workbook: Workbook) -> list[tuple[str, str]]:
+    """When each run was due and how it ended, as readers see it."""
+    rows = history.read(workbook).runs
+    return [(f"{run['due_at']:%m-%d %H:%M}" if run["due_at"] else "by hand", run["status"]) for run in rows]
+
+
+def members(workbook: Workbook) -> int:
+    with workbook.engine.read() as session:
+        return session.scalar("SELECT COUNT(*) AS n FROM profile.member")
+
+
+def wait_for(true: Callable[[], bool], seconds: float = 40) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.05)
+
+
+def due_now() -> str:
+    """A cron line that was due a minute ago and is again in a day."""
+    return f"{dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1):%M %H} * * *"
+
+
+@pytest.fixture
+def shop(outputs: Path, tmp_path: Path) -> Workbook:
+    return scheduled_shop(tmp_path / "shop", quarantine_after=2)
+
+
+class TestTick:
+    def test_runs_what_is_due_and_once(self, shop: Workbook) -> None:
+        early = schedule.tick(shop, at=HALF_PAST_FIVE - 10 * DAY / 24)
+        assert (early.outcome, early.run) == ("not due", None)
+        done = schedule.tick(shop, at=HALF_PAST_FIVE + SECOND)
+        assert done.outcome == "success"
+        assert (done.run["new_batches"], members(shop)) == (1, 3)
+        assert "insights.fact_value_by_month" in done.run["changed"]
+        assert schedule.tick(shop, at=HALF_PAST_FIVE + 2 * SECOND).outcome == "not due"
+        new_day(shop, "day2")
+        assert schedule.tick(shop, at=HALF_PAST_FIVE + DAY).outcome == "success"
+        assert members(shop) == 4
+        assert ran(shop) == [("06-01 05:30", "success"), ("06-02 05:30", "success")]
+
+    def test_launcher_may_be_late_with_the_first(self, shop: Workbook) -> None:
+        assert schedule.tick(shop, at=HALF_PAST_FIVE + dt.timedelta(minutes=4)).outcome == "success"
+
+    def test_what_was_missed_is_made_up_for_once(self, shop: Workbook) -> None:
+        schedule.tick(shop, at=HALF_PAST_FIVE)
+        done = schedule.tick(shop, at=HALF_PAST_FIVE + 5 * DAY + dt.timedelta(hours=3))
+        assert f"{done.run['due_at']:%m-%d}" == "06-02"  # since when it is due
+        assert schedule.tick(shop, at=HALF_PAST_FIVE + 5 * DAY + dt.timedelta(hours=4)).outcome == "not due"
+        assert len(ran(shop)) == 2
+
+    def test_changed_schedule_has_missed_nothing(self, shop: Workbook) -> None:
+        schedule.tick(shop, at=HALF_PAST_FIVE)
+        shop.file.write_text(shop.file.read_text().replace("30 5 * * *", "0 7 * * *"))
+        changed = Workbook.open(shop.file)
+        assert schedule.tick(changed, at=HALF_PAST_FIVE + DAY / 2).outcome == "not due"
+        assert schedule.tick(changed, at=HALF_PAST_FIVE + DAY + dt.timedelta(minutes=91)).outcome == "success"
+
+    def test_inactive_before_start_after_end_and_when_disabled(self, outputs: Path, tmp_path: Path) -> None:
+        within = {"start": "2026-06-01 05:30", "end": "2026-06-02 05:30"}
+        shop = scheduled_shop(tmp_path / "shop", **within)
+        assert schedule.tick(shop, at=HALF_PAST_FIVE - DAY).outcome == "inactive"
+        assert schedule.tick(shop, at=HALF_PAST_FIVE).outcome == "success"
+        assert schedule.tick(shop, at=HALF_PAST_FIVE + DAY).outcome == "inactive"
+        assert "ended on 2026-06-02" in schedule.status(shop, HALF_PAST_FIVE + DAY)["why"]
+        assert schedule.status(shop, HALF_PAST_FIVE + DAY)["next_run_at"] is None
+        off = scheduled_shop(tmp_path / "off", enabled=False)
+        assert schedule.tick(off, at=HALF_PAST_FIVE).sentence == "shop: inactive: schedule.enabled is false"
+
+    def test_workbook_without_schedule(self, outputs: Path, tmp_path: Path) -> None:
+        plain = Workbook.open(write_shop(tmp_path / "plain"))
+        with pytest.raises(schedule.ScheduleError, match="shop.yml: schedule is missing; allowed: cron"):
+            schedule.tick(plain)
+
+
+class TestFailure:
+    def test_row_is_written_and_published_tables_stay(self, shop: Workbook) -> None:
+        schedule.tick(shop, at=HALF_PAST_FIVE)
+        new_day(shop, "day0")  # comes in before the broken file, in a transaction of its own
+        broken_day(shop)
+        done = schedule.tick(shop, at=HALF_PAST_FIVE + DAY)
+        assert done.outcome == "failed"
+        assert "broken.csv: 1 of 1 rows break the contract" in done.sentence
+        assert "\n" not in done.run["sentence"]
+        assert ran(shop)[-1] == ("06-02 05:30", "failed")
+        with shop.engine.read() as session:  # the last good version, and no events newer than its tables
+            assert session.scalar("SELECT COUNT(*) AS n FROM lake.loyalty_events") == 5
+            assert session.scalar("SELECT COUNT(*) AS n FROM profile.member") == 3
+
+    def test_first_run_of_all(self, shop: Workbook) -> None:
+        broken_day(shop)
+        assert schedule.tick(shop, at=HALF_PAST_FIVE).outcome == "failed"
+        assert not shop.engine.published.exists()
+        assert ran(shop) == [("06-01 05:30", "failed")]
+
+    def test_quarantine_until_released(self, shop: Workbook) -> None:
+        bad = broken_day(shop)
+        outcomes = [schedule.tick(shop, at=HALF_PAST_FIVE + day * DAY).outcome for day in range(3)]
+        assert outcomes == ["failed", "failed", "quarantined"]
+        bad.unlink()
+        later = HALF_PAST_FIVE + 5 * DAY
+        found = schedule.status(shop, later)
+        assert (found["state"], found["failures_in_a_row"], found["next_run_at"]) == ("quarantined", 2, None)
+        assert schedule.release(shop, later) == (
+            "shop: released, 2 failures no longer count; the next run is due Sun 07 Jun 2026 05:30 (UTC)"
+        )
+        assert schedule.status(shop, later)["state"] == "active"
+        assert schedule.tick(shop, at=later + SECOND).outcome == "not due"
+        assert schedule.tick(shop, at=later + DAY).outcome == "success"
+
+    def test_success_in_between_begins_the_count_anew(self, shop: Workbook) -> None:
+        for day, expected in enumerate(["failed", "success", "failed"]):
+            file = broken_day(shop)
+            if expected == "success":
+                file.unlink()
+            assert schedule.tick(shop, at=HALF_PAST_FIVE + day * DAY).outcome == expected
+        assert schedule.status(shop, HALF_PAST_FIVE + 3 * DAY)["state"] == "active"
+
+    def test_what_nobody_foresaw_is_told_whole(self, shop: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(runs, "follow_all", lambda _: 1 / 0)
+        said: list[str] = []
+        done = schedule.tick(shop, at=HALF_PAST_FIVE, say=said.append)
+        assert done.run["sentence"] == "ZeroDivisionError: division by zero"
+        assert "Traceback" in said[0]
+
+
+class TestByHand:
+    def test_refresh_has_a_row_and_counts_for_nothing(self, shop: Workbook) -> None:
+        schedule.tick(shop, at=HALF_PAST_FIVE)
+        tables = {row["table"]: row["mode"] for row in schedule.refresh(shop, at=HALF_PAST_FIVE + SECOND)}
+        assert tables["derived.member_day"] == "unchanged"
+        assert ran(shop)[-1] == ("by hand", "success")
+        assert schedule.tick(shop, at=HALF_PAST_FIVE + DAY).run["due_at"] == HALF_PAST_FIVE + DAY
+
+    def test_failing_refresh_has_a_row_too(self, outputs: Path, tmp_path: Path) -> None:
+        shop = Workbook.open(write_shop(tmp_path / "plain"))
+        with pytest.raises(Exception, match="there are no loyalty events in the lake yet"):
+            schedule.refresh(shop)
+        assert ran(shop) == [("by hand", "failed")]
+
+    def test_one_at_a_time(self, shop: Workbook) -> None:
+        with held(shop.folder / "refresh.lock") as ours:
+            assert ours
+            assert schedule.tick(shop, at=HALF_PAST_FIVE).outcome == "running"
+            assert schedule.status(shop, HALF_PAST_FIVE)["running"]
+            with pytest.raises(schedule.ScheduleError, match="another refresh is running"):
+                schedule.refresh(shop)
+        assert ran(shop) == []
+
+
+class TestProcesses:
+    def test_killed_in_the_middle_is_noted_and_made_up_for_once(self, outputs: Path, tmp_path: Path) -> None:
+        marker, waits = tmp_path / "running", tmp_path / "waits.py"
+        waits.write_text(f"import pathlib, time\npathlib.Path({str(marker)!r}).touch()\ntime.sleep(600)")
+        command = [sys.executable, str(waits)]
+        alerts = [{"on": ["started"], "command": command}, {"on": ["failed"], "file": "${OUTPUTS}/alerts.log"}]
+        shop = scheduled_shop(tmp_path / "shop", due_now(), alerts=alerts)
+        process = subprocess.Popen([CLV, "schedule", str(shop.file), "tick"], start_new_session=True)
+        wait_for(marker.exists)
+        assert schedule.status(shop)["running"]
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        found = schedule.status(shop)
+        assert (found["running"], found["last_run"]["status"]) == (False, "interrupted")
+        shop.file.write_text(shop.file.read_text().replace(str(waits), "-V"))  # a command that ends
+        again, at = Workbook.open(shop.file), found["last_run"]["started_at"] + SECOND
+        done = schedule.tick(again, at=at)
+        assert (done.outcome, done.run["due_at"]) == ("success", found["last_run"]["due_at"])
+        assert schedule.tick(again, at=at + SECOND).outcome == "not due"
+        assert [status for _, status in ran(again)] == ["interrupted", "success"]
+        assert members(again) == 3
+        assert "failed: its process ended before it was done" in (shop.folder / "alerts.log").read_text()
+
+    def test_killed_again_and_again_is_quarantined(self, outputs: Path, tmp_path: Path) -> None:
+        told = [{"on": ["failed", "quarantined"], "file": "${OUTPUTS}/alerts.log"}]
+        shop = scheduled_shop(tmp_path / "shop", quarantine_after=1, alerts=told)
+        schedule.tick(shop, at=HALF_PAST_FIVE)
+        with shop.engine.write() as session:
+            history.begin(session, HALF_PAST_FIVE + DAY, HALF_PAST_FIVE + DAY)  # and then nothing: the process is gone
+        assert schedule.tick(shop, at=HALF_PAST_FIVE + DAY + SECOND).outcome == "quarantined"
+        assert [status for _, status in ran(shop)] == ["success", "interrupted"]
+        events = [line.split()[1] for line in (shop.folder / "alerts.log").read_text().splitlines()]
+        assert events == ["failed", "quarantined"]
+
+    def test_two_ticks_at_once_are_one_run(self, outputs: Path, tmp_path: Path) -> None:
+        shop = scheduled_shop(tmp_path / "shop", due_now())
+        command = [CLV, "schedule", str(shop.file), "tick", "--json"]
+        ticks = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        outcomes = sorted(json.loads(tick.communicate(timeout=60)[0])["outcome"] for tick in ticks)
+        assert outcomes[-1] == "success"
+        assert outcomes[0] in ("running", "not due")
+        assert [tick.returncode for tick in ticks] == [0, 0]
+        assert len(ran(shop)) == 1
+
+    def test_foreground_runs_what_is_due_and_ends_when_told(self, outputs: Path, tmp_path: Path) -> None:
+        shop = scheduled_shop(tmp_path / "shop", due_now())
+        process = subprocess.Popen([CLV, "schedule", str(shop.file), "run"], stderr=subprocess.PIPE, text=True)
+        assert "succeeded" in process.stderr.readline()
+        assert "next at" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+        assert "stopping" in process.stderr.read()
+        assert [status for _, status in ran(shop)] == ["success"]
+
+    def test_foreground_ends_with_the_schedule(self, outputs: Path, tmp_path: Path) -> None:
+        shop = scheduled_shop(tmp_path / "shop", end="2026-01-01")
+        done = subprocess.run([CLV, "schedule", str(shop.file), "run"], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0
+        assert done.stderr.splitlines() == [
+            "shop: inactive: it ended on 2026-01-01 00:00 UTC",
+            "shop: no further run follows",
+        ]
+
+    def test_failing_tick_ends_with_status_1(self, outputs: Path, tmp_path: Path) -> None:
+        shop = scheduled_shop(tmp_path / "shop", due_now())
+        broken_day(shop)
+        done = subprocess.run([CLV, "schedule", str(shop.file), "tick"], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (1, "")
+        assert "failed after" in done.stdout
+        status = subprocess.run([CLV, "schedule", str(shop.file), "status"], capture_output=True, text=True)
+        assert status.returncode == 0
+        assert "broken.csv: 1 of 1 rows break the contract" in status.stdout
