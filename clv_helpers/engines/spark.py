@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import re
 import shutil
@@ -125,6 +126,7 @@ def connect(address: str) -> sql.SparkSession:
             from pyspark.sql import SparkSession as Spark
         except ImportError:
             raise SparkUnavailable(f"engine {address} needs pyspark: pip install 'clv-helpers[spark]'") from None
+        logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)  # the JVM's stack, beside the exception
         warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
         try:
             _running[address] = _remote(Spark, address) if address.startswith("sc://") else _own(Spark, address)

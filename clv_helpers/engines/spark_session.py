@@ -42,6 +42,10 @@ class NoSuchTable(UserError):
     """A query asks for a table that is not there."""
 
 
+class QueryRefused(UserError):
+    """What Spark has against a query, without its plan and its stack."""
+
+
 class SparkSession(Session):
     """Reads through views that this session alone has, one per table; writes by new folders in its manifest."""
 
@@ -49,7 +53,7 @@ class SparkSession(Session):
         super().__init__()
         from pyspark.errors import PySparkException
 
-        self.errors = (PySparkException, NoSuchTable, ForbiddenFunction)
+        self.errors = (PySparkException, NoSuchTable, ForbiddenFunction, QueryRefused)
         self.spark, self.store, self.file = spark, store, file
         self.id = uuid.uuid4().hex
         self.manifest = store.read(file)
@@ -104,7 +108,10 @@ class SparkSession(Session):
         """Rows that came from Spark pass through DuckDB's reader of Arrow: both engines answer in the same types."""
         if self._only_books(tree):
             return form(self.books.session, tree)
-        arrow = self._collect(self._data(tree))
+        try:
+            arrow = self._collect(self._data(tree))
+        except self.errors as error:
+            raise QueryRefused(str(error).split(" SQLSTATE:")[0].split("\n")[0]) from None
         with duckdb.connect() as connection:
             connection.register("answer", arrow)
             return form(DuckDBSession(connection), exp.select("*").from_("answer"))

@@ -215,3 +215,12 @@ def test_pyspark_that_is_missing_is_one_line(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "pyspark.sql", None)
     with pytest.raises(SparkUnavailable, match=r"pip install 'clv-helpers\[spark\]'"):
         spark.connect("spark://local[7]")
+
+
+def test_query_that_spark_refuses_is_one_line(engine: SparkEngine, capfd: pytest.CaptureFixture) -> None:
+    with engine.write() as session:
+        session.create_table("derived.t", ROWS)
+        with pytest.raises(session.errors, match="`nope` cannot be resolved") as raised:
+            session.rows("SELECT nope FROM derived.t")
+    assert "\n" not in str(raised.value) and "SQLSTATE" not in str(raised.value)
+    assert "Traceback" not in capfd.readouterr().err
