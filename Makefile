@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: help run lab test test-slow lint format lock pictures benchmark benchmark-lifetime clean
+.PHONY: help run lab test test-slow lint format lock pictures benchmark benchmark-engines benchmark-lifetime clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ test-slow: .venv/installed ## the tests that take minutes
 
 benchmark-lifetime: .venv/installed ## the lifetime models beside two other libraries (needs the network and 16 GB)
 	@$(BIN)/python tests/benchmarks/lifetime.py
+
+benchmark-engines: .venv/installed ## stages 1 and 2 on DuckDB and on a local Spark (ROWS="1000000 10000000", ENGINES=…)
+	@$(BIN)/python tests/benchmarks/engines.py --rows $(or $(ROWS),1000000) $(if $(ENGINES),--engines $(ENGINES))
 
 lint: .venv/installed ## ruff on code and notebooks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

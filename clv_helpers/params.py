@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from clv_helpers.contract import DATASETS, NUMERIC, PRIMARY_IDENTITY, PROFILE_MEASURES, ColumnContract, ColumnType
 from clv_helpers.destinations import Activation, AnyDestination, DestinationName, check_plan
@@ -31,6 +31,12 @@ def _day(value: Any, allowed: str = "a day that exists") -> Any:
         return dt.date.fromisoformat(str(value))
     except ValueError:
         raise ValueError(f"{allowed}, written like 2026-01-31") from None
+
+
+def _check_engine(value: str) -> str:
+    if value != "duckdb" and not re.fullmatch(r"spark://(local\[(\d+|\*)\]|[\w.-]+:\d+)|sc://[\w.-]+:\d+", value):
+        raise ValueError("duckdb, spark://local[2] (cores of this machine), spark://host:7077 or sc://host:15002")
+    return value
 
 
 class Column(Strict):
@@ -138,6 +144,7 @@ class Params(Strict):
     """A workbook: its data, what counts as value, and where audiences go."""
 
     title: str = Field(min_length=1)
+    engine: Annotated[str, AfterValidator(_check_engine)] = "duckdb"
     as_of: Annotated[Literal["latest"] | dt.date, BeforeValidator(_as_day)] = LATEST
     simulate: Simulation | None = None
     sources: dict[Literal["loyalty_events", "members", "email_events", "assignments", "experiments"], Source]

@@ -15,7 +15,7 @@ from sqlglot import exp
 from clv_helpers.bindings import params_bindings
 from clv_helpers.contract import EVENT_DATASETS
 from clv_helpers.engines.dialect import column, literal, table
-from clv_helpers.engines.duckdb import DuckDBEngine
+from clv_helpers.engines.engine import Engine, open_engine
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
 from clv_helpers.params import LATEST, Params, expand, load_params
@@ -83,8 +83,8 @@ class Workbook:
         return self.file.resolve().parent / self.name
 
     @cached_property
-    def engine(self) -> DuckDBEngine:
-        return DuckDBEngine(self.folder / "lake.duckdb", self.folder / "published.duckdb")
+    def engine(self) -> Engine:
+        return open_engine(self.params.engine, self.folder)
 
     def has(self, dataset: str) -> bool:
         """Whether this workbook declares a dataset."""

@@ -98,6 +98,27 @@ def cdnow(tmp_path_factory: pytest.TempPathFactory, cdnow_folder: Path) -> Workb
         yield workbook
 
 
+@pytest.fixture(scope="session")
+def java(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A Java for Spark, and settings with which a small one starts quickly."""
+    from clv_helpers.engines.spark import SparkUnavailable, check_java
+    from on_spark import use_small_settings
+
+    try:
+        check_java()
+    except SparkUnavailable as error:
+        absent(str(error))
+    use_small_settings(tmp_path_factory.mktemp("spark_conf"))
+
+
+@pytest.fixture(scope="session")
+def both(java: None, tmp_path_factory: pytest.TempPathFactory):
+    """The airline at 5,000 members with all its tables on DuckDB and on Spark; tests only read it."""
+    from on_spark import build_both
+
+    return build_both(tmp_path_factory)
+
+
 SHOP_CSV = """customer,day,spent
 a,2024-01-03,10.50
 b,2024-01-03,20.00

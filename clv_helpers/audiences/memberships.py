@@ -16,11 +16,16 @@ from clv_helpers.audiences.rule import Audience, walk
 from clv_helpers.audiences.sweep import swept
 from clv_helpers.audiences.when import Clock
 from clv_helpers.contract import DATASETS, PRIMARY_IDENTITY, WRITTEN
-from clv_helpers.engines.dialect import column, literal, table
+from clv_helpers.engines.dialect import bind, column, literal, parse, table
 from clv_helpers.engines.session import Session
 from clv_helpers.lake import MODEL, refresh_tables
 from clv_helpers.validation import ParamsError, Problem
 from clv_helpers.workbook import Workbook
+
+ENTERING = parse(
+    "SELECT membership_number FROM qualified WHERE NOT membership_number IN "
+    "(SELECT membership_number FROM audiences.spell WHERE audience = $audience AND left_at IS NULL)"
+)
 
 
 @dataclass(frozen=True)
@@ -148,12 +153,7 @@ def evaluate_one(session: Session, name: str, audience: Audience, this: Round, t
         among=among,
         **known,
     )
-    session.run(
-        "CREATE OR REPLACE TEMPORARY TABLE entering AS SELECT membership_number FROM qualified "
-        "WHERE NOT membership_number IN "
-        "(SELECT membership_number FROM audiences.spell WHERE audience = $audience AND left_at IS NULL)",
-        **known,
-    )
+    session.create_temporary("entering", bind(ENTERING, {"audience": name}))
     entered = session.count(table("entering"))
     session.run(
         "INSERT INTO audiences.spell SELECT $audience, n.membership_number, $number, "

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from clv_helpers.cli.options import Json, Params, app
+from clv_helpers.cli.translation import translated
+from clv_helpers.engines.translate import TARGETS
 from clv_helpers.validation import ParamsError, Problem
 from clv_helpers.workbook import Workbook
 
@@ -20,14 +22,18 @@ def sql(
     file: Annotated[Path | None, typer.Option(help="where the SELECT stands, in place of the argument")] = None,
     rows: Annotated[int, typer.Option(min=1, help="at most so many rows")] = 1_000,
     seconds: Annotated[float, typer.Option(min=0.001, help="at most so many seconds")] = 30,
+    to: Annotated[str, typer.Option(help=f"print it as SQL of {', '.join(TARGETS)}; also of a table, by name")] = "",
     as_json: Json = False,
 ) -> None:
-    """Run a read-only query on the published tables."""
+    """Run a read-only query on the published tables, or print it in another engine's SQL."""
     from clv_helpers import insights
 
     if bool(query) == bool(file):
         raise ParamsError("clv sql", [Problem("the query", "given twice" if query else "missing", "SQL, or --file")])
-    answer = insights.query(Workbook.open(params), _read(file) if file else query, file, rows, seconds)
+    text = _read(file) if file else query
+    if to:
+        return print(translated(Workbook.open(params), text, to))
+    answer = insights.query(Workbook.open(params), text, file, rows, seconds)
     print(answer.frame.to_json(orient="records", date_format="iso") if as_json else answer)
     if answer.note:
         print(answer.note, file=sys.stderr)

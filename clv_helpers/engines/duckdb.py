@@ -13,7 +13,8 @@ import duckdb
 from sqlglot import exp
 
 from clv_helpers.engines.dialect import column, literal, table, to_sql
-from clv_helpers.engines.session import STORE, Session
+from clv_helpers.engines.duckdb_session import STORE, DuckDBSession
+from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
 
 
@@ -41,7 +42,7 @@ class DuckDBEngine:
         connection = self._open_waiting()
         try:
             connection.execute("BEGIN")
-            session = Session(connection)
+            session = DuckDBSession(connection)
             yield session
             connection.execute("COMMIT")
             if publish:
@@ -76,7 +77,7 @@ class DuckDBEngine:
             if memory:
                 connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
             connection.execute("SET lock_configuration = true")
-            yield Session(connection)
+            yield DuckDBSession(connection)
         finally:
             connection.close()
 
@@ -174,6 +175,12 @@ def scan(file: Path, headers: list[str] | None = None, delimiter: str = ",", enc
         }  # fmt: skip
     named = [exp.EQ(this=exp.to_identifier(name), expression=value) for name, value in options.items()]
     return exp.Table(this=exp.Anonymous(this=reader, expressions=[literal(str(file)), *named]))
+
+
+def file_columns(file: Path) -> list[str]:
+    """The columns of a JSON or Parquet file."""
+    with duckdb.connect() as connection:
+        return list(DuckDBSession(connection).columns(scan(file)))
 
 
 def unreadable_lines() -> exp.Select:

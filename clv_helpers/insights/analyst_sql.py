@@ -79,7 +79,7 @@ def query(
             raise QueryError(f"{where}: {reason}") from None
         except duckdb.OutOfMemoryException:
             raise QueryError(f"{where}: it needs more than {MEMORY} of memory; filter or aggregate first") from None
-        except duckdb.Error as error:
+        except session.errors as error:
             raise QueryError(_explained(session, sql, where, error)) from None
         finally:
             timer.cancel()
@@ -111,7 +111,7 @@ def parse_select(sql: str, where: str = "SQL") -> exp.Query:
     return statements[0]
 
 
-def _explained(session: Session, sql: str, where: str, error: duckdb.Error) -> str:
+def _explained(session: Session, sql: str, where: str, error: Exception) -> str:
     """Why the engine refuses the query, and in which line of it: what ran was written anew from its tree."""
     if isinstance(error, duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException):
         try:

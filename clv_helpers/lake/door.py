@@ -17,8 +17,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from clv_helpers.contract import EVENT_KEY
+from clv_helpers.engines.duckdb_session import DuckDBSession
 from clv_helpers.engines.files import write_atomically
-from clv_helpers.engines.session import Session
 from clv_helpers.lake.journal import Journal
 from clv_helpers.lake.staging import IngestError, stage
 from clv_helpers.workbook import Workbook
@@ -114,7 +114,7 @@ class Door:
         ]
         with contextlib.closing(duckdb.connect()) as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            session = Session(connection)
+            session = DuckDBSession(connection)
             stage(session, self.workbook, dataset, scratch, contract)
             rows = session.rows("SELECT _column, _value, _reason FROM staged ORDER BY _row")
         return [

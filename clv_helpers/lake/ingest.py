@@ -6,7 +6,6 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import duckdb
 from sqlglot import exp
 
 from clv_helpers.contract import DATASETS, EVENT_TIME
@@ -76,11 +75,10 @@ def batches(workbook: Workbook) -> list[dict[str, Any]]:
 def source_problems(workbook: Workbook) -> list[str]:
     """What stands in the way of ingesting, found from the files' headers alone: one sentence each."""
     problems = []
-    session = Session(duckdb.connect())
     for dataset in workbook.params.sources:
         for file in workbook.source_files(dataset):
             try:
-                found_columns(session, workbook, dataset, file)
+                found_columns(workbook, dataset, file)
             except IngestError as error:
                 problems.append(str(error))
     return problems
@@ -115,7 +113,7 @@ def _ingest_file(
     if replaces is None:
         session.commit()  # from here on the ledger knows of the attempt, whatever becomes of it
     try:
-        contract, unknown = found_columns(session, workbook, dataset, file)
+        contract, unknown = found_columns(workbook, dataset, file)
         stage(session, workbook, dataset, file, contract)
         stage_repeats(session, dataset, contract)
         facts = _facts(session, dataset)

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from clv_helpers.contract import DATASETS, EVENT_KEY, EVENT_TIME, ColumnContract
 from clv_helpers.engines.dialect import bind, cast, column, is_in, literal, parse, table
-from clv_helpers.engines.duckdb import is_csv, is_json, scan, unreadable_lines
+from clv_helpers.engines.duckdb import file_columns, is_csv, is_json, scan, unreadable_lines
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
 from clv_helpers.lake.header import HeaderError, read_header
@@ -50,16 +50,14 @@ class IngestError(UserError):
     """A file that cannot become a batch. Nothing of it is in the lake."""
 
 
-def found_columns(
-    session: Session, workbook: Workbook, dataset: str, file: Path
-) -> tuple[list[ColumnContract], list[str]]:
+def found_columns(workbook: Workbook, dataset: str, file: Path) -> tuple[list[ColumnContract], list[str]]:
     """The contract's columns that the file has, and the file's headers that the contract does not know.
 
     Raises IngestError where the file cannot be read or lacks a column.
     """
     source = workbook.params.sources[dataset]
     try:
-        headers = read_header(file, source.csv)[1] if is_csv(file) else list(session.columns(scan(file)))
+        headers = read_header(file, source.csv)[1] if is_csv(file) else file_columns(file)
     except HeaderError as error:
         raise IngestError(f"sources.{dataset}: {file.name} {error}") from None
     except (duckdb.Error, OSError) as error:
@@ -93,12 +91,11 @@ def stage(session: Session, workbook: Workbook, dataset: str, file: Path, contra
     typed.append(_first_true([(test, literal(name)) for test, name, _, _ in faults]).as_("_column"))
     typed.append(_first_true([(test, text) for test, _, text, _ in faults]).as_("_value"))
     typed.append(_first_true([(test, literal(reason)) for test, _, _, reason in faults]).as_("_reason"))
+    torn = [bind(UNREADABLE, {"lines": unreadable_lines().subquery()})] if is_csv(file) else []
     try:
-        session.create_temporary("staged", exp.select(*typed).from_(raw.subquery("raw")))
+        session.load_file("staged", exp.select(*typed).from_(raw.subquery("raw")), *torn)
     except duckdb.Error as error:
         raise IngestError(_unreadable(dataset, file, error)) from None
-    if is_csv(file):
-        session.run(UNREADABLE, lines=unreadable_lines().subquery())
 
 
 def _unreadable(dataset: str, file: Path, error: Exception) -> str:

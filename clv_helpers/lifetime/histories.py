@@ -44,9 +44,13 @@ def as_histories(groups: pd.DataFrame) -> Histories:
 
 
 def read_spends(session: Session, source: str) -> Spends:
-    """The members who came back and spent something, in bins of the log of what they spent on repeat days."""
+    """The members who came back and spent something, in bins of the log of what they spent on repeat days.
+
+    Logs are added up as exact decimals: a sum of floats would depend on the order, and the fit's last digits on that.
+    """
     rows = session.frame(
-        "SELECT frequency, AVG(LN(repeat_spend)) AS mean_log_total, COUNT(*) AS customers FROM $source AS h "
+        "SELECT frequency, CAST(SUM(CAST(LN(repeat_spend) AS DECIMAL(18, 8))) AS DOUBLE) / COUNT(*) AS mean_log_total, "
+        "COUNT(*) AS customers FROM $source AS h "
         "WHERE frequency > 0 AND repeat_spend > 0 "
         "GROUP BY frequency, FLOOR(LN(repeat_spend) / $bin) ORDER BY frequency, mean_log_total",
         source=table(source),

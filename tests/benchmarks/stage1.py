@@ -22,7 +22,8 @@ import duckdb
 from clv_helpers import lake
 from clv_helpers.engines.dialect import bind, table
 from clv_helpers.engines.session import Session
-from clv_helpers.lake.tables import SQL_FOLDER, check_key, read_table
+from clv_helpers.lake.checks import check_key
+from clv_helpers.lake.tables import SQL_FOLDER, read_table
 from clv_helpers.workbook import Workbook
 
 SCHEMAS = ("derived", "profile")

@@ -7,7 +7,7 @@ SELECT
     d.title,
     d.description,
     COUNT(p.membership_number) AS members,
-    CAST(COUNT(p.membership_number) AS DOUBLE) / MAX(e.members) AS share_of_members,
+    CAST(COUNT(p.membership_number) AS DOUBLE) / NULLIF(MAX(e.members), 0) AS share_of_members,
     COALESCE(SUM(p.spend), 0) AS spend,
     CAST(SUM(p.spend) AS DOUBLE) / NULLIF(COUNT(p.membership_number), 0) AS spend_per_member,
     AVG(p.decile_lifetime) AS mean_decile,

@@ -26,7 +26,7 @@ SELECT
     model_purchases,
     model_spend,
     COALESCE(rate_purchases, 0) AS naive_purchases,
-    COALESCE(rate_purchases, 0) * spend / (frequency + 1) AS naive_spend,
+    COALESCE(rate_purchases, 0) * spend / NULLIF(frequency + 1, 0) AS naive_spend,
     status_quo_purchases,
     status_quo_spend
 FROM forecast

@@ -1,0 +1,55 @@
+"""`clv sql … --to`: our SQL as another engine would run it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sqlglot import exp
+from sqlglot.errors import ParseError
+
+from clv_helpers.bindings import params_bindings
+from clv_helpers.engines.dialect import bind, parse, table
+from clv_helpers.engines.duckdb import NothingPublished
+from clv_helpers.engines.translate import TranslationError, translate
+from clv_helpers.lake.tables import SQL_FOLDER, read_tables
+from clv_helpers.workbook import Workbook
+
+
+def translated(workbook: Workbook, query: str, target: str) -> str:
+    """A SELECT, or the query that makes a table named as `schema.table`, in the SQL of another engine.
+
+    The params' values stand in it, and as_of once something is published; what only a run knows (the fitted model's
+    numbers, say) stays a named parameter. Raises TranslationError.
+    """
+    query = query.strip()
+    tables = {each.name: each for each in read_tables(*(folder.name for folder in SQL_FOLDER.iterdir()))}
+    if re.fullmatch(r"\w+\.\w+", query) and query not in tables:
+        raise TranslationError(f"there is no table {query}; allowed: a SELECT, or one of {', '.join(sorted(tables))}")
+    try:
+        tree = tables[query].query.copy() if query in tables else parse(query)
+    except ParseError as error:
+        detail = error.errors[0]
+        raise TranslationError(f"SQL, line {detail['line']}: {detail['description']}") from None
+    as_of, schema = _published(workbook, tree)
+    known: dict[str, Any] = {**params_bindings(workbook.params), **as_of}
+    names = {each.name for each in tree.find_all(exp.Placeholder)}
+    tree = bind(tree, {name: known.get(name, exp.Placeholder(this=name)) for name in names})
+    return translate(_without_comments(tree), target, schema)
+
+
+def _published(workbook: Workbook, tree: exp.Expression) -> tuple[dict[str, Any], dict[str, dict[str, str]]]:
+    """as_of, and the columns of the tables that a query reads: as far as something is published."""
+    try:
+        with workbook.engine.read() as session:
+            known = {f"{each.db}.{each.name}" for each in tree.find_all(exp.Table) if each.db} & set(session.tables())
+            as_of = session.scalar("SELECT as_of FROM derived.as_of")
+            return {"as_of": as_of}, {name: session.columns(table(name)) for name in known}
+    except NothingPublished:
+        return {}, {}
+
+
+def _without_comments(tree: exp.Expression) -> exp.Expression:
+    for node in tree.walk():
+        node.comments = None
+    return tree

@@ -1,0 +1,226 @@
+"""The Spark engine by itself: transactions, readers, one writer, changes of rows, and what is missing in one line."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from sqlglot import exp
+
+from clv_helpers.engines import spark, spark_store
+from clv_helpers.engines.dialect import bind, parse, table
+from clv_helpers.engines.duckdb import LakeBusyError, NothingPublished
+from clv_helpers.engines.engine import open_engine
+from clv_helpers.engines.session import Session
+from clv_helpers.engines.spark import SparkEngine, SparkUnavailable, check_java
+from clv_helpers.validation import ParamsError
+from clv_helpers.workbook import Workbook
+from conftest import write_shop
+from on_spark import LOCAL
+
+pytestmark = pytest.mark.xdist_group("spark")
+ROWS = parse("SELECT 'a' AS k, 1 AS v, CAST(NULL AS DOUBLE) AS w UNION ALL SELECT 'b', 2, 0.5")
+
+
+@pytest.fixture
+def engine(java: None, tmp_path: Path) -> SparkEngine:
+    return SparkEngine(LOCAL, tmp_path / "spark", patience=0.3)
+
+
+def values(session: Session, name: str = "derived.t") -> dict[str, int]:
+    return {row["k"]: row["v"] for row in session.rows(f"SELECT k, v FROM {name}")}
+
+
+def test_error_rolls_everything_back(engine: SparkEngine) -> None:
+    with engine.write() as session:
+        session.create_table("derived.t", ROWS)
+        session.create_if_absent("lake.checkpoint", {"k": "text", "v": "integer"})
+    with pytest.raises(ZeroDivisionError), engine.write() as session:
+        session.create_table("derived.t", parse("SELECT 'z' AS k, 9 AS v"))
+        session.run("INSERT INTO lake.checkpoint VALUES ('x', 1)")
+        raise ZeroDivisionError
+    with engine.write() as session:
+        assert values(session) == {"a": 1, "b": 2}
+        assert session.count(table("lake.checkpoint")) == 0
+        session.run("DELETE FROM derived.t WHERE k = 'a'")
+        session.run("INSERT INTO lake.checkpoint VALUES ('x', 1)")
+        session.rollback()
+        assert values(session) == {"a": 1, "b": 2}
+        assert session.count(table("lake.checkpoint")) == 0
+
+
+def test_reader_keeps_its_version_and_sees_only_what_is_published(engine: SparkEngine) -> None:
+    with pytest.raises(NothingPublished), engine.read():
+        pass
+    with engine.write(publish=True) as session:
+        session.create_table("derived.t", ROWS)
+    with engine.read() as reader:
+        with engine.write(publish=True) as session:
+            session.create_table("derived.t", parse("SELECT 'c' AS k, 3 AS v"))
+        assert values(reader) == {"a": 1, "b": 2}
+    with engine.write() as session:
+        session.create_table("derived.t", parse("SELECT 'd' AS k, 4 AS v"))
+    with engine.read() as reader:
+        assert values(reader) == {"c": 3}
+        with pytest.raises(PermissionError, match="readers cannot change"):
+            reader.create_table("derived.t", ROWS)
+        for query in (
+            'SELECT * FROM parquet."/etc"',
+            "SELECT * FROM READ_TEXT('/etc/passwd')",
+            "SELECT * FROM no.such",
+            "SELECT JAVA_METHOD('java.lang.System', 'getenv', 'PATH') AS p FROM derived.t",
+        ):
+            with pytest.raises(reader.errors):
+                reader.rows(query)
+
+
+def test_second_writer_is_told_which_process_holds_the_lake(engine: SparkEngine, tmp_path: Path) -> None:
+    hold = (
+        "import fcntl, os, sys, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); "
+        "f.write(str(os.getpid())); f.flush(); print('held', flush=True); time.sleep(60)"
+    )
+    (tmp_path / "spark").mkdir()
+    command = [sys.executable, "-c", hold, str(tmp_path / "spark" / "lock")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        with pytest.raises(LakeBusyError, match=f"process {holder.pid} is writing"), engine.write():
+            pass
+        holder.kill()
+
+
+def test_rows_change_as_on_duckdb(java: None, tmp_path: Path) -> None:
+    """INSERT, UPDATE with and without FROM, DELETE, and NULL in their tests, on both engines."""
+    statements = [
+        "INSERT INTO derived.t VALUES ('c', 3, NULL)",
+        "INSERT INTO derived.t (v, k) SELECT v + 10, k FROM derived.t WHERE k = 'b'",
+        "UPDATE derived.t SET w = v * 2.0 WHERE w IS NULL AND v < 3",
+        "UPDATE derived.t SET v = 100 WHERE k IN (SELECT k FROM derived.u) AND w > 0",
+        "UPDATE derived.t SET v = u.n, w = NULL FROM derived.u AS u WHERE derived.t.k = u.k AND derived.t.v < 50",
+        "DELETE FROM derived.t WHERE w < 0.7",
+    ]
+    found = []
+    for number, address in enumerate(("duckdb", LOCAL)):
+        (tmp_path / str(number)).mkdir()
+        with open_engine(address, tmp_path / str(number)).write() as session:
+            session.create_table("derived.t", ROWS)
+            session.create_table("derived.u", parse("SELECT 'a' AS k, 7 AS n UNION ALL SELECT 'c', 8"))
+            states = []
+            for statement in statements:
+                session.run(statement)
+                states.append(sorted(map(str, session.rows("SELECT k, v, CAST(w AS DOUBLE) AS w FROM derived.t"))))
+        found.append(states)
+    assert found[0] == found[1]
+
+
+def test_changed_rows_are_merged_by_key_and_tables_differ_or_not(engine: SparkEngine) -> None:
+    with engine.write() as session:
+        session.create_table("derived.t", ROWS)
+        session.create_temporary("before", exp.select("*").from_(table("derived.t")))
+        session.create_temporary("fresh", parse("SELECT 'b' AS k, 5 AS v, 0.5 AS w UNION ALL SELECT 'c', 6, NULL"))
+        mark = session.mark("derived.t")
+        assert session.difference("derived.t", ("k",), "before", "derived.t", mark) is None
+        session.change_rows("derived.t", session.difference("derived.t", ("k",), "before", "fresh", mark))
+        assert values(session) == {"b": 5, "c": 6}
+        assert session.mark("derived.t") != mark
+
+
+def test_frames_come_in_with_their_types_and_views_follow(engine: SparkEngine) -> None:
+    frame = pd.DataFrame(
+        {"k": ["x", None], "day": pd.to_datetime(["2024-02-29", "2024-03-01"]).astype("datetime64[us]")}
+    )
+    with engine.write() as session:
+        session.load_frame("loaded", frame)
+        session.create_table("derived.t", exp.select("*").from_("loaded"))
+        session.load_frame("loaded", frame.iloc[:0])
+        assert session.count(exp.to_table("loaded")) == 0
+        session.create_view("derived.v", parse("SELECT k, CAST(day AS DATE) AS day FROM derived.t"), mark="m")
+        assert session.columns(table("derived.v")) == {"k": "VARCHAR", "day": "DATE"}
+        assert session.rows("SELECT * FROM derived.v WHERE k = 'x'") == [{"k": "x", "day": dt.date(2024, 2, 29)}]
+        session.create_table("derived.t", parse("SELECT 'y' AS k, CAST('2025-01-01' AS TIMESTAMP) AS day"))
+        assert session.rows("SELECT * FROM derived.v") == [{"k": "y", "day": dt.date(2025, 1, 1)}]
+        session.drop("derived.v")
+        assert session.tables() == ["derived.t"]
+
+
+def test_batches_have_folders_of_their_own_and_leave_by_them(engine: SparkEngine) -> None:
+    columns = {"event_id": "text", "amount": "decimal", "_batch_id": "integer"}
+    with engine.write() as session:
+        session.create_if_absent("lake.loyalty_events", columns)
+        for batch in (1, 2):
+            insert = bind(
+                parse("INSERT INTO lake.loyalty_events SELECT $id, 1.5, $batch"), {"id": f"e{batch}", "batch": batch}
+            )
+            session.run(insert)
+        session.add_column("lake.loyalty_events", "shelf", "text")
+        folders = {path.name for path in (engine.store.root / "tables/lake/loyalty_events").iterdir()}
+        assert folders == {"_batch_id=1", "_batch_id=2"}
+        session.run("DELETE FROM lake.loyalty_events WHERE _batch_id = 1")
+        expected = [{"event_id": "e2", "amount": 1.5, "_batch_id": 2, "shelf": None}]
+        assert session.rows("SELECT * FROM lake.loyalty_events WHERE _batch_id > 0") == expected
+        with pytest.raises(NotImplementedError, match="by batches only"):
+            session.run("DELETE FROM lake.loyalty_events WHERE event_id = 'e2'")
+
+
+def test_what_nobody_can_read_any_more_is_deleted_an_hour_later(
+    engine: SparkEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        with engine.write(publish=True) as session:
+            session.create_table("derived.t", ROWS)
+    folder = engine.store.root / "tables" / "derived" / "t"
+    assert len(list(folder.iterdir())) == 2
+    monkeypatch.setattr(spark_store, "KEPT_SECONDS", -1)
+    with engine.write() as session:
+        assert values(session) == {"a": 1, "b": 2}
+    assert len(list(folder.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("version", "said"), [("11.0.2", r"the one in JAVA_HOME \(.*\) is 11"), ("", "there is none in JAVA")]
+)
+def test_java_that_is_missing_or_old_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, said: str
+) -> None:
+    (tmp_path / "bin").mkdir()
+    if version:
+        java = tmp_path / "bin" / "java"
+        java.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n")
+        java.chmod(java.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(SparkUnavailable, match=f"Spark needs Java 17 or later, and {said}") as raised:
+        check_java()
+    assert "\n" not in str(raised.value)
+
+
+def test_java_is_found_on_the_path_too(java: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    if os.environ.get("PATH"):
+        check_java()
+
+
+@pytest.mark.parametrize("address", ["sparkle", "spark://", "spark://local[x]", "sc://host", "duckdb://x"])
+def test_engine_that_is_none_is_named_with_what_is_allowed(tmp_path: Path, address: str) -> None:
+    with pytest.raises(ParamsError, match=r"engine.*allowed.*spark://local\[2\]"):
+        Workbook.open(write_shop(tmp_path, extra=f"engine: {address}\n"))
+
+
+def test_pyspark_that_is_missing_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    monkeypatch.setitem(sys.modules, "pyspark.sql", None)
+    with pytest.raises(SparkUnavailable, match=r"pip install 'clv-helpers\[spark\]'"):
+        spark.connect("spark://local[7]")
+
+
+def test_query_that_spark_refuses_is_one_line(engine: SparkEngine, capfd: pytest.CaptureFixture) -> None:
+    with engine.write() as session:
+        session.create_table("derived.t", ROWS)
+        with pytest.raises(session.errors, match="`nope` cannot be resolved") as raised:
+            session.rows("SELECT nope FROM derived.t")
+    assert "\n" not in str(raised.value) and "SQLSTATE" not in str(raised.value)
+    assert "Traceback" not in capfd.readouterr().err
