@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlglot import exp
 
-from clv_helpers.contract import EMAIL_NAMESPACE, EVENT_TIME, PRIMARY_IDENTITY
-from clv_helpers.engines.dialect import column, is_in, literal, table
-from clv_helpers.params import Measure, Params
+from clv_helpers.contract import EMAIL_NAMESPACE, EVENT_TIME, PRIMARY_IDENTITY, ColumnType
+from clv_helpers.engines.dialect import cast, column, is_in, literal, table
+from clv_helpers.params import DEFAULT_CAMPAIGN, Measure, Params
 
 NO_CATEGORY = "ALL"
 
@@ -31,16 +31,33 @@ def params_bindings(params: Params) -> dict[str, Any]:
         "primary_namespace": sources["loyalty_events"].namespace,
         "further_identities": _further_identities(params),
         "known_destinations": _rows(
-            ("destination", "type"), [(name, each.type) for name, each in params.destinations.items()]
+            {"destination": "text", "type": "text"}, [(name, each.type) for name, each in params.destinations.items()]
         ),
         "planned_activations": _rows(
-            ("audience", "destination", "campaign"),
+            {"audience": "text", "destination": "text", "campaign": "text"},
             [(each.audience, each.destination, each.campaign) for each in params.activations],
         ),
+        **_campaigns(params),
+        "has_members": "members" in sources,
+        "email_namespace": EMAIL_NAMESPACE,
         "event_attributes": attributes,
         "has_event_attributes": bool(attributes),
         "members_in_profile": "members" in sources and sources["members"].profile_enabled,
         "email_events_in_profile": "email_events" in sources and sources["email_events"].profile_enabled,
+    }
+
+
+def _campaigns(params: Params) -> dict[str, Any]:
+    """How effects are measured: by default, and a row per campaign of which the params say more."""
+    default = params.campaign(DEFAULT_CAMPAIGN)
+    named = {name: params.campaign(name) for name in params.campaigns if name != DEFAULT_CAMPAIGN}
+    kinds = {"campaign": "text", "sent_on": "date", "window_days": "integer", "before_days": "integer"}
+    rows = [(name, each.sent_on, each.window_days, each.before_days) for name, each in named.items()]
+    return {
+        "window_days": default.window_days,
+        "before_days": default.before_days,
+        "control_arm": params.control_arm,
+        "campaign_settings": _rows(kinds, rows),
     }
 
 
@@ -93,15 +110,17 @@ def _further_identities(params: Params) -> exp.Expression:
             if source.profile_enabled and each.identity and each.name != PRIMARY_IDENTITY:
                 parts.append(_identities(dataset, each.name, each.identity))
     if not parts:
-        return _rows(("namespace", "identity", PRIMARY_IDENTITY), [])
+        return _rows({"namespace": "text", "identity": "text", PRIMARY_IDENTITY: "text"}, [])
     return (exp.union(*parts, distinct=False) if parts[1:] else parts[0]).subquery()
 
 
-def _rows(names: tuple[str, ...], rows: list[tuple[str, ...]]) -> exp.Subquery:
-    """Rows of texts as a table with these columns; it may have none."""
-    nothing = exp.select(*(exp.cast(exp.null(), "VARCHAR").as_(name) for name in names)).where(exp.false())
-    parts = [exp.select(*(literal(value).as_(name) for name, value in zip(names, row, strict=True))) for row in rows]
-    return (exp.union(nothing, *parts, distinct=False) if parts else nothing).subquery()
+def _rows(kinds: dict[str, ColumnType], rows: list[tuple[Any, ...]]) -> exp.Subquery:
+    """Rows of values as a table with these columns; it may have none."""
+    parts = [exp.select(*(cast(exp.null(), kind).as_(name) for name, kind in kinds.items())).where(exp.false())]
+    for row in rows:
+        typed = zip(kinds.items(), row, strict=True)
+        parts.append(exp.select(*(cast(literal(value), kind).as_(name) for (name, kind), value in typed)))
+    return (exp.union(*parts, distinct=False) if parts[1:] else parts[0]).subquery()
 
 
 def _identities(dataset: str, name: str, namespace: str) -> exp.Select:

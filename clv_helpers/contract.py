@@ -152,4 +152,24 @@ WRITTEN: dict[str, dict[str, ColumnType]] = {
         "started_at": "timestamp",
         "finished_at": "timestamp",
     },
+    # One row: a member drawn for a campaign, or held back from it.
+    "activation.assignment": {
+        "campaign": "text",
+        "membership_number": "text",
+        "audience": "text",
+        "destination": "text",
+        "arm": "text",
+        "decile": "integer",
+        "as_of": "date",
+        "assigned_at": "timestamp",
+    },
+    # Of sql/activation, which is built once something is planned: what stage 6 reads of it.
+    "activation.fact_waterfall": {
+        "campaign": "text",
+        "audience": "text",
+        "destination": "text",
+        "step_order": "integer",
+        "step": "text",
+        "members": "integer",
+    },
 }

@@ -47,16 +47,7 @@ TABLES = {
         "delivered_at": "timestamp",
     },
     # Never changed once written: results are analysed by intention to treat.
-    "activation.assignment": {
-        "campaign": "text",
-        "membership_number": "text",
-        "audience": "text",
-        "destination": "text",
-        "arm": "text",
-        "decile": "integer",
-        "as_of": "date",
-        "assigned_at": "timestamp",
-    },
+    "activation.assignment": WRITTEN["activation.assignment"],
 }
 OF_PLAN = "campaign = $campaign AND destination = $destination"
 
@@ -87,6 +78,7 @@ def intend(session: Session, destination: Destination, as_of: dt.date) -> Run | 
     plan = destination.activation
     names = {"campaign": plan.campaign, "destination": plan.destination}
     _assign(session, plan, as_of)
+    session.set_mark("activation.assignment", str(uuid.uuid4()))
     session.create_temporary("todo", _todo(session, destination, names))
     if not destination.takes_leavers:
         session.run(

@@ -165,7 +165,7 @@ def test_shown_in_a_notebook(airline: Workbook) -> None:
         ("insights.fact_value_by_decil.value", "did you mean insights.fact_value_by_decile?"),
         ("insights.dim_date.dey", "insights.dim_date has no column 'dey'; did you mean day?"),
         ("nonsense", "there is no table 'nonsense'; allowed: "),
-        ("dashboards/nowhere/1", "there is no dashboard 'nowhere'; allowed: campaign_results, value"),
+        ("dashboards/nowhere/1", "there is no dashboard 'nowhere'; allowed: audiences, campaign_results, "),
         ("dashboards/value/99", "dashboards/value has no widget '99'; allowed: 1 to "),
     ],
 )

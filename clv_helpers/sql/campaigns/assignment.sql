@@ -6,7 +6,7 @@ WITH drawn AS (
     SELECT
         campaign, membership_number, audience, arm, COALESCE(decile, 0) AS decile,
         as_of AS assigned_on, CAST(as_of AS TIMESTAMP) AS assigned_at, 1 AS source
-    FROM $assigned AS a
+    FROM activation.assignment AS a
     UNION ALL
     SELECT
         a.campaign, a.membership_number, COALESCE(a.audience, '(not known)'), a.arm, COALESCE(d.decile, 0),

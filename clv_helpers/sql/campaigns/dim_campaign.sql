@@ -9,7 +9,7 @@ WITH heard_of AS (
     WHERE sending_known = 1
     GROUP BY campaign
     UNION ALL
-    SELECT campaign, MIN(as_of) FROM $ledger AS l GROUP BY campaign
+    SELECT campaign, MIN(as_of) FROM activation.run GROUP BY campaign
     UNION ALL
     SELECT campaign, MIN(assigned_on) FROM campaigns.assignment GROUP BY campaign
 ),
@@ -23,4 +23,4 @@ SELECT
     COALESCE(s.window_days, $window_days) AS window_days,
     COALESCE(s.before_days, $before_days) AS before_days
 FROM known AS k
-LEFT JOIN campaigns.setting AS s ON s.campaign = k.campaign
+LEFT JOIN $campaign_settings AS s ON s.campaign = k.campaign

@@ -19,7 +19,7 @@ WITH elsewhere AS (
         FULL JOIN campaigns.member_response AS r
           ON r.campaign = a.campaign AND r.audience = a.audience AND r.membership_number = a.membership_number
     ) AS person
-    WHERE NOT campaign IN (SELECT campaign FROM $waterfall AS w)
+    WHERE NOT campaign IN (SELECT campaign FROM activation.fact_waterfall AS w)
     GROUP BY campaign, audience
 ),
 steps AS (
@@ -35,6 +35,6 @@ SELECT
     campaign, audience, destination, step_order,
     CASE WHEN step = 'matched' THEN 'targeted' ELSE step END AS step,
     CAST(members AS BIGINT) AS members
-FROM $waterfall AS w
+FROM activation.fact_waterfall AS w
 UNION ALL
 SELECT campaign, audience, destination, step_order, step, CAST(members AS BIGINT) FROM steps
