@@ -18,7 +18,7 @@ lab: .venv/installed ## JupyterLab on the notebooks
 	@$(BIN)/jupyter lab notebooks
 
 test: .venv/installed ## the tests
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: .venv/installed ## the tests that take minutes
 	@$(BIN)/pytest -n 2 -m slow

@@ -41,7 +41,6 @@ def texts(folder: Path) -> str:
     return "".join(file.read_text("utf-8") for file in folder.iterdir())
 
 
-@pytest.mark.xdist_group("chain")
 class TestFinishedRun:
     def test_every_stage_ran(self, finished) -> None:
         done, folder = finished
@@ -121,7 +120,6 @@ class TestFinishedRun:
         assert not (tmp_path / "report.html").exists()
 
 
-@pytest.mark.xdist_group("chain")
 def test_own_data_runs_and_skips_what_it_lacks(outputs: Path, tmp_path: Path) -> None:
     params = write_shop(tmp_path)
     for kind, name in (("dashboards", "value"), ("dashboards", "decile"), ("audiences", "best_customers")):
@@ -143,7 +141,6 @@ def test_own_data_runs_and_skips_what_it_lacks(outputs: Path, tmp_path: Path) ->
     assert "Stage 6 is skipped: this workbook has no e-mail events" in (folder / "report.html").read_text("utf-8")
 
 
-@pytest.mark.xdist_group("chain")
 def test_failing_cell_stops_the_chain_and_can_be_resumed(outputs: Path, tmp_path: Path) -> None:
     params = write_shop(tmp_path)
     board = tmp_path / "shop" / "dashboards" / "value.yml"
@@ -200,7 +197,6 @@ def test_check_for_machines(outputs: Path) -> None:
     assert json.loads(wrong.stdout) == {"problems": [problem]}
 
 
-@pytest.mark.xdist_group("chain")
 def test_query_from_the_command_line(finished) -> None:
     done = clv("sql", str(AIRLINE), "SELECT members FROM derived.summary", "--json")
     assert json.loads(done.stdout) == [{"members": 600}]
@@ -219,7 +215,6 @@ def test_package_imports_quickly() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.xdist_group("chain")
 def test_open_notebook_does_not_block_the_lake(airline: Workbook) -> None:
     """A kernel that has shown tables and charts holds no lock: another process can write at once."""
     airline.query("derived.summary")

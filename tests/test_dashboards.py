@@ -34,8 +34,9 @@ def rows(spec: dict) -> list[dict]:
 
 
 @pytest.mark.parametrize("name", ["airline", "cdnow"])
-def test_shipped_dashboards_draw(name: str, request: pytest.FixtureRequest) -> None:
+def test_shipped_dashboards_draw(name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     built = request.getfixturevalue(name)
+    monkeypatch.setenv("CLV_OUTPUTS_DIR", str(built.engine.published.parent.parent))  # several are built in a session
     workbook = Workbook(built.file, built.params.model_copy(update={"min_cell": 1}))  # 600 members are few
     assert "value" in dashboards.names(workbook)
     for dashboard in dashboards.names(workbook):

@@ -82,7 +82,6 @@ def test_tenths_do_not_cut_through_equal_amounts(hillstrom: Workbook, tmp_path: 
     assert set(hillstrom.query("experiments.outcome_group")["decile"]) == {1, 6}
 
 
-@pytest.mark.xdist_group("chain")
 def test_a_run_says_why_the_other_stages_are_skipped(hillstrom: Workbook, outputs: Path) -> None:
     done = subprocess.run(
         [Path(sys.executable).with_name("clv"), "run", str(PARAMS)],

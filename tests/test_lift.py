@@ -225,7 +225,6 @@ def covered(rows: pd.DataFrame, name: str) -> float:
     return ((rows[f"{name}_low"] <= rows["truth"]) & (rows["truth"] <= rows[f"{name}_high"])).mean()
 
 
-@pytest.mark.xdist_group("experiments")
 class TestAgainstTheTruth:
     def test_every_experiment_is_measured(self, experiments) -> None:
         for rows in experiments.values():

@@ -6,6 +6,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from itertools import combinations
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -152,7 +153,7 @@ def test_the_picture_shows_every_table_and_relation_and_nothing_overlaps(airline
         assert x != other_x or bottom <= other_top or other_bottom <= top
 
 
-def test_command_lists_the_model_and_writes_its_picture(airline: Workbook, tmp_path) -> None:
+def test_command_lists_the_model_and_writes_its_picture(workbook: Workbook, tmp_path: Path) -> None:
     done = clv("model", str(ROOT / "params" / "airline.yml"), "--json", "--svg", str(tmp_path / "model.svg"))
     assert done.returncode == 0, done.stderr
     graph = json.loads(done.stdout)

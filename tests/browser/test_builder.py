@@ -6,8 +6,6 @@ import re
 import shutil
 from pathlib import Path
 
-import pytest
-
 from clv_helpers import audiences
 from clv_helpers.workbook import ROOT, Workbook
 from conftest import build_all
@@ -38,7 +36,6 @@ TABS = {
 }
 
 
-@pytest.mark.xdist_group("lab")
 def test_build_by_clicking(chromium: str, outputs: Path, tmp_path: Path) -> None:
     for folder in ("notebooks", "params"):  # saving writes beside the params, so they are this test's own
         shutil.copytree(ROOT / folder, tmp_path / folder)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import pytest
-
 from clv_helpers import dashboards
 from clv_helpers.workbook import ROOT, Workbook
 from conftest import build_all
@@ -15,7 +13,6 @@ from lab import browser, jupyterlab, run_notebook
 OUTPUTS = ROOT / "outputs"
 
 
-@pytest.mark.xdist_group("lab")
 def test_board_and_composer(chromium: str, outputs: Path, tmp_path: Path) -> None:
     for folder in ("notebooks", "params"):  # saving writes beside the params, so they are this test's own
         shutil.copytree(ROOT / folder, tmp_path / folder)

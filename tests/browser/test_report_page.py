@@ -16,7 +16,6 @@ from conftest import SMALL
 from lab import browser
 
 OUTPUTS = ROOT / "outputs"
-pytestmark = pytest.mark.xdist_group("report")  # one run for all
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,6 @@ def served(params: Path, *boards: str) -> Iterator[str]:
         assert server.wait(timeout=20) == 0
 
 
-@pytest.mark.xdist_group("lab")
 def test_board_alone(chromium: str, outputs: Path) -> None:
     params = ROOT / "params" / "airline.yml"
     workbook = build_all(Workbook.open(params, overrides={"simulate.members": 500}))

@@ -390,19 +390,23 @@ FROM activation.assignment;
 SELECT
   campaign,
   audience,
-  CAST(MIN(sent_at) AS DATE) AS sent_on,
-  SUM(sent) AS sent,
-  SUM(delivered) AS delivered,
-  SUM(bounced) AS bounced,
-  SUM(opened) AS opened,
-  SUM(opened_with_machines) AS opened_with_machines,
-  SUM(clicked) AS clicked,
-  SUM(unsubscribed) AS unsubscribed,
-  SUM(complained) AS complained,
-  CAST(SUM(opened) AS FLOAT64) / NULLIF(SUM(delivered), 0) AS open_rate,
-  CAST(SUM(opened_with_machines) AS FLOAT64) / NULLIF(SUM(delivered), 0) AS open_rate_with_machines,
-  CAST(SUM(clicked) AS FLOAT64) / NULLIF(SUM(delivered), 0) AS click_rate
-FROM campaigns.fact_campaign_message
+  MIN(sent_on) AS sent_on,
+  CAST(SUM(messages) AS INT64) AS messages,
+  CAST(SUM(sent) AS INT64) AS sent,
+  CAST(SUM(delivered) AS INT64) AS delivered,
+  CAST(SUM(accepted) AS INT64) AS accepted,
+  CAST(SUM(GREATEST(hard_bounced, blocked, soft_bounced)) AS INT64) AS bounced,
+  CAST(SUM(opened) AS INT64) AS opened,
+  CAST(SUM(opened_with_machines) AS INT64) AS opened_with_machines,
+  CAST(SUM(clicked) AS INT64) AS clicked,
+  CAST(SUM(clicked_with_machines) AS INT64) AS clicked_with_machines,
+  CAST(SUM(unsubscribed) AS INT64) AS unsubscribed,
+  CAST(SUM(complained) AS INT64) AS complained,
+  CAST(SUM(opened) AS FLOAT64) / NULLIF(SUM(accepted), 0) AS open_rate,
+  CAST(SUM(opened_with_machines) AS FLOAT64) / NULLIF(SUM(accepted), 0) AS open_rate_with_machines,
+  CAST(SUM(clicked) AS FLOAT64) / NULLIF(SUM(accepted), 0) AS click_rate,
+  CAST(SUM(clicked) AS FLOAT64) / NULLIF(SUM(opened), 0) AS click_to_open_rate
+FROM campaigns.member_response
 GROUP BY
   campaign,
   audience;

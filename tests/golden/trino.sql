@@ -405,19 +405,23 @@ FROM activation.assignment;
 SELECT
   campaign,
   audience,
-  CAST(MIN(sent_at) AS DATE) AS sent_on,
-  SUM(sent) AS sent,
-  SUM(delivered) AS delivered,
-  SUM(bounced) AS bounced,
-  SUM(opened) AS opened,
-  SUM(opened_with_machines) AS opened_with_machines,
-  SUM(clicked) AS clicked,
-  SUM(unsubscribed) AS unsubscribed,
-  SUM(complained) AS complained,
-  CAST(SUM(opened) AS DOUBLE) / NULLIF(SUM(delivered), 0) AS open_rate,
-  CAST(SUM(opened_with_machines) AS DOUBLE) / NULLIF(SUM(delivered), 0) AS open_rate_with_machines,
-  CAST(SUM(clicked) AS DOUBLE) / NULLIF(SUM(delivered), 0) AS click_rate
-FROM campaigns.fact_campaign_message
+  MIN(sent_on) AS sent_on,
+  CAST(SUM(messages) AS BIGINT) AS messages,
+  CAST(SUM(sent) AS BIGINT) AS sent,
+  CAST(SUM(delivered) AS BIGINT) AS delivered,
+  CAST(SUM(accepted) AS BIGINT) AS accepted,
+  CAST(SUM(GREATEST(hard_bounced, blocked, soft_bounced)) AS BIGINT) AS bounced,
+  CAST(SUM(opened) AS BIGINT) AS opened,
+  CAST(SUM(opened_with_machines) AS BIGINT) AS opened_with_machines,
+  CAST(SUM(clicked) AS BIGINT) AS clicked,
+  CAST(SUM(clicked_with_machines) AS BIGINT) AS clicked_with_machines,
+  CAST(SUM(unsubscribed) AS BIGINT) AS unsubscribed,
+  CAST(SUM(complained) AS BIGINT) AS complained,
+  CAST(SUM(opened) AS DOUBLE) / NULLIF(SUM(accepted), 0) AS open_rate,
+  CAST(SUM(opened_with_machines) AS DOUBLE) / NULLIF(SUM(accepted), 0) AS open_rate_with_machines,
+  CAST(SUM(clicked) AS DOUBLE) / NULLIF(SUM(accepted), 0) AS click_rate,
+  CAST(SUM(clicked) AS DOUBLE) / NULLIF(SUM(opened), 0) AS click_to_open_rate
+FROM campaigns.member_response
 GROUP BY
   campaign,
   audience;

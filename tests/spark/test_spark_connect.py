@@ -17,7 +17,6 @@ from clv_helpers.lake.tables import SQL_FOLDER, read_tables
 from clv_helpers.workbook import Workbook
 from parity import CLOCK, compared
 
-pytestmark = pytest.mark.xdist_group("spark")
 HERE = Path(__file__).parent
 
 

@@ -15,7 +15,6 @@ from crash_child import work
 
 from clv_helpers.workbook import Workbook
 
-pytestmark = pytest.mark.xdist_group("spark")
 PARAMS = """
 title: A shop under attack
 engine: {engine}

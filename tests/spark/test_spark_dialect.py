@@ -11,7 +11,6 @@ from clv_helpers.engines.dialect import parse, to_sql
 from clv_helpers.engines.spark_dialect import REWRITES, spark_sql
 from on_spark import LOCAL
 
-pytestmark = pytest.mark.xdist_group("spark")
 ROWS = """
     (SELECT * FROM (VALUES
         (1, 'a', CAST('2024-01-31' AS DATE), CAST('2024-02-01' AS DATE), CAST(10.25 AS DECIMAL(18, 4))),

@@ -24,7 +24,6 @@ from clv_helpers.workbook import Workbook
 from conftest import write_shop
 from on_spark import LOCAL
 
-pytestmark = pytest.mark.xdist_group("spark")
 ROWS = parse("SELECT 'a' AS k, 1 AS v, CAST(NULL AS DOUBLE) AS w UNION ALL SELECT 'b', 2, 0.5")
 
 

@@ -78,9 +78,9 @@ SELECT
     denominator,
     rate,
     GREATEST(
-        (rate + z_squared_per_n / 2 - SQRT(z_squared_per_n * (rate * (1 - rate) + z_squared_per_n / 4))) / (1 + z_squared_per_n), 0
+        (rate + z_squared_per_n / 2 - SQRT(z_squared_per_n * (rate * (1 - rate) + z_squared_per_n / 4))) / NULLIF(1 + z_squared_per_n, 0), 0
     ) AS low,
     LEAST(
-        (rate + z_squared_per_n / 2 + SQRT(z_squared_per_n * (rate * (1 - rate) + z_squared_per_n / 4))) / (1 + z_squared_per_n), 1
+        (rate + z_squared_per_n / 2 + SQRT(z_squared_per_n * (rate * (1 - rate) + z_squared_per_n / 4))) / NULLIF(1 + z_squared_per_n, 0), 1
     ) AS high
 FROM rated

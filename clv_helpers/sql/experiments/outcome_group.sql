@@ -15,7 +15,7 @@ WITH ranked AS (
     FROM lake.experiments
 ),
 placed AS (
-    SELECT *, CAST(FLOOR((place - 1) * 10.0 / everyone) AS BIGINT) + 1 AS decile FROM ranked
+    SELECT *, CAST(FLOOR((place - 1) * 10.0 / NULLIF(everyone, 0)) AS BIGINT) + 1 AS decile FROM ranked
 ),
 treatment AS (
     SELECT DISTINCT drawn AS campaign FROM placed WHERE drawn <> $control_arm

@@ -12,8 +12,8 @@ SELECT
     b.recency_band,
     b.recency_order,
     COUNT(*) AS members,
-    SUM(v.spend) AS spend
+    COALESCE(SUM(v.spend), 0) AS spend
 FROM insights.dim_member_band AS b
-JOIN derived.member_value AS v ON v.membership_number = b.membership_number
+LEFT JOIN derived.member_value AS v ON v.membership_number = b.membership_number
 WHERE NOT b.decile_12_months IS NULL
 GROUP BY 1, 2, 3, 4, 5, 6, 7
