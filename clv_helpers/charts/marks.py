@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
+EMPTY = 30  # pixels
 PICKED, SHOWN = "picked", "shown"  # the value picked in any chart of a board; the entries chosen in a legend
 
 
 def chart_of(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
-    """The widget's rows as a chart, sized, without its title."""
+    """The widget's rows as a chart, sized, without its title; an empty place where there are none to scale by."""
+    if rows.empty:
+        return altair().Chart({"values": []}).mark_point().properties(width=WIDTHS[widget.width], height=EMPTY)
     match widget.mark:
         case "donut":
             chart = _donut(widget, rows)
