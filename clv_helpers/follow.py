@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from typing import Any
 
@@ -19,9 +18,11 @@ def follow_all(workbook: Workbook) -> list[dict[str, Any]]:
     """All that `follow` does, and before the model the campaigns' results and who is in which audience."""
     from clv_helpers import audiences, campaigns
 
-    rows = [*_to_the_profile(workbook), *lake.refresh(workbook, "profile")]
-    with contextlib.suppress(StageSkipped):
-        rows += campaigns.build(workbook)
+    rows = _to_the_profile(workbook)
+    try:
+        rows += campaigns.build(workbook)  # the profile among it
+    except StageSkipped:
+        rows += lake.refresh(workbook, "profile")
     if audiences.names(workbook):
         started = time.perf_counter()
         sizes = audiences.evaluate(workbook)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clv_helpers.bindings import NO_CATEGORY
 from clv_helpers.campaigns import estimates
 from clv_helpers.params import Params
 from clv_helpers.show import percent
@@ -11,7 +12,7 @@ from clv_helpers.show import percent
 if TYPE_CHECKING:
     import pandas as pd
 
-EVERYONE = "ALL"
+EVERYONE = NO_CATEGORY  # the audience, and the group of deciles, that the SQL writes as $no_category
 SMALLEST_ARM = 20  # of a campaign: with fewer, an interval of heavy-tailed revenue means nothing
 RATIO_ALERT, BALANCE_ALERT = 0.001, 0.1
 EFFECT_COLUMNS = {

@@ -47,10 +47,11 @@ def batches(params: Params, as_json: Json = False) -> None:
 def revert(params: Params, batch: int, as_json: Json = False) -> None:
     """Take a batch back; the derived tables follow."""
     from clv_helpers import lake
+    from clv_helpers.follow import follow_all
 
     workbook = Workbook.open(params)
     row = lake.revert(workbook, batch)
-    _follow_all(workbook)
+    follow_all(workbook)
     _print_batches([row], as_json)
 
 
@@ -58,10 +59,11 @@ def revert(params: Params, batch: int, as_json: Json = False) -> None:
 def replay(params: Params, batch: int, file: Path, as_json: Json = False) -> None:
     """Put a file in the place of a batch; the derived tables follow."""
     from clv_helpers import lake
+    from clv_helpers.follow import follow_all
 
     workbook = Workbook.open(params)
     row = lake.replay(workbook, batch, file)
-    _follow_all(workbook)
+    follow_all(workbook)
     _print_batches([row], as_json)
 
 
@@ -77,13 +79,6 @@ def refresh(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json =
     for row in rows:
         count = "" if row["rows"] is None else f"{row['rows']:,} rows"
         print(f"{row['table']:<34} {row['mode']:<10} {count:>17} {row['seconds']:>9.3f} s")
-
-
-def _follow_all(workbook: Workbook) -> None:
-    """Tables and audiences after a batch was taken back; its members may leave an audience, or come to one."""
-    from clv_helpers.follow import follow_all
-
-    follow_all(workbook)
 
 
 def _print_batches(rows: list[dict[str, Any]], as_json: bool) -> None:

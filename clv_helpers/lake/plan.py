@@ -9,7 +9,6 @@ from typing import Any
 from sqlglot import exp
 
 from clv_helpers.contract import DATASETS, WRITTEN
-from clv_helpers.engines.dialect import literal
 from clv_helpers.engines.session import Session
 from clv_helpers.lake.own_tables import SCHEMA as OWN_SCHEMA
 from clv_helpers.lake.own_tables import read_own_tables
@@ -18,7 +17,7 @@ from clv_helpers.workbook import Workbook
 
 # Built from SQL and the params alone; those of lifetime and activation come with their stages.
 PLAIN_SCHEMAS = ("derived", "profile", "audiences", "campaigns", "insights", "kpi")
-
+LAKE = {f"lake.{name}" for name in DATASETS}
 # The insights model and its key figures: what follows every stage.
 MODEL = ("insights", "kpi")
 
@@ -41,7 +40,8 @@ def planned(session: Session, workbook: Workbook, schemas: tuple[str, ...]) -> l
     Raises TableError for a table that reads of one that nobody makes, with the file and the line.
     """
     everything = {name: each for each in all_tables(workbook, *PLAIN_SCHEMAS, *schemas) for name in each.makes}
-    there = {*session.tables(), *WRITTEN, *(f"lake.{name}" for name in DATASETS)}
+    there = LAKE | WRITTEN.keys() | set(session.tables())
+    known = there | everything.keys()
     wanted = [each for each in everything.values() if each.name.split(".")[0] in schemas]
     chosen: dict[str, Table] = {}
     while wanted:
@@ -50,8 +50,8 @@ def planned(session: Session, workbook: Workbook, schemas: tuple[str, ...]) -> l
             continue
         chosen[each.name] = each
         for name, mention in each.mentions:
-            if isinstance(mention.this, exp.Identifier) and name not in there | everything.keys():
-                raise TableError(_missing(each, name, mention.this.meta.get("line"), sorted(there | everything.keys())))
+            if isinstance(mention.this, exp.Identifier) and name not in known:
+                raise TableError(_missing(each, name, mention.this.meta.get("line"), sorted(known)))
             if name in everything and name not in there:
                 wanted.append(everything[name])
     return in_order(chosen.values())
@@ -94,4 +94,4 @@ def drop_gone(session: Session, tables: list[Table], schemas: tuple[str, ...]) -
         if name.split(".")[0] == OWN_SCHEMA and name not in there:
             if session.has_table(name):
                 session.drop(name)
-            session.run("DELETE FROM lake.checkpoint WHERE $known = table_name", known=literal(name))
+            session.run("DELETE FROM lake.checkpoint WHERE table_name = $name", name=name)

@@ -11,18 +11,17 @@ from typing import Any
 
 from sqlglot import exp
 
-from clv_helpers.contract import DATASETS, EVENT_DATASETS, EVENT_TIME, WRITTEN
+from clv_helpers.contract import EVENT_DATASETS, EVENT_TIME, WRITTEN
 from clv_helpers.engines.dialect import bind, cast, column, literal, parse, table, to_sql
 from clv_helpers.engines.session import Session
 from clv_helpers.lake.checks import check, check_key
-from clv_helpers.lake.plan import check_names, drop_gone, planned, sentence
+from clv_helpers.lake.plan import LAKE, check_names, drop_gone, planned, sentence
 from clv_helpers.lake.snapshots import keep_day
 from clv_helpers.lake.tables import DAILY, Table, TableError
 from clv_helpers.workbook import Workbook
 
 # Up to this size a table that was built anew is compared with what it was, so that what depends on it can stay.
 SMALL = 100_000
-LAKE = {f"lake.{name}" for name in DATASETS}
 EVENTS = {f"lake.{name}" for name in EVENT_DATASETS}
 CHECKPOINT = {
     "table_name": "text",

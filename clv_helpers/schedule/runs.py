@@ -21,7 +21,7 @@ from clv_helpers.timing import Schedule
 from clv_helpers.workbook import Workbook
 
 PATIENCE = 1.0  # seconds: who asks for the status holds the lock for a moment
-CHANGED = ("rows", "full", "snapshot")  # the modes of a table that a refresh wrote to
+CHANGED = ("rows", "full")  # the modes of a table that a refresh wrote to
 
 
 class ScheduleError(UserError):
