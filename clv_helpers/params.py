@@ -39,6 +39,21 @@ def _check_engine(value: str) -> str:
     return value
 
 
+def _listed_formats(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _check_date_format(value: str) -> str:
+    """A day must come back from its own text: so a format names day, month and year, and nothing twice."""
+    day = dt.datetime(2033, 11, 28)
+    try:
+        if dt.datetime.strptime(day.strftime(value), value) == day:
+            return value
+    except (ValueError, re.error):
+        pass
+    raise ValueError("day, month and year in codes, such as %d.%m.%Y, %m/%d/%Y or %d.%m.%Y %H:%M")
+
+
 class Column(Strict):
     """One column of a source: the header it is read from, its type, the values it may have, its unit.
 
@@ -61,11 +76,15 @@ class Column(Strict):
 
 
 class CsvFormat(Strict):
-    """How a CSV file is written, where it is not to be found out by looking: DuckDB sniffs the delimiter."""
+    """How a CSV file is written, where it is not to be found out by looking: the delimiter is, from the first line.
+
+    `dates`: how its days and moments are written, one format or several; none: as in ISO 8601.
+    """
 
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8"
     decimal: Literal[".", ","] = "."
+    dates: Annotated[list[Annotated[str, AfterValidator(_check_date_format)]], BeforeValidator(_listed_formats)] = []
 
 
 class Source(Strict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import json
 import signal
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clv_helpers import lake
+from clv_helpers.validation import ParamsError
 from clv_helpers.workbook import Workbook
 from conftest import SHOP_CSV, write_shop
 
@@ -349,6 +351,28 @@ def test_csv_of_another_country(outputs: Path, tmp_path: Path) -> None:
     lake.ingest(workbook)
     row = rows_of(workbook, "lake.loyalty_events")[0]
     assert (row["membership_number"], float(row["amount"])) == ("Jürgen", 1234.56)
+
+
+def test_dates_as_another_country_writes_them(outputs: Path, tmp_path: Path) -> None:
+    rows = ["a;31.01.2024;1", "b;1.2.2024 18:30;2", "c;2024-03-01;3", "d;30.02.2024;4"]
+    params = write_shop(tmp_path, csv="customer;day;spent\n" + "\n".join(rows) + "\n")
+    form = {"dates": ["%d.%m.%Y", "%d.%m.%Y %H:%M"]}
+    settings = {"sources.loyalty_events.csv": form, "sources.loyalty_events.max_rejected_share": 1}
+    workbook = Workbook.open(params, overrides=settings)
+    lake.ingest(workbook)
+    found = {row["membership_number"]: row["occurred_at"] for row in rows_of(workbook, "lake.loyalty_events")}
+    assert found == {"a": dt.datetime(2024, 1, 31), "b": dt.datetime(2024, 2, 1, 18, 30)}
+    reasons = {row["value"]: row["reason"] for row in rows_of(workbook, "lake.rejected_rows")}
+    reason = "is not of type timestamp (written like %d.%m.%Y or %d.%m.%Y %H:%M, as csv.dates says)"
+    assert reasons == {"2024-03-01": reason, "30.02.2024": reason}
+
+
+@pytest.mark.parametrize("wrong", ["%d.%m", "dd.mm.yyyy", "%Y-%m-%d %Y", "%d.%m.%Y %Q"])
+def test_date_format_that_names_no_day_is_refused(tmp_path: Path, wrong: str) -> None:
+    with pytest.raises(
+        ParamsError, match=r"sources\.loyalty_events\.csv\.dates.*allowed: day, month and year in codes"
+    ):
+        Workbook.open(write_shop(tmp_path), overrides={"sources.loyalty_events.csv": {"dates": wrong}})
 
 
 def test_cdnow_comes_in_whole(cdnow: Workbook) -> None:

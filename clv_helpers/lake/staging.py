@@ -14,7 +14,7 @@ from clv_helpers.engines.duckdb import file_columns, is_csv, is_json, scan, unre
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
 from clv_helpers.lake.header import HeaderError, read_header
-from clv_helpers.params import Source
+from clv_helpers.params import CsvFormat, Source
 from clv_helpers.workbook import Workbook
 
 # A clock may run ahead, and time zones differ; more than a day ahead is no event that has happened.
@@ -22,10 +22,11 @@ TOLERANCE = dt.timedelta(days=1)
 HOW_TO_WRITE = {
     "decimal": " (written like 1234.5; with csv.decimal ',' like 1234,5)",
     "number": " (written like 1234.5; with csv.decimal ',' like 1234,5)",
-    "date": " (written like 2024-01-31)",
-    "timestamp": " (written like 2024-01-31 or 2024-01-31 18:30:00)",
+    "date": " (written like 2024-01-31; with csv.dates '%d.%m.%Y' like 31.01.2024)",
+    "timestamp": " (written like 2024-01-31 or 2024-01-31 18:30:00; with csv.dates '%d.%m.%Y' like 31.01.2024)",
     "boolean": " (written true or false)",
 }
+MOMENTS = ("date", "timestamp")
 # What is wrong with a row: the test, the column, its text, and the reason in words.
 Fault = tuple[exp.Expression, str, exp.Expression, str]
 
@@ -80,14 +81,15 @@ def stage(session: Session, workbook: Workbook, dataset: str, file: Path, contra
     A line of a CSV that is no row has minus its number in the file as _row. Raises IngestError for a broken file.
     """
     source = workbook.params.sources[dataset]
+    form = source.csv if is_csv(file) else CsvFormat()
     rows = _scan(file, source, contract)
     raw = exp.select(exp.Window(this=exp.RowNumber()).as_("_row"), "*").from_(rows)
     typed, faults = [column("_row")], []
     for each in contract:
         text = exp.cast(column(each.header), exp.DataType.build("VARCHAR"))
-        value = _typed(each, "." if is_json(file) else source.csv.decimal)
+        value = _typed(each, form)
         typed.append(value.as_(each.name, quoted=True))
-        faults += _faults(each, text, value)
+        faults += _faults(each, text, value, form)
     typed.append(_first_true([(test, literal(name)) for test, name, _, _ in faults]).as_("_column"))
     typed.append(_first_true([(test, text) for test, _, text, _ in faults]).as_("_value"))
     typed.append(_first_true([(test, literal(reason)) for test, _, _, reason in faults]).as_("_reason"))
@@ -102,22 +104,26 @@ def _unreadable(dataset: str, file: Path, error: Exception) -> str:
     return f"sources.{dataset}: {file.name} cannot be read: {str(error).splitlines()[0]}"
 
 
-def _typed(each: ColumnContract, decimal: str) -> exp.Expression:
+def _typed(each: ColumnContract, form: CsvFormat) -> exp.Expression:
     """The value in the contract's type, NULL where it does not fit. A blank is no value, but for text."""
     if each.type == "text":
         return exp.cast(column(each.header), exp.DataType.build("VARCHAR"))
     value: exp.Expression = column(each.header)
-    if decimal == "," and each.type in ("decimal", "number"):
+    if form.decimal == "," and each.type in ("decimal", "number"):
         value = exp.cast(value, exp.DataType.build("VARCHAR"))
         for old, new in ((".", ""), (",", ".")):
             value = exp.func("REPLACE", value, literal(old), literal(new))
+    if form.dates and each.type in MOMENTS:
+        text = exp.Trim(this=exp.cast(value, exp.DataType.build("VARCHAR")))
+        formats = exp.Array(expressions=[literal(one) for one in form.dates])
+        return cast(exp.func("TRY_STRPTIME", text, formats), each.type)
     if each.type == "timestamp":  # the session's time zone is UTC, so a time without an offset stays as it is
         moment = exp.TryCast(this=value, to=exp.DataType.build("TIMESTAMPTZ"))
         return exp.AtTimeZone(this=moment, zone=literal("UTC"))
     return exp.TryCast(this=value, to=cast(exp.null(), each.type).to)
 
 
-def _faults(each: ColumnContract, text: exp.Expression, value: exp.Expression) -> list[Fault]:
+def _faults(each: ColumnContract, text: exp.Expression, value: exp.Expression, form: CsvFormat) -> list[Fault]:
     """What can be wrong with a column, the plainest first."""
     blank = exp.EQ(this=exp.Coalesce(this=exp.Trim(this=text), expressions=[literal("")]), expression=literal(""))
     faults: list[Fault] = []
@@ -125,7 +131,10 @@ def _faults(each: ColumnContract, text: exp.Expression, value: exp.Expression) -
         faults.append((blank, each.name, text, "is empty"))
     if each.type != "text":
         mistyped = exp.and_(exp.not_(blank), exp.Is(this=value, expression=exp.null()))
-        faults.append((mistyped, each.name, text, f"is not of type {each.type}{HOW_TO_WRITE.get(each.type, '')}"))
+        how = HOW_TO_WRITE.get(each.type, "")
+        if form.dates and each.type in MOMENTS:
+            how = f" (written like {' or '.join(form.dates)}, as csv.dates says)"
+        faults.append((mistyped, each.name, text, f"is not of type {each.type}{how}"))
     if each.enum:
         unknown = exp.and_(exp.not_(blank), exp.not_(is_in(text.copy(), list(each.enum))))
         faults.append((unknown, each.name, text, f"is none of {', '.join(each.enum)}"))
