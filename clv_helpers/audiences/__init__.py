@@ -1,7 +1,7 @@
 """Stage 4: an audience is a small rule in YAML, compiled to one query over profile, events and memberships."""
 
 from clv_helpers.audiences.builder import builder
-from clv_helpers.audiences.memberships import evaluate, follow, why_not_streaming
+from clv_helpers.audiences.memberships import evaluate, evaluate_within, follow, why_not_streaming
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.audiences.shown import chart, count, printed, rules, sentences, sizes
 from clv_helpers.audiences.store import load, load_all, names, save
@@ -12,6 +12,7 @@ __all__ = [
     "chart",
     "count",
     "evaluate",
+    "evaluate_within",
     "follow",
     "load",
     "load_all",

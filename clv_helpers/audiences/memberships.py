@@ -51,17 +51,23 @@ def evaluate(workbook: Workbook, *only: str) -> list[dict[str, Any]]:
     Raises ParamsError where there is no audience, or one asks for what is not there.
     Cost: a scan of the profile per audience, and of the events for each condition on them.
     """
+    with workbook.engine.write(publish=True) as session:
+        rows = evaluate_within(session, workbook, *only)
+        refresh_tables(session, workbook, "audiences", *MODEL)
+    return rows
+
+
+def evaluate_within(session: Session, workbook: Workbook, *only: str) -> list[dict[str, Any]]:
+    """`evaluate` in the caller's transaction, but for the tables that follow from who is in."""
     audiences = store.load_all(workbook)
     if not audiences:
         where = f"YAML files in {workbook.specs}/audiences"
         raise ParamsError(str(workbook.file), [Problem("audiences", "none", where)])
     wanted = _with_needed(audiences, only)
-    with workbook.engine.write(publish=True) as session:
-        this = begin(session, _moment(workbook.as_of(session)))
-        rows = [evaluate_one(session, name, audiences[name], this) for name in audiences if name in wanted]
-        _close_absent(session, list(audiences), this)
-        session.create_table("audiences.dim_audience", _described(audiences))
-        refresh_tables(session, workbook, "audiences", *MODEL)
+    this = begin(session, _moment(workbook.as_of(session)))
+    rows = [evaluate_one(session, name, audiences[name], this) for name in audiences if name in wanted]
+    _close_absent(session, list(audiences), this)
+    session.create_table("audiences.dim_audience", _described(audiences))
     return rows
 
 

@@ -28,12 +28,15 @@ def build(workbook: Workbook) -> list[dict[str, Any]]:
     """
     needs_campaigns(workbook)
     with workbook.engine.write(publish=True) as session:
-        rows = _refresh(session, workbook)
-        groups = read_groups(session)
-        campaigns = _campaigns(session)
-        for name, frame in effects(groups, campaigns, workbook.params).items():
-            session.load_frame("loaded", frame)
-            session.create_table(f"campaigns.{name}", exp.select("*").from_("loaded"))
+        return build_within(session, workbook)
+
+
+def build_within(session: Session, workbook: Workbook) -> list[dict[str, Any]]:
+    """`build` in the caller's transaction."""
+    rows = _refresh(session, workbook)
+    for name, frame in effects(read_groups(session), _campaigns(session), workbook.params).items():
+        session.load_frame("loaded", frame)
+        session.create_table(f"campaigns.{name}", exp.select("*").from_("loaded"))
     return rows
 
 

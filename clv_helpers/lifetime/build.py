@@ -42,15 +42,20 @@ def refresh(workbook: Workbook) -> dict[str, Any]:
     of distinct histories costs. On an error the last published tables stay as they were.
     """
     with workbook.engine.write(publish=True) as session:
-        bindings = workbook.bindings(session)
-        digest = _digest(session, workbook, bindings["as_of"])
-        kept = _read_record(session)
-        if kept["digest"] == digest:
-            return kept
-        made = {"digest": digest, "as_of": str(bindings["as_of"]), **_predict(session, workbook, bindings)}
-        row = exp.select(literal(str(bindings["as_of"])).as_("as_of"), literal(json.dumps(made)).as_("record"))
-        session.create_table("lifetime.run", row)
-        return made
+        return refresh_within(session, workbook)
+
+
+def refresh_within(session: Session, workbook: Workbook) -> dict[str, Any]:
+    """`refresh` in the caller's transaction."""
+    bindings = workbook.bindings(session)
+    digest = _digest(session, workbook, bindings["as_of"])
+    kept = _read_record(session)
+    if kept["digest"] == digest:
+        return kept
+    made = {"digest": digest, "as_of": str(bindings["as_of"]), **_predict(session, workbook, bindings)}
+    row = exp.select(literal(str(bindings["as_of"])).as_("as_of"), literal(json.dumps(made)).as_("record"))
+    session.create_table("lifetime.run", row)
+    return made
 
 
 def record(workbook: Workbook) -> dict[str, Any]:

@@ -70,6 +70,18 @@ class TestTick:
     def test_launcher_may_be_late_with_the_first(self, shop: Workbook) -> None:
         assert schedule.tick(shop, at=HALF_PAST_FIVE + dt.timedelta(minutes=4)).outcome == "success"
 
+    def test_failure_at_the_end_leaves_what_readers_see_as_it_was(self, shop: Workbook) -> None:
+        schedule.tick(shop, at=HALF_PAST_FIVE)
+        audience = shop.specs / "audiences" / "broken.yml"
+        audience.parent.mkdir(parents=True)
+        audience.write_text("title: Broken\nrule: {field: nowhere, op: equals, value: 1}\n")
+        new_day(shop, "day2")
+        failed = schedule.tick(shop, at=HALF_PAST_FIVE + DAY)
+        assert (failed.outcome, members(shop)) == ("failed", 3) and "nowhere" in failed.sentence
+        audience.unlink()
+        assert schedule.tick(shop, at=HALF_PAST_FIVE + 2 * DAY).outcome == "success"
+        assert members(shop) == 4
+
     def test_what_was_missed_is_made_up_for_once(self, shop: Workbook) -> None:
         schedule.tick(shop, at=HALF_PAST_FIVE)
         done = schedule.tick(shop, at=HALF_PAST_FIVE + 5 * DAY + dt.timedelta(hours=3))
