@@ -101,7 +101,7 @@ def cdnow(tmp_path_factory: pytest.TempPathFactory, cdnow_folder: Path) -> Workb
 @pytest.fixture(scope="session")
 def java(tmp_path_factory: pytest.TempPathFactory) -> None:
     """A Java for Spark, and settings with which a small one starts quickly."""
-    from clv_helpers.engines.spark import SparkUnavailable, check_java
+    from clv_helpers.engines.spark_connection import SparkUnavailable, check_java
     from on_spark import use_small_settings
 
     try:

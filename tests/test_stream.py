@@ -77,9 +77,9 @@ class Server:
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+    def stop(self, how: signal.Signals = signal.SIGTERM, seconds: float = 60) -> None:
         self.process.send_signal(how)
-        self.process.wait(timeout=60)
+        self.process.wait(timeout=seconds)
 
 
 @contextlib.contextmanager

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 from typing import TYPE_CHECKING, Any
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ParseError
 
 from clv_helpers.charts.errors import ChartError
 from clv_helpers.charts.spec import Widget
-from clv_helpers.engines.dialect import DIALECT, cast, column, is_in, literal, table
+from clv_helpers.engines.dialect import cast, column, is_in, literal, table
+from clv_helpers.engines.select import parse_select
 from clv_helpers.engines.session import Session
 from clv_helpers.workbook import Workbook
 
@@ -66,7 +64,7 @@ def narrowing(widget: Widget, filters: dict[str, Any], known: list[str]) -> dict
 
 
 def source_of(session: Session, workbook: Workbook, widget: Widget) -> exp.Expression:
-    """What the rows are taken from. Raises ChartError for a table or a file that is not there, or is no SELECT."""
+    """What the rows are taken from. Raises ChartError for what is not there, QueryError for what is no SELECT."""
     if widget.table:
         if not session.has_table(widget.table):
             raise ChartError(f"widget {widget.title!r}: there is no table {widget.table}")
@@ -76,19 +74,6 @@ def source_of(session: Session, workbook: Workbook, widget: Widget) -> exp.Expre
         known = ", ".join(sorted(f.stem for f in file.parent.glob("*.sql"))) or "there is none"
         raise ChartError(f"widget {widget.title!r}: sql is {widget.sql!r}; allowed: {known}")
     return parse_select(file.read_text("utf-8"), f"widget {widget.title!r}: {file.name}").subquery("data")
-
-
-@functools.lru_cache(maxsize=100)
-def parse_select(sql: str, place: str) -> exp.Query:
-    """One SELECT as a tree. Raises ChartError, which names line and reason."""
-    try:
-        statements = sqlglot.parse(sql, dialect=DIALECT)
-    except ParseError as error:
-        detail = error.errors[0]
-        raise ChartError(f"{place}, line {detail['line']}: {detail['description']}") from None
-    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
-        raise ChartError(f"{place} is not a single SELECT")
-    return statements[0]
 
 
 def _named(widget: Widget) -> list[str]:

@@ -12,18 +12,19 @@ from clv_helpers.bindings import params_bindings
 from clv_helpers.engines.dialect import bind, parse, table
 from clv_helpers.engines.duckdb import NothingPublished
 from clv_helpers.engines.translate import TranslationError, translate
-from clv_helpers.lake.tables import SQL_FOLDER, read_tables
+from clv_helpers.lake import all_tables
+from clv_helpers.lake.tables import SQL_FOLDER
 from clv_helpers.workbook import Workbook
 
 
 def translated(workbook: Workbook, query: str, target: str) -> str:
-    """A SELECT, or the query that makes a table named as `schema.table`, in the SQL of another engine.
+    """A SELECT, or the query that makes a table named as `schema.table`, ours or one's own, in another engine's SQL.
 
     The params' values stand in it, and as_of once something is published; what only a run knows (the fitted model's
     numbers, say) stays a named parameter. Raises TranslationError.
     """
     query = query.strip()
-    tables = {each.name: each for each in read_tables(*(folder.name for folder in SQL_FOLDER.iterdir()))}
+    tables = {each.name: each for each in all_tables(workbook, *(folder.name for folder in SQL_FOLDER.iterdir()))}
     if re.fullmatch(r"\w+\.\w+", query) and query not in tables:
         raise TranslationError(f"there is no table {query}; allowed: a SELECT, or one of {', '.join(sorted(tables))}")
     try:

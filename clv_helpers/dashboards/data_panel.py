@@ -9,12 +9,12 @@ from typing import Any
 from sqlglot import exp
 
 from clv_helpers import specs
-from clv_helpers.charts.errors import ChartError
-from clv_helpers.charts.rows import parse_select
 from clv_helpers.dashboards import catalog, store
 from clv_helpers.dashboards.catalog import Attribute
 from clv_helpers.dashboards.draft import SHELVES, Draft
+from clv_helpers.engines.ask import MEMORY, ask
 from clv_helpers.engines.dialect import table
+from clv_helpers.engines.select import parse_select
 from clv_helpers.errors import UserError
 from clv_helpers.workbook import Workbook
 
@@ -174,16 +174,13 @@ class DataPanel:
 
     def _preview(self) -> bool:
         """Run the SELECT on the published tables, read-only; a few of its rows."""
-        import duckdb
-
         try:
-            query = parse_select(self.sql.value, "the SQL")
-            with self.workbook.engine.read() as session:
-                rows = catalog.sample(session, query.subquery("data"), PREVIEW_ROWS)
-        except (ChartError, duckdb.Error) as error:
-            self.sql_result.value = problem(str(error).split("\n")[0])
+            with self.workbook.engine.read(memory=MEMORY) as session:
+                rows = ask(session, self.sql.value, "the SQL", PREVIEW_ROWS)
+        except UserError as error:
+            self.sql_result.value = problem(str(error))
             return False
-        self.sql_result.value = rows_table(rows)
+        self.sql_result.value = rows_table(rows.to_dict("records"))
         return True
 
     def _use(self) -> None:

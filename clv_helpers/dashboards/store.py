@@ -8,8 +8,8 @@ from typing import Any
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from clv_helpers import specs
-from clv_helpers.charts.rows import parse_select
 from clv_helpers.dashboards.spec import Dashboard
+from clv_helpers.engines.select import parse_select
 from clv_helpers.validation import validate
 from clv_helpers.workbook import Workbook
 
@@ -45,7 +45,7 @@ def delete(workbook: Workbook, name: str, read_as: str) -> None:
 
 
 def save_sql(workbook: Workbook, name: str, sql: str, read_as: str) -> str:
-    """Write a SELECT beside the dashboards, for widgets to name. Raises ChartError for anything else, SpecChanged."""
+    """Write a SELECT beside the dashboards, for widgets to name. Raises QueryError for anything else, SpecChanged."""
     parse_select(sql, f"{name}.sql")
     return specs.save(specs.file_of(workbook, "dashboards", name, "sql"), sql.rstrip() + "\n", read_as)
 

@@ -77,7 +77,7 @@ class DuckDBEngine:
             if memory:
                 connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
             connection.execute("SET lock_configuration = true")
-            yield DuckDBSession(connection)
+            yield DuckDBSession(connection, memory)
         finally:
             connection.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,9 +26,9 @@ class DuckDBSession(Session):
 
     errors = duckdb.Error
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection):
+    def __init__(self, connection: duckdb.DuckDBPyConnection, memory: str = ""):
         super().__init__()
-        self.connection = connection
+        self.connection, self.memory = connection, memory
 
     def run(self, query: str | exp.Expression, **bindings: Any) -> None:
         self.connection.execute(to_sql(bound(query, bindings)))
@@ -47,8 +48,18 @@ class DuckDBSession(Session):
     def interrupt(self) -> None:
         self.connection.interrupt()
 
-    def check(self, sql: str) -> None:
-        self.connection.execute(self.connection.extract_statements(sql)[0])
+    def explain(self, sql: str, error: Exception) -> tuple[int | None, str]:
+        """As Session says. What ran was written anew from its tree: so the line is asked for of the SQL as it stood."""
+        if isinstance(error, duckdb.OutOfMemoryException):
+            return None, f"it needs more than {self.memory} of memory; filter or aggregate first"
+        if isinstance(error, duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException):
+            try:
+                self.connection.execute(f"EXPLAIN {sql}")
+            except duckdb.Error as of_original:
+                error = of_original
+        text, _, place = str(error).partition("LINE ")
+        line = re.match(r"\d+", place)
+        return int(line[0]) if line else None, " ".join(re.sub(r"^\w+ Error: ", "", text).split())
 
     def columns(self, source: exp.Expression) -> dict[str, str]:
         rows = self.connection.execute(f"DESCRIBE {to_sql(exp.select('*').from_(source))}").fetchall()

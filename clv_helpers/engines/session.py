@@ -122,8 +122,8 @@ class Session(abc.ABC):
         """Stop the query that runs in another thread: it ends there with an error."""
 
     @abc.abstractmethod
-    def check(self, sql: str) -> None:
-        """Run a query as it is written, for the engine to say in which line it is wrong."""
+    def explain(self, sql: str, error: Exception) -> tuple[int | None, str]:
+        """In which line the SQL of others is wrong, where the engine knows, and why: one of `errors` in a sentence."""
 
     def scalar(self, query: str | exp.Expression, **bindings: Any) -> Any:
         """The first value of the first row."""

@@ -26,16 +26,20 @@ BOOKS = (
     "activation.plan",
     "activation.run",
     "activation.part",
+    "schedule.run",
+    "schedule.state",
 )
 
 
 class Books:
     """The books of one session, in memory; `save` writes those that changed."""
 
-    def __init__(self, store: Store, manifest: Manifest, read_only: bool):
-        self.store = store
+    def __init__(self, store: Store, manifest: Manifest, read_only: bool, memory: str = ""):
+        self.store, self.memory = store, memory
         self.versions: dict[str, str] = {}
         self._open(manifest)
+        if memory:
+            self.session.connection.execute(f"SET memory_limit = {to_sql(literal(memory))}")
         if read_only:
             self.session.connection.execute("SET enable_external_access = false")
             self.session.connection.execute("SET lock_configuration = true")
@@ -45,7 +49,7 @@ class Books:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(f"ATTACH ':memory:' AS {STORE}")
         connection.execute(f"USE {STORE}")
-        self.session = DuckDBSession(connection)
+        self.session = DuckDBSession(connection, self.memory)
         self.files = {name: file for name, (file, _) in manifest.books.items()}
         self.marks = {name: mark for name, (_, mark) in manifest.books.items()}
         for name, file in self.files.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sqlglot import exp, transforms
+from sqlglot.dialects.databricks import Databricks
 from sqlglot.dialects.spark import Spark
 
 from clv_helpers.errors import UserError
@@ -20,26 +21,34 @@ class ForbiddenFunction(UserError):
     """A function that is not for queries."""
 
 
+# sqlglot would make a subquery of QUALIFY, with ORDER BY and LIMIT on the wrong side.
+WITH_QUALIFY = transforms.preprocess(
+    [transforms.eliminate_distinct_on, transforms.unnest_to_explode, transforms.any_to_exists]
+)
+
+
 class LakeSpark(Spark):
-    """Spark 4.3, which has QUALIFY: sqlglot would make a subquery of it, with ORDER BY and LIMIT on the wrong side."""
+    """Spark 4.3, which has QUALIFY."""
 
     class Generator(Spark.Generator):
-        TRANSFORMS = {
-            **Spark.Generator.TRANSFORMS,
-            exp.Select: transforms.preprocess(
-                [transforms.eliminate_distinct_on, transforms.unnest_to_explode, transforms.any_to_exists]
-            ),
-        }
+        TRANSFORMS = {**Spark.Generator.TRANSFORMS, exp.Select: WITH_QUALIFY}
 
 
-def spark_sql(query: exp.Expression, pretty: bool = False) -> str:
+class LakeDatabricks(Databricks):
+    """Databricks, which is Spark with QUALIFY and more."""
+
+    class Generator(Databricks.Generator):
+        TRANSFORMS = {**Databricks.Generator.TRANSFORMS, exp.Select: WITH_QUALIFY}
+
+
+def spark_sql(query: exp.Expression, pretty: bool = False, dialect: type[Spark] = LakeSpark) -> str:
     """A tree in DuckDB's meaning as SQL text that means the same on Spark 4.3 in ANSI mode."""
     query = exp.paren(query)  # so that every node has a parent
     for node in reversed(list(query.this.bfs())):
         rewrite = REWRITES.get(type(node))
         if rewrite:
             node.replace(rewrite(node))
-    return query.this.sql(dialect=LakeSpark, pretty=pretty)
+    return query.this.sql(dialect=dialect, pretty=pretty)
 
 
 def _divided(node: exp.Div) -> exp.Expression:
@@ -104,6 +113,13 @@ def _truncated(node: exp.TimestampTrunc | exp.DateTrunc) -> exp.Expression:
     return exp.cast(node.copy(), "TIMESTAMP", dialect="duckdb")
 
 
+def _added(node: exp.DateAdd) -> exp.Expression:
+    """Spark's DATE_ADD takes days alone."""
+    if not isinstance(node.expression, exp.Interval):
+        return node
+    return exp.paren(exp.Add(this=node.this.copy(), expression=node.expression.copy()))
+
+
 def _logarithm(node: exp.Log) -> exp.Expression:
     """DuckDB's LOG of one argument is to base 10, Spark's the natural one."""
     return node if node.args.get("expression") else exp.Anonymous(this="LOG10", expressions=[node.this.copy()])
@@ -125,6 +141,7 @@ REWRITES: dict[type[exp.Expression], Callable[..., exp.Expression]] = {
     exp.WithinGroup: _exact_percentile,
     exp.PercentileCont: _exact_percentile,
     exp.Quantile: _exact_percentile,
+    exp.DateAdd: _added,
     exp.DateDiff: _boundaries,
     exp.TimestampTrunc: _truncated,
     exp.DateTrunc: _truncated,

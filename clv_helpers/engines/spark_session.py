@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import uuid
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from clv_helpers.engines.duckdb_session import DuckDBSession
 from clv_helpers.engines.session import Delta, Session, bound
 from clv_helpers.engines.spark_books import BOOKS, Books
 from clv_helpers.engines.spark_changes import changed_by_update, kept_by_delete, listed_values
+from clv_helpers.engines.spark_connection import halt
 from clv_helpers.engines.spark_dialect import ForbiddenFunction, spark_sql
 from clv_helpers.engines.spark_frames import (
     as_columns,
@@ -49,24 +51,29 @@ class QueryRefused(UserError):
 class SparkSession(Session):
     """Reads through views that this session alone has, one per table; writes by new folders in its manifest."""
 
-    def __init__(self, spark: sql.SparkSession, store: Store, file: Path, read_only: bool = False):
+    def __init__(self, spark: sql.SparkSession, store: Store, file: Path, read_only: bool = False, memory: str = ""):
         super().__init__()
+        from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
 
-        self.errors = (PySparkException, NoSuchTable, ForbiddenFunction, QueryRefused)
+        of_spark = (PySparkException, Py4JError, ConnectionError)  # the last two: of a query that was stopped
+        self.errors = (*of_spark, duckdb.Error, NoSuchTable, ForbiddenFunction, QueryRefused)
         self.spark, self.store, self.file = spark, store, file
         self.id = uuid.uuid4().hex
         self.manifest = store.read(file)
-        self.books = Books(store, self.manifest, read_only)
+        self.books = Books(store, self.manifest, read_only, memory)
         self.read_only = read_only
         self.views: dict[Any, str] = {}  # of what a view is made → its name in Spark
         self.temporary: dict[str, Stored | str] = {}  # name → a table, or a view's name in Spark
+        self.reader = DuckDBSession(duckdb.connect())  # of what comes from Spark
 
     def close(self) -> None:
         """Forget this session's views and temporary tables."""
         for view in self.views.values():
-            self.spark.catalog.dropTempView(view)
+            with contextlib.suppress(*self.errors):  # it is gone with a JVM that was killed
+                self.spark.catalog.dropTempView(view)
         self.books.close()
+        self.reader.connection.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     @property
@@ -112,19 +119,25 @@ class SparkSession(Session):
             arrow = self._collect(self._data(tree))
         except self.errors as error:
             raise QueryRefused(str(error).split(" SQLSTATE:")[0].split("\n")[0]) from None
-        with duckdb.connect() as connection:
-            connection.register("answer", arrow)
-            return form(DuckDBSession(connection), exp.select("*").from_("answer"))
+        self.reader.connection.register("answer", arrow)
+        try:
+            return form(self.reader, exp.select("*").from_("answer"))
+        finally:
+            self.reader.connection.unregister("answer")
 
     def _collect(self, data: sql.DataFrame) -> Any:
         """All that ever comes to the driver comes through here."""
         return data.toArrow()
 
     def interrupt(self) -> None:
-        self.spark.interruptAll()
+        self.books.session.interrupt()
+        halt(self.spark)
 
-    def check(self, sql: str) -> None:
-        self.rows(sql)
+    def explain(self, sql: str, error: Exception) -> tuple[int | None, str]:
+        """As Session says; Spark's lines would be those of the translation."""
+        if isinstance(error, duckdb.Error):
+            return self.books.session.explain(sql, error)
+        return None, str(error)
 
     def columns(self, source: exp.Expression) -> dict[str, str]:
         query = exp.select("*").from_(source.copy())

@@ -16,9 +16,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-import duckdb
-
-from clv_helpers.engines.dialect import literal, to_sql
 from clv_helpers.engines.files import write_atomically
 
 BATCH = "_batch_id"
@@ -116,7 +113,6 @@ def _leaves(folder: Path) -> Iterator[Path]:
 
 def parquet_rows(folder: Path) -> int:
     """How many rows the Parquet files of a folder hold, read from their footers."""
-    files = f"{folder}/*.parquet"
-    with duckdb.connect() as connection:
-        query = f"SELECT SUM(num_rows) FROM parquet_file_metadata({to_sql(literal(files))})"
-        return int(connection.execute(query).fetchall()[0][0] or 0)
+    from pyarrow.parquet import read_metadata
+
+    return sum(read_metadata(file).num_rows for file in folder.glob("*.parquet"))

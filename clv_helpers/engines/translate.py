@@ -9,10 +9,12 @@ from sqlglot.errors import OptimizeError, UnsupportedError
 from sqlglot.optimizer.qualify import qualify
 
 from clv_helpers.engines.dialect import DIALECT
-from clv_helpers.engines.spark_dialect import spark_sql
-from clv_helpers.errors import UserError
+from clv_helpers.engines.spark_dialect import LakeDatabricks, LakeSpark, spark_sql
+from clv_helpers.engines.translate_maps import with_maps
+from clv_helpers.engines.translate_ranks import TranslationError, first_by_order
 
 TARGETS = ("spark", "snowflake", "bigquery", "databricks", "trino", "postgres")
+SPARKS = {"spark": LakeSpark, "databricks": LakeDatabricks}
 NO_EXCEPT = ("trino", "postgres")
 # What sqlglot gives on to an engine that does not have it, without a word.
 LACKING: dict[str, dict[type[exp.Expression], str]] = {
@@ -25,10 +27,6 @@ LACKING: dict[str, dict[type[exp.Expression], str]] = {
 Schema = dict[str, dict[str, str]]
 
 
-class TranslationError(UserError):
-    """SQL that an engine has no words for."""
-
-
 def translate(query: exp.Expression, target: str, schema: Schema | None = None) -> str:
     """A query in our dialect as SQL text for one of TARGETS, pretty.
 
@@ -37,21 +35,21 @@ def translate(query: exp.Expression, target: str, schema: Schema | None = None) 
     """
     if target not in TARGETS:
         raise TranslationError(f"--to is {target!r}; allowed: {', '.join(TARGETS)}")
-    if target == "spark":
-        return spark_sql(query, pretty=True)
-    query = query.copy()
-    for node in query.find_all(*LACKING.get(target, {exp.Placeholder: ""})):
-        if type(node) in LACKING.get(target, {}):
+    if target in SPARKS:
+        return spark_sql(query, pretty=True, dialect=SPARKS[target])
+    query = with_maps(query, target).transform(first_by_order, target)
+    for node in query.find_all(*LACKING[target]):
+        if type(node) in LACKING[target]:
             raise TranslationError(f"{target} has no {LACKING[target][type(node)]}: {node.sql(DIALECT)}")
     if target in NO_EXCEPT and any(star.args.get("except_") for star in query.find_all(exp.Star)):
         query = _with_all_columns(query, target, schema or {})
     query = _qualified_inside(query)
+    for added in query.find_all(exp.DateAdd):
+        _with_unit(added)
     if target == "bigquery":
         _plain_window_order(query)
     if target == "trino":
         query = query.transform(_hash_of_text)
-    if target == "postgres":
-        query = query.transform(_first_by_order)
     try:
         return query.sql(target, pretty=True, unsupported_level=ErrorLevel.RAISE)
     except UnsupportedError as error:
@@ -92,6 +90,16 @@ def _qualified_inside(query: exp.Expression) -> exp.Expression:
     return query
 
 
+def _with_unit(added: exp.DateAdd) -> None:
+    """DATE_ADD of a number of days, and of an INTERVAL, with the unit beside the number: that all have words for."""
+    step = added.expression
+    if isinstance(step, exp.Interval):
+        added.set("unit", step.args["unit"])
+        added.set("expression", step.this)
+    elif not added.args.get("unit"):  # PostgreSQL's would be seconds
+        added.set("unit", exp.var("DAY"))
+
+
 def _plain_window_order(query: exp.Expression) -> None:
     """Without NULLS LAST, which BigQuery's sums over windows do not take: ours are ordered by what is never NULL."""
     for window in query.find_all(exp.Window):
@@ -104,13 +112,3 @@ def _hash_of_text(node: exp.Expression) -> exp.Expression:
     if not isinstance(node, exp.MD5) or isinstance(node.this, exp.Cast):
         return node
     return exp.MD5(this=exp.cast(node.this.copy(), "VARCHAR"))
-
-
-def _first_by_order(node: exp.Expression) -> exp.Expression:
-    """PostgreSQL has no MIN_BY and MAX_BY: the first of the values in their order."""
-    if not isinstance(node, exp.ArgMin | exp.ArgMax):
-        return node
-    order = exp.Ordered(this=node.expression.copy(), desc=isinstance(node, exp.ArgMax), nulls_first=False)
-    ranked = exp.ArrayAgg(this=exp.Order(this=node.this.copy(), expressions=[order]))
-    known = exp.Where(this=exp.not_(exp.Is(this=node.expression.copy(), expression=exp.null())))
-    return exp.Bracket(this=exp.paren(exp.Filter(this=ranked, expression=known)), expressions=[exp.Literal.number(0)])

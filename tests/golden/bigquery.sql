@@ -140,79 +140,64 @@ SELECT
   ) AS decile
 FROM summed;
 
--- derived.lookback
-WITH month AS (
-  SELECT
-    CAST(TIMESTAMP_TRUNC(CAST('2025-01-01' AS DATE), MONTH) AS DATE) AS first_day
-)
+-- derived.deciles_mileage
 SELECT
-  1 AS lookback_months,
-  '1 month' AS lookback,
-  CAST(first_day - INTERVAL '1' MONTH AS DATE) AS starts_on,
-  first_day AS ends_before
-FROM month
-UNION ALL
-SELECT
-  3,
-  '3 months',
-  CAST(first_day - INTERVAL '3' MONTH AS DATE),
-  first_day
-FROM month
-UNION ALL
-SELECT
-  6,
-  '6 months',
-  CAST(first_day - INTERVAL '6' MONTH AS DATE),
-  first_day
-FROM month
-UNION ALL
-SELECT
-  9,
-  '9 months',
-  CAST(first_day - INTERVAL '9' MONTH AS DATE),
-  first_day
-FROM month
-UNION ALL
-SELECT
-  12,
-  '12 months',
-  CAST(first_day - INTERVAL '12' MONTH AS DATE),
-  first_day
-FROM month
-UNION ALL
-SELECT
-  0,
-  'lifetime',
-  CAST('1900-01-01' AS DATE),
-  first_day
-FROM month
-UNION ALL
-SELECT
-  -1,
-  '1 month (as printed)',
-  CAST('1900-01-01' AS DATE),
-  first_day
-FROM month
+  membership_number,
+  JSON_OBJECT(
+    'decileMonth1',
+    CASE
+      WHEN COUNT(CASE WHEN lookback_months = 1 THEN 1 END) > 0
+      THEN JSON_OBJECT(
+        ARRAY_AGG(CASE WHEN lookback_months = 1 THEN category END IGNORE NULLS ORDER BY category),
+        ARRAY_AGG(CASE WHEN lookback_months = 1 THEN decile END IGNORE NULLS ORDER BY category)
+      )
+    END,
+    'decileMonth3',
+    CASE
+      WHEN COUNT(CASE WHEN lookback_months = 3 THEN 1 END) > 0
+      THEN JSON_OBJECT(
+        ARRAY_AGG(CASE WHEN lookback_months = 3 THEN category END IGNORE NULLS ORDER BY category),
+        ARRAY_AGG(CASE WHEN lookback_months = 3 THEN decile END IGNORE NULLS ORDER BY category)
+      )
+    END,
+    'decileMonth6',
+    CASE
+      WHEN COUNT(CASE WHEN lookback_months = 6 THEN 1 END) > 0
+      THEN JSON_OBJECT(
+        ARRAY_AGG(CASE WHEN lookback_months = 6 THEN category END IGNORE NULLS ORDER BY category),
+        ARRAY_AGG(CASE WHEN lookback_months = 6 THEN decile END IGNORE NULLS ORDER BY category)
+      )
+    END,
+    'decileMonth9',
+    CASE
+      WHEN COUNT(CASE WHEN lookback_months = 9 THEN 1 END) > 0
+      THEN JSON_OBJECT(
+        ARRAY_AGG(CASE WHEN lookback_months = 9 THEN category END IGNORE NULLS ORDER BY category),
+        ARRAY_AGG(CASE WHEN lookback_months = 9 THEN decile END IGNORE NULLS ORDER BY category)
+      )
+    END,
+    'decileMonth12',
+    CASE
+      WHEN COUNT(CASE WHEN lookback_months = 12 THEN 1 END) > 0
+      THEN JSON_OBJECT(
+        ARRAY_AGG(CASE WHEN lookback_months = 12 THEN category END IGNORE NULLS ORDER BY category),
+        ARRAY_AGG(CASE WHEN lookback_months = 12 THEN decile END IGNORE NULLS ORDER BY category)
+      )
+    END,
+    'decileMonthAll',
+    CASE
+      WHEN COUNT(CASE WHEN lookback_months = 0 THEN 1 END) > 0
+      THEN JSON_OBJECT(
+        ARRAY_AGG(CASE WHEN lookback_months = 0 THEN category END IGNORE NULLS ORDER BY category),
+        ARRAY_AGG(CASE WHEN lookback_months = 0 THEN decile END IGNORE NULLS ORDER BY category)
+      )
+    END
+  ) AS `decilesMileage`
+FROM derived.member_decile
 WHERE
-  TRUE
-UNION ALL
-SELECT
-  -3,
-  '3 months (as printed)',
-  CAST('1900-01-01' AS DATE),
-  CAST(first_day - INTERVAL '1' MONTH AS DATE)
-FROM month
-WHERE
-  TRUE
-UNION ALL
-SELECT
-  -6,
-  '6 months (as printed)',
-  CAST('1900-01-01' AS DATE),
-  CAST(first_day - INTERVAL '4' MONTH AS DATE)
-FROM month
-WHERE
-  TRUE;
+  category <> 'ALL' OR NOT TRUE
+GROUP BY
+  membership_number;
 
 -- profile.member
 SELECT

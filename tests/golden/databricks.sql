@@ -143,79 +143,70 @@ SELECT
   ) AS decile
 FROM summed;
 
--- derived.lookback
-WITH month AS (
-  SELECT
-    CAST(DATE_TRUNC('MONTH', CAST('2025-01-01' AS DATE)) AS DATE) AS first_day
-)
+-- derived.deciles_mileage
 SELECT
-  1 AS lookback_months,
-  '1 month' AS lookback,
-  CAST(first_day - INTERVAL '1' MONTH AS DATE) AS starts_on,
-  first_day AS ends_before
-FROM month
-UNION ALL
-SELECT
-  3,
-  '3 months',
-  CAST(first_day - INTERVAL '3' MONTH AS DATE),
-  first_day
-FROM month
-UNION ALL
-SELECT
-  6,
-  '6 months',
-  CAST(first_day - INTERVAL '6' MONTH AS DATE),
-  first_day
-FROM month
-UNION ALL
-SELECT
-  9,
-  '9 months',
-  CAST(first_day - INTERVAL '9' MONTH AS DATE),
-  first_day
-FROM month
-UNION ALL
-SELECT
-  12,
-  '12 months',
-  CAST(first_day - INTERVAL '12' MONTH AS DATE),
-  first_day
-FROM month
-UNION ALL
-SELECT
-  0,
-  'lifetime',
-  CAST('1900-01-01' AS DATE),
-  first_day
-FROM month
-UNION ALL
-SELECT
-  -1,
-  '1 month (as printed)',
-  CAST('1900-01-01' AS DATE),
-  first_day
-FROM month
+  membership_number,
+  STRUCT(
+    MAP_FROM_ENTRIES(
+      ARRAY_SORT(
+        NULLIF(
+          COLLECT_LIST(STRUCT(category AS key, decile AS value)) FILTER(WHERE
+            lookback_months = 1),
+          ARRAY()
+        )
+      )
+    ) AS decileMonth1,
+    MAP_FROM_ENTRIES(
+      ARRAY_SORT(
+        NULLIF(
+          COLLECT_LIST(STRUCT(category AS key, decile AS value)) FILTER(WHERE
+            lookback_months = 3),
+          ARRAY()
+        )
+      )
+    ) AS decileMonth3,
+    MAP_FROM_ENTRIES(
+      ARRAY_SORT(
+        NULLIF(
+          COLLECT_LIST(STRUCT(category AS key, decile AS value)) FILTER(WHERE
+            lookback_months = 6),
+          ARRAY()
+        )
+      )
+    ) AS decileMonth6,
+    MAP_FROM_ENTRIES(
+      ARRAY_SORT(
+        NULLIF(
+          COLLECT_LIST(STRUCT(category AS key, decile AS value)) FILTER(WHERE
+            lookback_months = 9),
+          ARRAY()
+        )
+      )
+    ) AS decileMonth9,
+    MAP_FROM_ENTRIES(
+      ARRAY_SORT(
+        NULLIF(
+          COLLECT_LIST(STRUCT(category AS key, decile AS value)) FILTER(WHERE
+            lookback_months = 12),
+          ARRAY()
+        )
+      )
+    ) AS decileMonth12,
+    MAP_FROM_ENTRIES(
+      ARRAY_SORT(
+        NULLIF(
+          COLLECT_LIST(STRUCT(category AS key, decile AS value)) FILTER(WHERE
+            lookback_months = 0),
+          ARRAY()
+        )
+      )
+    ) AS decileMonthAll
+  ) AS `decilesMileage`
+FROM derived.member_decile
 WHERE
-  TRUE
-UNION ALL
-SELECT
-  -3,
-  '3 months (as printed)',
-  CAST('1900-01-01' AS DATE),
-  CAST(first_day - INTERVAL '1' MONTH AS DATE)
-FROM month
-WHERE
-  TRUE
-UNION ALL
-SELECT
-  -6,
-  '6 months (as printed)',
-  CAST('1900-01-01' AS DATE),
-  CAST(first_day - INTERVAL '4' MONTH AS DATE)
-FROM month
-WHERE
-  TRUE;
+  category <> 'ALL' OR NOT TRUE
+GROUP BY
+  membership_number;
 
 -- profile.member
 SELECT
@@ -241,7 +232,7 @@ WITH whole_months AS (
   FROM insights.fact_member_month AS f
   CROSS JOIN derived.as_of AS a
   WHERE
-    f.month < DATE_TRUNC('MONTH', a.as_of)
+    f.month < CAST(DATE_TRUNC('MONTH', a.as_of) AS TIMESTAMP_NTZ)
     AND (
       EXTRACT(YEAR FROM a.as_of) - EXTRACT(YEAR FROM f.month)
     ) * 12 + EXTRACT(MONTH FROM a.as_of) - EXTRACT(MONTH FROM f.month) <= 24

@@ -62,7 +62,7 @@ WITH by_day AS (
     COUNT(purchased_on) - 1 AS frequency,
     SUM(CASE WHEN NOT purchased_on IS NULL THEN spend END) - (
       ARRAY_AGG(spend ORDER BY purchased_on ASC) FILTER(WHERE
-        NOT purchased_on IS NULL)
+        NOT purchased_on IS NULL AND NOT spend IS NULL)
     )[1] AS repeat_spend,
     CAST(SUM(purchases) AS BIGINT) AS purchases,
     CAST(SUM(value) AS DECIMAL(18, 4)) AS value,
@@ -148,79 +148,34 @@ SELECT
   ) AS decile
 FROM summed;
 
--- derived.lookback
-WITH month AS (
-  SELECT
-    CAST(DATE_TRUNC('MONTH', CAST('2025-01-01' AS DATE)) AS DATE) AS first_day
-)
+-- derived.deciles_mileage
 SELECT
-  1 AS lookback_months,
-  '1 month' AS lookback,
-  CAST(first_day - INTERVAL '1 MONTH' AS DATE) AS starts_on,
-  first_day AS ends_before
-FROM month
-UNION ALL
-SELECT
-  3,
-  '3 months',
-  CAST(first_day - INTERVAL '3 MONTH' AS DATE),
-  first_day
-FROM month
-UNION ALL
-SELECT
-  6,
-  '6 months',
-  CAST(first_day - INTERVAL '6 MONTH' AS DATE),
-  first_day
-FROM month
-UNION ALL
-SELECT
-  9,
-  '9 months',
-  CAST(first_day - INTERVAL '9 MONTH' AS DATE),
-  first_day
-FROM month
-UNION ALL
-SELECT
-  12,
-  '12 months',
-  CAST(first_day - INTERVAL '12 MONTH' AS DATE),
-  first_day
-FROM month
-UNION ALL
-SELECT
-  0,
-  'lifetime',
-  CAST('1900-01-01' AS DATE),
-  first_day
-FROM month
-UNION ALL
-SELECT
-  -1,
-  '1 month (as printed)',
-  CAST('1900-01-01' AS DATE),
-  first_day
-FROM month
+  membership_number,
+  JSONB_BUILD_OBJECT(
+    'decileMonth1',
+    JSONB_OBJECT_AGG(category, decile) FILTER(WHERE
+      lookback_months = 1),
+    'decileMonth3',
+    JSONB_OBJECT_AGG(category, decile) FILTER(WHERE
+      lookback_months = 3),
+    'decileMonth6',
+    JSONB_OBJECT_AGG(category, decile) FILTER(WHERE
+      lookback_months = 6),
+    'decileMonth9',
+    JSONB_OBJECT_AGG(category, decile) FILTER(WHERE
+      lookback_months = 9),
+    'decileMonth12',
+    JSONB_OBJECT_AGG(category, decile) FILTER(WHERE
+      lookback_months = 12),
+    'decileMonthAll',
+    JSONB_OBJECT_AGG(category, decile) FILTER(WHERE
+      lookback_months = 0)
+  ) AS "decilesMileage"
+FROM derived.member_decile
 WHERE
-  TRUE
-UNION ALL
-SELECT
-  -3,
-  '3 months (as printed)',
-  CAST('1900-01-01' AS DATE),
-  CAST(first_day - INTERVAL '1 MONTH' AS DATE)
-FROM month
-WHERE
-  TRUE
-UNION ALL
-SELECT
-  -6,
-  '6 months (as printed)',
-  CAST('1900-01-01' AS DATE),
-  CAST(first_day - INTERVAL '4 MONTH' AS DATE)
-FROM month
-WHERE
-  TRUE;
+  category <> 'ALL' OR NOT TRUE
+GROUP BY
+  membership_number;
 
 -- profile.member
 SELECT

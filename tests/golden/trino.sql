@@ -143,79 +143,24 @@ SELECT
   ) AS decile
 FROM summed;
 
--- derived.lookback
-WITH month AS (
-  SELECT
-    CAST(DATE_TRUNC('MONTH', CAST('2025-01-01' AS DATE)) AS DATE) AS first_day
-)
+-- derived.deciles_mileage
 SELECT
-  1 AS lookback_months,
-  '1 month' AS lookback,
-  CAST(first_day - INTERVAL '1' MONTH AS DATE) AS starts_on,
-  first_day AS ends_before
-FROM month
-UNION ALL
-SELECT
-  3,
-  '3 months',
-  CAST(first_day - INTERVAL '3' MONTH AS DATE),
-  first_day
-FROM month
-UNION ALL
-SELECT
-  6,
-  '6 months',
-  CAST(first_day - INTERVAL '6' MONTH AS DATE),
-  first_day
-FROM month
-UNION ALL
-SELECT
-  9,
-  '9 months',
-  CAST(first_day - INTERVAL '9' MONTH AS DATE),
-  first_day
-FROM month
-UNION ALL
-SELECT
-  12,
-  '12 months',
-  CAST(first_day - INTERVAL '12' MONTH AS DATE),
-  first_day
-FROM month
-UNION ALL
-SELECT
-  0,
-  'lifetime',
-  CAST('1900-01-01' AS DATE),
-  first_day
-FROM month
-UNION ALL
-SELECT
-  -1,
-  '1 month (as printed)',
-  CAST('1900-01-01' AS DATE),
-  first_day
-FROM month
+  membership_number,
+  MAP(
+    ARRAY['decileMonth1', 'decileMonth3', 'decileMonth6', 'decileMonth9', 'decileMonth12', 'decileMonthAll'],
+    ARRAY[MAP_AGG(category, decile) FILTER(WHERE
+      lookback_months = 1), MAP_AGG(category, decile) FILTER(WHERE
+      lookback_months = 3), MAP_AGG(category, decile) FILTER(WHERE
+      lookback_months = 6), MAP_AGG(category, decile) FILTER(WHERE
+      lookback_months = 9), MAP_AGG(category, decile) FILTER(WHERE
+      lookback_months = 12), MAP_AGG(category, decile) FILTER(WHERE
+      lookback_months = 0)]
+  ) AS "decilesMileage"
+FROM derived.member_decile
 WHERE
-  TRUE
-UNION ALL
-SELECT
-  -3,
-  '3 months (as printed)',
-  CAST('1900-01-01' AS DATE),
-  CAST(first_day - INTERVAL '1' MONTH AS DATE)
-FROM month
-WHERE
-  TRUE
-UNION ALL
-SELECT
-  -6,
-  '6 months (as printed)',
-  CAST('1900-01-01' AS DATE),
-  CAST(first_day - INTERVAL '4' MONTH AS DATE)
-FROM month
-WHERE
-  TRUE;
+  category <> 'ALL' OR NOT TRUE
+GROUP BY
+  membership_number;
 
 -- profile.member
 SELECT

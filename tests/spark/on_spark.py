@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from activations import plan
+from odd_rows import CAPPED, ODD, add_odd_rows
 
-from clv_helpers import activation
+from clv_helpers import activation, audiences, lake, simulate
 from clv_helpers.engines import spark_session
 from clv_helpers.workbook import ROOT, Workbook
 from conftest import build_all
 
 LOCAL = "spark://local[2]"
-CAPPED = plan(frequency_cap={"messages": 7, "days": 366}, activate=True, control={"share": 0.1})
-SETTINGS = {"simulate.members": 5000, "simulate.years": 2, "activations": [CAPPED]}
+EARLIER = "2024-11-20"
+SETTINGS = {**ODD, **CAPPED, "simulate.members": 5000, "simulate.years": 2}
 # For data this small, compiling costs more than it saves.
 DEFAULTS = """
 spark.driver.defaultJavaOptions -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=160m
@@ -49,6 +49,14 @@ def use_small_settings(folder: Path) -> None:
     os.environ["SPARK_CONF_DIR"] = str(folder)
 
 
+def a_month_before(workbook: Workbook) -> None:
+    """All that is in the lake, as it would have been seen earlier: what comes then has a past to follow."""
+    lake.ingest(workbook)
+    before = Workbook.open(workbook.file, EARLIER, {**SETTINGS, "engine": workbook.params.engine})
+    lake.refresh(before, "derived", "profile")
+    audiences.evaluate(before, "rising", "top_decile_lapsing")
+
+
 def build_both(tmp_path_factory: pytest.TempPathFactory) -> Both:
     """The airline at 5,000 members, from the signals to the exported file and the campaigns, on either engine."""
     collected: list[Collected] = []
@@ -66,6 +74,9 @@ def build_both(tmp_path_factory: pytest.TempPathFactory) -> Both:
             folder = tmp_path_factory.mktemp("both")
             patch.setenv("CLV_OUTPUTS_DIR", str(folder))
             workbook = Workbook.open(ROOT / "params" / "airline.yml", overrides={**SETTINGS, "engine": engine})
+            simulate.make_sources(workbook)
+            add_odd_rows(workbook.folder / "source")
+            a_month_before(workbook)
             build_all(workbook)
             activation.activate_planned(workbook)
             built[engine], exports[engine] = workbook, workbook.folder / "exports"

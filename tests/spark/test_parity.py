@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from clv_helpers import insights
 from clv_helpers.engines.dialect import table
+from clv_helpers.insights import QueryError
 from clv_helpers.lake.tables import SQL_FOLDER, Table, read_tables
 from parity import same_rows
 
@@ -22,20 +24,7 @@ BROUGHT = {
 @pytest.mark.parametrize("each", ALL, ids=lambda each: each.name)
 def test_table(both, each: Table) -> None:
     with both.spark.engine.read() as spark, both.duckdb.engine.read() as duckdb:
-        assert same_rows(each.name, each.key, spark, duckdb) > 0 or each.name in EMPTY
-
-
-# Nothing of the simulated airline belongs there: no row is rejected, nobody gave back more than they spent, one day.
-EMPTY = {
-    "derived.rejected_reason",
-    "lifetime.refunded_day",
-    "profile.event_attribute",
-    "experiments.outcome_group",
-    "campaigns.rejected_response",
-    "campaigns.shared_address",
-    "audiences.membership_history",
-    "kpi.audience_size_change_trend",
-}
+        assert same_rows(each.name, each.key, spark, duckdb) > 0
 
 
 @pytest.mark.parametrize(("name", "key"), BROUGHT.items())
@@ -84,3 +73,25 @@ def test_only_aggregates_come_to_the_driver(both) -> None:
     for each in both.collected:
         assert not {"membership_number", "email", "first_name", "last_name", "event_id"} & set(each.columns), each
         assert each.rows <= (histories if groups <= set(each.columns) else 100), each
+
+
+def test_analyst_sql_ends_when_its_time_is_up_and_is_explained(both) -> None:
+    many = "SELECT a.day AS one FROM derived.member_day AS a CROSS JOIN derived.member_day AS b"
+    with pytest.raises(QueryError, match=r"SQL: it took longer than 1 seconds and was stopped; ask for less, or"):
+        insights.query(both.spark, f"SELECT COUNT(*) FROM ({many}) AS m CROSS JOIN derived.member_day AS c", seconds=1)
+    with pytest.raises(QueryError, match="SQL: .*nope.* cannot be resolved"):
+        insights.query(both.spark, "SELECT nope FROM derived.summary")
+    answer = insights.query(both.spark, "SELECT day FROM derived.member_day ORDER BY day", rows=3)
+    assert len(answer.frame) == 3 and answer.note
+
+
+def test_sql_over_no_table_or_what_is_kept_of_runs_has_the_same_ends(both) -> None:
+    """Of these, Spark knows nothing: the driver's own DuckDB answers."""
+    numbers = "(SELECT UNNEST(RANGE(1000000)) AS i)"
+    long = f"SELECT SUM(a.i * b.i) AS s FROM {numbers} AS a CROSS JOIN {numbers} AS b"
+    with pytest.raises(QueryError, match=r"SQL: it took longer than 0\.5 seconds and was stopped"):
+        insights.query(both.spark, long, seconds=0.5)
+    with pytest.raises(QueryError, match='line 1: Referenced column "nope" not found'):
+        insights.query(both.spark, "SELECT nope FROM lake.batches")
+    with pytest.raises(QueryError, match="it needs more than 2GB of memory"):
+        insights.query(both.spark, f"SELECT LIST(r.i || REPEAT('x', 100000)) AS l FROM {numbers} AS r")

@@ -6,8 +6,8 @@ import duckdb
 import pytest
 from sqlglot import exp
 
-from clv_helpers.engines import spark
 from clv_helpers.engines.dialect import parse, to_sql
+from clv_helpers.engines.spark_connection import connect
 from clv_helpers.engines.spark_dialect import REWRITES, spark_sql
 from on_spark import LOCAL
 
@@ -27,6 +27,8 @@ QUERIES = {
     exp.WithinGroup: "SELECT PERCENTILE_CONT(0.3) WITHIN GROUP (ORDER BY id) AS p FROM {rows}",
     exp.PercentileCont: "SELECT QUANTILE_CONT(id, 0.3) AS p FROM {rows}",
     exp.Quantile: "SELECT QUANTILE_CONT(id, 0.9) AS p FROM {rows}",
+    exp.DateAdd: "SELECT id, CAST(DATE_ADD(day, INTERVAL 1 MONTH) AS DATE) AS m, CAST(DATE_ADD(day, id) AS DATE) AS d "
+    "FROM {rows} ORDER BY id",
     exp.DateDiff: "SELECT id, DATE_DIFF('month', day, later) AS m, DATE_DIFF('quarter', day, later) AS q, "
     "DATE_DIFF('year', day, later) AS y, DATE_DIFF('day', day, later) AS d FROM {rows} ORDER BY id",
     exp.TimestampTrunc: "SELECT id, DATE_TRUNC('month', CAST(day AS TIMESTAMP)) AS m FROM {rows} ORDER BY id",
@@ -44,7 +46,7 @@ def test_every_rewrite_has_a_query() -> None:
 def test_both_engines_agree(java: None, kind: type[exp.Expression]) -> None:
     query = parse(QUERIES[kind].format(rows=ROWS))
     expected = duckdb.connect().sql(to_sql(query)).to_arrow_table().to_pylist()
-    found = spark.connect(LOCAL).sql(spark_sql(query)).toArrow().to_pylist()
+    found = connect(LOCAL).sql(spark_sql(query)).toArrow().to_pylist()
     assert len(found) == len(expected)
     for ours, theirs in zip(found, expected, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-12) if _plain(theirs) else ours == theirs

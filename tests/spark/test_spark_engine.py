@@ -13,12 +13,13 @@ import pandas as pd
 import pytest
 from sqlglot import exp
 
-from clv_helpers.engines import spark, spark_store
+from clv_helpers.engines import spark_connection, spark_store
 from clv_helpers.engines.dialect import bind, parse, table
 from clv_helpers.engines.duckdb import LakeBusyError, NothingPublished
 from clv_helpers.engines.engine import open_engine
 from clv_helpers.engines.session import Session
-from clv_helpers.engines.spark import SparkEngine, SparkUnavailable, check_java
+from clv_helpers.engines.spark import SparkEngine
+from clv_helpers.engines.spark_connection import SparkUnavailable, check_java
 from clv_helpers.validation import ParamsError
 from clv_helpers.workbook import Workbook
 from conftest import write_shop
@@ -213,7 +214,7 @@ def test_pyspark_that_is_missing_is_one_line(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "pyspark", None)
     monkeypatch.setitem(sys.modules, "pyspark.sql", None)
     with pytest.raises(SparkUnavailable, match=r"pip install 'clv-helpers\[spark\]'"):
-        spark.connect("spark://local[7]")
+        spark_connection.connect("spark://local[7]")
 
 
 def test_query_that_spark_refuses_is_one_line(engine: SparkEngine, capfd: pytest.CaptureFixture) -> None:
