@@ -12,6 +12,7 @@ from clv_helpers import charts
 from clv_helpers.charts import CHART_MIME, MARKS, ChartError, Widget
 from clv_helpers.charts.rows import Days
 from clv_helpers.charts.venn import distance, overlap
+from clv_helpers.engines.select import QueryError
 from clv_helpers.workbook import Workbook
 
 TABLE = "insights.fact_value_by_decile"
@@ -99,14 +100,16 @@ def test_data_is_a_table_or_a_file(own: Workbook) -> None:
 @pytest.mark.parametrize(
     ("sql", "says"),
     [
-        ("DROP TABLE insights.dim_date", "is not a single SELECT"),
-        ("SELECT 1; SELECT 2", "is not a single SELECT"),
-        ("SELECT FROM WHERE", "line 1"),
+        ("DROP TABLE insights.dim_date", "bad.sql: it begins with DROP; allowed: a single SELECT"),
+        ("SELECT 1; SELECT 2", "bad.sql: it holds 2 statements; allowed: a single SELECT"),
+        ("SELECT 1\nFROM WHERE", "bad.sql, line 2: Expected table name but got WHERE"),
+        ("SELECT 1\n) AS x", "bad.sql, line 2: Invalid expression / Unexpected token: '\\)'"),
+        ("SELECT * FROM READ_CSV('/etc/passwd')", "bad.sql: rows cannot come from read_csv"),
     ],
 )
 def test_a_file_that_is_no_select_is_refused(own: Workbook, sql: str, says: str) -> None:
     (own.specs / "dashboards" / "bad.sql").write_text(sql)
-    with pytest.raises(ChartError, match=says):
+    with pytest.raises(QueryError, match=says):
         charts.draw(own, widget("bar", table=None, sql="bad"))
 
 

@@ -8,7 +8,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
-from clv_helpers.engines.dialect import DIALECT
+from clv_helpers.engines.dialect import DIALECT, syntax_error
 from clv_helpers.errors import UserError
 
 BEGINNINGS = {"SELECT", "WITH", "FROM", "("}
@@ -30,8 +30,7 @@ def parse_select(sql: str, where: str = "SQL") -> exp.Query:
             raise QueryError(f"{where}: it begins with {beginning}; allowed: a single SELECT, which changes nothing")
         statements = [each for each in sqlglot.parse(sql, read=DIALECT) if each]
     except ParseError as error:
-        detail = error.errors[0]
-        raise QueryError(f"{where}, line {detail['line']}: {detail['description']}") from None
+        raise QueryError(f"{where}, {syntax_error(error)}") from None
     except TokenError as error:
         raise QueryError(f"{where}: no SQL ({str(error).splitlines()[0]})") from None
     if len(statements) != 1:
