@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from clv_helpers.charts import MAX_ROWS, Picture, Widget, picture
+from clv_helpers.charts.categories import Categories, categories, merged
 from clv_helpers.charts.rows import narrowing, source_of
 from clv_helpers.dashboards import filters
 from clv_helpers.dashboards.filters import Choice
@@ -89,7 +91,7 @@ def _with_choices(
     for i in wired:
         number = number * len(offered[i]) + begins[i]
     return {
-        "spec": first.with_rows(rows, number) if first.spec else {},
+        "spec": replace(first, categories=_axes(drawn)).with_rows(rows, number) if first.spec else {},
         "choices": {
             "filters": [[i, len(offered[i])] for i in wired],
             "texts": [[each.title, each.subtitle] for each in drawn],
@@ -97,6 +99,13 @@ def _with_choices(
             "first": number,
         },
     }
+
+
+def _axes(drawn: list[Picture]) -> Categories:
+    """The categories of all choices, where those of any must be said."""
+    if not any(each.categories for each in drawn):
+        return {}
+    return merged([each.categories or categories(each.widget, each.rows, each.rows) for each in drawn])
 
 
 def _still(content: dict[str, Any]) -> str:
