@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 from pathlib import Path
@@ -46,7 +47,7 @@ def test_a_board_of_ones_own_follows_those_placed_by_name(shop: Workbook, monkey
     assert dashboards.others(shop) == ["genres"]
     monkeypatch.setenv(BATCH_VARIABLE, "1")
     shown: list = []
-    monkeypatch.setattr("clv_helpers.dashboards.board.display", shown.append)
+    monkeypatch.setattr(importlib.import_module("clv_helpers.dashboards.board"), "display", shown.append)
     dashboards.board(shop, "value", "nope", *dashboards.others(shop))
     assert [each.bundle[BOARD_MIME]["name"] for each in shown] == ["value", "genres"]
 

@@ -15,7 +15,8 @@ STAGES = {
 }  # fmt: skip
 # Those that no file of sql/ describes.
 OF_PYTHON = {
-    *(f"lake.{name}" for name in DATASETS), *WRITTEN, "lake.batch_log", "lake.checkpoint", "lake.forecast_member", "lake.rejected_rows",
+    *(f"lake.{name}" for name in DATASETS), *WRITTEN,
+    "lake.batch_log", "lake.checkpoint", "lake.forecast_member", "lake.rejected_rows",
     "lifetime.calibration_score",
     "lifetime.forecast", "lifetime.forecast_outcome", "lifetime.run", "lifetime.score", "lifetime.week_forecast",
     "activation.ledger", "activation.part", "activation.plan", "campaigns.fact_lift", "campaigns.fact_lift_decile",
