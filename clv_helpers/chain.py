@@ -71,11 +71,12 @@ def run(
 ) -> tuple[RunRecord, Path]:
     """Run stages (all, unless named) and write the report; gives the record and the run's folder.
 
-    With stages named, the latest run goes on: its other notebooks are kept, its as_of and overrides hold.
+    With stages named, the latest run goes on whose other stages did not fail: its other notebooks are kept, its as_of
+    and overrides hold.
     Raises ParamsError before anything runs, ChainError when a stage fails; run.json tells how far it came.
     """
     goes_on = stages is not None and 1 not in stages
-    folder, earlier = latest(outputs_of(params_file)) if goes_on else (None, None)
+    folder, earlier = latest(outputs_of(params_file), stages, say) if goes_on else (None, None)
     if earlier:
         as_of, overrides = _same_run(earlier, as_of, overrides or {})
     workbook = Workbook.open(params_file, as_of, overrides)

@@ -103,6 +103,7 @@ def _table_content(frame: pd.DataFrame, columns: dict[str, str]) -> dict[str, An
         "formats": [form for _, _, form in parts.values()],
         "rows": [list(row) for row in zip(*texts, strict=True)],
         "values": counts,
+        "overlapping": "audience" in frame and bool(frame["audience"].is_unique),
     }
 
 

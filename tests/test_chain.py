@@ -152,7 +152,10 @@ def test_failing_cell_stops_the_chain_and_can_be_resumed(outputs: Path, tmp_path
     audience.write_text("title: Everyone\nrule: {all: [{field: purchases, op: at least, value: 1}]}\n")
     failed = clv("run", str(params))
     assert failed.returncode == 1
-    assert "3_dashboard, cell 5 (In [4]): ChartError: widget 't': derived.decile_edge has no column" in failed.stderr
+    assert (
+        "3_dashboard, cell 5 (In [4]): ChartError: dashboards/value.yml, widget 't': derived.decile_edge has no column"
+        in failed.stderr
+    )
     assert "shop.yml --from 3" in failed.stderr
     folder = next((outputs / "shop" / "runs").iterdir())
     assert (folder / "3_dashboard.ipynb").exists()

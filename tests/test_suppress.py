@@ -13,6 +13,7 @@ from scipy.optimize import linprog
 
 from clv_helpers import charts
 from clv_helpers.charts import Widget
+from clv_helpers.charts.categories import categories, in_order
 from clv_helpers.charts.suppress import complete, suppressed
 from clv_helpers.report.tables import table_html
 from clv_helpers.show import TABLE_MIME, table
@@ -103,7 +104,7 @@ def test_no_chart_of_a_small_airline_shows_a_small_group(airline: Workbook) -> N
     assert (everything["members"] < MIN_CELL).any()
     assert left
     assert min(row["members"] for row in left) >= MIN_CELL
-    assert "groups left out, to protect those of fewer than 11 people" in shown["title"]["subtitle"]
+    assert "groups of fewer than 11 people are left out" in shown["title"]["subtitle"]
 
 
 def test_a_sum_over_small_groups_is_judged_by_its_people(airline: Workbook) -> None:
@@ -119,8 +120,64 @@ def test_a_sum_over_small_groups_is_judged_by_its_people(airline: Workbook) -> N
 
 @pytest.mark.parametrize(("members", "shown"), [([5, 40, 300], 1), ([50, 40, 300], 3)])
 def test_a_table_of_the_report(members: list[int], shown: int) -> None:
-    rows = pd.DataFrame({"audience": ["a", "b", "c"], "members": members, "spend": [1.5, 2.5, 3.5]})
-    content = table(rows, audience="Audience", members="Members|,.0f", spend="Spend|,.1f").bundle[TABLE_MIME]
+    rows = pd.DataFrame({"status": ["a", "b", "c"], "members": members, "spend": [1.5, 2.5, 3.5]})
+    content = table(rows, status="Status", members="Members|,.0f", spend="Spend|,.1f").bundle[TABLE_MIME]
     page = table_html(content, MIN_CELL)
     assert sum(f">{value:,.0f}<" in page for value in members) == shown
     assert sum(f">{value:,.1f}<" in page for value in rows["spend"]) == shown
+
+
+def migration(deciles: int = 10) -> dict:
+    """Who moved from decile to decile: many stay, a few go far."""
+    far = {0: 1000.0, 1: 200.0, 2: 90.0, 3: 40.0, 4: 25.0, 5: 18.0, 6: 14.0, 7: 9.0, 8: 5.0, 9: 2.0}
+    return {(str(i), str(j)): far[abs(i - j)] + (i * j) % 3 for i in range(deciles) for j in range(deciles)}
+
+
+def test_beside_small_cells_only_small_ones_go() -> None:
+    values = migration()
+    hidden = check(values)
+    small = {cell for cell, value in values.items() if value < MIN_CELL}
+    assert max(values[cell] for cell in hidden) < 30
+    assert len(hidden) <= 2 * len(small)
+
+
+def test_little_of_the_airlines_migration_is_left_out(airline: Workbook) -> None:
+    rows = airline.query("insights.fact_decile_movement", lookback="lifetime")
+    cells = zip(rows["before"], rows["now"], rows["members"], strict=True)
+    values = {(before, now): 5.0 * members for before, now, members in cells}  # as of an airline five times its size
+    small = {cell for cell, value in values.items() if value < MIN_CELL}
+    hidden = check(values)
+    assert small
+    assert sum(values[cell] for cell in hidden) < sum(values.values()) / 10
+    assert max(values.values()) not in {values[cell] for cell in hidden}
+
+
+def test_an_axis_keeps_the_categories_that_lost_their_rows() -> None:
+    read = pd.DataFrame(
+        {"band": ["a", "b", "c"], "place": [3, 1, 2], "members": [5, 30, 200], "spend": [1.0, 9.0, 5.0]}
+    )
+    chart = {"title": "t", "table": "a.b", "mark": "bar", "x": {"column": "band", "sort": "place"}, "y": "members"}
+    widget = Widget.model_validate(chart)
+    rows = suppressed(read, widget, MIN_CELL)
+    assert list(rows["band"]) == ["c"]
+    found = charts.Picture(widget, "t", "", rows, categories(widget, read, rows)).spec
+    assert found["encoding"]["x"]["scale"]["domain"] == ["b", "c", "a"]
+
+
+def test_what_is_left_out_stands_last_where_its_place_would_tell_its_value() -> None:
+    read = pd.DataFrame({"band": ["a", "b", "c"], "members": [5, 30, 200], "spend": [9.0, 7.0, 5.0]})
+    chart = {"title": "t", "table": "a.b", "mark": "bar", "x": "spend", "y": {"column": "band", "sort": "-spend"}}
+    widget = Widget.model_validate(chart)
+    orders = categories(widget, read, suppressed(read, widget, MIN_CELL))["band"]
+    assert in_order(widget.y, orders) == ["c", "a", "b"]
+
+
+def test_audiences_overlap_so_only_the_small_ones_go() -> None:
+    rows = pd.DataFrame({"audience": ["a", "b", "c"], "title": ["A", "B", "C"], "members": [5, 62, 113]})
+    widget = Widget.model_validate({"title": "t", "table": "a.b", "mark": "bar", "x": "members", "y": "title"})
+    assert list(suppressed(rows, widget, MIN_CELL)["title"]) == ["B", "C"]
+    content = table(rows, title="Audience", members="Members|,.0f").bundle[TABLE_MIME]
+    page = table_html(content, MIN_CELL)
+    assert ">62<" in page
+    assert ">113<" in page
+    assert ">5<" not in page

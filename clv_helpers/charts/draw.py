@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from clv_helpers import show
+from clv_helpers.charts.categories import Categories, categories
 from clv_helpers.charts.marks import chart_of
 from clv_helpers.charts.rows import read_rows, select
 from clv_helpers.charts.spec import Widget
-from clv_helpers.charts.suppress import suppressed
+from clv_helpers.charts.suppress import suppressed, too_small
 from clv_helpers.charts.texts import NO_DATA, header, kind, texts, title_of, with_units
 from clv_helpers.charts.theme import CHART_MIME, CONFIG
 from clv_helpers.engines.dialect import to_sql
@@ -30,6 +31,7 @@ class Picture:
     title: str
     subtitle: str
     rows: pd.DataFrame
+    categories: Categories = field(default_factory=dict)  # of the axes, where some lost all their rows
 
     @cached_property
     def spec(self) -> dict[str, Any]:
@@ -46,7 +48,7 @@ class Picture:
 
     def with_rows(self, rows: pd.DataFrame, choice: int | None = None) -> dict[str, Any]:
         """The spec with these rows: of several choices (column `choice`), the signal `choice` names the one shown."""
-        spec = chart_of(self.widget, rows).to_dict(validate=False)
+        spec = chart_of(self.widget, rows, self.categories).to_dict(validate=False)
         del spec["$schema"]  # each reader draws with its own release; JupyterLab would warn of a newer one
         spec["config"] = CONFIG
         spec["description"] = f"{self.title}. {self.subtitle}".strip()
@@ -92,11 +94,19 @@ def picture(session: Session, workbook: Workbook, widget: Widget, filters: dict[
     rows = suppressed(read, widget, workbook.params.min_cell)
     title, subtitle = texts(widget, rows)
     if left_out := len(read) - len(rows):
-        groups = "1 group" if left_out == 1 else f"{left_out} groups"
-        told = f"{groups} left out, to protect those of fewer than {workbook.params.min_cell} people"
+        small = int(too_small(read, widget, workbook.params.min_cell).sum())
+        told = _left_out(small, left_out - small, workbook.params.min_cell)
         subtitle = f"{subtitle}; {told}" if subtitle else show.upper_first(told)
         title = "Too few people to show" if title == NO_DATA else title
-    return Picture(widget, title, subtitle, rows)
+    return Picture(widget, title, subtitle, rows, categories(widget, read, rows) if left_out else {})
+
+
+def _left_out(small: int, beside: int, min_cell: int) -> str:
+    """What a chart says of the groups that it does not show."""
+    groups, it = ("1 group", "it") if small == 1 else (f"{small} groups", "they")
+    told = f"{groups} of fewer than {min_cell} people {'is' if small == 1 else 'are'} left out"
+    others = "1 other" if beside == 1 else f"{beside} others"
+    return f"{told}, and {others} by which {it} could be worked out" if beside else told
 
 
 def sql_of(session: Session, workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = None) -> str:

@@ -7,6 +7,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from clv_helpers.charts.categories import Categories, in_order
 from clv_helpers.charts.spec import Channel, Widget
 from clv_helpers.charts.texts import header, kind, title_of
 from clv_helpers.charts.theme import HEIGHT, INK, PALETTE, QUIET, RAMP, WHITE_BELOW, WIDTHS
@@ -20,8 +21,12 @@ EMPTY = 30  # pixels
 PICKED, SHOWN = "picked", "shown"  # the value picked in any chart of a board; the entries chosen in a legend
 
 
-def chart_of(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
-    """The widget's rows as a chart, sized, without its title; an empty place where there are none to scale by."""
+def chart_of(widget: Widget, rows: pd.DataFrame, axes: Categories | None = None) -> alt.Chart:
+    """The widget's rows as a chart, sized, without its title; an empty place where there are none to scale by.
+
+    An axis that `axes` names shows these categories, whether they have rows or not.
+    """
+    axes = axes or {}
     if rows.empty:
         return altair().Chart({"values": []}).mark_point().properties(width=WIDTHS[widget.width], height=EMPTY)
     match widget.mark:
@@ -36,8 +41,8 @@ def chart_of(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
 
             chart = venn(altair(), widget, rows)
         case _:
-            chart = _on_axes(widget, rows)
-    return chart.properties(width=WIDTHS[widget.width], height=_height(widget, rows))
+            chart = _on_axes(widget, rows, axes)
+    return chart.properties(width=WIDTHS[widget.width], height=_height(widget, rows, axes))
 
 
 @functools.cache
@@ -58,10 +63,10 @@ def altair() -> ModuleType:
     return altair
 
 
-def _on_axes(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
+def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories) -> alt.Chart:
     alt = altair()
     base = alt.Chart(_shown_columns(rows, widget))
-    x, y = _encode(alt.X, widget.x, rows), _encode(alt.Y, widget.y, rows)
+    x, y = _encode(alt.X, widget.x, rows, axes), _encode(alt.Y, widget.y, rows, axes)
     more: dict[str, Any] = {"tooltip": _tooltips(widget, rows)}
     if (color := _color(widget, rows)) is not None:
         more["color"] = color
@@ -192,7 +197,7 @@ def _color(widget: Widget, rows: pd.DataFrame) -> Any:
     )
 
 
-def _encode(channel: Any, field: Channel, rows: pd.DataFrame) -> Any:
+def _encode(channel: Any, field: Channel, rows: pd.DataFrame, axes: Categories) -> Any:
     alt = altair()
     of = kind(rows, field)
     axis: dict[str, Any] = {"title": title_of(field), "labelLimit": 240, "grid": of == "quantitative"}
@@ -204,7 +209,10 @@ def _encode(channel: Any, field: Channel, rows: pd.DataFrame) -> Any:
         axis |= {"labelAngle": 0, "labelExpr": "split(datum.label, ' ')"}
     if channel is alt.X and of == "ordinal":
         axis["labelAngle"] = 0
-    return channel(field=field.column, type=of, axis=alt.Axis(**axis), sort=_sort(field, rows))
+    said = {"axis": alt.Axis(**axis), "sort": _sort(field, rows)}
+    if field.column in axes:
+        said |= {"sort": alt.Undefined, "scale": alt.Scale(domain=in_order(field, axes[field.column]))}
+    return channel(field=field.column, type=of, **said)
 
 
 def _sort(field: Channel, rows: pd.DataFrame) -> Any:
@@ -239,7 +247,7 @@ def _shown_columns(rows: pd.DataFrame, widget: Widget) -> pd.DataFrame:
     return rows[list(dict.fromkeys(names + sorts + list(widget.highlight) + choice))]
 
 
-def _height(widget: Widget, rows: pd.DataFrame) -> int:
+def _height(widget: Widget, rows: pd.DataFrame, axes: Categories) -> int:
     """Room for the labels of a horizontal chart, and no more; 300 pixels for every other."""
     if widget.height:
         return widget.height
@@ -248,5 +256,5 @@ def _height(widget: Widget, rows: pd.DataFrame) -> int:
     if widget.mark == "heatmap":
         return 330
     if widget.mark == "funnel" or (widget.y and kind(rows, widget.y) == "nominal" and widget.mark != "venn"):
-        return max(120, min(HEIGHT, 64 + 34 * rows[widget.y.column].nunique()))
+        return max(120, min(HEIGHT, 64 + 34 * len(axes.get(widget.y.column, ()) or rows[widget.y.column].unique())))
     return HEIGHT

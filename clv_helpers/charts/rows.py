@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
+from clv_helpers.charts.absent import check_made, tables_of
 from clv_helpers.charts.errors import ChartError
 from clv_helpers.charts.spec import Widget
 from clv_helpers.engines.dialect import cast, column, is_in, literal, table
@@ -64,16 +65,20 @@ def narrowing(widget: Widget, filters: dict[str, Any], known: list[str]) -> dict
 
 
 def source_of(session: Session, workbook: Workbook, widget: Widget) -> exp.Expression:
-    """What the rows are taken from. Raises ChartError for what is not there, QueryError for what is no SELECT."""
+    """What the rows are taken from. Raises ChartError for a table or a file that is not there, QueryError for what is no
+    SELECT, NotMade for a table that a stage would make.
+    """
     if widget.table:
-        if not session.has_table(widget.table):
-            raise ChartError(f"widget {widget.title!r}: there is no table {widget.table}")
+        check_made(session, workbook, f"widget {widget.title!r}", [widget.table])
         return table(widget.table)
     file = workbook.specs / "dashboards" / f"{widget.sql}.sql"
     if not file.exists():
         known = ", ".join(sorted(f.stem for f in file.parent.glob("*.sql"))) or "there is none"
         raise ChartError(f"widget {widget.title!r}: sql is {widget.sql!r}; allowed: {known}")
-    return parse_select(file.read_text("utf-8"), f"widget {widget.title!r}: {file.name}").subquery("data")
+    place = f"widget {widget.title!r}: {file.name}"
+    query = parse_select(file.read_text("utf-8"), place)
+    check_made(session, workbook, place, tables_of(query))
+    return query.subquery("data")
 
 
 def _named(widget: Widget) -> list[str]:

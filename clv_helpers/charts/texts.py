@@ -55,6 +55,11 @@ def _row_of_title(widget: Widget, rows: pd.DataFrame) -> pd.DataFrame:
     return rows.head(1) if widget.title_from in ("first", "top") else rows.tail(1)
 
 
+def plain_title(widget: Widget) -> str:
+    """What a widget without rows is called: its title or subtitle, where they name no column; else its data."""
+    return upper_first(_plain(widget.title) or _plain(widget.subtitle)) or header(widget.source.partition(".")[2])
+
+
 def _plain(text: str) -> str:
     return "" if "{" in text else text
 

@@ -16,7 +16,7 @@ from clv_helpers.workbook import Workbook
 @app.command()
 def report(
     params: Params,
-    run: Annotated[str, typer.Option(help="of this run; none: of the latest")] = "",
+    run: Annotated[str, typer.Option(help="of this run; none: of the latest in which no stage failed")] = "",
     compare: Annotated[str, typer.Option(help="say first what changed since this run")] = "",
     pdf: Annotated[bool, typer.Option("--pdf", help="print it to a PDF as well, through Chromium")] = False,
     as_json: Json = False,
@@ -25,7 +25,7 @@ def report(
     from clv_helpers import report as reports
 
     outputs = chain.outputs_of(params)
-    folder, record = find(outputs, run)
+    folder, record = find(outputs, run, chain.say_on_stderr)
     since = find(outputs, compare) if compare else None
     paths = {"html": reports.write(record, folder, (since[1], since[0]) if since else None)}
     if pdf:

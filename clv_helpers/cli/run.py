@@ -20,7 +20,7 @@ from clv_helpers.workbook import Workbook
 def run(
     params: Params,
     first: Annotated[int, typer.Option("--from", min=1, max=6, help="go on with the latest run from this stage")] = 1,
-    only: Annotated[str, typer.Option(help="only these stages of the latest run, such as 3,4")] = "",
+    only: Annotated[str, typer.Option(help="only these stages of the latest whole run, such as 3,4")] = "",
     as_of: AsOf = "",
     changes: Set = [],  # noqa: B006 (typer copies it)
     as_json: Json = False,

@@ -16,22 +16,37 @@ from clv_helpers.dashboards.filters import Choice
 from clv_helpers.dashboards.render import Failed, pictures
 from clv_helpers.dashboards.spec import BoardFilter, load
 from clv_helpers.errors import UserError
+from clv_helpers.show import note
 from clv_helpers.workbook import BATCH_VARIABLE, Workbook
 
 BETWEEN = "from … to"
+# Those that the notebooks place by name; decile is where a click on a decile leads.
+PLACED = ("value", "migration", "forecast", "decile", "audiences", "campaign_results")
 
 
 def board(workbook: Workbook, *names: str) -> Any:
-    """Show dashboards, the first one open; those that the workbook does not have are left out, unless it has none.
+    """Show dashboards, the first one open; those that the workbook does not have are left out.
 
-    In a batch run all of them stand one after the other, with filters that need no kernel.
+    Without any dashboard a sentence says how to get one. In a batch run all of them stand one after the other, with
+    filters that need no kernel.
     """
-    known = [name for name in names if name in spec.names(workbook)] or list(names[:1])
+    there = spec.names(workbook)
+    known = [name for name in names if name in there]
+    if not there:
+        folder = f"{workbook.specs.name}/dashboards"
+        return note(f"There is no dashboard yet: copy those of params/cdnow to {folder}, beside the params.")
+    if not known:
+        return None
     if os.environ.get(BATCH_VARIABLE):
         for name in known:
             display(offline.board(workbook, name))
         return None
     return LiveBoard(workbook, known).face
+
+
+def others(workbook: Workbook) -> list[str]:
+    """The dashboards that no notebook places by name, so that each of them comes into the report."""
+    return [name for name in spec.names(workbook) if name not in PLACED]
 
 
 @dataclass

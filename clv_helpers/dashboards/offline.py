@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from clv_helpers.charts import MAX_ROWS, Picture, Widget, picture
+from clv_helpers.charts import MAX_ROWS, ChartError, NotMade, Picture, Widget, picture
+from clv_helpers.charts.categories import Categories, categories, merged
 from clv_helpers.charts.rows import narrowing, source_of
+from clv_helpers.charts.texts import plain_title, with_units
 from clv_helpers.dashboards import filters
 from clv_helpers.dashboards.filters import Choice
 from clv_helpers.dashboards.spec import BoardFilter, load
 from clv_helpers.engines.session import Session
-from clv_helpers.show import BOARD_MIME, Shown, escaped
+from clv_helpers.show import BOARD_MIME, Shown, escaped, note
 from clv_helpers.workbook import Workbook
 
 MOST_CHOICES = 80
@@ -29,7 +32,9 @@ def board(workbook: Workbook, name: str) -> Shown:
             choices.index(filters.default_of(each, choices))
             for each, choices in zip(dashboard.filters, offered, strict=True)
         ]
-        cards = [_card(session, workbook, widget, dashboard.filters, offered, begins) for widget in dashboard.widgets]
+        cards = [
+            _card_or_why_not(session, workbook, name, w, dashboard.filters, offered, begins) for w in dashboard.widgets
+        ]
     used = {index for card in cards if card["choices"] for index, _ in card["choices"]["filters"]}
     selects = [
         {"label": each.label, "options": [c.label for c in choices], "first": first, "used": index in used}
@@ -38,6 +43,18 @@ def board(workbook: Workbook, name: str) -> Shown:
     content = {"name": name, "title": dashboard.title, "description": dashboard.description}
     content |= {"filters": selects, "cards": cards}
     return Shown({BOARD_MIME: content, "text/html": _still(content), "text/plain": dashboard.title})
+
+
+def _card_or_why_not(session: Session, workbook: Workbook, name: str, widget: Widget, *chosen: Any) -> dict[str, Any]:
+    """A widget's card; where its table was not made, its place says why. Raises ChartError, which names the file."""
+    try:
+        return _card(session, workbook, widget, *chosen)
+    except NotMade as error:
+        title, html = plain_title(with_units(widget, workbook)), note(str(error)).bundle["text/html"]
+        empty = {"subtitle": "", "spec": {}, "pick": [], "headers": {}, "choices": None}
+        return {"title": title, "html": html, "width": widget.width} | empty
+    except ChartError as error:
+        raise ChartError(f"dashboards/{name}.yml, {error}") from None
 
 
 def _card(
@@ -89,7 +106,7 @@ def _with_choices(
     for i in wired:
         number = number * len(offered[i]) + begins[i]
     return {
-        "spec": first.with_rows(rows, number) if first.spec else {},
+        "spec": replace(first, categories=_axes(drawn)).with_rows(rows, number) if first.spec else {},
         "choices": {
             "filters": [[i, len(offered[i])] for i in wired],
             "texts": [[each.title, each.subtitle] for each in drawn],
@@ -97,6 +114,13 @@ def _with_choices(
             "first": number,
         },
     }
+
+
+def _axes(drawn: list[Picture]) -> Categories:
+    """The categories of all choices, where those of any must be said."""
+    if not any(each.categories for each in drawn):
+        return {}
+    return merged([each.categories or categories(each.widget, each.rows, each.rows) for each in drawn])
 
 
 def _still(content: dict[str, Any]) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from clv_helpers.charts import Picture, draw, picture, sql_of
+from clv_helpers.charts import NotMade, Picture, draw, picture, sql_of
+from clv_helpers.charts.texts import plain_title, with_units
 from clv_helpers.dashboards.spec import Dashboard, load
 from clv_helpers.errors import UserError
 from clv_helpers.show import Shown
@@ -39,6 +40,8 @@ def pictures(
             try:
                 drawn = picture(session, workbook, widget, filters)
                 found.append(Drawn(drawn, sql_of(session, workbook, widget, filters) if with_sql else ""))
+            except NotMade as error:
+                found.append(Failed(plain_title(with_units(widget, workbook)), widget.width, str(error)))
             except UserError as error:
                 found.append(Failed(widget.title, widget.width, str(error)))
     return found

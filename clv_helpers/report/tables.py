@@ -12,7 +12,8 @@ from clv_helpers.charts.suppress import complete
 def table_html(table: dict[str, Any], min_cell: int) -> str:
     """The table of show.table as HTML. A row of too few people keeps its name, and no number.
 
-    Where the other rows would give it away as what is missing of their sum, the next smallest row loses its too.
+    Where the other rows would give it away as what is missing of their sum, the next smallest row loses its too; not so
+    where the rows are audiences, which overlap.
     """
     hidden = _hidden(table, min_cell)
     numeric = [bool(form) for form in table["formats"]]
@@ -37,6 +38,6 @@ def _hidden(table: dict[str, Any], min_cell: int) -> dict[int, str]:
         return {}
     values = {(index,): float(value or 0) for index, value in enumerate(table["values"][people])}
     small = {cell for cell, value in values.items() if 0 < value < min_cell}
-    if not small:
-        return {}
+    if not small or table.get("overlapping"):  # audiences share members: their sizes add up to nothing
+        return {cell[0]: "small" for cell in small}
     return {cell[0]: "small" if cell in small else "with" for cell in complete(small, values, min_cell)}

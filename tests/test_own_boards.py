@@ -1,0 +1,110 @@
+"""Boards of one's own: each comes into the report, and one whose table was not made does not stop the run."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from clv_helpers import dashboards, lake, lifetime
+from clv_helpers.chain import NOTEBOOKS
+from clv_helpers.charts import ChartError
+from clv_helpers.charts.absent import is_known
+from clv_helpers.dashboards import offline
+from clv_helpers.dashboards.board import PLACED, LiveBoard
+from clv_helpers.show import BOARD_MIME
+from clv_helpers.workbook import BATCH_VARIABLE, ROOT, Workbook
+from conftest import write_shop
+
+GENRES = "title: Genres\nwidgets:\n  - {title: Of genres, table: TABLE, mark: bar, x: decile, y: value}\n"
+
+
+@pytest.fixture
+def shop(outputs: Path, tmp_path: Path) -> Workbook:
+    """A shop of three customers, too few for a prediction, with CDNOW's boards."""
+    workbook = Workbook.open(write_shop(tmp_path, extra="lifetime: {horizon_months: 12}\n"))
+    shutil.copytree(ROOT / "params" / "cdnow" / "dashboards", workbook.specs / "dashboards")
+    lake.ingest(workbook)
+    lake.refresh(workbook, "derived")
+    lifetime.refresh(workbook)
+    lake.refresh(workbook, "profile", *lake.MODEL)
+    return workbook
+
+
+def write_board(workbook: Workbook, table: str) -> None:
+    (workbook.specs / "dashboards" / "genres.yml").write_text(GENRES.replace("TABLE", table), encoding="utf-8")
+
+
+def cards(workbook: Workbook, name: str) -> list[dict]:
+    return offline.board(workbook, name).bundle[BOARD_MIME]["cards"]
+
+
+def test_a_board_of_ones_own_follows_those_placed_by_name(shop: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_board(shop, "derived.decile_edge")
+    assert dashboards.others(shop) == ["genres"]
+    monkeypatch.setenv(BATCH_VARIABLE, "1")
+    shown: list = []
+    monkeypatch.setattr(importlib.import_module("clv_helpers.dashboards.board"), "display", shown.append)
+    dashboards.board(shop, "value", "nope", *dashboards.others(shop))
+    assert [each.bundle[BOARD_MIME]["name"] for each in shown] == ["value", "genres"]
+
+
+def test_what_is_placed_by_name_stands_in_a_notebook() -> None:
+    sources = "".join(
+        "".join(cell["source"]) for file in NOTEBOOKS.glob("*.ipynb") for cell in json.loads(file.read_text())["cells"]
+    )
+    assert [name for name in PLACED if f'"{name}"' not in sources] == ["decile"]
+    assert "*dashboards.others(wb)" in sources
+
+
+def test_a_workbook_without_boards_says_how_to_get_one(outputs: Path, tmp_path: Path) -> None:
+    shown = dashboards.board(Workbook.open(write_shop(tmp_path)), "value")
+    assert "There is no dashboard yet: copy those of params/cdnow to shop/dashboards" in shown.bundle["text/plain"]
+
+
+def test_a_refused_prediction_leaves_its_places_with_the_reason(shop: Workbook) -> None:
+    told = [card for card in cards(shop, "forecast") if "lifetime.holdout_week" in card["html"]]
+    assert len(told) == 1
+    assert "There is no table lifetime.holdout_week yet: lifetime value is not predicted, as " in told[0]["html"]
+    assert "500 are needed" in told[0]["html"]
+    assert told[0]["title"] and "{" not in told[0]["title"]
+    live = [card for card in LiveBoard(shop, ["forecast"]).view.cards if "lifetime.holdout_week" in card["html"]]
+    assert "500 are needed" in live[0]["html"]
+    assert "{" not in live[0]["title"]
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ("audiences.fact_audience", "stage 4 makes it; run that and then stage 3 again."),
+        ("campaigns.fact_lift", "stage 6 makes it, and is skipped without e-mail events, assignments or experiments"),
+    ],
+)
+def test_a_table_of_a_stage_that_did_not_run(shop: Workbook, table: str, says: str) -> None:
+    write_board(shop, table)
+    assert f"There is no table {table} yet: {says}" in cards(shop, "genres")[0]["html"]
+    assert says in LiveBoard(shop, ["genres"]).view.cards[0]["html"]
+
+
+def test_sql_that_reads_a_table_of_a_stage_that_did_not_run(shop: Workbook) -> None:
+    folder = shop.specs / "dashboards"
+    (folder / "mine.sql").write_text("SELECT decile, value FROM lifetime.value_by_decile")
+    (folder / "genres.yml").write_text(GENRES.replace("table: TABLE", "sql: mine"))
+    assert "lifetime value is not predicted" in cards(shop, "genres")[0]["html"]
+
+
+def test_a_table_that_nothing_makes_is_an_error_with_its_place(shop: Workbook) -> None:
+    write_board(shop, "lifetime.nope")
+    with pytest.raises(ChartError) as refused:
+        cards(shop, "genres")
+    said = "widget 'Of genres': there is no table lifetime.nope, and no stage makes one"
+    assert str(refused.value) == f"dashboards/genres.yml, {said}"
+    assert said.replace("'", "&#x27;") in LiveBoard(shop, ["genres"]).view.cards[0]["html"]
+
+
+def test_every_published_table_is_known(airline: Workbook) -> None:
+    with airline.engine.read() as session:
+        assert [name for name in session.tables() if not is_known(airline, name)] == []
