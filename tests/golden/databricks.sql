@@ -151,6 +151,7 @@ WITH month AS (
 SELECT
   1 AS lookback_months,
   '1 month' AS lookback,
+  1 AS lookback_order,
   CAST(first_day - INTERVAL '1' MONTH AS DATE) AS starts_on,
   first_day AS ends_before
 FROM month
@@ -158,6 +159,7 @@ UNION ALL
 SELECT
   3,
   '3 months',
+  3,
   CAST(first_day - INTERVAL '3' MONTH AS DATE),
   first_day
 FROM month
@@ -165,6 +167,7 @@ UNION ALL
 SELECT
   6,
   '6 months',
+  6,
   CAST(first_day - INTERVAL '6' MONTH AS DATE),
   first_day
 FROM month
@@ -172,6 +175,7 @@ UNION ALL
 SELECT
   9,
   '9 months',
+  9,
   CAST(first_day - INTERVAL '9' MONTH AS DATE),
   first_day
 FROM month
@@ -179,6 +183,7 @@ UNION ALL
 SELECT
   12,
   '12 months',
+  12,
   CAST(first_day - INTERVAL '12' MONTH AS DATE),
   first_day
 FROM month
@@ -186,6 +191,7 @@ UNION ALL
 SELECT
   0,
   'lifetime',
+  13,
   CAST('1900-01-01' AS DATE),
   first_day
 FROM month
@@ -193,6 +199,7 @@ UNION ALL
 SELECT
   -1,
   '1 month (as printed)',
+  14,
   CAST('1900-01-01' AS DATE),
   first_day
 FROM month
@@ -202,6 +209,7 @@ UNION ALL
 SELECT
   -3,
   '3 months (as printed)',
+  16,
   CAST('1900-01-01' AS DATE),
   CAST(first_day - INTERVAL '1' MONTH AS DATE)
 FROM month
@@ -211,6 +219,7 @@ UNION ALL
 SELECT
   -6,
   '6 months (as printed)',
+  19,
   CAST('1900-01-01' AS DATE),
   CAST(first_day - INTERVAL '4' MONTH AS DATE)
 FROM month
