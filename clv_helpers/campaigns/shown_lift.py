@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LATEST, DRAWN = 4, 20  # campaigns drawn by decile, and in one chart
 MOST = 0.8
 HOW_TO_GO_ON = (
-    "Value per message: revenue added × margin − cost, with its 95 % interval; intervals are not widened for looking "
+    "Value per message: revenue added × margin − cost, with its 95% interval; intervals are not widened for looking "
     "at many. The deciles that are worth it become an audience by one call: campaigns.next_audience(wb, CAMPAIGN), or "
     "clv results PARAMS CAMPAIGN --next NAME."
 )
@@ -115,9 +115,9 @@ def effects(workbook: Workbook) -> list[Shown]:
         **whose,
         treated="Drawn|,.0f",
         control="Held back|,.0f",
-        treated_mean=f"{unit} each|,.2f",
-        control_mean="… held back|,.2f",
-        plain="Added, plain",
+        treated_mean=f"{unit} each, adjusted|,.2f",
+        control_mean="… held back, adjusted|,.2f",
+        plain="Added, not adjusted",
         adjusted="Added, adjusted (CUPED)",
         cuped_detectable="Smallest to be found|,.2f",
     )
@@ -126,7 +126,7 @@ def effects(workbook: Workbook) -> list[Shown]:
         **whose,
         treated_conversion="Bought|.1%",
         control_conversion="… held back|.1%",
-        bought="Difference, points",
+        bought="Difference",
         incremental_revenue=f"Added in all ({unit})|,.0f",
         cost=f"Cost ({unit})|,.0f",
         per_message=f"Value per message ({unit})",
@@ -181,7 +181,7 @@ def targeting(workbook: Workbook) -> list[Shown]:
             reached, brought = enough["share_of_members"], enough["added"] / total
             title = f"{campaign}: the best {reached:.0%} of the members bring {brought:.0%} of what it added"
         else:
-            title = f"{campaign}: nothing for certain added, so nothing to aim"
+            title = f"{campaign}: no certain effect, so no deciles to reach first"
         about = "Qini curve: revenue added as members are reached decile by decile, the best first"
         told.append(pictures.qini(own.to_dict("records"), title, about, unit))
     return told
