@@ -105,7 +105,7 @@ def effects(workbook: Workbook) -> list[Shown]:
     rows = rows.assign(
         plain=_with_interval(rows, "revenue", "{:.2f}"),
         adjusted=_with_interval(rows, "cuped", "{:.2f}"),
-        bought=_with_interval(rows, "conversion", "{:+.1%}"),
+        bought=_with_interval(rows, "conversion", "{:+.1f}", times=100),
         per_message=_with_interval(rows, "value_per_message", "{:.2f}"),
         audience=rows["audience"].replace(EVERYONE, "everyone"),
     )
@@ -126,7 +126,7 @@ def effects(workbook: Workbook) -> list[Shown]:
         **whose,
         treated_conversion="Bought|.1%",
         control_conversion="… held back|.1%",
-        bought="Difference",
+        bought="Difference (percentage points)",
         incremental_revenue=f"Added in all ({unit})|,.0f",
         cost=f"Cost ({unit})|,.0f",
         per_message=f"Value per message ({unit})",
@@ -250,8 +250,8 @@ def next_steps(workbook: Workbook) -> list[Shown]:
     return told
 
 
-def _with_interval(rows: pd.DataFrame, name: str, form: str) -> list[str]:
+def _with_interval(rows: pd.DataFrame, name: str, form: str, times: float = 1) -> list[str]:
     return [
-        f"{form.format(value)} ({form.format(low)} to {form.format(high)})"
+        f"{form.format(times * value)} ({form.format(times * low)} to {form.format(times * high)})"
         for value, low, high in zip(rows[name], rows[f"{name}_low"], rows[f"{name}_high"], strict=True)
     ]
