@@ -32,6 +32,15 @@ LEFT_OUT = parse("""
     UNION ALL
     SELECT dataset, column_name || ' ' || reason, rejected_rows, 'set aside in lake.rejected_rows'
     FROM derived.rejected_reason
+    UNION ALL
+    SELECT f.dataset, 'the whole file ' || f.file || ', which failed', MAX(f.rows_read),
+        CASE WHEN MAX(t._batch_id) IS NULL THEN 'none of it is in the lake; clv batches tells why'
+            ELSE 'taken in since, as batch ' || CAST(MAX(t._batch_id) AS VARCHAR) END
+    FROM lake.batches AS f
+    LEFT JOIN lake.batches AS t
+        ON t.status = 'success' AND t.dataset = f.dataset AND (t.file = f.file OR t.sha256 = f.sha256)
+    WHERE f.status = 'failed'
+    GROUP BY f.dataset, f.file
     ORDER BY dataset, events DESC, what
 """)
 AS_PRINTED = parse("""
@@ -115,11 +124,12 @@ def contract(workbook: Workbook) -> Shown:
         values="Allowed values",
         identity="Identifies in",
     )
-    return show.folded(shown, f"{len(rows)} columns in {len(workbook.params.sources)} datasets")
+    datasets = len(workbook.params.sources)
+    return show.folded(shown, f"{len(rows)} columns in {datasets} dataset{'s' if datasets > 1 else ''}")
 
 
 def left_out(workbook: Workbook) -> Shown:
-    """Which loyalty events are in the lake and not in the tables, and which rows were set aside: counts, and why."""
+    """Which events count nowhere, and which rows and whole files were set aside: how many, and why."""
     with workbook.engine.read() as session:
         bindings = {**params_bindings(workbook.params), "as_of": session.scalar("SELECT as_of FROM derived.as_of")}
         rows = session.rows(LEFT_OUT, **bindings)
@@ -172,8 +182,16 @@ def top_decile(workbook: Workbook, lookback_months: int = 12) -> Shown:
         return show.note("Nobody earned anything in this look-back.")
     share = rows["value"].iloc[0] / rows["value"].sum()
     when = f"over {lookback_months} months" if lookback_months else "over their lifetime"
-    unit = workbook.params.value.unit
-    return show.finding(f"The best tenth of the members brings {show.percent(share)} of all {unit} {when}.")
+    whole = _whole_of_value(workbook)
+    return show.finding(f"The best tenth of the members brings {show.percent(share)} of {whole} {when}.")
+
+
+def _whole_of_value(workbook: Workbook) -> str:
+    """What a share of the value is a share of, in words."""
+    params = workbook.params
+    if params.value.unit != params.spending.unit:
+        return f"all {params.value.unit}"
+    return "the revenue" if params.spend is None else f"the value ({params.value.unit})"
 
 
 def repeat_purchases(workbook: Workbook) -> Shown:
@@ -193,9 +211,9 @@ def repeat_purchases(workbook: Workbook) -> Shown:
 
 def concentration(workbook: Workbook) -> Shown:
     """Which share of the value the most valuable members bring."""
-    unit = workbook.params.value.unit
+    unit, whole = workbook.params.value.unit, _whole_of_value(workbook).replace("{", "{{").replace("}", "}}")
     widget = Widget(
-        title=f"The top tenth of the members brings {{share_of_value}} of all {unit}",
+        title=f"The best tenth of the members brings {{share_of_value}} of {whole} over their lifetime",
         title_from={"percent_of_members": 10},
         subtitle=f"Cumulative share of lifetime {unit}, members sorted from the most valuable to the least",
         table="derived.concentration",
@@ -221,18 +239,21 @@ def recency_frequency(workbook: Workbook) -> Shown:
     return draw(workbook, widget)
 
 
-def as_printed(workbook: Workbook) -> Shown:
-    """How far the guide's cut-offs as printed are from trailing windows: who is ranked, and who differently."""
+def as_printed(workbook: Workbook) -> list[Shown]:
+    """How far the guide's cut-offs as printed are from trailing windows; nothing unless `as_printed` asks for them."""
     if not workbook.params.as_printed:
-        return show.note(
-            "With as_printed: true in the params, the deciles by the guide's cut-offs as printed stand beside."
-        )
+        return []
+    about = show.note(
+        "The guide's cut-offs, as printed: its query keeps everything before a cut-off, not a window that ends there. "
+        "Set side by side, the two rank other members."
+    )
     with workbook.engine.read() as session:
         rows = session.rows(AS_PRINTED, no_category=NO_CATEGORY)
-    return show.table(
+    table = show.table(
         rows,
         lookback="Look-back",
         trailing="Members ranked, trailing window|,.0f",
         printed="Members ranked, as printed|,.0f",
         differing="Ranked by both, in another decile|,.0f",
     )
+    return [about, table]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clv_helpers import lake
+from clv_helpers import derived, lake
 from clv_helpers.workbook import Workbook
 from conftest import write_shop
 
@@ -254,3 +254,23 @@ def test_debits(outputs: Path, tmp_path: Path, spend: dict, of_a: int, purchases
     assert members.loc["a", "purchases"] == purchases_of_a
     assert members.loc["b", "purchases"] == 2  # a purchase whose amount is not known is one all the same
     assert members.loc["b", "frequency"] == 1
+
+
+def test_files_that_failed_are_told_among_what_was_left_out(outputs: Path, tmp_path: Path) -> None:
+    """Mended and taken in since, or not: neither is passed over in silence."""
+    workbook = Workbook.open(write_shop(tmp_path))
+    lake.ingest(workbook)
+    lake.refresh(workbook, "derived")
+    assert "failed" not in derived.left_out(workbook).bundle["text/html"]
+    for name in ("broken.csv", "mended.csv"):
+        (tmp_path / name).write_text("customer,day,spent\nz,never,1\n")
+        with pytest.raises(lake.IngestError):
+            lake.ingest(workbook, "loyalty_events", [tmp_path / name])
+    (tmp_path / "mended.csv").write_text("customer,day,spent\nz,2024-02-02,1\n")
+    lake.ingest(workbook, "loyalty_events", [tmp_path / "mended.csv"])
+    lake.refresh(workbook, "derived")
+    told = derived.left_out(workbook).bundle["text/html"]
+    assert "the whole file broken.csv, which failed" in told
+    assert "none of it is in the lake" in told
+    assert "the whole file mended.csv, which failed" in told
+    assert "taken in since, as batch 4" in told

@@ -8,12 +8,13 @@ import xml.etree.ElementTree as ET
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from test_activate_command import clv
 from test_derived import deciles_in_pandas, events
 
-from clv_helpers import activation, insights, lake
+from clv_helpers import activation, insights, lake, show
 from clv_helpers.insights.drawing import draw
 from clv_helpers.insights.model import read_model
 from clv_helpers.workbook import ROOT, Workbook
@@ -86,7 +87,16 @@ def test_decile_migration(name: str, request: pytest.FixtureRequest) -> None:
     found = workbook.query("insights.fact_decile_migration").set_index(by)["members"].sort_index()
     pd.testing.assert_series_equal(found, expected, check_names=False, check_dtype=False, check_index_type=False)
     assert len(found) > 100
-    assert insights.migration(workbook).bundle["text/plain"].startswith(f"Since {then:%B %Y}, ")
+    told = insights.migration(workbook).bundle["text/plain"]
+    assert told.startswith(f"Since {then:%B %Y}, ")
+    both = moved[(moved["decile_before"] > 0) & (moved["decile_now"] > 0)].groupby("lookback_months")
+    shares = workbook.query("insights.fact_decile_movement").groupby("lookback_months").first()
+    for share, way in (("share_up", -1), ("share_same", 0), ("share_down", 1)):
+        part = both.apply(lambda each, way=way: (np.sign(each["decile_now"] - each["decile_before"]) == way).mean())
+        pd.testing.assert_series_equal(shares[share], part, check_names=False, check_index_type=False)
+    year = moved[(moved["lookback_months"] == 12) & (moved["decile_before"] > 0) & (moved["decile_now"] > 0)]
+    rose = int((year["decile_now"] < year["decile_before"]).sum())  # the sentence counts whom the tiles count
+    assert f", {show.compact(rose)} members rose" in told
 
 
 def test_the_platforms_key_figures_run_under_their_names(airline: Workbook) -> None:

@@ -17,7 +17,7 @@ BLUE, GREY = PALETTE[0], "#595959"
 def estimate_panel(found: Estimate, seconds: float, overlap: dict[str, int], unit: str, currency: str) -> str:
     """How many, how large a share, what they are worth, their deciles, and whom else they belong to."""
     number = f"{found.count:,}" if found.exact else f"about {found.count:,}"
-    kind = "exact" if found.exact else f"estimate, 95 % interval {found.low:,} to {found.high:,}"
+    kind = "exact" if found.exact else f"estimate, 95% interval {found.low:,} to {found.high:,}"
     worth = " · ".join(
         f"{compact(value)} {what} each"
         for value, what in ((found.mean_value, unit), (found.mean_spend, currency))

@@ -66,6 +66,7 @@ def _part(part: AnyPart, top: bool = False) -> str:
 
 def _condition(condition: Condition) -> str:
     name = condition.field.replace("_", " ")
+    name = f"{name.removesuffix(' on')} day" if name.endswith(" on") else name
     if condition.when:
         return f"{name} is {when_in_words(condition.when)}{_or_missing(condition)}"
     if condition.field in MASKED and condition.value is not None:

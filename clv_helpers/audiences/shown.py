@@ -85,7 +85,7 @@ def checked_context(session: Session, name: str, audience: Audience) -> Context:
 
 
 def sizes(workbook: Workbook) -> Shown:
-    """The audiences, with their size and what their members are worth."""
+    """The audiences, with their size and what their members have spent."""
     currency = workbook.params.spending.unit
     return show.table(
         workbook.query("audiences.fact_audience", order_by="audience"),
@@ -126,8 +126,8 @@ def chart(workbook: Workbook) -> Shown:
     """The audiences side by side."""
     widget = Widget(
         title_from="top",
-        title="{title} are worth {spend_per_member} {currency} each",
-        subtitle="Mean spend per member of each audience ({currency})",
+        title="{title} have spent {spend_per_member} {currency} each",
+        subtitle="Mean spend per member of each audience so far ({currency})",
         table="audiences.fact_audience",
         mark="bar",
         x=Channel(column="spend_per_member", title="{currency} per member", format=",.0f"),

@@ -211,12 +211,12 @@ def _sentence(row: dict[str, Any], unit: str) -> str:
     interval = f"{row['cuped_low']:.2f} to {row['cuped_high']:.2f}"
     days = f" in {row['observed_days']:.0f} days" if row.get("observed_days") else ""
     if row["cuped_low"] > 0:
-        return f"{whom} added {row['cuped']:.2f} {unit} per member{days} (95 % interval {interval})."
+        return f"{whom} added {row['cuped']:.2f} {unit} per member{days} (95% interval {interval})."
     if row["cuped_high"] < 0:
-        return f"{whom} took away {-row['cuped']:.2f} {unit} per member{days} (95 % interval {interval})."
+        return f"{whom} took away {-row['cuped']:.2f} {unit} per member{days} (95% interval {interval})."
     return (
         f"{whom}: no effect that a group of this size could show: {row['cuped']:.2f} {unit} per member{days} "
-        f"(95 % interval {interval}); it would have found {row['cuped_detectable']:.2f} or more in four cases of five."
+        f"(95% interval {interval}); it would have found {row['cuped_detectable']:.2f} or more in four cases of five."
     )
 
 

@@ -14,16 +14,16 @@ Rows = list[dict[str, Any]]
 
 
 def by_campaign(rows: Rows, title: str, unit: str) -> Shown:
-    """A point per campaign with its 95 % interval. Rows: campaign, cuped, cuped_low, cuped_high; perhaps planted."""
+    """A point per campaign with its 95% interval. Rows: campaign, cuped, cuped_low, cuped_high; perhaps planted."""
     y = {"field": "campaign", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 240}}
     height = max(120, 60 + 44 * len(rows))
-    return _effects(rows, title, f"Revenue added per member drawn, in {unit}, with 95 % interval", "x", y, unit, height)
+    return _effects(rows, title, f"Revenue added per member drawn, in {unit}, with 95% interval", "x", y, unit, height)
 
 
 def by_decile(rows: Rows, title: str, unit: str) -> Shown:
-    """A point per value decile with its 95 % interval. Rows: decile, cuped, cuped_low, cuped_high; perhaps planted."""
+    """A point per value decile with its 95% interval. Rows: decile, cuped, cuped_low, cuped_high; perhaps planted."""
     x = {"field": "decile", "type": "ordinal", "title": "Value decile when drawn (1 = best)", "axis": {"labelAngle": 0}}
-    about = f"Revenue added per member drawn, in {unit}, with 95 % interval, by value decile"
+    about = f"Revenue added per member drawn, in {unit}, with 95% interval, by value decile"
     return _effects(rows, title, about, "y", x, unit, 300)
 
 

@@ -68,7 +68,7 @@ def rates(workbook: Workbook) -> list[Shown]:
         numerator="n|,.0f",
         denominator="d|,.0f",
         share="n / d",
-        interval="95 % interval",
+        interval="95% interval",
     )
     told = [responses, delivery, show.folded(details, f"Each rate with its n / d and interval: {len(every)} rates")]
     return [*told, *_complaints(everyone), *([hidden] if hidden else [])]

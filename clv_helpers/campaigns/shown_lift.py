@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LATEST, DRAWN = 4, 20  # campaigns drawn by decile, and in one chart
 MOST = 0.8
 HOW_TO_GO_ON = (
-    "Value per message: revenue added × margin − cost, with its 95 % interval; intervals are not widened for looking "
+    "Value per message: revenue added × margin − cost, with its 95% interval; intervals are not widened for looking "
     "at many. The deciles that are worth it become an audience by one call: campaigns.next_audience(wb, CAMPAIGN), or "
     "clv results PARAMS CAMPAIGN --next NAME."
 )
@@ -105,7 +105,7 @@ def effects(workbook: Workbook) -> list[Shown]:
     rows = rows.assign(
         plain=_with_interval(rows, "revenue", "{:.2f}"),
         adjusted=_with_interval(rows, "cuped", "{:.2f}"),
-        bought=_with_interval(rows, "conversion", "{:+.1%}"),
+        bought=_with_interval(rows, "conversion", "{:+.1f}", times=100),
         per_message=_with_interval(rows, "value_per_message", "{:.2f}"),
         audience=rows["audience"].replace(EVERYONE, "everyone"),
     )
@@ -115,9 +115,9 @@ def effects(workbook: Workbook) -> list[Shown]:
         **whose,
         treated="Drawn|,.0f",
         control="Held back|,.0f",
-        treated_mean=f"{unit} each|,.2f",
-        control_mean="… held back|,.2f",
-        plain="Added, plain",
+        treated_mean=f"{unit} each, adjusted|,.2f",
+        control_mean="… held back, adjusted|,.2f",
+        plain="Added, not adjusted",
         adjusted="Added, adjusted (CUPED)",
         cuped_detectable="Smallest to be found|,.2f",
     )
@@ -126,7 +126,7 @@ def effects(workbook: Workbook) -> list[Shown]:
         **whose,
         treated_conversion="Bought|.1%",
         control_conversion="… held back|.1%",
-        bought="Difference, points",
+        bought="Difference (percentage points)",
         incremental_revenue=f"Added in all ({unit})|,.0f",
         cost=f"Cost ({unit})|,.0f",
         per_message=f"Value per message ({unit})",
@@ -181,7 +181,7 @@ def targeting(workbook: Workbook) -> list[Shown]:
             reached, brought = enough["share_of_members"], enough["added"] / total
             title = f"{campaign}: the best {reached:.0%} of the members bring {brought:.0%} of what it added"
         else:
-            title = f"{campaign}: nothing for certain added, so nothing to aim"
+            title = f"{campaign}: no certain effect, so no deciles to reach first"
         about = "Qini curve: revenue added as members are reached decile by decile, the best first"
         told.append(pictures.qini(own.to_dict("records"), title, about, unit))
     return told
@@ -250,8 +250,8 @@ def next_steps(workbook: Workbook) -> list[Shown]:
     return told
 
 
-def _with_interval(rows: pd.DataFrame, name: str, form: str) -> list[str]:
+def _with_interval(rows: pd.DataFrame, name: str, form: str, times: float = 1) -> list[str]:
     return [
-        f"{form.format(value)} ({form.format(low)} to {form.format(high)})"
+        f"{form.format(times * value)} ({form.format(times * low)} to {form.format(times * high)})"
         for value, low, high in zip(rows[name], rows[f"{name}_low"], rows[f"{name}_high"], strict=True)
     ]

@@ -64,7 +64,7 @@ def _count(workbook: Workbook, name: str, form: str) -> tuple[Any, str]:
     funnel = [{"condition": part_in_words(s.part), "left": s.left, "removed": s.removed} for s in found.funnel]
     head = f"{found.count:,} of {found.members:,} members ({found.share:.1%})"
     if not found.exact:
-        head = f"about {head}, estimated; with 95 % confidence {found.low:,} to {found.high:,}"
+        head = f"about {head}, estimated; with 95% confidence {found.low:,} to {found.high:,}"
     lines = [f"  {step['left']:>12,} left, {step['removed']:>12,} removed: {step['condition']}" for step in funnel]
     return {**asdict(found), "share": found.share, "exact": found.exact, "funnel": funnel}, "\n".join([head, *lines])
 

@@ -113,11 +113,13 @@ def migration(workbook: Workbook, lookback_months: int = 12) -> Shown:
         return show.note("Nobody was ranked both then and now, so nobody moved between deciles.")
     up = int(both.loc[both["decile_now"] < both["decile_before"], "members"].sum())
     down = int(both.loc[both["decile_now"] > both["decile_before"], "members"].sum())
+    new, gone = (int(rows.loc[rows[when] == 0, "members"].sum()) for when in ("decile_before", "decile_now"))
     best = rows[rows["decile_before"] == 1]
     kept = best.loc[best["decile_now"] == 1, "members"].sum() / best["members"].sum()
     return show.finding(
         f"Since {rows['before_on'].iloc[0]:%B %Y}, {show.compact(up)} members rose by a decile or more and "
-        f"{show.compact(down)} fell; {show.percent(kept)} of the best tenth are still in it."
+        f"{show.compact(down)} fell; {show.compact(new)} are newly ranked, and {show.compact(gone)} not any more. "
+        f"{show.percent(kept)} of the best tenth are still in it."
     )
 
 

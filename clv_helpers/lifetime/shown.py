@@ -131,7 +131,8 @@ def track_record(workbook: Workbook) -> list[Shown]:
     expected, came = rows["expected_purchases"].sum(), rows["realized_purchases"].sum()
     sentence = (
         f"The forecast made as of {first.as_of:%Y-%m-%d} expected {expected:,.0f} purchases within "
-        f"{first.month} month{'s' if first.month > 1 else ''}; {came:,.0f} came."
+        f"{first.month} month{'s' if first.month > 1 else ''}; {came:,.0f} came. Both are of the members known on that "
+        "day: what those who joined since brought is in neither."
     )
     table = show.table(
         rows.assign(

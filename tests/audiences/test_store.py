@@ -32,6 +32,12 @@ def test_yaml_to_tree_to_yaml(rule: dict, zone: str, title: str) -> None:
     assert sentence.startswith("Members ") and sentence.endswith(".")
 
 
+def test_a_column_that_holds_a_day_reads_as_one() -> None:
+    rule = {"field": "last_purchase_on", "when": {"rolling": ["12 months ago", "6 months ago"]}}
+    audience = validate(Audience, {"title": "x", "rule": rule}, "x.yml")
+    assert "last purchase day is between 12 months ago and 6 months ago" in to_sentence(audience)
+
+
 @pytest.mark.parametrize("file", sorted((ROOT / "params").glob("*/audiences/*.yml")), ids=lambda f: f.stem)
 def test_shipped_audiences_survive_the_builder(file: Path) -> None:
     audience = validate(Audience, parse_value(file.read_text("utf-8")), file.name)

@@ -1,26 +1,39 @@
--- The concentration curves: members sorted from the most to the least valuable, in steps of one hundredth; once by
--- value and once by spend, each sorted for itself. Which of several equal members comes first changes no sum.
--- One row: a hundredth of the members.
+-- The concentration curves: which share the best 1, 2 … 100 hundredths of the members bring; once by value and once by
+-- spend, each sorted for itself. Of a member through whom the edge of a hundredth runs, that part counts which lies
+-- before it, so a tenth is a tenth of any number of members. Which of several equal members comes first changes no sum.
+-- One row: a number of hundredths of the members.
 -- Key: percent_of_members
-WITH ranked AS (
+WITH digit AS (SELECT n FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS t(n)),
+whole AS (
+    SELECT COUNT(*) AS members, SUM(value) AS value, SUM(spend) AS spend FROM derived.member_value
+),
+edge AS (
+    SELECT
+        1 + a.n + 10 * b.n AS percent_of_members,
+        CAST(CEIL((1 + a.n + 10 * b.n) * w.members / 100.0) AS BIGINT) AS place,
+        w.members,
+        w.value,
+        w.spend
+    FROM digit AS a CROSS JOIN digit AS b CROSS JOIN whole AS w
+),
+ranked AS (
     SELECT
         value,
         spend,
-        NTILE(100) OVER (ORDER BY value DESC) AS percent_by_value,
-        NTILE(100) OVER (ORDER BY spend DESC) AS percent_by_spend
+        ROW_NUMBER() OVER (ORDER BY value DESC) AS place_by_value,
+        ROW_NUMBER() OVER (ORDER BY spend DESC) AS place_by_spend,
+        SUM(value) OVER (ORDER BY value DESC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS value_so_far,
+        SUM(spend) OVER (ORDER BY spend DESC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS spend_so_far
     FROM derived.member_value
 ),
-by_value AS (
-    SELECT percent_by_value AS percent_of_members, SUM(value) AS value FROM ranked GROUP BY percent_by_value
-),
-by_spend AS (
-    SELECT percent_by_spend AS percent_of_members, SUM(spend) AS spend FROM ranked GROUP BY percent_by_spend
+cut AS (
+    -- beyond: the part of the member at the edge that lies beyond it
+    SELECT *, place - percent_of_members * members / 100.0 AS beyond FROM edge
 )
 SELECT
-    v.percent_of_members,
-    v.value,
-    s.spend,
-    CAST(SUM(v.value) OVER (ORDER BY v.percent_of_members) AS DOUBLE) / NULLIF(SUM(v.value) OVER (), 0) AS share_of_value,
-    CAST(SUM(s.spend) OVER (ORDER BY v.percent_of_members) AS DOUBLE) / NULLIF(SUM(s.spend) OVER (), 0) AS share_of_spend
-FROM by_value AS v
-JOIN by_spend AS s ON s.percent_of_members = v.percent_of_members
+    c.percent_of_members,
+    CAST(v.value_so_far - v.value * c.beyond AS DOUBLE) / NULLIF(c.value, 0) AS share_of_value,
+    CAST(s.spend_so_far - s.spend * c.beyond AS DOUBLE) / NULLIF(c.spend, 0) AS share_of_spend
+FROM cut AS c
+JOIN ranked AS v ON v.place_by_value = c.place
+JOIN ranked AS s ON s.place_by_spend = c.place

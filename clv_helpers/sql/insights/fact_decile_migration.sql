@@ -35,6 +35,7 @@ counted AS (
 SELECT
     c.lookback_months,
     l.lookback,
+    l.lookback_order,
     c.decile_before,
     c.decile_now,
     c.members,

@@ -11,6 +11,7 @@ SELECT
     e.category AS loyalty_status,
     e.lookback_months,
     l.lookback,
+    l.lookback_order,
     e.decile,
     e.members,
     e.value,

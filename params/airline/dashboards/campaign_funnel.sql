@@ -1,5 +1,6 @@
--- What became of the campaigns, step by step, in people.
-SELECT campaign, audience, sent_on, 'Sent' AS step, 1 AS step_order, sent AS people FROM campaigns.fact_campaign_result
+-- What became of the campaigns, step by step. A person counts once in each campaign, so over several these are
+-- messages, not people.
+SELECT campaign, audience, sent_on, 'Sent' AS step, 1 AS step_order, sent AS messages FROM campaigns.fact_campaign_result
 UNION ALL
 SELECT campaign, audience, sent_on, 'Accepted', 2, accepted FROM campaigns.fact_campaign_result
 UNION ALL
