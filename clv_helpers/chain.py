@@ -36,17 +36,17 @@ class ChainError(UserError):
     """A stage failed, or the run cannot begin; the message names the notebook, the cell and the last line."""
 
 
-def check(workbook: Workbook) -> list[Problem | str]:
+def check(workbook: Workbook) -> list[Problem]:
     """Everything that can be known to be wrong before a kernel starts: sources, tables, dashboards, audiences."""
     from clv_helpers import audiences, dashboards, lake
 
-    found: list[Problem | str] = []
+    found: list[Problem] = []
     loads: list[Callable[[], Any]] = [lambda n=n: dashboards.load(workbook, n) for n in dashboards.names(workbook)]
     loads += [lambda n=n: audiences.load(workbook, n) for n in audiences.names(workbook)]
     loads.append(lambda: found or audiences.load_all(workbook))  # who asks for whom
     loads.append(lambda: lake.all_tables(workbook))
     if workbook.params.simulate is None:
-        loads.append(lambda: found.extend(lake.source_problems(workbook)))
+        loads.append(lambda: found.extend(Problem("", each, "") for each in lake.source_problems(workbook)))
     known = audiences.names(workbook)
     for index, activation in enumerate(workbook.params.activations):
         if activation.audience not in known:
@@ -58,8 +58,8 @@ def check(workbook: Workbook) -> list[Problem | str]:
         except ParamsError as error:
             found.extend(error.problems)
         except lake.TableError as error:
-            found.append(str(error))
-    return found
+            found.append(Problem("", str(error), "", str(workbook.file.parent / workbook.name / "sql")))
+    return [problem._replace(file=problem.file or str(workbook.file)) for problem in found]
 
 
 def run(

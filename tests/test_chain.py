@@ -193,7 +193,7 @@ def test_check_for_machines(outputs: Path) -> None:
     assert (fine.returncode, json.loads(fine.stdout)) == (0, {"problems": []})
     wrong = clv("check", str(AIRLINE), "--set", "simulate.years=0", "--json")
     assert wrong.returncode == 1
-    problem = {"path": "simulate.years", "value": "0", "allowed": "greater than or equal to 1"}
+    problem = {"path": "simulate.years", "value": "0", "allowed": "greater than or equal to 1", "file": str(AIRLINE)}
     assert json.loads(wrong.stdout) == {"problems": [problem]}
 
 

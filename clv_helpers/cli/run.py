@@ -12,7 +12,7 @@ import typer
 from clv_helpers import chain
 from clv_helpers.cli.options import AsOf, Json, Params, Set, app, as_text, parse_changes
 from clv_helpers.params import Simulation
-from clv_helpers.validation import ParamsError, Problem
+from clv_helpers.validation import ParamsError
 from clv_helpers.workbook import Workbook
 
 
@@ -38,13 +38,12 @@ def check(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = F
     try:
         problems = chain.check(Workbook.open(params, as_of, parse_changes(params, changes)))
     except ParamsError as error:
-        problems = list(error.problems)
+        problems = error.problems
     if as_json:
-        rows = [p._asdict() if isinstance(p, Problem) else {"path": "", "value": p, "allowed": ""} for p in problems]
-        print(as_text({"problems": rows}))
+        print(as_text({"problems": [problem._asdict() for problem in problems]}))
     else:
         for problem in problems:
-            print(f"{params}: {problem}", file=sys.stderr)
+            print(problem.sentence, file=sys.stderr)
         if not problems:
             print(f"{params}: nothing wrong found")
     raise typer.Exit(1 if problems else 0)
