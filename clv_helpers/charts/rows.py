@@ -45,7 +45,7 @@ def select(session: Session, workbook: Workbook, widget: Widget, filters: dict[s
     """The query behind a widget, narrowed by `filters`: column → value, values or Days."""
     source = source_of(session, workbook, widget)
     known = session.columns(source.copy())
-    for name in _named(widget):
+    for name in named(widget):
         if name not in known:
             raise ChartError(
                 f"widget {widget.title!r}: {widget.source} has no column {name}; it has {', '.join(known)}"
@@ -91,7 +91,8 @@ def parse_select(sql: str, place: str) -> exp.Query:
     return statements[0]
 
 
-def _named(widget: Widget) -> list[str]:
+def named(widget: Widget) -> list[str]:
+    """The columns that a widget asks of its data."""
     names = [field.column for field in [*widget.fields, *widget.tooltip]]
     names += [*widget.filters, *widget.exclude, *widget.highlight, *(name.lstrip("-") for name in widget.sort)]
     return names + [name for name in (widget.x2, widget.people) if name]
