@@ -36,30 +36,58 @@ class ChainError(UserError):
     """A stage failed, or the run cannot begin; the message names the notebook, the cell and the last line."""
 
 
-def check(workbook: Workbook) -> list[Problem | str]:
+def check(workbook: Workbook) -> list[Problem]:
     """Everything that can be known to be wrong before a kernel starts: sources, tables, dashboards, audiences."""
-    from clv_helpers import audiences, dashboards, lake
+    from clv_helpers import audiences, lake
 
-    found: list[Problem | str] = []
-    loads: list[Callable[[], Any]] = [lambda n=n: dashboards.load(workbook, n) for n in dashboards.names(workbook)]
-    loads += [lambda n=n: audiences.load(workbook, n) for n in audiences.names(workbook)]
-    loads.append(lambda: found or audiences.load_all(workbook))  # who asks for whom
-    loads.append(lambda: lake.all_tables(workbook))
-    if workbook.params.simulate is None:
-        loads.append(lambda: found.extend(lake.source_problems(workbook)))
+    found = [problem for each in _parts(workbook) for problem in _problems(workbook, each)]
+    if not found:  # who asks for whom
+        found += _problems(workbook, lambda: audiences.load_all(workbook) and [])
     known = audiences.names(workbook)
     for index, activation in enumerate(workbook.params.activations):
         if activation.audience not in known:
             allowed = ", ".join(known) or f"an audience in {workbook.specs}/audiences"
             found.append(Problem(f"activations[{index}].audience", repr(activation.audience), allowed))
-    for load in loads:
-        try:
-            load()
-        except ParamsError as error:
-            found.extend(error.problems)
-        except lake.TableError as error:
-            found.append(str(error))
-    return found
+    if workbook.params.simulate is None:
+        found += _problems(workbook, lambda: [Problem("", each, "") for each in lake.source_problems(workbook)])
+    return [problem._replace(file=problem.file or str(workbook.file)) for problem in found]
+
+
+def doubts(workbook: Workbook) -> list[Problem]:
+    """What is allowed, but looks misspelt beside what is published; none where nothing is, or on another engine."""
+    from clv_helpers import audiences
+
+    return audiences.doubts_of(workbook, *audiences.names(workbook)) if workbook.params.engine == "duckdb" else []
+
+
+def _parts(workbook: Workbook) -> list[Callable[[], list[Problem]]]:
+    """What each file beside the params has against it."""
+    from clv_helpers import audiences, dashboards, lake
+
+    own = str(workbook.file.parent / workbook.name / "sql")
+    parts: list[Callable[[], list[Problem]]] = [
+        lambda: [Problem("", each, "", own) for each in lake.unknown_tables(workbook)],
+    ]
+    try:
+        tables = lake.known_columns(workbook)
+    except lake.TableError:
+        tables = {}  # the first part says why
+    for name in dashboards.names(workbook):
+        parts.append(lambda name=name: dashboards.file_problems(workbook, name, tables))
+    if workbook.has("loyalty_events"):
+        parts += [lambda name=name: audiences.file_problems(workbook, name) for name in audiences.names(workbook)]
+    return parts
+
+
+def _problems(workbook: Workbook, part: Callable[[], list[Problem]]) -> list[Problem]:
+    from clv_helpers import lake
+
+    try:
+        return part()
+    except ParamsError as error:
+        return error.problems
+    except lake.TableError as error:
+        return [Problem("", str(error), "", str(workbook.file.parent / workbook.name / "sql"))]
 
 
 def run(

@@ -196,7 +196,8 @@ class Params(Strict):
                 numbers = [c for c, t in events.items() if t in NUMERIC]
                 raise ValueError(f"{key}.column is {column!r}; allowed: {', '.join(numbers) or 'no numeric column'}")
         if self.category and events.get(self.category) != "text":
-            raise ValueError(f"category is {self.category!r}; allowed: a text column of loyalty_events")
+            texts = ", ".join(c for c, t in events.items() if t == "text" and c != PRIMARY_IDENTITY)
+            raise ValueError(f"category is {self.category!r}; allowed: {texts or 'no text column in loyalty_events'}")
         check_plan(self.activations, self.destinations)
         return self
 

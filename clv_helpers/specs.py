@@ -33,7 +33,13 @@ def load(workbook: Workbook, kind: Kind, name: str, model: type[Spec]) -> Spec:
     if not file.exists():
         known = ", ".join(names(workbook, kind)) or f"there is none in {workbook.specs / kind}"
         raise ParamsError(str(workbook.file), [Problem(kind.removesuffix("s"), repr(name), known)])
-    return validate(model, read_yaml(file), f"{kind}/{file.name}")
+    place = shown(workbook, kind, name)
+    return validate(model, read_yaml(file, place), place)
+
+
+def shown(workbook: Workbook, kind: Kind, name: str) -> str:
+    """A spec's file as messages name it: params/<workbook>/<kind>/<name>.yml, from where the params file is named."""
+    return str(workbook.file.parent / workbook.name / kind / f"{name}.yml")
 
 
 def file_of(workbook: Workbook, kind: Kind, name: str, ending: str = "yml") -> Path:

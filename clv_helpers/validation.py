@@ -20,22 +20,36 @@ Spec = typing.TypeVar("Spec", bound=BaseModel)
 
 
 class Problem(typing.NamedTuple):
-    """One thing wrong in a file: where, what stands there, and what may stand there."""
+    """One thing wrong in a file: where, what stands there, what may stand there, and in which file, once known.
+
+    Without a place the value is a whole sentence.
+    """
 
     path: str
     value: str
     allowed: str
+    file: str = ""
 
     def __str__(self) -> str:
-        return f"{self.path} is {self.value}; allowed: {self.allowed}"
+        said = f"{self.path} is {self.value}" if self.path else self.value
+        if not self.allowed:
+            return said
+        return (
+            f"{said}; {self.allowed}" if self.allowed.startswith("did you mean") else f"{said}; allowed: {self.allowed}"
+        )
+
+    @property
+    def sentence(self) -> str:
+        """All of it: the file, the place, the value and what is allowed."""
+        return f"{self.file}: {self}"
 
 
 class ParamsError(UserError):
     """A file that cannot be used; `problems` has one entry per wrong place."""
 
     def __init__(self, file: str, problems: list[Problem]):
-        self.problems = problems
-        super().__init__("\n".join(f"{file}: {problem}" for problem in problems))
+        self.problems = [problem._replace(file=problem.file or file) for problem in problems]
+        super().__init__("\n".join(problem.sentence for problem in self.problems))
 
 
 class Strict(BaseModel):
@@ -44,23 +58,27 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-def read_yaml(file: Path) -> dict[str, Any]:
-    """A YAML file as plain values (dates stay text, for pydantic to judge). Raises ParamsError."""
+def read_yaml(file: Path, shown: str = "") -> dict[str, Any]:
+    """A YAML file as plain values (dates stay text, for pydantic to judge). Raises ParamsError, which names it as
+    `shown`, or by its path.
+    """
+    place = shown or str(file)
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _PlainConstructor
     try:
         raw = yaml.load(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ParamsError(str(file), [Problem("the file", "not readable", error.strerror or "a file")]) from None
+        raise ParamsError(place, [Problem("the file", f"not readable: {error.strerror or error}", "")]) from None
     except UnicodeDecodeError:
-        raise ParamsError(str(file), [Problem("the file", "not text", "YAML in UTF-8")]) from None
+        raise ParamsError(place, [Problem("the file", "not text", "YAML in UTF-8")]) from None
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}" if mark else "the file"
+        line = f"line {mark.line + 1}" if mark else "the file"
         reason = (getattr(error, "problem", None) or str(error)).split("\n")[0]
-        raise ParamsError(str(file), [Problem(place, f"no YAML ({reason})", "YAML")]) from None
+        allowed = "`key: value`, keys of one level indented alike, texts with : or # in quotes"
+        raise ParamsError(place, [Problem(line, f"no YAML ({reason})", allowed)]) from None
     if not isinstance(raw, dict):
-        raise ParamsError(str(file), [Problem("the file", type(raw).__name__, "a mapping of keys to values")])
+        raise ParamsError(place, [Problem("the file", type(raw).__name__, "a mapping of keys to values")])
     return raw
 
 

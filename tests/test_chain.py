@@ -193,11 +193,11 @@ def test_bad_arguments_start_no_kernel(outputs: Path, arguments: list[str], says
 
 def test_check_for_machines(outputs: Path) -> None:
     fine = clv("check", str(AIRLINE), "--json")
-    assert (fine.returncode, json.loads(fine.stdout)) == (0, {"problems": []})
+    assert (fine.returncode, json.loads(fine.stdout)) == (0, {"problems": [], "doubts": []})
     wrong = clv("check", str(AIRLINE), "--set", "simulate.years=0", "--json")
     assert wrong.returncode == 1
-    problem = {"path": "simulate.years", "value": "0", "allowed": "greater than or equal to 1"}
-    assert json.loads(wrong.stdout) == {"problems": [problem]}
+    problem = {"path": "simulate.years", "value": "0", "allowed": "greater than or equal to 1", "file": str(AIRLINE)}
+    assert json.loads(wrong.stdout) == {"problems": [problem], "doubts": []}
 
 
 def test_query_from_the_command_line(finished) -> None:

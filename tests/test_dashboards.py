@@ -100,7 +100,7 @@ def test_choice_without_data_says_so(airline: Workbook) -> None:
     ("widget", "says"),
     [
         ({**BAR, "mark": "pie"}, "widgets[0].mark is 'pie'; allowed: 'bar', 'line'"),
-        ({**BAR, "colour": "decile"}, "widgets[0].colour is not a key; allowed: did you mean color?"),
+        ({**BAR, "colour": "decile"}, "widgets[0].colour is not a key; did you mean color?"),
         (
             {k: v for k, v in BAR.items() if k != "y"},
             "widgets[0] is incomplete; allowed: the widget '{share_of_value}",

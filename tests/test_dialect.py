@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlglot import exp
+from sqlglot.errors import ParseError
 
-from clv_helpers.engines.dialect import bind, is_in, literal, parse, table, to_sql
+from clv_helpers.engines.dialect import bind, is_in, literal, parse, syntax_error, table, to_sql
 
 
 def evaluate(query: exp.Expression) -> object:
@@ -52,3 +53,17 @@ def test_names_are_quoted() -> None:
 def test_no_literal_for_other_types() -> None:
     with pytest.raises(TypeError, match="set"):
         literal({1})
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("SELECT (a FROM t", "line 1: Expecting ) at 'FROM', after 'SELECT (a'"),
+        ("SELECT a\nFROM t WHERE", "line 2: something is missing at 'WHERE', after 'FROM t'"),
+        ("SELECT a\nFROM t\nLIMIT 3 4", "line 3: '4' is not expected here, after 'LIMIT 3'"),
+    ],
+)
+def test_broken_sql_is_named_by_line_and_word(sql: str, says: str) -> None:
+    with pytest.raises(ParseError) as error:
+        parse(sql)
+    assert syntax_error(error.value) == says

@@ -191,7 +191,7 @@ def test_check_says_what_is_wrong(workbook: Workbook, account: Account, monkeypa
     [
         ({"base_url": "http://eloqua.example.com"}, "base_url is 'http://eloqua.example.com'; allowed: https://"),
         ({"identifier": "C_Phone"}, "identifier is 'C_Phone'; allowed: one of columns: C_EmailAddress"),
-        ({"password": "x"}, "password is not a key; allowed: did you mean password_variable?"),
+        ({"password": "x"}, "password is not a key; did you mean password_variable?"),
     ],
 )
 def test_wrong_params_are_named(workbook: Workbook, changes: dict[str, Any], says: str) -> None:

@@ -353,6 +353,40 @@ def test_csv_of_another_country(outputs: Path, tmp_path: Path) -> None:
     assert (row["membership_number"], float(row["amount"])) == ("Jürgen", 1234.56)
 
 
+@pytest.mark.parametrize(
+    ("decimal", "good", "wrong"),
+    [
+        (",", {"22,29": 22.29, "1.234,56": 1234.56, "1.234.567": 1234567, "-1.234": -1234, "7": 7, ",5": 0.5},
+         ["22.29", "1.2345", "1234.567", "1.23.456", "1,234.56", ".500", "1,234.567"]),
+        (".", {"22.29": 22.29, "-1234.5": -1234.5}, ["1,234.56", "22,29", "1.234.567"]),
+    ],
+)  # fmt: skip
+def test_dot_and_comma_are_never_taken_for_each_other(
+    outputs: Path, tmp_path: Path, decimal: str, good: dict[str, float], wrong: list[str]
+) -> None:
+    lines = [f"{text};2024-01-03;{text}" for text in [*good, *wrong]]
+    params = write_shop(tmp_path, csv="customer;day;spent\n" + "\n".join(lines) + "\n")
+    form = {"decimal": decimal, "delimiter": ";"}
+    settings = {"sources.loyalty_events.csv": form, "sources.loyalty_events.max_rejected_share": 1}
+    workbook = Workbook.open(params, overrides=settings)
+    lake.ingest(workbook)
+    taken = {row["membership_number"]: float(row["amount"]) for row in rows_of(workbook, "lake.loyalty_events")}
+    assert taken == good
+    reasons = {row["value"]: row["reason"] for row in rows_of(workbook, "lake.rejected_rows")}
+    how = "1234,5 or 1.234,5, as csv.decimal says" if decimal == "," else "1234.5; with csv.decimal ',' like 1234,5"
+    assert reasons == dict.fromkeys(wrong, f"is not of type decimal (written like {how})")
+
+
+def test_dots_of_whole_numbers_part_thousands_under_a_decimal_comma(outputs: Path, tmp_path: Path) -> None:
+    params = write_shop(tmp_path, csv="customer;day;spent\na;2024-01-03;1.234\nb;2024-01-03;22.29\n")
+    integer = {"sources.loyalty_events.columns.amount": {"from": "spent", "type": "integer"}}
+    form = {"sources.loyalty_events.csv": {"decimal": ","}, "sources.loyalty_events.max_rejected_share": 1}
+    workbook = Workbook.open(params, overrides=integer | form)
+    lake.ingest(workbook)
+    assert [row["amount"] for row in rows_of(workbook, "lake.loyalty_events")] == [1234]
+    assert [row["value"] for row in rows_of(workbook, "lake.rejected_rows")] == ["22.29"]
+
+
 def test_dates_as_another_country_writes_them(outputs: Path, tmp_path: Path) -> None:
     rows = ["a;31.01.2024;1", "b;1.2.2024 18:30;2", "c;2024-03-01;3", "d;30.02.2024;4"]
     params = write_shop(tmp_path, csv="customer;day;spent\n" + "\n".join(rows) + "\n")

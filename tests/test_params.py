@@ -26,8 +26,8 @@ def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
 @pytest.mark.parametrize(
     ("extra", "says"),
     [
-        ("titel: x\n", "titel is not a key; allowed: did you mean title?"),
-        ("value: {colum: amount}\n", "value.colum is not a key; allowed: did you mean column?"),
+        ("titel: x\n", "titel is not a key; did you mean title?"),
+        ("value: {colum: amount}\n", "value.colum is not a key; did you mean column?"),
         (
             "nonsense_xyz: 1\n",
             "allowed: activations, as_of, as_printed, campaigns, category, control_arm, destinations",
@@ -37,15 +37,15 @@ def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
         ("as_of: 2026-02-30\n", "as_of is '2026-02-30'; allowed: latest, or a day that exists"),
         ("as_of: soon\n", "as_of is 'soon'; allowed: latest, or a day that exists"),
         ("value: {column: mileage}\n", "value.column is 'mileage'; allowed: amount"),
-        ("category: amount\n", "category is 'amount'; allowed: a text column of loyalty_events"),
-        ("lifetime: {modle: bg_nbd}\n", "lifetime.modle is not a key; allowed: did you mean model?"),
+        ("category: amount\n", "category is 'amount'; allowed: no text column in loyalty_events"),
+        ("lifetime: {modle: bg_nbd}\n", "lifetime.modle is not a key; did you mean model?"),
         ("lifetime: {model: best}\n", "lifetime.model is 'best'; allowed: 'bg_nbd', 'mbg_nbd', 'pareto_nbd' or 'auto'"),
         ("lifetime: {margin: 30}\n", "lifetime.margin is 30; allowed: less than or equal to 1"),
         ("lifetime: {calibration_end: spring}\n", "lifetime.calibration_end is 'spring'; allowed: a day that exists"),
         ("lifetime: {minimum: {customers: 0}}\n", "lifetime.minimum.customers is 0; allowed: greater than or equal"),
         (
             "campaigns: {x: {windw_days: 3}}\n",
-            "campaigns.x.windw_days is not a key; allowed: did you mean window_days?",
+            "campaigns.x.windw_days is not a key; did you mean window_days?",
         ),
         ("campaigns: {x: {window_days: 0}}\n", "campaigns.x.window_days is 0; allowed: greater than or equal to 1"),
         ("campaigns: {x: {sent_on: spring}}\n", "campaigns.x.sent_on is 'spring'; allowed: a day that exists"),
@@ -67,7 +67,7 @@ def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
         ("destinations: {d: 5}\n", "destinations.d is 5; allowed: a mapping with type and columns"),
         (
             "destinations: {d: {columns: {membership_number: id}, csv: {delimeter: ';'}}}\n",
-            "destinations.d.csv.delimeter is not a key; allowed: did you mean delimiter?",
+            "destinations.d.csv.delimeter is not a key; did you mean delimiter?",
         ),
         (
             "destinations: {d: {columns: {membership_number: id}, deduplicate: {}}}\n",
@@ -83,7 +83,7 @@ def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
         ),
         (
             "destinations: {d: {colums: {membership_number: id}}}\n",
-            "destinations.d.colums is not a key; allowed: did you mean columns?",
+            "destinations.d.colums is not a key; did you mean columns?",
         ),
         (
             "destinations: {d: {columns: {membership_number: id}, format: xml}}\n",
@@ -150,15 +150,50 @@ def test_variable_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
         Workbook.open(ROOT / "params" / "cdnow.yml")
 
 
+@pytest.mark.parametrize(
+    ("spec", "text", "says"),
+    [
+        ("audiences/a.yml", "title: x\nrule: {all: [{field: n, op: atmost}]}\n", "rule.all[0].op is 'atmost'; "),
+        (
+            "audiences/a.yml",
+            "title: x\nrule: [a: b: c\n",
+            "line 2 is no YAML (expected ',' or ']', but got ':'); allowed: `key: value`",
+        ),
+        ("audiences/a.yml", "title: x\nrule: {audience: b}\n", "audience is 'b'; allowed: no other audience"),
+        (
+            "dashboards/d.yml",
+            "title: x\nwidgets: [{title: t, table: a.b, mark: barr}]\n",
+            "widgets[0].mark is 'barr'; ",
+        ),
+        (
+            "dashboards/d.yml",
+            "title: x\nwidgets: [{title: t, table: a.b, mark: number, y: c, drill: e}]\n",
+            "drill is ",
+        ),
+    ],
+)
+def test_problem_in_a_spec_names_its_own_file(outputs: Path, tmp_path: Path, spec: str, text: str, says: str) -> None:
+    params = write_shop(tmp_path)
+    file = tmp_path / "shop" / spec
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    found = chain.check(Workbook.open(params))
+    assert [problem.file for problem in found] == [str(file)]
+    assert says in str(found[0])
+    with pytest.raises(ParamsError) as refused:
+        chain.run(params)
+    assert str(refused.value).startswith(f"{file}: ")
+
+
 def test_params_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match="not readable; allowed: No such file"):
+    with pytest.raises(ParamsError, match="the file is not readable: No such file or directory$"):
         load_params(tmp_path / "absent.yml")
 
 
 def test_overrides_reach_nested_keys_and_are_validated(tmp_path: Path) -> None:
     params = write_shop(tmp_path)
     assert load_params(params, {"value.unit": "SEK"}).value.unit == "SEK"
-    with pytest.raises(ParamsError, match=r"value\.unti is not a key; allowed: did you mean unit"):
+    with pytest.raises(ParamsError, match=r"value\.unti is not a key; did you mean unit"):
         load_params(params, {"value.unti": "SEK"})
     with pytest.raises(ParamsError, match="title is none"):
         load_params(params, {"title.x": 1})

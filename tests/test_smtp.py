@@ -148,7 +148,7 @@ def test_check_says_what_is_wrong(workbook: Workbook, server: SmtpServer, monkey
         ({"unsubscribe_url": "http://example.com"}, "unsubscribe_url is 'http://example.com'; allowed: https://"),
         ({"sender": "nobody"}, "sender is 'nobody'; allowed: an address"),
         ({"recipient": "mail"}, "recipient is 'mail'; allowed: one of columns: email, first_name, number"),
-        ({"password": "secret"}, "password is not a key; allowed: did you mean password_variable?"),
+        ({"password": "secret"}, "password is not a key; did you mean password_variable?"),
     ],
 )
 def test_wrong_params_are_named(workbook: Workbook, changes: dict[str, Any], says: str) -> None:

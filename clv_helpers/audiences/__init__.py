@@ -1,6 +1,7 @@
 """Stage 4: an audience is a small rule in YAML, compiled to one query over profile, events and memberships."""
 
 from clv_helpers.audiences.builder import builder
+from clv_helpers.audiences.foreseen import doubts_of, file_problems
 from clv_helpers.audiences.memberships import evaluate, evaluate_within, follow, why_not_streaming
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.audiences.shown import chart, count, printed, rules, sentences, sizes
@@ -11,8 +12,10 @@ __all__ = [
     "builder",
     "chart",
     "count",
+    "doubts_of",
     "evaluate",
     "evaluate_within",
+    "file_problems",
     "follow",
     "load",
     "load_all",

@@ -25,25 +25,29 @@ def load(workbook: Workbook, name: str) -> Audience:
 
 def load_all(workbook: Workbook) -> dict[str, Audience]:
     """All audiences, read and put in order. Raises ParamsError."""
-    return in_order({name: load(workbook, name) for name in names(workbook)})
+    return in_order(workbook, {name: load(workbook, name) for name in names(workbook)})
 
 
-def in_order(audiences: dict[str, Audience]) -> dict[str, Audience]:
+def in_order(workbook: Workbook, audiences: dict[str, Audience]) -> dict[str, Audience]:
     """Audiences by name, each after those it asks for. Raises ParamsError for one that is not there, or a circle."""
     for name, audience in audiences.items():
         for wanted in names_of(audience):
             if wanted not in audiences:
-                raise _refused(name, repr(wanted), ", ".join(n for n in audiences if n != name) or "no other audience")
+                raise _refused(
+                    workbook, name, repr(wanted), ", ".join(n for n in audiences if n != name) or "no other audience"
+                )
     sorter = TopologicalSorter({name: names_of(audience) for name, audience in audiences.items()})
     try:
         return {name: audiences[name] for name in sorter.static_order()}
     except CycleError as error:
         circle = list(reversed(error.args[1]))
-        raise _refused(circle[0], " → ".join(circle), "audiences that do not ask for themselves in a circle") from None
+        raise _refused(
+            workbook, circle[0], " → ".join(circle), "audiences that do not ask for themselves in a circle"
+        ) from None
 
 
-def _refused(name: str, value: str, allowed: str) -> ParamsError:
-    return ParamsError(f"audiences/{name}.yml", [Problem("audience", value, allowed)])
+def _refused(workbook: Workbook, name: str, value: str, allowed: str) -> ParamsError:
+    return ParamsError(specs.shown(workbook, "audiences", name), [Problem("audience", value, allowed)])
 
 
 def to_yaml(audience: Audience) -> str:
@@ -69,7 +73,7 @@ def save(workbook: Workbook, name: str, audience: Audience, read_as: str) -> str
     """
     specs.check_unchanged(file_of(workbook, name), read_as)
     others = {other: load(workbook, other) for other in names(workbook) if other != name}
-    in_order({**others, name: audience})
+    in_order(workbook, {**others, name: audience})
     return specs.save(file_of(workbook, name), to_yaml(audience), read_as)
 
 

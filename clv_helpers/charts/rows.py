@@ -44,7 +44,7 @@ def select(session: Session, workbook: Workbook, widget: Widget, filters: dict[s
     """The query behind a widget, narrowed by `filters`: column → value, values or Days."""
     source = source_of(session, workbook, widget)
     known = session.columns(source.copy())
-    for name in _named(widget):
+    for name in named(widget):
         if name not in known:
             raise ChartError(
                 f"widget {widget.title!r}: {widget.source} has no column {name}; it has {', '.join(known)}"
@@ -65,8 +65,10 @@ def narrowing(widget: Widget, filters: dict[str, Any], known: list[str]) -> dict
 
 
 def source_of(session: Session, workbook: Workbook, widget: Widget) -> exp.Expression:
-    """What the rows are taken from. Raises ChartError for a table or a file that is not there, QueryError for what is no
-    SELECT, NotMade for a table that a stage would make.
+    """What the rows are taken from.
+
+    Raises ChartError for a table or a file that is not there, QueryError for what is no SELECT, NotMade for a table
+    that a stage would make.
     """
     if widget.table:
         check_made(session, workbook, f"widget {widget.title!r}", [widget.table])
@@ -81,7 +83,8 @@ def source_of(session: Session, workbook: Workbook, widget: Widget) -> exp.Expre
     return query.subquery("data")
 
 
-def _named(widget: Widget) -> list[str]:
+def named(widget: Widget) -> list[str]:
+    """The columns that a widget asks of its data."""
     names = [field.column for field in [*widget.fields, *widget.tooltip]]
     names += [*widget.filters, *widget.exclude, *widget.highlight, *(name.lstrip("-") for name in widget.sort)]
     return names + [name for name in (widget.x2, widget.people) if name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -61,10 +62,13 @@ def _count(workbook: Workbook, name: str, form: str) -> tuple[Any, str]:
     from clv_helpers.audiences.sentence import part_in_words
 
     found = audiences.count(workbook, name)
+    doubts = audiences.doubts_of(workbook, name)
     funnel = [{"condition": part_in_words(s.part), "left": s.left, "removed": s.removed} for s in found.funnel]
     head = f"{found.count:,} of {found.members:,} members ({found.share:.1%})"
     if not found.exact:
         head = f"about {head}, estimated; with 95% confidence {found.low:,} to {found.high:,}"
+    for doubt in doubts:
+        print(doubt.sentence, file=sys.stderr)
     lines = [f"  {step['left']:>12,} left, {step['removed']:>12,} removed: {step['condition']}" for step in funnel]
     return {**asdict(found), "share": found.share, "exact": found.exact, "funnel": funnel}, "\n".join([head, *lines])
 

@@ -34,18 +34,21 @@ def run(
 
 @app.command()
 def check(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = False) -> None:  # noqa: B006
-    """Validate a params file, its sources, dashboards and audiences, without running anything."""
+    """Validate a params file, its sources, own tables, dashboards and audiences, without running anything."""
+    doubts: list[Problem] = []
     try:
-        problems = chain.check(Workbook.open(params, as_of, parse_changes(params, changes)))
+        workbook = Workbook.open(params, as_of, parse_changes(params, changes))
+        problems = chain.check(workbook)
+        doubts = [] if problems else chain.doubts(workbook)
     except ParamsError as error:
-        problems = list(error.problems)
+        problems = error.problems
     if as_json:
-        rows = [p._asdict() if isinstance(p, Problem) else {"path": "", "value": p, "allowed": ""} for p in problems]
-        print(as_text({"problems": rows}))
+        found = {"problems": problems, "doubts": doubts}
+        print(as_text({key: [each._asdict() for each in rows] for key, rows in found.items()}))
     else:
-        for problem in problems:
-            print(f"{params}: {problem}", file=sys.stderr)
-        if not problems:
+        for problem in [*problems, *doubts]:
+            print(problem.sentence, file=sys.stderr)
+        if not problems and not doubts:
             print(f"{params}: nothing wrong found")
     raise typer.Exit(1 if problems else 0)
 

@@ -9,7 +9,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError
 
 from clv_helpers.bindings import params_bindings
-from clv_helpers.engines.dialect import bind, parse, table
+from clv_helpers.engines.dialect import bind, parse, syntax_error, table
 from clv_helpers.engines.duckdb import NothingPublished
 from clv_helpers.engines.translate import TranslationError, translate
 from clv_helpers.lake import all_tables
@@ -30,8 +30,7 @@ def translated(workbook: Workbook, query: str, target: str) -> str:
     try:
         tree = tables[query].query.copy() if query in tables else parse(query)
     except ParseError as error:
-        detail = error.errors[0]
-        raise TranslationError(f"SQL, line {detail['line']}: {detail['description']}") from None
+        raise TranslationError(f"SQL, {syntax_error(error)}") from None
     as_of, schema = _published(workbook, tree)
     known: dict[str, Any] = {**params_bindings(workbook.params), **as_of}
     names = {each.name for each in tree.find_all(exp.Placeholder)}

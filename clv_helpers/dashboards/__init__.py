@@ -2,7 +2,8 @@
 
 from clv_helpers.dashboards.board import board, others
 from clv_helpers.dashboards.composer import composer
+from clv_helpers.dashboards.foreseen import file_problems
 from clv_helpers.dashboards.render import show
 from clv_helpers.dashboards.spec import Dashboard, load, names
 
-__all__ = ["Dashboard", "board", "composer", "load", "names", "others", "show"]
+__all__ = ["Dashboard", "board", "composer", "file_problems", "load", "names", "others", "show"]

@@ -61,5 +61,5 @@ def load(workbook: Workbook, name: str) -> Dashboard:
         if value is not None and value not in allowed
     ]
     if problems:
-        raise ParamsError(f"dashboards/{name}.yml", problems)
+        raise ParamsError(specs.shown(workbook, "dashboards", name), problems)
     return dashboard

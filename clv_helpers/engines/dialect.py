@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.errors import ParseError
 
 DIALECT = "duckdb"
 
@@ -27,6 +28,21 @@ SQL_TYPES = {
 def parse(sql: str) -> exp.Expression:
     """One SQL statement as a tree. Raises sqlglot.errors.ParseError, which names line and column."""
     return sqlglot.parse_one(sql, dialect=DIALECT)
+
+
+def syntax_error(error: ParseError) -> str:
+    """What is wrong with a text that is no SQL, with the line and the word at which the reading ended."""
+    detail = error.errors[0]
+    word = detail["highlight"]
+    said = detail["description"]
+    if said.startswith("Invalid expression"):
+        said = f"{word!r} is not expected here"
+    elif said.startswith("Required keyword"):
+        said = f"something is missing at {word!r}"
+    else:
+        said = f"{said.rstrip('.')} at {word!r}"
+    before = detail["start_context"].split("\n")[-1].strip()[-30:]
+    return f"line {detail['line']}: {said}" + (f", after {before!r}" if before else "")
 
 
 def column(name: str) -> exp.Column:

@@ -12,7 +12,7 @@ from clv_helpers.contract import DATASETS, WRITTEN
 from clv_helpers.engines.session import Session
 from clv_helpers.lake.own_tables import SCHEMA as OWN_SCHEMA
 from clv_helpers.lake.own_tables import read_own_tables
-from clv_helpers.lake.tables import Table, TableError, in_order, read_schemas
+from clv_helpers.lake.tables import SQL_FOLDER, Table, TableError, in_order, read_schemas
 from clv_helpers.workbook import Workbook
 
 # Built from SQL and the params alone; those of lifetime and activation come with their stages.
@@ -20,6 +20,9 @@ PLAIN_SCHEMAS = ("derived", "profile", "audiences", "campaigns", "insights", "kp
 LAKE = {f"lake.{name}" for name in DATASETS}
 # The insights model and its key figures: what follows every stage.
 MODEL = ("insights", "kpi")
+FILLED_BY_SQL = (*MODEL, "derived", "profile", "lake")
+# The books that an ingestion and a refresh keep.
+BOOKS = ("lake.batch_log", "lake.batches", "lake.checkpoint", "lake.rejected_rows", "lake.forecast_member")
 
 
 def all_tables(workbook: Workbook, *schemas: str) -> list[Table]:
@@ -51,14 +54,56 @@ def planned(session: Session, workbook: Workbook, schemas: tuple[str, ...]) -> l
         chosen[each.name] = each
         for name, mention in each.mentions:
             if isinstance(mention.this, exp.Identifier) and name not in known:
-                raise TableError(_missing(each, name, mention.this.meta.get("line"), sorted(known)))
+                raise TableError(_missing(each, name, mention, sorted(known)))
             if name in everything and name not in there:
                 wanted.append(everything[name])
     return in_order(chosen.values())
 
 
-def _missing(each: Table, name: str, line: int | None, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
+def known_columns(workbook: Workbook) -> dict[str, list[str] | None]:
+    """Every table that the params and the SQL files foresee, with its columns; None where the SQL does not spell them.
+
+    Raises TableError as all_tables does.
+    """
+    found: dict[str, list[str] | None] = dict.fromkeys((*sorted(LAKE), *BOOKS))
+    for each in all_tables(workbook, *_schemas()):
+        found |= dict.fromkeys(each.makes) | {each.name: _spelt_columns(each)}
+    return found | dict.fromkeys(WRITTEN)
+
+
+def cannot_be(name: str, known: dict[str, list[str] | None]) -> bool:
+    """Whether an unknown table will never be there: its schema is filled by SQL files alone, or is none of ours."""
+    schema = name.split(".")[0]
+    return name not in known and (schema in FILLED_BY_SQL or schema not in _schemas())
+
+
+def unknown_tables(workbook: Workbook) -> list[str]:
+    """A sentence for each table that an analyst's own SQL reads and that nobody makes, with the file and the line."""
+    known = known_columns(workbook)
+    return [
+        _missing(each, name, mention, sorted(known))
+        for each in read_own_tables(workbook.specs / "sql")
+        for name, mention in each.mentions
+        if cannot_be(name, known)
+    ]
+
+
+def _schemas() -> list[str]:
+    return sorted(folder.name for folder in SQL_FOLDER.iterdir() if folder.is_dir())
+
+
+def _spelt_columns(each: Table) -> list[str] | None:
+    """The columns of a table that a refresh makes and whose SELECT names each of them."""
+    if each.name.split(".")[0] not in (*PLAIN_SCHEMAS, "lake"):
+        return None  # a stage may add to what its SQL says
+    parts = each.query.selects
+    listed = any(part.is_star or isinstance(part, exp.Placeholder) or not part.output_name for part in parts)
+    return None if listed or not parts else [part.output_name for part in parts]
+
+
+def _missing(each: Table, name: str, mention: exp.Table, known: list[str]) -> str:
+    line = mention.this.meta.get("line")
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)  # the schema alone makes names look alike
     schema = [other for other in known if other.split(".")[0] == name.split(".")[0]]
     allowed = f"did you mean {close[0]}?" if close else f"allowed: {', '.join(schema or known)}"
     return f"{each.file.name}, line {line or 1}: there is no table {name}; {allowed}"

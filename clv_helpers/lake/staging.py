@@ -27,6 +27,9 @@ HOW_TO_WRITE = {
     "boolean": " (written true or false)",
 }
 MOMENTS = ("date", "timestamp")
+FRACTIONS = ("decimal", "number")
+# Under a decimal comma dots part thousands: 1.234,56. Any other dot, as in 22.29, makes the text no number.
+GROUPED = r"^\s*[+-]?\d{1,3}(\.\d{3})+(,\d*)?\s*$"
 # What is wrong with a row: the test, the column, its text, and the reason in words.
 Fault = tuple[exp.Expression, str, exp.Expression, str]
 
@@ -109,10 +112,8 @@ def _typed(each: ColumnContract, form: CsvFormat) -> exp.Expression:
     if each.type == "text":
         return exp.cast(column(each.header), exp.DataType.build("VARCHAR"))
     value: exp.Expression = column(each.header)
-    if form.decimal == "," and each.type in ("decimal", "number"):
-        value = exp.cast(value, exp.DataType.build("VARCHAR"))
-        for old, new in ((".", ""), (",", ".")):
-            value = exp.func("REPLACE", value, literal(old), literal(new))
+    if form.decimal == "," and each.type in ("integer", *FRACTIONS):
+        value = _with_decimal_point(value, each.type)
     if form.dates and each.type in MOMENTS:
         text = exp.Trim(this=exp.cast(value, exp.DataType.build("VARCHAR")))
         formats = exp.Array(expressions=[literal(one) for one in form.dates])
@@ -121,6 +122,17 @@ def _typed(each: ColumnContract, form: CsvFormat) -> exp.Expression:
         moment = exp.TryCast(this=value, to=exp.DataType.build("TIMESTAMPTZ"))
         return exp.AtTimeZone(this=moment, zone=literal("UTC"))
     return exp.TryCast(this=value, to=cast(exp.null(), each.type).to)
+
+
+def _with_decimal_point(value: exp.Expression, kind: str) -> exp.Expression:
+    """A number written with a decimal comma as SQL writes it; NULL where a dot in it parts no thousands."""
+    text = exp.cast(value, exp.DataType.build("VARCHAR"))
+    dotted = exp.Like(this=text, expression=literal("%.%"))
+    no_number = exp.and_(dotted, exp.not_(exp.RegexpLike(this=text.copy(), expression=literal(GROUPED))))
+    plain = exp.func("REPLACE", text.copy(), literal("."), literal(""))
+    if kind in FRACTIONS:
+        plain = exp.func("REPLACE", plain, literal(","), literal("."))
+    return exp.Case().when(no_number, exp.null()).else_(plain)
 
 
 def _faults(each: ColumnContract, text: exp.Expression, value: exp.Expression, form: CsvFormat) -> list[Fault]:
@@ -132,6 +144,8 @@ def _faults(each: ColumnContract, text: exp.Expression, value: exp.Expression, f
     if each.type != "text":
         mistyped = exp.and_(exp.not_(blank), exp.Is(this=value, expression=exp.null()))
         how = HOW_TO_WRITE.get(each.type, "")
+        if form.decimal == "," and each.type in FRACTIONS:
+            how = " (written like 1234,5 or 1.234,5, as csv.decimal says)"
         if form.dates and each.type in MOMENTS:
             how = f" (written like {' or '.join(form.dates)}, as csv.dates says)"
         faults.append((mistyped, each.name, text, f"is not of type {each.type}{how}"))

@@ -13,7 +13,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError
 
 from clv_helpers.contract import PRIMARY_IDENTITY
-from clv_helpers.engines.dialect import parse
+from clv_helpers.engines.dialect import parse, syntax_error
 from clv_helpers.errors import UserError
 
 SQL_FOLDER = Path(__file__).resolve().parent.parent / "sql"
@@ -110,8 +110,7 @@ def _read_table(file: Path, schema: str, _: int) -> Table:
     try:
         query = parse(text)
     except ParseError as error:
-        detail = error.errors[0]
-        raise TableError(f"{file.name}, line {detail['line']}: {detail['description']}") from None
+        raise TableError(f"{file.name}, {syntax_error(error)}") from None
     if not isinstance(query, exp.Query):
         raise TableError(f"{file.name}: it must be a single SELECT, whose rows are the table's")
     return make_table(file, schema, header, query)

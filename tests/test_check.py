@@ -1,0 +1,107 @@
+"""What `clv check` finds before anything is built, and what it doubts once something is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clv_helpers import chain
+from clv_helpers.audiences.catalog import event_tables, read_catalog
+from clv_helpers.audiences.foreseen import catalog_of
+from clv_helpers.engines.dialect import table
+from clv_helpers.lake import known_columns
+from clv_helpers.workbook import Workbook
+from conftest import write_shop
+
+HEADER = "-- One row: a thing.\n-- Key: v\n"
+BOARD = "title: x\nwidgets: [{title: t, table: TABLE, mark: number, y: Y}]\n"
+
+
+def found(folder: Path, file: str, text: str) -> list[str]:
+    """What check says of a small shop with this file."""
+    params = write_shop(folder)
+    place = folder / "shop" / file
+    place.parent.mkdir(parents=True)
+    place.write_text(text)
+    return [problem.sentence for problem in chain.check(Workbook.open(params))]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "says"),
+    [
+        (
+            "audiences/a.yml",
+            "title: x\nrule: {field: decile_liftime, op: at most, value: 3}\n",
+            "shop/audiences/a.yml: rule.field is 'decile_liftime', not in the profile; allowed: ",
+        ),
+        (
+            "audiences/a.yml",
+            "title: x\nrule: {field: purchases, op: equals, value: many}\n",
+            "rule.value is 'many' for purchases; allowed: a value of type integer",
+        ),
+        (
+            "audiences/a.yml",
+            "title: x\nrule: {event: loyalty_events, where: {field: ammount, op: exists}}\n",
+            "rule.where.field is 'ammount', not in loyalty_events; allowed: ",
+        ),
+        (
+            "sql/a.sql",
+            f"{HEADER}SELECT membership_number AS v FROM lake.purchases",
+            "shop/sql: a.sql, line 3: there is no table lake.purchases; allowed: ",
+        ),
+        (
+            "dashboards/d.yml",
+            BOARD.replace("TABLE", "insights.fact_value_by_decil").replace("Y", "spend"),
+            "widgets[0].table is 'insights.fact_value_by_decil'; did you mean insights.fact_value_by_decile?",
+        ),
+        (
+            "dashboards/d.yml",
+            BOARD.replace("TABLE", "insights.fact_value_by_decile").replace("Y", "membres"),
+            "widgets[0].table is insights.fact_value_by_decile, which has no column 'membres'; did you mean members?",
+        ),
+    ],
+)
+def test_found_before_anything_is_built(outputs: Path, tmp_path: Path, file: str, text: str, says: str) -> None:
+    said = found(tmp_path, file, text)
+    assert len(said) == 1
+    assert says in said[0]
+
+
+def test_tables_of_stages_that_have_not_run_are_not_doubted(outputs: Path, tmp_path: Path) -> None:
+    assert found(tmp_path, "dashboards/d.yml", BOARD.replace("TABLE", "lifetime.proof_yet").replace("Y", "v")) == []
+
+
+@pytest.mark.parametrize("name", ["airline", "cdnow"])
+def test_what_is_foreseen_is_what_is_built(name: str, request: pytest.FixtureRequest) -> None:
+    workbook = request.getfixturevalue(name)
+    foreseen, columns = catalog_of(workbook.params), known_columns(workbook)
+    with workbook.engine.read() as session:
+        built = read_catalog(session, event_tables())
+        there = {each: list(session.columns(table(each))) for each in session.tables()}
+    pairs = [(foreseen.profile, built.profile), *((foreseen.events[n], built.events[n]) for n in built.events)]
+    for mine, theirs in pairs:
+        assert {n: each.kind for n, each in mine.items()} == {n: each.kind for n, each in theirs.items()}
+    spelt = {each: known for each, known in columns.items() if known and each in there}
+    assert len(spelt) > 40
+    assert {each: there[each] for each in spelt} == spelt
+
+
+def test_category_that_nobody_has_is_doubted_with_those_there_are(workbook: Workbook, tmp_path: Path) -> None:
+    params = tmp_path / "airline.yml"
+    params.write_text(workbook.file.read_text("utf-8"))
+    place = tmp_path / "airline" / "audiences" / "a.yml"
+    place.parent.mkdir(parents=True)
+    rule = "title: x\nrule: {map: decile, category: CATEGORY, lookback_months: 12, op: at most, value: 3}\n"
+    opened = Workbook.open(params)
+    place.write_text(rule.replace("CATEGORY", "GLOD"))
+    doubt = f"{place}: rule.category is 'GLOD', in which no member has a decile; allowed: "
+    (said,) = [each.sentence for each in chain.doubts(opened)]
+    assert said.startswith(doubt) and "GOLD" in said
+    for category in ("GOLD", "ALL"):
+        place.write_text(rule.replace("CATEGORY", category))
+        assert chain.doubts(opened) == []
+
+
+def test_nothing_is_doubted_before_anything_is_published(outputs: Path, tmp_path: Path) -> None:
+    assert chain.doubts(Workbook.open(write_shop(tmp_path))) == []
