@@ -56,7 +56,7 @@ def test_later_runs_judge_earlier_forecasts(outputs: Path, cdnow_folder: Path, m
     assert outcome["realized_spend"].sum() == pytest.approx(came["amount"].sum())
     said = lifetime.track_record(later)[0].bundle["text/plain"]
     assert said.startswith("The forecast made as of 1997-10-01 expected ")
-    assert said.endswith(f"within 5 months; {days.sum():,} came.")
+    assert f"within 5 months; {days.sum():,} came. Both are of the members known on that day" in said
 
 
 def test_one_forecast_a_month_is_kept(outputs: Path, cdnow_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
