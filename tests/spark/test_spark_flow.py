@@ -30,7 +30,7 @@ def test_what_streams_in_is_what_duckdb_has(java: None, outputs: Path, tmp_path:
     with workbooks[0].engine.read() as spark, workbooks[1].engine.read() as duckdb:
         assert spark.tables() == duckdb.tables()
         for each in read_tables(*(folder.name for folder in SQL_FOLDER.iterdir())):
-            if duckdb.has_table(each.name):
+            if duckdb.has_table(each.name) and each.name != "lake.batches":  # whose files are named by the clock
                 same_rows(each.name, each.key, spark, duckdb)
         assert spark.scalar("SELECT SUM(purchases) AS n FROM derived.member_day") == 4
 
