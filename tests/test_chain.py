@@ -145,7 +145,8 @@ def test_failing_cell_stops_the_chain_and_can_be_resumed(outputs: Path, tmp_path
     params = write_shop(tmp_path)
     board = tmp_path / "shop" / "dashboards" / "value.yml"
     board.parent.mkdir(parents=True)
-    widget = "title: T\nwidgets:\n  - {title: t, table: derived.decile_edge, mark: bar, x: decile, y: COLUMN}\n"
+    (board.parent / "edges.sql").write_text("SELECT decile, value FROM derived.decile_edge")
+    widget = "title: T\nwidgets:\n  - {title: t, sql: edges, mark: bar, x: decile, y: COLUMN}\n"
     board.write_text(widget.replace("COLUMN", "valeu"))
     audience = tmp_path / "shop" / "audiences" / "all.yml"
     audience.parent.mkdir()
@@ -153,7 +154,7 @@ def test_failing_cell_stops_the_chain_and_can_be_resumed(outputs: Path, tmp_path
     failed = clv("run", str(params))
     assert failed.returncode == 1
     assert (
-        "3_dashboard, cell 5 (In [4]): ChartError: dashboards/value.yml, widget 't': derived.decile_edge has no column"
+        "3_dashboard, cell 5 (In [4]): ChartError: dashboards/value.yml, widget 't': edges.sql has no column valeu"
         in failed.stderr
     )
     assert "shop.yml --from 3" in failed.stderr

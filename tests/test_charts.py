@@ -102,8 +102,8 @@ def test_data_is_a_table_or_a_file(own: Workbook) -> None:
     [
         ("DROP TABLE insights.dim_date", "bad.sql: it begins with DROP; allowed: a single SELECT"),
         ("SELECT 1; SELECT 2", "bad.sql: it holds 2 statements; allowed: a single SELECT"),
-        ("SELECT 1\nFROM WHERE", "bad.sql, line 2: Expected table name but got WHERE"),
-        ("SELECT 1\n) AS x", "bad.sql, line 2: Invalid expression / Unexpected token: '\\)'"),
+        ("SELECT 1\nFROM WHERE", "bad.sql, line 2: Expected table name but got WHERE at 'WHERE', after 'FROM'"),
+        ("SELECT 1\n) AS x", "bad.sql, line 2: '\\)' is not expected here"),
         ("SELECT * FROM READ_CSV('/etc/passwd')", "bad.sql: rows cannot come from read_csv"),
     ],
 )

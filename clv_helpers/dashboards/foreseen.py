@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from clv_helpers import lake, specs
+from clv_helpers import specs
 from clv_helpers.charts import Widget
 from clv_helpers.charts.rows import named
 from clv_helpers.dashboards.spec import BoardFilter, load
@@ -37,7 +37,7 @@ def _of_filter(each: BoardFilter) -> list[str]:
 
 
 def _of(place: str, table: str, columns: list[str], tables: dict[str, list[str] | None]) -> Iterable[Problem]:
-    if tables and lake.cannot_be(table, tables):
+    if tables and table not in tables:
         yield Problem(f"{place}.table", repr(table), _nearest(table, list(tables)))
     known = tables.get(table)
     for name in columns if known else ():

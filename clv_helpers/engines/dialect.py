@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -34,7 +35,7 @@ def syntax_error(error: ParseError) -> str:
     """What is wrong with a text that is no SQL, with the line and the word at which the reading ended."""
     detail = error.errors[0]
     word = detail["highlight"]
-    said = detail["description"]
+    said = re.sub(r"<Token .*?text: (.*?), line: .*?>", r"\1", detail["description"])
     if said.startswith("Invalid expression"):
         said = f"{word!r} is not expected here"
     elif said.startswith("Required keyword"):

@@ -1,7 +1,7 @@
 """The ground under all stages: batches in, tables built in order and checked, then published for readers."""
 
 from clv_helpers.lake.ingest import batches, ingest, replay, revert, source_problems
-from clv_helpers.lake.plan import MODEL, all_tables, cannot_be, known_columns, unknown_tables
+from clv_helpers.lake.plan import MODEL, all_tables, known_columns, unknown_tables
 from clv_helpers.lake.refresh import refresh, refresh_tables
 from clv_helpers.lake.schema import json_schema, write_schemas, xdm_schema
 from clv_helpers.lake.staging import IngestError
@@ -13,7 +13,6 @@ __all__ = [
     "TableError",
     "all_tables",
     "batches",
-    "cannot_be",
     "ingest",
     "json_schema",
     "known_columns",
