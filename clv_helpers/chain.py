@@ -64,9 +64,8 @@ def _parts(workbook: Workbook) -> list[Callable[[], list[Problem]]]:
     """What each file beside the params has against it."""
     from clv_helpers import audiences, dashboards, lake
 
-    own = str(workbook.file.parent / workbook.name / "sql")
     parts: list[Callable[[], list[Problem]]] = [
-        lambda: [Problem("", each, "", own) for each in lake.unknown_tables(workbook)],
+        lambda: [Problem("", each, "", _own_sql(workbook)) for each in lake.unknown_tables(workbook)],
     ]
     try:
         tables = lake.known_columns(workbook)
@@ -87,7 +86,12 @@ def _problems(workbook: Workbook, part: Callable[[], list[Problem]]) -> list[Pro
     except ParamsError as error:
         return error.problems
     except lake.TableError as error:
-        return [Problem("", str(error), "", str(workbook.file.parent / workbook.name / "sql"))]
+        return [Problem("", str(error), "", _own_sql(workbook))]
+
+
+def _own_sql(workbook: Workbook) -> str:
+    """The folder of an analyst's own tables, from where the params file is named."""
+    return str(workbook.file.parent / workbook.name / "sql")
 
 
 def run(

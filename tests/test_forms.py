@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from clv_helpers.engines.dialect import parse
-from clv_helpers.lake.tables import SQL_FOLDER, Table, read_tables
+from clv_helpers.lake.tables import SCHEMAS, Table, read_tables
 from forms import forms
 
-ALL = read_tables(*(folder.name for folder in SQL_FOLDER.iterdir()))
+ALL = read_tables(*SCHEMAS)
 
 
 @pytest.mark.parametrize("each", ALL, ids=lambda each: each.name)

@@ -18,7 +18,7 @@ from clv_helpers.engines.dialect import table
 from clv_helpers.engines.duckdb_session import DuckDBSession
 from clv_helpers.engines.translate import translate
 from clv_helpers.lake import all_tables
-from clv_helpers.lake.tables import SQL_FOLDER
+from clv_helpers.lake.tables import SCHEMAS, SQL_FOLDER
 from clv_helpers.workbook import ROOT, Workbook
 from conftest import SMALL, absent, build_all
 from parity import compared
@@ -76,7 +76,7 @@ def server(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 
 
 def test_all_tables_are_here(built: Built) -> None:
-    known = {each.name for each in all_tables(built.workbook, *(folder.name for folder in SQL_FOLDER.iterdir()))}
+    known = {each.name for each in all_tables(built.workbook, *SCHEMAS)}
     assert known == set(ALL) <= built.queries.keys()
 
 

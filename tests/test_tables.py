@@ -10,10 +10,9 @@ import sqlglot
 from clv_helpers import lake
 from clv_helpers.engines.dialect import table, to_sql
 from clv_helpers.lake import tables
-from clv_helpers.lake.tables import SQL_FOLDER, TableError, read_table, read_tables
+from clv_helpers.lake.tables import SCHEMAS, SQL_FOLDER, TableError, read_table, read_tables
 from clv_helpers.workbook import Workbook
 
-SCHEMAS = [folder.name for folder in SQL_FOLDER.iterdir()]
 ALL = read_tables(*SCHEMAS)
 
 

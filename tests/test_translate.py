@@ -12,11 +12,11 @@ import sqlglot
 from clv_helpers.bindings import params_bindings
 from clv_helpers.cli.translation import translated
 from clv_helpers.engines.translate import TARGETS, TranslationError
-from clv_helpers.lake.tables import SQL_FOLDER, read_tables
+from clv_helpers.lake.tables import SCHEMAS, read_tables
 from clv_helpers.workbook import ROOT, Workbook
 
 GOLDEN = Path(__file__).parent / "golden"
-ALL = [each.name for each in read_tables(*(folder.name for folder in SQL_FOLDER.iterdir()))]
+ALL = [each.name for each in read_tables(*SCHEMAS)]
 OWN = ("insights.dim_region", "insights.fact_value_by_region")  # the airline's
 TEN = (
     "derived.member_day",

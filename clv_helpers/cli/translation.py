@@ -13,7 +13,7 @@ from clv_helpers.engines.dialect import bind, parse, syntax_error, table
 from clv_helpers.engines.duckdb import NothingPublished
 from clv_helpers.engines.translate import TranslationError, translate
 from clv_helpers.lake import all_tables
-from clv_helpers.lake.tables import SQL_FOLDER
+from clv_helpers.lake.tables import SCHEMAS
 from clv_helpers.workbook import Workbook
 
 
@@ -24,7 +24,7 @@ def translated(workbook: Workbook, query: str, target: str) -> str:
     numbers, say) stays a named parameter. Raises TranslationError.
     """
     query = query.strip()
-    tables = {each.name: each for each in all_tables(workbook, *(folder.name for folder in SQL_FOLDER.iterdir()))}
+    tables = {each.name: each for each in all_tables(workbook, *SCHEMAS)}
     if re.fullmatch(r"\w+\.\w+", query) and query not in tables:
         raise TranslationError(f"there is no table {query}; allowed: a SELECT, or one of {', '.join(sorted(tables))}")
     try:

@@ -20,7 +20,7 @@ from clv_helpers.contract import DATASETS, WRITTEN
 from clv_helpers.engines.dialect import DIALECT, bind, table
 from clv_helpers.errors import UserError
 from clv_helpers.lake import all_tables
-from clv_helpers.lake.tables import DAILY, SQL_FOLDER, Table
+from clv_helpers.lake.tables import DAILY, SCHEMAS, SQL_FOLDER, Table
 from clv_helpers.workbook import Workbook
 
 ROWS = "*"  # stands for the rows of a table, where none of its columns is meant
@@ -98,8 +98,7 @@ class Graph:
 
     def __init__(self, workbook: Workbook):
         self.workbook = workbook
-        schemas = sorted(folder.name for folder in SQL_FOLDER.iterdir() if folder.is_dir())
-        self.tables: dict[str, Table] = {each.name: each for each in all_tables(workbook, *schemas)}
+        self.tables: dict[str, Table] = {each.name: each for each in all_tables(workbook, *SCHEMAS)}
         self.bindings = _Unbound(params_bindings(workbook.params))
         self._inputs: dict[str, Inputs | None] = {}
         self._columns: dict[str, list[str]] = {}

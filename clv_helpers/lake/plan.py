@@ -12,7 +12,7 @@ from clv_helpers.contract import DATASETS, WRITTEN
 from clv_helpers.engines.session import Session
 from clv_helpers.lake.own_tables import SCHEMA as OWN_SCHEMA
 from clv_helpers.lake.own_tables import read_own_tables
-from clv_helpers.lake.tables import SQL_FOLDER, Table, TableError, in_order, read_schemas
+from clv_helpers.lake.tables import SCHEMAS, Table, TableError, in_order, read_schemas
 from clv_helpers.workbook import Workbook
 
 # Built from SQL and the params alone; those of lifetime and activation come with their stages.
@@ -70,7 +70,7 @@ def known_columns(workbook: Workbook) -> dict[str, list[str] | None]:
     Raises TableError as all_tables does.
     """
     found: dict[str, list[str] | None] = dict.fromkeys((*sorted(LAKE), *BY_PYTHON))
-    for each in all_tables(workbook, *_schemas()):
+    for each in all_tables(workbook, *SCHEMAS):
         found |= dict.fromkeys(each.makes) | {each.name: _spelt_columns(each)}
     return found | dict.fromkeys(WRITTEN)
 
@@ -84,10 +84,6 @@ def unknown_tables(workbook: Workbook) -> list[str]:
         for name, mention in each.mentions
         if name not in known
     ]
-
-
-def _schemas() -> list[str]:
-    return sorted(folder.name for folder in SQL_FOLDER.iterdir() if folder.is_dir())
 
 
 def _spelt_columns(each: Table) -> list[str] | None:

@@ -17,6 +17,7 @@ from clv_helpers.engines.dialect import parse, syntax_error
 from clv_helpers.errors import UserError
 
 SQL_FOLDER = Path(__file__).resolve().parent.parent / "sql"
+SCHEMAS = tuple(sorted(folder.name for folder in SQL_FOLDER.iterdir() if folder.is_dir()))
 HEADERS = ("One row", "Key", "Refresh", "Relation", "Check", "Snapshot")
 DAILY = "_daily"
 

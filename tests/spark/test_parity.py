@@ -7,10 +7,10 @@ import pytest
 from clv_helpers import insights
 from clv_helpers.engines.dialect import table
 from clv_helpers.insights import QueryError
-from clv_helpers.lake.tables import SQL_FOLDER, Table, read_tables
+from clv_helpers.lake.tables import SCHEMAS, Table, read_tables
 from parity import same_rows
 
-ALL = read_tables(*(folder.name for folder in SQL_FOLDER.iterdir()))
+ALL = read_tables(*SCHEMAS)
 # Python or a run brings these, no file of sql/ does.
 BROUGHT = {
     "audiences.spell": "audience, membership_number, evaluation",

@@ -9,7 +9,7 @@ from shops import DAY, HALF_PAST_FIVE, broken_day, new_day, scheduled_shop
 from test_stream import PARAMS, event, serving
 
 from clv_helpers import schedule
-from clv_helpers.lake.tables import SQL_FOLDER, read_tables
+from clv_helpers.lake.tables import SCHEMAS, read_tables
 from clv_helpers.schedule import history
 from clv_helpers.workbook import Workbook
 from on_spark import LOCAL
@@ -29,7 +29,7 @@ def test_what_streams_in_is_what_duckdb_has(java: None, outputs: Path, tmp_path:
     workbooks = [Workbook.open(tmp_path / f"{name}.yml") for name in ("flow_on_spark", "flow")]
     with workbooks[0].engine.read() as spark, workbooks[1].engine.read() as duckdb:
         assert spark.tables() == duckdb.tables()
-        for each in read_tables(*(folder.name for folder in SQL_FOLDER.iterdir())):
+        for each in read_tables(*SCHEMAS):
             if duckdb.has_table(each.name) and each.name != "lake.batches":  # whose files are named by the clock
                 same_rows(each.name, each.key, spark, duckdb)
         assert spark.scalar("SELECT SUM(purchases) AS n FROM derived.member_day") == 4

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from clv_helpers.lake.tables import SQL_FOLDER, read_tables
+from clv_helpers.lake.tables import SCHEMAS, read_tables
 from parity import CLOCK, compared
 
 HERE = Path(__file__).parent
@@ -117,7 +117,7 @@ def compare(address: str, tmp_path: Path, stages: str) -> None:
         command = [sys.executable, str(HERE / "remote_child.py"), engine, str(folder), stages]
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         assert done.returncode == 0, done.stderr[-3000:]
-    keys = {each.name: each.key for each in read_tables(*(folder.name for folder in SQL_FOLDER.iterdir()))}
+    keys = {each.name: each.key for each in read_tables(*SCHEMAS)}
     built = sorted(keys.keys() & {file.stem for file in (tmp_path / "here").glob("*.pickle")})
     assert len(built) > (80 if stages == "all" else 10)
     for name in built:
