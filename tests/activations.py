@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clv_helpers import activation
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.workbook import Workbook
 from conftest import SMALL
 
 

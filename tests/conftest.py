@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from clv_helpers import activation, audiences, campaigns, lake, lifetime, simulate
-from clv_helpers.workbook import ROOT, Workbook
+from clv_helpers import activation, audiences, campaigns, ingest, lifetime, models, simulate
+from clv_helpers.config.workbook import ROOT, Workbook
 
 SMALL = {"simulate.members": 600, "simulate.years": 2}
 
@@ -56,10 +56,10 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def build_all(workbook: Workbook) -> Workbook:
     """All stages' tables, without notebooks."""
     simulate.make_sources(workbook)
-    lake.ingest(workbook)
-    lake.refresh(workbook, "derived")
+    ingest.ingest(workbook)
+    models.refresh(workbook, "derived")
     lifetime.refresh(workbook)
-    lake.refresh(workbook, "profile", "insights")
+    models.refresh(workbook, "profile", "insights")
     audiences.evaluate(workbook)
     activation.decide(workbook)
     if workbook.has("email_events"):
@@ -101,7 +101,7 @@ def cdnow(tmp_path_factory: pytest.TempPathFactory, cdnow_folder: Path) -> Workb
 @pytest.fixture(scope="session")
 def java(tmp_path_factory: pytest.TempPathFactory) -> None:
     """A Java for Spark, and settings with which a small one starts quickly."""
-    from clv_helpers.engines.spark_connection import SparkUnavailable, check_java
+    from clv_helpers.engines.spark.connection import SparkUnavailable, check_java
     from on_spark import use_small_settings
 
     try:

@@ -21,8 +21,8 @@ import sshfs  # noqa: F401
 
 from clv_helpers import activation
 from clv_helpers.activation import eloqua, files, smtp  # noqa: F401
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
-from clv_helpers.workbook import Workbook
 
 
 def run_activation(params_file: str, overrides: dict) -> str:

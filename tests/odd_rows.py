@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from activations import plan
 
-from clv_helpers.contract import DATASETS
+from clv_helpers.config.datasets import DATASETS
 
 EVENT_COLUMNS = (
     "event_id",

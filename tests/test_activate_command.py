@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clv_helpers.workbook import ROOT, Workbook
+from clv_helpers.config.workbook import ROOT, Workbook
 from conftest import SMALL
 
 OPTIONS = [part for key, value in SMALL.items() for part in ("--set", f"{key}={value}")]

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from activations import changed, plan, sent, steps
 
-from clv_helpers import activation, lake
-from clv_helpers.validation import ParamsError
-from clv_helpers.workbook import BATCH_VARIABLE, StageSkipped, Workbook
+from clv_helpers import activation, ingest
+from clv_helpers.config.validation import ParamsError
+from clv_helpers.config.workbook import BATCH_VARIABLE, StageSkipped, Workbook
 
 EMAIL = {"from": "email", "identity": "Email"}
 
@@ -97,7 +97,7 @@ def test_an_unsubscription_counts_at_once_even_after_as_of(workbook: Workbook, t
         "event_id,message_id,campaign,membership_number,event_type,occurred_at\n"
         f"late-1,m-late,newsletter,{person},unsubscribed,2024-12-15 10:00:00\n"
     )
-    lake.ingest(workbook, "email_events", [file])
+    ingest.ingest(workbook, "email_events", [file])
     activation.decide(workbook)
     assert person not in sent(workbook)
     assert list(workbook.query("activation.decision", membership_number=person)["outcome"]) == ["suppressed"]
@@ -108,7 +108,7 @@ def test_a_consent_withdrawn_in_a_new_batch_counts_at_once(workbook: Workbook, t
     person = min(sent(workbook))
     file = tmp_path / "members.csv"
     file.write_text(f"membership_number,email,email_consent\n{person},{person}@example.com,false\n")
-    lake.ingest(workbook, "members", [file])
+    ingest.ingest(workbook, "members", [file])
     activation.decide(workbook)
     assert list(workbook.query("activation.decision", membership_number=person)["outcome"]) == ["no consent"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from clv_helpers import audiences, lake
+from clv_helpers import audiences, ingest, models
 from clv_helpers.cli import app
-from clv_helpers.validation import ParamsError
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.validation import ParamsError
+from clv_helpers.config.workbook import Workbook
 from conftest import write_shop
 
 RULE = """title: Quoted
@@ -28,8 +28,8 @@ def params(tmp_path: Path, outputs: Path) -> Path:
     (tmp_path / "p" / "shop" / "audiences").mkdir(parents=True)
     (tmp_path / "p" / "shop" / "audiences" / "quoted.yml").write_text(RULE, encoding="utf-8")
     workbook = Workbook.open(file)
-    lake.ingest(workbook)
-    lake.refresh(workbook, "derived", "profile")
+    ingest.ingest(workbook)
+    models.refresh(workbook, "derived", "profile")
     audiences.evaluate(workbook)
     return file
 

@@ -6,8 +6,8 @@ import pytest
 
 from clv_helpers import audiences
 from clv_helpers.audiences import Audience
-from clv_helpers.validation import ParamsError, validate
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.validation import ParamsError, validate
+from clv_helpers.config.workbook import Workbook
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_unknown_audience_names_those_there_are(airline: Workbook) -> None:
 def test_what_a_report_shows_names_nobody(airline: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
     rule = {"field": "email", "op": "in", "value": ["ines.dubois@example.org"]}
     named = validate(Audience, {"title": "x", "rule": rule}, "x.yml")
-    monkeypatch.setattr("clv_helpers.audiences.store.load", lambda *_: named)
+    monkeypatch.setattr("clv_helpers.audiences.audience_files.load", lambda *_: named)
     shown = [audiences.sentences(airline), audiences.rules(airline)]
     text = "".join(each.bundle["text/html"] for each in shown)
     assert "ines.dubois" not in text

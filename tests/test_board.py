@@ -10,18 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clv_helpers import dashboards, specs
+from clv_helpers import dashboards
 from clv_helpers.charts.rows import Days
-from clv_helpers.dashboards import filters, offline, store
-from clv_helpers.dashboards.board import BETWEEN, LiveBoard
-from clv_helpers.dashboards.catalog import Attribute
-from clv_helpers.dashboards.composer import Composer
+from clv_helpers.charts.show import BOARD_MIME
+from clv_helpers.config import yaml_files as specs
+from clv_helpers.config.validation import ParamsError, read_yaml
+from clv_helpers.config.workbook import BATCH_VARIABLE, Workbook
+from clv_helpers.config.yaml_files import SpecChanged
+from clv_helpers.dashboards import dashboard_files as store
+from clv_helpers.dashboards import filters
+from clv_helpers.dashboards import static_board as offline
+from clv_helpers.dashboards.column_catalog import Attribute
+from clv_helpers.dashboards.composer_view import Composer
 from clv_helpers.dashboards.draft import Draft, problem_of
+from clv_helpers.dashboards.live_board import BETWEEN, LiveBoard
 from clv_helpers.dashboards.spec import Preset
-from clv_helpers.show import BOARD_MIME
-from clv_helpers.specs import SpecChanged
-from clv_helpers.validation import ParamsError, read_yaml
-from clv_helpers.workbook import BATCH_VARIABLE, Workbook
 
 
 @pytest.fixture

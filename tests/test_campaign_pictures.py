@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from clv_helpers import campaigns, lake, simulate
-from clv_helpers.campaigns import pictures
+from clv_helpers import campaigns, ingest, simulate
+from clv_helpers.campaigns import effect_charts as pictures
 from clv_helpers.charts import CHART_MIME
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.workbook import Workbook
 from conftest import write_shop
 
 ROWS = [
@@ -76,7 +76,7 @@ def test_addresses_shared_by_both_arms_are_counted_and_told(workbook: Workbook, 
     pair = drawn.groupby("arm")["membership_number"].first()
     family = pd.DataFrame({"membership_number": pair.to_list(), "email": "Family@example.com"})
     family.to_csv(tmp_path / "family.csv", index=False)
-    lake.ingest(workbook, "members", [tmp_path / "family.csv"])
+    ingest.ingest(workbook, "members", [tmp_path / "family.csv"])
     campaigns.build(workbook)
     rows = workbook.query("campaigns.shared_address").set_index("campaign")["members"]
     assert rows["double-miles"] == 2
@@ -93,7 +93,7 @@ def test_messages_to_those_held_back_are_told(workbook: Workbook, tmp_path: Path
         "event_type": "sent", "occurred_at": "2024-08-08 10:00:00",
     }  # fmt: skip
     pd.DataFrame([sent]).to_csv(tmp_path / "stray.csv", index=False)
-    lake.ingest(workbook, "email_events", [tmp_path / "stray.csv"])
+    ingest.ingest(workbook, "email_events", [tmp_path / "stray.csv"])
     campaigns.build(workbook)
     row = workbook.query("campaigns.fact_lift", campaign="double-miles", audience="ALL").iloc[0]
     assert "1 message went to members who were to be held back" in row["warnings"]

@@ -11,10 +11,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from clv_helpers import chain, report
-from clv_helpers.chain import STAGES
-from clv_helpers.record import latest
-from clv_helpers.workbook import ROOT, Workbook
+from clv_helpers import report
+from clv_helpers.config.workbook import ROOT, Workbook
+from clv_helpers.report.run_record import latest
+from clv_helpers.run import notebooks as chain
+from clv_helpers.run.notebooks import STAGES
 from conftest import SMALL, write_shop
 
 AIRLINE = ROOT / "params" / "airline.yml"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from clv_helpers import chain
 from clv_helpers.audiences.catalog import event_tables, read_catalog
-from clv_helpers.audiences.foreseen import catalog_of
+from clv_helpers.audiences.static_checks import catalog_of
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import table
-from clv_helpers.lake import known_columns
-from clv_helpers.workbook import Workbook
+from clv_helpers.models import known_columns
+from clv_helpers.run import notebooks as chain
 from conftest import write_shop
 
 HEADER = "-- One row: a thing.\n-- Key: v\n"

@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 from activations import everyone_in, plan
 
-from clv_helpers import activation, audiences, campaigns, lake
-from clv_helpers.specs import SpecChanged
-from clv_helpers.validation import ParamsError
-from clv_helpers.workbook import Workbook
+from clv_helpers import activation, audiences, campaigns, ingest
+from clv_helpers.config.validation import ParamsError
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.config.yaml_files import SpecChanged
 from conftest import SMALL
 
 SENT_AT = dt.datetime(2025, 1, 1, 8)
@@ -84,8 +84,8 @@ def test_the_circle_closes_and_nothing_counts_twice(workbook: Workbook, outputs:
     # responses and purchases arrive, and only their batches are folded
     responses(arms["treated"]).to_csv(tmp_path / "responses.csv", index=False)
     flights(arms["treated"], arms["control"], 14).to_csv(tmp_path / "flights.csv", index=False)
-    lake.ingest(here, "email_events", [tmp_path / "responses.csv"])
-    lake.ingest(here, "loyalty_events", [tmp_path / "flights.csv"])
+    ingest.ingest(here, "email_events", [tmp_path / "responses.csv"])
+    ingest.ingest(here, "loyalty_events", [tmp_path / "flights.csv"])
     modes = {row["table"]: row["mode"] for row in campaigns.build(here)}
     assert {modes[name] for name in ("derived.email_message", "derived.email_response", "derived.member_day")} == {
         "rows"
@@ -101,8 +101,8 @@ def test_the_circle_closes_and_nothing_counts_twice(workbook: Workbook, outputs:
     assert effect["sample_ratio_p"] > 0.9
 
     # the same files once more change nothing
-    again = [lake.ingest(here, "email_events", [tmp_path / "responses.csv"])[0]]
-    again += [lake.ingest(here, "loyalty_events", [tmp_path / "flights.csv"])[0]]
+    again = [ingest.ingest(here, "email_events", [tmp_path / "responses.csv"])[0]]
+    again += [ingest.ingest(here, "loyalty_events", [tmp_path / "flights.csv"])[0]]
     assert [row["status"] for row in again] == ["already ingested"] * 2
     campaigns.build(here)
     assert campaigns.results(here, "win-back")[0] == found

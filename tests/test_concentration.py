@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from clv_helpers.engines.dialect import bind, parse
-from clv_helpers.engines.duckdb import DuckDBEngine
-from clv_helpers.lake.tables import SQL_FOLDER, read_table
+from clv_helpers.engines.duckdb.engine import DuckDBEngine
+from clv_helpers.models.table_file import SQL_FOLDER, read_table
 
 CURVE = read_table(SQL_FOLDER / "derived" / "concentration.sql")
 AS_STORED = "SELECT CAST(value AS DECIMAL(18, 4)) AS value, CAST(spend AS DECIMAL(18, 4)) AS spend FROM given"

@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from clv_helpers import lake
-from clv_helpers.workbook import Workbook
+from clv_helpers import ingest, models
+from clv_helpers.config.workbook import Workbook
 
 PARAMS = """
 title: A shop under attack
@@ -31,9 +31,9 @@ def work(params: Path) -> None:
     """What is killed: two batches with a refresh after each, as a day's run and the next day's."""
     workbook = Workbook.open(params)
     for file in sorted(params.parent.glob("events_*.csv")):
-        lake.ingest(workbook, "loyalty_events", [file])
-        lake.ingest(workbook, "members", [params.parent / "members.csv"])
-        lake.refresh(workbook, *SCHEMAS)
+        ingest.ingest(workbook, "loyalty_events", [file])
+        ingest.ingest(workbook, "members", [params.parent / "members.csv"])
+        models.refresh(workbook, *SCHEMAS)
 
 
 @pytest.fixture(scope="module")

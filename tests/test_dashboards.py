@@ -10,9 +10,9 @@ import pytest
 from clv_helpers import charts, dashboards
 from clv_helpers.charts import CHART_MIME, ChartError, Widget
 from clv_helpers.charts import rows as chart_rows
-from clv_helpers.dashboards.board import LiveBoard
-from clv_helpers.validation import ParamsError, validate
-from clv_helpers.workbook import BATCH_VARIABLE, Workbook
+from clv_helpers.config.validation import ParamsError, validate
+from clv_helpers.config.workbook import BATCH_VARIABLE, Workbook
+from clv_helpers.dashboards.live_board import LiveBoard
 
 BAR = {
     "title": "{share_of_value} of {unit}",

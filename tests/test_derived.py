@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clv_helpers import derived, lake
-from clv_helpers.workbook import Workbook
+from clv_helpers import ingest, models
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.derived.views import views as derived
 from conftest import write_shop
 
 
@@ -119,7 +120,7 @@ def test_shares_add_up(airline: Workbook) -> None:
 
 
 def test_as_of_leaves_the_future_out(airline: Workbook, outputs) -> None:
-    from clv_helpers import lake
+    from clv_helpers import ingest
     from conftest import build_all
 
     # the same simulation, a year earlier: no day at or after as_of may count
@@ -130,7 +131,7 @@ def test_as_of_leaves_the_future_out(airline: Workbook, outputs) -> None:
     assert str(summary.last_event_on.date()) <= "2024-03-14"
     windows = earlier.query("derived.lookback")
     assert windows[windows["lookback_months"] >= 0]["ends_before"].unique() == pd.Timestamp("2024-03-01")
-    assert lake.ingest(earlier)[0]["status"] == "already ingested"
+    assert ingest.ingest(earlier)[0]["status"] == "already ingested"
 
 
 @pytest.mark.parametrize("name", ["airline", "cdnow"])
@@ -151,27 +152,27 @@ def test_ties_at_the_edges_are_counted(name: str, request: pytest.FixtureRequest
 
 
 def test_nothing_before_as_of_is_said_in_a_sentence(outputs, tmp_path) -> None:
-    from clv_helpers import lake
-    from clv_helpers.workbook import NothingToCompute
+    from clv_helpers import ingest, models
+    from clv_helpers.config.workbook import NothingToCompute
     from conftest import write_shop
 
     early = Workbook.open(write_shop(tmp_path), as_of="2020-01-01")
-    lake.ingest(early)
+    ingest.ingest(early)
     with pytest.raises(NothingToCompute, match="as_of is 2020-01-01, and the first loyalty event is on 2024-01-03"):
-        lake.refresh(early, "derived")
-    lake.revert(early, 1)
+        models.refresh(early, "derived")
+    ingest.revert(early, 1)
     with pytest.raises(NothingToCompute, match="no loyalty events in the lake yet"):
-        lake.refresh(early, "derived")
+        models.refresh(early, "derived")
 
 
 def test_moments_with_an_offset_become_utc(outputs, tmp_path) -> None:
-    from clv_helpers import lake
+    from clv_helpers import ingest, models
     from conftest import write_shop
 
     csv = "customer,day,spent\na,2024-01-03T00:30:00+02:00,1\nb,2024-01-03 10:00:00Z,2\nc,2024-01-03 23:59:59,3\n"
     workbook = Workbook.open(write_shop(tmp_path, csv=csv))
-    lake.ingest(workbook)
-    lake.refresh(workbook, "derived")
+    ingest.ingest(workbook)
+    models.refresh(workbook, "derived")
     days = workbook.query("derived.member_day", order_by="membership_number")["day"].dt.strftime("%m-%d")
     assert list(days) == ["01-02", "01-03", "01-03"]
 
@@ -204,8 +205,8 @@ def test_as_printed_keeps_what_the_guide_keeps(outputs: Path, tmp_path: Path) ->
     lines = [f"m{index},{day:%Y-%m-%d},{index + 1}" for index, day in enumerate(days)]
     params = write_shop(tmp_path, csv="customer,day,spent\n" + "\n".join(lines) + "\n")
     workbook = Workbook.open(params, as_of="2024-10-20", overrides={"as_printed": True})
-    lake.ingest(workbook)
-    lake.refresh(workbook, "derived", "profile")
+    ingest.ingest(workbook)
+    models.refresh(workbook, "derived", "profile")
     deciles = workbook.query("derived.member_decile", category="ALL")
     for months, back in ((1, 0), (3, 1), (6, 4)):
         cut_off = pd.Timestamp("2024-10-01") - pd.DateOffset(months=back)
@@ -247,8 +248,8 @@ def test_debits(outputs: Path, tmp_path: Path, spend: dict, of_a: int, purchases
         write_shop(tmp_path, csv=DEBITS),
         overrides={"value": spend, "sources.loyalty_events.columns.transaction_type": "kind"},
     )
-    lake.ingest(workbook)
-    lake.refresh(workbook, "derived", "profile")
+    ingest.ingest(workbook)
+    models.refresh(workbook, "derived", "profile")
     members = workbook.query("profile.member").set_index("membership_number")
     assert (float(members.loc["a", "value"]), float(members.loc["a", "spend"])) == (of_a, of_a)
     assert members.loc["a", "purchases"] == purchases_of_a
@@ -259,16 +260,16 @@ def test_debits(outputs: Path, tmp_path: Path, spend: dict, of_a: int, purchases
 def test_files_that_failed_are_told_among_what_was_left_out(outputs: Path, tmp_path: Path) -> None:
     """Mended and taken in since, or not: neither is passed over in silence."""
     workbook = Workbook.open(write_shop(tmp_path))
-    lake.ingest(workbook)
-    lake.refresh(workbook, "derived")
+    ingest.ingest(workbook)
+    models.refresh(workbook, "derived")
     assert "failed" not in derived.left_out(workbook).bundle["text/html"]
     for name in ("broken.csv", "mended.csv"):
         (tmp_path / name).write_text("customer,day,spent\nz,never,1\n")
-        with pytest.raises(lake.IngestError):
-            lake.ingest(workbook, "loyalty_events", [tmp_path / name])
+        with pytest.raises(ingest.IngestError):
+            ingest.ingest(workbook, "loyalty_events", [tmp_path / name])
     (tmp_path / "mended.csv").write_text("customer,day,spent\nz,2024-02-02,1\n")
-    lake.ingest(workbook, "loyalty_events", [tmp_path / "mended.csv"])
-    lake.refresh(workbook, "derived")
+    ingest.ingest(workbook, "loyalty_events", [tmp_path / "mended.csv"])
+    models.refresh(workbook, "derived")
     told = derived.left_out(workbook).bundle["text/html"]
     assert "the whole file broken.csv, which failed" in told
     assert "none of it is in the lake" in told

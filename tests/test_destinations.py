@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from activations import activated, changed, everyone_in, sent
 
-from clv_helpers import destinations
 from clv_helpers.activation.destination import open_destination
-from clv_helpers.destinations import DestinationError, DestinationParams, destination_types
-from clv_helpers.params import Params
-from clv_helpers.validation import ParamsError, parse_value, validate
-from clv_helpers.workbook import ROOT, Workbook
+from clv_helpers.config import destinations
+from clv_helpers.config.destinations import DestinationError, DestinationParams, destination_types
+from clv_helpers.config.params import Params
+from clv_helpers.config.validation import ParamsError, parse_value, validate
+from clv_helpers.config.workbook import ROOT, Workbook
 
 PAGE = (ROOT / "docs" / "destinations.md").read_text("utf-8")
 

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from clv_helpers import audiences, dashboards, lake
+from clv_helpers import audiences, dashboards, models
 from clv_helpers.audiences.rule import KINDS, OPERATORS
 from clv_helpers.audiences.when import FORMS
 from clv_helpers.charts import MARKS, Channel, Widget
 from clv_helpers.cli import app
-from clv_helpers.contract import ColumnType
-from clv_helpers.lake.tables import HEADERS, SQL_FOLDER, read_table
-from clv_helpers.params import CampaignSettings, Column, CsvFormat, Measure, Params, Source
-from clv_helpers.validation import parse_value, validate
-from clv_helpers.workbook import ROOT, Workbook
+from clv_helpers.config.datasets import ColumnType
+from clv_helpers.config.params import CampaignSettings, Column, CsvFormat, Measure, Params, Source
+from clv_helpers.config.validation import parse_value, validate
+from clv_helpers.config.workbook import ROOT, Workbook
+from clv_helpers.models.table_file import HEADERS, SQL_FOLDER, read_table
 
 README = (ROOT / "README.md").read_text("utf-8")
 OWN_DATA = (ROOT / "docs" / "own_data.md").read_text("utf-8")
@@ -61,7 +61,7 @@ def test_example_of_an_own_table_is_built(workbook: Workbook, tmp_path: Path) ->
     mine = Workbook(Path(shutil.copy(workbook.file, tmp_path / "airline.yml")), workbook.params)
     shutil.copytree(workbook.specs / "sql", mine.specs / "sql")
     (mine.specs / "sql" / "fact_region.sql").write_text(example)
-    rows = {row["table"]: row for row in lake.refresh(mine, "insights")}
+    rows = {row["table"]: row for row in models.refresh(mine, "insights")}
     assert rows["insights.fact_region"]["rows"] == rows["insights.fact_region_daily"]["rows"] > 20
 
 

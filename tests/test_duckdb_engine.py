@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from clv_helpers.engines.dialect import parse
-from clv_helpers.engines.duckdb import DuckDBEngine, LakeBusyError, NothingPublished
+from clv_helpers.engines.duckdb.engine import DuckDBEngine, LakeBusyError, NothingPublished
 
 HOLD = """
 import duckdb, sys, time

@@ -11,9 +11,9 @@ from eloqua_server import COMPANY, Account, eloqua_server
 from servers import PASSWORD, USER
 
 from clv_helpers.activation.destination import open_destination
-from clv_helpers.destinations import DestinationError
-from clv_helpers.validation import ParamsError
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.destinations import DestinationError
+from clv_helpers.config.validation import ParamsError
+from clv_helpers.config.workbook import Workbook
 
 NAME = "destinations.email_team"
 LIST = "{{ContactList[7]}}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import tomllib
 
-from clv_helpers.validation import read_yaml
-from clv_helpers.workbook import ROOT
+from clv_helpers.config.validation import read_yaml
+from clv_helpers.config.workbook import ROOT
 
 CONDA_NAMES = {"python-duckdb": "duckdb"}
 REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(.*)")

@@ -20,8 +20,8 @@ from servers import PASSWORD, USER, s3_server, sftp_server
 
 from clv_helpers import activation
 from clv_helpers.activation.destination import open_destination
-from clv_helpers.destinations import DestinationError
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.destinations import DestinationError
+from clv_helpers.config.workbook import Workbook
 from conftest import absent
 
 FILES = "destinations.email_team"
@@ -82,7 +82,7 @@ def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, names: list
     """The same COPY and the same neutralising, over any letters that there are."""
     from clv_helpers.activation.files import CsvOptions, _emptied, _neutralized
     from clv_helpers.engines.dialect import column, table
-    from clv_helpers.engines.duckdb_session import DuckDBSession
+    from clv_helpers.engines.duckdb.session import DuckDBSession
 
     file = tmp_path_factory.mktemp("any") / "names.csv"
     with duckdb.connect() as connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clv_helpers.engines.dialect import parse
-from clv_helpers.lake.tables import SCHEMAS, Table, read_tables
+from clv_helpers.models.table_file import SCHEMAS, Table, read_tables
 from forms import forms
 
 ALL = read_tables(*SCHEMAS)

@@ -13,7 +13,7 @@ from activations import activated, changed, everyone_in, join, leave, plan, sent
 from clv_helpers import activation
 from clv_helpers.activation import ActivationBusy, ActivationStopped
 from clv_helpers.activation.guards import only_one
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.workbook import Workbook
 
 
 def shrink(workbook: Workbook, keep: int) -> None:

@@ -21,7 +21,7 @@ from eloqua_server import COMPANY, eloqua_server
 from servers import PASSWORD, USER, s3_server, sftp_server, smtp_server
 
 from clv_helpers import activation
-from clv_helpers.workbook import ROOT, Workbook
+from clv_helpers.config.workbook import ROOT, Workbook
 from conftest import SMALL
 
 TRIALS, MANY = 3, 50

@@ -12,11 +12,11 @@ import pytest
 from activations import checked_files
 from sqlglot import exp
 
-from clv_helpers import activation, audiences, lake
+from clv_helpers import activation, audiences, ingest, models
 from clv_helpers.activation import mapping
 from clv_helpers.activation.destination import Part, Run, open_destination
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import column
-from clv_helpers.workbook import Workbook
 
 PARAMS = """
 title: Many members
@@ -51,8 +51,8 @@ def make(folder: Path, members: int) -> Workbook:
     rule = "title: Everyone\nrule: {all: [{field: purchases, op: at least, value: 1}]}\n"
     (folder / "many" / "audiences" / "everyone.yml").write_text(rule)
     workbook = Workbook.open(params)
-    lake.ingest(workbook)
-    lake.refresh(workbook, "derived", "profile")
+    ingest.ingest(workbook)
+    models.refresh(workbook, "derived", "profile")
     audiences.evaluate(workbook)
     return workbook
 
@@ -97,7 +97,8 @@ def test_a_million_at_half_the_speed_of_a_bare_copy(tmp_path: Path, outputs: Pat
     """The figures are printed (pytest -s); memory is that of a process that does nothing else."""
     workbook = make(tmp_path, 1_000_000)
     code = (
-        "import resource, sys, time\nfrom clv_helpers import activation\nfrom clv_helpers.workbook import Workbook\n"
+        "import resource, sys, time\nfrom clv_helpers import activation\n"
+        "from clv_helpers.config.workbook import Workbook\n"
         "w = Workbook.open(sys.argv[1])\nstarted = time.perf_counter()\n"
         "done = activation.activate(w, w.params.activations[0])\n"
         "print(done['run_id'], done['delivered'], time.perf_counter() - started, "

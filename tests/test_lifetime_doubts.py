@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clv_helpers import lake, lifetime
-from clv_helpers.lake import IngestError
-from clv_helpers.lifetime import doubts
+from clv_helpers import ingest, lifetime, models
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.ingest import IngestError
+from clv_helpers.lifetime import diagnostics as doubts
 from clv_helpers.lifetime.counts import Histories, Spends
 from clv_helpers.lifetime.fitting import fit
-from clv_helpers.workbook import Workbook
 from conftest import write_shop
 
 Row = tuple[str, dt.date, Any]
@@ -45,10 +45,10 @@ def shop(folder: Path, rows: list[Row], extra: str = SWITCHED_ON) -> Workbook:
 
 
 def predict(workbook: Workbook) -> dict[str, Any]:
-    lake.ingest(workbook)
-    lake.refresh(workbook, "derived")
+    ingest.ingest(workbook)
+    models.refresh(workbook, "derived")
     found = lifetime.refresh(workbook)
-    lake.refresh(workbook, "profile")  # what follows goes on, whatever became of the prediction
+    models.refresh(workbook, "profile")  # what follows goes on, whatever became of the prediction
     return found
 
 

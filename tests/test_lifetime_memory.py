@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from clv_helpers import lake, lifetime
-from clv_helpers.lifetime.memory import DAYS_PER_MONTH
-from clv_helpers.workbook import BATCH_VARIABLE, ROOT, Workbook
+from clv_helpers import ingest, lifetime, models
+from clv_helpers.config.workbook import BATCH_VARIABLE, ROOT, Workbook
+from clv_helpers.lifetime.forecast_log import DAYS_PER_MONTH
 
 
 def predict(folder: Path, as_of: str, run: str, patch: pytest.MonkeyPatch, **overrides: object) -> Workbook:
@@ -20,8 +20,8 @@ def predict(folder: Path, as_of: str, run: str, patch: pytest.MonkeyPatch, **ove
         as_of=as_of,
         overrides={"sources.loyalty_events.path": str(folder / "cdnow_sample.csv"), **overrides},
     )
-    lake.ingest(workbook)
-    lake.refresh(workbook, "derived")
+    ingest.ingest(workbook)
+    models.refresh(workbook, "derived")
     assert lifetime.refresh(workbook)["status"] == "predicted"
     return workbook
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from clv_helpers import lake, lifetime
-from clv_helpers.workbook import ROOT, Workbook
+from clv_helpers import ingest, lifetime, models
+from clv_helpers.config.workbook import ROOT, Workbook
 
 # Fader & Hardie's tables and the reference implementations; rates per week, calibration to 1997-09-30.
 SAMPLE = {
@@ -25,8 +25,8 @@ ACTUAL, NAIVE = 1_882, 2_930
 
 
 def value(workbook: Workbook) -> dict[str, Any]:
-    lake.ingest(workbook)
-    lake.refresh(workbook, "derived")
+    ingest.ingest(workbook)
+    models.refresh(workbook, "derived")
     return lifetime.refresh(workbook)
 
 

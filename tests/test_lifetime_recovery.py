@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clv_helpers import lake, lifetime, simulate
+from clv_helpers import ingest, lifetime, models, simulate
+from clv_helpers.config.workbook import ROOT, Workbook
 from clv_helpers.lifetime.counts import Histories, Spends
 from clv_helpers.lifetime.fitting import Fit, fit
-from clv_helpers.workbook import ROOT, Workbook
 from conftest import SMALL
 
 CUSTOMERS, LAST_DAY = 1_500, 730
@@ -75,8 +75,8 @@ def test_airline_is_recovered(outputs: Path) -> None:
     """The notebook counts the true parameters that the intervals hold; with few members, they hold them all."""
     workbook = Workbook.open(ROOT / "params" / "airline.yml", overrides={**SMALL, "lifetime.model": "mbg_nbd"})
     simulate.make_sources(workbook)
-    lake.ingest(workbook)
-    lake.refresh(workbook, "derived")
+    ingest.ingest(workbook)
+    models.refresh(workbook, "derived")
     assert lifetime.refresh(workbook)["status"] == "predicted"
     shown = lifetime.models(workbook)
     said = "\n".join(part.bundle["text/plain"] for part in shown)

@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import beta, gamma
 
-from clv_helpers import contract, lifetime
+from clv_helpers import lifetime
 from clv_helpers.audiences.compile import to_members
 from clv_helpers.audiences.rule import Audience
-from clv_helpers.audiences.shown import published_context
+from clv_helpers.audiences.views import published_context
+from clv_helpers.config import datasets as contract
+from clv_helpers.config.validation import validate
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import table
 from clv_helpers.lifetime.fitting import PURCHASE_MODELS
-from clv_helpers.validation import validate
-from clv_helpers.workbook import Workbook
 
 DAYS_PER_MONTH = 365.25 / 12
 COLUMNS = ["probability_alive", "expected_purchases", "expected_spend", "lifetime_value", "historic_value"]

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from clv_helpers import campaigns, lake, simulate
+from clv_helpers import campaigns, ingest, simulate
 from clv_helpers.campaigns import estimates
 from clv_helpers.campaigns.effect import effects
-from clv_helpers.engines.files import write_parquet
-from clv_helpers.params import Params
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.params import Params
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.files import write_parquet
 
 EXPERIMENTS, MEMBERS, SHARE = 200, 500, 0.3
 DRAWN_ON = dt.date(2024, 6, 3)
@@ -214,7 +214,7 @@ def experiments(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, pd.DataF
                 f"campaigns: {{default: {{control_share: {SHARE}}}}}\n"
             )
             workbook = Workbook.open(folder / "many.yml")
-            lake.ingest(workbook)
+            ingest.ingest(workbook)
             campaigns.build(workbook)
             rows = workbook.query("campaigns.fact_lift", order_by="campaign", audience="ALL")
             found[planted] = rows.assign(truth=truth.to_numpy() if planted else 0.0)
@@ -257,7 +257,7 @@ class TestAgainstTheTruth:
 
 def test_the_simulator_plants_what_its_truth_says() -> None:
     """More flights among the treated, by the planted probability; the campaign without an effect adds none."""
-    from clv_helpers.params import Simulation
+    from clv_helpers.config.params import Simulation
 
     airline = simulate.simulate(Simulation(members=6000, years=3, seed=4))
     events = airline.loyalty_events
@@ -308,7 +308,7 @@ def test_uneven_split_and_arms_that_differed_before_are_told() -> None:
 
 
 def settings(**keys: object):
-    from clv_helpers.params import CampaignSettings
+    from clv_helpers.config.params import CampaignSettings
 
     return CampaignSettings(**keys)
 
@@ -365,7 +365,7 @@ def test_who_was_assigned_stays_so(workbook: Workbook, tmp_path: Path) -> None:
     swapped[["membership_number", "campaign", "audience", "arm", "assigned_at"]].to_csv(
         tmp_path / "later.csv", index=False
     )
-    lake.ingest(workbook, "assignments", [tmp_path / "later.csv"])
+    ingest.ingest(workbook, "assignments", [tmp_path / "later.csv"])
     campaigns.build(workbook)
     after = workbook.query("campaigns.assignment", order_by="campaign, membership_number")
     pd.testing.assert_frame_equal(after, before)

@@ -14,10 +14,11 @@ import pytest
 from test_activate_command import clv
 from test_derived import deciles_in_pandas, events
 
-from clv_helpers import activation, insights, lake, show
+from clv_helpers import activation, insights, models
+from clv_helpers.charts import show
+from clv_helpers.config.workbook import ROOT, Workbook
 from clv_helpers.insights.drawing import draw
-from clv_helpers.insights.model import read_model
-from clv_helpers.workbook import ROOT, Workbook
+from clv_helpers.insights.star_model import read_model
 
 KEY_FIGURES = {
     "profile_count", "single_identity_profiles", "profiles_by_identity", "single_identity_profiles_by_identity",
@@ -186,5 +187,5 @@ def test_command_lists_the_model_and_writes_its_picture(workbook: Workbook, tmp_
 def test_model_of_a_small_shop_without_anything_but_purchases(cdnow: Workbook) -> None:
     names = {each.name for each in read_model(cdnow).tables}
     assert "insights.fact_profile" in names and "insights.dim_region" not in names
-    lake.all_tables(cdnow)
+    models.all_tables(cdnow)
     assert ET.fromstring(draw(read_model(cdnow))) is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clv_helpers.chain import NOTEBOOKS, STAGES
+from clv_helpers.run.notebooks import NOTEBOOKS, STAGES
 
 FILES = [NOTEBOOKS / f"{name}.ipynb" for name in STAGES.values()]
 

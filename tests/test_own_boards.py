@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from clv_helpers import dashboards, lake, lifetime
-from clv_helpers.chain import NOTEBOOKS
+from clv_helpers import dashboards, ingest, lifetime, models
 from clv_helpers.charts import ChartError
-from clv_helpers.charts.absent import is_known
-from clv_helpers.dashboards import offline
-from clv_helpers.dashboards.board import PLACED, LiveBoard
-from clv_helpers.show import BOARD_MIME
-from clv_helpers.workbook import BATCH_VARIABLE, ROOT, Workbook
+from clv_helpers.charts.missing_tables import is_known
+from clv_helpers.charts.show import BOARD_MIME
+from clv_helpers.config.workbook import BATCH_VARIABLE, ROOT, Workbook
+from clv_helpers.dashboards import static_board as offline
+from clv_helpers.dashboards.live_board import PLACED, LiveBoard
+from clv_helpers.run.notebooks import NOTEBOOKS
 from conftest import write_shop
 
 GENRES = "title: Genres\nwidgets:\n  - {title: Of genres, table: TABLE, mark: bar, x: decile, y: value}\n"
@@ -27,10 +27,10 @@ def shop(outputs: Path, tmp_path: Path) -> Workbook:
     """A shop of three customers, too few for a prediction, with CDNOW's boards."""
     workbook = Workbook.open(write_shop(tmp_path, extra="lifetime: {horizon_months: 12}\n"))
     shutil.copytree(ROOT / "params" / "cdnow" / "dashboards", workbook.specs / "dashboards")
-    lake.ingest(workbook)
-    lake.refresh(workbook, "derived")
+    ingest.ingest(workbook)
+    models.refresh(workbook, "derived")
     lifetime.refresh(workbook)
-    lake.refresh(workbook, "profile", *lake.MODEL)
+    models.refresh(workbook, "profile", *models.MODEL)
     return workbook
 
 
@@ -47,7 +47,7 @@ def test_a_board_of_ones_own_follows_those_placed_by_name(shop: Workbook, monkey
     assert dashboards.others(shop) == ["genres"]
     monkeypatch.setenv(BATCH_VARIABLE, "1")
     shown: list = []
-    monkeypatch.setattr(importlib.import_module("clv_helpers.dashboards.board"), "display", shown.append)
+    monkeypatch.setattr(importlib.import_module("clv_helpers.dashboards.live_board"), "display", shown.append)
     dashboards.board(shop, "value", "nope", *dashboards.others(shop))
     assert [each.bundle[BOARD_MIME]["name"] for each in shown] == ["value", "genres"]
 

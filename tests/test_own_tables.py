@@ -9,13 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from clv_helpers import lake
+from clv_helpers import ingest, models
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import parse, table
-from clv_helpers.engines.duckdb_session import DuckDBSession
-from clv_helpers.lake import own_tables
-from clv_helpers.lake.own_tables import read_own_tables, read_seed
-from clv_helpers.lake.tables import TableError
-from clv_helpers.workbook import Workbook
+from clv_helpers.engines.duckdb.session import DuckDBSession
+from clv_helpers.models import own_tables
+from clv_helpers.models.own_tables import read_own_tables, read_seed
+from clv_helpers.models.table_file import TableError
 from conftest import write_shop
 
 ROW = "-- One row: a thing.\n-- Key: v\n"
@@ -30,8 +30,8 @@ def shop(outputs: Path, tmp_path: Path) -> Workbook:
     """A small shop, built, with an empty folder for tables of its own."""
     workbook = Workbook.open(write_shop(tmp_path))
     (workbook.specs / "sql").mkdir(parents=True)
-    lake.ingest(workbook)
-    lake.refresh(workbook, "derived", "profile", "insights")
+    ingest.ingest(workbook)
+    models.refresh(workbook, "derived", "profile", "insights")
     return workbook
 
 
@@ -40,7 +40,7 @@ def put(workbook: Workbook, name: str, text: str) -> None:
 
 
 def modes(workbook: Workbook) -> dict[str, str]:
-    return {row["table"]: row["mode"] for row in lake.refresh(workbook, "insights")}
+    return {row["table"]: row["mode"] for row in models.refresh(workbook, "insights")}
 
 
 def test_a_seed_and_a_table_on_it_are_built_in_order_and_follow_their_files(shop: Workbook) -> None:
@@ -109,7 +109,7 @@ def test_what_is_wrong_is_said_in_one_sentence_and_the_last_good_tables_stay(
     for name, text in files.items():
         put(shop, name, text)
     with pytest.raises(TableError, match=says) as caught:
-        lake.refresh(shop, "insights")
+        models.refresh(shop, "insights")
     assert "\n" not in str(caught.value)
     assert shop.engine.published.read_bytes() == before
     for name in files:
@@ -138,19 +138,19 @@ def test_no_orphan_that_is_a_person_is_told(shop: Workbook) -> None:
 def test_days_are_kept_replaced_within_a_day_and_survive_new_columns(shop: Workbook) -> None:
     header = f"{ROW}-- Snapshot: daily\n"
     put(shop, "trend.sql", f"{header}SELECT 1 AS v, COUNT(*) AS members FROM derived.member_value")
-    lake.refresh(shop, "derived", "insights")
+    models.refresh(shop, "derived", "insights")
     more = shop.folder.parent / "more.csv"
     more.write_text("customer,day,spent\nd,2024-03-01,7.00\n")
-    lake.ingest(shop, "loyalty_events", [more])
-    lake.refresh(shop, "derived", "profile", "insights")
+    ingest.ingest(shop, "loyalty_events", [more])
+    models.refresh(shop, "derived", "profile", "insights")
     kept = shop.query("insights.trend_daily", order_by="as_of")
     assert list(kept["members"]) == [4] and list(kept["as_of"].dt.date) == [dt.date(2024, 3, 2)]
 
     more = more.with_name("later.csv")
     more.write_text("customer,day,spent\ne,2024-03-09,7.00\n")
-    lake.ingest(shop, "loyalty_events", [more])
+    ingest.ingest(shop, "loyalty_events", [more])
     put(shop, "trend.sql", f"{header}SELECT 1 AS v, COUNT(*) AS members, SUM(spend) AS spend FROM derived.member_value")
-    lake.refresh(shop, "derived", "profile", "insights")
+    models.refresh(shop, "derived", "profile", "insights")
     kept = shop.query("insights.trend_daily", order_by="as_of")
     assert list(kept["as_of"].dt.date) == [dt.date(2024, 3, 2), dt.date(2024, 3, 10)]
     assert list(kept["members"]) == [4, 5]
@@ -197,9 +197,9 @@ def test_readers_go_on_undisturbed_while_a_refresh_writes_and_when_it_fails(work
         question = "SELECT SUM(members) AS members FROM insights.fact_value_by_decile"
         before = reader.scalar(question)
         with pytest.raises(TableError):
-            lake.refresh(mine, "insights")
+            models.refresh(mine, "insights")
         (own / "broken.sql").write_text(f"{ROW}SELECT 5 AS v")
-        lake.refresh(mine, "insights")
+        models.refresh(mine, "insights")
         assert reader.scalar(question) == before
         assert not reader.has_table("insights.broken")
     with mine.engine.read() as reader:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from clv_helpers import chain
-from clv_helpers.params import load_params
-from clv_helpers.validation import ParamsError
-from clv_helpers.workbook import ROOT, Workbook
+from clv_helpers.config.params import load_params
+from clv_helpers.config.validation import ParamsError
+from clv_helpers.config.workbook import ROOT, Workbook
+from clv_helpers.run import notebooks as chain
 from conftest import write_shop
 
 

@@ -14,12 +14,12 @@ from postgres_server import Postgres, postgres, programs
 from sqlglot import exp
 
 from clv_helpers import simulate
+from clv_helpers.config.workbook import ROOT, Workbook
 from clv_helpers.engines.dialect import table
-from clv_helpers.engines.duckdb_session import DuckDBSession
+from clv_helpers.engines.duckdb.session import DuckDBSession
 from clv_helpers.engines.translate import translate
-from clv_helpers.lake import all_tables
-from clv_helpers.lake.tables import SCHEMAS, SQL_FOLDER
-from clv_helpers.workbook import ROOT, Workbook
+from clv_helpers.models import all_tables
+from clv_helpers.models.table_file import SCHEMAS, SQL_FOLDER
 from conftest import SMALL, absent, build_all
 from parity import compared
 

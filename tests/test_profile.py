@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from clv_helpers import lake
-from clv_helpers.contract import DATASETS, PROFILE_MEASURES
-from clv_helpers.workbook import Workbook
+from clv_helpers import ingest, models
+from clv_helpers.config.datasets import DATASETS, PROFILE_MEASURES
+from clv_helpers.config.workbook import Workbook
 from conftest import write_shop
 
 MEMBERS = """customer,mail,tier
@@ -33,8 +33,8 @@ def shop_with_members(folder: Path, **overrides: object) -> Workbook:
             **overrides,
         },
     )
-    lake.ingest(workbook)
-    lake.refresh(workbook, "derived", "profile")
+    ingest.ingest(workbook)
+    models.refresh(workbook, "derived", "profile")
     return workbook
 
 
@@ -64,8 +64,8 @@ def test_not_enabled_dataset_stays_out(outputs: Path, tmp_path: Path) -> None:
 def test_newest_row_of_a_member_counts(outputs: Path, tmp_path: Path) -> None:
     workbook = shop_with_members(tmp_path)
     (tmp_path / "moved.csv").write_text("customer,mail,tier\na,new@example.org,old\n")
-    lake.ingest(workbook, "members", [tmp_path / "moved.csv"])
-    lake.refresh(workbook, "derived", "profile")
+    ingest.ingest(workbook, "members", [tmp_path / "moved.csv"])
+    models.refresh(workbook, "derived", "profile")
     member = workbook.query("profile.member", membership_number="a").iloc[0]
     assert (member.email, member.tier) == ("new@example.org", "old")
     known = workbook.query("profile.identity", order_by="identity", membership_number="a", namespace="Email")

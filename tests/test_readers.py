@@ -6,14 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from clv_helpers import lake
-from clv_helpers.follow import follow
-from clv_helpers.workbook import Workbook
+from clv_helpers import ingest
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.run.refresh_all import follow
 
 # One line per answer, until standard input closes: the tenths' members, and their sum, which must always fit together.
 BOARD = """
 import select, sys
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.workbook import Workbook
 workbook = Workbook.open(sys.argv[1])
 while not select.select([sys.stdin], [], [], 0)[0]:
     rows = workbook.query("insights.fact_value_by_decile", loyalty_status="ALL", lookback_months=0)
@@ -33,7 +33,7 @@ def test_each_answer_is_of_one_version_and_none_fails(workbook: Workbook, tmp_pa
                 "event_id,membership_number,occurred_at,transaction_type,loyalty_status,mileage,amount\n"
                 f"new{number},N{number},2024-05-05 10:00:00,STATUS_MILES,FLYER,100,10.00\n"
             )
-            lake.ingest(workbook, "loyalty_events", [file])
+            ingest.ingest(workbook, "loyalty_events", [file])
             follow(workbook)
             rows = workbook.query("insights.fact_value_by_decile", loyalty_status="ALL", lookback_months=0)
             versions.add(f"{rows['members'].sum()} {rows['value'].sum():.2f}")

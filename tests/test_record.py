@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from clv_helpers.chain import STAGES
 from clv_helpers.cli import app
-from clv_helpers.record import NoSuchRun, RunRecord, StageRecord, find, latest
+from clv_helpers.report.run_record import NoSuchRun, RunRecord, StageRecord, find, latest
+from clv_helpers.run.notebooks import STAGES
 from conftest import write_shop
 
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from clv_helpers import lake
-from clv_helpers.lake.tables import DAILY
-from clv_helpers.workbook import Workbook
+from clv_helpers import ingest, models
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.models.table_file import DAILY
 
 SCHEMAS = ("derived", "profile", "insights")
 PARAMS = """
@@ -72,11 +72,11 @@ class Airline:
         file = self.folder / f"{dataset}_{self.batches}.csv"
         with file.open("w", newline="") as stream:
             csv.writer(stream).writerows([header, *rows])
-        return lake.ingest(self.workbook, dataset, [file])[0]["_batch_id"]
+        return ingest.ingest(self.workbook, dataset, [file])[0]["_batch_id"]
 
     def refresh(self) -> dict[str, str]:
         """The mode of each table."""
-        return {row["table"]: row["mode"] for row in lake.refresh(self.workbook, *SCHEMAS)}
+        return {row["table"]: row["mode"] for row in models.refresh(self.workbook, *SCHEMAS)}
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """The published tables, in the order of their columns. Reasons of rejection count batches: left out."""
@@ -138,7 +138,7 @@ def test_any_split_gives_what_one_build_gives(rows, splits, members, as_of, take
             if number % 2:
                 parts.refresh()
         if taken_back:
-            lake.revert(parts.workbook, wrong)
+            ingest.revert(parts.workbook, wrong)
         parts.refresh()
         found = parts.tables()
         parts.forget()

@@ -9,15 +9,15 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from clv_helpers import lake
-from clv_helpers.workbook import ROOT, Workbook
+from clv_helpers import adobe
+from clv_helpers.config.workbook import ROOT, Workbook
 from conftest import SMALL, write_shop
 
 GOOD = {"membership_number": "a", "occurred_at": "2024-01-03T00:00:00Z", "amount": 10.5}
 
 
 def validator(workbook: Workbook, dataset: str) -> jsonschema.Validator:
-    schema = lake.json_schema(workbook, dataset)
+    schema = adobe.json_schema(workbook, dataset)
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
 
@@ -63,7 +63,7 @@ def test_xdm_documents(tmp_path: Path) -> None:
         "sources.members.columns": {"membership_number": "id", "email": {"from": "mail", "identity": "Email"}},
     }
     workbook = Workbook.open(ROOT / "params" / "airline.yml", overrides=changes)
-    profile = lake.xdm_schema(workbook, "members")
+    profile = adobe.xdm_schema(workbook, "members")
     assert profile["schema"]["meta:class"].endswith("/context/profile")
     assert profile["schema"]["meta:immutableTags"] == ["union"]
     assert profile["schema"]["allOf"][1] == {"$ref": profile["fieldGroup"]["$id"]}
@@ -71,7 +71,7 @@ def test_xdm_documents(tmp_path: Path) -> None:
     assert (primary["xdm:sourceProperty"], primary["xdm:namespace"]) == ("/_airline/membership_number", "LoyaltyNumber")
     assert primary["xdm:isPrimary"] and not further["xdm:isPrimary"]
     assert further["xdm:namespace"] == "Email"
-    events = lake.xdm_schema(workbook, "loyalty_events")
+    events = adobe.xdm_schema(workbook, "loyalty_events")
     assert events["schema"]["meta:class"].endswith("/context/experienceevent")
     fields = events["fieldGroup"]["definitions"]["fields"]["properties"]["_airline"]
     assert fields["required"] == ["membership_number", "occurred_at"]
@@ -81,12 +81,12 @@ def test_xdm_documents(tmp_path: Path) -> None:
 def test_not_enabled_for_the_profile(tmp_path: Path) -> None:
     members = {"path": "purchases.csv", "columns": {"membership_number": "customer"}, "profile_enabled": False}
     workbook = Workbook.open(write_shop(tmp_path), overrides={"sources.members": members})
-    assert lake.xdm_schema(workbook, "loyalty_events")["schema"]["meta:immutableTags"] == ["union"]
-    assert lake.xdm_schema(workbook, "members")["schema"]["meta:immutableTags"] == []
+    assert adobe.xdm_schema(workbook, "loyalty_events")["schema"]["meta:immutableTags"] == ["union"]
+    assert adobe.xdm_schema(workbook, "members")["schema"]["meta:immutableTags"] == []
 
 
 def test_files(outputs: Path, tmp_path: Path) -> None:
     workbook = Workbook.open(write_shop(tmp_path))
-    files = lake.write_schemas(workbook)
+    files = adobe.write_schemas(workbook)
     assert [file.name for file in files] == ["loyalty_events.schema.json", "loyalty_events.xdm.json"]
-    assert json.loads(files[0].read_text()) == lake.json_schema(workbook, "loyalty_events")
+    assert json.loads(files[0].read_text()) == adobe.json_schema(workbook, "loyalty_events")

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from clv_helpers import show
+from clv_helpers.charts import show
 
 
 @pytest.mark.parametrize("text", ["a member's month", "<script>alert(1)</script>", "A & B", "2 < 3"])

@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from clv_helpers.params import Simulation
+from clv_helpers.config.params import Simulation
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.simulate import (
     CAMPAIGNS,
     FARES,
@@ -18,7 +19,6 @@ from clv_helpers.simulate import (
     simulate,
     write_airline,
 )
-from clv_helpers.workbook import Workbook
 from conftest import SMALL
 
 SETTINGS = Simulation(members=4000, years=3, seed=11)

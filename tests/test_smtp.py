@@ -13,9 +13,9 @@ from servers import PASSWORD, USER, SmtpServer, smtp_server
 
 from clv_helpers import activation
 from clv_helpers.activation.destination import open_destination
-from clv_helpers.destinations import DestinationError
-from clv_helpers.validation import ParamsError
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.destinations import DestinationError
+from clv_helpers.config.validation import ParamsError
+from clv_helpers.config.workbook import Workbook
 
 NAME = "destinations.email_team"
 

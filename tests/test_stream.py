@@ -20,9 +20,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from clv_helpers import lake
-from clv_helpers.engines.duckdb import NothingPublished
-from clv_helpers.workbook import Workbook
+from clv_helpers import models
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.engines.duckdb.engine import NothingPublished
 
 PARAMS = """
 title: A stream
@@ -116,7 +116,7 @@ def test_events_come_in_and_the_tables_follow(params: Path) -> None:
     found = Workbook.open(params).query("derived.member_day", order_by="membership_number, day")
     with workbook.engine.write() as session:
         session.run("DELETE FROM lake.checkpoint")
-    lake.refresh(workbook, "derived", "profile", "insights")
+    models.refresh(workbook, "derived", "profile", "insights")
     assert found.equals(workbook.query("derived.member_day", order_by="membership_number, day"))
 
 

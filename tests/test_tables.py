@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import sqlglot
 
-from clv_helpers import lake
+from clv_helpers import models
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import table, to_sql
-from clv_helpers.lake import tables
-from clv_helpers.lake.tables import SCHEMAS, SQL_FOLDER, TableError, read_table, read_tables
-from clv_helpers.workbook import Workbook
+from clv_helpers.models import table_file as tables
+from clv_helpers.models.table_file import SCHEMAS, SQL_FOLDER, TableError, read_table, read_tables
 
 ALL = read_tables(*SCHEMAS)
 
@@ -95,5 +95,5 @@ def test_broken_key_keeps_the_last_good_tables(
     monkeypatch.setattr(tables, "SQL_FOLDER", tmp_path)
     before = airline.engine.published.stat()
     with pytest.raises(TableError, match=says):
-        lake.refresh(airline, "own")
+        models.refresh(airline, "own")
     assert airline.engine.published.stat() == before

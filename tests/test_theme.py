@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from clv_helpers.charts.theme import INK, PALETTE, QUIET, RAMP, WHITE_BELOW
-from clv_helpers.workbook import ROOT
+from clv_helpers.config.workbook import ROOT
 
 CSS = (ROOT / "clv_helpers" / "dashboards" / "board.css").read_text("utf-8")
 PAGE = (ROOT / "clv_helpers" / "report" / "report.html.j2").read_text("utf-8")

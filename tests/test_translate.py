@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import sqlglot
 
-from clv_helpers.bindings import params_bindings
 from clv_helpers.cli.translation import translated
+from clv_helpers.config.sql_params import params_bindings
+from clv_helpers.config.workbook import ROOT, Workbook
 from clv_helpers.engines.translate import TARGETS, TranslationError
-from clv_helpers.lake.tables import SCHEMAS, read_tables
-from clv_helpers.workbook import ROOT, Workbook
+from clv_helpers.models.table_file import SCHEMAS, read_tables
 
 GOLDEN = Path(__file__).parent / "golden"
 ALL = [each.name for each in read_tables(*SCHEMAS)]

@@ -1,9 +1,9 @@
 """Stage 5: an audience reaches the e-mail system once, completely, and only those who may be written to."""
 
 from clv_helpers.activation.decision import decide
+from clv_helpers.activation.delivery import activate, activate_planned, dry_run, planned
 from clv_helpers.activation.guards import ActivationBusy, ActivationStopped
-from clv_helpers.activation.hand_over import activate, activate_planned, dry_run, planned
-from clv_helpers.activation.preview import changes, chart, control, detectable_effect, done, examples, waterfall
+from clv_helpers.activation.views import changes, chart, control, detectable_effect, done, examples, waterfall
 
 __all__ = [
     "ActivationBusy",

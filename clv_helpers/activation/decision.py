@@ -8,12 +8,12 @@ from sqlglot import exp
 
 from clv_helpers.activation import ledger
 from clv_helpers.activation.destination import destination_class
-from clv_helpers.destinations import STATUS_FIELD, Activation
+from clv_helpers.config.destinations import STATUS_FIELD, Activation
+from clv_helpers.config.validation import ParamsError, Problem
+from clv_helpers.config.workbook import StageSkipped, Workbook
 from clv_helpers.engines.dialect import cast, is_in, joined, literal, table
 from clv_helpers.engines.session import Session
-from clv_helpers.lake import refresh_tables
-from clv_helpers.validation import ParamsError, Problem
-from clv_helpers.workbook import StageSkipped, Workbook
+from clv_helpers.models import refresh_tables
 
 
 def decide(workbook: Workbook) -> None:

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 import duckdb
 from sqlglot import exp
 
-from clv_helpers.destinations import Activation, DestinationError, DestinationParams, destination_types
+from clv_helpers.config.destinations import Activation, DestinationError, DestinationParams, destination_types
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import literal, to_sql
 from clv_helpers.engines.session import Session
-from clv_helpers.workbook import Workbook
 
 MEMBER, OPERATION = "_member", "_operation"  # beside the mapped columns: who it is, and join, update or leave
 

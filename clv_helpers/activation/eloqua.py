@@ -19,7 +19,7 @@ import tenacity
 from pydantic import Field, model_validator
 
 from clv_helpers.activation.destination import MEMBER, OPERATION, Destination, Outcome, Part
-from clv_helpers.destinations import DestinationError, DestinationParams
+from clv_helpers.config.destinations import DestinationError, DestinationParams
 
 MOST_FIELDS, MOST_BYTES, PAGE = 100, 30_000_000, 1_000  # a request may have 32 MB, an import 100 fields
 ENDED = ("success", "warning", "error")

@@ -18,11 +18,11 @@ from pydantic import Field, field_validator, model_validator
 from sqlglot import exp
 
 from clv_helpers.activation.destination import MEMBER, Destination, Outcome, Part, Run
-from clv_helpers.activation.stores import Store, open_store
-from clv_helpers.destinations import STATUS_FIELD, DestinationError, DestinationParams
+from clv_helpers.activation.file_systems import Store, open_store
+from clv_helpers.config.destinations import STATUS_FIELD, DestinationError, DestinationParams
+from clv_helpers.config.validation import Strict
 from clv_helpers.engines.dialect import column, is_in, literal
 from clv_helpers.engines.session import Session
-from clv_helpers.validation import Strict
 
 NAME_FIELDS = ("campaign", "audience", "destination", "as_of", "date", "time", "unix", "run")
 LONGEST_NAME = 255

@@ -8,10 +8,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from clv_helpers.destinations import Activation
+from clv_helpers.charts.show import percent
+from clv_helpers.config.destinations import Activation
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
-from clv_helpers.show import percent
 
 
 class ActivationStopped(UserError):

@@ -10,8 +10,8 @@ from sqlglot import exp
 
 from clv_helpers.activation.destination import Destination, Outcome, Part, Run
 from clv_helpers.activation.mapping import row_hash
-from clv_helpers.contract import WRITTEN
-from clv_helpers.destinations import Activation, DestinationParams
+from clv_helpers.config.datasets import WRITTEN
+from clv_helpers.config.destinations import Activation, DestinationParams
 from clv_helpers.engines.dialect import bind, parse, table
 from clv_helpers.engines.session import Session
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from clv_helpers.activation.destination import MEMBER, OPERATION, Run
-from clv_helpers.destinations import STATUS_FIELD, DestinationParams
+from clv_helpers.config.destinations import STATUS_FIELD, DestinationParams
 from clv_helpers.engines.dialect import joined, literal, table
 
 

@@ -25,7 +25,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from pydantic import Field, model_validator
 
 from clv_helpers.activation.destination import MEMBER, Destination, Outcome, Part
-from clv_helpers.destinations import DestinationError, DestinationParams
+from clv_helpers.config.destinations import DestinationError, DestinationParams
 
 TEMPLATES = ("subject", "text", "html", "unsubscribe_url")
 UNSUBSCRIBE = "unsubscribe_url"  # may stand in text and html

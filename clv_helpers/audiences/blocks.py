@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from clv_helpers.audiences import estimate, panels, store
+from clv_helpers.audiences import audience_files as store
+from clv_helpers.audiences import estimate, panels
 from clv_helpers.audiences.catalog import OPERATORS_OF, Catalog, event_tables
 from clv_helpers.audiences.draft import TIMES, Draft, to_condition, to_value, to_when
 from clv_helpers.audiences.rule import MEASURES
 from clv_helpers.audiences.sentence import to_sentence
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
-from clv_helpers.workbook import Workbook
 
 DECILE = "decile of a category"
 ROLES = ("a condition", "begins a sequence", "next in the sequence", "absent next", "a filter of the selected event")

@@ -16,10 +16,10 @@ from clv_helpers.audiences.rule import (
     events_of,
     walk,
 )
-from clv_helpers.contract import EVENT_DATASETS, NUMERIC
+from clv_helpers.config.datasets import EVENT_DATASETS, NUMERIC
+from clv_helpers.config.validation import Problem
 from clv_helpers.engines.dialect import table
 from clv_helpers.engines.session import Session
-from clv_helpers.validation import Problem
 
 MASKED = ("membership_number", "email", "first_name", "last_name")
 ORDER = ("equals", "not equals", "in", "not in")

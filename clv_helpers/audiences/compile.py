@@ -24,7 +24,7 @@ from clv_helpers.audiences.rule import (
     parts_of,
 )
 from clv_helpers.audiences.when import Clock, When, bounds, month_days, parse_duration
-from clv_helpers.contract import EVENT_TIME, PRIMARY_IDENTITY
+from clv_helpers.config.datasets import EVENT_TIME, PRIMARY_IDENTITY
 from clv_helpers.engines.dialect import is_in, literal, table
 
 COMPARE: dict[str, type[exp.Binary]] = {

@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from clv_helpers.audiences import store
+from clv_helpers.audiences import audience_files as store
 from clv_helpers.audiences.catalog import Attribute
 from clv_helpers.audiences.rule import Audience
-from clv_helpers.validation import ParamsError, parse_value
+from clv_helpers.config.validation import ParamsError, parse_value
 
 Path = tuple[int, ...]
 EMPTY = {"title": "New audience", "rule": {"all": []}}

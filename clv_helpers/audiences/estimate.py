@@ -11,7 +11,7 @@ from sqlglot import exp
 from clv_helpers.audiences.catalog import MASKED, Catalog
 from clv_helpers.audiences.compile import MEMBERSHIP, PROFILE, Context, member, to_members, to_test
 from clv_helpers.audiences.rule import AnyPart, Condition, Rule, parts_of, walk
-from clv_helpers.contract import PRIMARY_IDENTITY
+from clv_helpers.config.datasets import PRIMARY_IDENTITY
 from clv_helpers.engines.dialect import column, literal, table
 from clv_helpers.engines.session import Session
 

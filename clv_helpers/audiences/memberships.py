@@ -9,18 +9,18 @@ from typing import Any
 
 from sqlglot import exp
 
-from clv_helpers.audiences import store
+from clv_helpers.audiences import audience_files as store
 from clv_helpers.audiences.catalog import Catalog, event_tables, moves_with_others, names_of, problems, read_catalog
 from clv_helpers.audiences.compile import Context, to_members
 from clv_helpers.audiences.rule import Audience, walk
-from clv_helpers.audiences.sweep import swept
+from clv_helpers.audiences.time_windows import swept
 from clv_helpers.audiences.when import Clock
-from clv_helpers.contract import DATASETS, PRIMARY_IDENTITY, WRITTEN
+from clv_helpers.config.datasets import DATASETS, PRIMARY_IDENTITY, WRITTEN
+from clv_helpers.config.validation import ParamsError, Problem
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import bind, column, literal, parse, table
 from clv_helpers.engines.session import Session
-from clv_helpers.lake import MODEL, refresh_tables
-from clv_helpers.validation import ParamsError, Problem
-from clv_helpers.workbook import Workbook
+from clv_helpers.models import MODEL, refresh_tables
 
 ENTERING = parse(
     "SELECT membership_number FROM qualified WHERE NOT membership_number IN "

@@ -9,7 +9,7 @@ from clv_helpers.audiences.catalog import Attribute
 from clv_helpers.audiences.estimate import Estimate
 from clv_helpers.audiences.sentence import part_in_words
 from clv_helpers.charts import PALETTE, QUIET
-from clv_helpers.show import compact, percent
+from clv_helpers.charts.show import compact, percent
 
 BLUE, GREY = PALETTE[0], "#595959"
 

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, Discriminator, Field, FiniteFloat, Tag, model_validator
 
 from clv_helpers.audiences.when import Duration, When, known_zone, parse_duration
-from clv_helpers.engines.duckdb import regular_expression_problem
-from clv_helpers.validation import Strict
+from clv_helpers.config.validation import Strict
+from clv_helpers.engines.duckdb.engine import regular_expression_problem
 
 Value = str | int | FiniteFloat | bool
 Operator = Literal[

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from clv_helpers.validation import Strict
+from clv_helpers.config.validation import Strict
 
 UNITS = ("second", "minute", "hour", "day", "week", "month", "year")
 SECONDS = dict(zip(UNITS, (1, 60, 3_600, 86_400, 604_800, 2_678_400, 31_622_400), strict=True))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clv_helpers.bindings import NO_CATEGORY
 from clv_helpers.campaigns import estimates
-from clv_helpers.params import Params
-from clv_helpers.show import percent
+from clv_helpers.charts.show import percent
+from clv_helpers.config.params import Params
+from clv_helpers.config.sql_params import NO_CATEGORY
 
 if TYPE_CHECKING:
     import pandas as pd

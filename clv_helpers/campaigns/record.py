@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clv_helpers.campaigns.effect import EVERYONE
-from clv_helpers.validation import ParamsError, Problem
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.validation import ParamsError, Problem
+from clv_helpers.config.workbook import Workbook
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,6 +1,6 @@
 """One way from a widget's description to a picture: rows aggregated by the engine, titles that state what they say."""
 
-from clv_helpers.charts.draw import Picture, draw, picture, sql_of
+from clv_helpers.charts.drawing import Picture, draw, picture, sql_of
 from clv_helpers.charts.errors import ChartError, NotMade
 from clv_helpers.charts.rows import MAX_ROWS
 from clv_helpers.charts.spec import MARKS, Channel, Scalar, Widget

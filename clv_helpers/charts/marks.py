@@ -8,10 +8,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts.categories import Categories, in_order
+from clv_helpers.charts.show import compact
 from clv_helpers.charts.spec import Channel, Widget
 from clv_helpers.charts.texts import header, kind, title_of
 from clv_helpers.charts.theme import HEIGHT, INK, PALETTE, QUIET, RAMP, WHITE_BELOW, WIDTHS
-from clv_helpers.show import compact
 
 if TYPE_CHECKING:
     import altair as alt

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from clv_helpers.charts.absent import check_made, tables_of
 from clv_helpers.charts.errors import ChartError
+from clv_helpers.charts.missing_tables import check_made, tables_of
 from clv_helpers.charts.spec import Widget
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import cast, column, is_in, literal, table
-from clv_helpers.engines.select import parse_select
+from clv_helpers.engines.guarded_select import parse_select
 from clv_helpers.engines.session import Session
-from clv_helpers.workbook import Workbook
 
 if TYPE_CHECKING:
     import pandas as pd

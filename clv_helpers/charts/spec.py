@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from clv_helpers.validation import Strict
+from clv_helpers.config.validation import Strict
 
 Scalar = str | int | float | bool
 Mark = Literal[

@@ -7,9 +7,9 @@ import numbers
 from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts.errors import ChartError
+from clv_helpers.charts.show import MISSING, compact, percent, upper_first
 from clv_helpers.charts.spec import Channel, Widget
-from clv_helpers.show import MISSING, compact, percent, upper_first
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.workbook import Workbook
 
 if TYPE_CHECKING:
     import pandas as pd

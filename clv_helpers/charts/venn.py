@@ -7,9 +7,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts.errors import ChartError
+from clv_helpers.charts.show import compact
 from clv_helpers.charts.spec import Widget
 from clv_helpers.charts.theme import INK, PALETTE
-from clv_helpers.show import compact
 
 if TYPE_CHECKING:
     import pandas as pd

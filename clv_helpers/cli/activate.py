@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from clv_helpers.cli.options import Json, Params, Set, app, as_text, parse_changes
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
-from clv_helpers.workbook import Workbook
 
 
 @app.command()

@@ -10,9 +10,9 @@ import typer
 
 from clv_helpers.cli.options import Json, Params, app
 from clv_helpers.cli.translation import translated
+from clv_helpers.config.validation import ParamsError, Problem
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.translate import TARGETS
-from clv_helpers.validation import ParamsError, Problem
-from clv_helpers.workbook import Workbook
 
 
 @app.command()

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from clv_helpers.cli.options import Json, Params, app, as_text
-from clv_helpers.validation import ParamsError, Problem
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.validation import ParamsError, Problem
+from clv_helpers.config.workbook import Workbook
 
 Action = Literal["list", "count", "evaluate", "show"]
 Form = Literal["text", "sql", "spark", "pql", "pql-json", "definition", "yaml"]

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from clv_helpers.cli.options import AsOf, Json, Params, Set, app, as_text, parse_changes
-from clv_helpers.validation import ParamsError, Problem
-from clv_helpers.workbook import Workbook, in_folders
+from clv_helpers.config.validation import ParamsError, Problem
+from clv_helpers.config.workbook import Workbook, in_folders
 
 
 @app.command()
@@ -21,13 +21,13 @@ def ingest(
     as_json: Json = False,
 ) -> None:
     """Bring files in as batches."""
-    from clv_helpers import lake
+    from clv_helpers import ingest
 
     workbook = Workbook.open(params)
     if bool(files) != bool(dataset) or (dataset and dataset not in workbook.params.sources):
         allowed = ", ".join(workbook.params.sources)
         raise ParamsError(str(params), [Problem("--dataset", repr(dataset), f"with files, one of {allowed}")])
-    rows = lake.ingest(workbook, dataset, in_folders(files) or None)
+    rows = ingest.ingest(workbook, dataset, in_folders(files) or None)
     for row in rows:
         if row["unknown_columns"]:
             names = ", ".join(row["unknown_columns"])
@@ -38,19 +38,19 @@ def ingest(
 @app.command()
 def batches(params: Params, as_json: Json = False) -> None:
     """The ledger: every batch, and where it stands."""
-    from clv_helpers import lake
+    from clv_helpers import ingest
 
-    _print_batches(lake.batches(Workbook.open(params)), as_json)
+    _print_batches(ingest.batches(Workbook.open(params)), as_json)
 
 
 @app.command()
 def revert(params: Params, batch: int, as_json: Json = False) -> None:
     """Take a batch back; the derived tables follow."""
-    from clv_helpers import lake
-    from clv_helpers.follow import follow_all
+    from clv_helpers import ingest
+    from clv_helpers.run.refresh_all import follow_all
 
     workbook = Workbook.open(params)
-    row = lake.revert(workbook, batch)
+    row = ingest.revert(workbook, batch)
     follow_all(workbook)
     _print_batches([row], as_json)
 
@@ -58,11 +58,11 @@ def revert(params: Params, batch: int, as_json: Json = False) -> None:
 @app.command()
 def replay(params: Params, batch: int, file: Path, as_json: Json = False) -> None:
     """Put a file in the place of a batch; the derived tables follow."""
-    from clv_helpers import lake
-    from clv_helpers.follow import follow_all
+    from clv_helpers import ingest
+    from clv_helpers.run.refresh_all import follow_all
 
     workbook = Workbook.open(params)
-    row = lake.replay(workbook, batch, file)
+    row = ingest.replay(workbook, batch, file)
     follow_all(workbook)
     _print_batches([row], as_json)
 
@@ -70,7 +70,8 @@ def replay(params: Params, batch: int, file: Path, as_json: Json = False) -> Non
 @app.command()
 def refresh(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = False) -> None:  # noqa: B006
     """Bring tables and audiences up to date with the batches: only what changed is computed anew."""
-    from clv_helpers import chain, schedule
+    from clv_helpers import run as schedule
+    from clv_helpers.run import notebooks as chain
 
     rows = schedule.refresh(Workbook.open(params, as_of, parse_changes(params, changes)), say=chain.say_on_stderr)
     if as_json:

@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from clv_helpers.cli.options import AsOf, Json, Params, Set, app, as_text, parse_changes
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.workbook import Workbook
 
 
 @app.command()
 def lifetime(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = False) -> None:  # noqa: B006
     """Fit the lifetime models, prove them on a holdout, and value every member: stage 1 without its notebook."""
-    from clv_helpers import lake, simulate
+    from clv_helpers import ingest, models, simulate
     from clv_helpers import lifetime as stage
 
     workbook = Workbook.open(params, as_of, parse_changes(params, changes))
     simulate.make_sources(workbook)
-    lake.ingest(workbook)
-    lake.refresh(workbook, "derived")
+    ingest.ingest(workbook)
+    models.refresh(workbook, "derived")
     stage.refresh(workbook)
-    lake.refresh(workbook, "profile")
+    models.refresh(workbook, "profile")
     record = stage.record(workbook)
     if as_json:
         print(as_text(record))

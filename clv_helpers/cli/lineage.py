@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from clv_helpers.cli.options import Json, Params, app, as_text
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.workbook import Workbook
 
 
 @app.command()
@@ -17,8 +17,8 @@ def lineage(
     as_json: Json = False,
 ) -> None:
     """Show where a column of a table, or a widget of a dashboard, comes from."""
-    from clv_helpers.insights import lineage_shown
-    from clv_helpers.insights.lineage import Graph
+    from clv_helpers.insights import lineage_views as lineage_shown
+    from clv_helpers.insights.column_lineage import Graph
     from clv_helpers.insights.trace import trace
 
     found = trace(Graph(Workbook.open(params)), column)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from clv_helpers.cli.options import Json, Params, app, as_text
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.workbook import Workbook
 
 
 @app.command()
@@ -19,7 +19,7 @@ def model(
 ) -> None:
     """The tables of the insights model, what one row of each is, and where its columns lead."""
     from clv_helpers import insights
-    from clv_helpers.engines.files import write_atomically
+    from clv_helpers.files import write_atomically
 
     workbook = Workbook.open(params)
     if svg:

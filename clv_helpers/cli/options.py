@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from clv_helpers.validation import ParamsError, Problem, parse_value
+from clv_helpers.config.validation import ParamsError, Problem, parse_value
 
 app = typer.Typer(help="Customer lifetime value, from the signals to the campaign's results.", no_args_is_help=True)
 Params = Annotated[Path, typer.Argument(help="the workbook's params file, such as params/airline.yml")]

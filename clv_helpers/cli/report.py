@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from clv_helpers import chain
 from clv_helpers.cli.options import Json, Params, app, as_text
-from clv_helpers.record import find
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.report.run_record import find
+from clv_helpers.run import notebooks as chain
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from clv_helpers.cli.options import AsOf, Json, Params, Set, app, as_text, parse_changes
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.workbook import Workbook
 
 
 @app.command()
@@ -21,13 +21,13 @@ def results(
     as_json: Json = False,
 ) -> None:
     """What came back from the campaigns, and what they added against those held back: stage 6 without its notebook."""
-    from clv_helpers import campaigns, lake, simulate
+    from clv_helpers import campaigns, ingest, simulate
 
     if following and not campaign:
         raise typer.BadParameter("--next needs the campaign from which the audience follows")
     workbook = Workbook.open(params, as_of, parse_changes(params, changes))
     simulate.make_sources(workbook)
-    lake.ingest(workbook)
+    ingest.ingest(workbook)
     campaigns.build(workbook)
     found = campaigns.results(workbook, campaign)
     if as_json:

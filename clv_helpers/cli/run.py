@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from clv_helpers import chain
 from clv_helpers.cli.options import AsOf, Json, Params, Set, app, as_text, parse_changes
-from clv_helpers.params import Simulation
-from clv_helpers.validation import ParamsError, Problem
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.params import Simulation
+from clv_helpers.config.validation import ParamsError, Problem
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.run import notebooks as chain
 
 
 @app.command()

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from clv_helpers import chain
 from clv_helpers.cli.options import Json, Params, app, as_text
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.run import notebooks as chain
 
 Action = Literal["run", "tick", "status", "release", "export"]
 
@@ -22,12 +22,12 @@ def schedule(
     as_json: Json = False,
 ) -> None:
     """Refresh on time: stay and wait (run), do what is due (tick), see where it stands (status), go on (release)."""
-    from clv_helpers import schedule
+    from clv_helpers import run as schedule
 
     workbook = Workbook.open(params)
     match action:
         case "run":
-            from clv_helpers.schedule.foreground import run
+            from clv_helpers.run.scheduler import run
 
             run(workbook, chain.say_on_stderr)
         case "tick":

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from clv_helpers import chain
 from clv_helpers.cli.options import AsOf, Params, Set, app, parse_changes
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.run import notebooks as chain
 
 
 @app.command()
@@ -23,8 +23,8 @@ def stream(
 ) -> None:
     """Take events as they happen, by HTTP and from a folder, and keep the tables fresh."""
     from clv_helpers import audiences
-    from clv_helpers.follow import follow
-    from clv_helpers.lake.stream import serve
+    from clv_helpers.ingest.streaming import serve
+    from clv_helpers.run.refresh_all import follow
 
     workbook = Workbook.open(params, as_of, parse_changes(params, changes))
     serve(workbook, port, folder or workbook.folder / "inbox", every, [follow, audiences.follow], chain.say_on_stderr)

@@ -8,13 +8,13 @@ from typing import Any
 from sqlglot import exp
 from sqlglot.errors import ParseError
 
-from clv_helpers.bindings import params_bindings
+from clv_helpers.config.sql_params import params_bindings
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import bind, parse, syntax_error, table
-from clv_helpers.engines.duckdb import NothingPublished
+from clv_helpers.engines.duckdb.engine import NothingPublished
 from clv_helpers.engines.translate import TranslationError, translate
-from clv_helpers.lake import all_tables
-from clv_helpers.lake.tables import SCHEMAS
-from clv_helpers.workbook import Workbook
+from clv_helpers.models import all_tables
+from clv_helpers.models.table_file import SCHEMAS
 
 
 def translated(workbook: Workbook, query: str, target: str) -> str:

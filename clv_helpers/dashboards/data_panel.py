@@ -8,15 +8,16 @@ from typing import Any
 
 from sqlglot import exp
 
-from clv_helpers import specs
-from clv_helpers.dashboards import catalog, store
-from clv_helpers.dashboards.catalog import Attribute
+from clv_helpers.config import yaml_files as specs
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.dashboards import column_catalog as catalog
+from clv_helpers.dashboards import dashboard_files as store
+from clv_helpers.dashboards.column_catalog import Attribute
 from clv_helpers.dashboards.draft import SHELVES, Draft
-from clv_helpers.engines.ask import MEMORY, ask
 from clv_helpers.engines.dialect import table
-from clv_helpers.engines.select import parse_select
+from clv_helpers.engines.guarded_query import MEMORY, ask
+from clv_helpers.engines.guarded_select import parse_select
 from clv_helpers.errors import UserError
-from clv_helpers.workbook import Workbook
 
 PREVIEW_ROWS = 8
 

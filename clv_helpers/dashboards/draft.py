@@ -6,9 +6,9 @@ import copy
 from typing import Any
 
 from clv_helpers.charts import MARKS, Widget
-from clv_helpers.dashboards.catalog import Attribute
+from clv_helpers.config.validation import ParamsError, validate
+from clv_helpers.dashboards.column_catalog import Attribute
 from clv_helpers.dashboards.spec import Dashboard
-from clv_helpers.validation import ParamsError, validate
 
 SHELVES = ("x", "y", "color", "size")
 WIDTHS = ("third", "half", "two thirds", "full")

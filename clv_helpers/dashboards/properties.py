@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from clv_helpers.dashboards import catalog
+from clv_helpers.config.validation import parse_value
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.dashboards import column_catalog as catalog
 from clv_helpers.dashboards.draft import SHELVES, WIDTHS, Draft
 from clv_helpers.dashboards.spec import names
 from clv_helpers.engines.dialect import table
-from clv_helpers.validation import parse_value
-from clv_helpers.workbook import Workbook
 
 AGGREGATES = {"as it is": None, "sum": "sum", "average": "avg", "least": "min", "most": "max"}
 FORMATS = {

@@ -12,10 +12,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from clv_helpers.config.workbook import BATCH_VARIABLE, Workbook
 from clv_helpers.dashboards import spec
-from clv_helpers.engines.files import write_atomically
 from clv_helpers.errors import UserError
-from clv_helpers.workbook import BATCH_VARIABLE, Workbook
+from clv_helpers.files import write_atomically
 
 PAGES = Path(__file__).with_name("jupyter")  # our page for Voila, found through JUPYTER_PATH
 
@@ -66,7 +66,7 @@ def _notebook(workbook: Workbook, boards: list[str]) -> str:
 
     source = (
         "from clv_helpers import dashboards\n"
-        "from clv_helpers.workbook import Workbook\n"
+        "from clv_helpers.config.workbook import Workbook\n"
         f"dashboards.board(Workbook.open({str(workbook.file.resolve())!r}), *{boards!r})"
     )
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from clv_helpers import specs
 from clv_helpers.charts import Scalar, Widget
-from clv_helpers.validation import ParamsError, Problem, Strict
-from clv_helpers.workbook import Workbook
+from clv_helpers.config import yaml_files as specs
+from clv_helpers.config.validation import ParamsError, Problem, Strict
+from clv_helpers.config.workbook import Workbook
 
 # Ranges of days, counted back from as_of, that a filter with `dates: true` offers.
 Preset = Literal["all", "last month", "last 3 months", "last 6 months", "last 12 months", "this year", "last year"]

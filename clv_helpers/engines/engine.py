@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from clv_helpers.engines.duckdb import DuckDBEngine
+from clv_helpers.engines.duckdb.engine import DuckDBEngine
 from clv_helpers.engines.session import Session
 
 
@@ -30,6 +30,6 @@ def open_engine(address: str, folder: Path) -> Engine:
     """`duckdb`, or a Spark (spark://local[2], spark://host:7077, sc://host:15002); its tables are in the folder."""
     if address == "duckdb":
         return DuckDBEngine(folder / "lake.duckdb", folder / "published.duckdb")
-    from clv_helpers.engines.spark import SparkEngine
+    from clv_helpers.engines.spark.engine import SparkEngine
 
     return SparkEngine(address, folder / "spark")

@@ -9,9 +9,9 @@ from sqlglot.errors import OptimizeError, UnsupportedError
 from sqlglot.optimizer.qualify import qualify
 
 from clv_helpers.engines.dialect import DIALECT
-from clv_helpers.engines.spark_dialect import LakeDatabricks, LakeSpark, spark_sql
-from clv_helpers.engines.translate_maps import with_maps
-from clv_helpers.engines.translate_ranks import TranslationError, first_by_order
+from clv_helpers.engines.spark.dialect import LakeDatabricks, LakeSpark, spark_sql
+from clv_helpers.engines.spark.maps import with_maps
+from clv_helpers.engines.spark.ranks import TranslationError, first_by_order
 
 TARGETS = ("spark", "snowflake", "bigquery", "databricks", "trino", "postgres")
 SPARKS = {"spark": LakeSpark, "databricks": LakeDatabricks}

@@ -1,10 +1,10 @@
 """Stage 2: the star model over the derived tables, where its columns come from, and read-only SQL on it."""
 
-from clv_helpers.engines.select import QueryError
+from clv_helpers.engines.guarded_select import QueryError
 from clv_helpers.insights.analyst_sql import Answer, query
-from clv_helpers.insights.lineage import LineageError
-from clv_helpers.insights.lineage_shown import lineage
-from clv_helpers.insights.model import as_graph, checks, diagram, key_figures, migration, model, trend
+from clv_helpers.insights.column_lineage import LineageError
+from clv_helpers.insights.lineage_views import lineage
+from clv_helpers.insights.star_model import as_graph, checks, diagram, key_figures, migration, model, trend
 
 __all__ = [
     "Answer",

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clv_helpers import show
-from clv_helpers.engines.ask import MAX_SECONDS, MEMORY, ask
-from clv_helpers.workbook import Workbook
+from clv_helpers.charts import show
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.engines.guarded_query import MAX_SECONDS, MEMORY, ask
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clv_helpers.lake.tables import Relation, Table
+from clv_helpers.models.table_file import Relation, Table
 
 BOX, GAP, MARGIN = 320, 110, 24
 HEAD, LINE, BETWEEN = 26, 18, 16

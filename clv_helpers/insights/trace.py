@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlglot.errors import ParseError
 
-from clv_helpers import specs
+from clv_helpers.config import yaml_files as specs
+from clv_helpers.config.validation import read_yaml
 from clv_helpers.engines.dialect import parse
-from clv_helpers.insights.lineage import Column, Graph, Lineage, LineageError
-from clv_helpers.validation import read_yaml
+from clv_helpers.insights.column_lineage import Column, Graph, Lineage, LineageError
 
 PLACES = ("filters", "exclude", "highlight", "title_from")  # their keys are columns
 

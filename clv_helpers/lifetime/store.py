@@ -9,8 +9,8 @@ from sqlglot import exp
 
 from clv_helpers.engines.dialect import bind, parse, table
 from clv_helpers.engines.session import Session
-from clv_helpers.lake.checks import check_key
-from clv_helpers.lake.tables import read_tables
+from clv_helpers.models.checks import check_key
+from clv_helpers.models.table_file import read_tables
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,7 +2,7 @@
 
 from clv_helpers.report.compare import changes
 from clv_helpers.report.content import ReportError
+from clv_helpers.report.html_file import write
 from clv_helpers.report.pdf import to_pdf
-from clv_helpers.report.write import write
 
 __all__ = ["ReportError", "changes", "to_pdf", "write"]

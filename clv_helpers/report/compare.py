@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clv_helpers.record import RunRecord
     from clv_helpers.report.content import Content
+    from clv_helpers.report.run_record import RunRecord
 
 Change = tuple[str, str, str]  # what, before, now
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts import CHART_MIME
+from clv_helpers.charts.show import BOARD_MIME, FIGURES_MIME, FINDING_MIME, TABLE_MIME
 from clv_helpers.errors import UserError
 from clv_helpers.report.tables import table_html
-from clv_helpers.show import BOARD_MIME, FIGURES_MIME, FINDING_MIME, TABLE_MIME
 
 if TYPE_CHECKING:
-    from clv_helpers.record import RunRecord
+    from clv_helpers.report.run_record import RunRecord
 
 EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 from typing import Any
 
+from clv_helpers.charts.disclosure import complete
 from clv_helpers.charts.rows import POPULATION
-from clv_helpers.charts.suppress import complete
 
 
 def table_html(table: dict[str, Any], min_cell: int) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clv_helpers.params import Simulation
+from clv_helpers.config.params import Simulation
 from clv_helpers.simulate.calendar import FIRST_DAY, as_date, as_timestamp
 from clv_helpers.simulate.mailing import send_campaigns
 

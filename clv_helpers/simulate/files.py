@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from clv_helpers.engines.files import write_atomically, write_parquet
+from clv_helpers.config.params import Simulation
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
-from clv_helpers.params import Simulation
+from clv_helpers.files import write_atomically, write_parquet
 from clv_helpers.simulate.airline import FARES, FLIGHTS, simulate
 from clv_helpers.simulate.mailing import CAMPAIGNS, RESPONSES
-from clv_helpers.workbook import Workbook
 
 SOURCES = ("members", "loyalty_events", "email_events", "assignments")
 

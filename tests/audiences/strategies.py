@@ -9,7 +9,7 @@ from decimal import Decimal
 import duckdb
 from hypothesis import strategies as st
 
-from clv_helpers.engines.duckdb_session import DuckDBSession
+from clv_helpers.engines.duckdb.session import DuckDBSession
 
 NOW = dt.datetime(2026, 3, 1)  # in New York still February; a month with another length before it
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata"]

@@ -14,8 +14,8 @@ from clv_helpers.audiences.catalog import event_tables, problems, read_catalog
 from clv_helpers.audiences.compile import Context, to_members, to_test
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.audiences.when import Clock
+from clv_helpers.config.validation import validate
 from clv_helpers.engines.dialect import table, to_sql
-from clv_helpers.validation import validate
 from reference import World
 from strategies import NOW, RULES, ZONES, small_store
 

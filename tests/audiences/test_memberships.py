@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clv_helpers import audiences, lake
-from clv_helpers.audiences import memberships, store
+from clv_helpers import audiences, ingest, models
+from clv_helpers.audiences import audience_files as store
+from clv_helpers.audiences import memberships
 from clv_helpers.audiences.compile import to_members
 from clv_helpers.audiences.rule import Audience
+from clv_helpers.config.validation import ParamsError, validate
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import literal
-from clv_helpers.validation import ParamsError, validate
-from clv_helpers.workbook import Workbook
 from conftest import write_shop
 from strategies import NOW, ZONES, conditions, event_conditions, nested, sequences, small_store
 
@@ -89,8 +90,8 @@ def shop(tmp_path, outputs) -> Workbook:
     workbook = Workbook.open(write_shop(tmp_path / "p"))
     write(workbook, "recent", {"event": "loyalty_events", "when": {"in_last": "30 days"}}, evaluation="streaming")
     write(workbook, "regular", {"all": [{"audience": "recent"}, {"field": "frequency", "op": "at least", "value": 1}]})
-    lake.ingest(workbook)
-    lake.refresh(workbook, "derived", "profile")
+    ingest.ingest(workbook)
+    models.refresh(workbook, "derived", "profile")
     return workbook
 
 
@@ -101,8 +102,8 @@ def write(workbook: Workbook, name: str, rule: dict, **more: Any) -> None:
 
 def add_events(workbook: Workbook, name: str, text: str) -> None:
     (workbook.file.parent / name).write_text("customer,day,spent\n" + text, encoding="utf-8")
-    lake.ingest(workbook, "loyalty_events", [workbook.file.parent / name])
-    lake.refresh(workbook, "derived", "profile")
+    ingest.ingest(workbook, "loyalty_events", [workbook.file.parent / name])
+    models.refresh(workbook, "derived", "profile")
 
 
 def state(workbook: Workbook, table: str = "membership") -> set[tuple]:

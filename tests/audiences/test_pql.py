@@ -7,11 +7,11 @@ import json
 import pytest
 from hypothesis import given, settings
 
-from clv_helpers.audiences import pql
-from clv_helpers.audiences.advice import hints, platform_notes
-from clv_helpers.audiences.pql import CannotExpress
+from clv_helpers.adobe import pql
+from clv_helpers.adobe.limits import hints, platform_notes
+from clv_helpers.adobe.pql import CannotExpress
 from clv_helpers.audiences.rule import Audience
-from clv_helpers.validation import validate
+from clv_helpers.config.validation import validate
 from strategies import RULES
 
 OPENED = [{"field": "event_type", "op": "equals", "value": "opened"}]

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clv_helpers.audiences import store
+from clv_helpers.audiences import audience_files as store
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.audiences.sentence import to_sentence
-from clv_helpers.specs import SpecChanged
-from clv_helpers.validation import ParamsError, parse_value, validate
-from clv_helpers.workbook import ROOT, Workbook
+from clv_helpers.config.validation import ParamsError, parse_value, validate
+from clv_helpers.config.workbook import ROOT, Workbook
+from clv_helpers.config.yaml_files import SpecChanged
 from conftest import write_shop
 from strategies import RULES, ZONES
 

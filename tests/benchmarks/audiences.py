@@ -20,7 +20,7 @@ from clv_helpers.audiences.compile import Context
 from clv_helpers.audiences.estimate import estimate
 from clv_helpers.audiences.rule import parse_part
 from clv_helpers.audiences.when import Clock
-from clv_helpers.engines.duckdb_session import DuckDBSession
+from clv_helpers.engines.duckdb.session import DuckDBSession
 
 BEST = {"field": "decile_lifetime", "op": "at most", "value": 3}
 QUIET = {"field": "days_since_purchase", "op": "between", "value": [90, 365]}

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from stage1 import PARAMS, write_events
 
-from clv_helpers import lake
-from clv_helpers.workbook import Workbook
+from clv_helpers import ingest, models
+from clv_helpers.config.workbook import Workbook
 
 ENGINES = ("duckdb", "spark://local[2]")
 
@@ -36,9 +36,9 @@ def measure(params: Path) -> dict[str, float]:
 
     for name, work in (
         ("start", start),
-        ("ingest", lambda: lake.ingest(workbook)),
-        ("derived", lambda: lake.refresh(workbook, "derived")),
-        ("profile and insights", lambda: lake.refresh(workbook, "profile", "insights")),
+        ("ingest", lambda: ingest.ingest(workbook)),
+        ("derived", lambda: models.refresh(workbook, "derived")),
+        ("profile and insights", lambda: models.refresh(workbook, "profile", "insights")),
     ):
         work()
         seconds[name] = round(time.perf_counter() - started - sum(seconds.values()), 1)

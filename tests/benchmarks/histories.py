@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from clv_helpers.engines.files import write_parquet
+from clv_helpers.files import write_parquet
 
 R, ALPHA, A, B = 0.243, 4.414, 0.793, 2.426  # CDNOW's BG/NBD; per week
 P, Q, GAMMA = 6.25, 3.744, 15.44  # CDNOW's Gamma-Gamma

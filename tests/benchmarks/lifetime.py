@@ -15,7 +15,7 @@ import sys
 import venv
 from pathlib import Path
 
-from clv_helpers.workbook import outputs_folder
+from clv_helpers.config.workbook import outputs_folder
 from histories import from_csv, simulated
 
 HERE, FOLDER = Path(__file__).parent, outputs_folder() / "benchmarks"

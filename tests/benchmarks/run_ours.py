@@ -9,8 +9,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from clv_helpers.engines.duckdb import DuckDBEngine
-from clv_helpers.lifetime import build, store
+from clv_helpers.engines.duckdb.engine import DuckDBEngine
+from clv_helpers.lifetime import prediction as build
+from clv_helpers.lifetime import store
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.histories import as_histories, read_groups
 from clv_helpers.lifetime.scoring import month_curve, score

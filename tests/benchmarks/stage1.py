@@ -19,12 +19,12 @@ from typing import Any
 
 import duckdb
 
-from clv_helpers import lake
+from clv_helpers import ingest, models
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import bind, table
 from clv_helpers.engines.session import Session
-from clv_helpers.lake.checks import check_key
-from clv_helpers.lake.tables import SQL_FOLDER, read_table
-from clv_helpers.workbook import Workbook
+from clv_helpers.models.checks import check_key
+from clv_helpers.models.table_file import SQL_FOLDER, read_table
 
 SCHEMAS = ("derived", "profile")
 PARAMS = """
@@ -147,15 +147,15 @@ def main(rows: int) -> None:
         (folder / "w.yml").write_text(PARAMS)
         write_events(folder / "first.parquet", 0, rows, rows // 10, "2023-01-01", 1090)
         workbook = Workbook.open(folder / "w.yml")
-        timed("ingest", lambda: lake.ingest(workbook, "loyalty_events", [folder / "first.parquet"]), seconds)
-        show(timed("full build", lambda: lake.refresh(workbook, *SCHEMAS), seconds))
+        timed("ingest", lambda: ingest.ingest(workbook, "loyalty_events", [folder / "first.parquet"]), seconds)
+        show(timed("full build", lambda: models.refresh(workbook, *SCHEMAS), seconds))
         whole = seconds["ingest"] + seconds["full build"]
         ratios = {}
         for number, (name, (first, days)) in enumerate(MORE.items(), 1):
             file = folder / f"{number}.parquet"
             write_events(file, rows * (1 + number), rows // 100, rows // 10, first, days)
-            timed(f"ingest +1 %, {name}", lambda file=file: lake.ingest(workbook, "loyalty_events", [file]), seconds)
-            show(timed(f"refresh +1 %, {name}", lambda: lake.refresh(workbook, *SCHEMAS), seconds))
+            timed(f"ingest +1 %, {name}", lambda file=file: ingest.ingest(workbook, "loyalty_events", [file]), seconds)
+            show(timed(f"refresh +1 %, {name}", lambda: models.refresh(workbook, *SCHEMAS), seconds))
             more = seconds[f"refresh +1 %, {name}"]
             ratios[f"+1 %, {name}: refresh / full build"] = more / seconds["full build"]
             both = more + seconds[f"ingest +1 %, {name}"]

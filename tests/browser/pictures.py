@@ -7,8 +7,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from clv_helpers import chain
-from clv_helpers.workbook import BATCH_VARIABLE, ROOT
+from clv_helpers.config.workbook import BATCH_VARIABLE, ROOT
+from clv_helpers.run import notebooks as chain
 from lab import browser, jupyterlab, run_notebook
 
 

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from clv_helpers import audiences
-from clv_helpers.workbook import ROOT, Workbook
+from clv_helpers.config.workbook import ROOT, Workbook
 from conftest import build_all
 from lab import browser, jupyterlab, run_notebook
 

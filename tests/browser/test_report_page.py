@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from clv_helpers import chain, record, report
-from clv_helpers.workbook import ROOT
+from clv_helpers import report
+from clv_helpers.config.workbook import ROOT
+from clv_helpers.report import run_record as record
+from clv_helpers.run import notebooks as chain
 from conftest import SMALL
 from lab import browser
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from clv_helpers.config.validation import ParamsError
+from clv_helpers.config.workbook import ROOT, Workbook
 from clv_helpers.dashboards.serve import CannotServe, serve
-from clv_helpers.validation import ParamsError
-from clv_helpers.workbook import ROOT, Workbook
 from conftest import build_all
 from lab import browser, wait_for
 

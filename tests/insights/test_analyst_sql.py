@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from clv_helpers import insights
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.insights import QueryError
-from clv_helpers.workbook import Workbook
 
 CLV = str(Path(sys.executable).with_name("clv"))
 MANY = "SELECT a.day AS one, b.day AS other FROM derived.member_day AS a CROSS JOIN derived.member_day AS b"

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from sqlglot import exp
 
-from clv_helpers import dashboards, insights, lake
+from clv_helpers import dashboards, insights, models
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import column, table
-from clv_helpers.insights.lineage import ROWS, Graph, LineageError, name_of
-from clv_helpers.insights.lineage_shown import as_text
+from clv_helpers.insights.column_lineage import ROWS, Graph, LineageError, name_of
+from clv_helpers.insights.lineage_views import as_text
 from clv_helpers.insights.trace import trace
-from clv_helpers.workbook import Workbook
 from conftest import SMALL, write_shop
 
 CLV = str(Path(sys.executable).with_name("clv"))
@@ -217,7 +217,7 @@ def built_anew(workbook: Workbook, graph: Graph) -> dict[str, pd.Series]:
     """Every column of the tables that SQL makes, in the order of their keys."""
     with workbook.engine.write() as session:
         session.run("DELETE FROM lake.checkpoint")
-    lake.refresh(workbook, *BUILT)
+    models.refresh(workbook, *BUILT)
     found = {}
     with workbook.engine.read() as session:
         for name, each in graph.tables.items():

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.workbook import Workbook
 from conftest import SHOP_CSV, write_shop
 
 DAILY = "30 5 * * *"

@@ -11,7 +11,7 @@ import pytest
 from servers import PASSWORD, USER, smtp_server
 from shops import DAY, HALF_PAST_FIVE, broken_day, scheduled_shop
 
-from clv_helpers import schedule
+from clv_helpers import run as schedule
 
 ALL = ["started", "success", "failed", "late", "quarantined"]
 MINUTE = dt.timedelta(minutes=1)

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clv_helpers.params import Params
-from clv_helpers.schedule.clock import next_after
-from clv_helpers.schedule.export import calendar
-from clv_helpers.schedule.status import in_words
-from clv_helpers.timing import Schedule, cron_values
-from clv_helpers.validation import ParamsError, validate
+from clv_helpers.config.params import Params
+from clv_helpers.config.schedule import Schedule, cron_values
+from clv_helpers.config.validation import ParamsError, validate
+from clv_helpers.run.clock import next_after
+from clv_helpers.run.schedule_export import calendar
+from clv_helpers.run.schedule_views import in_words
 from conftest import absent
 
 PLAIN = {"title": "A shop", "sources": {"loyalty_events": {"path": "a.csv"}}}

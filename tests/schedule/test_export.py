@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from shops import DAY, HALF_PAST_FIVE, HOUR, broken_day, new_day, scheduled_shop
 
-from clv_helpers import schedule
-from clv_helpers.schedule.history import RUN
-from clv_helpers.timing import Alert, MailServer, Schedule
-from clv_helpers.validation import parse_value, validate
-from clv_helpers.workbook import ROOT, Workbook
+from clv_helpers import run as schedule
+from clv_helpers.config.schedule import Alert, MailServer, Schedule
+from clv_helpers.config.validation import parse_value, validate
+from clv_helpers.config.workbook import ROOT, Workbook
+from clv_helpers.run.history import RUN
 from conftest import absent, write_shop
 
 PAGE = (ROOT / "docs" / "schedule.md").read_text("utf-8")

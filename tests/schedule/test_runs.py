@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 from shops import DAY, HALF_PAST_FIVE, broken_day, new_day, scheduled_shop
 
-from clv_helpers import schedule
-from clv_helpers.engines.files import held
-from clv_helpers.schedule import history, runs
-from clv_helpers.workbook import Workbook
+from clv_helpers import run as schedule
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.files import held
+from clv_helpers.run import history
+from clv_helpers.run import scheduled_refresh as runs
 from conftest import write_shop
 
 CLV = str(Path(sys.executable).with_name("clv"))

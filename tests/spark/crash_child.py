@@ -15,10 +15,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from clv_helpers import lake
-from clv_helpers.engines.spark_session import SparkSession
-from clv_helpers.engines.spark_store import Store
-from clv_helpers.workbook import Workbook
+from clv_helpers import ingest, models
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.engines.spark.session import SparkSession
+from clv_helpers.engines.spark.store import Store
 
 steps = itertools.count(1)
 
@@ -44,9 +44,9 @@ def work(params: Path) -> None:
     """Two batches of events, one of members, and a refresh after each file of events."""
     workbook = Workbook.open(params)
     for file in sorted(params.parent.glob("events_*.csv")):
-        lake.ingest(workbook, "loyalty_events", [file])
-        lake.ingest(workbook, "members", [params.parent / "members.csv"])
-        lake.refresh(workbook, "derived")
+        ingest.ingest(workbook, "loyalty_events", [file])
+        ingest.ingest(workbook, "members", [params.parent / "members.csv"])
+        models.refresh(workbook, "derived")
 
 
 if __name__ == "__main__":

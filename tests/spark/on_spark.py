@@ -9,9 +9,9 @@ from typing import NamedTuple
 import pytest
 from odd_rows import CAPPED, ODD, add_odd_rows
 
-from clv_helpers import activation, audiences, lake, simulate
-from clv_helpers.engines import spark_session
-from clv_helpers.workbook import ROOT, Workbook
+from clv_helpers import activation, audiences, ingest, models, simulate
+from clv_helpers.config.workbook import ROOT, Workbook
+from clv_helpers.engines.spark.engine import session as spark_session
 from conftest import build_all
 
 LOCAL = "spark://local[2]"
@@ -51,9 +51,9 @@ def use_small_settings(folder: Path) -> None:
 
 def a_month_before(workbook: Workbook) -> None:
     """All that is in the lake, as it would have been seen earlier: what comes then has a past to follow."""
-    lake.ingest(workbook)
+    ingest.ingest(workbook)
     before = Workbook.open(workbook.file, EARLIER, {**SETTINGS, "engine": workbook.params.engine})
-    lake.refresh(before, "derived", "profile")
+    models.refresh(before, "derived", "profile")
     audiences.evaluate(before, "rising", "top_decile_lapsing")
 
 

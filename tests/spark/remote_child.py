@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from clv_helpers import activation, lake, simulate
-from clv_helpers.workbook import ROOT, Workbook
+from clv_helpers import activation, ingest, models, simulate
+from clv_helpers.config.workbook import ROOT, Workbook
 from conftest import SMALL, build_all
 
 address, folder = sys.argv[1], Path(sys.argv[2])
@@ -19,8 +19,8 @@ if sys.argv[3] == "all":
     activation.activate_planned(workbook)
 else:
     simulate.make_sources(workbook)
-    lake.ingest(workbook)
-    lake.refresh(workbook, "derived")
+    ingest.ingest(workbook)
+    models.refresh(workbook, "derived")
 with workbook.engine.read() as session:
     for name in session.tables():
         session.frame(f"SELECT * FROM {name}").to_pickle(folder / f"{name}.pickle")

@@ -7,7 +7,7 @@ import pytest
 from clv_helpers import insights
 from clv_helpers.engines.dialect import table
 from clv_helpers.insights import QueryError
-from clv_helpers.lake.tables import SCHEMAS, Table, read_tables
+from clv_helpers.models.table_file import SCHEMAS, Table, read_tables
 from parity import same_rows
 
 ALL = read_tables(*SCHEMAS)

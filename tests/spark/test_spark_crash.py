@@ -13,7 +13,7 @@ import pytest
 from crash_child import __file__ as child
 from crash_child import work
 
-from clv_helpers.workbook import Workbook
+from clv_helpers.config.workbook import Workbook
 
 PARAMS = """
 title: A shop under attack

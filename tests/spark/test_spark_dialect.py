@@ -7,8 +7,8 @@ import pytest
 from sqlglot import exp
 
 from clv_helpers.engines.dialect import parse, to_sql
-from clv_helpers.engines.spark_connection import connect
-from clv_helpers.engines.spark_dialect import REWRITES, spark_sql
+from clv_helpers.engines.spark.connection import connect
+from clv_helpers.engines.spark.dialect import REWRITES, spark_sql
 from on_spark import LOCAL
 
 ROWS = """

@@ -13,15 +13,16 @@ import pandas as pd
 import pytest
 from sqlglot import exp
 
-from clv_helpers.engines import spark_connection, spark_store
+from clv_helpers.config.validation import ParamsError
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import bind, parse, table
-from clv_helpers.engines.duckdb import LakeBusyError, NothingPublished
+from clv_helpers.engines.duckdb.engine import LakeBusyError, NothingPublished
 from clv_helpers.engines.engine import open_engine
 from clv_helpers.engines.session import Session
-from clv_helpers.engines.spark import SparkEngine
-from clv_helpers.engines.spark_connection import SparkUnavailable, check_java
-from clv_helpers.validation import ParamsError
-from clv_helpers.workbook import Workbook
+from clv_helpers.engines.spark.connection import SparkUnavailable, check_java
+from clv_helpers.engines.spark.engine import SparkEngine
+from clv_helpers.engines.spark.engine import connection as spark_connection
+from clv_helpers.engines.spark.engine import store as spark_store
 from conftest import write_shop
 from on_spark import LOCAL
 

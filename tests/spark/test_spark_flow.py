@@ -8,10 +8,10 @@ import pytest
 from shops import DAY, HALF_PAST_FIVE, broken_day, new_day, scheduled_shop
 from test_stream import PARAMS, event, serving
 
-from clv_helpers import schedule
-from clv_helpers.lake.tables import SCHEMAS, read_tables
-from clv_helpers.schedule import history
-from clv_helpers.workbook import Workbook
+from clv_helpers import run as schedule
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.models.table_file import SCHEMAS, read_tables
+from clv_helpers.run import history
 from on_spark import LOCAL
 from parity import same_rows
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from clv_helpers.lake.tables import SCHEMAS, read_tables
+from clv_helpers.models.table_file import SCHEMAS, read_tables
 from parity import CLOCK, compared
 
 HERE = Path(__file__).parent
@@ -129,6 +129,6 @@ def compare(address: str, tmp_path: Path, stages: str) -> None:
 
 
 def test_no_server_is_one_sentence() -> None:
-    command = "from clv_helpers.engines.spark_connection import connect; connect('sc://127.0.0.1:9')"
+    command = "from clv_helpers.engines.spark.connection import connect; connect('sc://127.0.0.1:9')"
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)
     assert "SparkUnavailable: engine sc://127.0.0.1:9 does not answer" in done.stderr

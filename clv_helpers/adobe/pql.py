@@ -1,0 +1,347 @@
+"""A rule in the platform's profile query language (PQL): as text, as pql/json, and wrapped as a segment definition.
+
+One tree of pql/json nodes (fnApply, fieldLookup, parameterReference, literal) is built, and text is written from it.
+Functions are those of Adobe's PQL reference. It documents the functions but not each one's node: the nodes here are
+their documented signatures. What has no documented form raises CannotExpress, which names it.
+Our columns are expected below the tenant's object, deciles in the guide's shape, the dataset's name as eventType.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from typing import Any
+
+from clv_helpers.audiences.rule import (
+    AnyPart,
+    Audience,
+    AudienceCondition,
+    Condition,
+    EventCondition,
+    MapCondition,
+    Rule,
+    SequenceCondition,
+    Step,
+    parts_of,
+    walk,
+)
+from clv_helpers.audiences.when import Clock, When, days, parse_duration, shift
+from clv_helpers.config.datasets import EVENT_TIME
+from clv_helpers.errors import UserError
+
+TENANT = "_tenant"
+Node = dict[str, Any]
+INFIX = {
+    "equals": "=", "not equals": "!=", "at most": "<=", "at least": ">=", "less than": "<", "more than": ">",
+    "in": "in", "not in": "notIn",
+}  # fmt: skip
+METHODS = {
+    "contains": "contains", "not contains": "doesNotContain", "starts with": "startsWith",
+    "not starts with": "doesNotStartWith", "ends with": "endsWith", "not ends with": "doesNotEndWith",
+}  # fmt: skip
+LITERALS = {bool: "Boolean", int: "Integer", float: "Double", str: "String"}
+
+
+class CannotExpress(UserError):
+    """The platform's language has no form for a part of the rule; the message names it."""
+
+
+def to_text(audience: Audience, tenant: str = TENANT) -> str:
+    """The rule as pql/text. Raises CannotExpress."""
+    return _text(to_node(audience, tenant))
+
+
+def to_json(audience: Audience, tenant: str = TENANT) -> str:
+    """The rule as pql/json. Raises CannotExpress, for a sequence too: its node is not documented."""
+    if any(isinstance(leaf, SequenceCondition) for _, leaf in walk(audience.rule)):
+        raise CannotExpress("pql/json has no documented node for a sequence of events; pql/text has: chain")
+    return json.dumps(to_node(audience, tenant), ensure_ascii=False)
+
+
+def to_definition(name: str, audience: Audience, form: str = "pql/text", tenant: str = TENANT) -> dict[str, Any]:
+    """The body for POST /data/core/ups/segment/definitions, with the default merge policy. Raises CannotExpress."""
+    streams = audience.evaluation == "streaming"
+    return {
+        "name": name,
+        "description": audience.description or audience.title,
+        "profileInstanceId": "ups",
+        "schema": {"name": "_xdm.context.profile"},
+        "expression": {
+            "type": "PQL",
+            "format": form,
+            "value": to_json(audience, tenant) if form == "pql/json" else to_text(audience, tenant),
+        },
+        "evaluationInfo": {
+            "batch": {"enabled": not streams},
+            "continuous": {"enabled": streams},
+            "synchronous": {"enabled": False},
+        },
+    }
+
+
+def to_node(audience: Audience, tenant: str = TENANT) -> Node:
+    """The rule as a tree of pql/json nodes; a chain stands for a sequence. Raises CannotExpress."""
+    if audience.time_zone != "UTC" and '"when"' in audience.model_dump_json(exclude_defaults=True):
+        raise CannotExpress(f"PQL tells days and months in UTC only, and this rule in {audience.time_zone}")
+    return _below(_part(audience.rule, exact=False), tenant)
+
+
+def _below(node: Node, tenant: str) -> Node:
+    """The same tree with the fields below another tenant's object."""
+    if node.get("fieldName") == TENANT:
+        return {**node, "fieldName": tenant}
+    changed = {"params": [_below(each, tenant) for each in node.get("params", [])]} if "params" in node else {}
+    return {**node, **changed, **({"object": _below(node["object"], tenant)} if "object" in node else {})}
+
+
+def _part(part: AnyPart, exact: bool) -> Node:
+    match part:
+        case Rule(not_=inner) if inner is not None:
+            return _apply("not", _part(inner, exact=True))
+        case Rule():
+            return _joined("and" if part.all is not None else "or", [_part(p, exact) for p in parts_of(part)])
+        case Condition():
+            return _condition(part, _field(TENANT, part.field), exact)
+        case MapCondition():
+            months = part.lookback_months or "All"
+            entry = _apply("get", _field(TENANT, "decilesMileage", f"decileMonth{months}"), _literal(part.category))
+            return _null_safe(part.op, _value_test(part.op, part.value, entry), entry, part.or_missing, exact)
+        case EventCondition():
+            return _event(part)
+        case SequenceCondition():
+            return _apply("chain", *(_step(step) for step in part.sequence))
+        case AudienceCondition():
+            return _apply("inSegment", _literal(part.audience))
+
+
+def _condition(condition: Condition, field: Node, exact: bool) -> Node:
+    op = condition.op or ""
+    if condition.when:
+        test = _when(condition.when, field)
+    else:
+        test = _value_test(op, condition.value, field, condition.ignore_case)
+    return _null_safe(op, test, field, condition.or_missing, exact)
+
+
+def _null_safe(op: str, test: Node, field: Node, or_missing: bool, exact: bool) -> Node:
+    if or_missing:
+        return _apply("or", _apply("isNull", field), test)
+    sure = op in ("exists", "missing")
+    return _apply("and", _apply("isNotNull", field), test) if (exact or op.startswith("not ")) and not sure else test
+
+
+def _value_test(op: str, value: Any, field: Node, ignore_case: bool = False) -> Node:
+    if op in ("exists", "missing"):
+        return _apply("isNotNull" if op == "exists" else "isNull", field)
+    if op == "between":
+        low, high = value
+        return _apply("and", _apply(">=", field, _literal(low)), _apply("<=", field, _literal(high)))
+    if op in ("matches", "not matches"):
+        test = _apply("matches", field, _literal(_whole(str(value), ignore_case)))
+        return _apply("not", test) if op == "not matches" else test
+    if op in METHODS:
+        return _apply(METHODS[op], field, _literal(value), *([_literal(False)] if ignore_case else []))
+    if ignore_case and op in ("equals", "not equals"):
+        return _apply("equals" if op == "equals" else "notEqualTo", field, _literal(value), _literal(False))
+    if ignore_case:
+        raise CannotExpress(f"PQL's {INFIX[op]} tells small from capital letters, and this rule does not")
+    return _apply(INFIX[op], field, _literal(value))
+
+
+def _whole(pattern: str, ignore_case: bool) -> str:
+    """Ours is found anywhere in the text, Java's `matches` spans all of it."""
+    if "(?P<" in pattern or "\\C" in pattern:
+        raise CannotExpress(f"PQL's regular expressions are Java's, which lack a part of {pattern!r}")
+    return f"(?{'i' if ignore_case else ''}s).*(?-s:{pattern}).*"
+
+
+def _event(event: EventCondition) -> Node:
+    if event.op == "all":
+        chosen = _events(event, with_where=False)
+        misses = _apply("filter", chosen, _apply("not", _where(event, exact=True)))
+        return _apply(
+            "and",
+            _apply(">", _apply("count", chosen), _literal(0)),
+            _apply("=", _apply("count", misses), _literal(0)),
+        )
+    chosen = _events(event)
+    if event.aggregate == "count":
+        return _value_test(event.op, event.value, _apply("count", chosen))
+    number = _field(TENANT, event.of or "")
+    known = _apply("filter", chosen, _apply("isNotNull", number))
+    some = _apply(">", _apply("count", known), _literal(0))
+    return _apply("and", some, _value_test(event.op, event.value, _apply(event.aggregate, known, number)))
+
+
+def _events(event: EventCondition, with_where: bool = True) -> Node:
+    return _apply("filter", _field("xEvent"), _predicate(event, with_where))
+
+
+def _predicate(event: EventCondition | Step, with_where: bool = True) -> Node:
+    tests = [_apply("=", _field("eventType"), _literal(event.event))]
+    if event.when:
+        tests.append(_when(event.when, _field("timestamp")))
+    if with_where and event.where is not None:
+        tests.append(_where(event))
+    return _joined("and", tests)
+
+
+def _where(event: EventCondition | Step, exact: bool = False) -> Node:
+    def test(part: AnyPart, exact: bool) -> Node:
+        if isinstance(part, Condition):
+            field = _field("timestamp") if part.field == EVENT_TIME else _field(TENANT, part.field)
+            return _condition(part, field, exact)
+        if part.not_ is not None:
+            return _apply("not", test(part.not_, True))
+        return _joined("and" if part.all is not None else "or", [test(each, exact) for each in parts_of(part)])
+
+    return test(event.where, exact)
+
+
+def _step(step: Step) -> Node:
+    if step.absent:
+        raise CannotExpress("PQL has no documented form for an event that is absent from a sequence")
+    if step.after or step.within:
+        raise CannotExpress("PQL has no documented form for the time between two events of a sequence")
+    return _predicate(step)
+
+
+def _when(when: When, field: Node) -> Node:
+    if when.ignore_year:
+        return _season(when, field)
+    match when.form:
+        case "in_last" | "in_next":
+            return _relative(field, "<=", when.in_last or when.in_next or "", when.form == "in_last")
+        case "is":
+            return _occurs(field, when.is_ or "")
+        case "on":
+            return _occurs(field, f"on {_day(when.on or '')}")
+        case "rolling":
+            first, last = when.rolling or ["", ""]
+            return _apply("and", _side(field, first, "after"), _side(field, last, "before"))
+        case "before" | "after":
+            return _side(field, when.before or when.after or "", when.form)
+        case "during":
+            year, _, month = (when.during or "").partition("-")
+            tests = [_apply("=", _apply("getYear", field), _literal(int(year)))]
+            tests += [_apply("=", _apply("getMonth", field), _literal(int(month)))] if month else []
+            return _joined("and", tests)
+    if when.of in ("today", "yesterday"):
+        after = "tomorrow" if when.of == "today" else "today"
+        near = [_occurs(field, f"<= {when.within} before {when.of}"), _occurs(field, when.of)]
+        return _joined("or", [*near, _occurs(field, f"< {when.within} after {after}")])
+    if when.form == "within":
+        middle, (number, unit) = dt.date.fromisoformat(when.of or ""), parse_duration(when.within or "")
+        first, last = (shift(middle, sign * number, unit).isoformat() for sign in (-1, 1))
+    else:
+        first, last = when.from_ or "", when.to or ""
+    return _apply("and", _apply("not", _occurs(field, f"before {_day(first)}")), _side(field, last, "not after"))
+
+
+def _side(field: Node, point: str, which: str) -> Node:
+    """Before or after a day or a relative time; `not after`: until the end of a day."""
+    if found := re.fullmatch(r"(.+) (ago|from now)", point):
+        past = found[2] == "ago"
+        near = _relative(field, "<" if past == (which == "after") else ">", found[1], past)
+        beyond = _occurs(field, f"{which} now")
+        return near if past == (which == "before") else _apply("or", near, beyond)
+    if which == "before":
+        return _occurs(field, f"before {_day(point)}")
+    if point in ("today", "yesterday"):
+        before_end = _occurs(field, f"before {'tomorrow' if point == 'today' else 'today'}")
+    else:
+        before_end = _occurs(field, f"before {_day((dt.date.fromisoformat(point) + dt.timedelta(days=1)).isoformat())}")
+    return before_end if which == "not after" else _apply("not", before_end)
+
+
+def _season(when: When, field: Node) -> Node:
+    month, day = _apply("getMonth", field), _apply("getDayOfMonth", field)
+    if when.is_ in ("today", "this month"):
+        tests = [_apply("=", month, _apply("currentMonth"))]
+        return _joined("and", tests + ([_apply("=", day, _apply("currentDayOfMonth"))] if when.is_ == "today" else []))
+    if when.during:
+        return _apply("=", month, _literal(int(when.during[5:])))
+    point = when.on or when.before or when.after or when.from_ or ""
+    if when.within or not point[:1].isdigit() or (when.to and not when.to[:1].isdigit()):
+        raise CannotExpress("PQL cannot ignore the year around yesterday, or around a day")
+    named = dt.date.fromisoformat(point)
+    first, last = days(when, Clock(dt.datetime(2000, 1, 1))) if when.on or when.from_ else (named, named)
+
+    def side(sign: str, than: dt.date) -> Node:
+        same = _apply("and", _apply("=", month, _literal(than.month)), _apply(sign, day, _literal(than.day)))
+        return _apply("or", _apply(sign.rstrip("="), month, _literal(than.month)), same)
+
+    if when.before or when.after:
+        return side("<" if when.before else ">", first)
+    wraps = (first.month, first.day) > (last.month, last.day)
+    return _apply("or" if wraps else "and", side(">=", first), side("<=", last))
+
+
+def _relative(field: Node, sign: str, duration: str, past: bool) -> Node:
+    return _occurs(field, f"{sign} {duration} {'before' if past else 'after'} now")
+
+
+def _occurs(field: Node, phrase: str) -> Node:
+    """The documented signature word by word: comparison, number, unit, direction, time."""
+    return _apply("occurs", field, *(_literal(int(w) if w.isdigit() else w) for w in phrase.split(" ")))
+
+
+def _day(text: str) -> str:
+    if text in ("today", "yesterday"):
+        return text
+    year, month, day = (int(part) for part in text.split("-"))
+    return f"date({year},{month},{day})"
+
+
+def _apply(name: str, *params: Node) -> Node:
+    return {"nodeType": "fnApply", "fnName": name, "params": list(params)}
+
+
+def _joined(name: str, nodes: list[Node]) -> Node:
+    return nodes[0] if len(nodes) == 1 else _apply(name, *nodes)
+
+
+def _field(*path: str) -> Node:
+    node: Node = {"nodeType": "parameterReference", "position": 1}
+    for name in path:
+        node = {"nodeType": "fieldLookup", "fieldName": name, "object": node}
+    return node
+
+
+def _literal(value: Any) -> Node:
+    if isinstance(value, list):
+        return {"nodeType": "literal", "literalType": "List", "value": [_literal(each) for each in value]}
+    return {"nodeType": "literal", "literalType": LITERALS[type(value)], "value": value}
+
+
+def _text(node: Node) -> str:
+    if node["nodeType"] == "literal":
+        return _literal_text(node["value"])
+    if node["nodeType"] == "fieldLookup":
+        below = node["object"]
+        return f"{_text(below)}.{node['fieldName']}" if below["nodeType"] == "fieldLookup" else node["fieldName"]
+    name, params = node["fnName"], node["params"]
+    if name in ("and", "or"):
+        return "(" + f" {name} ".join(map(_text, params)) + ")"
+    if name == "not":
+        return f"not ({_text(params[0])})"
+    if name in INFIX.values():
+        return f"{_text(params[0])} {name} {_text(params[1])}"
+    if name == "occurs":
+        return f"{_text(params[0])} occurs {' '.join(str(p['value']) for p in params[1:])}"
+    if name == "chain":
+        steps = ", ".join(f"C{index}: WHAT({_text(step)})" for index, step in enumerate(params))
+        return f"CHAIN(xEvent, timestamp, [{steps}])"
+    if name == "inSegment" or not params:
+        return f"{name}({', '.join(map(_text, params))})"
+    return f"{_text(params[0])}.{name}({', '.join(map(_text, params[1:]))})"
+
+
+def _literal_text(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(_text(each) for each in value)}]"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        return f'"{escaped}"'
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,112 @@
+"""The contract of a dataset, written out for others: as JSON Schema, and as the schema documents that XDM uses.
+
+The XDM form follows what Adobe's Schema Registry takes: a class, a field group for it, a schema that composes the
+two, and identity descriptors. Tenant and ids are names of this workbook, to be replaced by one's own.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from clv_helpers.config.datasets import EVENT_DATASETS, ColumnContract
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.files import write_atomically
+
+XDM = "https://ns.adobe.com/xdm"
+EVENT_CLASS, PROFILE_CLASS = f"{XDM}/context/experienceevent", f"{XDM}/context/profile"
+UNION_TAG = "union"  # the tag by which the registry marks a schema as enabled for the profile
+# A day alone, or a moment with or without its offset: what the ingestion reads, wider than RFC 3339.
+MOMENT = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
+JSON_TYPES: dict[str, dict[str, Any]] = {
+    "text": {"type": "string"},
+    "integer": {"type": "integer"},
+    "number": {"type": "number"},
+    "decimal": {"type": "number"},
+    "boolean": {"type": "boolean"},
+    "date": {"type": "string", "format": "date"},
+    "timestamp": {"type": "string", "pattern": MOMENT},
+}
+XDM_TYPES = {**JSON_TYPES, "timestamp": {"type": "string", "format": "date-time"}}
+
+
+def json_schema(workbook: Workbook, dataset: str) -> dict[str, Any]:
+    """One row of a dataset as JSON Schema (2020-12): types, what is required, enums, units in the descriptions."""
+    contract = workbook.params.contract(dataset).values()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"{workbook.name}: {dataset}",
+        "type": "object",
+        "properties": {each.name: _property(each, JSON_TYPES, nullable=True) for each in contract},
+        "required": [each.name for each in contract if each.required],
+    }
+
+
+def xdm_schema(workbook: Workbook, dataset: str) -> dict[str, Any]:
+    """A dataset as XDM documents: `fieldGroup`, `schema` and `descriptors` (its identities, the primary one first)."""
+    contract = list(workbook.params.contract(dataset).values())
+    base = EVENT_CLASS if dataset in EVENT_DATASETS else PROFILE_CLASS
+    tenant, name = f"_{workbook.name}", f"{workbook.name} {dataset}".replace("_", " ")
+    group_id, schema_id = f"urn:{workbook.name}:fieldgroup:{dataset}", f"urn:{workbook.name}:schema:{dataset}"
+    fields = {each.name: _property(each, XDM_TYPES, nullable=False) for each in contract}
+    required = [each.name for each in contract if each.required]
+    return {
+        "fieldGroup": {
+            "$id": group_id,
+            "title": name,
+            "type": "object",
+            "meta:intendedToExtend": [base],
+            "definitions": {
+                "fields": {
+                    "properties": {tenant: {"type": "object", "properties": fields, "required": required}},
+                }
+            },
+            "allOf": [{"$ref": "#/definitions/fields"}],
+        },
+        "schema": {
+            "$id": schema_id,
+            "title": name,
+            "type": "object",
+            "meta:class": base,
+            "allOf": [{"$ref": base}, {"$ref": group_id}],
+            "meta:immutableTags": [UNION_TAG] if workbook.params.sources[dataset].profile_enabled else [],
+        },
+        "descriptors": [
+            {
+                "@type": "xdm:descriptorIdentity",
+                "xdm:sourceSchema": schema_id,
+                "xdm:sourceVersion": 1,
+                "xdm:sourceProperty": f"/{tenant}/{each.name}",
+                "xdm:namespace": each.identity,
+                "xdm:property": "xdm:code",
+                "xdm:isPrimary": each.name == "membership_number",
+            }
+            for each in sorted(contract, key=lambda each: each.name != "membership_number")
+            if each.identity
+        ],
+    }
+
+
+def write_schemas(workbook: Workbook) -> list[Path]:
+    """Write both forms for every dataset into outputs/<workbook>/schemas; gives the files."""
+    files = []
+    for dataset in workbook.params.sources:
+        for kind, document in (("schema", json_schema(workbook, dataset)), ("xdm", xdm_schema(workbook, dataset))):
+            file = workbook.folder / "schemas" / f"{dataset}.{kind}.json"
+            write_atomically(file, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+            files.append(file)
+    return files
+
+
+def _property(each: ColumnContract, types: dict[str, dict[str, Any]], nullable: bool) -> dict[str, Any]:
+    found = dict(types[each.type])
+    if each.enum:
+        found["enum"] = list(each.enum)
+    if nullable and not each.required:
+        found["type"] = [found["type"], "null"]
+        if each.enum:
+            found["enum"] = [*each.enum, None]
+    about = [f"read from {each.header}" if each.header != each.name else "", f"in {each.unit}" if each.unit else ""]
+    description = ", ".join(part for part in about if part)
+    return {**found, "description": description} if description else found

@@ -1,0 +1,100 @@
+"""The audience files of a workbook: read, ordered by who asks for whom, written whole or not at all, compared."""
+
+from __future__ import annotations
+
+import difflib
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+from clv_helpers.audiences.catalog import names_of
+from clv_helpers.audiences.rule import AnyPart, Audience, AudienceCondition, Rule
+from clv_helpers.config import yaml_files as specs
+from clv_helpers.config.validation import ParamsError, Problem, validate
+from clv_helpers.config.workbook import Workbook
+
+
+def names(workbook: Workbook) -> list[str]:
+    """The audiences of a workbook."""
+    return specs.names(workbook, "audiences")
+
+
+def load(workbook: Workbook, name: str) -> Audience:
+    """Read an audience. Raises ParamsError, which names the condition, its value and what is allowed."""
+    return specs.load(workbook, "audiences", name, Audience)
+
+
+def load_all(workbook: Workbook) -> dict[str, Audience]:
+    """All audiences, read and put in order. Raises ParamsError."""
+    return in_order(workbook, {name: load(workbook, name) for name in names(workbook)})
+
+
+def in_order(workbook: Workbook, audiences: dict[str, Audience]) -> dict[str, Audience]:
+    """Audiences by name, each after those it asks for. Raises ParamsError for one that is not there, or a circle."""
+    for name, audience in audiences.items():
+        for wanted in names_of(audience):
+            if wanted not in audiences:
+                raise _refused(
+                    workbook, name, repr(wanted), ", ".join(n for n in audiences if n != name) or "no other audience"
+                )
+    sorter = TopologicalSorter({name: names_of(audience) for name, audience in audiences.items()})
+    try:
+        return {name: audiences[name] for name in sorter.static_order()}
+    except CycleError as error:
+        circle = list(reversed(error.args[1]))
+        raise _refused(
+            workbook, circle[0], " → ".join(circle), "audiences that do not ask for themselves in a circle"
+        ) from None
+
+
+def _refused(workbook: Workbook, name: str, value: str, allowed: str) -> ParamsError:
+    return ParamsError(specs.shown(workbook, "audiences", name), [Problem("audience", value, allowed)])
+
+
+def to_yaml(audience: Audience) -> str:
+    """The audience as a file holds it."""
+    return specs.dump(audience.to_raw())
+
+
+def file_of(workbook: Workbook, name: str) -> Path:
+    """Where an audience is kept. Raises ParamsError for a name that is not one of a file."""
+    return specs.file_of(workbook, "audiences", name)
+
+
+def fingerprint(workbook: Workbook, name: str) -> str:
+    """What `save` compares: changes with the file's content; empty where there is no file."""
+    return specs.fingerprint(file_of(workbook, name))
+
+
+def save(workbook: Workbook, name: str, audience: Audience, read_as: str) -> str:
+    """Write an audience beside its file and rename it; gives the new fingerprint.
+
+    Raises SpecChanged where the file is no longer the one with the fingerprint `read_as`, ParamsError where the
+    audience asks for one that is not there or for itself in a circle.
+    """
+    specs.check_unchanged(file_of(workbook, name), read_as)
+    others = {other: load(workbook, other) for other in names(workbook) if other != name}
+    in_order(workbook, {**others, name: audience})
+    return specs.save(file_of(workbook, name), to_yaml(audience), read_as)
+
+
+def diff(old: Audience, new: Audience) -> str:
+    """The lines by which two versions differ; empty where they do not."""
+    sides = (to_yaml(old).splitlines(), to_yaml(new).splitlines())
+    return "\n".join(list(difflib.unified_diff(*sides, "before", "after", lineterm="", n=2)))
+
+
+def as_rules(part: AnyPart, audiences: dict[str, Audience]) -> AnyPart:
+    """A part in which each audience is replaced by a copy of its rule, which no longer follows that audience."""
+    if isinstance(part, AudienceCondition):
+        return as_rules(audiences[part.audience].rule, audiences)
+    if not isinstance(part, Rule):
+        return part
+    if part.not_ is not None:
+        return Rule(not_=as_rules(part.not_, audiences))
+    copies = [as_rules(each, audiences) for each in part.all or part.any or []]
+    return Rule(all=copies) if part.all is not None else Rule(any=copies)
+
+
+def parse(raw: object, place: str = "the rule") -> Audience:
+    """Plain values as an audience. Raises ParamsError."""
+    return validate(Audience, raw, place)

@@ -1,0 +1,153 @@
+"""What notebook 6 shows of responses: rates with their intervals, who was reached, what was set aside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clv_helpers.campaigns.effect import EVERYONE
+from clv_helpers.charts import show
+from clv_helpers.charts.show import Shown, percent
+from clv_helpers.config.workbook import Workbook
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RESPONSES = {
+    "open rate": "Open rate",
+    "open rate with machines": "… with machines",
+    "click rate": "Click rate",
+    "click-to-open rate": "Click-to-open",
+}
+DELIVERY = {
+    "hard bounce rate": "Hard bounces",
+    "block rate": "Blocks",
+    "unsubscribe rate": "Unsubscribed",
+    "complaint rate": "Complaints",
+}
+GMAIL_ASKS, GMAIL_LIMITS = 0.001, 0.003
+
+
+def summary(workbook: Workbook) -> Shown:
+    """How much of the opens are machines: the figure that tells whether open rates can be believed."""
+    if not workbook.has("email_events"):
+        return show.note("No e-mail events are known (sources.email_events): there are effects, and no rates.")
+    rows = workbook.query("campaigns.fact_campaign_result")
+    accepted, people, machines = (rows[name].sum() for name in ("accepted", "opened", "opened_with_machines"))
+    if not accepted:
+        return show.note("No message has been accepted yet.")
+    return show.finding(
+        f"People opened {percent(people / accepted)} of {show.compact(accepted)} accepted messages; counting machine "
+        f"opens it would look like {percent(machines / accepted)}."
+    )
+
+
+def rates(workbook: Workbook) -> list[Shown]:
+    """Per campaign its responses and its delivery; behind a line to click on, each rate of each audience as n / d."""
+    if not workbook.has("email_events"):
+        return []
+    found, hidden = _without_small(workbook, workbook.query("campaigns.fact_campaign_rate", decile_group="ALL"))
+    sent = workbook.query("campaigns.fact_campaign_result").groupby("campaign")["sent_on"].min()
+    everyone = found[found["audience"] == EVERYONE]
+    wide = everyone.assign(told=[_in_brief(row) for row in everyone.itertuples()])
+    wide = wide.pivot(index="campaign", columns="kpi", values="told").rename_axis(columns=None)
+    sizes = everyone[everyone["kpi"] == "accepted rate"].set_index("campaign")
+    wide = wide.assign(sent_on=sent, sent=sizes["denominator"], accepted=sizes["numerator"])
+    wide = wide.sort_values("sent_on", ascending=False).reset_index()
+    responses = show.table(wide, campaign="Campaign", sent_on="Sent on", accepted="Accepted|,.0f", **RESPONSES)
+    delivery = show.table(wide, campaign="Campaign", sent="Sent|,.0f", **DELIVERY)
+    every = found.sort_values(["campaign", "audience", "kpi_order"])
+    every = every.assign(
+        share=[_percent(rate) for rate in every["rate"]],
+        interval=[_interval(row.low, row.high) for row in every.itertuples()],
+    )
+    details = show.table(
+        every,
+        campaign="Campaign",
+        audience="Audience",
+        kpi="Rate",
+        numerator="n|,.0f",
+        denominator="d|,.0f",
+        share="n / d",
+        interval="95% interval",
+    )
+    told = [responses, delivery, show.folded(details, f"Each rate with its n / d and interval: {len(every)} rates")]
+    return [*told, *_complaints(everyone), *([hidden] if hidden else [])]
+
+
+def _without_small(workbook: Workbook, rows: pd.DataFrame) -> tuple[pd.DataFrame, Shown | None]:
+    """Rates of at least min_cell people; whoever shares a report learns nothing of a few."""
+    least = workbook.params.min_cell
+    sizes = rows[rows["kpi"] == "delivery rate"].set_index(["campaign", "audience"])["denominator"]
+    small = set(sizes.index[sizes < least])
+    if not small:
+        return rows, None
+    kept = [key not in small for key in rows[["campaign", "audience"]].itertuples(index=False, name=None)]
+    names = ", ".join(sorted({campaign for campaign, audience in small if audience == EVERYONE}))
+    about = f": {names}" if names else ""
+    return rows[kept], show.note(f"{len(small)} groups of fewer than {least} people are left out{about}.")
+
+
+def _complaints(everyone: pd.DataFrame) -> list[Shown]:
+    rows = everyone[(everyone["kpi"] == "complaint rate") & (everyone["denominator"] > 0)]
+    above = rows[rows["rate"] >= GMAIL_ASKS].sort_values("rate", ascending=False)
+    if above.empty:
+        return [show.note(f"No campaign reached {GMAIL_ASKS:.2%} complaints, below which Gmail asks senders to stay.")]
+    told = ", ".join(
+        f"{row.campaign} {row.rate:.2%} ({row.numerator} of {row.denominator:,})" for row in above.itertuples()
+    )
+    limit = f"; from {GMAIL_LIMITS:.2%} on it limits the sender" if above["rate"].max() >= GMAIL_LIMITS else ""
+    return [
+        show.note(f"Complaints at or above the {GMAIL_ASKS:.2%} below which Gmail asks senders to stay: {told}{limit}.")
+    ]
+
+
+def _in_brief(row: Any) -> str:
+    return f"{_percent(row.rate)} ({_interval(row.low, row.high)})" if row.denominator else show.MISSING
+
+
+def _percent(rate: float) -> str:
+    if rate != rate:
+        return show.MISSING
+    return f"{rate:.1%}" if rate >= 0.01 or rate == 0 else f"{rate:.2%}"
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{_percent(low).removesuffix('%')}–{_percent(high)}" if low == low else show.MISSING
+
+
+def glossary(workbook: Workbook) -> Shown:
+    """What each rate is taken over, and how machines are told from people."""
+    rows = workbook.query("campaigns.dim_kpi", order_by="kpi_order") if workbook.has("email_events") else []
+    if not len(rows):
+        return show.note("Rates have no glossary here, as there are no e-mail events.")
+    rows = rows.assign(
+        formula=[f"{row.numerator_is} / {row.denominator_is}".replace("_", " ") for row in rows.itertuples()]
+    )
+    return show.table(rows, kpi="Rate", formula="n / d", definition="Definition")
+
+
+def reach(workbook: Workbook) -> Shown:
+    """Who was targeted, and for which reason some were not sent: a row per campaign, with those of stage 5 by step."""
+    if not workbook.has("loyalty_events"):
+        return show.note("Everyone of a finished experiment is in its data: nobody is known to have been left out.")
+    rows = workbook.query("campaigns.fact_campaign_reach", order_by="campaign, step_order")
+    rows = rows.groupby(["campaign", "step_order", "step"], as_index=False)["members"].sum()
+    steps = rows.sort_values("step_order")["step"].drop_duplicates()
+    wide = rows.pivot(index="campaign", columns="step", values="members").reindex(columns=steps)
+    wide = wide.dropna(axis=1, how="all").loc[:, lambda each: each.fillna(0).any()]
+    wide = wide.rename_axis(columns=None).reset_index()
+    names = {name: f"{show.upper_first(name)}|,.0f" for name in wide.columns if name != "campaign"}
+    return show.table(wide, campaign="Campaign", **names)
+
+
+def set_aside(workbook: Workbook) -> Shown:
+    """Which e-mail events are not counted, and why: none is lost, each counts once its reason is gone."""
+    if not workbook.has("loyalty_events"):
+        return show.note("There are no e-mail events to set aside.")
+    rows = workbook.query("campaigns.rejected_response")
+    if rows.empty:
+        return show.note("Every e-mail event belongs to a known member and campaign, and to a message sent before it.")
+    counted = rows.groupby(["reason", "campaign"], as_index=False)["events"].sum()
+    return show.table(
+        counted.sort_values("events", ascending=False), reason="Not counted", campaign="Campaign", events="Events|,.0f"
+    )

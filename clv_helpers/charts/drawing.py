@@ -1,0 +1,114 @@
+"""One function renders a widget: published rows in, a picture out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from clv_helpers.charts import show
+from clv_helpers.charts.categories import Categories, categories
+from clv_helpers.charts.disclosure import suppressed, too_small
+from clv_helpers.charts.marks import chart_of
+from clv_helpers.charts.rows import read_rows, select
+from clv_helpers.charts.show import Shown
+from clv_helpers.charts.spec import Widget
+from clv_helpers.charts.texts import NO_DATA, header, kind, texts, title_of, with_units
+from clv_helpers.charts.theme import CHART_MIME, CONFIG
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.engines.dialect import to_sql
+from clv_helpers.engines.session import Session
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A widget with its rows and its texts; drawn when its spec (or, of the mark table, its HTML) is asked for."""
+
+    widget: Widget
+    title: str
+    subtitle: str
+    rows: pd.DataFrame
+    categories: Categories = field(default_factory=dict)  # of the axes, where some lost all their rows
+
+    @cached_property
+    def spec(self) -> dict[str, Any]:
+        """Vega-Lite, without a title; empty for a table."""
+        return {} if self.widget.mark == "table" else self.with_rows(self.rows)
+
+    @cached_property
+    def html(self) -> str:
+        """The mark table; empty for every other."""
+        if self.widget.mark != "table":
+            return ""
+        columns = {f.column: f"{title_of(f)}{'|' + f.format if f.format else ''}" for f in self.widget.columns}
+        return show.table(self.rows, **columns).bundle["text/html"]
+
+    def with_rows(self, rows: pd.DataFrame, choice: int | None = None) -> dict[str, Any]:
+        """The spec with these rows: of several choices (column `choice`), the signal `choice` names the one shown."""
+        spec = chart_of(self.widget, rows, self.categories).to_dict(validate=False)
+        del spec["$schema"]  # each reader draws with its own release; JupyterLab would warn of a newer one
+        spec["config"] = CONFIG
+        spec["description"] = f"{self.title}. {self.subtitle}".strip()
+        if choice is not None:
+            spec.setdefault("params", []).insert(0, {"name": "choice", "value": choice})
+            for layer in spec.get("layer", [spec]):  # each has its data
+                layer.setdefault("transform", []).insert(0, {"filter": "datum.choice === choice"})
+        return spec
+
+    @property
+    def pickable(self) -> list[str]:
+        """The columns by which a click picks: what tells groups apart."""
+        if self.widget.mark == "table" or self.rows.empty:
+            return []
+        return [f.column for f in self.widget.fields if kind(self.rows, f) in ("nominal", "ordinal")]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What each shown column is called."""
+        fields = [*self.widget.fields, *self.widget.tooltip]
+        return {field.column: title_of(field) or header(field.column) for field in fields}
+
+
+def draw(workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = None) -> Shown:
+    """The widget, to display: a chart of the published tables, narrowed by `filters` (column → value, values, Days).
+
+    Raises ChartError for a column that the table lacks, or for more than 2,000 rows.
+    """
+    with workbook.engine.read() as session:
+        drawn = picture(session, workbook, widget, filters)
+    if drawn.html:
+        heading = f"<h4>{show.escaped(drawn.title)}</h4><p>{show.escaped(drawn.subtitle)}</p>"
+        return Shown({"text/html": heading + drawn.html, "text/plain": drawn.title})
+    title = {"text": drawn.title} | ({"subtitle": drawn.subtitle} if drawn.subtitle else {})
+    usermeta = {"width": widget.width, "pick": drawn.pickable, "headers": drawn.headers}
+    return Shown({CHART_MIME: {**drawn.spec, "title": title, "usermeta": usermeta}, "text/plain": drawn.title})
+
+
+def picture(session: Session, workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = None) -> Picture:
+    """The widget with its rows, read on this connection. Groups of fewer than `min_cell` people are left out."""
+    widget = with_units(widget, workbook)
+    read = read_rows(session, workbook, widget, filters or {})
+    rows = suppressed(read, widget, workbook.params.min_cell)
+    title, subtitle = texts(widget, rows)
+    if left_out := len(read) - len(rows):
+        small = int(too_small(read, widget, workbook.params.min_cell).sum())
+        told = _left_out(small, left_out - small, workbook.params.min_cell)
+        subtitle = f"{subtitle}; {told}" if subtitle else show.upper_first(told)
+        title = "Too few people to show" if title == NO_DATA else title
+    return Picture(widget, title, subtitle, rows, categories(widget, read, rows) if left_out else {})
+
+
+def _left_out(small: int, beside: int, min_cell: int) -> str:
+    """What a chart says of the groups that it does not show."""
+    groups, it = ("1 group", "it") if small == 1 else (f"{small} groups", "they")
+    told = f"{groups} of fewer than {min_cell} people {'is' if small == 1 else 'are'} left out"
+    others = "1 other" if beside == 1 else f"{beside} others"
+    return f"{told}, and {others} by which {it} could be worked out" if beside else told
+
+
+def sql_of(session: Session, workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = None) -> str:
+    """The query behind a widget, as it is run."""
+    return to_sql(select(session, workbook, with_units(widget, workbook), filters or {}), pretty=True)

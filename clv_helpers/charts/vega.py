@@ -1,0 +1,17 @@
+"""Vega, Vega-Lite and vega-embed as one script, so that charts are drawn without the network."""
+
+from __future__ import annotations
+
+from clv_helpers.config.workbook import outputs_folder
+from clv_helpers.files import write_atomically
+
+
+def vega_bundle() -> str:
+    """The script, made once by vl-convert and kept in the outputs folder; it sets window.vegaEmbed."""
+    import vl_convert
+
+    kept = outputs_folder() / f".vega-{vl_convert.__version__}.js"
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(kept, vl_convert.javascript_bundle("window.vegaEmbed=vegaEmbed;"))
+    return kept.read_text(encoding="utf-8")

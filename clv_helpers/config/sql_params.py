@@ -1,0 +1,134 @@
+"""What the `$names` in the sql/ tables stand for, as far as the params say it: values, and columns chosen there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlglot import exp
+
+from clv_helpers.config.datasets import EMAIL_NAMESPACE, EVENT_TIME, PRIMARY_IDENTITY, ColumnType
+from clv_helpers.config.params import DEFAULT_CAMPAIGN, Measure, Params
+from clv_helpers.engines.dialect import cast, column, is_in, literal, table
+
+NO_CATEGORY = "ALL"
+
+
+def params_bindings(params: Params) -> dict[str, Any]:
+    """Name → value, sqlglot expression, or list of expressions for a place in a SELECT list."""
+    sources, attributes = params.sources, _event_attributes(params)
+    return {
+        "no_category": NO_CATEGORY,
+        "category": column(params.category) if params.category else exp.null(),
+        "has_category": params.category is not None,
+        "as_printed": params.as_printed,
+        "value": _signed(params.value),
+        "spend": _signed(params.spending),
+        "counts_as_value": _counts(params.value),
+        "counts_as_spend": _counts(params.spending),
+        "is_purchase": _is_credit(params.spending),
+        "trend_months": params.trend_months,
+        "migration_months": exp.Interval(this=literal(str(params.migration_months)), unit=exp.var("MONTH")),
+        "primary_namespace": sources["loyalty_events"].namespace,
+        "further_identities": _further_identities(params),
+        "known_destinations": _rows(
+            {"destination": "text", "type": "text"}, [(name, each.type) for name, each in params.destinations.items()]
+        ),
+        "planned_activations": _rows(
+            {"audience": "text", "destination": "text", "campaign": "text"},
+            [(each.audience, each.destination, each.campaign) for each in params.activations],
+        ),
+        **_campaigns(params),
+        "has_members": "members" in sources,
+        "email_namespace": EMAIL_NAMESPACE,
+        "event_attributes": attributes,
+        "has_event_attributes": bool(attributes),
+        "members_in_profile": "members" in sources and sources["members"].profile_enabled,
+        "email_events_in_profile": "email_events" in sources and sources["email_events"].profile_enabled,
+    }
+
+
+def _campaigns(params: Params) -> dict[str, Any]:
+    """How effects are measured: by default, and a row per campaign of which the params say more."""
+    default = params.campaign(DEFAULT_CAMPAIGN)
+    named = {name: params.campaign(name) for name in params.campaigns if name != DEFAULT_CAMPAIGN}
+    kinds = {"campaign": "text", "sent_on": "date", "window_days": "integer", "before_days": "integer"}
+    rows = [(name, each.sent_on, each.window_days, each.before_days) for name, each in named.items()]
+    return {
+        "window_days": default.window_days,
+        "before_days": default.before_days,
+        "control_arm": params.control_arm,
+        "campaign_settings": _rows(kinds, rows),
+    }
+
+
+def _counts(measure: Measure) -> exp.Expression:
+    if measure.transaction_types is None:
+        return exp.true()
+    return is_in(column("transaction_type"), [*measure.transaction_types, *measure.debit_types])
+
+
+def _signed(measure: Measure) -> exp.Expression:
+    """The amount as it counts: see params.Measure."""
+    amount: exp.Expression = column(measure.column)
+    if measure.negative == "leave out":
+        amount = exp.func("GREATEST", amount, literal(0))
+    if not measure.debit_types:
+        return amount
+    debit = exp.Neg(this=exp.func("ABS", column(measure.column)))
+    return exp.Case().when(_is_debit(measure), debit).else_(amount)
+
+
+def _is_debit(measure: Measure) -> exp.Expression:
+    return is_in(column("transaction_type"), list(measure.debit_types))
+
+
+def _is_credit(measure: Measure) -> exp.Expression:
+    """Whether an event is a purchase, not a refund: a refund lowers what its day brought, and is no visit."""
+    negative = exp.LT(this=column(measure.column), expression=literal(0))
+    refund = exp.or_(negative, _is_debit(measure)) if measure.debit_types else negative
+    return exp.not_(exp.func("COALESCE", exp.paren(refund), exp.false()))
+
+
+def _event_attributes(params: Params) -> list[exp.Expression]:
+    """For each column marked so: its value in the latest event that has one, as last_<name>."""
+    marked = [name for name, spec in (params.sources["loyalty_events"].columns or {}).items() if spec.attribute]
+    found = []
+    for name in marked:
+        is_known = exp.not_(exp.Is(this=column(name), expression=exp.null()))
+        # of two events at one moment the greater value is taken, so that their order does not matter
+        rank = exp.Struct.from_arg_list([column(EVENT_TIME), column(name)])
+        latest = exp.func("MAX_BY", column(name), exp.Case().when(is_known, rank))
+        found.append(latest.as_(f"last_{name}", quoted=True))
+    return found
+
+
+def _further_identities(params: Params) -> exp.Expression:
+    """Rows of namespace, identity, membership_number: each further identity that a row of a dataset bears."""
+    parts = []
+    for dataset, source in params.sources.items():
+        for each in params.contract(dataset).values():
+            if source.profile_enabled and each.identity and each.name != PRIMARY_IDENTITY:
+                parts.append(_identities(dataset, each.name, each.identity))
+    if not parts:
+        return _rows({"namespace": "text", "identity": "text", PRIMARY_IDENTITY: "text"}, [])
+    return (exp.union(*parts, distinct=False) if parts[1:] else parts[0]).subquery()
+
+
+def _rows(kinds: dict[str, ColumnType], rows: list[tuple[Any, ...]]) -> exp.Subquery:
+    """Rows of values as a table with these columns; it may have none."""
+    parts = [exp.select(*(cast(exp.null(), kind).as_(name) for name, kind in kinds.items())).where(exp.false())]
+    for row in rows:
+        typed = zip(kinds.items(), row, strict=True)
+        parts.append(exp.select(*(cast(literal(value), kind).as_(name) for (name, kind), value in typed)))
+    return (exp.union(*parts, distinct=False) if parts[1:] else parts[0]).subquery()
+
+
+def _identities(dataset: str, name: str, namespace: str) -> exp.Select:
+    """E-mail addresses are compared as mail systems do: without regard to case."""
+    value: exp.Expression = exp.Trim(this=exp.cast(column(name), "VARCHAR"))
+    value = exp.Lower(this=value) if namespace == EMAIL_NAMESPACE else value
+    return (
+        exp.select(literal(namespace).as_("namespace"), value.as_("identity"), column(PRIMARY_IDENTITY))
+        .from_(table(f"lake.{dataset}"))
+        .where(exp.NEQ(this=value.copy(), expression=literal("")))
+    )

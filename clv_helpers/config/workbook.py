@@ -1,0 +1,156 @@
+"""A workbook: its params, its engine, its folders. Every notebook starts with `Workbook.open`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import glob
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sqlglot import exp
+
+from clv_helpers.config.datasets import EVENT_DATASETS
+from clv_helpers.config.params import LATEST, Params, expand, load_params
+from clv_helpers.config.sql_params import params_bindings
+from clv_helpers.config.validation import ParamsError, Problem
+from clv_helpers.engines.dialect import column, literal, table
+from clv_helpers.engines.engine import Engine, open_engine
+from clv_helpers.engines.session import Session
+from clv_helpers.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA_SUFFIXES = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet"}
+BATCH_VARIABLE = "CLV_BATCH"  # the run's name, set by `clv run` for its kernels
+
+
+class StageSkipped(UserError):
+    """A stage cannot run on this workbook, because an input it needs is not there. Not a failure."""
+
+
+class NothingToCompute(UserError):
+    """There is no event before the day as of which everything is to be computed."""
+
+
+def outputs_folder() -> Path:
+    """Where workbooks keep their tables and runs: $CLV_OUTPUTS_DIR, else outputs/ of this checkout."""
+    return Path(os.environ.get("CLV_OUTPUTS_DIR") or ROOT / "outputs").resolve()
+
+
+def in_folders(paths: list[Path]) -> list[Path]:
+    """Files as they are, and in the place of a folder the data files in it, sorted by name."""
+    found = [filter(_is_data, sorted(path.iterdir())) if path.is_dir() else [path] for path in paths]
+    return [file for files in found for file in files]
+
+
+def _is_data(file: Path) -> bool:
+    return file.is_file() and not file.name.startswith(".") and bool(DATA_SUFFIXES & set(file.suffixes))
+
+
+@dataclass(frozen=True)
+class Workbook:
+    """One params file, opened. `file` is as the caller wrote it; `folder` is outputs/<name>."""
+
+    file: Path
+    params: Params
+
+    @classmethod
+    def open(cls, params_file: str | Path, as_of: str = "", overrides: dict[str, Any] | None = None) -> Workbook:
+        """Read params; `as_of` and `overrides` (dotted key → value) change them for this run.
+
+        Raises ParamsError with a sentence per wrong key, value or missing environment variable.
+        """
+        file = Path(params_file)
+        changes = {**(overrides or {}), **({"as_of": as_of} if as_of else {})}
+        workbook = cls(file, load_params(file, changes))
+        for name in workbook.params.sources:
+            workbook.source_pattern(name)
+        return workbook
+
+    @property
+    def name(self) -> str:
+        return self.file.stem
+
+    @property
+    def folder(self) -> Path:
+        return outputs_folder() / self.name
+
+    @property
+    def specs(self) -> Path:
+        """The folder of this workbook's dashboards/ and audiences/: params/<name>/."""
+        return self.file.resolve().parent / self.name
+
+    @cached_property
+    def engine(self) -> Engine:
+        return open_engine(self.params.engine, self.folder)
+
+    def has(self, dataset: str) -> bool:
+        """Whether this workbook declares a dataset."""
+        return dataset in self.params.sources
+
+    def needs(self, dataset: str, stage: str) -> None:
+        """Raise StageSkipped, with a sentence for the reader, where a dataset is not declared."""
+        if not self.has(dataset):
+            what = dataset.replace("_", " ").replace("email", "e-mail")
+            raise StageSkipped(f"{stage} is skipped: this workbook has no {what} (sources.{dataset} in its params).")
+
+    def path(self, text: str, key: str, hint: str = "") -> Path:
+        """A path of the params: ${OUTPUTS} and environment variables replaced, relative to the params file."""
+        try:
+            expanded = expand(text, OUTPUTS=str(self.folder))
+        except KeyError as error:
+            variable = error.args[0]
+            allowed = f"a path; for this one, set the environment variable {variable}{hint and '. The file: '}{hint}"
+            raise ParamsError(str(self.file), [Problem(key, repr(text), allowed)]) from None
+        return self.file.resolve().parent / expanded
+
+    def source_pattern(self, dataset: str) -> Path:
+        """The path of a dataset as the params give it, expanded; it may hold wildcards."""
+        source = self.params.sources[dataset]
+        return self.path(source.path, f"sources.{dataset}.path", source.hint or "")
+
+    def source_files(self, dataset: str) -> list[Path]:
+        """The files of a dataset, sorted by name; a folder stands for those in it. Raises ParamsError for none."""
+        source, pattern = self.params.sources[dataset], self.source_pattern(dataset)
+        files = in_folders(sorted(Path(found) for found in glob.glob(str(pattern), recursive=True)))
+        if not files:
+            where = source.hint or "a file, or a pattern that matches at least one"
+            raise ParamsError(str(self.file), [Problem(f"sources.{dataset}.path", f"{pattern} (no such file)", where)])
+        return files
+
+    def as_of(self, session: Session) -> dt.date:
+        """The day as of which everything is computed: as the params say, or the day after the last event.
+
+        Raises NothingToCompute where no loyalty event lies before it, StageSkipped where the workbook has no source
+        of them.
+        """
+        self.needs("loyalty_events", "This stage")
+        empty = not session.has_table("lake.loyalty_events")
+        first = None if empty else session.scalar("SELECT MIN(occurred_at) AS first FROM lake.loyalty_events")
+        if first is None:
+            raise NothingToCompute(f"{self.name}: there are no loyalty events in the lake yet; ingest some first")
+        if self.params.as_of != LATEST:
+            if first.date() >= self.params.as_of:
+                raise NothingToCompute(
+                    f"{self.name}: as_of is {self.params.as_of}, and the first loyalty event is on {first.date()}; "
+                    "allowed: a later day, or latest"
+                )
+            return self.params.as_of
+        last = [session.scalar(f"SELECT MAX(occurred_at) AS last FROM lake.{name}") for name in EVENT_DATASETS]
+        return max(moment for moment in last if moment is not None).date() + dt.timedelta(days=1)
+
+    def bindings(self, session: Session) -> dict[str, Any]:
+        """What the `$names` in the sql/ tables stand for in this workbook."""
+        return {"as_of": self.as_of(session), **params_bindings(self.params)}
+
+    def query(self, name: str, order_by: str = "", **where: Any):
+        """The rows of a published table as a DataFrame, filtered by equality and sorted."""
+        select = exp.select("*").from_(table(name))
+        for key, value in where.items():
+            select = select.where(exp.EQ(this=column(key), expression=literal(value)))
+        if order_by:
+            select = select.order_by(*(column(part) for part in order_by.split(", ")))
+        with self.engine.read() as session:
+            return session.frame(select)

@@ -1,0 +1,84 @@
+"""The YAML files beside a params file: params/<workbook>/dashboards/*.yml and params/<workbook>/audiences/*.yml."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+from ruamel.yaml import YAML
+
+from clv_helpers.config.validation import ParamsError, Problem, Spec, read_yaml, validate
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.errors import UserError
+from clv_helpers.files import write_atomically
+
+Kind = Literal["dashboards", "audiences"]
+
+
+class SpecChanged(UserError):
+    """The file changed since it was read: saving would lose what another wrote."""
+
+
+def names(workbook: Workbook, kind: Kind) -> list[str]:
+    """The files of one kind, by name, sorted."""
+    return sorted(file.stem for file in (workbook.specs / kind).glob("*.yml"))
+
+
+def load(workbook: Workbook, kind: Kind, name: str, model: type[Spec]) -> Spec:
+    """Read one file as its model. Raises ParamsError, which names the place, the value and what is allowed."""
+    file = workbook.specs / kind / f"{name}.yml"
+    if not file.exists():
+        known = ", ".join(names(workbook, kind)) or f"there is none in {workbook.specs / kind}"
+        raise ParamsError(str(workbook.file), [Problem(kind.removesuffix("s"), repr(name), known)])
+    place = shown(workbook, kind, name)
+    return validate(model, read_yaml(file, place), place)
+
+
+def shown(workbook: Workbook, kind: Kind, name: str) -> str:
+    """A spec's file as messages name it: params/<workbook>/<kind>/<name>.yml, from where the params file is named."""
+    return str(workbook.file.parent / workbook.name / kind / f"{name}.yml")
+
+
+def file_of(workbook: Workbook, kind: Kind, name: str, ending: str = "yml") -> Path:
+    """Where a spec is kept. Raises ParamsError for a name that is not one of a file."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,60}", name):
+        allowed = "small letters, digits, _ and -, such as best_now_quiet"
+        raise ParamsError(str(workbook.file), [Problem(f"the {kind.removesuffix('s')}'s name", repr(name), allowed)])
+    return workbook.specs / kind / f"{name}.{ending}"
+
+
+def fingerprint(file: Path) -> str:
+    """What `save` compares: changes with the file's content; empty where there is no file."""
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else ""
+
+
+def check_unchanged(file: Path, read_as: str) -> None:
+    """Raise SpecChanged where the file is no longer the one with the fingerprint `read_as`."""
+    if fingerprint(file) != read_as:
+        what = "was changed by another" if read_as else "exists already"
+        raise SpecChanged(f"{file.parent.name}/{file.name} {what}; load it, or save under another name")
+
+
+def save(file: Path, text: str, read_as: str) -> str:
+    """Write beside the file and rename; gives the new fingerprint. Raises SpecChanged."""
+    check_unchanged(file, read_as)
+    write_atomically(file, text)
+    return fingerprint(file)
+
+
+def round_trip() -> YAML:
+    """The form in which specs are written: comments of a file that was read stay."""
+    yaml = YAML()
+    yaml.width = 110
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
+
+
+def dump(raw: Any) -> str:
+    """Plain values as YAML, or what `round_trip` read."""
+    stream = io.StringIO()
+    round_trip().dump(raw, stream)
+    return stream.getvalue()

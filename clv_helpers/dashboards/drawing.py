@@ -1,0 +1,53 @@
+"""A dashboard's widgets drawn, all on one connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from clv_helpers.charts import NotMade, Picture, picture, sql_of
+from clv_helpers.charts import drawing as draw
+from clv_helpers.charts.show import Shown
+from clv_helpers.charts.texts import plain_title, with_units
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.dashboards.spec import Dashboard, load
+from clv_helpers.errors import UserError
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A widget drawn, and the query behind it."""
+
+    picture: Picture
+    sql: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A widget that cannot be drawn, and why; the others stand."""
+
+    title: str
+    width: str
+    reason: str
+
+
+def pictures(
+    workbook: Workbook, dashboard: Dashboard, filters: dict[str, Any], with_sql: bool = False
+) -> list[Drawn | Failed]:
+    """All widgets of a dashboard, in its order."""
+    found: list[Drawn | Failed] = []
+    with workbook.engine.read() as session:
+        for widget in dashboard.widgets:
+            try:
+                drawn = picture(session, workbook, widget, filters)
+                found.append(Drawn(drawn, sql_of(session, workbook, widget, filters) if with_sql else ""))
+            except NotMade as error:
+                found.append(Failed(plain_title(with_units(widget, workbook)), widget.width, str(error)))
+            except UserError as error:
+                found.append(Failed(widget.title, widget.width, str(error)))
+    return found
+
+
+def show(workbook: Workbook, name: str, filters: dict[str, Any] | None = None) -> list[Shown]:
+    """All charts of a dashboard, to display."""
+    return [draw(workbook, widget, filters) for widget in load(workbook, name).widgets]

@@ -1,0 +1,1 @@
+"""Spark, for what one machine cannot hold."""

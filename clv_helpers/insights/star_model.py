@@ -1,0 +1,138 @@
+"""The star model: what its tables are, how they hang together, what holds, and what the latest of them say."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from clv_helpers import models
+from clv_helpers.charts import show
+from clv_helpers.charts.show import Shown
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.engines.dialect import table
+from clv_helpers.insights.drawing import Model, draw
+from clv_helpers.models.checks import checks as try_checks
+from clv_helpers.models.checks import key_checks
+from clv_helpers.models.plan import OWN_SCHEMA
+from clv_helpers.models.table_file import DAILY
+
+
+def model(workbook: Workbook, built: list[dict[str, Any]]) -> Shown:
+    """The tables of a refresh, behind a line: what a row is, how many, when they last changed, what was done."""
+    fresh = {row["table_name"]: row["refreshed_at"] for row in workbook.query("lake.checkpoint").to_dict("records")}
+    rows = [
+        {**row, "fresh": f"{fresh[name]:%Y-%m-%d %H:%M}"}
+        for row in sorted(built, key=lambda row: row["table"])
+        if (name := row["table"].removesuffix(DAILY)) in fresh
+    ]
+    changed = sum(row["mode"] != "unchanged" for row in built)
+    seconds = sum(row["seconds"] for row in built)
+    line = f"{len(rows)} tables and views, {changed} of them brought up to date in {seconds:.1f} s"
+    listed = show.table(
+        rows,
+        table="Table",
+        one_row="One row is",
+        rows="Rows|,.0f",
+        fresh="Changed (UTC)",
+        mode="Now",
+        seconds="Seconds|.2f",
+    )
+    return show.folded(listed, line)
+
+
+def key_figures(workbook: Workbook) -> Shown:
+    """Of the platform's key figures those that are one number: how many profiles, audiences and destinations."""
+    sizes = workbook.query("kpi.audience_size", order_by="profiles")
+    largest = f"the largest: {sizes['title'].iloc[-1]}, {sizes['profiles'].iloc[-1]:,} members" if len(sizes) else ""
+    used = workbook.query("kpi.most_used_destinations", order_by="audiences")
+    counted = {
+        "Profiles": (workbook.query("kpi.profile_count")["profiles"].sum(), ""),
+        "… known by one identity alone": (workbook.query("kpi.single_identity_profiles")["profiles"].sum(), ""),
+        "Audiences": (len(sizes), largest or "evaluated in stage 4"),
+        "Destinations": (len(used), ", ".join(used["destination"])),
+    }
+    rows = [{"what": what, "number": number, "note": note} for what, (number, note) in counted.items()]
+    return show.table(rows, what="Key figure", number="Number|,.0f", note=" ")
+
+
+def read_model(workbook: Workbook) -> Model:
+    """The tables of the schema insights as they are published, an analyst's own among them."""
+    tables = models.all_tables(workbook, OWN_SCHEMA)
+    with workbook.engine.read() as session:
+        tables = [each for each in tables if session.has_table(each.name)]
+        columns = {each.name: session.columns(table(each.name)) for each in tables}
+    return Model(tables, columns, workbook.specs)
+
+
+def diagram(workbook: Workbook) -> Shown:
+    """The model as a picture."""
+    found = read_model(workbook)
+    words = f"{len(found.tables)} tables, {len(found.relations)} relations"
+    return Shown({"text/html": draw(found), "text/plain": words})
+
+
+def as_graph(workbook: Workbook) -> dict[str, Any]:
+    """The model as nodes (table, one_row, key, columns …) and edges (table, column, to_table, to_column)."""
+    found = read_model(workbook)
+    nodes = [
+        {
+            "table": each.name,
+            "one_row": each.one_row,
+            "key": list(each.key),
+            "columns": found.columns[each.name],
+            "own": each.file.is_relative_to(found.own_folder),
+            "kept_by_day": each.snapshot,
+        }
+        for each in found.tables
+    ]
+    return {"nodes": nodes, "edges": [asdict(relation) for relation in found.relations]}
+
+
+def checks(workbook: Workbook) -> Shown:
+    """Every key, relation and invariant of the published model, tried now: how many hold, and which do not."""
+    tables = read_model(workbook).tables
+    with workbook.engine.read() as session:
+        bindings = workbook.bindings(session)
+        found = [*key_checks(session, tables), *try_checks(session, tables, bindings)]
+    rows = []
+    for kind in ("key", "relation", "invariant"):
+        of_kind = [each for each in found if each.kind == kind]
+        wrong = [f"{each.table}: {each.wrong}" for each in of_kind if each.wrong]
+        asks = {"key": "each key once, and never empty", "relation": "each value has its row in the other table",
+                "invariant": "sums that must be equal are equal"}[kind]  # fmt: skip
+        rows.append(
+            {"kind": f"{kind.capitalize()}s", "asks": asks, "tried": len(of_kind), "wrong": "; ".join(wrong) or "none"}
+        )
+    return show.table(rows, kind="Checks", asks="What must hold", tried="Tried|,.0f", wrong="Broken")
+
+
+def migration(workbook: Workbook, lookback_months: int = 12) -> Shown:
+    """A sentence on who moved between deciles."""
+    rows = workbook.query("insights.fact_decile_migration", lookback_months=lookback_months)
+    both = rows[(rows["decile_before"] > 0) & (rows["decile_now"] > 0)]
+    if both.empty:
+        return show.note("Nobody was ranked both then and now, so nobody moved between deciles.")
+    up = int(both.loc[both["decile_now"] < both["decile_before"], "members"].sum())
+    down = int(both.loc[both["decile_now"] > both["decile_before"], "members"].sum())
+    new, gone = (int(rows.loc[rows[when] == 0, "members"].sum()) for when in ("decile_before", "decile_now"))
+    best = rows[rows["decile_before"] == 1]
+    kept = best.loc[best["decile_now"] == 1, "members"].sum() / best["members"].sum()
+    return show.finding(
+        f"Since {rows['before_on'].iloc[0]:%B %Y}, {show.compact(up)} members rose by a decile or more and "
+        f"{show.compact(down)} fell; {show.compact(new)} are newly ranked, and {show.compact(gone)} not any more. "
+        f"{show.percent(kept)} of the best tenth are still in it."
+    )
+
+
+def trend(workbook: Workbook) -> Shown:
+    """A sentence on the last twelve whole months against the twelve before."""
+    months = workbook.query("insights.fact_value_by_month", order_by="month", loyalty_status="ALL")
+    if len(months) < 24:
+        return show.note(f"There are {len(months)} whole months so far; a year-on-year comparison needs 24.")
+    before, after = (float(part["spend"].sum()) for part in (months[-24:-12], months[-12:]))
+    change = after / before - 1
+    word = "more" if change >= 0 else "less"
+    return show.finding(
+        f"The last twelve whole months brought {show.compact(after)} {workbook.params.spending.unit}, "
+        f"{abs(change):.0%} {word} than the twelve before."
+    )

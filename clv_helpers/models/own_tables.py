@@ -1,0 +1,96 @@
+"""An analyst's own tables: SQL files and CSV seeds in params/<workbook>/sql/, which extend the model."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import re
+from pathlib import Path
+
+from sqlglot import exp
+
+from clv_helpers.engines.dialect import cast, column, literal
+from clv_helpers.models.table_file import Table, TableError, make_table, read_header, read_table
+
+SCHEMA = "insights"
+MOST_SEED_ROWS = 2_000
+FORMS = {
+    "integer": r"-?(0|[1-9]\d{0,17})",
+    "decimal": r"-?(0|[1-9]\d{0,13})(\.\d{1,4})?",
+    "date": r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])",
+    "boolean": r"(?i)true|false",
+}
+
+
+def read_own_tables(folder: Path) -> list[Table]:
+    """The tables of a folder, as tables of the schema insights; none where there is no such folder.
+
+    Raises TableError for a file that is no table, with the file and the line.
+    """
+    tables = []
+    for file in sorted(folder.glob("*")):
+        if file.name.startswith(".") or file.suffix not in (".sql", ".csv"):
+            continue
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", file.stem):
+            raise TableError(f"{file.name} is no name of a table; allowed: small letters, digits and _")
+        each = read_seed(file) if file.suffix == ".csv" else read_table(file, SCHEMA)
+        _reads_tables_only(each)
+        tables.append(each)
+    return tables
+
+
+def _reads_tables_only(each: Table) -> None:
+    """Files come in as sources or seeds, so that the ledger and the lineage know of them."""
+    for _, mention in each.mentions:
+        if not mention.db or not isinstance(mention.this, exp.Identifier):
+            line = mention.this.meta.get("line") or 1
+            raise TableError(
+                f"{each.file.name}, line {line}: it reads {mention.sql(comments=False)}; "
+                "allowed: tables as schema.table, such as insights.dim_date"
+            )
+
+
+def read_seed(file: Path) -> Table:
+    """A CSV with a header row as a table, its rows in the query itself, so that a changed file is a changed table.
+
+    Lines that begin with # may say `# One row: …`, `# Key: …` (otherwise the first column), `# Relation: …`. A column
+    is of whole numbers, numbers, days or true and false where all its values are.
+    Raises TableError for a file that is no such CSV, or has more than 2,000 rows: those come as a source.
+    """
+    return _read_seed(file, file.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=50)
+def _read_seed(file: Path, _: int) -> Table:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise TableError(f"{file.name}: it is not text in UTF-8") from None
+    lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith("#")]
+    rows = list(csv.reader(line for _, line in lines))
+    if len(rows) < 2 or len(set(rows[0])) < len(rows[0]) or not all(re.fullmatch(r"\w+", name) for name in rows[0]):
+        raise TableError(f"{file.name}: a seed needs a line of column names, each once, and at least one row")
+    if len(rows) - 1 > MOST_SEED_ROWS:
+        raise TableError(
+            f"{file.name}: it has {len(rows) - 1:,} rows; allowed: {MOST_SEED_ROWS:,}; more comes in as a source"
+        )
+    for (number, _), row in zip(lines, rows, strict=True):
+        if len(row) != len(rows[0]):
+            raise TableError(f"{file.name}, line {number}: it has {len(row)} values; allowed: {len(rows[0])}")
+    header = read_header(text, "#")
+    header.setdefault("One row", [f"a row of {file.name}."])
+    header.setdefault("Key", [rows[0][0]])
+    return make_table(file, SCHEMA, header, _as_query(rows[0], rows[1:]))
+
+
+def _as_query(names: list[str], rows: list[list[str]]) -> exp.Query:
+    kinds = [_kind([row[place] for row in rows if row[place] != ""]) for place in range(len(names))]
+    tuples = [exp.Tuple(expressions=[literal(value) if value else exp.null() for value in row]) for row in rows]
+    values = exp.Values(expressions=tuples, alias=exp.TableAlias(this="seed", columns=[*map(exp.to_identifier, names)]))
+    typed = [cast(column(name), kind).as_(name, quoted=True) for name, kind in zip(names, kinds, strict=True)]
+    return exp.select(*typed).from_(values)
+
+
+def _kind(values: list[str]) -> str:
+    """The narrowest of the contract's types that all values have. 007 is a text: a code, not a number."""
+    return next((kind for kind, form in FORMS.items() if values and all(re.fullmatch(form, v) for v in values)), "text")

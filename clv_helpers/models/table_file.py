@@ -1,0 +1,208 @@
+"""A table is a file: sql/<schema>/<table>.sql. Its header says what a row is, how it is kept fresh, what must hold."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+from sqlglot import exp
+from sqlglot.errors import ParseError
+
+from clv_helpers.config.datasets import PRIMARY_IDENTITY
+from clv_helpers.engines.dialect import parse, syntax_error
+from clv_helpers.errors import UserError
+
+SQL_FOLDER = Path(__file__).resolve().parent.parent / "sql"
+SCHEMAS = tuple(sorted(folder.name for folder in SQL_FOLDER.iterdir() if folder.is_dir()))
+HEADERS = ("One row", "Key", "Refresh", "Relation", "Check", "Snapshot")
+DAILY = "_daily"
+
+
+class TableError(UserError):
+    """A table that cannot be built, or that fails its check. The tables before the build stay."""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Each value of a column has its row in another table, by that table's column."""
+
+    table: str
+    column: str
+    to_table: str
+    to_column: str
+
+    def __str__(self) -> str:
+        return f"{self.table}.{self.column} -> {self.to_table}.{self.to_column}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One file of sql/: its name, what one row is, the columns of its key, its query, and how it is kept fresh.
+
+    `Refresh: full` (where the header says nothing) builds it anew when one of its inputs changed; `view` makes a
+    view. `by <columns>` folds anew only the parts, named by these columns of the key, to which changed rows belong:
+    each output row must come from input rows of its own part alone. A part's columns are those of the input, or of
+    the CTE named after `through`.
+    `Relation: [schema.table.]column -> [schema.table.]column` says where a value must have its row; `Check:` is a
+    condition that must hold. `Snapshot: daily` keeps its rows of each as_of in <table>_daily.
+    """
+
+    name: str
+    one_row: str
+    key: tuple[str, ...]
+    query: exp.Expression
+    refresh: str = "full"
+    part: tuple[str, ...] = ()
+    through: str = ""
+    relations: tuple[Relation, ...] = ()
+    checks: tuple[exp.Expression, ...] = ()
+    snapshot: bool = False
+    file: Path = Path()
+
+    @functools.cached_property
+    def depends_on(self) -> set[str]:
+        """The tables that the query reads, its own CTEs left out."""
+        return {name for name, _ in self.mentions}
+
+    @functools.cached_property
+    def mentions(self) -> list[tuple[str, exp.Table]]:
+        """Each place of the query where a table is read, with the table's name."""
+        ctes = {cte.alias for cte in self.query.find_all(exp.CTE)}
+        found = self.query.find_all(exp.Table)
+        return [(f"{t.db}.{t.name}", t) for t in found if t.db or t.name not in ctes]
+
+    @property
+    def makes(self) -> tuple[str, ...]:
+        """The tables that stand there when this one is built: itself, and its days where it keeps them."""
+        return (self.name, self.name + DAILY) if self.snapshot else (self.name,)
+
+    @property
+    def groups_by_key(self) -> bool:
+        """Whether the query groups by the very columns of the key, so that no key can come twice."""
+        group = self.query.args.get("group") if isinstance(self.query, exp.Select) else None
+        columns = {each.name: each for each in self.query.selects} if group else {}
+        grouped = {each.name for each in group.expressions if isinstance(each, exp.Column)} if group else set()
+        return grouped == set(self.key) and all(isinstance(columns.get(name), exp.Column) for name in self.key)
+
+    def line_of(self, word: str) -> int:
+        """The first line of the file, after the comments, that holds a word; 1 where none does."""
+        lines = self.file.read_text(encoding="utf-8").splitlines()
+        holding = [
+            n for n, line in enumerate(lines, 1) if not line.startswith("--") and re.search(rf"\b{word}\b", line)
+        ]
+        return holding[0] if holding else 1
+
+
+def read_table(file: Path, schema: str = "") -> Table:
+    """Read one table file; its schema is its folder's name. Raises TableError where its header or its SQL is wrong."""
+    return _read_table(file, schema or file.parent.name, file.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=300)
+def _read_table(file: Path, schema: str, _: int) -> Table:
+    text = file.read_text(encoding="utf-8")
+    header = read_header(text, "--")
+    if "One row" not in header or "Key" not in header:
+        raise TableError(f"{file.name}: the header needs the lines '-- One row: …' and '-- Key: …'")
+    try:
+        query = parse(text)
+    except ParseError as error:
+        raise TableError(f"{file.name}, {syntax_error(error)}") from None
+    if not isinstance(query, exp.Query):
+        raise TableError(f"{file.name}: it must be a single SELECT, whose rows are the table's")
+    return make_table(file, schema, header, query)
+
+
+def read_header(text: str, mark: str) -> dict[str, list[str]]:
+    """The header's lines by their name; a name may come several times."""
+    found: dict[str, list[str]] = {}
+    for name, value in re.findall(rf"^{mark} ({'|'.join(HEADERS)}): (.+)$", text, flags=re.MULTILINE):
+        found.setdefault(name, []).append(value.strip())
+    return found
+
+
+def make_table(file: Path, schema: str, header: dict[str, list[str]], query: exp.Expression) -> Table:
+    """The table of a file whose header and query are read. Raises TableError for a header line that is none."""
+    name = f"{schema}.{file.stem}"
+    key = tuple(re.split(r",\s*", header["Key"][0]))
+    way, part, through = _refresh_line(file, header.get("Refresh", ["full"])[0], key, query)
+    columns = query.named_selects
+    if "*" not in columns and not set(key) <= set(columns):
+        raise TableError(f"{file.name}: Key is {header['Key'][0]!r}; allowed: columns of it: {', '.join(columns)}")
+    snapshot = header.get("Snapshot", [""])[0]
+    if snapshot not in ("", "daily"):
+        raise TableError(f"{file.name}: Snapshot is {snapshot!r}; allowed: daily")
+    if snapshot and PRIMARY_IDENTITY in key:
+        raise TableError(f"{file.name}: Snapshot is daily; allowed: of tables of groups, not of members")
+    relations = tuple(_relation(file, name, line) for line in header.get("Relation", []))
+    checks = tuple(_check(file, line) for line in header.get("Check", []))
+    one_row = header["One row"][0]
+    return Table(name, one_row, key, query, way, part, through, relations, checks, bool(snapshot), file)
+
+
+def _refresh_line(
+    file: Path, text: str, key: tuple[str, ...], query: exp.Expression
+) -> tuple[str, tuple[str, ...], str]:
+    """The header's Refresh line: the way, the columns of a part, and the CTE through which rows get them."""
+    found = re.fullmatch(r"(full|view)|by ([\w, ]+?)(?: through (\w+))?", text)
+    part = tuple(re.split(r",\s*", found[2])) if found and found[2] else ()
+    through = (found[3] or "") if found else ""
+    if not found or not set(part) <= set(key) or (through and through not in {cte.alias for cte in query.ctes}):
+        allowed = "full, view, or: by columns of the key, and through a CTE"
+        raise TableError(f"{file.name}: Refresh is {text!r}; allowed: {allowed}")
+    return found[1] or "by", part, through
+
+
+def _relation(file: Path, name: str, text: str) -> Relation:
+    sides = re.fullmatch(r"(?:(\w+\.\w+)\.)?(\w+) -> (?:(\w+\.\w+)\.)?(\w+)", text)
+    if not sides or (sides[1] or name) == (sides[3] or name):
+        allowed = "column -> schema.table.column, or schema.table.column -> column"
+        raise TableError(f"{file.name}: Relation is {text!r}; allowed: {allowed}")
+    return Relation(sides[1] or name, sides[2], sides[3] or name, sides[4])
+
+
+def _check(file: Path, text: str) -> exp.Expression:
+    try:
+        return parse(f"SELECT {text}").selects[0].unalias()
+    except (ParseError, AttributeError):
+        raise TableError(f"{file.name}: Check is {text!r}; allowed: a condition in SQL") from None
+
+
+def read_tables(*schemas: str) -> list[Table]:
+    """The tables of these schemas in the order in which they can be built. Raises TableError on a circle."""
+    return in_order(read_schemas(schemas))
+
+
+def read_schemas(schemas: Iterable[str]) -> list[Table]:
+    """The tables of these schemas as their files come."""
+    return [
+        read_table(file) for schema in dict.fromkeys(schemas) for file in sorted((SQL_FOLDER / schema).glob("*.sql"))
+    ]
+
+
+def in_order(tables: Iterable[Table]) -> list[Table]:
+    """Tables, each after those that it reads. Raises TableError for two of one name, or a circle."""
+    makers: dict[str, Table] = {}
+    for each in tables:
+        for name in each.makes:
+            if name in makers:
+                raise TableError(
+                    f"two tables are named {name}: {shown(makers[name].file)} and {shown(each.file)}; "
+                    "allowed: one; rename your own"
+                )
+            makers[name] = each
+    by_name = {each.name: each for each in makers.values()}
+    needs = {each.name: sorted({makers[n].name for n in each.depends_on & makers.keys()}) for each in by_name.values()}
+    try:
+        return [by_name[name] for name in TopologicalSorter(needs).static_order()]
+    except CycleError as error:
+        raise TableError(f"these tables need each other in a circle: {' → '.join(error.args[1])}") from None
+
+
+def shown(file: Path) -> str:
+    """A table's file as an analyst knows it: by its folder and name."""
+    return "/".join(file.parts[-2:])

@@ -1,0 +1,103 @@
+"""What a run leaves behind beside its notebooks: run.json, with aggregates only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clv_helpers.errors import UserError
+from clv_helpers.files import write_atomically
+
+
+@dataclass
+class StageRecord:
+    """How one stage went. `seconds` is all of it, `in_cells` without starting and stopping the kernel."""
+
+    stage: int
+    notebook: str
+    status: str = "not run"  # not run, done, skipped, failed
+    seconds: float = 0.0
+    in_cells: float = 0.0
+    message: str = ""
+
+
+@dataclass
+class RunRecord:
+    """The content of run.json: aggregates only, no secrets, no person."""
+
+    run: str
+    workbook: str
+    params_file: str
+    as_of: str
+    overrides: dict[str, Any]
+    params: dict[str, Any]
+    git_commit: str
+    versions: dict[str, str]
+    started_at: str
+    stages: list[StageRecord]
+    tables: dict[str, int] = field(default_factory=dict)
+    lifetime: dict[str, Any] = field(default_factory=dict)
+    report: str = ""
+
+    def of(self, stage: int) -> StageRecord:
+        return self.stages[stage - 1]
+
+    def failed(self, redone: list[int] | None = None) -> StageRecord | None:
+        """The first stage that failed, those left out that are run anew."""
+        return next((s for s in self.stages if s.status == "failed" and s.stage not in (redone or [])), None)
+
+    def save(self, folder: Path) -> None:
+        """Write run.json into the run's folder."""
+        write_atomically(folder / "run.json", json.dumps(asdict(self), indent=2, ensure_ascii=False))
+
+
+class NoSuchRun(UserError):
+    """There is no run of that name."""
+
+
+def latest(
+    outputs: Path, redone: list[int] | None = None, say: Callable[[str], None] = lambda _: None
+) -> tuple[Path | None, RunRecord | None]:
+    """The newest run of a workbook in which no stage failed, but those that are run anew.
+
+    `say` tells of one passed over. Raises NoSuchRun where there are runs, and a stage failed in each.
+    """
+    passed_over = ""
+    for file in _records(outputs):
+        record = _read(file)
+        failed = record.failed(redone)
+        if not failed:
+            if passed_over:
+                say(f"{passed_over}; run {record.run} is used, the latest in which no stage did")
+            return file.parent, record
+        if not passed_over:
+            passed_over = f"run {record.run} failed in {failed.notebook}"
+            go_on = f"mend it and go on with: clv run {record.params_file} --from {failed.stage}"
+    if passed_over:
+        raise NoSuchRun(f"{passed_over}, and no earlier run is whole; {go_on}")
+    return None, None
+
+
+def find(outputs: Path, run: str = "", say: Callable[[str], None] = lambda _: None) -> tuple[Path, RunRecord]:
+    """A run by its name; where none is named, the latest in which no stage failed. Raises NoSuchRun."""
+    if not run:
+        folder, record = latest(outputs, say=say)
+        if folder and record:
+            return folder, record
+    for file in _records(outputs):
+        if run == file.parent.name:
+            return file.parent, _read(file)
+    known = ", ".join(file.parent.name for file in _records(outputs)[:5])
+    raise NoSuchRun(f"{outputs.name} has no run {run or 'yet'}; allowed: {known or 'clv run first'}")
+
+
+def _records(outputs: Path) -> list[Path]:
+    return sorted(outputs.glob("runs/*/run.json"), reverse=True)
+
+
+def _read(file: Path) -> RunRecord:
+    raw = json.loads(file.read_text(encoding="utf-8"))
+    return RunRecord(**{**raw, "stages": [StageRecord(**stage) for stage in raw["stages"]]})

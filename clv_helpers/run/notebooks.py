@@ -1,0 +1,285 @@
+"""The six notebooks in a row, through papermill: checked first, resumable, with a record of what ran."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from clv_helpers.config.validation import ParamsError, Problem
+from clv_helpers.config.workbook import BATCH_VARIABLE, ROOT, Workbook
+from clv_helpers.errors import UserError
+from clv_helpers.files import write_atomically
+from clv_helpers.report.run_record import RunRecord, StageRecord, latest
+
+NOTEBOOKS = ROOT / "notebooks"
+STAGES = {
+    1: "1_derived_dataset",
+    2: "2_insights_model",
+    3: "3_dashboard",
+    4: "4_audiences",
+    5: "5_activation",
+    6: "6_campaign_results",
+}
+VERSIONS = ("duckdb", "sqlglot", "pandas", "altair", "papermill", "ipywidgets", "jupyterlab", "clv-helpers")
+
+
+class ChainError(UserError):
+    """A stage failed, or the run cannot begin; the message names the notebook, the cell and the last line."""
+
+
+def check(workbook: Workbook) -> list[Problem]:
+    """Everything that can be known to be wrong before a kernel starts: sources, tables, dashboards, audiences."""
+    from clv_helpers import audiences, ingest
+
+    found = [problem for each in _parts(workbook) for problem in _problems(workbook, each)]
+    if not found:  # who asks for whom
+        found += _problems(workbook, lambda: audiences.load_all(workbook) and [])
+    known = audiences.names(workbook)
+    for index, activation in enumerate(workbook.params.activations):
+        if activation.audience not in known:
+            allowed = ", ".join(known) or f"an audience in {workbook.specs}/audiences"
+            found.append(Problem(f"activations[{index}].audience", repr(activation.audience), allowed))
+    if workbook.params.simulate is None:
+        found += _problems(workbook, lambda: [Problem("", each, "") for each in ingest.source_problems(workbook)])
+    return [problem._replace(file=problem.file or str(workbook.file)) for problem in found]
+
+
+def doubts(workbook: Workbook) -> list[Problem]:
+    """What is allowed, but looks misspelt beside what is published; none where nothing is, or on another engine."""
+    from clv_helpers import audiences
+
+    return audiences.doubts_of(workbook, *audiences.names(workbook)) if workbook.params.engine == "duckdb" else []
+
+
+def _parts(workbook: Workbook) -> list[Callable[[], list[Problem]]]:
+    """What each file beside the params has against it."""
+    from clv_helpers import audiences, dashboards, models
+
+    parts: list[Callable[[], list[Problem]]] = [
+        lambda: [Problem("", each, "", _own_sql(workbook)) for each in models.unknown_tables(workbook)],
+    ]
+    try:
+        tables = models.known_columns(workbook)
+    except models.TableError:
+        tables = {}  # the first part says why
+    for name in dashboards.names(workbook):
+        parts.append(lambda name=name: dashboards.file_problems(workbook, name, tables))
+    if workbook.has("loyalty_events"):
+        parts += [lambda name=name: audiences.file_problems(workbook, name) for name in audiences.names(workbook)]
+    return parts
+
+
+def _problems(workbook: Workbook, part: Callable[[], list[Problem]]) -> list[Problem]:
+    from clv_helpers import models
+
+    try:
+        return part()
+    except ParamsError as error:
+        return error.problems
+    except models.TableError as error:
+        return [Problem("", str(error), "", _own_sql(workbook))]
+
+
+def _own_sql(workbook: Workbook) -> str:
+    """The folder of an analyst's own tables, from where the params file is named."""
+    return str(workbook.file.parent / workbook.name / "sql")
+
+
+def run(
+    params_file: Path,
+    stages: list[int] | None = None,
+    as_of: str = "",
+    overrides: dict[str, Any] | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> tuple[RunRecord, Path]:
+    """Run stages (all, unless named) and write the report; gives the record and the run's folder.
+
+    With stages named, the latest run goes on whose other stages did not fail: its other notebooks are kept, its as_of
+    and overrides hold.
+    Raises ParamsError before anything runs, ChainError when a stage fails; run.json tells how far it came.
+    """
+    goes_on = stages is not None and 1 not in stages
+    folder, earlier = latest(outputs_of(params_file), stages, say) if goes_on else (None, None)
+    if earlier:
+        as_of, overrides = _same_run(earlier, as_of, overrides or {})
+    workbook = Workbook.open(params_file, as_of, overrides)
+    problems = check(workbook)
+    if problems:
+        raise ParamsError(str(params_file), problems)
+    if goes_on and not earlier:
+        raise ChainError(f"{workbook.name} has no earlier run to go on from: run all stages first")
+    record = earlier or _new_record(workbook, as_of, overrides or {})
+    record.params = workbook.params.model_dump(mode="json", by_alias=True)
+    folder = folder or _new_folder(workbook, record)
+    # the kernels inherit it: where nobody is there to use a live board, its charts stand in
+    os.environ[BATCH_VARIABLE] = record.run
+    for stage in stages or list(STAGES):
+        _run_stage(workbook, record, folder, stage, say)
+    _finish(workbook, record, folder)
+    return record, folder
+
+
+def outputs_of(params_file: Path) -> Path:
+    """The outputs folder of a workbook, without opening it."""
+    from clv_helpers.config.workbook import outputs_folder
+
+    return outputs_folder() / params_file.stem
+
+
+def _run_stage(workbook: Workbook, record: RunRecord, folder: Path, stage: int, say: Callable[[str], None]) -> None:
+    entry = record.of(stage)
+    entry.status, entry.message = "failed", "interrupted"
+    record.save(folder)
+    started = time.perf_counter()
+    try:
+        entry.status, entry.message = _execute(workbook, record, folder, stage)
+    finally:
+        entry.seconds = round(time.perf_counter() - started, 2)
+        entry.in_cells = _seconds_in_cells(folder / f"{entry.notebook}.ipynb")
+        record.save(folder)
+    if entry.status == "failed":
+        raise ChainError(
+            f"{entry.message}\nThe notebook as far as it came: {folder / entry.notebook}.ipynb\n"
+            f"Once mended, go on with: clv run {record.params_file} --from {stage}"
+        )
+    mark = "–" if entry.status == "skipped" else "✓"
+    note = f"  {entry.message}" if entry.message else ""
+    say(f"{mark} {stage} {entry.notebook[2:].replace('_', ' '):<18} {entry.seconds:5.1f} s{note}")
+
+
+def _execute(workbook: Workbook, record: RunRecord, folder: Path, stage: int) -> tuple[str, str]:
+    """Run one notebook; gives its status and a message for it."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    notebook = record.of(stage).notebook
+    output = folder / f"{notebook}.ipynb"
+    parameters = {
+        "params_file": os.path.relpath(workbook.file.resolve(), NOTEBOOKS),
+        "as_of": record.as_of,
+        "overrides": record.overrides,
+    }
+    bar = {
+        "desc": f"{stage}/{len(STAGES)} {notebook[2:].replace('_', ' ')}",
+        "bar_format": "{desc:<24} {bar:30} cell {n}/{total} {elapsed}",
+        "leave": False,
+        "disable": None,  # no bar where nobody watches (a pipe, a log)
+    }
+    try:
+        papermill.execute_notebook(
+            NOTEBOOKS / f"{notebook}.ipynb",
+            output,
+            parameters=parameters,
+            cwd=NOTEBOOKS,
+            kernel_name="python3",
+            progress_bar=bar,
+            # ipykernel tells of its loopback port at the start and of being interrupted at the end; neither is
+            # news, and what goes wrong in a cell stands in the notebook
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
+        )
+    except PapermillExecutionError as error:
+        if error.ename == "StageSkipped":
+            _mark_skipped(output, error.evalue)
+            return "skipped", error.evalue
+        last = (error.evalue or "").strip().split("\n")[-1]
+        return (
+            "failed",
+            f"{notebook}, cell {error.cell_index + 1} (In [{error.exec_count}]): {error.ename}: {last}",
+        )
+    return "done", ""
+
+
+def _mark_skipped(file: Path, reason: str) -> None:
+    """A skipped stage is no failure: in place of papermill's error banners the notebook says why, and ends there."""
+    import nbformat
+    from papermill.execute import remove_error_markers
+
+    from clv_helpers.charts.show import note
+
+    notebook = remove_error_markers(nbformat.read(file, as_version=4))
+    for position, cell in enumerate(notebook.cells, 1):
+        if any(output.output_type == "error" for output in cell.get("outputs", [])):
+            cell.outputs = [nbformat.v4.new_output("display_data", note(reason).bundle)]
+            notebook.cells = notebook.cells[:position]
+            break
+    write_atomically(file, nbformat.writes(notebook))
+
+
+def _seconds_in_cells(file: Path) -> float:
+    if not file.exists():
+        return 0.0
+    cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+    durations = [cell["metadata"].get("papermill", {}).get("duration") or 0 for cell in cells]
+    return round(sum(durations), 2)
+
+
+def _finish(workbook: Workbook, record: RunRecord, folder: Path) -> None:
+    from clv_helpers import lifetime, report
+    from clv_helpers.engines.dialect import table
+
+    with workbook.engine.read() as session:
+        names = session.tables()
+        record.tables = {name: session.count(table(name)) for name in names}
+    record.lifetime = lifetime.record(workbook)
+    record.report = report.write(record, folder).name
+    record.save(folder)
+
+
+def _new_record(workbook: Workbook, as_of: str, overrides: dict[str, Any]) -> RunRecord:
+    now = dt.datetime.now(dt.UTC)
+    return RunRecord(
+        run=f"{now:%Y%m%d-%H%M%S-%f}"[:-3],
+        workbook=workbook.name,
+        params_file=os.path.relpath(workbook.file),
+        as_of=as_of,
+        overrides=overrides,
+        params={},
+        git_commit=_git_commit(),
+        versions={"python": platform.python_version()} | {n: importlib.metadata.version(n) for n in VERSIONS},
+        started_at=now.isoformat(timespec="seconds"),
+        stages=[StageRecord(stage, notebook) for stage, notebook in STAGES.items()],
+    )
+
+
+def _new_folder(workbook: Workbook, record: RunRecord) -> Path:
+    folder = workbook.folder / "runs" / record.run
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _same_run(earlier: RunRecord, as_of: str, overrides: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The settings of the run that goes on. Raises ChainError where the caller asks for others."""
+    if (as_of and as_of != earlier.as_of) or (overrides and overrides != earlier.overrides):
+        raise ChainError(
+            f"run {earlier.run} was made with as_of {earlier.as_of or 'as in the params'!r} and changes "
+            f"{earlier.overrides or 'none'}; to use others, run all stages"
+        )
+    return earlier.as_of, earlier.overrides
+
+
+def _git_commit() -> str:
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(ROOT), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "not a git checkout"
+    return found.stdout.strip()
+
+
+def say_on_stderr(line: str) -> None:
+    """Progress for people, out of the way of what is piped on."""
+    print(line, file=sys.stderr, flush=True)
