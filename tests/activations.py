@@ -27,12 +27,12 @@ def steps(workbook: Workbook) -> dict[str, int]:
     """The waterfall of the first planned activation."""
     first = workbook.params.activations[0]
     rows = workbook.query("activation.fact_waterfall", campaign=first.campaign, destination=first.destination)
-    return dict(zip(rows["step"], rows["members"], strict=True))
+    return dict(zip(rows["step"], rows["customers"], strict=True))
 
 
 def sent(workbook: Workbook) -> set[str]:
     """Who is to be sent by the last decision."""
-    return set(workbook.query("activation.decision", outcome="sent")["membership_number"])
+    return set(workbook.query("activation.decision", outcome="sent")["customer_id"])
 
 
 def activated(workbook: Workbook, **overrides: object) -> dict[str, Any]:
@@ -42,25 +42,25 @@ def activated(workbook: Workbook, **overrides: object) -> dict[str, Any]:
 
 
 def everyone_in(workbook: Workbook, limit: int = 600) -> None:
-    """Make members the audience: of the small airline's 600 some 420 may be written to."""
+    """Make customers the audience: of the small airline's 600 some 420 may be written to."""
     with workbook.engine.write() as session:
         session.run("DELETE FROM audiences.spell WHERE audience = 'best_now_quiet'")
     join(workbook, "TRUE", limit)
 
 
 def join(workbook: Workbook, which: str, limit: int = 600) -> None:
-    """Let the first members of whom a condition holds into the audience, as an evaluation would."""
+    """Let the first customers of whom a condition holds into the audience, as an evaluation would."""
     with workbook.engine.write() as session:
         session.run(
-            "INSERT INTO audiences.spell SELECT 'best_now_quiet', membership_number, 1, $at, $at, NULL, 'h', 1 "
-            f"FROM profile.attribute WHERE {which} ORDER BY membership_number LIMIT $limit",
+            "INSERT INTO audiences.spell SELECT 'best_now_quiet', customer_id, 1, $at, $at, NULL, 'h', 1 "
+            f"FROM profile.attribute WHERE {which} ORDER BY customer_id LIMIT $limit",
             at=dt.datetime(2025, 12, 1),
             limit=limit,
         )
 
 
 def leave(workbook: Workbook, which: str) -> None:
-    """Take members of whom a condition holds out of the audience."""
+    """Take customers of whom a condition holds out of the audience."""
     with workbook.engine.write() as session:
         session.run(f"DELETE FROM audiences.spell WHERE {which}")
 

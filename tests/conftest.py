@@ -113,7 +113,7 @@ def java(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def both(java: None, tmp_path_factory: pytest.TempPathFactory):
-    """The airline at 5,000 members with all its tables on DuckDB and on Spark; tests only read it."""
+    """The airline at 5,000 customers with all its tables on DuckDB and on Spark; tests only read it."""
     from on_spark import build_both
 
     return build_both(tmp_path_factory)
@@ -136,9 +136,9 @@ def write_shop(folder: Path, csv: str = SHOP_CSV, extra: str = "") -> Path:
     params.write_text(
         "title: A small shop\n"
         "sources:\n"
-        "  loyalty_events:\n"
+        "  purchases:\n"
         "    path: purchases.csv\n"
-        "    columns: {membership_number: customer, occurred_at: day, amount: spent}\n" + extra,
+        "    columns: {customer_id: customer, occurred_at: day, amount: spent}\n" + extra,
         encoding="utf-8",
     )
     return params

@@ -110,8 +110,8 @@ class Account:
             self.taken_in[key] += 1
             self.contacts.setdefault(key, {}).update(row)
             for action in definition["syncActions"]:
-                members = self.lists.setdefault(action["destination"], set())
-                (members.add if action["action"] == "add" else members.discard)(key)
+                customers = self.lists.setdefault(action["destination"], set())
+                (customers.add if action["action"] == "add" else customers.discard)(key)
         self.staged[number] = []
 
     def sync(self, number: int) -> dict[str, Any]:

@@ -69,4 +69,4 @@ def _never_zero(node: exp.Expression) -> bool:
 
 
 # Columns that hold the number of rows of a group.
-ROWS_OF_A_GROUP = ("members",)
+ROWS_OF_A_GROUP = ("customers",)

@@ -21,21 +21,21 @@ def may_receive(workbook: Workbook) -> set[str]:
     """Who may be written to, worked out in pandas from the raw tables."""
     with workbook.engine.write() as session:
         emails = session.frame("SELECT * FROM lake.email_events")
-        members = session.frame("SELECT * FROM lake.members")
+        customers = session.frame("SELECT * FROM lake.customers")
     gone = emails[
         emails["event_type"].isin(["unsubscribed", "complained"])
         | ((emails["event_type"] == "bounced") & (emails["bounce_type"] == "hard"))
-    ]["membership_number"]
-    return set(members[members["email_consent"]]["membership_number"]) - set(gone)
+    ]["customer_id"]
+    return set(customers[customers["email_consent"]]["customer_id"]) - set(gone)
 
 
 def decided(workbook: Workbook) -> pd.DataFrame:
     """The decision, beside the profile as it is in the lake."""
     with workbook.engine.write() as session:
-        members = session.frame(
-            "SELECT * EXCLUDE (decile) FROM activation.decision JOIN profile.member USING (membership_number)"
+        customers = session.frame(
+            "SELECT * EXCLUDE (decile) FROM activation.decision JOIN profile.customer USING (customer_id)"
         )
-    return members
+    return customers
 
 
 def test_file_holds_exactly_those_who_may_receive(workbook: Workbook) -> None:
@@ -44,8 +44,8 @@ def test_file_holds_exactly_those_who_may_receive(workbook: Workbook) -> None:
     file = workbook.folder / "exports" / result["files"][0]["name"]
     with file.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    audience = workbook.query("audiences.membership", audience="best_now_quiet")["membership_number"]
-    control = workbook.query("activation.assignment", arm="control")["membership_number"]
+    audience = workbook.query("audiences.membership", audience="best_now_quiet")["customer_id"]
+    control = workbook.query("activation.assignment", arm="control")["customer_id"]
     expected = (set(audience) & may_receive(workbook)) - set(control)
     assert [row["loyalty_id"] for row in rows] == sorted(expected)
     assert 0 < len(expected) < len(audience)
@@ -61,7 +61,7 @@ def test_a_bounce_known_by_its_code_alone(workbook: Workbook, code: str, stays: 
     with workbook.engine.write() as session:
         session.run(
             "INSERT INTO lake.email_events "
-            "(message_id, campaign, membership_number, event_type, occurred_at, bounce_code) "
+            "(message_id, campaign, customer_id, event_type, occurred_at, bounce_code) "
             "VALUES ('m', 'before', $someone, 'bounced', $at, $code)",
             someone=someone,
             at=dt.datetime(2024, 12, 1),
@@ -74,10 +74,10 @@ def test_a_bounce_known_by_its_code_alone(workbook: Workbook, code: str, stays: 
 
 def test_waterfall_adds_up(workbook: Workbook) -> None:
     activation.decide(workbook)
-    members = steps(workbook)
-    assert members["matched"] == sum(count for step, count in members.items() if step != "matched")
-    assert members["matched"] == len(workbook.query("audiences.membership", audience="best_now_quiet"))
-    assert members["no consent"] > 0 and members["suppressed"] > 0 and members["control"] > 0
+    customers = steps(workbook)
+    assert customers["matched"] == sum(count for step, count in customers.items() if step != "matched")
+    assert customers["matched"] == len(workbook.query("audiences.membership", audience="best_now_quiet"))
+    assert customers["no consent"] > 0 and customers["suppressed"] > 0 and customers["control"] > 0
 
 
 def test_consent_that_is_not_known_is_no_consent(workbook: Workbook) -> None:
@@ -94,23 +94,23 @@ def test_an_unsubscription_counts_at_once_even_after_as_of(workbook: Workbook, t
     person = min(sent(workbook))
     file = tmp_path / "unsubscribed.csv"
     file.write_text(
-        "event_id,message_id,campaign,membership_number,event_type,occurred_at\n"
+        "event_id,message_id,campaign,customer_id,event_type,occurred_at\n"
         f"late-1,m-late,newsletter,{person},unsubscribed,2024-12-15 10:00:00\n"
     )
     ingest.ingest(workbook, "email_events", [file])
     activation.decide(workbook)
     assert person not in sent(workbook)
-    assert list(workbook.query("activation.decision", membership_number=person)["outcome"]) == ["suppressed"]
+    assert list(workbook.query("activation.decision", customer_id=person)["outcome"]) == ["suppressed"]
 
 
 def test_a_consent_withdrawn_in_a_new_batch_counts_at_once(workbook: Workbook, tmp_path: Path) -> None:
     activation.decide(workbook)
     person = min(sent(workbook))
-    file = tmp_path / "members.csv"
-    file.write_text(f"membership_number,email,email_consent\n{person},{person}@example.com,false\n")
-    ingest.ingest(workbook, "members", [file])
+    file = tmp_path / "customers.csv"
+    file.write_text(f"customer_id,email,email_consent\n{person},{person}@example.com,false\n")
+    ingest.ingest(workbook, "customers", [file])
     activation.decide(workbook)
-    assert list(workbook.query("activation.decision", membership_number=person)["outcome"]) == ["no consent"]
+    assert list(workbook.query("activation.decision", customer_id=person)["outcome"]) == ["no consent"]
 
 
 def test_missing_attribute_stays_behind(workbook: Workbook) -> None:
@@ -122,13 +122,13 @@ def test_missing_attribute_stays_behind(workbook: Workbook) -> None:
 
 
 def test_of_duplicates_one_leaves(workbook: Workbook) -> None:
-    """Half of the members share an address with another; whoever lacks one is nobody's duplicate."""
+    """Half of the customers share an address with another; whoever lacks one is nobody's duplicate."""
     with workbook.engine.write() as session:
         session.run(
             "UPDATE profile.attribute SET email = CASE "
-            "WHEN RIGHT(membership_number, 1) IN ('0', '1') THEN NULL "
-            "WHEN RIGHT(membership_number, 1) IN ('2', '3', '4') THEN 'Same@example.com ' "
-            "WHEN RIGHT(membership_number, 1) = '5' THEN 'same@example.com' ELSE email END"
+            "WHEN RIGHT(customer_id, 1) IN ('0', '1') THEN NULL "
+            "WHEN RIGHT(customer_id, 1) IN ('2', '3', '4') THEN 'Same@example.com ' "
+            "WHEN RIGHT(customer_id, 1) = '5' THEN 'same@example.com' ELSE email END"
         )
     for key in ({"attributes": ["email"]}, {"attributes": ["email", "region"]}):
         workbook = changed(
@@ -160,7 +160,7 @@ def test_the_latest_purchase_decides_between_duplicates(workbook: Workbook) -> N
 def test_an_identity_may_occur_once(workbook: Workbook) -> None:
     with workbook.engine.write() as session:
         session.run("UPDATE profile.attribute SET email = 'one@example.com'")
-    with_identity = {"sources.members.columns": {"membership_number": "membership_number", "email": EMAIL}}
+    with_identity = {"sources.customers.columns": {"customer_id": "customer_id", "email": EMAIL}}
     options = {**with_identity, "destinations.email_team.deduplicate": {"identity": "Email"}}
     activation.decide(changed(workbook, **options))
     assert len(sent(workbook)) == 1
@@ -174,7 +174,7 @@ def test_the_latest_qualification_decides_between_duplicates(workbook: Workbook)
         session.run("UPDATE audiences.spell SET last_qualified_at = last_qualified_at - INTERVAL 30 DAY")
         session.run(
             "UPDATE audiences.spell SET last_qualified_at = last_qualified_at + INTERVAL 1 DAY "
-            "WHERE membership_number = $latest",
+            "WHERE customer_id = $latest",
             latest=latest,
         )
     activation.decide(changed(workbook, **{"destinations.email_team.deduplicate": {"attributes": ["email"]}}))
@@ -188,27 +188,27 @@ def test_what_was_handed_over_counts_before_its_events_come_back(workbook: Workb
     activation.activate(workbook, workbook.params.activations[0])
     activation.decide(workbook)
     decisions = workbook.query("activation.decision", campaign="second")
-    got = set(workbook.query("activation.ledger", campaign="first", status="delivered")["membership_number"])
-    assert got and got <= set(decisions[decisions["outcome"] == "capped"]["membership_number"])
+    got = set(workbook.query("activation.ledger", campaign="first", status="delivered")["customer_id"])
+    assert got and got <= set(decisions[decisions["outcome"] == "capped"]["customer_id"])
     assert set(decisions["outcome"]) <= {"no consent", "suppressed", "bounced", "capped"}
 
 
 def test_frequency_cap_counts_messages_of_other_campaigns(workbook: Workbook) -> None:
     """Against a count in pandas over the raw events."""
     activation.decide(workbook)
-    passed = sent(workbook) | set(workbook.query("activation.decision", outcome="control")["membership_number"])
+    passed = sent(workbook) | set(workbook.query("activation.decision", outcome="control")["customer_id"])
     with workbook.engine.write() as session:
         events = session.frame("SELECT * FROM lake.email_events")
         as_of = pd.Timestamp(workbook.as_of(session))
-    first = events.groupby(["membership_number", "campaign", "message_id"])["occurred_at"].min().reset_index()
+    first = events.groupby(["customer_id", "campaign", "message_id"])["occurred_at"].min().reset_index()
     recent = first[(first["occurred_at"] >= as_of - pd.Timedelta(days=199)) & (first["campaign"] != "win-back")]
-    counts = recent.groupby("membership_number").size().reindex(sorted(passed), fill_value=0)
+    counts = recent.groupby("customer_id").size().reindex(sorted(passed), fill_value=0)
     cap = {"messages": int(counts.median()) + 1, "days": 200}
     expected = set(counts[counts >= cap["messages"]].index)
     assert 0 < len(expected) < len(passed)
     capping = changed(workbook, activations=[plan(frequency_cap=cap)])
     activation.decide(capping)
-    assert set(capping.query("activation.decision", outcome="capped")["membership_number"]) == expected
+    assert set(capping.query("activation.decision", outcome="capped")["customer_id"]) == expected
 
 
 def test_dry_run_writes_nothing(workbook: Workbook) -> None:
@@ -229,7 +229,7 @@ def test_dry_run_writes_nothing(workbook: Workbook) -> None:
         ),
         (
             {"destinations.email_team.columns.shoe_size": "shoe"},
-            r"destinations\.email_team is a column 'shoe_size'; allowed: membership_number",
+            r"destinations\.email_team is a column 'shoe_size'; allowed: customer_id",
         ),
         (
             {"destinations.email_team.deduplicate": {"identity": "Passport"}},
@@ -248,17 +248,17 @@ def test_nothing_planned_skips_the_stage(workbook: Workbook) -> None:
 
 
 def test_cdnow_sends_its_best_customers(cdnow: Workbook) -> None:
-    members = steps(cdnow)
-    assert members["sent"] == members["matched"] == (cdnow.query("profile.member")["decile_lifetime"] <= 2).sum()
+    customers = steps(cdnow)
+    assert customers["sent"] == customers["matched"] == (cdnow.query("profile.customer")["decile_lifetime"] <= 2).sum()
 
 
 def test_example_rows_name_nobody_and_stay_out_of_reports(workbook: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(BATCH_VARIABLE, raising=False)
     activation.decide(workbook)
     shown = activation.examples(workbook).bundle["text/html"]
-    members = workbook.query("profile.member")
-    for field in ("membership_number", "email"):
-        assert not any(str(value) in shown for value in members[field].dropna())
+    customers = workbook.query("profile.customer")
+    for field in ("customer_id", "email"):
+        assert not any(str(value) in shown for value in customers[field].dropna())
     assert shown.count("<tr>") == 5
     monkeypatch.setenv(BATCH_VARIABLE, "a run")
     assert "<tr>" not in activation.examples(workbook).bundle["text/html"]

@@ -17,7 +17,7 @@ from conftest import write_shop
 RULE = """title: Quoted
 rule:
   all:
-    - {field: membership_number, op: in, value: [a, "x'; DROP"]}
+    - {field: customer_id, op: in, value: [a, "x'; DROP"]}
     - {field: frequency, op: exists}
 """
 
@@ -41,17 +41,15 @@ def said(*arguments: object) -> str:
 
 
 def test_for_people(params: Path) -> None:
-    assert "1 of 3 members (33.3%)" in said(params, "count", "quoted")
+    assert "1 of 3 customers (33.3%)" in said(params, "count", "quoted")
     assert "1 left,            2 removed" in said(params, "count", "quoted")
-    assert said(params, "list").startswith(
-        "quoted                   batch      Members whose membership number is one of"
-    )
-    assert "1 members, 0 entered, 0 left" in said(params, "evaluate", "quoted")
+    assert said(params, "list").startswith("quoted                   batch      Customers whose customer id is one of")
+    assert "1 customers, 0 entered, 0 left" in said(params, "evaluate", "quoted")
 
 
 def test_for_machines(params: Path) -> None:
     counted = json.loads(said(params, "count", "quoted", "--json"))
-    assert (counted["count"], counted["members"], counted["exact"]) == (1, 3, True)
+    assert (counted["count"], counted["customers"], counted["exact"]) == (1, 3, True)
     assert [step["left"] for step in counted["funnel"]] == [1, 1]
     assert json.loads(said(params, "list", "--json"))["audiences"][0]["audience"] == "quoted"
     assert json.loads(said(params, "show", "quoted", "--as", "definition", "--json"))["text"]["name"] == "quoted"

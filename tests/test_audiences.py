@@ -28,7 +28,7 @@ from clv_helpers.config.workbook import Workbook
         ({"field": "n", "when": {"on": "2026-02-30"}}, "when.on is '2026-02-30'; allowed: today, yesterday"),
         ({"field": "n", "when": {"in_last": "1 day", "on": "today"}}, "allowed: exactly one of is, in_last"),
         ({"field": "n", "when": {"in_last": "1 day", "ignore_year": True}}, "only with a day, days or a month"),
-        ({"event": "clicks"}, "rule.event is 'clicks'; allowed: 'loyalty_events' or 'email_events'"),
+        ({"event": "clicks"}, "rule.event is 'clicks'; allowed: 'purchases' or 'email_events'"),
         ({"event": "email_events", "op": "at least", "value": 1.5}, "allowed: a whole number, zero or more"),
         ({"event": "email_events", "aggregate": "sum", "value": 1}, "of is None; allowed: the column to aggregate"),
         ({"sequence": [{"event": "email_events"}]}, "rule.sequence is "),
@@ -50,13 +50,13 @@ def test_time_zone_that_is_none() -> None:
 
 
 def test_sizes_are_exact(airline: Workbook) -> None:
-    people = airline.query("profile.member")
+    people = airline.query("profile.customer")
     quiet = people[(people["decile_lifetime"] <= 3) & people["days_since_purchase"].between(90, 365)]
     sizes = airline.query("audiences.fact_audience").set_index("audience")
     row = sizes.loc["best_now_quiet"]
-    assert row["members"] == len(quiet) > 5
-    assert row["share_of_members"] == pytest.approx(len(quiet) / len(people))
-    assert row["spend_per_member"] == pytest.approx(quiet["spend"].mean())
+    assert row["customers"] == len(quiet) > 5
+    assert row["share_of_customers"] == pytest.approx(len(quiet) / len(people))
+    assert row["spend_per_customer"] == pytest.approx(quiet["spend"].mean())
 
 
 def test_unknown_audience_names_those_there_are(airline: Workbook) -> None:

@@ -13,13 +13,11 @@ from hypothesis import strategies as st
 from clv_helpers import dashboards
 from clv_helpers.charts.rows import Days
 from clv_helpers.charts.show import BOARD_MIME
-from clv_helpers.config import yaml_files as specs
+from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, read_yaml
 from clv_helpers.config.workbook import BATCH_VARIABLE, Workbook
 from clv_helpers.config.yaml_files import SpecChanged
-from clv_helpers.dashboards import dashboard_files as store
-from clv_helpers.dashboards import filters
-from clv_helpers.dashboards import static_board as offline
+from clv_helpers.dashboards import dashboard_files, filters, static_board
 from clv_helpers.dashboards.column_catalog import Attribute
 from clv_helpers.dashboards.composer_view import Composer
 from clv_helpers.dashboards.draft import Draft, problem_of
@@ -126,7 +124,7 @@ def test_boards_that_a_workbook_lacks_are_left_out(own: Workbook) -> None:
 
 
 def test_without_a_kernel_each_choice_says_what_the_live_board_would(own: Workbook) -> None:
-    content = offline.board(own, "value").bundle[BOARD_MIME]
+    content = static_board.board(own, "value").bundle[BOARD_MIME]
     lookbacks = content["filters"][0]["options"]
     card = next(c for c in content["cards"] if c["title"].startswith("The best tenth brings "))
     (wired, count), status = card["choices"]["filters"]
@@ -143,23 +141,23 @@ def test_without_a_kernel_each_choice_says_what_the_live_board_would(own: Workbo
 # the composer
 
 SPEND = Attribute("spend", "number", "")
-STATUS = Attribute("loyalty_status", "text", "")
+STATUS = Attribute("category", "text", "")
 
 
 def test_a_widget_is_composed_step_by_step_and_undone(own: Workbook) -> None:
     draft = Draft()
     assert "empty" in problem_of(draft)
-    draft.add("insights.fact_value_by_status")
+    draft.add("insights.fact_value_by_category")
     assert problem_of(draft) == "A bar needs x and y: choose a column, and put it there."
     draft.put("x", STATUS)
     draft.put("y", SPEND)
     draft.swap()
     assert (draft.widget["x"], draft.widget["y"]) == (
-        {"column": "spend", "aggregate": "sum"}, {"column": "loyalty_status"},
+        {"column": "spend", "aggregate": "sum"}, {"column": "category"},
     )  # fmt: skip
     assert problem_of(draft) == ""
     draft.set("x.format", ",.0f")
-    draft.set("filters.loyalty_status", ["GOLD", "SILVER"])
+    draft.set("filters.category", ["GOLD", "SILVER"])
     draft.duplicate()
     draft.move(-1)
     draft.resize(1)
@@ -173,19 +171,19 @@ def test_a_widget_is_composed_step_by_step_and_undone(own: Workbook) -> None:
 
 
 def test_saving_keeps_the_comments_of_the_file(own: Workbook) -> None:
-    file = store.file_of(own, "decile")
+    file = dashboard_files.file_of(own, "decile")
     file.write_text(
         "# Who they are.\ntitle: A decile  # one of ten\nwidgets:\n"
         "  # by region\n"
         "  - title: Regions\n    table: insights.fact_decile_profile  # small groups\n    mark: bar\n"
-        "    x: {column: members, aggregate: sum}\n    y: region\n"
+        "    x: {column: customers, aggregate: sum}\n    y: region\n"
         "  - title: Status\n    table: insights.fact_decile_profile\n    mark: bar\n"
-        "    x: {column: members, aggregate: sum}\n    y: loyalty_status  # held now\n"
+        "    x: {column: customers, aggregate: sum}\n    y: category  # held now\n"
     )
     draft = Draft(read_yaml(file))
     draft.set("title", "Where they live")
     draft.move(1)
-    store.save(own, "decile", draft.raw, specs.fingerprint(file))
+    dashboard_files.save(own, "decile", draft.raw, yaml_files.fingerprint(file))
     text = file.read_text()
     for comment in ("# Who they are.", "# one of ten", "# held now"):
         assert comment in text
@@ -194,7 +192,7 @@ def test_saving_keeps_the_comments_of_the_file(own: Workbook) -> None:
 
 def test_saving_refuses_to_write_over_anothers_change(own: Workbook) -> None:
     composer = Composer(own, "decile")
-    file = store.file_of(own, "decile")
+    file = dashboard_files.file_of(own, "decile")
     file.write_text(file.read_text() + "# changed meanwhile\n")
     with pytest.raises(SpecChanged, match=r"dashboards/decile.yml was changed by another"):
         composer.save()
@@ -209,21 +207,21 @@ def test_saving_refuses_to_write_over_anothers_change(own: Workbook) -> None:
 
 def test_an_incomplete_board_is_not_saved(own: Workbook) -> None:
     composer = Composer(own)
-    composer.change(lambda d: d.add("insights.fact_value_by_status"))
+    composer.change(lambda d: d.add("insights.fact_value_by_category"))
     composer.name.value = "half"
     with pytest.raises(ParamsError, match="is a bar, which needs x and y"):
         composer.save()
-    assert not store.file_of(own, "half").exists()
+    assert not dashboard_files.file_of(own, "half").exists()
 
 
 def test_composed_saved_and_loaded_again(own: Workbook) -> None:
     composer = Composer(own)
-    composer.data.choice.value = "insights.fact_value_by_status"
-    for name, shelf in (("spend", "x"), ("loyalty_status", "y")):
+    composer.data.choice.value = "insights.fact_value_by_category"
+    for name, shelf in (("spend", "x"), ("category", "y")):
         composer.data.columns.value = name
         composer.data._put(shelf)
     assert "Spend" not in composer.said.value == ""
-    assert composer.view.cards[0]["spec"]["encoding"]["y"]["field"] == "loyalty_status"
+    assert composer.view.cards[0]["spec"]["encoding"]["y"]["field"] == "category"
     composer.mark.value = "table"
     assert "A table needs columns" in composer.said.value
     composer.mark.value = "bar"
@@ -245,11 +243,11 @@ def test_sql_of_ones_own_is_parsed_previewed_and_used(own: Workbook) -> None:
         panel._use()
         assert says in panel.sql_result.value
     assert not (own.specs / "dashboards" / "by_region.sql").exists()
-    panel.sql.value = "SELECT region, SUM(members) AS members FROM insights.fact_decile_profile GROUP BY region"
+    panel.sql.value = "SELECT region, SUM(customers) AS customers FROM insights.fact_decile_profile GROUP BY region"
     panel._use()
     assert "Nordics" in panel.sql_result.value
     assert composer.draft.widget["sql"] == "by_region"
-    assert [a.name for a in panel.attributes] == ["region", "members"]
+    assert [a.name for a in panel.attributes] == ["region", "customers"]
     (own.specs / "dashboards" / "by_region.sql").write_text("SELECT 1 AS one\n")
     panel._use()
     assert "was changed by another" in panel.sql_result.value
@@ -268,7 +266,7 @@ PLAIN = st.recursive(
     st.dictionaries(st.sampled_from(["a", "b", "c"]), PLAIN), st.dictionaries(st.sampled_from(["a", "b", "c"]), PLAIN)
 )
 def test_what_is_written_is_what_was_drafted(before: dict, now: dict) -> None:
-    yaml = specs.round_trip()
-    earlier = yaml.load(specs.dump(before)) or {}
-    text = specs.dump(store.merged(earlier, now))
+    yaml = yaml_files.round_trip()
+    earlier = yaml.load(yaml_files.dump(before)) or {}
+    text = yaml_files.dump(dashboard_files.merged(earlier, now))
     assert yaml.load(text) == now

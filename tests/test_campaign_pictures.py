@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from clv_helpers import campaigns, ingest, simulate
-from clv_helpers.campaigns import effect_charts as pictures
+from clv_helpers.campaigns import effect_charts
 from clv_helpers.charts import CHART_MIME
 from clv_helpers.config.workbook import Workbook
 from conftest import write_shop
@@ -27,7 +27,7 @@ def marks(spec: dict) -> list[str]:
 
 
 def test_effects_are_points_with_intervals_about_a_line_at_zero() -> None:
-    spec = pictures.by_campaign(ROWS, "a added 4.2 EUR", "EUR").bundle[CHART_MIME]
+    spec = effect_charts.by_campaign(ROWS, "a added 4.2 EUR", "EUR").bundle[CHART_MIME]
     assert marks(spec) == ["rule", "rule", "point"]
     assert spec["layer"][0]["data"]["values"] == [{"zero": 0}]
     interval = spec["layer"][1]["encoding"]
@@ -38,7 +38,7 @@ def test_effects_are_points_with_intervals_about_a_line_at_zero() -> None:
 
 def test_planted_effects_are_drawn_where_they_are_known() -> None:
     rows = [{**row, "planted": planted} for row, planted in zip(ROWS, (4.0, 0.0), strict=True)]
-    spec = pictures.by_campaign(rows, "t", "EUR").bundle[CHART_MIME]
+    spec = effect_charts.by_campaign(rows, "t", "EUR").bundle[CHART_MIME]
     assert [row["planted"] for row in spec["layer"][-1]["data"]["values"]] == [4.0, 0.0]
 
 
@@ -72,13 +72,13 @@ def test_each_rate_of_the_glossary_is_shown(airline: Workbook) -> None:
 
 
 def test_addresses_shared_by_both_arms_are_counted_and_told(workbook: Workbook, tmp_path: Path) -> None:
-    drawn = workbook.query("campaigns.assignment", order_by="membership_number", campaign="double-miles")
-    pair = drawn.groupby("arm")["membership_number"].first()
-    family = pd.DataFrame({"membership_number": pair.to_list(), "email": "Family@example.com"})
+    drawn = workbook.query("campaigns.assignment", order_by="customer_id", campaign="double-miles")
+    pair = drawn.groupby("arm")["customer_id"].first()
+    family = pd.DataFrame({"customer_id": pair.to_list(), "email": "Family@example.com"})
     family.to_csv(tmp_path / "family.csv", index=False)
-    ingest.ingest(workbook, "members", [tmp_path / "family.csv"])
+    ingest.ingest(workbook, "customers", [tmp_path / "family.csv"])
     campaigns.build(workbook)
-    rows = workbook.query("campaigns.shared_address").set_index("campaign")["members"]
+    rows = workbook.query("campaigns.shared_address").set_index("campaign")["customers"]
     assert rows["double-miles"] == 2
     told = campaigns.checks(workbook)[-1].bundle["text/plain"]
     assert "share an e-mail address with one of the other arm" in told
@@ -86,14 +86,14 @@ def test_addresses_shared_by_both_arms_are_counted_and_told(workbook: Workbook, 
 
 
 def test_messages_to_those_held_back_are_told(workbook: Workbook, tmp_path: Path) -> None:
-    drawn = workbook.query("campaigns.assignment", order_by="membership_number", campaign="double-miles", arm="control")
-    member = drawn["membership_number"].iloc[0]
+    drawn = workbook.query("campaigns.assignment", order_by="customer_id", campaign="double-miles", arm="control")
+    customer = drawn["customer_id"].iloc[0]
     sent = {
-        "event_id": "x-1", "message_id": "x-1", "campaign": "double-miles", "membership_number": member,
+        "event_id": "x-1", "message_id": "x-1", "campaign": "double-miles", "customer_id": customer,
         "event_type": "sent", "occurred_at": "2024-08-08 10:00:00",
     }  # fmt: skip
     pd.DataFrame([sent]).to_csv(tmp_path / "stray.csv", index=False)
     ingest.ingest(workbook, "email_events", [tmp_path / "stray.csv"])
     campaigns.build(workbook)
     row = workbook.query("campaigns.fact_lift", campaign="double-miles", audience="ALL").iloc[0]
-    assert "1 message went to members who were to be held back" in row["warnings"]
+    assert "1 message went to customers who were to be held back" in row["warnings"]

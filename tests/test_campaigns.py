@@ -17,7 +17,7 @@ from clv_helpers.config.workbook import StageSkipped, Workbook
 from conftest import write_shop
 
 DAY = dt.datetime(2024, 3, 1, 9)
-Events = list[tuple[str, str, str, float]]  # message, member, event type, minutes after DAY
+Events = list[tuple[str, str, str, float]]  # message, customer, event type, minutes after DAY
 
 
 def test_rates_agree_with_pandas(airline: Workbook) -> None:
@@ -51,8 +51,7 @@ def test_rates_agree_with_pandas(airline: Workbook) -> None:
     for name in responses:
         sets[name] &= events["message_id"].isin(accepted)
     counts = {
-        name: events[which].groupby(["campaign", "audience"])["membership_number"].nunique()
-        for name, which in sets.items()
+        name: events[which].groupby(["campaign", "audience"])["customer_id"].nunique() for name, which in sets.items()
     }
     kpis = airline.query("campaigns.dim_kpi").set_index("kpi")
     found = airline.query("campaigns.fact_campaign_rate", decile_group="ALL")
@@ -96,13 +95,13 @@ def rates(workbook: Workbook, campaign: str) -> dict[str, tuple[int, int]]:
 
 @pytest.fixture
 def mailer(outputs: Path, tmp_path: Path) -> Callable[..., Workbook]:
-    """A shop with three members, whose e-mail events the test writes, a file per call."""
+    """A shop with three customers, whose e-mail events the test writes, a file per call."""
     mail = tmp_path / "mail"
     mail.mkdir()
-    (tmp_path / "people.csv").write_text("membership_number\na\nb\nc\n")
+    (tmp_path / "people.csv").write_text("customer_id\na\nb\nc\n")
     params = write_shop(
         tmp_path,
-        extra="  members: {path: people.csv}\n  email_events: {path: mail/*.csv, max_rejected_share: 0.9}\n",
+        extra="  customers: {path: people.csv}\n  email_events: {path: mail/*.csv, max_rejected_share: 0.9}\n",
     )
 
     def send(events: Events, campaign: str = "spring", **more: Any) -> Workbook:
@@ -111,13 +110,13 @@ def mailer(outputs: Path, tmp_path: Path) -> Callable[..., Workbook]:
                 "event_id": f"{message}-{kind}-{minutes}",
                 "message_id": message,
                 "campaign": campaign,
-                "membership_number": member,
+                "customer_id": customer,
                 "event_type": kind,
                 "occurred_at": DAY + dt.timedelta(minutes=minutes),
                 "bounce_code": more.get("code"),
                 "user_agent": more.get("agent", "Mozilla/5.0 (X11; Linux)"),
             }
-            for message, member, kind, minutes in events
+            for message, customer, kind, minutes in events
         ]
         pd.DataFrame(rows).to_csv(mail / f"{len(list(mail.iterdir())):03}.csv", index=False)
         workbook = Workbook.open(params)
@@ -181,7 +180,7 @@ def test_what_cannot_be_counted_is_set_aside_with_the_reason(mailer) -> None:
     assert dict(zip(found["message_id"], found["reason"], strict=True)) == {
         "ma": "before its message was sent",
         "mo": "unknown campaign",
-        "mz": "unknown member",
+        "mz": "unknown customer",
     }
     assert rates(workbook, "spring")["open rate"] == (1, 3)
     assert rates(workbook, "spring")["delivery rate"] == (3, 3)
@@ -190,8 +189,8 @@ def test_what_cannot_be_counted_is_set_aside_with_the_reason(mailer) -> None:
 def test_what_was_set_aside_counts_once_its_reason_is_gone(mailer, tmp_path: Path) -> None:
     workbook = mailer([("mz", "z", "sent", 0), ("mz", "z", "opened", 5)])
     assert rates(workbook, "spring") == {}
-    (tmp_path / "late.csv").write_text("membership_number\nz\n")
-    ingest.ingest(workbook, "members", [tmp_path / "late.csv"])
+    (tmp_path / "late.csv").write_text("customer_id\nz\n")
+    ingest.ingest(workbook, "customers", [tmp_path / "late.csv"])
     campaigns.build(workbook)
     assert rates(workbook, "spring")["open rate"] == (1, 1)
     assert workbook.query("campaigns.rejected_response").empty
@@ -230,12 +229,12 @@ def test_rates_have_every_kpi_and_no_other(airline: Workbook) -> None:
 
 
 def test_deciles_at_sending_are_those_of_the_profile(airline: Workbook) -> None:
-    """As of the first of the month in which a campaign was sent, the profile ranked members the same."""
+    """As of the first of the month in which a campaign was sent, the profile ranked customers the same."""
     with airline.engine.read() as session:
-        days = session.frame("SELECT * FROM derived.member_day")
+        days = session.frame("SELECT * FROM derived.customer_day")
         found = session.frame("SELECT * FROM derived.decile_at_sending")
     month = found["month"].max()
-    values = days[days["day"] < month].groupby("membership_number")["value"].sum()
+    values = days[days["day"] < month].groupby("customer_id")["value"].sum()
     import hashlib
 
     order = sorted(values.index, key=lambda each: (-values[each], hashlib.md5(each.encode()).hexdigest()))
@@ -244,7 +243,7 @@ def test_deciles_at_sending_are_those_of_the_profile(airline: Workbook) -> None:
     expected = dict(zip(order, (tenth for tenth, count in enumerate(sizes, 1) for _ in range(count)), strict=True))
     latest = found[found["month"] == month]
     assert len(latest) > 100
-    assert latest["decile"].tolist() == [expected[each] for each in latest["membership_number"]]
+    assert latest["decile"].tolist() == [expected[each] for each in latest["customer_id"]]
 
 
 def test_workbook_without_mail_is_skipped_with_a_reason(outputs, tmp_path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from clv_helpers import report
 from clv_helpers.config.workbook import ROOT, Workbook
 from clv_helpers.report.run_record import latest
-from clv_helpers.run import notebooks as chain
+from clv_helpers.run import notebooks
 from clv_helpers.run.notebooks import STAGES
 from conftest import SMALL, write_shop
 
@@ -34,7 +34,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.Compl
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLV_OUTPUTS_DIR", str(tmp_path_factory.mktemp("chain")))
         done = clv("run", str(AIRLINE), *OPTIONS, "--json")
-        folder = next((chain.outputs_of(AIRLINE) / "runs").iterdir())
+        folder = next((notebooks.outputs_of(AIRLINE) / "runs").iterdir())
         yield done, folder
 
 
@@ -60,8 +60,8 @@ class TestFinishedRun:
         done, folder = finished
         record = json.loads((folder / "run.json").read_text())
         assert record == json.loads(done.stdout)
-        assert record["params"]["simulate"] == {"members": 600, "years": 2, "seed": 2026}
-        assert record["tables"]["profile.member"] == 600
+        assert record["params"]["simulate"] == {"customers": 600, "years": 2, "seed": 2026}
+        assert record["tables"]["profile.customer"] == 600
         assert record["lifetime"]["status"] == "predicted"
         assert {fit["data"] for fit in record["lifetime"]["fits"]} == {"calibration", "all"}
         assert {each["measure"] for each in record["lifetime"]["holdout"]["errors"]} == {"purchases", "spend"}
@@ -203,8 +203,8 @@ def test_check_for_machines(outputs: Path) -> None:
 
 
 def test_query_from_the_command_line(finished) -> None:
-    done = clv("sql", str(AIRLINE), "SELECT members FROM derived.summary", "--json")
-    assert json.loads(done.stdout) == [{"members": 600}]
+    done = clv("sql", str(AIRLINE), "SELECT customers FROM derived.summary", "--json")
+    assert json.loads(done.stdout) == [{"customers": 600}]
     refused = clv("sql", str(AIRLINE), "DROP TABLE derived.summary")
     assert (refused.returncode, refused.stderr.strip()) == (
         1,

@@ -17,31 +17,31 @@ from clv_helpers.engines.guarded_select import QueryError
 
 TABLE = "insights.fact_value_by_decile"
 SHARE = {"column": "share_of_value", "format": ".0%"}
-DECILES = {"table": TABLE, "filters": {"loyalty_status": "ALL", "lookback": "12 months"}}
+DECILES = {"table": TABLE, "filters": {"category": "ALL", "lookback": "12 months"}}
 MONTHS = {"table": "insights.fact_value_by_month"}
 OVERLAP = """
-SELECT a.audience AS one, b.audience AS other, COUNT(*) AS members
-FROM audiences.membership AS a JOIN audiences.membership AS b ON a.membership_number = b.membership_number
+SELECT a.audience AS one, b.audience AS other, COUNT(*) AS customers
+FROM audiences.membership AS a JOIN audiences.membership AS b ON a.customer_id = b.customer_id
 GROUP BY a.audience, b.audience
 """
 BY_MARK = {
     "bar": {**DECILES, "x": "decile", "y": SHARE, "labels": True},
-    "line": {**MONTHS, "x": "month", "y": "value", "color": "loyalty_status"},
-    "area": {**MONTHS, "x": "month", "y": "value", "filters": {"loyalty_status": "ALL"}},
-    "point": {**DECILES, "x": "lowest_value", "y": "spend", "size": "members"},
-    "tick": {"table": TABLE, "x": "value_per_member", "y": "loyalty_status", "filters": {"lookback": "12 months"}},
-    "donut": {"table": "insights.fact_value_by_status", "size": "spend", "color": "loyalty_status"},
-    "number": {"table": "insights.fact_value_by_status", "y": {"column": "spend", "aggregate": "sum"}},
-    "table": {**DECILES, "columns": ["decile", {"column": "members", "format": ",.0f"}, SHARE]},
+    "line": {**MONTHS, "x": "month", "y": "value", "color": "category"},
+    "area": {**MONTHS, "x": "month", "y": "value", "filters": {"category": "ALL"}},
+    "point": {**DECILES, "x": "lowest_value", "y": "spend", "size": "customers"},
+    "tick": {"table": TABLE, "x": "value_per_customer", "y": "category", "filters": {"lookback": "12 months"}},
+    "donut": {"table": "insights.fact_value_by_category", "size": "spend", "color": "category"},
+    "number": {"table": "insights.fact_value_by_category", "y": {"column": "spend", "aggregate": "sum"}},
+    "table": {**DECILES, "columns": ["decile", {"column": "customers", "format": ",.0f"}, SHARE]},
     "heatmap": {
         "table": "insights.fact_recency_frequency",
         "x": "frequency_band",
         "y": "recency_band",
-        "color": "members",
+        "color": "customers",
         "labels": True,
     },
     "funnel": {**DECILES, "y": "lookback", "x": {"column": "purchases", "aggregate": "sum"}},
-    "venn": {"sql": "overlap", "x": "one", "y": "other", "size": "members"},
+    "venn": {"sql": "overlap", "x": "one", "y": "other", "size": "customers"},
 }
 
 

@@ -11,7 +11,7 @@ from clv_helpers.audiences.static_checks import catalog_of
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import table
 from clv_helpers.models import known_columns
-from clv_helpers.run import notebooks as chain
+from clv_helpers.run import notebooks
 from conftest import write_shop
 
 HEADER = "-- One row: a thing.\n-- Key: v\n"
@@ -24,7 +24,7 @@ def found(folder: Path, file: str, text: str) -> list[str]:
     place = folder / "shop" / file
     place.parent.mkdir(parents=True)
     place.write_text(text)
-    return [problem.sentence for problem in chain.check(Workbook.open(params))]
+    return [problem.sentence for problem in notebooks.check(Workbook.open(params))]
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,12 @@ def found(folder: Path, file: str, text: str) -> list[str]:
         ),
         (
             "audiences/a.yml",
-            "title: x\nrule: {event: loyalty_events, where: {field: ammount, op: exists}}\n",
-            "rule.where.field is 'ammount', not in loyalty_events; allowed: ",
+            "title: x\nrule: {event: purchases, where: {field: ammount, op: exists}}\n",
+            "rule.where.field is 'ammount', not in purchases; allowed: ",
         ),
         (
             "sql/a.sql",
-            f"{HEADER}SELECT membership_number AS v FROM lake.purchases",
+            f"{HEADER}SELECT customer_id AS v FROM lake.purchases",
             "shop/sql: a.sql, line 3: there is no table lake.purchases; allowed: ",
         ),
         (
@@ -58,7 +58,7 @@ def found(folder: Path, file: str, text: str) -> list[str]:
         (
             "dashboards/d.yml",
             BOARD.replace("TABLE", "insights.fact_value_by_decile").replace("Y", "membres"),
-            "widgets[0].table is insights.fact_value_by_decile, which has no column 'membres'; did you mean members?",
+            "widgets[0].table is insights.fact_value_by_decile, which has no column 'membres'; did you mean customers?",
         ),
     ],
 )
@@ -95,13 +95,13 @@ def test_category_that_nobody_has_is_doubted_with_those_there_are(workbook: Work
     rule = "title: x\nrule: {map: decile, category: CATEGORY, lookback_months: 12, op: at most, value: 3}\n"
     opened = Workbook.open(params)
     place.write_text(rule.replace("CATEGORY", "GLOD"))
-    doubt = f"{place}: rule.category is 'GLOD', in which no member has a decile; allowed: "
-    (said,) = [each.sentence for each in chain.doubts(opened)]
+    doubt = f"{place}: rule.category is 'GLOD', in which no customer has a decile; allowed: "
+    (said,) = [each.sentence for each in notebooks.doubts(opened)]
     assert said.startswith(doubt) and "GOLD" in said
     for category in ("GOLD", "ALL"):
         place.write_text(rule.replace("CATEGORY", category))
-        assert chain.doubts(opened) == []
+        assert notebooks.doubts(opened) == []
 
 
 def test_nothing_is_doubted_before_anything_is_published(outputs: Path, tmp_path: Path) -> None:
-    assert chain.doubts(Workbook.open(write_shop(tmp_path))) == []
+    assert notebooks.doubts(Workbook.open(write_shop(tmp_path))) == []

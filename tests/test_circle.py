@@ -33,16 +33,16 @@ def responses(handed_over: list[str]) -> pd.DataFrame:
     """What comes back: each message sent and delivered, every third opened by a person."""
     rows = [
         {
-            "event_id": f"w-{member}-{kind}",
-            "message_id": f"win-back-{member}",
+            "event_id": f"w-{customer}-{kind}",
+            "message_id": f"win-back-{customer}",
             "campaign": "win-back",
             "audience": "best_now_quiet",
-            "membership_number": member,
+            "customer_id": customer,
             "event_type": kind,
             "occurred_at": SENT_AT + dt.timedelta(minutes=minutes),
             "user_agent": "Mozilla/5.0 (X11)",
         }
-        for index, member in enumerate(handed_over)
+        for index, customer in enumerate(handed_over)
         for kind, minutes in (("sent", 0), ("delivered", 1), ("opened", 60))
         if kind != "opened" or index % 3 == 0
     ]
@@ -52,14 +52,14 @@ def responses(handed_over: list[str]) -> pd.DataFrame:
 def flights(treated: list[str], control: list[str], last_day: int) -> pd.DataFrame:
     """Purchases in the days after: of the treated four of five fly, of those held back every tenth."""
     rng = np.random.default_rng(3)
-    flown = [member for member in treated if rng.random() < 0.8] + [m for m in control if rng.random() < 0.1]
+    flown = [customer for customer in treated if rng.random() < 0.8] + [m for m in control if rng.random() < 0.1]
     return pd.DataFrame(
         {
-            "event_id": [f"w-{member}" for member in flown],
-            "membership_number": flown,
+            "event_id": [f"w-{customer}" for customer in flown],
+            "customer_id": flown,
             "occurred_at": [SENT_AT + dt.timedelta(days=int(day)) for day in rng.integers(1, last_day, len(flown))],
             "transaction_type": "STATUS_MILES",
-            "loyalty_status": "FLYER",
+            "category": "FLYER",
             "mileage": 800,
             "amount": np.round(rng.gamma(4, 60, len(flown)), 2),
         }
@@ -75,8 +75,8 @@ def test_the_circle_closes_and_nothing_counts_twice(workbook: Workbook, outputs:
     everyone_in(here)
     done = activation.activate(here, here.params.activations[0])
     campaigns.build(here)
-    drawn = here.query("campaigns.assignment", order_by="membership_number", campaign="win-back")
-    arms = {arm: list(rows["membership_number"]) for arm, rows in drawn.groupby("arm")}
+    drawn = here.query("campaigns.assignment", order_by="customer_id", campaign="win-back")
+    arms = {arm: list(rows["customer_id"]) for arm, rows in drawn.groupby("arm")}
     assert done["delivered"] == len(arms["treated"]) > 250
     early = campaigns.results(here, "win-back")[0]["lift"][0]
     assert "no day of it has passed yet" in early["sentence"]
@@ -85,9 +85,9 @@ def test_the_circle_closes_and_nothing_counts_twice(workbook: Workbook, outputs:
     responses(arms["treated"]).to_csv(tmp_path / "responses.csv", index=False)
     flights(arms["treated"], arms["control"], 14).to_csv(tmp_path / "flights.csv", index=False)
     ingest.ingest(here, "email_events", [tmp_path / "responses.csv"])
-    ingest.ingest(here, "loyalty_events", [tmp_path / "flights.csv"])
+    ingest.ingest(here, "purchases", [tmp_path / "flights.csv"])
     modes = {row["table"]: row["mode"] for row in campaigns.build(here)}
-    assert {modes[name] for name in ("derived.email_message", "derived.email_response", "derived.member_day")} == {
+    assert {modes[name] for name in ("derived.email_message", "derived.email_response", "derived.customer_day")} == {
         "rows"
     }
     found = campaigns.results(here, "win-back")[0]
@@ -102,7 +102,7 @@ def test_the_circle_closes_and_nothing_counts_twice(workbook: Workbook, outputs:
 
     # the same files once more change nothing
     again = [ingest.ingest(here, "email_events", [tmp_path / "responses.csv"])[0]]
-    again += [ingest.ingest(here, "loyalty_events", [tmp_path / "flights.csv"])[0]]
+    again += [ingest.ingest(here, "purchases", [tmp_path / "flights.csv"])[0]]
     assert [row["status"] for row in again] == ["already ingested"] * 2
     campaigns.build(here)
     assert campaigns.results(here, "win-back")[0] == found
@@ -117,12 +117,12 @@ def test_the_circle_closes_and_nothing_counts_twice(workbook: Workbook, outputs:
     assert rule[1] == {"audience": "best_now_quiet"}
     second = plan(audience="worth_it", campaign="win-back-2", control={"share": 0.2})
     here = opened(params, first, second)
-    members = set(here.query("audiences.membership", audience="worth_it")["membership_number"])
+    customers = set(here.query("audiences.membership", audience="worth_it")["customer_id"])
     activation.decide(here)
     activation.activate(here, here.params.activations[1])
     ledger = here.query("activation.ledger")
-    assert not ledger.duplicated(["campaign", "destination", "membership_number"]).any()
-    assert set(ledger.loc[ledger["campaign"] == "win-back-2", "membership_number"]) <= members
+    assert not ledger.duplicated(["campaign", "destination", "customer_id"]).any()
+    assert set(ledger.loc[ledger["campaign"] == "win-back-2", "customer_id"]) <= customers
     campaigns.build(here)
     assert campaigns.results(here, "win-back")[0]["lift"] == found["lift"]
 

@@ -1,4 +1,4 @@
-"""The concentration curve is true for any number of members: beside pandas, and beside what a tenth of them brings."""
+"""The concentration curve is true for any number of customers: beside pandas, and beside what a tenth of them brings."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ CURVE = read_table(SQL_FOLDER / "derived" / "concentration.sql")
 AS_STORED = "SELECT CAST(value AS DECIMAL(18, 4)) AS value, CAST(spend AS DECIMAL(18, 4)) AS spend FROM given"
 
 
-def curve(folder: Path, members: pd.DataFrame) -> pd.DataFrame:
-    """What the table says of these members, by hundredths."""
+def curve(folder: Path, customers: pd.DataFrame) -> pd.DataFrame:
+    """What the table says of these customers, by hundredths."""
     with DuckDBEngine(folder / "lake.duckdb", folder / "published.duckdb").write() as session:
-        session.load_frame("given", members)
-        session.create_table("derived.member_value", parse(AS_STORED))
+        session.load_frame("given", customers)
+        session.create_table("derived.customer_value", parse(AS_STORED))
         rows = session.frame(bind(CURVE.query, {}))
-    return rows.sort_values("percent_of_members").set_index("percent_of_members")
+    return rows.sort_values("percent_of_customers").set_index("percent_of_customers")
 
 
 def share_of_the_best(amounts: pd.Series) -> np.ndarray:
-    """Of the members sorted from the highest amount: the share of each number of hundredths, by Lorenz's polygon."""
+    """Of the customers sorted from the highest amount: the share of each number of hundredths, by Lorenz's polygon."""
     brought = amounts.sort_values(ascending=False).cumsum() / amounts.sum()
     places = np.arange(1, len(amounts) + 1) / len(amounts)
     return np.interp(np.arange(1, 101) / 100, [0, *places], [0, *brought])
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 310, 1000])
-def test_curve_is_true_for_any_number_of_members(size: int, tmp_path: Path) -> None:
+def test_curve_is_true_for_any_number_of_customers(size: int, tmp_path: Path) -> None:
     chance = np.random.default_rng(size)
-    members = pd.DataFrame({"value": chance.lognormal(3, 1.5, size), "spend": chance.integers(0, 40, size)}).round(4)
-    members.loc[0, "spend"] = 50  # never all nothing
-    found = curve(tmp_path, members)
+    customers = pd.DataFrame({"value": chance.lognormal(3, 1.5, size), "spend": chance.integers(0, 40, size)}).round(4)
+    customers.loc[0, "spend"] = 50  # never all nothing
+    found = curve(tmp_path, customers)
     assert list(found.index) == list(range(1, 101))
-    assert np.allclose(found["share_of_value"], share_of_the_best(members["value"]))
-    assert np.allclose(found["share_of_spend"], share_of_the_best(members["spend"]))
-    if size % 10 == 0:  # a tenth is a whole number of members: no polygon is needed
-        best = members["value"].nlargest(size // 10).sum() / members["value"].sum()
+    assert np.allclose(found["share_of_value"], share_of_the_best(customers["value"]))
+    assert np.allclose(found["share_of_spend"], share_of_the_best(customers["spend"]))
+    if size % 10 == 0:  # a tenth is a whole number of customers: no polygon is needed
+        best = customers["value"].nlargest(size // 10).sum() / customers["value"].sum()
         assert found["share_of_value"][10] == pytest.approx(best)
 
 

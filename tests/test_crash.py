@@ -18,9 +18,9 @@ from clv_helpers.config.workbook import Workbook
 PARAMS = """
 title: A shop under attack
 sources:
-  loyalty_events: {path: "events_*.csv"}
-  members: {path: members.csv}
-category: loyalty_status
+  purchases: {path: "events_*.csv"}
+  customers: {path: customers.csv}
+category: category
 """
 SCHEMAS = ("derived", "profile")
 TRIALS = 30
@@ -31,8 +31,8 @@ def work(params: Path) -> None:
     """What is killed: two batches with a refresh after each, as a day's run and the next day's."""
     workbook = Workbook.open(params)
     for file in sorted(params.parent.glob("events_*.csv")):
-        ingest.ingest(workbook, "loyalty_events", [file])
-        ingest.ingest(workbook, "members", [params.parent / "members.csv"])
+        ingest.ingest(workbook, "purchases", [file])
+        ingest.ingest(workbook, "customers", [params.parent / "customers.csv"])
         models.refresh(workbook, *SCHEMAS)
 
 
@@ -40,7 +40,7 @@ def work(params: Path) -> None:
 def params(tmp_path_factory: pytest.TempPathFactory) -> Path:
     processes.set_forkserver_preload(["test_crash"])
     folder, chance = tmp_path_factory.mktemp("attack"), random.Random(7)
-    header = ["event_id", "membership_number", "occurred_at", "loyalty_status", "amount"]
+    header = ["event_id", "customer_id", "occurred_at", "category", "amount"]
     for part in range(2):
         with (folder / f"events_{part}.csv").open("w", newline="") as stream:
             writer = csv.writer(stream)
@@ -50,7 +50,7 @@ def params(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 status = chance.choice(["GOLD", "SILVER"])
                 writer.writerow([f"e{part}{number}", f"m{chance.randint(1, 400)}", day, status, number % 97])
             writer.writerow([f"bad{part}", "m1", "never", "GOLD", 1])
-    (folder / "members.csv").write_text("membership_number,region\n" + "".join(f"m{n},North\n" for n in range(300)))
+    (folder / "customers.csv").write_text("customer_id,region\n" + "".join(f"m{n},North\n" for n in range(300)))
     (folder / "attack.yml").write_text(PARAMS)
     return folder / "attack.yml"
 
@@ -60,7 +60,7 @@ def state(params: Path) -> dict[str, pd.DataFrame]:
     with Workbook.open(params).engine.read() as session:
         names = [n for n in session.tables() if n.split(".")[0] in SCHEMAS]
         found = {name: session.frame(f"SELECT * FROM {name} ORDER BY ALL") for name in names}
-        for name in ("loyalty_events", "members", "rejected_rows"):
+        for name in ("purchases", "customers", "rejected_rows"):
             found[name] = session.frame(f"SELECT * EXCLUDE (_batch_id) FROM lake.{name} ORDER BY ALL")
         batches = "SELECT file, rows_read, rows_accepted, rows_rejected FROM lake.batches WHERE status = 'success'"
         found["batches"] = session.frame(f"{batches} ORDER BY ALL")

@@ -18,7 +18,7 @@ BAR = {
     "title": "{share_of_value} of {unit}",
     "title_from": {"decile": 1},
     "table": "insights.fact_value_by_decile",
-    "filters": {"loyalty_status": "ALL", "lookback": "12 months"},
+    "filters": {"category": "ALL", "lookback": "12 months"},
     "mark": "bar",
     "x": "decile",
     "y": {"column": "share_of_value", "title": "Share of {unit}"},
@@ -37,7 +37,7 @@ def rows(spec: dict) -> list[dict]:
 def test_shipped_dashboards_draw(name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     built = request.getfixturevalue(name)
     monkeypatch.setenv("CLV_OUTPUTS_DIR", str(built.engine.published.parent.parent))  # several are built in a session
-    workbook = Workbook(built.file, built.params.model_copy(update={"min_cell": 1}))  # 600 members are few
+    workbook = Workbook(built.file, built.params.model_copy(update={"min_cell": 1}))  # 600 customers are few
     assert "value" in dashboards.names(workbook)
     for dashboard in dashboards.names(workbook):
         for shown in dashboards.show(workbook, dashboard):
@@ -61,21 +61,21 @@ def test_board_filter_narrows_but_not_what_is_on_an_axis(airline: Workbook) -> N
 
 
 def test_aggregate_is_done_by_the_engine(airline: Workbook) -> None:
-    members = {"column": "members", "aggregate": "sum"}
-    spec = drawn(airline, x="lookback", y=members, title="t", title_from="top")
-    expected = airline.query("insights.fact_value_by_decile", loyalty_status="ALL", lookback="12 months")
-    assert rows(spec) == [{"lookback": "12 months", "members": float(expected["members"].sum())}]
+    customers = {"column": "customers", "aggregate": "sum"}
+    spec = drawn(airline, x="lookback", y=customers, title="t", title_from="top")
+    expected = airline.query("insights.fact_value_by_decile", category="ALL", lookback="12 months")
+    assert rows(spec) == [{"lookback": "12 months", "customers": float(expected["customers"].sum())}]
 
 
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"x": "decil"}, "insights.fact_value_by_decile has no column decil; it has loyalty_status"),
+        ({"x": "decil"}, "insights.fact_value_by_decile has no column decil; it has category"),
         ({"table": "insights.nope"}, "there is no table insights.nope"),
         ({"title_from": {"nope": 1}}, "title_from names 'nope', which its rows lack"),
         ({"title": "{nope}"}, "its title names 'nope', which its rows lack"),
         (
-            {"table": "profile.member", "x": "frequency", "y": "spend", "filters": {}, "title_from": "first"},
+            {"table": "profile.customer", "x": "frequency", "y": "spend", "filters": {}, "title_from": "first"},
             "more than 2,000 rows; aggregate it in SQL first",
         ),
     ],
@@ -93,7 +93,7 @@ def test_widget_that_cannot_be_drawn_is_named(
 
 
 def test_choice_without_data_says_so(airline: Workbook) -> None:
-    assert drawn(airline, {"loyalty_status": "PLATINUM"})["title"]["text"] == "No data for this choice"
+    assert drawn(airline, {"category": "PLATINUM"})["title"]["text"] == "No data for this choice"
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clv_helpers import ingest, models
+from clv_helpers import derived, ingest, models
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.derived.views import views as derived
 from conftest import write_shop
 
 
 def events(workbook: Workbook) -> tuple[pd.DataFrame, pd.Timestamp]:
     """The counted events before as_of, with `value`, `spend` and `category`, straight from the lake."""
     with workbook.engine.write() as session:
-        raw = session.frame("SELECT * FROM lake.loyalty_events")
+        raw = session.frame("SELECT * FROM lake.purchases")
         as_of = pd.Timestamp(workbook.as_of(session))
     params = workbook.params
     if params.value.transaction_types:
@@ -47,23 +46,23 @@ def deciles_in_pandas(raw: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
         window = raw[(raw["day"] >= start) & (raw["day"] < end)]
         for by_category in (True, False):
             labelled = window if by_category else window.assign(category="ALL")
-            summed = labelled.groupby(["category", "membership_number"])["value"].sum().reset_index()
+            summed = labelled.groupby(["category", "customer_id"])["value"].sum().reset_index()
             if by_category:
                 summed = summed[summed["category"] != "ALL"]
-            summed["tie"] = [hashlib.md5(m.encode()).hexdigest() for m in summed["membership_number"]]
+            summed["tie"] = [hashlib.md5(m.encode()).hexdigest() for m in summed["customer_id"]]
             for _, group in summed.groupby("category"):
                 ranked = group.sort_values(["value", "tie"], ascending=[False, True])
                 parts.append(ranked.assign(decile=ntile(ranked), lookback_months=months))
-    columns = ["membership_number", "category", "lookback_months", "value", "decile"]
+    columns = ["customer_id", "category", "lookback_months", "value", "decile"]
     return pd.concat(parts)[columns]
 
 
 @pytest.mark.parametrize("name", ["airline", "cdnow"])
 def test_deciles(name: str, request: pytest.FixtureRequest) -> None:
     workbook = request.getfixturevalue(name)
-    keys = ["membership_number", "category", "lookback_months"]
+    keys = ["customer_id", "category", "lookback_months"]
     expected = deciles_in_pandas(*events(workbook)).sort_values(keys, ignore_index=True)
-    found = workbook.query("derived.member_decile")
+    found = workbook.query("derived.customer_decile")
     found = found[found["lookback_months"] >= 0][expected.columns].sort_values(keys, ignore_index=True)
     pd.testing.assert_frame_equal(found, expected, check_dtype=False, atol=1e-6)
     assert len(found) > 1000
@@ -73,50 +72,50 @@ def test_deciles(name: str, request: pytest.FixtureRequest) -> None:
 def test_recency_frequency_and_value(name: str, request: pytest.FixtureRequest) -> None:
     workbook = request.getfixturevalue(name)
     raw, as_of = events(workbook)
-    days = raw.groupby(["membership_number", "day"])["spend"].sum().reset_index().sort_values("day")
-    grouped = days.groupby("membership_number")
+    days = raw.groupby(["customer_id", "day"])["spend"].sum().reset_index().sort_values("day")
+    grouped = days.groupby("customer_id")
     first, last = grouped["day"].min(), grouped["day"].max()
-    repeats = days[days["day"] > days["membership_number"].map(first)]
+    repeats = days[days["day"] > days["customer_id"].map(first)]
     expected = pd.DataFrame(
         {
             "frequency": grouped.size() - 1,
             "recency_days": (last - first).dt.days,
             "age_days": (as_of - first).dt.days,
             "days_since_purchase": (as_of - last).dt.days,
-            "purchases": raw.groupby("membership_number").size(),
-            "spend": raw.groupby("membership_number")["spend"].sum(),
-            "monetary_value": repeats.groupby("membership_number")["spend"].mean(),
+            "purchases": raw.groupby("customer_id").size(),
+            "spend": raw.groupby("customer_id")["spend"].sum(),
+            "monetary_value": repeats.groupby("customer_id")["spend"].mean(),
         }
     )
-    found = workbook.query("profile.member").dropna(subset="frequency").set_index("membership_number").sort_index()
+    found = workbook.query("profile.customer").dropna(subset="frequency").set_index("customer_id").sort_index()
     pd.testing.assert_frame_equal(found[expected.columns], expected, check_dtype=False, check_names=False, atol=1e-6)
 
 
 def test_cdnow_facts(cdnow: Workbook) -> None:
     summary = cdnow.query("derived.summary").iloc[0]
-    assert (summary.members, summary.purchases) == (23_570, 69_659)
+    assert (summary.customers, summary.purchases) == (23_570, 69_659)
     assert str(summary.as_of.date()) == "1998-07-01"
-    days = cdnow.query("derived.member_day")
+    days = cdnow.query("derived.customer_day")
     assert len(days) == 69_659 - 2_068  # same-day repeats count once
 
 
 def test_a_flight_counts_once(airline: Workbook) -> None:
     with airline.engine.write() as session:
         flown = session.scalar(
-            "SELECT SUM(mileage) AS miles FROM lake.loyalty_events WHERE transaction_type = 'STATUS_MILES'"
+            "SELECT SUM(mileage) AS miles FROM lake.purchases WHERE transaction_type = 'STATUS_MILES'"
         )
     assert float(airline.query("derived.summary").iloc[0].value) == float(flown)
 
 
 def test_shares_add_up(airline: Workbook) -> None:
     shares = airline.query("insights.fact_value_by_decile")
-    totals = shares.groupby(["loyalty_status", "lookback_months"])["share_of_value"].sum()
+    totals = shares.groupby(["category", "lookback_months"])["share_of_value"].sum()
     assert np.allclose(totals, 1)
-    curve = airline.query("insights.fact_concentration", order_by="percent_of_members")
+    curve = airline.query("insights.fact_concentration", order_by="percent_of_customers")
     assert curve["share_of_spend"].is_monotonic_increasing
     assert curve["share_of_spend"].iloc[-1] == pytest.approx(1)
     grid = airline.query("insights.fact_recency_frequency")
-    assert grid["members"].sum() == airline.query("derived.summary").iloc[0].members
+    assert grid["customers"].sum() == airline.query("derived.summary").iloc[0].customers
 
 
 def test_as_of_leaves_the_future_out(airline: Workbook, outputs) -> None:
@@ -137,7 +136,7 @@ def test_as_of_leaves_the_future_out(airline: Workbook, outputs) -> None:
 @pytest.mark.parametrize("name", ["airline", "cdnow"])
 def test_ties_at_the_edges_are_counted(name: str, request: pytest.FixtureRequest) -> None:
     workbook = request.getfixturevalue(name)
-    deciles = workbook.query("derived.member_decile")
+    deciles = workbook.query("derived.customer_decile")
     found = workbook.query("derived.decile_edge").set_index(["category", "lookback_months", "decile"]).sort_index()
     crossing = 0
     for (category, lookback), group in deciles.groupby(["category", "lookback_months"]):
@@ -158,10 +157,10 @@ def test_nothing_before_as_of_is_said_in_a_sentence(outputs, tmp_path) -> None:
 
     early = Workbook.open(write_shop(tmp_path), as_of="2020-01-01")
     ingest.ingest(early)
-    with pytest.raises(NothingToCompute, match="as_of is 2020-01-01, and the first loyalty event is on 2024-01-03"):
+    with pytest.raises(NothingToCompute, match="as_of is 2020-01-01, and the first purchase is on 2024-01-03"):
         models.refresh(early, "derived")
     ingest.revert(early, 1)
-    with pytest.raises(NothingToCompute, match="no loyalty events in the lake yet"):
+    with pytest.raises(NothingToCompute, match="no purchases in the lake yet"):
         models.refresh(early, "derived")
 
 
@@ -173,25 +172,25 @@ def test_moments_with_an_offset_become_utc(outputs, tmp_path) -> None:
     workbook = Workbook.open(write_shop(tmp_path, csv=csv))
     ingest.ingest(workbook)
     models.refresh(workbook, "derived")
-    days = workbook.query("derived.member_day", order_by="membership_number")["day"].dt.strftime("%m-%d")
+    days = workbook.query("derived.customer_day", order_by="customer_id")["day"].dt.strftime("%m-%d")
     assert list(days) == ["01-02", "01-03", "01-03"]
 
 
 def test_guide_shape_says_what_the_long_table_says(airline: Workbook) -> None:
-    maps = airline.query("derived.deciles_mileage").set_index("membership_number")["decilesMileage"]
+    maps = airline.query("derived.deciles_mileage").set_index("customer_id")["decilesMileage"]
     names = {"decileMonth1": 1, "decileMonth3": 3, "decileMonth6": 6, "decileMonth9": 9, "decileMonth12": 12}
     found = {
-        (member, months, category, decile)
-        for member, shape in maps.items()
+        (customer, months, category, decile)
+        for customer, shape in maps.items()
         for name, months in {**names, "decileMonthAll": 0}.items()
         for category, decile in (shape[name] or {}).items()
     }
-    long = airline.query("derived.member_decile")
+    long = airline.query("derived.customer_decile")
     long = long[(long["category"] != "ALL") & (long["lookback_months"] >= 0)]
-    columns = ["membership_number", "lookback_months", "category", "decile"]
+    columns = ["customer_id", "lookback_months", "category", "decile"]
     assert found == set(map(tuple, long[columns].to_numpy()))
-    several = long[long["lookback_months"] == 0].groupby("membership_number").size()
-    assert several.max() >= 2  # a member who rose is ranked in each status
+    several = long[long["lookback_months"] == 0].groupby("customer_id").size()
+    assert several.max() >= 2  # a customer who rose is ranked in each status
 
 
 def test_shape_without_categories_has_the_one_key(cdnow: Workbook) -> None:
@@ -207,14 +206,14 @@ def test_as_printed_keeps_what_the_guide_keeps(outputs: Path, tmp_path: Path) ->
     workbook = Workbook.open(params, as_of="2024-10-20", overrides={"as_printed": True})
     ingest.ingest(workbook)
     models.refresh(workbook, "derived", "profile")
-    deciles = workbook.query("derived.member_decile", category="ALL")
+    deciles = workbook.query("derived.customer_decile", category="ALL")
     for months, back in ((1, 0), (3, 1), (6, 4)):
         cut_off = pd.Timestamp("2024-10-01") - pd.DateOffset(months=back)
         printed = deciles[deciles["lookback_months"] == -months]
-        assert sorted(printed["membership_number"]) == [f"m{i}" for i, day in enumerate(days) if day < cut_off]
+        assert sorted(printed["customer_id"]) == [f"m{i}" for i, day in enumerate(days) if day < cut_off]
         trailing = deciles[deciles["lookback_months"] == months]
         start = pd.Timestamp("2024-10-01") - pd.DateOffset(months=months)
-        assert sorted(trailing["membership_number"]) == [
+        assert sorted(trailing["customer_id"]) == [
             f"m{i}" for i, day in enumerate(days) if start <= day < pd.Timestamp("2024-10-01")
         ]
     labels = workbook.query("derived.lookback").set_index("lookback_months")["lookback"]
@@ -243,18 +242,18 @@ b,2024-01-06,,BUY
     ],
 )
 def test_debits(outputs: Path, tmp_path: Path, spend: dict, of_a: int, purchases_of_a: int) -> None:
-    """A refund lowers what its day brought; it is no purchase, and no day on which the member came back."""
+    """A refund lowers what its day brought; it is no purchase, and no day on which the customer came back."""
     workbook = Workbook.open(
         write_shop(tmp_path, csv=DEBITS),
-        overrides={"value": spend, "sources.loyalty_events.columns.transaction_type": "kind"},
+        overrides={"value": spend, "sources.purchases.columns.transaction_type": "kind"},
     )
     ingest.ingest(workbook)
     models.refresh(workbook, "derived", "profile")
-    members = workbook.query("profile.member").set_index("membership_number")
-    assert (float(members.loc["a", "value"]), float(members.loc["a", "spend"])) == (of_a, of_a)
-    assert members.loc["a", "purchases"] == purchases_of_a
-    assert members.loc["b", "purchases"] == 2  # a purchase whose amount is not known is one all the same
-    assert members.loc["b", "frequency"] == 1
+    customers = workbook.query("profile.customer").set_index("customer_id")
+    assert (float(customers.loc["a", "value"]), float(customers.loc["a", "spend"])) == (of_a, of_a)
+    assert customers.loc["a", "purchases"] == purchases_of_a
+    assert customers.loc["b", "purchases"] == 2  # a purchase whose amount is not known is one all the same
+    assert customers.loc["b", "frequency"] == 1
 
 
 def test_files_that_failed_are_told_among_what_was_left_out(outputs: Path, tmp_path: Path) -> None:
@@ -266,9 +265,9 @@ def test_files_that_failed_are_told_among_what_was_left_out(outputs: Path, tmp_p
     for name in ("broken.csv", "mended.csv"):
         (tmp_path / name).write_text("customer,day,spent\nz,never,1\n")
         with pytest.raises(ingest.IngestError):
-            ingest.ingest(workbook, "loyalty_events", [tmp_path / name])
+            ingest.ingest(workbook, "purchases", [tmp_path / name])
     (tmp_path / "mended.csv").write_text("customer,day,spent\nz,2024-02-02,1\n")
-    ingest.ingest(workbook, "loyalty_events", [tmp_path / "mended.csv"])
+    ingest.ingest(workbook, "purchases", [tmp_path / "mended.csv"])
     models.refresh(workbook, "derived")
     told = derived.left_out(workbook).bundle["text/html"]
     assert "the whole file broken.csv, which failed" in told

@@ -56,7 +56,7 @@ def test_what_an_activation_may_say_is_told() -> None:
 
 def test_the_example_is_valid() -> None:
     raw = parse_value(block("yaml"))
-    params = validate(Params, {"title": "t", "sources": {"loyalty_events": {"path": "x"}}, **raw}, "docs")
+    params = validate(Params, {"title": "t", "sources": {"purchases": {"path": "x"}}, **raw}, "docs")
     assert params.activations[0].control.share == 0.1
 
 
@@ -75,7 +75,7 @@ class Receiver(BaseHTTPRequestHandler):
             code = "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('CREATE SCHEMA others')"
             subprocess.run([sys.executable, "-c", code, str(self.lake)], check=True)
         self.lists.setdefault(self.headers["Idempotency-Key"], people)
-        self._answer({"rejected": {each["_member"]: "not liked" for each in people if each["id"].endswith("7")}})
+        self._answer({"rejected": {each["_customer"]: "not liked" for each in people if each["id"].endswith("7")}})
 
     def _answer(self, reply: dict[str, Any]) -> None:
         self.send_response(200 if self.headers["Authorization"] == "Bearer secret" else 403)
@@ -117,13 +117,13 @@ def test_the_plug_in_of_the_page_works(
     monkeypatch.setenv("TOKEN", "secret")
     monkeypatch.setattr(Receiver, "lake", workbook.engine.lake)
     everyone_in(workbook)
-    params = {"type": "webhook", "url": receiver, "token_variable": "TOKEN", "columns": {"membership_number": "id"}}
+    params = {"type": "webhook", "url": receiver, "token_variable": "TOKEN", "columns": {"customer_id": "id"}}
     options = {"destinations.email_team": params}
     there = changed(workbook, **options)
     assert open_destination(there, there.params.activations[0]).check() == f"{receiver} answers"
     done = activated(workbook, **options)
     got = [each for people in Receiver.lists.values() for each in people]
-    assert sorted(each["id"] for each in got) == sorted(workbook.query("activation.ledger")["membership_number"])
+    assert sorted(each["id"] for each in got) == sorted(workbook.query("activation.ledger")["customer_id"])
     assert {each["id"] for each in got} == sent(workbook) | {each["id"] for each in got if each["id"].endswith("7")}
     assert all(len(people) <= 100 for people in Receiver.lists.values())
     assert done["rejected"] == sum(each["id"].endswith("7") for each in got) > 0

@@ -49,7 +49,7 @@ def wanted(workbook: Workbook) -> dict[str, dict[str, str]]:
     with workbook.engine.write() as session:
         rows = session.rows(
             "SELECT p.email, p.first_name, p.decile_lifetime FROM activation.decision AS d "
-            "JOIN profile.member AS p ON p.membership_number = d.membership_number WHERE d.outcome = 'sent'"
+            "JOIN profile.customer AS p ON p.customer_id = d.customer_id WHERE d.outcome = 'sent'"
         )
     headers = ("C_EmailAddress", "C_FirstName", "C_Decile1")
     texts = [["" if value is None else str(value) for value in row.values()] for row in rows]
@@ -87,16 +87,16 @@ def test_only_changes_and_leavers_follow(workbook: Workbook, account: Account) -
 def test_rejected_rows_are_listed_and_tried_again(workbook: Workbook, account: Account) -> None:
     everyone_in(workbook)
     with workbook.engine.write() as session:
-        session.run("UPDATE profile.attribute SET email = 'no address' WHERE RIGHT(membership_number, 2) = '11'")
+        session.run("UPDATE profile.attribute SET email = 'no address' WHERE RIGHT(customer_id, 2) = '11'")
     options = {NAME: contacts(account)}
     done = activated(workbook, **options)
     broken = len(workbook.query("activation.ledger", status="rejected"))
     assert done["rejected"] == broken > 0
-    assert done["reasons"] == [{"reason": "ELQ-00002 Invalid email addresses.", "members": broken}]
+    assert done["reasons"] == [{"reason": "ELQ-00002 Invalid email addresses.", "customers": broken}]
     assert set(account.contacts) == set(wanted(workbook)) - {"no address"}
     with workbook.engine.write() as session:
         session.run(
-            "UPDATE profile.attribute SET email = LOWER(membership_number) || '@example.com' WHERE email = 'no address'"
+            "UPDATE profile.attribute SET email = LOWER(customer_id) || '@example.com' WHERE email = 'no address'"
         )
     again = activated(workbook, **options)
     assert (again["delivered"], again["rejected"]) == (broken, 0)
@@ -130,7 +130,7 @@ def prepared(workbook: Workbook, account: Account) -> tuple[Any, Any]:
     run = Run("trial", "win-back", "best_now_quiet", "email_team", dt.date(2025, 1, 1), dt.datetime(2025, 1, 1), 1)
     spool = Path(tempfile.mkdtemp()) / "1.part"
     rows = "SELECT 'p' || i || '@example.com' AS C_EmailAddress, 'N' AS C_FirstName, '1' AS C_Decile1, "
-    rows += "'M' || i AS _member, 'join' AS _operation FROM range(12) AS r(i)"
+    rows += "'M' || i AS _customer, 'join' AS _operation FROM range(12) AS r(i)"
     duckdb.sql(rows).write_parquet(str(spool))
     return Part(run, 1, spool), open_destination(there, there.params.activations[0])
 
@@ -151,11 +151,11 @@ def test_who_loses_consent_before_a_run_goes_on_is_withdrawn(workbook: Workbook,
     options = {NAME: contacts(account, attempts=2)}
     with pytest.raises(DestinationError):
         activated(workbook, **options)
-    person = min(workbook.query("activation.decision", outcome="sent")["membership_number"])
+    person = min(workbook.query("activation.decision", outcome="sent")["customer_id"])
     with workbook.engine.write() as session:
-        email = session.scalar("SELECT email FROM profile.member WHERE membership_number = $m", m=person)
-        session.run("UPDATE profile.attribute SET email_consent = FALSE WHERE membership_number = $m", m=person)
-        session.run("UPDATE profile.attribute SET first_name = 'Newer' WHERE membership_number <> $m", m=person)
+        email = session.scalar("SELECT email FROM profile.customer WHERE customer_id = $m", m=person)
+        session.run("UPDATE profile.attribute SET email_consent = FALSE WHERE customer_id = $m", m=person)
+        session.run("UPDATE profile.attribute SET first_name = 'Newer' WHERE customer_id <> $m", m=person)
     done = activated(workbook, **options)
     assert done["withdrawn"] == 1
     assert email not in account.contacts

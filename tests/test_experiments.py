@@ -94,7 +94,7 @@ def test_a_run_says_why_the_other_stages_are_skipped(hillstrom: Workbook, output
     folder = next((outputs / "hillstrom" / "runs").iterdir())
     stages = json.loads((folder / "run.json").read_text())["stages"]
     assert [stage["status"] for stage in stages] == ["skipped"] * 5 + ["done"]
-    assert all("skipped: this workbook has no loyalty events" in stage["message"] for stage in stages[:4])
+    assert all("skipped: this workbook has no purchases" in stage["message"] for stage in stages[:4])
     report = (folder / "report.html").read_text("utf-8")
     assert "Mens E-Mail added" in report
     assert "no e-mail events to set aside" in report
@@ -103,5 +103,5 @@ def test_a_run_says_why_the_other_stages_are_skipped(hillstrom: Workbook, output
 def test_no_audience_can_be_made_of_nobody(hillstrom: Workbook) -> None:
     ingest.ingest(hillstrom)
     campaigns.build(hillstrom)
-    with pytest.raises(campaigns.NoNextAudience, match="hillstrom has no members of whom an audience could be made"):
+    with pytest.raises(campaigns.NoNextAudience, match="hillstrom has no customers of whom an audience could be made"):
         campaigns.next_audience(hillstrom, "Mens E-Mail")

@@ -44,17 +44,17 @@ def read_csv(file: Path, **options: str) -> list[dict[str, str]]:
 
 
 def with_names(workbook: Workbook, names: list[str | None]) -> dict[str, str | None]:
-    """Give the members who are sent these first names in turn; member → name."""
+    """Give the customers who are sent these first names in turn; customer → name."""
     everyone_in(workbook)
     activation.decide(workbook)
     people = sorted(sent(workbook))
     given_names = {person: names[index % len(names)] for index, person in enumerate(people)}
     with workbook.engine.write() as session:
-        named = {"membership_number": list(given_names), "first_name": list(given_names.values())}
+        named = {"customer_id": list(given_names), "first_name": list(given_names.values())}
         session.load_frame("named", pd.DataFrame(named, dtype="str"))
         session.run(
             "UPDATE profile.attribute SET first_name = n.first_name FROM named AS n "
-            "WHERE profile.attribute.membership_number = n.membership_number"
+            "WHERE profile.attribute.customer_id = n.customer_id"
         )
     return given_names
 
@@ -181,7 +181,7 @@ def test_incremental_export_sends_changes_and_leavers(workbook: Workbook) -> Non
     options = {
         f"{FILES}.mode": "incremental",
         f"{FILES}.file_name": "{campaign}_{run}",
-        f"{FILES}.columns": {"membership_number": "id", "first_name": "name", "membership_status": "status"},
+        f"{FILES}.columns": {"customer_id": "id", "first_name": "name", "membership_status": "status"},
         f"{FILES}.mandatory": [],
         "activations": [plan(guards={"max_leaving_share": 1, "max_size_change": 9})],
     }
@@ -205,12 +205,12 @@ def test_incremental_export_sends_changes_and_leavers(workbook: Workbook) -> Non
     assert len(export()) == len(receiver) > 100
     assert export() == []
     changing, leaving, losing_consent, *_ = sorted(receiver)
-    change("UPDATE profile.attribute SET first_name = 'Renamed' WHERE membership_number = $m", m=changing)
-    leave(workbook, f"membership_number = '{leaving}'")
-    change("UPDATE profile.attribute SET email_consent = FALSE WHERE membership_number = $m", m=losing_consent)
+    change("UPDATE profile.attribute SET first_name = 'Renamed' WHERE customer_id = $m", m=changing)
+    leave(workbook, f"customer_id = '{leaving}'")
+    change("UPDATE profile.attribute SET email_consent = FALSE WHERE customer_id = $m", m=losing_consent)
     rows = {row["id"]: row["status"] for row in export()}
     assert rows == {changing: "active", leaving: "expired", losing_consent: "expired"}
-    join(workbook, f"membership_number = '{leaving}'")
+    join(workbook, f"customer_id = '{leaving}'")
     assert [(row["id"], row["status"]) for row in export()] == [(leaving, "active")]
     activation.decide(changed(workbook, **options))
     assert set(receiver) == sent(workbook)

@@ -17,8 +17,8 @@ from clv_helpers.config.workbook import Workbook
 
 
 def shrink(workbook: Workbook, keep: int) -> None:
-    members = "SELECT membership_number FROM audiences.membership WHERE audience = 'best_now_quiet'"
-    leave(workbook, f"membership_number NOT IN ({members} ORDER BY membership_number LIMIT {keep})")
+    customers = "SELECT customer_id FROM audiences.membership WHERE audience = 'best_now_quiet'"
+    leave(workbook, f"customer_id NOT IN ({customers} ORDER BY customer_id LIMIT {keep})")
 
 
 def test_an_empty_audience_stops(workbook: Workbook) -> None:
@@ -34,7 +34,7 @@ def test_many_leaving_stop_unless_accepted(workbook: Workbook) -> None:
     everyone_in(workbook)
     first = activated(workbook)
     shrink(workbook, 100)
-    said = r"is stopped: \d+ of \d+ members \(\d\d%\) leave; guards\.max_leaving_share is 50%.*--accept-change"
+    said = r"is stopped: \d+ of \d+ customers \(\d\d%\) leave; guards\.max_leaving_share is 50%.*--accept-change"
     with pytest.raises(ActivationStopped, match=said):
         activated(workbook)
     activation.decide(workbook)
@@ -49,7 +49,9 @@ def test_many_leaving_stop_unless_accepted(workbook: Workbook) -> None:
 def test_a_size_that_jumps_stops(workbook: Workbook) -> None:
     first = activated(workbook)
     everyone_in(workbook)
-    with pytest.raises(ActivationStopped, match=rf"members are to be sent, \+\d+% from {first['delivered']} last time"):
+    with pytest.raises(
+        ActivationStopped, match=rf"customers are to be sent, \+\d+% from {first['delivered']} last time"
+    ):
         activated(workbook)
 
 
@@ -85,8 +87,8 @@ def test_control_group_is_stratified_and_stays(workbook: Workbook) -> None:
     kept = second.merge(first, on=list(first.columns))
     assert len(kept) == len(first) < len(second)
     assert abs((second["arm"] == "control").sum() - 0.2 * len(second)) < 1
-    control = set(second[second["arm"] == "control"]["membership_number"])
-    assert not control & set(workbook.query("activation.ledger")["membership_number"])
+    control = set(second[second["arm"] == "control"]["customer_id"])
+    assert not control & set(workbook.query("activation.ledger")["customer_id"])
     assert not control & sent(workbook)
 
 
@@ -94,7 +96,7 @@ def test_campaigns_draw_independent_control_groups(workbook: Workbook) -> None:
     everyone_in(workbook)
     both = [plan(campaign=name, control={"share": 0.5}) for name in ("one", "two")]
     activation.decide(changed(workbook, activations=both))
-    arms = workbook.query("activation.arm").pivot(index="membership_number", columns="campaign", values="arm")
+    arms = workbook.query("activation.arm").pivot(index="customer_id", columns="campaign", values="arm")
     together = ((arms["one"] == "control") & (arms["two"] == "control")).mean()
     assert together == pytest.approx(0.25, abs=4 * math.sqrt(0.25 * 0.75 / len(arms)))
 
@@ -121,7 +123,7 @@ def test_what_the_control_can_show_is_said(workbook: Workbook) -> None:
     activation.decide(workbook)
     arms = workbook.query("activation.arm")["arm"].value_counts()
     said = activation.control(workbook).bundle["text/plain"]
-    assert said.startswith(f"win-back: {arms['control']} members are kept back as control against {arms['treated']}")
+    assert said.startswith(f"win-back: {arms['control']} customers are kept back as control against {arms['treated']}")
     activation.decide(changed(workbook, activations=[plan()]))
     assert "No campaign keeps back" in activation.control(changed(workbook, activations=[plan()])).bundle["text/plain"]
 
@@ -130,8 +132,8 @@ def test_the_difference_to_the_last_time(workbook: Workbook) -> None:
     everyone_in(workbook, limit=500)
     activated(workbook)
     before = sent(workbook)
-    leave(workbook, f"membership_number <= '{sorted(before)[9]}'")
-    join(workbook, "membership_number > 'M0000500'")
+    leave(workbook, f"customer_id <= '{sorted(before)[9]}'")
+    join(workbook, "customer_id > 'M0000500'")
     activation.decide(workbook)
     change = workbook.query("activation.fact_change").iloc[0]
     now = sent(workbook)

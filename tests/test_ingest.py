@@ -38,11 +38,11 @@ def test_accepted_and_rejected_make_up_what_was_read(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLV_OUTPUTS_DIR", str(folder))
         params = write_shop(folder, csv="\n".join(quoted) + "\n")
-        workbook = Workbook.open(params, overrides={"sources.loyalty_events.max_rejected_share": 1})
+        workbook = Workbook.open(params, overrides={"sources.purchases.max_rejected_share": 1})
         batch = ingest.ingest(workbook)[0]
         assert batch["rows_read"] == len(lines)
         assert batch["rows_accepted"] + batch["rows_rejected"] == len(lines)
-        accepted, rejected = rows_of(workbook, "lake.loyalty_events"), rows_of(workbook, "lake.rejected_rows")
+        accepted, rejected = rows_of(workbook, "lake.purchases"), rows_of(workbook, "lake.rejected_rows")
     assert (len(accepted), len(rejected)) == (batch["rows_accepted"], batch["rows_rejected"])
     bad = {number for number, (who, day, spent) in enumerate(lines, 1) if not reads_well(who, day, spent)}
     assert {row["row_number"] for row in rejected} == bad
@@ -61,7 +61,7 @@ def test_same_file_again_changes_nothing(outputs: Path, tmp_path: Path) -> None:
     first, again = ingest.ingest(workbook)[0], ingest.ingest(workbook)[0]
     assert (first["status"], again["status"]) == ("success", "already ingested")
     assert first["_batch_id"] == again["_batch_id"] == 1
-    assert len(rows_of(workbook, "lake.loyalty_events")) == 5
+    assert len(rows_of(workbook, "lake.purchases")) == 5
 
 
 def test_changed_file_is_refused_rather_than_added_on_top(outputs: Path, tmp_path: Path) -> None:
@@ -70,14 +70,14 @@ def test_changed_file_is_refused_rather_than_added_on_top(outputs: Path, tmp_pat
     (tmp_path / "purchases.csv").write_text(SHOP_CSV + "d,2024-03-05,1.00\n")
     with pytest.raises(ingest.IngestError, match=r"purchases\.csv was ingested as batch 1 and has changed"):
         ingest.ingest(workbook)
-    assert len(rows_of(workbook, "lake.loyalty_events")) == 5
+    assert len(rows_of(workbook, "lake.purchases")) == 5
 
 
 def test_too_many_bad_rows_leave_nothing_behind(outputs: Path, tmp_path: Path) -> None:
     workbook = Workbook.open(write_shop(tmp_path, csv=SHOP_CSV + "d,never,1.00\n"))
     with pytest.raises(ingest.IngestError, match=r"1 of 6 rows break .* 5% .* row 6: occurred_at 'never' is not"):
         ingest.ingest(workbook)
-    assert rows_of(workbook, "lake.loyalty_events") == rows_of(workbook, "lake.rejected_rows") == []
+    assert rows_of(workbook, "lake.purchases") == rows_of(workbook, "lake.rejected_rows") == []
     batch = rows_of(workbook, "lake.batches")[0]
     assert (batch["status"], batch["rows_read"], batch["rows_rejected"]) == ("failed", 6, 1)
     assert batch["reason"].startswith("purchases.csv: 1 of 6 rows break the contract")
@@ -104,18 +104,18 @@ def test_other_formats_give_the_same_rows(outputs: Path, tmp_path: Path, kind: s
         text = SHOP_CSV if kind.startswith("csv") else "".join(json.dumps(line) + "\n" for line in lines)
         file.write_bytes(gzip.compress(text.encode()) if kind.endswith("gz") else text.encode())
     other = params.rename(params.with_name("other.yml"))
-    workbook = Workbook.open(other, overrides={"sources.loyalty_events.path": file.name})
+    workbook = Workbook.open(other, overrides={"sources.purchases.path": file.name})
     ingest.ingest(workbook)
     ingest.ingest(expected_book)
-    assert rows_of(workbook, "lake.loyalty_events") == rows_of(expected_book, "lake.loyalty_events")
+    assert rows_of(workbook, "lake.purchases") == rows_of(expected_book, "lake.purchases")
 
 
 def test_pattern_brings_each_file_in_as_a_batch(outputs: Path, tmp_path: Path) -> None:
     params = write_shop(tmp_path)
     (tmp_path / "purchases_2.csv").write_text("customer,day,spent\nd,2024-04-01,3\n")
-    workbook = Workbook.open(params, overrides={"sources.loyalty_events.path": "purchases*.csv"})
+    workbook = Workbook.open(params, overrides={"sources.purchases.path": "purchases*.csv"})
     assert [row["rows_read"] for row in ingest.ingest(workbook)] == [5, 1]
-    assert {row["_batch_id"] for row in rows_of(workbook, "lake.loyalty_events")} == {1, 2}
+    assert {row["_batch_id"] for row in rows_of(workbook, "lake.purchases")} == {1, 2}
 
 
 def test_lines_that_are_no_rows_are_set_aside(outputs: Path, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_file_that_no_reader_takes(outputs: Path, tmp_path: Path, name: str) -> 
     ingest.ingest(workbook)
     (tmp_path / name).write_bytes(b"no data of this kind\n")
     with pytest.raises(ingest.IngestError, match=f"{name} cannot be read"):
-        ingest.ingest(workbook, "loyalty_events", [tmp_path / name])
+        ingest.ingest(workbook, "purchases", [tmp_path / name])
     last = ingest.batches(workbook)[-1]
     assert (last["status"], last["file"]) == ("failed", name)
     assert "cannot be read" in last["reason"]
@@ -171,8 +171,8 @@ def test_file_that_no_reader_takes(outputs: Path, tmp_path: Path, name: str) -> 
     torn[100:2000] = bytes(1900)  # the head and the foot are whole, the pages between are not
     (tmp_path / "torn.parquet").write_bytes(torn)
     with pytest.raises(ingest.IngestError, match=r"torn\.parquet cannot be read"):
-        ingest.ingest(workbook, "loyalty_events", [tmp_path / "torn.parquet"])
-    assert len(rows_of(workbook, "lake.loyalty_events")) == 5
+        ingest.ingest(workbook, "purchases", [tmp_path / "torn.parquet"])
+    assert len(rows_of(workbook, "lake.purchases")) == 5
 
 
 @pytest.mark.parametrize(
@@ -188,8 +188,8 @@ def test_csv_as_programs_write_it(outputs: Path, tmp_path: Path, data: bytes) ->
     workbook = Workbook.open(write_shop(tmp_path))
     (tmp_path / "purchases.csv").write_bytes(data)
     ingest.ingest(workbook)
-    row = rows_of(workbook, "lake.loyalty_events")[0]
-    assert (row["membership_number"], float(row["amount"])) == ("a", 1)
+    row = rows_of(workbook, "lake.purchases")[0]
+    assert (row["customer_id"], float(row["amount"])) == ("a", 1)
 
 
 def test_folder_stands_for_the_data_files_in_it(outputs: Path, tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_folder_stands_for_the_data_files_in_it(outputs: Path, tmp_path: Path) -
     (tmp_path / "in" / "a.csv").write_text("customer,day,spent\nd,2024-04-01,4\n")
     (tmp_path / "in" / "readme.md").write_text("no data")
     (tmp_path / "in" / ".b.csv.part").write_text("half")
-    workbook = Workbook.open(params, overrides={"sources.loyalty_events.path": "in"})
+    workbook = Workbook.open(params, overrides={"sources.purchases.path": "in"})
     assert [row["file"] for row in ingest.ingest(workbook)] == ["a.csv", "b.csv"]
 
 
@@ -208,27 +208,27 @@ def test_json_keys_may_come_late_and_digits_stay(outputs: Path, tmp_path: Path) 
     rows = [{"customer": "007", "day": "2024-01-03", "spent": 1.1}] * 30_000
     rows.append({"customer": "2024-1-5", "day": "2024-01-03", "spent": 12345678901.1234, "shelf": "1.50"})
     (tmp_path / "late.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    own = {"sources.loyalty_events.columns.shelf": {"from": "shelf", "type": "text"}}
+    own = {"sources.purchases.columns.shelf": {"from": "shelf", "type": "text"}}
     workbook = Workbook.open(write_shop(tmp_path), overrides=own)
-    ingest.ingest(workbook, "loyalty_events", [tmp_path / "late.jsonl"])
-    last = next(row for row in rows_of(workbook, "lake.loyalty_events") if row["shelf"])
-    assert (last["membership_number"], last["shelf"]) == ("2024-1-5", "1.50")
+    ingest.ingest(workbook, "purchases", [tmp_path / "late.jsonl"])
+    last = next(row for row in rows_of(workbook, "lake.purchases") if row["shelf"])
+    assert (last["customer_id"], last["shelf"]) == ("2024-1-5", "1.50")
     assert str(last["amount"]) == "12345678901.1234"
 
 
 def test_decimal_comma_of_csv_does_not_touch_json(outputs: Path, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"customer": "a", "day": "2024-01-03", "spent": 1.5}\n')
-    workbook = Workbook.open(write_shop(tmp_path), overrides={"sources.loyalty_events.csv": {"decimal": ","}})
-    ingest.ingest(workbook, "loyalty_events", [tmp_path / "a.jsonl"])
-    assert float(rows_of(workbook, "lake.loyalty_events")[0]["amount"]) == 1.5
+    workbook = Workbook.open(write_shop(tmp_path), overrides={"sources.purchases.csv": {"decimal": ","}})
+    ingest.ingest(workbook, "purchases", [tmp_path / "a.jsonl"])
+    assert float(rows_of(workbook, "lake.purchases")[0]["amount"]) == 1.5
 
 
 def test_columns_of_ones_own_are_kept(outputs: Path, tmp_path: Path) -> None:
     params = write_shop(tmp_path)
-    own = {"sources.loyalty_events.columns.note": {"from": "spent", "type": "text"}}
+    own = {"sources.purchases.columns.note": {"from": "spent", "type": "text"}}
     workbook = Workbook.open(params, overrides=own)
     ingest.ingest(workbook)
-    assert rows_of(workbook, "lake.loyalty_events")[0]["note"] == "10.50"
+    assert rows_of(workbook, "lake.purchases")[0]["note"] == "10.50"
 
 
 def steps(workbook: Workbook) -> list[tuple[int, str]]:
@@ -242,10 +242,10 @@ def test_history_of_a_batch(outputs: Path, tmp_path: Path) -> None:
     ingest.ingest(workbook)
     ingest.revert(workbook, 1)
     assert steps(workbook) == [(1, "loading"), (1, "loaded"), (1, "success"), (1, "reverted")]
-    assert rows_of(workbook, "lake.loyalty_events") == []
+    assert rows_of(workbook, "lake.purchases") == []
     ingest.ingest(workbook)
     assert steps(workbook)[4:] == [(2, "loading"), (2, "loaded"), (2, "success")]
-    assert len(rows_of(workbook, "lake.loyalty_events")) == 5
+    assert len(rows_of(workbook, "lake.purchases")) == 5
 
 
 @pytest.mark.parametrize(("batch", "says"), [(7, "shop has no batch 7"), (1, r"purchases\.csv\) is reverted")])
@@ -263,7 +263,7 @@ def test_replay_puts_a_file_in_the_place_of_a_batch(outputs: Path, tmp_path: Pat
     (tmp_path / "purchases.csv").write_text(SHOP_CSV.replace("40.00", "44.00"))
     new = ingest.replay(workbook, 1, tmp_path / "purchases.csv")
     assert (new["_batch_id"], new["status"], new["reason"]) == (2, "success", "replaces batch 1")
-    assert sorted(float(row["amount"]) for row in rows_of(workbook, "lake.loyalty_events"))[-1] == 44
+    assert sorted(float(row["amount"]) for row in rows_of(workbook, "lake.purchases"))[-1] == 44
     assert [row["status"] for row in ingest.batches(workbook)] == ["reverted", "success"]
 
 
@@ -273,7 +273,7 @@ def test_failed_replay_leaves_the_old_batch(outputs: Path, tmp_path: Path) -> No
     (tmp_path / "worse.csv").write_text("customer,day,spent\na,never,1\n")
     with pytest.raises(ingest.IngestError, match="1 of 1 rows break the contract"):
         ingest.replay(workbook, 1, tmp_path / "worse.csv")
-    assert len(rows_of(workbook, "lake.loyalty_events")) == 5
+    assert len(rows_of(workbook, "lake.purchases")) == 5
     assert steps(workbook) == [(1, "loading"), (1, "loaded"), (1, "success")]
 
 
@@ -292,10 +292,10 @@ def test_killed_process_leaves_nothing_and_is_noted(outputs: Path, tmp_path: Pat
     assert ingest.ingest(workbook)[0]["_batch_id"] == 2
     batches = rows_of(workbook, "lake.batches")
     assert [(row["status"], row["reason"]) for row in batches] == [("failed", "interrupted"), ("success", None)]
-    assert len(rows_of(workbook, "lake.loyalty_events")) == 5
+    assert len(rows_of(workbook, "lake.purchases")) == 5
 
 
-EVENT_ID = {"sources.loyalty_events.columns.event_id": "customer"}
+EVENT_ID = {"sources.purchases.columns.event_id": "customer"}
 
 
 def test_repeated_events_come_in_once_and_do_not_fail_the_file(outputs: Path, tmp_path: Path) -> None:
@@ -304,11 +304,11 @@ def test_repeated_events_come_in_once_and_do_not_fail_the_file(outputs: Path, tm
     first = ingest.ingest(workbook)[0]
     assert (first["rows_read"], first["rows_accepted"], first["rows_rejected"]) == (5, 3, 2)
     (tmp_path / "more.csv").write_text(SHOP_CSV + "d,2024-03-05,1.00\n")
-    second = ingest.ingest(workbook, "loyalty_events", [tmp_path / "more.csv"])[0]
+    second = ingest.ingest(workbook, "purchases", [tmp_path / "more.csv"])[0]
     assert (second["rows_read"], second["rows_accepted"], second["rows_rejected"]) == (6, 1, 5)
     reasons = {row["reason"] for row in rows_of(workbook, "lake.rejected_rows")}
     assert reasons == {"repeats an event that came before"}
-    assert len(rows_of(workbook, "lake.loyalty_events")) == 4
+    assert len(rows_of(workbook, "lake.purchases")) == 4
 
 
 def test_headers_that_the_contract_does_not_know_are_named(outputs: Path, tmp_path: Path) -> None:
@@ -320,10 +320,10 @@ def test_column_added_later_and_column_of_another_type(outputs: Path, tmp_path: 
     params = write_shop(tmp_path)
     ingest.ingest(Workbook.open(params))
     (tmp_path / "more.csv").write_text("customer,day,spent\nd,2024-03-05,1.00\n")
-    note = "sources.loyalty_events.columns.note"
+    note = "sources.purchases.columns.note"
     later = Workbook.open(params, overrides={note: {"from": "spent", "type": "text"}})
-    ingest.ingest(later, "loyalty_events", [tmp_path / "more.csv"])
-    assert [row["note"] for row in rows_of(later, "lake.loyalty_events")] == [None] * 5 + ["1.00"]
+    ingest.ingest(later, "purchases", [tmp_path / "more.csv"])
+    assert [row["note"] for row in rows_of(later, "lake.purchases")] == [None] * 5 + ["1.00"]
     retyped = Workbook.open(params, overrides={note: {"from": "spent", "type": "number"}})
     with pytest.raises(ingest.IngestError, match="note is of type number, and in the lake of type VARCHAR"):
         ingest.ingest(retyped)
@@ -337,7 +337,7 @@ def test_further_reasons(outputs: Path, tmp_path: Path, line: str, reason: str) 
     line += ",SILVER" if line.count(",") == 2 else ""
     params = write_shop(tmp_path, csv="customer,day,spent,tier\nb,2024-01-01,2,GOLD\n" + line + "\n")
     tier = {"from": "tier", "enum": ["GOLD", "SILVER"]}
-    changes = {"sources.loyalty_events.columns.loyalty_status": tier, "sources.loyalty_events.max_rejected_share": 1}
+    changes = {"sources.purchases.columns.category": tier, "sources.purchases.max_rejected_share": 1}
     workbook = Workbook.open(params, overrides=changes)
     ingest.ingest(workbook)
     assert [row["reason"] for row in rows_of(workbook, "lake.rejected_rows")] == [reason]
@@ -347,10 +347,10 @@ def test_csv_of_another_country(outputs: Path, tmp_path: Path) -> None:
     params = write_shop(tmp_path)
     (tmp_path / "purchases.csv").write_bytes("customer;day;spent\nJürgen;2024-01-03;1.234,56\n".encode("latin-1"))
     form = {"encoding": "latin-1", "decimal": ",", "delimiter": ";"}
-    workbook = Workbook.open(params, overrides={"sources.loyalty_events.csv": form})
+    workbook = Workbook.open(params, overrides={"sources.purchases.csv": form})
     ingest.ingest(workbook)
-    row = rows_of(workbook, "lake.loyalty_events")[0]
-    assert (row["membership_number"], float(row["amount"])) == ("Jürgen", 1234.56)
+    row = rows_of(workbook, "lake.purchases")[0]
+    assert (row["customer_id"], float(row["amount"])) == ("Jürgen", 1234.56)
 
 
 @pytest.mark.parametrize(
@@ -367,10 +367,10 @@ def test_dot_and_comma_are_never_taken_for_each_other(
     lines = [f"{text};2024-01-03;{text}" for text in [*good, *wrong]]
     params = write_shop(tmp_path, csv="customer;day;spent\n" + "\n".join(lines) + "\n")
     form = {"decimal": decimal, "delimiter": ";"}
-    settings = {"sources.loyalty_events.csv": form, "sources.loyalty_events.max_rejected_share": 1}
+    settings = {"sources.purchases.csv": form, "sources.purchases.max_rejected_share": 1}
     workbook = Workbook.open(params, overrides=settings)
     ingest.ingest(workbook)
-    taken = {row["membership_number"]: float(row["amount"]) for row in rows_of(workbook, "lake.loyalty_events")}
+    taken = {row["customer_id"]: float(row["amount"]) for row in rows_of(workbook, "lake.purchases")}
     assert taken == good
     reasons = {row["value"]: row["reason"] for row in rows_of(workbook, "lake.rejected_rows")}
     how = "1234,5 or 1.234,5, as csv.decimal says" if decimal == "," else "1234.5; with csv.decimal ',' like 1234,5"
@@ -379,11 +379,11 @@ def test_dot_and_comma_are_never_taken_for_each_other(
 
 def test_dots_of_whole_numbers_part_thousands_under_a_decimal_comma(outputs: Path, tmp_path: Path) -> None:
     params = write_shop(tmp_path, csv="customer;day;spent\na;2024-01-03;1.234\nb;2024-01-03;22.29\n")
-    integer = {"sources.loyalty_events.columns.amount": {"from": "spent", "type": "integer"}}
-    form = {"sources.loyalty_events.csv": {"decimal": ","}, "sources.loyalty_events.max_rejected_share": 1}
+    integer = {"sources.purchases.columns.amount": {"from": "spent", "type": "integer"}}
+    form = {"sources.purchases.csv": {"decimal": ","}, "sources.purchases.max_rejected_share": 1}
     workbook = Workbook.open(params, overrides=integer | form)
     ingest.ingest(workbook)
-    assert [row["amount"] for row in rows_of(workbook, "lake.loyalty_events")] == [1234]
+    assert [row["amount"] for row in rows_of(workbook, "lake.purchases")] == [1234]
     assert [row["value"] for row in rows_of(workbook, "lake.rejected_rows")] == ["22.29"]
 
 
@@ -391,10 +391,10 @@ def test_dates_as_another_country_writes_them(outputs: Path, tmp_path: Path) -> 
     rows = ["a;31.01.2024;1", "b;1.2.2024 18:30;2", "c;2024-03-01;3", "d;30.02.2024;4"]
     params = write_shop(tmp_path, csv="customer;day;spent\n" + "\n".join(rows) + "\n")
     form = {"dates": ["%d.%m.%Y", "%d.%m.%Y %H:%M"]}
-    settings = {"sources.loyalty_events.csv": form, "sources.loyalty_events.max_rejected_share": 1}
+    settings = {"sources.purchases.csv": form, "sources.purchases.max_rejected_share": 1}
     workbook = Workbook.open(params, overrides=settings)
     ingest.ingest(workbook)
-    found = {row["membership_number"]: row["occurred_at"] for row in rows_of(workbook, "lake.loyalty_events")}
+    found = {row["customer_id"]: row["occurred_at"] for row in rows_of(workbook, "lake.purchases")}
     assert found == {"a": dt.datetime(2024, 1, 31), "b": dt.datetime(2024, 2, 1, 18, 30)}
     reasons = {row["value"]: row["reason"] for row in rows_of(workbook, "lake.rejected_rows")}
     reason = "is not of type timestamp (written like %d.%m.%Y or %d.%m.%Y %H:%M, as csv.dates says)"
@@ -403,10 +403,8 @@ def test_dates_as_another_country_writes_them(outputs: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("wrong", ["%d.%m", "dd.mm.yyyy", "%Y-%m-%d %Y", "%d.%m.%Y %Q"])
 def test_date_format_that_names_no_day_is_refused(tmp_path: Path, wrong: str) -> None:
-    with pytest.raises(
-        ParamsError, match=r"sources\.loyalty_events\.csv\.dates.*allowed: day, month and year in codes"
-    ):
-        Workbook.open(write_shop(tmp_path), overrides={"sources.loyalty_events.csv": {"dates": wrong}})
+    with pytest.raises(ParamsError, match=r"sources\.purchases\.csv\.dates.*allowed: day, month and year in codes"):
+        Workbook.open(write_shop(tmp_path), overrides={"sources.purchases.csv": {"dates": wrong}})
 
 
 def test_cdnow_comes_in_whole(cdnow: Workbook) -> None:
@@ -414,8 +412,8 @@ def test_cdnow_comes_in_whole(cdnow: Workbook) -> None:
     assert (batch.rows_read, batch.rows_accepted, batch.rows_rejected) == (69_659, 69_659, 0)
     with cdnow.engine.write() as session:
         facts = session.rows(
-            "SELECT COUNT(DISTINCT membership_number) AS customers, SUM(CASE WHEN amount = 0 THEN 1 END) AS zero "
-            "FROM lake.loyalty_events"
+            "SELECT COUNT(DISTINCT customer_id) AS customers, SUM(CASE WHEN amount = 0 THEN 1 END) AS zero "
+            "FROM lake.purchases"
         )[0]
     assert facts == {"customers": 23_570, "zero": 80}
 
@@ -429,16 +427,16 @@ def test_ledger_from_the_command_line(outputs: Path, tmp_path: Path) -> None:
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert clv("ingest", params).returncode == 0
-    more = clv("ingest", params, "--dataset", "loyalty_events", str(tmp_path / "more.csv"), "--json")
+    more = clv("ingest", params, "--dataset", "purchases", str(tmp_path / "more.csv"), "--json")
     assert json.loads(more.stdout)[0]["rows_accepted"] == 1
-    assert "more.csv: columns that sources.loyalty_events does not know: mood" in more.stderr
-    wrong = clv("ingest", params, "--dataset", "members", str(tmp_path / "more.csv"))
+    assert "more.csv: columns that sources.purchases does not know: mood" in more.stderr
+    wrong = clv("ingest", params, "--dataset", "customers", str(tmp_path / "more.csv"))
     assert wrong.returncode == 1
-    assert "--dataset is 'members'; allowed: with files, one of loyalty_events" in wrong.stderr
-    absent = clv("ingest", params, "--dataset", "loyalty_events", "nowhere.csv")
+    assert "--dataset is 'customers'; allowed: with files, one of purchases" in wrong.stderr
+    absent = clv("ingest", params, "--dataset", "purchases", "nowhere.csv")
     assert (absent.returncode, absent.stderr) == (1, "nowhere.csv cannot be read: No such file or directory\n")
     assert clv("revert", params, "1").returncode == 0
     listed = json.loads(clv("batches", params, "--json").stdout)
     assert [(row["_batch_id"], row["status"]) for row in listed] == [(1, "reverted"), (2, "success")]
-    members = clv("sql", params, "SELECT members FROM derived.summary", "--json")
-    assert json.loads(members.stdout) == [{"members": 1}]
+    customers = clv("sql", params, "SELECT customers FROM derived.summary", "--json")
+    assert json.loads(customers.stdout) == [{"customers": 1}]

@@ -59,8 +59,8 @@ class Trials:
         self.random = random.Random(seed)
         activation.decide(self.workbook)
         self.people = sent(self.workbook)
-        members = self.workbook.query("profile.member")
-        self.emails = Counter(members[members["membership_number"].isin(self.people)]["email"])
+        customers = self.workbook.query("profile.customer")
+        self.emails = Counter(customers[customers["customer_id"].isin(self.people)]["email"])
         assert len(self.people) > 100 and max(self.emails.values()) == 1
         self.start = self.workbook.folder.parent / "start"
         shutil.copytree(self.workbook.folder, self.start)

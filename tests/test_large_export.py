@@ -1,4 +1,4 @@
-"""A million members to one local CSV, beside a bare COPY of the same rows."""
+"""A million customers to one local CSV, beside a bare COPY of the same rows."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import column
 
 PARAMS = """
-title: Many members
+title: Many customers
 as_of: 2025-01-01
 sources:
-  loyalty_events: {path: events.parquet}
-  members: {path: members.parquet}
+  purchases: {path: events.parquet}
+  customers: {path: customers.parquet}
 destinations:
   folder:
-    columns: {membership_number: id, email: email, first_name: first, last_name: last, region: region, purchases: n}
+    columns: {customer_id: id, email: email, first_name: first, last_name: last, region: region, purchases: n}
     mandatory: [email]
     deduplicate: {attributes: [email]}
 activations: [{audience: everyone, destination: folder, campaign: big, control: {share: 0.01}}]
 """
 
 
-def make(folder: Path, members: int) -> Workbook:
-    """A workbook of members with one purchase each."""
+def make(folder: Path, customers: int) -> Workbook:
+    """A workbook of customers with one purchase each."""
     number = "printf('M%08d', i)"
     duckdb.sql(
-        f"COPY (SELECT {number} AS membership_number, 'name.' || i || '@example.com' AS email, 'Zoë' AS first_name, "
+        f"COPY (SELECT {number} AS customer_id, 'name.' || i || '@example.com' AS email, 'Zoë' AS first_name, "
         "'O''Brien, ' || i AS last_name, 'North' AS region, TRUE AS email_consent, DATE '2024-01-01' AS joined_on "
-        f"FROM range({members}) AS r(i)) TO '{folder / 'members.parquet'}'"
+        f"FROM range({customers}) AS r(i)) TO '{folder / 'customers.parquet'}'"
     )
     duckdb.sql(
-        f"COPY (SELECT i::VARCHAR AS event_id, {number} AS membership_number, TIMESTAMP '2024-06-01' AS occurred_at, "
-        f"10 + i % 90 AS amount FROM range({members}) AS r(i)) TO '{folder / 'events.parquet'}'"
+        f"COPY (SELECT i::VARCHAR AS event_id, {number} AS customer_id, TIMESTAMP '2024-06-01' AS occurred_at, "
+        f"10 + i % 90 AS amount FROM range({customers}) AS r(i)) TO '{folder / 'events.parquet'}'"
     )
     params = folder / "many.yml"
     params.write_text(PARAMS)
@@ -68,7 +68,7 @@ def export_only(workbook: Workbook, run_id: str, folder: Path) -> tuple[float, f
     part, people = Part(run, 1, folder / "spool.part"), mapping.people(run, 1, destination.params)
     with workbook.engine.write() as session:
         headers = map(column, destination.params.columns.values())
-        bare = exp.select(*headers).from_(people.subquery("people")).order_by("_member")
+        bare = exp.select(*headers).from_(people.subquery("people")).order_by("_customer")
         started = time.perf_counter()
         session.copy_to(bare, folder / "bare.csv", format="csv", header=True)
         same_query = time.perf_counter() - started

@@ -12,7 +12,7 @@ import pytest
 from clv_helpers import ingest, lifetime, models
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.ingest import IngestError
-from clv_helpers.lifetime import diagnostics as doubts
+from clv_helpers.lifetime import diagnostics
 from clv_helpers.lifetime.counts import Histories, Spends
 from clv_helpers.lifetime.fitting import fit
 from conftest import write_shop
@@ -69,12 +69,12 @@ def shown(workbook: Workbook) -> str:
 
 
 def ranked_otherwise(workbook: Workbook) -> int:
-    """How many members NTILE would give another decile, from its one large sort."""
+    """How many customers NTILE would give another decile, from its one large sort."""
     with workbook.engine.read() as session:
         return session.scalar(
             "SELECT COUNT(CASE WHEN decile_predicted <> tile THEN 1 END) AS others FROM (SELECT decile_predicted, "
-            "NTILE(10) OVER (ORDER BY lifetime_value DESC, MD5(membership_number), membership_number) AS tile "
-            "FROM lifetime.member_lifetime_value) AS ranked"
+            "NTILE(10) OVER (ORDER BY lifetime_value DESC, MD5(customer_id), customer_id) AS tile "
+            "FROM lifetime.customer_lifetime_value) AS ranked"
         )
 
 
@@ -91,7 +91,7 @@ class TestRefusal:
             "the last purchase was 49 days ago; 30 are allowed",
         ]
         assert "There is no prediction on this data: 2 customers bought; 500 are needed;" in shown(workbook)
-        assert workbook.query("profile.member")["lifetime_value"].isna().all()
+        assert workbook.query("profile.customer")["lifetime_value"].isna().all()
 
     def test_params_move_the_gate(self, outputs: Path, tmp_path: Path) -> None:
         rows = purchases(120)
@@ -102,7 +102,7 @@ class TestRefusal:
         assert sentence(found, "few_repeaters") == (
             f"Only {found['repeaters']} customers came back: parameters and values are rough."
         )
-        assert moved.query("profile.member")["lifetime_value"].notna().all()
+        assert moved.query("profile.customer")["lifetime_value"].notna().all()
         assert not ranked_otherwise(moved)
 
     def test_an_earlier_prediction_is_taken_back(self, outputs: Path, tmp_path: Path) -> None:
@@ -110,14 +110,14 @@ class TestRefusal:
         assert predict(workbook)["status"] == "predicted"
         stricter = Workbook.open(workbook.file, overrides={"lifetime.minimum.customers": 100_000})
         assert predict(stricter)["status"] == "refused"
-        assert stricter.query("profile.member")["lifetime_value"].isna().all()
-        assert stricter.query("lifetime.member_lifetime_value").empty
+        assert stricter.query("profile.customer")["lifetime_value"].isna().all()
+        assert stricter.query("lifetime.customer_lifetime_value").empty
 
     def test_switched_off_says_how_to_switch_it_on(self, outputs: Path, tmp_path: Path) -> None:
         workbook = shop(tmp_path, purchases(20), extra="")
         assert predict(workbook)["status"] == "off"
         assert "lifetime:\n  horizon_months: 12" in shown(workbook)
-        assert "lifetime_value" in workbook.query("profile.member")
+        assert "lifetime_value" in workbook.query("profile.customer")
 
 
 class TestBadInput:
@@ -139,7 +139,7 @@ class TestBadInput:
         found = predict(workbook)
         assert shown(workbook)
         if found["status"] == "predicted":
-            values = workbook.query("lifetime.member_lifetime_value").drop(columns="membership_number")
+            values = workbook.query("lifetime.customer_lifetime_value").drop(columns="customer_id")
             assert np.isfinite(values.to_numpy(float)).all()
             assert (values.to_numpy(float) >= 0).all()
             assert not ranked_otherwise(workbook)
@@ -163,7 +163,7 @@ class TestBadInput:
         assert sentence(found, "events_after_as_of") == (
             "Left out, as they are not before as_of (2024-05-16): 2 events."
         )
-        assert workbook.query("lifetime.member_history")["age_days"].max() <= 500
+        assert workbook.query("lifetime.customer_history")["age_days"].max() <= 500
 
     def test_duplicates_count_once_and_are_said(self, outputs: Path, tmp_path: Path) -> None:
         rows = purchases(550)
@@ -194,7 +194,7 @@ class TestRefunds:
     def test_netting(self, outputs: Path, tmp_path: Path) -> None:
         workbook = shop(tmp_path, self.ROWS, f"as_of: 2023-04-01\n{SMALL_GATE}")
         found = predict(workbook)
-        history = workbook.query("lifetime.member_history", order_by="membership_number").set_index("membership_number")
+        history = workbook.query("lifetime.customer_history", order_by="customer_id").set_index("customer_id")
         assert history["frequency"].to_dict() == {"a": 1, "b": 1, "d": 1}
         assert history["repeat_spend"].to_dict() == {"a": 30, "b": 30, "d": 0}
         assert history["spend"].to_dict() == {"a": 90, "b": 55, "d": 12}
@@ -204,7 +204,7 @@ class TestRefunds:
         assert sentence(found, "repeat_without_spend").startswith("1 customer came back and spent nothing")
 
     def test_histories_are_the_same_on_both_ways(self, outputs: Path, tmp_path: Path) -> None:
-        """The calibration is read from the days, all data from derived.member_value: on one date they agree."""
+        """The calibration is read from the days, all data from derived.customer_value: on one date they agree."""
         rows = purchases(550) + [(f"c{n}", FIRST + dt.timedelta(days=200 + n), -3) for n in range(0, 100, 7)]
         last = max(day for _, day, _ in rows)
         params = f"as_of: {last + dt.timedelta(days=1)}\n{SWITCHED_ON}"
@@ -214,9 +214,9 @@ class TestRefunds:
         held_back = shop(tmp_path / "held", rows + later, f"{SWITCHED_ON}  calibration_end: {last}\n")
         held_back = Workbook.open(held_back.file.rename(held_back.file.with_name("held.yml")))
         predict(held_back)
-        columns = ["membership_number", "frequency", "recency_days", "repeat_spend", "spend"]
-        ours = everything.query("lifetime.member_history", order_by="membership_number")
-        known = held_back.query("lifetime.member_calibration", order_by="membership_number")
+        columns = ["customer_id", "frequency", "recency_days", "repeat_spend", "spend"]
+        ours = everything.query("lifetime.customer_history", order_by="customer_id")
+        known = held_back.query("lifetime.customer_calibration", order_by="customer_id")
         assert known[columns].round(6).equals(ours[columns].round(6))
         assert (ours["age_days"] == known["age_days"] + 1).all()  # as_of is the day after
 
@@ -229,7 +229,7 @@ class TestBoundaries:
         recency = np.where(x > 0, age * rng.beta(np.maximum(x, 1), 1), 0.0)
         for model in ("bg_nbd", "mbg_nbd", "pareto_nbd"):
             found = fit(model, Histories(x.astype(float), recency, age, np.ones(3_000)))
-            (doubt,) = doubts.about_fit(found)
+            (doubt,) = diagnostics.about_fit(found)
             assert doubt["code"] == "no_dropout"
             record = found.as_record()
             lost = found.unidentified
@@ -252,7 +252,7 @@ class TestBoundaries:
             rows.append((x, last, age))
         x, recency, age = np.array(rows).T
         found = fit("bg_nbd", Histories(x, recency, age, np.ones(len(x))))
-        (doubt,) = doubts.about_fit(found)
+        (doubt,) = diagnostics.about_fit(found)
         assert doubt["code"] == "dropout_not_identified"
         assert doubt["sentence"] == "Only the mean share that drops out at a purchase, a/(a+b) = 20%, is identified."
 
@@ -262,7 +262,7 @@ class TestBoundaries:
         x = rng.poisson(0.1 * age).astype(float)
         recency = np.where(x > 0, age * rng.beta(np.maximum(x, 1), 1), 0.0)
         assert "rates_not_identified" in {
-            doubt["code"] for doubt in doubts.about_fit(fit("bg_nbd", Histories(x, recency, age, np.ones(2_000))))
+            doubt["code"] for doubt in diagnostics.about_fit(fit("bg_nbd", Histories(x, recency, age, np.ones(2_000))))
         }
 
     def test_spend_that_follows_frequency(self, outputs: Path, tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ class TestBoundaries:
         total = rng.gamma(3 * 2, 1 / nu)
         found = fit("gamma_gamma", Spends(np.full(4_000, 2.0), np.log(total), np.ones(4_000)))
         assert found.parameters["q"] == pytest.approx(0.7, rel=0.1)
-        assert [doubt["code"] for doubt in doubts.about_spend(found, 0.0)] == ["spend_without_mean"]
+        assert [doubt["code"] for doubt in diagnostics.about_spend(found, 0.0)] == ["spend_without_mean"]
 
     def test_short_data_and_a_large_miss_are_said(self, outputs: Path, tmp_path: Path) -> None:
         rows = purchases(550, days=230)

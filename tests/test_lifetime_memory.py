@@ -18,7 +18,7 @@ def predict(folder: Path, as_of: str, run: str, patch: pytest.MonkeyPatch, **ove
     workbook = Workbook.open(
         ROOT / "params" / "cdnow.yml",
         as_of=as_of,
-        overrides={"sources.loyalty_events.path": str(folder / "cdnow_sample.csv"), **overrides},
+        overrides={"sources.purchases.path": str(folder / "cdnow_sample.csv"), **overrides},
     )
     ingest.ingest(workbook)
     models.refresh(workbook, "derived")
@@ -30,12 +30,12 @@ def test_later_runs_judge_earlier_forecasts(outputs: Path, cdnow_folder: Path, m
     end = {"lifetime.calibration_end": "1997-07-31"}
     first = predict(cdnow_folder, "1997-10-01", "run-1", monkeypatch, **end)
     forecast = first.query("lifetime.forecast")
-    values = first.query("lifetime.member_lifetime_value")
+    values = first.query("lifetime.customer_lifetime_value")
     assert set(forecast["run"]) == {"run-1"}
     assert sorted(forecast["decile"].unique()) == list(range(1, 11))
     assert forecast["month"].max() == 12
     whole = forecast[forecast["month"] == 12]
-    assert whole["members"].sum() == len(values)
+    assert whole["customers"].sum() == len(values)
     assert whole["expected_purchases"].sum() == pytest.approx(values["expected_purchases"].sum())
     spend = (values["expected_purchases"] * values["expected_spend"]).sum()
     assert whole["expected_spend"].sum() == pytest.approx(spend)
@@ -48,7 +48,7 @@ def test_later_runs_judge_earlier_forecasts(outputs: Path, cdnow_folder: Path, m
     assert len(outcome) == 10
     began, until = dt.date(1997, 10, 1), dt.date(1997, 10, 1) + dt.timedelta(days=round(5 * DAYS_PER_MONTH))
     raw = pd.read_csv(cdnow_folder / "cdnow_sample.csv", parse_dates=["date"], dtype={"customer_id": str})
-    deciles = values.set_index("membership_number")["decile_predicted"]
+    deciles = values.set_index("customer_id")["decile_predicted"]
     came = raw[(raw["date"] >= str(began)) & (raw["date"] < str(until)) & raw["customer_id"].isin(deciles.index)]
     came = came.assign(decile=came["customer_id"].map(deciles))
     days = came.drop_duplicates(["customer_id", "date"]).groupby("decile").size()
@@ -56,7 +56,7 @@ def test_later_runs_judge_earlier_forecasts(outputs: Path, cdnow_folder: Path, m
     assert outcome["realized_spend"].sum() == pytest.approx(came["amount"].sum())
     said = lifetime.track_record(later)[0].bundle["text/plain"]
     assert said.startswith("The forecast made as of 1997-10-01 expected ")
-    assert f"within 5 months; {days.sum():,} came. Both are of the members known on that day" in said
+    assert f"within 5 months; {days.sum():,} came. Both are of the customers known on that day" in said
 
 
 def test_one_forecast_a_month_is_kept(outputs: Path, cdnow_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ def sample(folder: Path, **overrides: Any) -> Workbook:
     path = folder / "cdnow_sample.csv"
     return Workbook.open(
         ROOT / "params" / "cdnow.yml",
-        overrides={"sources.loyalty_events.path": str(path), **{k.replace("__", "."): v for k, v in overrides.items()}},
+        overrides={"sources.purchases.path": str(path), **{k.replace("__", "."): v for k, v in overrides.items()}},
     )
 
 

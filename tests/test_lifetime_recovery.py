@@ -72,7 +72,7 @@ def test_intervals_cover_the_truth(model: str, simulations: int, at_least: int) 
 
 
 def test_airline_is_recovered(outputs: Path) -> None:
-    """The notebook counts the true parameters that the intervals hold; with few members, they hold them all."""
+    """The notebook counts the true parameters that the intervals hold; with few customers, they hold them all."""
     workbook = Workbook.open(ROOT / "params" / "airline.yml", overrides={**SMALL, "lifetime.model": "mbg_nbd"})
     simulate.make_sources(workbook)
     ingest.ingest(workbook)

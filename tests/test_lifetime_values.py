@@ -1,4 +1,4 @@
-"""What a member is given: against an independent computation, and in the profile for audiences to use."""
+"""What a customer is given: against an independent computation, and in the profile for audiences to use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scipy.integrate import quad
 from scipy.stats import beta, gamma
 
 from clv_helpers import lifetime
-from clv_helpers.audiences.compile import to_members
+from clv_helpers.audiences.compile import to_customers
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.audiences.views import published_context
 from clv_helpers.config import datasets as contract
@@ -54,9 +54,9 @@ def test_values_against_an_independent_computation(name: str, request: pytest.Fi
     found = lifetime.record(workbook)
     settings, model = found["settings"], found["model"]
     theta, (p, q, scale) = fit_of(workbook, model), fit_of(workbook, "gamma_gamma")
-    members = workbook.query("lifetime.member_lifetime_value").set_index("membership_number").sort_index()
-    history = workbook.query("lifetime.member_history").set_index("membership_number").sort_index()
-    assert list(members.index) == list(history.index)
+    customers = workbook.query("lifetime.customer_lifetime_value").set_index("customer_id").sort_index()
+    history = workbook.query("lifetime.customer_history").set_index("customer_id").sort_index()
+    assert list(customers.index) == list(history.index)
     x, age = history["frequency"].to_numpy(float), history["age_days"].to_numpy() / 7
     alive = PURCHASE_MODELS[model].probability_alive(theta, x, history["recency_days"].to_numpy() / 7, age)
     spend = np.where(
@@ -78,12 +78,14 @@ def test_values_against_an_independent_computation(name: str, request: pytest.Fi
         },
         index=history.index,
     )
-    pd.testing.assert_frame_equal(members[COLUMNS], expected, check_exact=False, rtol=1e-8)
-    order = sorted(members.index, key=lambda m: (-members.at[m, "lifetime_value"], hashlib.md5(m.encode()).hexdigest()))
+    pd.testing.assert_frame_equal(customers[COLUMNS], expected, check_exact=False, rtol=1e-8)
+    order = sorted(
+        customers.index, key=lambda m: (-customers.at[m, "lifetime_value"], hashlib.md5(m.encode()).hexdigest())
+    )
     size, more = divmod(len(order), 10)
     tiles = np.repeat(np.arange(1, 11), [size + (tile < more) for tile in range(10)])
-    assert members.loc[order, "decile_predicted"].tolist() == tiles.tolist()
-    assert members["probability_of_purchase"].between(0, members["probability_alive"]).all()
+    assert customers.loc[order, "decile_predicted"].tolist() == tiles.tolist()
+    assert customers["probability_of_purchase"].between(0, customers["probability_alive"]).all()
 
 
 @given(
@@ -125,10 +127,10 @@ def test_more_time_brings_more_and_recency_never_hurts(x, age, share, weeks, the
 
 def test_profile_and_table_hold_what_the_contract_names(airline: Workbook) -> None:
     with airline.engine.read() as session:
-        kinds = session.columns(table("lifetime.member_lifetime_value"))
+        kinds = session.columns(table("lifetime.customer_lifetime_value"))
         assert kinds == {name: session.type_name(kind) for name, kind in contract.LIFETIME_VALUE.items()}
-        assert set(contract.LIFETIME_VALUE) <= set(session.columns(table("profile.member")))
-    profile, values = airline.query("profile.member"), airline.query("lifetime.member_lifetime_value")
+        assert set(contract.LIFETIME_VALUE) <= set(session.columns(table("profile.customer")))
+    profile, values = airline.query("profile.customer"), airline.query("lifetime.customer_lifetime_value")
     assert profile["lifetime_value"].notna().sum() == len(values) == len(profile)
     assert profile["lifetime_value"].sum() == pytest.approx(values["lifetime_value"].sum())
 
@@ -138,18 +140,18 @@ def test_an_audience_can_ask_for_the_predicted_decile(airline: Workbook) -> None
     there = {"field": "probability_alive", "op": "at least", "value": 0.5}
     audience = validate(Audience, {"title": "Coming best", "rule": {"all": [best, there]}}, "best.yml")
     with airline.engine.read() as session:
-        rows = session.rows(to_members(audience.rule, published_context(session)))
-    profile = airline.query("profile.member")
+        rows = session.rows(to_customers(audience.rule, published_context(session)))
+    profile = airline.query("profile.customer")
     expected = profile[(profile["decile_predicted"] == 1) & (profile["probability_alive"] >= 0.5)]
-    assert {row["membership_number"] for row in rows} == set(expected["membership_number"]) != set()
+    assert {row["customer_id"] for row in rows} == set(expected["customer_id"]) != set()
 
 
 @pytest.mark.parametrize("name", ["airline", "cdnow"])
 def test_gain_and_lift_against_a_full_sort(name: str, request: pytest.FixtureRequest) -> None:
     """Ranked one by one in pandas, over 40 ways to break ties by lot."""
     workbook = request.getfixturevalue(name)
-    rows = workbook.query("lifetime.member_holdout")
-    gain = workbook.query("lifetime.holdout_gain").set_index(["series", "percent_of_members"])
+    rows = workbook.query("lifetime.customer_holdout")
+    gain = workbook.query("lifetime.holdout_gain").set_index(["series", "percent_of_customers"])
     title = gain.loc[gain["series_order"] == 2].index[0][0]
     ranked_by = {"Best possible": "actual", title: "model", "Same rate": "naive", "Last year": "status_quo"}
     rng = np.random.default_rng(0)
@@ -164,7 +166,7 @@ def test_gain_and_lift_against_a_full_sort(name: str, request: pytest.FixtureReq
         assert found == pytest.approx(np.mean(shares, axis=0), abs=max(tolerance, 2e-3))
         assert found[-1] == pytest.approx(1)
     lift = workbook.query("lifetime.holdout_decile", order_by="decile")
-    assert lift.groupby("series")["members"].sum().to_numpy() == pytest.approx(len(rows))
+    assert lift.groupby("series")["customers"].sum().to_numpy() == pytest.approx(len(rows))
     actual = lift[lift["series"] == "Actual"]["spend"].cumsum().to_numpy() / spend.sum()
     assert actual == pytest.approx(gain.loc[title]["share_of_spend"].sort_index().to_numpy())
     assert lift[lift["series"] == title]["spend"].sum() == pytest.approx(rows["model_spend"].sum())
@@ -177,7 +179,7 @@ def test_second_refresh_has_nothing_to_do(airline: Workbook) -> None:
     for _ in range(2):
         lifetime.refresh(airline)
         with airline.engine.write() as session:
-            marks[len(marks)] = session.mark("lifetime.member_lifetime_value")
+            marks[len(marks)] = session.mark("lifetime.customer_lifetime_value")
     assert marks[0] == marks[1]
     assert lifetime.record(airline) == json.loads(before)
 
@@ -186,5 +188,5 @@ def test_default_holdout_is_a_third_and_at_most_a_year(airline: Workbook) -> Non
     found = lifetime.record(airline)
     as_of = dt.date.fromisoformat(found["as_of"])
     end = dt.date.fromisoformat(found["holdout"]["calibration_end"])
-    history = int(airline.query("lifetime.member_history")["age_days"].max())
+    history = int(airline.query("lifetime.customer_history")["age_days"].max())
     assert (as_of - end).days - 1 == found["holdout"]["days"] == min(history // 3, 365)

@@ -20,31 +20,31 @@ from clv_helpers.config.params import Params
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.files import write_parquet
 
-EXPERIMENTS, MEMBERS, SHARE = 200, 500, 0.3
+EXPERIMENTS, CUSTOMERS, SHARE = 200, 500, 0.3
 DRAWN_ON = dt.date(2024, 6, 3)
 FLIGHT_ADDED = (0.30, 0.26, 0.22, 0.16, 0.12, 0.08, 0.06, 0.04, 0.02, 0.0)
 
 
 def as_groups(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of members (audience, decile, arm, y, x) as outcome_group has them."""
+    """Rows of customers (audience, decile, arm, y, x) as outcome_group has them."""
     rows = rows.assign(
-        members=1, converted=(rows["y"] > 0) * 1, bought_before=(rows["x"] > 0) * 1, messages=1,
+        customers=1, converted=(rows["y"] > 0) * 1, bought_before=(rows["x"] > 0) * 1, messages=1,
         sum_y=rows["y"], sum_yy=rows["y"] ** 2, sum_x=rows["x"], sum_xx=rows["x"] ** 2, sum_xy=rows["x"] * rows["y"],
     )  # fmt: skip
     names = list(estimates.SUMS)
     return rows.groupby(["audience", "decile", "arm"], as_index=False)[names].sum()
 
 
-def some_rows(seed: int, members: int = 600) -> pd.DataFrame:
+def some_rows(seed: int, customers: int = 600) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
-    x = rng.gamma(0.5, 100, members)
+    x = rng.gamma(0.5, 100, customers)
     return pd.DataFrame(
         {
             "audience": "a",
-            "decile": rng.integers(1, 4, members),
-            "arm": np.where(rng.random(members) < 0.4, "control", "treated"),
+            "decile": rng.integers(1, 4, customers),
+            "arm": np.where(rng.random(customers) < 0.4, "control", "treated"),
             "x": x,
-            "y": np.where(rng.random(members) < 0.4, 0.3 * x + rng.gamma(1, 30, members), 0),
+            "y": np.where(rng.random(customers) < 0.4, 0.3 * x + rng.gamma(1, 30, customers), 0),
         }
     )
 
@@ -106,16 +106,16 @@ def test_no_stratum_is_lost_and_none_stays_small(sizes: list[tuple[int, int]], s
         for _ in range(count)
     ]
     cells = estimates.as_cells(as_groups(pd.DataFrame(rows)))
-    assert cells.members.sum() == len(rows)
-    assert cells.members.min() >= 5
+    assert cells.customers.sum() == len(rows)
+    assert cells.customers.min() >= 5
     assert cells.sum_y.sum() == pytest.approx(sum(row["y"] for row in rows))
 
 
 @pytest.mark.parametrize("planted", [1, 0])
 def test_coverage_of_two_thousand_small_experiments(planted: int) -> None:
-    """The estimators alone, on sums made by numpy: heavy-tailed revenue, 500 members, 30 % control. 95 % is meant."""
+    """The estimators alone, on sums made by numpy: heavy-tailed revenue, 500 customers, 30 % control. 95 % is meant."""
     rng = np.random.default_rng(planted)
-    times, count = 2000, 2000 * MEMBERS
+    times, count = 2000, 2000 * CUSTOMERS
     rate, fare_rate = rng.gamma(0.75, 1 / 45, count), np.maximum(rng.gamma(3.5, 1 / 150, count), 1e-6)
     spent = [
         np.where(n > 0, rng.gamma(np.maximum(4 * n, 1e-9), 1 / fare_rate), 0) for n in rng.poisson(rate * [[365], [28]])
@@ -123,17 +123,17 @@ def test_coverage_of_two_thousand_small_experiments(planted: int) -> None:
     x = spent[0]
     tenth = np.ceil(np.argsort(np.argsort(-x)) * 10 / (x > 0).sum() + 1e-9).clip(1, 10)
     decile = np.where(x > 0, tenth, 0).astype(int)
-    control = rng.permuted(np.tile(np.arange(MEMBERS) < SHARE * MEMBERS, (times, 1)), axis=1).ravel()
+    control = rng.permuted(np.tile(np.arange(CUSTOMERS) < SHARE * CUSTOMERS, (times, 1)), axis=1).ravel()
     chance = np.array([0.0, *FLIGHT_ADDED])[decile] * planted
     y = spent[1] + np.where(~control & (rng.random(count) < chance), rng.gamma(4, 1 / fare_rate), 0)
-    truth = (chance * 4 / fare_rate).reshape(times, MEMBERS).mean(axis=1)
+    truth = (chance * 4 / fare_rate).reshape(times, CUSTOMERS).mean(axis=1)
     held = {"plain": 0, "cuped": 0}
-    cell = (np.arange(count) // MEMBERS * 11 + decile) * 2 + control
-    values = {"members": np.ones(count), "sum_y": y, "sum_yy": y**2, "sum_x": x, "sum_xx": x**2, "sum_xy": x * y}
+    cell = (np.arange(count) // CUSTOMERS * 11 + decile) * 2 + control
+    values = {"customers": np.ones(count), "sum_y": y, "sum_yy": y**2, "sum_x": x, "sum_xx": x**2, "sum_xy": x * y}
     sums = {name: np.bincount(cell, value, times * 22).reshape(times, 11, 2) for name, value in values.items()}
     for index in range(times):
-        own = {name: sums.get(name, sums["members"])[index] for name in estimates.SUMS}
-        own = {name: value[own["members"].sum(axis=1) > 0] for name, value in own.items()}
+        own = {name: sums.get(name, sums["customers"])[index] for name in estimates.SUMS}
+        own = {name: value[own["customers"].sum(axis=1) > 0] for name, value in own.items()}
         cells = estimates.pooled(estimates.Cells(**own))
         for name, theta in (("plain", 0.0), ("cuped", estimates.slope(cells))):
             found = estimates.revenue(cells, theta)
@@ -146,41 +146,41 @@ def test_coverage_of_two_thousand_small_experiments(planted: int) -> None:
 
 
 def lookalike_airline(seed: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Flights of the members of 200 small experiments (fares and rates as the airline's), who was drawn, and the truth.
+    """Flights of the customers of 200 small experiments (fares and rates as the airline's), who was drawn, and the truth.
 
     The effect is the simulator's: by decile, a probability of one flight more. Every experiment comes twice, once with
-    the effect and once without, on the same members.
+    the effect and once without, on the same customers.
     """
     rng = np.random.default_rng(seed)
-    count = EXPERIMENTS * MEMBERS
+    count = EXPERIMENTS * CUSTOMERS
     rate = rng.gamma(0.75, 1 / 45, count)
     fare_rate = np.maximum(rng.gamma(3.5, 1 / 150, count), 1e-6)
     before, after = rng.poisson(rate * 365), rng.poisson(rate * 28)
     number = np.array([f"N{index:06d}" for index in range(count)])
-    member = np.concatenate([np.repeat(np.arange(count), before), np.repeat(np.arange(count), after)])
+    customer = np.concatenate([np.repeat(np.arange(count), before), np.repeat(np.arange(count), after)])
     day = np.concatenate([-1 - rng.integers(0, 365, before.sum()), rng.integers(0, 28, after.sum())])
-    fare = np.round(np.maximum(rng.gamma(4, 1 / fare_rate[member]), 0.01), 2)
+    fare = np.round(np.maximum(rng.gamma(4, 1 / fare_rate[customer]), 0.01), 2)
     month = (dt.date(2024, 6, 1) - DRAWN_ON).days
-    spent = pd.Series(fare[day < month]).groupby(member[day < month]).sum().round(2)
+    spent = pd.Series(fare[day < month]).groupby(customer[day < month]).sum().round(2)
     digest = np.array([hashlib.md5(each.encode()).hexdigest() for each in number[spent.index]])
     decile = np.zeros(count, dtype=int)
     for tenth, places in enumerate(np.array_split(np.lexsort((digest, -spent.to_numpy())), 10), 1):
         decile[spent.index.to_numpy()[places]] = tenth
-    experiment = np.arange(count) // MEMBERS
+    experiment = np.arange(count) // CUSTOMERS
     place = np.empty(count)
     order = np.lexsort((rng.random(count), decile, experiment))
-    place[order] = np.arange(count) % MEMBERS
+    place[order] = np.arange(count) % CUSTOMERS
     control = np.floor((place + 1) * SHARE) > np.floor(place * SHARE)
     chance = np.array([0.0, *FLIGHT_ADDED])[decile]
     extra = np.flatnonzero(~control & (rng.random(count) < chance))
     truth = pd.Series(chance * 4 / fare_rate).groupby(experiment).mean()
-    flights = pd.DataFrame({"member": number[member], "day": day, "fare": fare, "added": False})
+    flights = pd.DataFrame({"customer": number[customer], "day": day, "fare": fare, "added": False})
     added = np.round(np.maximum(rng.gamma(4, 1 / fare_rate[extra]), 0.01), 2)
     days = rng.integers(0, 28, len(extra))
-    flights = pd.concat([flights, pd.DataFrame({"member": number[extra], "day": days, "fare": added, "added": True})])
+    flights = pd.concat([flights, pd.DataFrame({"customer": number[extra], "day": days, "fare": added, "added": True})])
     drawn = pd.DataFrame(
         {
-            "member": number,
+            "customer": number,
             "campaign": [f"e{each:03d}" for each in experiment],
             "arm": np.where(control, "control", "treated"),
         }
@@ -199,18 +199,18 @@ def experiments(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, pd.DataF
             patch.setenv("CLV_OUTPUTS_DIR", str(folder / "outputs"))
             rows = flights if planted else flights[~flights["added"]]
             rows = rows.assign(at=pd.Timestamp(DRAWN_ON) + pd.to_timedelta(rows["day"], unit="D"))
-            write_parquet(rows[["member", "at", "fare"]], folder / "flights.parquet")
+            write_parquet(rows[["customer", "at", "fare"]], folder / "flights.parquet")
             write_parquet(drawn.assign(at=pd.Timestamp(DRAWN_ON)), folder / "drawn.parquet")
             (folder / "many.yml").write_text(
                 "title: Many experiments\n"
                 "as_of: 2024-07-01\n"
                 "sources:\n"
-                "  loyalty_events:\n"
+                "  purchases:\n"
                 "    path: flights.parquet\n"
-                "    columns: {membership_number: member, occurred_at: at, amount: fare}\n"
+                "    columns: {customer_id: customer, occurred_at: at, amount: fare}\n"
                 "  assignments:\n"
                 "    path: drawn.parquet\n"
-                "    columns: {membership_number: member, campaign: campaign, arm: arm, assigned_at: at}\n"
+                "    columns: {customer_id: customer, campaign: campaign, arm: arm, assigned_at: at}\n"
                 f"campaigns: {{default: {{control_share: {SHARE}}}}}\n"
             )
             workbook = Workbook.open(folder / "many.yml")
@@ -259,21 +259,21 @@ def test_the_simulator_plants_what_its_truth_says() -> None:
     """More flights among the treated, by the planted probability; the campaign without an effect adds none."""
     from clv_helpers.config.params import Simulation
 
-    airline = simulate.simulate(Simulation(members=6000, years=3, seed=4))
-    events = airline.loyalty_events
+    airline = simulate.simulate(Simulation(customers=6000, years=3, seed=4))
+    events = airline.purchases
     flights = events[events["transaction_type"] == "STATUS_MILES"]
     for campaign, planted in airline.truth_campaigns.items():
-        drawn = airline.assignments[airline.assignments["campaign"] == campaign].set_index("membership_number")
-        since = flights["occurred_at"] - flights["membership_number"].map(drawn["assigned_at"])
+        drawn = airline.assignments[airline.assignments["campaign"] == campaign].set_index("customer_id")
+        since = flights["occurred_at"] - flights["customer_id"].map(drawn["assigned_at"])
         after = flights[(since >= pd.Timedelta(0)) & (since < pd.Timedelta(days=28))]
-        spent = after.groupby("membership_number")["amount"].sum().reindex(drawn.index).fillna(0)
+        spent = after.groupby("customer_id")["amount"].sum().reindex(drawn.index).fillna(0)
         arms = spent.groupby(drawn["arm"]).agg(["mean", "var", "size"])
         difference = arms.loc["treated", "mean"] - arms.loc["control", "mean"]
         error = (arms["var"] / arms["size"]).sum() ** 0.5
-        assert abs(difference - planted["revenue_per_member"]) < 3 * error
+        assert abs(difference - planted["revenue_per_customer"]) < 3 * error
         assert len(drawn) * simulate.mailing.CONTROL_SHARE == pytest.approx((drawn["arm"] == "control").sum(), abs=1)
-    assert airline.truth_campaigns["card-offer"]["revenue_per_member"] == 0
-    assert airline.truth_campaigns["double-miles"]["revenue_per_member"] > 10
+    assert airline.truth_campaigns["card-offer"]["revenue_per_customer"] == 0
+    assert airline.truth_campaigns["double-miles"]["revenue_per_customer"] > 10
 
 
 # --- what is said ---------------------------------------------------------------------------------------------------
@@ -288,7 +288,7 @@ def told(rows: pd.DataFrame, **params: object) -> pd.Series:
 
 
 def test_ten_people_get_a_sentence_in_place_of_a_number() -> None:
-    found = told(some_rows(1, members=10))
+    found = told(some_rows(1, customers=10))
     assert not found["measured"]
     assert "are too few to say what it added; at least 20 are needed in each arm" in found["sentence"]
     assert np.isnan(found["cuped"])
@@ -332,7 +332,7 @@ def test_spoken_deciles_are_those_of_the_table(airline: Workbook) -> None:
     rows = airline.query("campaigns.fact_lift_decile")
     groups = airline.query("campaigns.outcome_group")
     everyone = rows[rows["audience"] == "ALL"].groupby("campaign")[["treated", "control"]].sum()
-    by_arm = groups.pivot_table(index="campaign", columns="arm", values="members", aggfunc="sum")
+    by_arm = groups.pivot_table(index="campaign", columns="arm", values="customers", aggfunc="sum")
     for campaign, row in everyone.iterrows():
         assert tuple(row) == tuple(by_arm.loc[campaign, ["treated", "control"]])
 
@@ -341,31 +341,29 @@ def test_outcomes_agree_with_pandas(airline: Workbook) -> None:
     """Sums by arm of the last four weeks after each draw, from raw events."""
     with airline.engine.read() as session:
         drawn = session.frame("SELECT * FROM campaigns.assignment")
-        events = session.frame("SELECT * FROM lake.loyalty_events WHERE transaction_type = 'STATUS_MILES'")
-    joined = drawn.merge(events, on="membership_number")
+        events = session.frame("SELECT * FROM lake.purchases WHERE transaction_type = 'STATUS_MILES'")
+    joined = drawn.merge(events, on="customer_id")
     since = (joined["occurred_at"].dt.normalize() - joined["assigned_on"]).dt.days
     keys = ["campaign", "audience", "decile", "arm"]
-    after = joined[(since >= 0) & (since < 28)].groupby([*keys, "membership_number"])["amount"].sum()
-    before = joined[(since < 0) & (since >= -365)].groupby([*keys, "membership_number"])["amount"].sum()
+    after = joined[(since >= 0) & (since < 28)].groupby([*keys, "customer_id"])["amount"].sum()
+    before = joined[(since < 0) & (since >= -365)].groupby([*keys, "customer_id"])["amount"].sum()
     found = airline.query("campaigns.outcome_group").set_index(keys).sort_index()
     assert len(found) > 10
     for name, values in {"sum_y": after, "sum_yy": after**2, "sum_x": before, "sum_xx": before**2}.items():
         expected = values.groupby(keys).sum().reindex(found.index).fillna(0)
         pd.testing.assert_series_equal(found[name], expected, check_names=False)
-    assert (found["members"] == drawn.groupby(keys).size().reindex(found.index)).all()
+    assert (found["customers"] == drawn.groupby(keys).size().reindex(found.index)).all()
 
 
 def test_who_was_assigned_stays_so(workbook: Workbook, tmp_path: Path) -> None:
     """A later file that puts the same people into the other arm changes nothing: the first draw holds."""
-    before = workbook.query("campaigns.assignment", order_by="campaign, membership_number")
+    before = workbook.query("campaigns.assignment", order_by="campaign, customer_id")
     swapped = before.assign(
         arm=before["arm"].map({"treated": "control", "control": "treated"}),
         assigned_at=before["assigned_on"] + pd.Timedelta(days=3),
     )
-    swapped[["membership_number", "campaign", "audience", "arm", "assigned_at"]].to_csv(
-        tmp_path / "later.csv", index=False
-    )
+    swapped[["customer_id", "campaign", "audience", "arm", "assigned_at"]].to_csv(tmp_path / "later.csv", index=False)
     ingest.ingest(workbook, "assignments", [tmp_path / "later.csv"])
     campaigns.build(workbook)
-    after = workbook.query("campaigns.assignment", order_by="campaign, membership_number")
+    after = workbook.query("campaigns.assignment", order_by="campaign, customer_id")
     pd.testing.assert_frame_equal(after, before)

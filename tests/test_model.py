@@ -27,24 +27,24 @@ KEY_FIGURES = {
 }  # fmt: skip
 
 
-def members_of(workbook: Workbook) -> dict[str, set[str]]:
+def customers_of(workbook: Workbook) -> dict[str, set[str]]:
     rows = workbook.query("audiences.membership")
-    return {name: set(part["membership_number"]) for name, part in rows.groupby("audience")}
+    return {name: set(part["customer_id"]) for name, part in rows.groupby("audience")}
 
 
 def identities_of(workbook: Workbook) -> dict[str, set[str]]:
-    """Namespace → the members known in it, from the members data and the events themselves."""
+    """Namespace → the customers known in it, from the customers data and the events themselves."""
     with workbook.engine.write() as session:
-        addressed = session.frame("SELECT membership_number FROM lake.members WHERE email <> ''")
+        addressed = session.frame("SELECT customer_id FROM lake.customers WHERE email <> ''")
         known = session.frame(
-            "SELECT membership_number FROM lake.members UNION SELECT membership_number FROM lake.loyalty_events "
-            "UNION SELECT membership_number FROM lake.email_events"
+            "SELECT customer_id FROM lake.customers UNION SELECT customer_id FROM lake.purchases "
+            "UNION SELECT customer_id FROM lake.email_events"
         )
-    return {"LoyaltyNumber": set(known["membership_number"]), "Email": set(addressed["membership_number"])}
+    return {"LoyaltyNumber": set(known["customer_id"]), "Email": set(addressed["customer_id"])}
 
 
 def test_profiles_by_namespace_and_audience(airline: Workbook) -> None:
-    namespaces, audiences = identities_of(airline), members_of(airline)
+    namespaces, audiences = identities_of(airline), customers_of(airline)
     single = namespaces["LoyaltyNumber"] - namespaces["Email"]
     by_namespace = airline.query("insights.fact_profile_by_namespace").set_index("namespace")
     assert by_namespace["profiles"].to_dict() == {name: len(found) for name, found in namespaces.items()}
@@ -63,7 +63,7 @@ def test_profiles_by_namespace_and_audience(airline: Workbook) -> None:
 
 
 def test_overlaps(airline: Workbook) -> None:
-    audiences, namespaces = members_of(airline), identities_of(airline)
+    audiences, namespaces = customers_of(airline), identities_of(airline)
     found = airline.query("insights.fact_overlap_of_audiences").set_index(["audience_a", "audience_b"])["profiles"]
     pairs = {(a, b): len(audiences[a] & audiences[b]) for a, b in combinations(sorted(audiences), 2)}
     assert found.to_dict() == {pair: count for pair, count in pairs.items() if count} and len(found) >= 3
@@ -77,7 +77,7 @@ def test_decile_migration(name: str, request: pytest.FixtureRequest) -> None:
     raw, as_of = events(workbook)
     raw = raw.assign(value=(raw["value"] * 100).round().astype(int))  # so that equal sums are equal
     then = as_of.replace(day=1) - pd.DateOffset(months=workbook.params.migration_months)
-    keys = ["membership_number", "lookback_months"]
+    keys = ["customer_id", "lookback_months"]
     before, now = (
         ranked[ranked["category"] == "ALL"].set_index(keys)["decile"]
         for ranked in (deciles_in_pandas(raw, then), deciles_in_pandas(raw, as_of))
@@ -85,7 +85,7 @@ def test_decile_migration(name: str, request: pytest.FixtureRequest) -> None:
     moved = pd.DataFrame({"decile_before": before, "decile_now": now}).fillna(0).astype(int).reset_index()
     by = ["lookback_months", "decile_before", "decile_now"]
     expected = moved.groupby(by).size()
-    found = workbook.query("insights.fact_decile_migration").set_index(by)["members"].sort_index()
+    found = workbook.query("insights.fact_decile_migration").set_index(by)["customers"].sort_index()
     pd.testing.assert_series_equal(found, expected, check_names=False, check_dtype=False, check_index_type=False)
     assert len(found) > 100
     told = insights.migration(workbook).bundle["text/plain"]
@@ -97,7 +97,7 @@ def test_decile_migration(name: str, request: pytest.FixtureRequest) -> None:
         pd.testing.assert_series_equal(shares[share], part, check_names=False, check_index_type=False)
     year = moved[(moved["lookback_months"] == 12) & (moved["decile_before"] > 0) & (moved["decile_now"] > 0)]
     rose = int((year["decile_now"] < year["decile_before"]).sum())  # the sentence counts whom the tiles count
-    assert f", {show.compact(rose)} members rose" in told
+    assert f", {show.compact(rose)} customers rose" in told
 
 
 def test_the_platforms_key_figures_run_under_their_names(airline: Workbook) -> None:
@@ -106,7 +106,7 @@ def test_the_platforms_key_figures_run_under_their_names(airline: Workbook) -> N
     profiles = len(identities_of(airline)["LoyaltyNumber"])
     assert airline.query("kpi.profile_count")["profiles"].item() == profiles
     sizes = airline.query("kpi.audience_size").set_index("audience")
-    assert sizes.loc["best_now_quiet", "title"] == "Best members, now quiet"
+    assert sizes.loc["best_now_quiet", "title"] == "Best customers, now quiet"
     assert airline.query("kpi.most_used_destinations").to_dict("records") == [
         {"destination": "email_team", "audiences": 1}
     ]
@@ -117,13 +117,15 @@ def test_what_was_activated_is_in_the_model_at_once(workbook: Workbook) -> None:
     activation.activate_planned(workbook)
     (row,) = workbook.query("insights.bridge_audience_destination").to_dict("records")
     assert (row["audience"], row["destination"], row["campaign"]) == ("best_now_quiet", "email_team", "win-back")
-    assert row["hand_overs"] == 1 and row["members"] > 0
+    assert row["hand_overs"] == 1 and row["customers"] > 0
     (recent,) = workbook.query("kpi.recently_activated_audiences").to_dict("records")
     assert recent["activated_at"] == row["activated_at"]
 
 
 def test_audience_sizes_are_kept_by_day_and_give_a_trend(workbook: Workbook) -> None:
-    with workbook.engine.write(publish=True) as session:  # as if the audiences had been a member larger two days before
+    with workbook.engine.write(
+        publish=True
+    ) as session:  # as if the audiences had been a customer larger two days before
         session.run(
             "INSERT INTO insights.fact_profile_by_audience_daily SELECT as_of - 2, audience, profiles + 1, "
             "single_identity_profiles FROM insights.fact_profile_by_audience_daily"
@@ -172,7 +174,7 @@ def test_command_lists_the_model_and_writes_its_picture(workbook: Workbook, tmp_
     assert nodes["insights.dim_region"]["own"] and not nodes["insights.dim_date"]["own"]
     assert nodes["insights.fact_profile"]["kept_by_day"]
     edge = {
-        "table": "insights.dim_member_band",
+        "table": "insights.dim_customer_band",
         "column": "region",
         "to_table": "insights.dim_region",
         "to_column": "region",

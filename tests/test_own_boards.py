@@ -14,7 +14,7 @@ from clv_helpers.charts import ChartError
 from clv_helpers.charts.missing_tables import is_known
 from clv_helpers.charts.show import BOARD_MIME
 from clv_helpers.config.workbook import BATCH_VARIABLE, ROOT, Workbook
-from clv_helpers.dashboards import static_board as offline
+from clv_helpers.dashboards import static_board
 from clv_helpers.dashboards.live_board import PLACED, LiveBoard
 from clv_helpers.run.notebooks import NOTEBOOKS
 from conftest import write_shop
@@ -39,7 +39,7 @@ def write_board(workbook: Workbook, table: str) -> None:
 
 
 def cards(workbook: Workbook, name: str) -> list[dict]:
-    return offline.board(workbook, name).bundle[BOARD_MIME]["cards"]
+    return static_board.board(workbook, name).bundle[BOARD_MIME]["cards"]
 
 
 def test_a_board_of_ones_own_follows_those_placed_by_name(shop: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from conftest import write_shop
 ROW = "-- One row: a thing.\n-- Key: v\n"
 ONE = f"{ROW}SELECT 1 AS v"  # the least that is a table
 DAY = f"{ROW}SELECT CAST('1999-01-01' AS DATE) AS v"
-MEMBER = "-- One row: m.\n-- Key: membership_number\n-- Snapshot: daily\nSELECT '1' AS membership_number"
+CUSTOMER = "-- One row: m.\n-- Key: customer_id\n-- Snapshot: daily\nSELECT '1' AS customer_id"
 TO_DAY = "-- Relation: v -> insights.dim_date"
 
 
@@ -44,7 +44,7 @@ def modes(workbook: Workbook) -> dict[str, str]:
 
 
 def test_a_seed_and_a_table_on_it_are_built_in_order_and_follow_their_files(shop: Workbook) -> None:
-    put(shop, "aaa_total.sql", f"{ROW}SELECT d.v, f.members FROM insights.dim_label AS d\n"
+    put(shop, "aaa_total.sql", f"{ROW}SELECT d.v, f.customers FROM insights.dim_label AS d\n"
         "JOIN insights.fact_value_by_decile AS f ON f.decile = d.v AND f.lookback_months = 0")  # fmt: skip
     put(shop, "dim_label.csv", "v,label\n1,best\n2,second\n")
     found = modes(shop)
@@ -99,7 +99,7 @@ def test_a_table_may_read_what_no_stage_has_built_yet(shop: Workbook) -> None:
         ({"a.sql": f"-- Check: w > 1\n{ONE}"}, "its check cannot be tried: w > 1: .*w"),
         ({"a.sql": f"-- Check: SELECT FROM\n{ONE}"}, r"^a\.sql: Check is 'SELECT FROM'; allowed: a condition"),
         ({"a.sql": f"-- Snapshot: weekly\n{ONE}"}, r"^a\.sql: Snapshot is 'weekly'; allowed: daily"),
-        ({"a.sql": MEMBER}, "allowed: of tables of groups, not of members"),
+        ({"a.sql": CUSTOMER}, "allowed: of tables of groups, not of customers"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_one_sentence_and_the_last_good_tables_stay(
@@ -127,33 +127,37 @@ def test_a_relation_is_checked_again_when_its_other_side_changes(shop: Workbook)
 
 
 def test_no_orphan_that_is_a_person_is_told(shop: Workbook) -> None:
-    put(shop, "fact.sql", "-- One row: x.\n-- Key: membership_number\n"
-        "-- Relation: membership_number -> insights.dim_member_band.membership_number\n"
-        "SELECT 'nobody' AS membership_number")  # fmt: skip
+    put(shop, "fact.sql", "-- One row: x.\n-- Key: customer_id\n"
+        "-- Relation: customer_id -> insights.dim_customer_band.customer_id\n"
+        "SELECT 'nobody' AS customer_id")  # fmt: skip
     with pytest.raises(TableError) as caught:
         modes(shop)
-    assert "1 values of membership_number" in str(caught.value) and "nobody" not in str(caught.value)
+    assert "1 values of customer_id" in str(caught.value) and "nobody" not in str(caught.value)
 
 
 def test_days_are_kept_replaced_within_a_day_and_survive_new_columns(shop: Workbook) -> None:
     header = f"{ROW}-- Snapshot: daily\n"
-    put(shop, "trend.sql", f"{header}SELECT 1 AS v, COUNT(*) AS members FROM derived.member_value")
+    put(shop, "trend.sql", f"{header}SELECT 1 AS v, COUNT(*) AS customers FROM derived.customer_value")
     models.refresh(shop, "derived", "insights")
     more = shop.folder.parent / "more.csv"
     more.write_text("customer,day,spent\nd,2024-03-01,7.00\n")
-    ingest.ingest(shop, "loyalty_events", [more])
+    ingest.ingest(shop, "purchases", [more])
     models.refresh(shop, "derived", "profile", "insights")
     kept = shop.query("insights.trend_daily", order_by="as_of")
-    assert list(kept["members"]) == [4] and list(kept["as_of"].dt.date) == [dt.date(2024, 3, 2)]
+    assert list(kept["customers"]) == [4] and list(kept["as_of"].dt.date) == [dt.date(2024, 3, 2)]
 
     more = more.with_name("later.csv")
     more.write_text("customer,day,spent\ne,2024-03-09,7.00\n")
-    ingest.ingest(shop, "loyalty_events", [more])
-    put(shop, "trend.sql", f"{header}SELECT 1 AS v, COUNT(*) AS members, SUM(spend) AS spend FROM derived.member_value")
+    ingest.ingest(shop, "purchases", [more])
+    put(
+        shop,
+        "trend.sql",
+        f"{header}SELECT 1 AS v, COUNT(*) AS customers, SUM(spend) AS spend FROM derived.customer_value",
+    )
     models.refresh(shop, "derived", "profile", "insights")
     kept = shop.query("insights.trend_daily", order_by="as_of")
     assert list(kept["as_of"].dt.date) == [dt.date(2024, 3, 2), dt.date(2024, 3, 10)]
-    assert list(kept["members"]) == [4, 5]
+    assert list(kept["customers"]) == [4, 5]
     assert pd.isna(kept["spend"].iloc[0]) and float(kept["spend"].iloc[1]) == 99.75
 
 
@@ -194,7 +198,7 @@ def test_readers_go_on_undisturbed_while_a_refresh_writes_and_when_it_fails(work
     mine = Workbook(Path(shutil.copy(workbook.file, tmp_path / "airline.yml")), workbook.params)
     (own / "broken.sql").write_text(f"{ROW}SELECT 1 AS v UNION ALL SELECT 1")
     with mine.engine.read() as reader:
-        question = "SELECT SUM(members) AS members FROM insights.fact_value_by_decile"
+        question = "SELECT SUM(customers) AS customers FROM insights.fact_value_by_decile"
         before = reader.scalar(question)
         with pytest.raises(TableError):
             models.refresh(mine, "insights")

@@ -9,7 +9,7 @@ import pytest
 from clv_helpers.config.params import load_params
 from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import ROOT, Workbook
-from clv_helpers.run import notebooks as chain
+from clv_helpers.run import notebooks
 from conftest import write_shop
 
 
@@ -17,7 +17,7 @@ def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
     """What opening and checking the shop says, with these lines added or these keys set."""
     params = write_shop(folder, extra=extra)
     try:
-        problems = chain.check(Workbook.open(params, overrides=overrides))
+        problems = notebooks.check(Workbook.open(params, overrides=overrides))
     except ParamsError as error:
         return str(error)
     return "\n".join(map(str, problems))
@@ -37,7 +37,7 @@ def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
         ("as_of: 2026-02-30\n", "as_of is '2026-02-30'; allowed: latest, or a day that exists"),
         ("as_of: soon\n", "as_of is 'soon'; allowed: latest, or a day that exists"),
         ("value: {column: mileage}\n", "value.column is 'mileage'; allowed: amount"),
-        ("category: amount\n", "category is 'amount'; allowed: no text column in loyalty_events"),
+        ("category: amount\n", "category is 'amount'; allowed: no text column in purchases"),
         ("lifetime: {modle: bg_nbd}\n", "lifetime.modle is not a key; did you mean model?"),
         ("lifetime: {model: best}\n", "lifetime.model is 'best'; allowed: 'bg_nbd', 'mbg_nbd', 'pareto_nbd' or 'auto'"),
         ("lifetime: {margin: 30}\n", "lifetime.margin is 30; allowed: less than or equal to 1"),
@@ -56,7 +56,7 @@ def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
         ("value: {negative: ignore}\n", "value.negative is 'ignore'; allowed: 'subtract' or 'leave out'"),
         ("simulate: {members: 3}\n", "simulate.members is 3; allowed: greater than or equal to 50"),
         (
-            "destinations: {d: {columns: {membership_number: id}}}\n"
+            "destinations: {d: {columns: {customer_id: id}}}\n"
             "activations: [{audience: nobody, destination: d, campaign: c}]\n",
             "activations[0].audience is 'nobody'; allowed: an audience in",
         ),
@@ -66,48 +66,48 @@ def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
         ),
         ("destinations: {d: 5}\n", "destinations.d is 5; allowed: a mapping with type and columns"),
         (
-            "destinations: {d: {columns: {membership_number: id}, csv: {delimeter: ';'}}}\n",
+            "destinations: {d: {columns: {customer_id: id}, csv: {delimeter: ';'}}}\n",
             "destinations.d.csv.delimeter is not a key; did you mean delimiter?",
         ),
         (
-            "destinations: {d: {columns: {membership_number: id}, deduplicate: {}}}\n",
+            "destinations: {d: {columns: {customer_id: id}, deduplicate: {}}}\n",
             "destinations.d.deduplicate.attributes is given beside identity, or neither is given; allowed: one of",
         ),
         (
-            "destinations: {d: {columns: {membership_number: id}, format: parquet, gzip: true}}\n",
+            "destinations: {d: {columns: {customer_id: id}, format: parquet, gzip: true}}\n",
             "destinations.d.gzip is true; allowed: false for parquet",
         ),
         (
-            "destinations: {d: {type: fax, columns: {membership_number: id}}}\n",
+            "destinations: {d: {type: fax, columns: {customer_id: id}}}\n",
             "destinations.d.type is 'fax'; allowed: eloqua, files, smtp",
         ),
         (
-            "destinations: {d: {colums: {membership_number: id}}}\n",
+            "destinations: {d: {colums: {customer_id: id}}}\n",
             "destinations.d.colums is not a key; did you mean columns?",
         ),
         (
-            "destinations: {d: {columns: {membership_number: id}, format: xml}}\n",
+            "destinations: {d: {columns: {customer_id: id}, format: xml}}\n",
             "destinations.d.format is 'xml'; allowed: 'csv', 'jsonl' or 'parquet'",
         ),
         (
-            "destinations: {d: {columns: {membership_number: id}, file_name: '{person}'}}\n",
+            "destinations: {d: {columns: {customer_id: id}, file_name: '{person}'}}\n",
             "destinations.d.file_name is '{person}'; allowed: text with any of {campaign}, {audience}",
         ),
         (
-            "destinations: {d: {columns: {membership_number: id}, file_name: '../{campaign}'}}\n",
+            "destinations: {d: {columns: {customer_id: id}, file_name: '../{campaign}'}}\n",
             "destinations.d.file_name is '../{campaign}'; allowed: a name without folders",
         ),
         (
-            "destinations: {d: {columns: {membership_number: id}, mode: incremental, file_name: changes}}\n",
+            "destinations: {d: {columns: {customer_id: id}, mode: incremental, file_name: changes}}\n",
             "destinations.d.file_name is 'changes'; allowed: one with {time}, {unix} or {run}",
         ),
         (
-            "destinations: {d: {columns: {membership_number: id}}}\n"
+            "destinations: {d: {columns: {customer_id: id}}}\n"
             "activations: [{audience: a, destination: d, campaign: c}, {audience: b, destination: d, campaign: c}]\n",
             "activations[1].campaign is 'c'; allowed: each campaign once per destination",
         ),
         (
-            "destinations: {d: {columns: {membership_number: id}}, e: {columns: {membership_number: id}}}\n"
+            "destinations: {d: {columns: {customer_id: id}}, e: {columns: {customer_id: id}}}\n"
             "activations: [{audience: a, destination: d, campaign: c, control: {share: 0.1}}, "
             "{audience: a, destination: e, campaign: c, control: {share: 0.2}}]\n",
             "activations[1].control.share is 0.2; allowed: 0.1, as for the campaign's other destination",
@@ -125,21 +125,21 @@ def test_every_wrong_place_gets_its_own_line(tmp_path: Path) -> None:
 
 
 def test_missing_source_column(tmp_path: Path) -> None:
-    said = refusal(tmp_path, **{"sources.loyalty_events.columns.occurred_at": "when"})
+    said = refusal(tmp_path, **{"sources.purchases.columns.occurred_at": "when"})
     assert "occurred_at is read from 'when', which purchases.csv has not" in said
     assert "customer, day, spent" in said
 
 
 def test_missing_file_says_where_it_can_be_had(tmp_path: Path) -> None:
-    said = refusal(tmp_path, **{"sources.loyalty_events.path": "x.csv", "sources.loyalty_events.hint": "ask the shop"})
+    said = refusal(tmp_path, **{"sources.purchases.path": "x.csv", "sources.purchases.hint": "ask the shop"})
     assert "x.csv (no such file); allowed: ask the shop" in said
 
 
 def test_unreadable_file(tmp_path: Path) -> None:
     params = write_shop(tmp_path)
     (tmp_path / "broken.parquet").write_bytes(b"this is no parquet file at all")
-    workbook = Workbook.open(params, overrides={"sources.loyalty_events.path": "broken.parquet"})
-    said = chain.check(workbook)
+    workbook = Workbook.open(params, overrides={"sources.purchases.path": "broken.parquet"})
+    said = notebooks.check(workbook)
     assert len(said) == 1
     assert "broken.parquet cannot be read" in str(said[0])
 
@@ -177,11 +177,11 @@ def test_problem_in_a_spec_names_its_own_file(outputs: Path, tmp_path: Path, spe
     file = tmp_path / "shop" / spec
     file.parent.mkdir(parents=True)
     file.write_text(text)
-    found = chain.check(Workbook.open(params))
+    found = notebooks.check(Workbook.open(params))
     assert [problem.file for problem in found] == [str(file)]
     assert says in str(found[0])
     with pytest.raises(ParamsError) as refused:
-        chain.run(params)
+        notebooks.run(params)
     assert str(refused.value).startswith(f"{file}: ")
 
 
@@ -208,20 +208,20 @@ def test_shipped_params_are_valid(name: str, monkeypatch: pytest.MonkeyPatch, tm
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ({"profile_enabled": False}, "loyalty_events.profile_enabled is false; allowed: true, as it makes the profile"),
+        ({"profile_enabled": False}, "purchases.profile_enabled is false; allowed: true, as it makes the profile"),
         ({"columns.amount.attribute": True}, "columns.amount.attribute is true; allowed: for a column of your own"),
-        ({"namespace": "Other"}, "sources.members.namespace is 'CustomerId'; allowed: Other, that of loyalty_events"),
+        ({"namespace": "Other"}, "sources.customers.namespace is 'CustomerId'; allowed: Other, that of purchases"),
     ],
 )
 def test_what_does_not_fit_one_profile(tmp_path: Path, source: dict, says: str) -> None:
     amount = {"from": "spent", "attribute": source.pop("columns.amount.attribute", False)}
-    keys = {f"sources.loyalty_events.{key}": value for key, value in source.items()}
-    members = {"path": "purchases.csv", "columns": {"membership_number": "customer"}}
-    overrides = {**keys, "sources.loyalty_events.columns.amount": amount, "sources.members": members}
+    keys = {f"sources.purchases.{key}": value for key, value in source.items()}
+    customers = {"path": "purchases.csv", "columns": {"customer_id": "customer"}}
+    overrides = {**keys, "sources.purchases.columns.amount": amount, "sources.customers": customers}
     assert says in refusal(tmp_path, **overrides)
 
 
 def test_measures_of_the_profile_are_no_names_for_columns_of_ones_own(tmp_path: Path) -> None:
-    own = {"membership_number": "customer", "frequency": {"from": "day", "type": "text"}}
-    says = refusal(tmp_path, **{"sources.members": {"path": "purchases.csv", "columns": own}})
-    assert "sources.members.columns.frequency is a measure of the profile; allowed: another name" in says
+    own = {"customer_id": "customer", "frequency": {"from": "day", "type": "text"}}
+    says = refusal(tmp_path, **{"sources.customers": {"path": "purchases.csv", "columns": own}})
+    assert "sources.customers.columns.frequency is a measure of the profile; allowed: another name" in says

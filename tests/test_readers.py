@@ -10,14 +10,14 @@ from clv_helpers import ingest
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.run.refresh_all import follow
 
-# One line per answer, until standard input closes: the tenths' members, and their sum, which must always fit together.
+# One line per answer, until standard input closes: the tenths' customers, and their sum, which must always fit together.
 BOARD = """
 import select, sys
 from clv_helpers.config.workbook import Workbook
 workbook = Workbook.open(sys.argv[1])
 while not select.select([sys.stdin], [], [], 0)[0]:
-    rows = workbook.query("insights.fact_value_by_decile", loyalty_status="ALL", lookback_months=0)
-    print(rows["members"].sum(), f"{rows['value'].sum():.2f}", flush=True)
+    rows = workbook.query("insights.fact_value_by_decile", category="ALL", lookback_months=0)
+    print(rows["customers"].sum(), f"{rows['value'].sum():.2f}", flush=True)
 """
 
 
@@ -30,13 +30,13 @@ def test_each_answer_is_of_one_version_and_none_fails(workbook: Workbook, tmp_pa
         for number in range(3):
             file = tmp_path / f"more_{number}.csv"
             file.write_text(
-                "event_id,membership_number,occurred_at,transaction_type,loyalty_status,mileage,amount\n"
+                "event_id,customer_id,occurred_at,transaction_type,category,mileage,amount\n"
                 f"new{number},N{number},2024-05-05 10:00:00,STATUS_MILES,FLYER,100,10.00\n"
             )
-            ingest.ingest(workbook, "loyalty_events", [file])
+            ingest.ingest(workbook, "purchases", [file])
             follow(workbook)
-            rows = workbook.query("insights.fact_value_by_decile", loyalty_status="ALL", lookback_months=0)
-            versions.add(f"{rows['members'].sum()} {rows['value'].sum():.2f}")
+            rows = workbook.query("insights.fact_value_by_decile", category="ALL", lookback_months=0)
+            versions.add(f"{rows['customers'].sum()} {rows['value'].sum():.2f}")
         answers, errors = board.communicate()
     assert errors == "" and board.returncode == 0
     answers = [first.strip(), *answers.split("\n")[:-1]]

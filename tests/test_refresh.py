@@ -21,25 +21,25 @@ PARAMS = """
 title: A small airline
 as_of: {as_of}
 sources:
-  loyalty_events:
+  purchases:
     path: nowhere.csv
     columns:
       event_id: event_id
-      membership_number: membership_number
+      customer_id: customer_id
       occurred_at: occurred_at
       transaction_type: transaction_type
-      loyalty_status: loyalty_status
+      category: category
       mileage: mileage
       amount: amount
       shelf: {{from: shelf, type: text, attribute: true}}
-  members: {{path: nowhere.csv}}
+  customers: {{path: nowhere.csv}}
 value: {{column: mileage, unit: miles, transaction_types: [FLIGHT, GIFT]}}
 spend: {{column: amount, unit: EUR, transaction_types: [FLIGHT]}}
-category: loyalty_status
+category: category
 as_printed: true
 """
 START = dt.datetime(2024, 1, 15)
-EVENT = ("membership_number", "occurred_at", "transaction_type", "loyalty_status", "mileage", "amount", "shelf")
+EVENT = ("customer_id", "occurred_at", "transaction_type", "category", "mileage", "amount", "shelf")
 
 moments = st.integers(0, 500).map(lambda day: START + dt.timedelta(days=day, hours=day % 24))
 events = st.tuples(
@@ -65,10 +65,10 @@ class Airline:
         self.workbook = Workbook.open(folder / "w.yml")
         self.batches = 0
 
-    def bring(self, rows: list[tuple], dataset: str = "loyalty_events") -> int:
+    def bring(self, rows: list[tuple], dataset: str = "purchases") -> int:
         """Ingest rows (the event's number first) as one batch; gives the batch's number."""
         self.batches += 1
-        header = ("event_id", *EVENT) if dataset == "loyalty_events" else ("membership_number", "region", "email")
+        header = ("event_id", *EVENT) if dataset == "purchases" else ("customer_id", "region", "email")
         file = self.folder / f"{dataset}_{self.batches}.csv"
         with file.open("w", newline="") as stream:
             csv.writer(stream).writerows([header, *rows])
@@ -111,11 +111,11 @@ batches = st.lists(st.lists(st.integers(0, 39), max_size=12), min_size=1, max_si
 @given(
     rows=st.lists(events, min_size=40, max_size=40),
     splits=batches,
-    members=st.lists(people, max_size=3),
+    customers=st.lists(people, max_size=3),
     as_of=st.sampled_from(["latest", "2024-09-10"]),
     taken_back=st.booleans(),
 )
-def test_any_split_gives_what_one_build_gives(rows, splits, members, as_of, taken_back) -> None:
+def test_any_split_gives_what_one_build_gives(rows, splits, customers, as_of, taken_back) -> None:
     """Batches overlap (repeats), are empty, late and out of order, as they come from `splits`."""
     numbered = [(f"e{number}", *row) for number, row in enumerate(rows)]
     numbered[0] = ("e0", "a", START, "FLIGHT", "Gold", 10, 1.0, "top")  # so that something lies before as_of
@@ -133,8 +133,8 @@ def test_any_split_gives_what_one_build_gives(rows, splits, members, as_of, take
             if split:
                 parts.bring([numbered[number] for number in split])
             parts.refresh()
-        for number, person in enumerate(members):
-            parts.bring([person], "members")
+        for number, person in enumerate(customers):
+            parts.bring([person], "customers")
             if number % 2:
                 parts.refresh()
         if taken_back:
@@ -149,8 +149,8 @@ def test_any_split_gives_what_one_build_gives(rows, splits, members, as_of, take
         whole = Airline(Path(folder) / "whole", as_of)
         seen = sorted({0, *(number for split in splits for number in split)}, reverse=True)
         whole.bring([numbered[number] for number in seen])
-        for person in members:
-            whole.bring([person], "members")
+        for person in customers:
+            whole.bring([person], "customers")
         whole.refresh()
         equal(found, whole.tables())
 

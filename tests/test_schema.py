@@ -13,7 +13,7 @@ from clv_helpers import adobe
 from clv_helpers.config.workbook import ROOT, Workbook
 from conftest import SMALL, write_shop
 
-GOOD = {"membership_number": "a", "occurred_at": "2024-01-03T00:00:00Z", "amount": 10.5}
+GOOD = {"customer_id": "a", "occurred_at": "2024-01-03T00:00:00Z", "amount": 10.5}
 
 
 def validator(workbook: Workbook, dataset: str) -> jsonschema.Validator:
@@ -27,19 +27,19 @@ def validator(workbook: Workbook, dataset: str) -> jsonschema.Validator:
     [
         ({}, True),
         ({"amount": None}, True),
-        ({"loyalty_status": "GOLD"}, True),
-        ({"membership_number": None}, False),
+        ({"category": "GOLD"}, True),
+        ({"customer_id": None}, False),
         ({"amount": "ten"}, False),
         ({"occurred_at": "2024-01-03"}, True),
         ({"occurred_at": "2024-01-03 10:00:00.5+01:00"}, True),
         ({"occurred_at": "January"}, False),
-        ({"loyalty_status": "BRONZE"}, False),
+        ({"category": "BRONZE"}, False),
     ],
 )
 def test_json_schema(tmp_path: Path, change: dict, valid: bool) -> None:
-    tier = {"sources.loyalty_events.columns.loyalty_status": {"from": "tier", "enum": ["GOLD", "SILVER"]}}
+    tier = {"sources.purchases.columns.category": {"from": "tier", "enum": ["GOLD", "SILVER"]}}
     workbook = Workbook.open(write_shop(tmp_path), overrides=tier)
-    assert validator(workbook, "loyalty_events").is_valid({**GOOD, **change}) == valid
+    assert validator(workbook, "purchases").is_valid({**GOOD, **change}) == valid
 
 
 def test_rows_of_the_lake_fit_their_schema(airline: Workbook) -> None:
@@ -60,33 +60,33 @@ def in_json(value: object) -> object:
 def test_xdm_documents(tmp_path: Path) -> None:
     changes = {
         **SMALL,
-        "sources.members.columns": {"membership_number": "id", "email": {"from": "mail", "identity": "Email"}},
+        "sources.customers.columns": {"customer_id": "id", "email": {"from": "mail", "identity": "Email"}},
     }
     workbook = Workbook.open(ROOT / "params" / "airline.yml", overrides=changes)
-    profile = adobe.xdm_schema(workbook, "members")
+    profile = adobe.xdm_schema(workbook, "customers")
     assert profile["schema"]["meta:class"].endswith("/context/profile")
     assert profile["schema"]["meta:immutableTags"] == ["union"]
     assert profile["schema"]["allOf"][1] == {"$ref": profile["fieldGroup"]["$id"]}
     primary, further = profile["descriptors"]
-    assert (primary["xdm:sourceProperty"], primary["xdm:namespace"]) == ("/_airline/membership_number", "LoyaltyNumber")
+    assert (primary["xdm:sourceProperty"], primary["xdm:namespace"]) == ("/_airline/customer_id", "LoyaltyNumber")
     assert primary["xdm:isPrimary"] and not further["xdm:isPrimary"]
     assert further["xdm:namespace"] == "Email"
-    events = adobe.xdm_schema(workbook, "loyalty_events")
+    events = adobe.xdm_schema(workbook, "purchases")
     assert events["schema"]["meta:class"].endswith("/context/experienceevent")
     fields = events["fieldGroup"]["definitions"]["fields"]["properties"]["_airline"]
-    assert fields["required"] == ["membership_number", "occurred_at"]
+    assert fields["required"] == ["customer_id", "occurred_at"]
     assert fields["properties"]["occurred_at"] == {"type": "string", "format": "date-time"}
 
 
 def test_not_enabled_for_the_profile(tmp_path: Path) -> None:
-    members = {"path": "purchases.csv", "columns": {"membership_number": "customer"}, "profile_enabled": False}
-    workbook = Workbook.open(write_shop(tmp_path), overrides={"sources.members": members})
-    assert adobe.xdm_schema(workbook, "loyalty_events")["schema"]["meta:immutableTags"] == ["union"]
-    assert adobe.xdm_schema(workbook, "members")["schema"]["meta:immutableTags"] == []
+    customers = {"path": "purchases.csv", "columns": {"customer_id": "customer"}, "profile_enabled": False}
+    workbook = Workbook.open(write_shop(tmp_path), overrides={"sources.customers": customers})
+    assert adobe.xdm_schema(workbook, "purchases")["schema"]["meta:immutableTags"] == ["union"]
+    assert adobe.xdm_schema(workbook, "customers")["schema"]["meta:immutableTags"] == []
 
 
 def test_files(outputs: Path, tmp_path: Path) -> None:
     workbook = Workbook.open(write_shop(tmp_path))
     files = adobe.write_schemas(workbook)
-    assert [file.name for file in files] == ["loyalty_events.schema.json", "loyalty_events.xdm.json"]
-    assert json.loads(files[0].read_text()) == adobe.json_schema(workbook, "loyalty_events")
+    assert [file.name for file in files] == ["purchases.schema.json", "purchases.xdm.json"]
+    assert json.loads(files[0].read_text()) == adobe.json_schema(workbook, "purchases")

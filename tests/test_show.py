@@ -10,7 +10,7 @@ import pytest
 from clv_helpers.charts import show
 
 
-@pytest.mark.parametrize("text", ["a member's month", "<script>alert(1)</script>", "A & B", "2 < 3"])
+@pytest.mark.parametrize("text", ["a customer's month", "<script>alert(1)</script>", "A & B", "2 < 3"])
 def test_table_shows_texts_as_they_are(text: str) -> None:
     body = show.table([{"what": text, "rows": 1}], what="What", rows="Rows|.0f").bundle["text/html"]
     cells = [html.unescape(cell) for cell in re.findall(r"<td>(.*?)</td>", body)]

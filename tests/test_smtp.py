@@ -30,7 +30,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmtpServer:
 def message(server: SmtpServer, **changes: Any) -> dict[str, Any]:
     return {
         "type": "smtp",
-        "columns": {"membership_number": "number", "email": "email", "first_name": "first_name"},
+        "columns": {"customer_id": "number", "email": "email", "first_name": "first_name"},
         "mandatory": ["email"],
         "host": "127.0.0.1",
         "port": server.port,
@@ -52,8 +52,8 @@ def people(workbook: Workbook) -> dict[str, dict[str, str]]:
     """Who is to be sent, by address, as the lake knows them."""
     with workbook.engine.write() as session:
         rows = session.rows(
-            "SELECT p.email, p.first_name, p.membership_number FROM activation.decision AS d "
-            "JOIN profile.member AS p ON p.membership_number = d.membership_number WHERE d.outcome = 'sent'"
+            "SELECT p.email, p.first_name, p.customer_id FROM activation.decision AS d "
+            "JOIN profile.customer AS p ON p.customer_id = d.customer_id WHERE d.outcome = 'sent'"
         )
     return {row["email"]: row for row in rows}
 
@@ -67,7 +67,7 @@ def test_each_person_gets_their_message_once(workbook: Workbook, server: SmtpSer
     assert done["delivered"] == len(wanted) == len(server.messages) > 10
     for got in server.messages:
         to = wanted[got["To"]]
-        link = f"https://example.com/u?m={to['membership_number']}"
+        link = f"https://example.com/u?m={to['customer_id']}"
         assert got["From"] == "Airline <news@example.com>"
         assert got["Subject"] == f"We miss you, {person}"
         assert got["List-Unsubscribe"] == f"<{link}>"
@@ -170,7 +170,7 @@ def test_an_address_that_cannot_be_one_is_refused_alone(workbook: Workbook, serv
     person = min(sent(workbook))
     with workbook.engine.write() as session:
         session.run(
-            "UPDATE profile.attribute SET email = $email WHERE membership_number = $person",
+            "UPDATE profile.attribute SET email = $email WHERE customer_id = $person",
             email="a@example.com\nBcc: eve@example.com",
             person=person,
         )

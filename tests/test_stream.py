@@ -27,9 +27,9 @@ from clv_helpers.engines.duckdb.engine import NothingPublished
 PARAMS = """
 title: A stream
 sources:
-  loyalty_events:
+  purchases:
     path: nowhere.csv
-    columns: {event_id: id, membership_number: customer, occurred_at: at, amount: spent}
+    columns: {event_id: id, customer_id: customer, occurred_at: at, amount: spent}
 """
 
 
@@ -68,7 +68,7 @@ class Server:
         self.log.seek(0)
         return self.log.read()
 
-    def post(self, body: object, dataset: str = "loyalty_events") -> tuple[int, dict]:
+    def post(self, body: object, dataset: str = "purchases") -> tuple[int, dict]:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{dataset}", data=data)
         try:
@@ -94,7 +94,7 @@ def serving(params: Path, *options: str) -> Iterator[Server]:
 
 def in_lake(params: Path) -> list[str]:
     with Workbook.open(params).engine.write() as session:
-        return sorted(row["event_id"] for row in session.rows("SELECT event_id FROM lake.loyalty_events"))
+        return sorted(row["event_id"] for row in session.rows("SELECT event_id FROM lake.purchases"))
 
 
 def test_events_come_in_and_the_tables_follow(params: Path) -> None:
@@ -113,11 +113,11 @@ def test_events_come_in_and_the_tables_follow(params: Path) -> None:
     with serving(params, "--every=0.1") as server:
         server.post(late)
         server.stop()
-    found = Workbook.open(params).query("derived.member_day", order_by="membership_number, day")
+    found = Workbook.open(params).query("derived.customer_day", order_by="customer_id, day")
     with workbook.engine.write() as session:
         session.run("DELETE FROM lake.checkpoint")
     models.refresh(workbook, "derived", "profile", "insights")
-    assert found.equals(workbook.query("derived.member_day", order_by="membership_number, day"))
+    assert found.equals(workbook.query("derived.customer_day", order_by="customer_id, day"))
 
 
 def test_streaming_audience_follows_each_micro_batch(params: Path) -> None:
@@ -125,7 +125,7 @@ def test_streaming_audience_follows_each_micro_batch(params: Path) -> None:
     audience.parent.mkdir(parents=True)
     audience.write_text(
         "title: Spent much\nevaluation: streaming\n"
-        "rule: {event: loyalty_events, where: {field: amount, op: at least, value: 2}}\n"
+        "rule: {event: purchases, where: {field: amount, op: at least, value: 2}}\n"
     )
     with serving(params, "--every=0.1") as server:
         server.post([event(1), event(20)])
@@ -133,8 +133,8 @@ def test_streaming_audience_follows_each_micro_batch(params: Path) -> None:
         server.post([event(15), event(2)])
         _wait_for_rows(params, "audiences.membership", 2)
         server.stop()
-    members = Workbook.open(params).query("audiences.membership", audience="big")
-    assert sorted(members["membership_number"]) == ["c1", "c6"]
+    customers = Workbook.open(params).query("audiences.membership", audience="big")
+    assert sorted(customers["customer_id"]) == ["c1", "c6"]
 
 
 def _wait_for_rows(params: Path, name: str, rows: int, seconds: float = 60) -> None:
@@ -178,7 +178,7 @@ def closed_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         patch.setenv("CLV_OUTPUTS_DIR", str(folder / "outputs"))
         with serving(folder / "flow.yml", "--every=0.1") as server:
             yield server
-            assert server.post(event(1), "members")[0] == 404
+            assert server.post(event(1), "customers")[0] == 404
             assert server.post(b" " * 16_000_001)[0] == 413
             server.stop()
         with Workbook.open(folder / "flow.yml").engine.write() as session:
@@ -190,12 +190,12 @@ def test_faults_are_named_by_event_and_column(closed_door: Server) -> None:
     assert status == 400
     assert [(fault["event"], fault["column"]) for fault in answer["rejected"]] == [
         (1, "amount"),
-        (2, "membership_number"),
+        (2, "customer_id"),
     ]
 
 
 def test_folder(params: Path, outputs: Path) -> None:
-    inbox = outputs / "flow" / "inbox" / "loyalty_events"
+    inbox = outputs / "flow" / "inbox" / "purchases"
     with serving(params, "--every=0.2") as server:
         (inbox / "a.jsonl").write_text("".join(json.dumps(event(n)) + "\n" for n in range(5)))
         with (inbox / "growing.jsonl").open("w") as growing:
@@ -250,7 +250,7 @@ def test_killed_at_any_moment(params: Path, outputs: Path, trial: int) -> None:
     assert acknowledged <= set(found)
     assert len(acknowledged) > 20
     assert Workbook.open(params).query("derived.summary").iloc[0].purchases == len(found)
-    assert list((outputs / "flow" / "stream" / "loyalty_events").glob("stream_*")) == []
+    assert list((outputs / "flow" / "stream" / "purchases").glob("stream_*")) == []
 
 
 def test_only_one_stream_per_workbook(params: Path) -> None:

@@ -38,9 +38,9 @@ def attacked(values: dict, hidden: set) -> dict:
             key = tuple(part for part, is_open in zip(cell, open_axes, strict=True) if not is_open)
             margins.setdefault(key, []).append(index)
         if any(open_axes):
-            for members in margins.values():
-                equations.append(np.isin(np.arange(len(cells)), members).astype(float))
-                right.append(sum(values[cells[i]] for i in members))
+            for customers in margins.values():
+                equations.append(np.isin(np.arange(len(cells)), customers).astype(float))
+                right.append(sum(values[cells[i]] for i in customers))
     found = {}
     for index, cell in enumerate(cells):
         if cell in hidden:
@@ -88,22 +88,22 @@ def test_nothing_is_hidden_where_nothing_is_small() -> None:
 
 
 def test_a_total_among_the_rows_is_no_part_of_itself() -> None:
-    rows = pd.DataFrame({"loyalty_status": ["ALL", "GOLD", "SILVER", "FLYER"], "members": [500, 4, 46, 450]})
-    widget = Widget.model_validate({"title": "t", "table": "a.b", "mark": "bar", "x": "loyalty_status", "y": "members"})
-    assert list(suppressed(rows, widget, MIN_CELL)["loyalty_status"]) == ["ALL", "FLYER"]
+    rows = pd.DataFrame({"category": ["ALL", "GOLD", "SILVER", "FLYER"], "customers": [500, 4, 46, 450]})
+    widget = Widget.model_validate({"title": "t", "table": "a.b", "mark": "bar", "x": "category", "y": "customers"})
+    assert list(suppressed(rows, widget, MIN_CELL)["category"]) == ["ALL", "FLYER"]
 
 
 def test_no_chart_of_a_small_airline_shows_a_small_group(airline: Workbook) -> None:
     grid = {
         "title": "t", "mark": "heatmap", "table": "insights.fact_recency_frequency",
-        "x": "frequency_band", "y": "recency_band", "color": "members",
+        "x": "frequency_band", "y": "recency_band", "color": "customers",
     }  # fmt: skip
     shown = charts.draw(airline, Widget.model_validate(grid)).bundle[charts.CHART_MIME]
     everything = airline.query("insights.fact_recency_frequency")
     left = next(iter(shown["datasets"].values()))
-    assert (everything["members"] < MIN_CELL).any()
+    assert (everything["customers"] < MIN_CELL).any()
     assert left
-    assert min(row["members"] for row in left) >= MIN_CELL
+    assert min(row["customers"] for row in left) >= MIN_CELL
     assert "groups of fewer than 11 people are left out" in shown["title"]["subtitle"]
 
 
@@ -114,16 +114,16 @@ def test_a_sum_over_small_groups_is_judged_by_its_people(airline: Workbook) -> N
     }  # fmt: skip
     with airline.engine.read() as session:
         rows = charts.picture(session, airline, Widget.model_validate(by_status)).rows
-    profile = airline.query("insights.fact_decile_profile", decile=1).groupby("region")["members"].sum()
+    profile = airline.query("insights.fact_decile_profile", decile=1).groupby("region")["customers"].sum()
     assert set(rows["region"]) <= set(profile[profile >= MIN_CELL].index)
 
 
-@pytest.mark.parametrize(("members", "shown"), [([5, 40, 300], 1), ([50, 40, 300], 3)])
-def test_a_table_of_the_report(members: list[int], shown: int) -> None:
-    rows = pd.DataFrame({"status": ["a", "b", "c"], "members": members, "spend": [1.5, 2.5, 3.5]})
-    content = table(rows, status="Status", members="Members|,.0f", spend="Spend|,.1f").bundle[TABLE_MIME]
+@pytest.mark.parametrize(("customers", "shown"), [([5, 40, 300], 1), ([50, 40, 300], 3)])
+def test_a_table_of_the_report(customers: list[int], shown: int) -> None:
+    rows = pd.DataFrame({"status": ["a", "b", "c"], "customers": customers, "spend": [1.5, 2.5, 3.5]})
+    content = table(rows, status="Status", customers="Customers|,.0f", spend="Spend|,.1f").bundle[TABLE_MIME]
     page = table_html(content, MIN_CELL)
-    assert sum(f">{value:,.0f}<" in page for value in members) == shown
+    assert sum(f">{value:,.0f}<" in page for value in customers) == shown
     assert sum(f">{value:,.1f}<" in page for value in rows["spend"]) == shown
 
 
@@ -143,8 +143,10 @@ def test_beside_small_cells_only_small_ones_go() -> None:
 
 def test_little_of_the_airlines_migration_is_left_out(airline: Workbook) -> None:
     rows = airline.query("insights.fact_decile_movement", lookback="lifetime")
-    cells = zip(rows["before"], rows["now"], rows["members"], strict=True)
-    values = {(before, now): 5.0 * members for before, now, members in cells}  # as of an airline five times its size
+    cells = zip(rows["before"], rows["now"], rows["customers"], strict=True)
+    values = {
+        (before, now): 5.0 * customers for before, now, customers in cells
+    }  # as of an airline five times its size
     small = {cell for cell, value in values.items() if value < MIN_CELL}
     hidden = check(values)
     assert small
@@ -154,9 +156,9 @@ def test_little_of_the_airlines_migration_is_left_out(airline: Workbook) -> None
 
 def test_an_axis_keeps_the_categories_that_lost_their_rows() -> None:
     read = pd.DataFrame(
-        {"band": ["a", "b", "c"], "place": [3, 1, 2], "members": [5, 30, 200], "spend": [1.0, 9.0, 5.0]}
+        {"band": ["a", "b", "c"], "place": [3, 1, 2], "customers": [5, 30, 200], "spend": [1.0, 9.0, 5.0]}
     )
-    chart = {"title": "t", "table": "a.b", "mark": "bar", "x": {"column": "band", "sort": "place"}, "y": "members"}
+    chart = {"title": "t", "table": "a.b", "mark": "bar", "x": {"column": "band", "sort": "place"}, "y": "customers"}
     widget = Widget.model_validate(chart)
     rows = suppressed(read, widget, MIN_CELL)
     assert list(rows["band"]) == ["c"]
@@ -165,7 +167,7 @@ def test_an_axis_keeps_the_categories_that_lost_their_rows() -> None:
 
 
 def test_what_is_left_out_stands_last_where_its_place_would_tell_its_value() -> None:
-    read = pd.DataFrame({"band": ["a", "b", "c"], "members": [5, 30, 200], "spend": [9.0, 7.0, 5.0]})
+    read = pd.DataFrame({"band": ["a", "b", "c"], "customers": [5, 30, 200], "spend": [9.0, 7.0, 5.0]})
     chart = {"title": "t", "table": "a.b", "mark": "bar", "x": "spend", "y": {"column": "band", "sort": "-spend"}}
     widget = Widget.model_validate(chart)
     orders = categories(widget, read, suppressed(read, widget, MIN_CELL))["band"]
@@ -173,10 +175,10 @@ def test_what_is_left_out_stands_last_where_its_place_would_tell_its_value() -> 
 
 
 def test_audiences_overlap_so_only_the_small_ones_go() -> None:
-    rows = pd.DataFrame({"audience": ["a", "b", "c"], "title": ["A", "B", "C"], "members": [5, 62, 113]})
-    widget = Widget.model_validate({"title": "t", "table": "a.b", "mark": "bar", "x": "members", "y": "title"})
+    rows = pd.DataFrame({"audience": ["a", "b", "c"], "title": ["A", "B", "C"], "customers": [5, 62, 113]})
+    widget = Widget.model_validate({"title": "t", "table": "a.b", "mark": "bar", "x": "customers", "y": "title"})
     assert list(suppressed(rows, widget, MIN_CELL)["title"]) == ["B", "C"]
-    content = table(rows, title="Audience", members="Members|,.0f").bundle[TABLE_MIME]
+    content = table(rows, title="Audience", customers="Customers|,.0f").bundle[TABLE_MIME]
     page = table_html(content, MIN_CELL)
     assert ">62<" in page
     assert ">113<" in page

@@ -19,13 +19,13 @@ GOLDEN = Path(__file__).parent / "golden"
 ALL = [each.name for each in read_tables(*SCHEMAS)]
 OWN = ("insights.dim_region", "insights.fact_value_by_region")  # the airline's
 TEN = (
-    "derived.member_day",
-    "derived.member_value",
-    "derived.member_decile",
+    "derived.customer_day",
+    "derived.customer_value",
+    "derived.customer_decile",
     "derived.deciles_mileage",
-    "profile.member",
+    "profile.customer",
     "insights.fact_value_by_month",
-    "lifetime.member_forecast",
+    "lifetime.customer_forecast",
     "audiences.membership",
     "activation.arm",
     "campaigns.fact_campaign_result",
@@ -72,12 +72,12 @@ def test_select_with_qualify_filters_before_it_orders(airline: Workbook) -> None
 
 
 def test_values_of_the_params_stand_in_it_and_as_of(airline: Workbook) -> None:
-    text = translated(airline, "derived.member_day", "snowflake")
+    text = translated(airline, "derived.customer_day", "snowflake")
     with airline.engine.read() as session:
         as_of: dt.date = session.scalar("SELECT as_of FROM derived.as_of")
     assert f"'{as_of}'" in text and "'STATUS_MILES'" in text
     assert params_bindings(airline.params)["no_category"] in text
-    assert ":margin" in translated(airline, "lifetime.member_forecast", "snowflake")
+    assert ":margin" in translated(airline, "lifetime.customer_forecast", "snowflake")
 
 
 @pytest.mark.parametrize(

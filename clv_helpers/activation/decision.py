@@ -17,12 +17,12 @@ from clv_helpers.models import refresh_tables
 
 
 def decide(workbook: Workbook) -> None:
-    """Decide for every planned activation and every member of its audience, and publish; nothing leaves.
+    """Decide for every planned activation and every customer of its audience, and publish; nothing leaves.
 
     The waterfall goes to activation.fact_waterfall, a row per step; the difference to the last activation to
     activation.fact_change. Consent and suppression are read from the newest batches, whatever as_of is.
     Raises StageSkipped where the params plan no activation, ParamsError for an audience that does not exist.
-    Cost: a few passes over the members of the planned audiences.
+    Cost: a few passes over the customers of the planned audiences.
     """
     needs_a_plan(workbook)
     with workbook.engine.write(publish=True) as session:
@@ -57,7 +57,7 @@ def _bindings(session: Session, workbook: Workbook) -> dict[str, Any]:
 
 def _check_names(session: Session, workbook: Workbook) -> None:
     known = [row["audience"] for row in session.rows("SELECT audience FROM audiences.dim_audience ORDER BY audience")]
-    fields = list(session.columns(table("profile.member")))
+    fields = list(session.columns(table("profile.customer")))
     problems = [
         Problem(f"activations[{index}].audience", repr(activation.audience), ", ".join(known))
         for index, activation in enumerate(workbook.params.activations)
@@ -78,8 +78,8 @@ def _check_names(session: Session, workbook: Workbook) -> None:
 
 
 def _namespaces(workbook: Workbook) -> dict[str, str]:
-    """The identities that a member's row of the profile holds: namespace → field."""
-    columns = {**workbook.params.contract("loyalty_events"), **workbook.params.contract("members")}
+    """The identities that a customer's row of the profile holds: namespace → field."""
+    columns = {**workbook.params.contract("purchases"), **workbook.params.contract("customers")}
     return {each.identity: name for name, each in columns.items() if each.identity}
 
 
@@ -106,7 +106,7 @@ def _union(queries: list[exp.Select]) -> exp.Expression:
 
 
 def _duplicate_key(workbook: Workbook) -> exp.Expression:
-    """What may occur once at the member's destination, as text; NULL where there is none."""
+    """What may occur once at the customer's destination, as text; NULL where there is none."""
     cases = exp.Case()
     for name, destination in workbook.params.destinations.items():
         if destination.deduplicate:
@@ -120,7 +120,7 @@ def _duplicate_key(workbook: Workbook) -> exp.Expression:
 
 
 def _has_mandatory(workbook: Workbook) -> exp.Expression:
-    """True where the member has every attribute that the destination insists on."""
+    """True where the customer has every attribute that the destination insists on."""
     tests = []
     for name, destination in workbook.params.destinations.items():
         lacks = [exp.EQ(this=_or_empty(_text(field)), expression=literal("")) for field in destination.mandatory]

@@ -17,7 +17,7 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import literal, to_sql
 from clv_helpers.engines.session import Session
 
-MEMBER, OPERATION = "_member", "_operation"  # beside the mapped columns: who it is, and join, update or leave
+CUSTOMER, OPERATION = "_customer", "_operation"  # beside the mapped columns: who it is, and join, update or leave
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Part:
     spool: Path
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """The people of this part: the mapped columns by their header, and `_member` and `_operation`."""
+        """The people of this part: the mapped columns by their header, and `_customer` and `_operation`."""
         with duckdb.connect() as connection:
             cursor = connection.execute(f"SELECT * FROM read_parquet({to_sql(literal(str(self.spool)))})")
             names = [entry[0] for entry in cursor.description]
@@ -55,8 +55,8 @@ class Outcome:
     """What became of a part. `delivered` is None where all that is not named otherwise was delivered."""
 
     delivered: list[str] | None = None
-    rejected: dict[str, str] = field(default_factory=dict)  # member → reason
-    in_doubt: dict[str, int] = field(default_factory=dict)  # member → how often the reply was lost in this run
+    rejected: dict[str, str] = field(default_factory=dict)  # customer → reason
+    in_doubt: dict[str, int] = field(default_factory=dict)  # customer → how often the reply was lost in this run
     name: str = ""
     rows: int = 0
     bytes: int = 0
@@ -80,7 +80,7 @@ class Destination(abc.ABC):
 
     @property
     def takes_leavers(self) -> bool:
-        """Whether members who have left the audience are told to the destination."""
+        """Whether customers who have left the audience are told to the destination."""
         return False
 
     @property

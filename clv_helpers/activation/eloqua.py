@@ -18,7 +18,7 @@ import httpx
 import tenacity
 from pydantic import Field, model_validator
 
-from clv_helpers.activation.destination import MEMBER, OPERATION, Destination, Outcome, Part
+from clv_helpers.activation.destination import CUSTOMER, OPERATION, Destination, Outcome, Part
 from clv_helpers.config.destinations import DestinationError, DestinationParams
 
 MOST_FIELDS, MOST_BYTES, PAGE = 100, 30_000_000, 1_000  # a request may have 32 MB, an import 100 fields
@@ -103,7 +103,7 @@ class Eloqua(Destination):
                     rows = [row for row in part.rows() if _action(row) == action]
                     rejected = self._rejects(client, sync, rows)
                     outcome.rejected |= rejected
-                    outcome.delivered += [row[MEMBER] for row in rows if row[MEMBER] not in rejected]
+                    outcome.delivered += [row[CUSTOMER] for row in rows if row[CUSTOMER] not in rejected]
         return outcome
 
     def _actions(self, part: Part) -> list[str]:
@@ -173,7 +173,7 @@ class Eloqua(Destination):
         yield chunk
 
     def _sync(self, client: httpx.Client, uri: str, rows: list[dict[str, Any]]) -> dict[str, str]:
-        """Have the staged data taken in, and wait for it; gives the rejected members and the reasons."""
+        """Have the staged data taken in, and wait for it; gives the rejected customers and the reasons."""
         try:
             sync = self._ask(client, "POST", "/syncs", {"syncedInstanceUri": uri}, only_when_refused=True)["uri"]
         except _ReplyLost:
@@ -196,15 +196,15 @@ class Eloqua(Destination):
         return status
 
     def _rejects(self, client: httpx.Client, sync: str, rows: list[dict[str, Any]]) -> dict[str, str]:
-        """The rejected members with the reasons, matched by the identifier."""
+        """The rejected customers with the reasons, matched by the identifier."""
         by_identifier: dict[str, list[str]] = {}
         for row in rows:
-            by_identifier.setdefault(_key(row[self.params.identifier]), []).append(row[MEMBER])
+            by_identifier.setdefault(_key(row[self.params.identifier]), []).append(row[CUSTOMER])
         rejected = {}
         for item in self._pages(client, f"{sync}/rejects"):
             reason = f"{item.get('statusCode', '')} {item.get('message', '')}".strip()
-            for member in by_identifier.get(_key(item["fieldValues"].get(self.params.identifier)), []):
-                rejected[member] = reason
+            for customer in by_identifier.get(_key(item["fieldValues"].get(self.params.identifier)), []):
+                rejected[customer] = reason
         return rejected
 
     @contextmanager

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 from sqlglot import exp
 
-from clv_helpers.activation.destination import MEMBER, Destination, Outcome, Part, Run
+from clv_helpers.activation.destination import CUSTOMER, Destination, Outcome, Part, Run
 from clv_helpers.activation.file_systems import Store, open_store
 from clv_helpers.config.destinations import STATUS_FIELD, DestinationError, DestinationParams
 from clv_helpers.config.validation import Strict
@@ -243,8 +243,8 @@ class Files(Destination):
 
 
 def _in_order(chosen: exp.Select, people: exp.Select) -> exp.Select:
-    """By member, so that the same rows are the same bytes; the order of a subquery would not hold."""
-    return chosen.from_(people.subquery("people")).order_by(column(MEMBER))
+    """By customer, so that the same rows are the same bytes; the order of a subquery would not hold."""
+    return chosen.from_(people.subquery("people")).order_by(column(CUSTOMER))
 
 
 def _neutralized(value: exp.Expression) -> exp.Expression:

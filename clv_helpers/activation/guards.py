@@ -38,12 +38,14 @@ def check_size(session: Session, activation: Activation) -> None:
         return
     if left / had > guards.max_leaving_share:
         allowed = f"guards.max_leaving_share is {percent(guards.max_leaving_share)}"
-        raise ActivationStopped(_stopped(name, f"{left:,} of {had:,} members ({percent(left / had)}) leave; {allowed}"))
+        raise ActivationStopped(
+            _stopped(name, f"{left:,} of {had:,} customers ({percent(left / had)}) leave; {allowed}")
+        )
     if abs(sent - had) / had > guards.max_size_change:
         allowed = f"guards.max_size_change is {percent(guards.max_size_change)}"
         by = f"{(sent - had) / had:+.0%}"
         raise ActivationStopped(
-            _stopped(name, f"{sent:,} members are to be sent, {by} from {had:,} last time; {allowed}")
+            _stopped(name, f"{sent:,} customers are to be sent, {by} from {had:,} last time; {allowed}")
         )
 
 

@@ -1,4 +1,4 @@
-"""Who was handed over to whom: a row per campaign, destination and member, written before and after the hand-over."""
+"""Who was handed over to whom: a row per campaign, destination and customer, written before and after the hand-over."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from clv_helpers.config.destinations import Activation, DestinationParams
 from clv_helpers.engines.dialect import bind, parse, table
 from clv_helpers.engines.session import Session
 
-# `delivered_hash` is of the row that the destination last got; `present`: it has the member by the last activation.
+# `delivered_hash` is of the row that the destination last got; `present`: it has the customer by the last activation.
 # `doubts`: how often a hand-over's reply was lost. Status: intended → delivered, rejected, in doubt, or withdrawn.
 TABLES = {
     "activation.ledger": {
         "campaign": "text",
         "destination": "text",
-        "membership_number": "text",
+        "customer_id": "text",
         "audience": "text",
         "run_id": "text",
         "part": "integer",
@@ -73,7 +73,7 @@ def open_run(session: Session, activation: Activation) -> Run | None:
 def intend(session: Session, destination: Destination, as_of: dt.date) -> Run | None:
     """Write down who is to be handed over, and who is control; None where the destination has all of it already.
 
-    One row per member in activation.ledger, with status `intended`. Cost: a pass over the audience and the ledger.
+    One row per customer in activation.ledger, with status `intended`. Cost: a pass over the audience and the ledger.
     """
     plan = destination.activation
     names = {"campaign": plan.campaign, "destination": plan.destination}
@@ -83,7 +83,7 @@ def intend(session: Session, destination: Destination, as_of: dt.date) -> Run | 
     if not destination.takes_leavers:
         session.run(
             "UPDATE activation.ledger SET present = FALSE WHERE campaign = $campaign AND destination = $destination "
-            f"AND present AND membership_number NOT IN ({_SENT})",
+            f"AND present AND customer_id NOT IN ({_SENT})",
             **names,
         )
     counts = session.rows(
@@ -101,34 +101,34 @@ def intend(session: Session, destination: Destination, as_of: dt.date) -> Run | 
 
 
 _SENT = (
-    "SELECT membership_number FROM activation.decision "
+    "SELECT customer_id FROM activation.decision "
     "WHERE campaign = $campaign AND destination = $destination AND outcome = 'sent'"
 )
 TODO = f"""
 WITH sent AS ({_SENT}),
 had AS (SELECT * FROM activation.ledger WHERE campaign = $campaign AND destination = $destination),
 hashed AS (
-    SELECT s.membership_number, $row_hash AS row_hash
-    FROM sent AS s JOIN profile.member AS p ON p.membership_number = s.membership_number
+    SELECT s.customer_id, $row_hash AS row_hash
+    FROM sent AS s JOIN profile.customer AS p ON p.customer_id = s.customer_id
 ),
 coming AS (
-    SELECT h.membership_number, CASE WHEN l.present THEN 'update' ELSE 'join' END AS operation, h.row_hash
-    FROM hashed AS h LEFT JOIN had AS l ON l.membership_number = h.membership_number
+    SELECT h.customer_id, CASE WHEN l.present THEN 'update' ELSE 'join' END AS operation, h.row_hash
+    FROM hashed AS h LEFT JOIN had AS l ON l.customer_id = h.customer_id
     WHERE $is_due
 ),
 leaving AS (
-    SELECT l.membership_number, 'leave' AS operation, CAST(NULL AS TEXT) AS row_hash
-    FROM had AS l LEFT JOIN sent AS s ON s.membership_number = l.membership_number
-    WHERE $takes_leavers AND l.present AND s.membership_number IS NULL
+    SELECT l.customer_id, 'leave' AS operation, CAST(NULL AS TEXT) AS row_hash
+    FROM had AS l LEFT JOIN sent AS s ON s.customer_id = l.customer_id
+    WHERE $takes_leavers AND l.present AND s.customer_id IS NULL
 ),
 everyone AS (SELECT * FROM coming UNION ALL SELECT * FROM leaving)
 """
 ONE_PART = "SELECT *, 1 AS part FROM everyone"
 PARTS = (
-    "SELECT *, CAST(FLOOR((ROW_NUMBER() OVER (ORDER BY membership_number) - 1) / $rows_per_part) AS INT) + 1 AS part "
+    "SELECT *, CAST(FLOOR((ROW_NUMBER() OVER (ORDER BY customer_id) - 1) / $rows_per_part) AS INT) + 1 AS part "
     "FROM everyone"
 )
-# When a member is handed over (h: the row now, l: the ledger's)
+# When a customer is handed over (h: the row now, l: the ledger's)
 DUE_ONCE = "l.delivered_hash IS NULL AND ($again OR NOT COALESCE(l.status = 'in doubt', FALSE))"
 DUE_CHANGED = "NOT COALESCE(l.present, FALSE) OR l.delivered_hash IS NULL OR l.delivered_hash <> h.row_hash"
 
@@ -158,7 +158,7 @@ def _parsed_sent(names: dict[str, str]) -> exp.Subquery:
 def _assign(session: Session, plan: Activation, as_of: dt.date) -> None:
     session.run(
         "INSERT INTO activation.assignment "
-        "SELECT campaign, membership_number, audience, destination, arm, decile, $as_of, $now "
+        "SELECT campaign, customer_id, audience, destination, arm, decile, $as_of, $now "
         "FROM activation.arm WHERE is_new AND campaign = $campaign",
         as_of=as_of,
         now=now(),
@@ -166,11 +166,11 @@ def _assign(session: Session, plan: Activation, as_of: dt.date) -> None:
     )
 
 
-def _write_run(session: Session, run: Run, counts: dict[str, int], members: int) -> None:
+def _write_run(session: Session, run: Run, counts: dict[str, int], customers: int) -> None:
     session.run(
         "INSERT INTO activation.run VALUES ($run_id, $campaign, $audience, $destination, $as_of, 'open', $parts, "
-        "$members, $joined, $changed, $has_left, $started_at, NULL)",
-        **{**run.__dict__, **counts, "members": members},
+        "$customers, $joined, $changed, $has_left, $started_at, NULL)",
+        **{**run.__dict__, **counts, "customers": customers},
     )
 
 
@@ -180,14 +180,14 @@ def _write_intents(session: Session, run: Run) -> None:
         "UPDATE activation.ledger SET run_id = $run_id, audience = $audience, part = t.part, operation = t.operation, "
         "status = 'intended', reason = NULL, doubts = 0, row_hash = t.row_hash, as_of = $as_of, intended_at = $now, "
         "settled_at = NULL FROM todo AS t "
-        f"WHERE {OF_PLAN} AND activation.ledger.membership_number = t.membership_number",
+        f"WHERE {OF_PLAN} AND activation.ledger.customer_id = t.customer_id",
         **values,
     )
     session.run(
-        "INSERT INTO activation.ledger SELECT $campaign, $destination, t.membership_number, $audience, $run_id, "
+        "INSERT INTO activation.ledger SELECT $campaign, $destination, t.customer_id, $audience, $run_id, "
         "t.part, t.operation, 'intended', NULL, t.row_hash, NULL, FALSE, 0, $as_of, $now, NULL FROM todo AS t "
-        f"LEFT JOIN (SELECT membership_number FROM activation.ledger WHERE {OF_PLAN}) AS had "
-        "ON had.membership_number = t.membership_number WHERE had.membership_number IS NULL",
+        f"LEFT JOIN (SELECT customer_id FROM activation.ledger WHERE {OF_PLAN}) AS had "
+        "ON had.customer_id = t.customer_id WHERE had.customer_id IS NULL",
         **values,
     )
 
@@ -198,13 +198,13 @@ def withdraw(session: Session, run: Run, params: DestinationParams) -> None:
     session.run(
         "UPDATE activation.ledger SET status = 'withdrawn', reason = 'no longer to be sent', settled_at = $now "
         "WHERE run_id = $run_id AND status = 'intended' AND operation <> 'leave' "
-        f"AND membership_number NOT IN ({_SENT})",
+        f"AND customer_id NOT IN ({_SENT})",
         **names,
     )
     session.run(
-        "UPDATE activation.ledger SET row_hash = $row_hash FROM profile.member AS p WHERE run_id = $run_id "
+        "UPDATE activation.ledger SET row_hash = $row_hash FROM profile.customer AS p WHERE run_id = $run_id "
         "AND status = 'intended' AND operation <> 'leave' "
-        "AND activation.ledger.membership_number = p.membership_number",
+        "AND activation.ledger.customer_id = p.customer_id",
         **names,
         row_hash=row_hash(params),
     )
@@ -222,27 +222,27 @@ def settle(session: Session, part: Part, outcome: Outcome, keep_doubts: bool) ->
 
     of_part = "run_id = $run_id AND part = $part AND status = 'intended'"
     names: dict[str, Any] = {"run_id": part.run.run_id, "part": part.number, "now": now()}
-    doubted = [(member, "its reply was lost", times) for member, times in outcome.in_doubt.items()]
+    doubted = [(customer, "its reply was lost", times) for customer, times in outcome.in_doubt.items()]
     for status, told in (
-        ("rejected", [(member, reason, 0) for member, reason in outcome.rejected.items()]),
+        ("rejected", [(customer, reason, 0) for customer, reason in outcome.rejected.items()]),
         ("in doubt" if keep_doubts else "intended", doubted),
     ):
         if told:
-            settled = pd.DataFrame(told, columns=["membership_number", "reason", "doubts"])
-            session.load_frame("settled", settled.astype({"membership_number": "str", "reason": "str"}))
+            settled = pd.DataFrame(told, columns=["customer_id", "reason", "doubts"])
+            session.load_frame("settled", settled.astype({"customer_id": "str", "reason": "str"}))
             session.run(
                 "UPDATE activation.ledger SET status = $status, reason = s.reason, settled_at = $now, "
                 "present = COALESCE(present, FALSE) OR $status = 'in doubt', "
                 "doubts = s.doubts "
                 "FROM settled AS s "
-                f"WHERE {of_part} AND activation.ledger.membership_number = s.membership_number",
+                f"WHERE {of_part} AND activation.ledger.customer_id = s.customer_id",
                 **names,
                 status=status,
             )
     only = ""
     if outcome.delivered is not None:
-        session.load_frame("settled", pd.DataFrame({"membership_number": outcome.delivered}, dtype="str"))
-        only = " AND membership_number IN (SELECT membership_number FROM settled)"
+        session.load_frame("settled", pd.DataFrame({"customer_id": outcome.delivered}, dtype="str"))
+        only = " AND customer_id IN (SELECT customer_id FROM settled)"
     session.run(
         "UPDATE activation.ledger SET status = 'delivered', reason = NULL, settled_at = $now, "
         "delivered_hash = row_hash, present = operation <> 'leave' "
@@ -275,21 +275,21 @@ def parts(session: Session, run: Run) -> list[dict[str, Any]]:
 
 
 def counts(session: Session, run: Run) -> dict[str, int]:
-    """How many members of a run have which status, and how many were in doubt."""
+    """How many customers of a run have which status, and how many were in doubt."""
     query = (
-        "SELECT status, COUNT(*) AS members, SUM(doubts) AS doubts FROM activation.ledger "
+        "SELECT status, COUNT(*) AS customers, SUM(doubts) AS doubts FROM activation.ledger "
         "WHERE run_id = $run_id GROUP BY status"
     )
     rows = session.rows(query, run_id=run.run_id)
     found = dict.fromkeys(("delivered", "rejected", "in doubt", "withdrawn", "intended"), 0)
-    found |= {row["status"]: row["members"] for row in rows}
+    found |= {row["status"]: row["customers"] for row in rows}
     return {**found, "doubts": int(sum(row["doubts"] for row in rows))}
 
 
 def reasons(session: Session, run: Run) -> list[dict[str, Any]]:
-    """Why members of a run were rejected: reason, members; the most frequent first."""
+    """Why customers of a run were rejected: reason, customers; the most frequent first."""
     query = (
-        "SELECT reason, COUNT(*) AS members FROM activation.ledger WHERE run_id = $run_id AND status = 'rejected' "
-        "GROUP BY reason ORDER BY members DESC, reason"
+        "SELECT reason, COUNT(*) AS customers FROM activation.ledger WHERE run_id = $run_id AND status = 'rejected' "
+        "GROUP BY reason ORDER BY customers DESC, reason"
     )
     return session.rows(query, run_id=run.run_id)

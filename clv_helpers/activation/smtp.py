@@ -24,7 +24,7 @@ from jinja2.exceptions import TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 from pydantic import Field, model_validator
 
-from clv_helpers.activation.destination import MEMBER, Destination, Outcome, Part
+from clv_helpers.activation.destination import CUSTOMER, Destination, Outcome, Part
 from clv_helpers.config.destinations import DestinationError, DestinationParams
 
 TEMPLATES = ("subject", "text", "html", "unsubscribe_url")
@@ -116,14 +116,14 @@ class Smtp(Destination):
         return Journal(_journal_file(part)).outcome()
 
     def _send(self, server: smtplib.SMTP, row: dict[str, Any], journal: Journal) -> None:
-        member = row[MEMBER]
+        customer = row[CUSTOMER]
         try:
             message = self.message(row)
         except (TemplateError, ValueError) as error:
-            return journal.note("refused", member, f"the message cannot be made: {error}")
+            return journal.note("refused", customer, f"the message cannot be made: {error}")
         address = parseaddr(str(message["To"]))[1]
         if not address.isascii() and not server.has_extn("smtputf8"):
-            return journal.note("refused", member, "the server takes no address with such letters")
+            return journal.note("refused", customer, "the server takes no address with such letters")
         try:
             server.ehlo_or_helo_if_needed()
             options = [] if address.isascii() else ["SMTPUTF8"]
@@ -132,18 +132,18 @@ class Smtp(Destination):
                 code, reply = server.rcpt(address)
             if code not in (250, 251):
                 server.rset()
-                return journal.note("refused", member, _reason(code, reply))
-            journal.note("begun", member)  # from here on the server may have it without our knowing
+                return journal.note("refused", customer, _reason(code, reply))
+            journal.note("begun", customer)  # from here on the server may have it without our knowing
             code, reply = server.data(message.as_bytes())
         except smtplib.SMTPDataError as error:  # refused before it was handed over
-            return journal.note("refused", member, _reason(error.smtp_code, error.smtp_error))
+            return journal.note("refused", customer, _reason(error.smtp_code, error.smtp_error))
         except (OSError, smtplib.SMTPException) as error:
             raise DestinationError(
                 f"{self.name}: the connection to {self.params.host} broke: {_line(error)}"
             ) from error
         if code == 250:
-            return journal.note("sent", member)
-        return journal.note("refused", member, _reason(code, reply))
+            return journal.note("sent", customer)
+        return journal.note("refused", customer, _reason(code, reply))
 
     def message(self, row: dict[str, Any]) -> EmailMessage:
         """The message for one person (a row of a part). Raises TemplateError or ValueError."""
@@ -157,7 +157,7 @@ class Smtp(Destination):
         if self.params.reply_to:
             message["Reply-To"] = self.params.reply_to
         # The same person and campaign give the same id, by which a receiver can tell a repetition.
-        person = f"{self.activation.campaign}|{self.activation.destination}|{row[MEMBER]}"
+        person = f"{self.activation.campaign}|{self.activation.destination}|{row[CUSTOMER]}"
         domain = parseaddr(self.params.sender)[1].rpartition("@")[2]
         message["Message-ID"] = f"<{hashlib.sha256(person.encode()).hexdigest()[:32]}@{domain}>"
         message["List-Unsubscribe"] = f"<{filled['unsubscribe_url']}>"
@@ -210,29 +210,29 @@ class Journal:
             stream.seek(0)
             stream.truncate(stream.read().rfind(b"\n") + 1)
 
-    def note(self, what: str, member: str, reason: str = "") -> None:
+    def note(self, what: str, customer: str, reason: str = "") -> None:
         """Add a line. What is begun is on the disk before it begins; a lost end would but leave it in doubt."""
         with self.file.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps([what, member, reason]) + "\n")
+            stream.write(json.dumps([what, customer, reason]) + "\n")
             stream.flush()
             if what == "begun":
                 os.fsync(stream.fileno())
 
     def outcome(self) -> Outcome:
-        """What the lines say: the last about each member, and how often one was begun without an end."""
+        """What the lines say: the last about each customer, and how often one was begun without an end."""
         last: dict[str, tuple[str, str]] = {}
         begun: Counter[str] = Counter()
         for line in self.file.read_text("utf-8").splitlines():
-            what, member, reason = json.loads(line)
+            what, customer, reason = json.loads(line)
             if what == "begun":
-                begun[member] += 1
-            elif last.get(member, ("", ""))[0] == "begun":
-                begun[member] -= 1
-            last[member] = (what, reason)
+                begun[customer] += 1
+            elif last.get(customer, ("", ""))[0] == "begun":
+                begun[customer] -= 1
+            last[customer] = (what, reason)
         return Outcome(
-            delivered=[member for member, (what, _) in last.items() if what == "sent"],
-            rejected={member: reason for member, (what, reason) in last.items() if what == "refused"},
-            in_doubt={member: begun[member] for member, (what, _) in last.items() if what == "begun"},
+            delivered=[customer for customer, (what, _) in last.items() if what == "sent"],
+            rejected={customer: reason for customer, (what, reason) in last.items() if what == "refused"},
+            in_doubt={customer: begun[customer] for customer, (what, _) in last.items() if what == "begun"},
         )
 
 

@@ -11,8 +11,7 @@ from typing import Any
 from sqlglot import exp
 
 from clv_helpers.activation.delivery import planned
-from clv_helpers.charts import Channel, Widget, show
-from clv_helpers.charts import drawing as draw
+from clv_helpers.charts import Channel, Widget, draw, show
 from clv_helpers.charts.show import Shown, percent
 from clv_helpers.config.destinations import STATUS_FIELD, Activation
 from clv_helpers.config.workbook import BATCH_VARIABLE, Workbook
@@ -20,7 +19,7 @@ from clv_helpers.engines.dialect import literal, table
 
 EXAMPLES = 5
 # What an example row shows as it is: it places a person among thousands.
-SHOWN_FIELDS = re.compile(rf"decile_\w+|loyalty_status|{STATUS_FIELD}")
+SHOWN_FIELDS = re.compile(rf"decile_\w+|category|{STATUS_FIELD}")
 POWER, CONFIDENCE = 0.8, 0.95
 
 
@@ -28,7 +27,7 @@ def waterfall(workbook: Workbook) -> Shown:
     """From everyone in the audience to those who are sent, for each planned activation: a column each."""
     rows = workbook.query("activation.fact_waterfall", order_by="step_order")
     rows["activation"] = rows["campaign"] + " → " + rows["destination"]
-    wide = rows.pivot(index=["step_order", "step"], columns="activation", values="members")
+    wide = rows.pivot(index=["step_order", "step"], columns="activation", values="customers")
     wide = wide.reset_index().rename_axis(columns=None)
     return show.table(wide, step="Step", **{name: f"{name}|,.0f" for name in wide.columns[2:]})
 
@@ -37,19 +36,19 @@ def chart(workbook: Workbook, campaign: str = "") -> Shown:
     """The waterfall of a campaign as a chart; of the first planned activation where none is named."""
     first = _first(workbook, campaign)
     names = {"campaign": first.campaign, "destination": first.destination}
-    matched = workbook.query("activation.fact_waterfall", step="matched", **names)["members"].iloc[0]
+    matched = workbook.query("activation.fact_waterfall", step="matched", **names)["customers"].iloc[0]
     widget = Widget(
-        title="{members} members are sent the campaign " + first.campaign,
+        title="{customers} customers are sent the campaign " + first.campaign,
         title_from={"step": "sent"},
         subtitle=f"Of {show.compact(matched)} in the audience {first.audience}, who stays behind at each step",
         table="activation.fact_waterfall",
         filters=names,
         mark="bar",
-        x=Channel(column="high", title="Members", format=",.0f"),
+        x=Channel(column="high", title="Customers", format=",.0f"),
         x2="low",
         y=Channel(column="step", title="", sort="step_order"),
         highlight={"step": "sent"},
-        tooltip=[Channel(column="step"), Channel(column="members", format=",.0f")],
+        tooltip=[Channel(column="step"), Channel(column="customers", format=",.0f")],
     )
     return draw(workbook, widget)
 
@@ -89,9 +88,9 @@ def examples(workbook: Workbook, campaign: str = "") -> Shown:
     query = (
         exp.select(*chosen)
         .from_(table("activation.decision").as_("d"))
-        .join(table("profile.member").as_("p"), on="p.membership_number = d.membership_number")
+        .join(table("profile.customer").as_("p"), on="p.customer_id = d.customer_id")
         .where(*where)
-        .order_by(exp.func("MD5", exp.column("membership_number", table="d")))
+        .order_by(exp.func("MD5", exp.column("customer_id", table="d")))
         .limit(EXAMPLES)
     )
     with workbook.engine.read() as session:
@@ -113,9 +112,9 @@ def mask(field: str, value: Any) -> str:
 
 def control(workbook: Workbook) -> Shown:
     """For each campaign with a control group: its size, and the smallest effect that it can show."""
-    sentences, query = [], "SELECT campaign, arm, COUNT(*) AS members FROM activation.arm GROUP BY campaign, arm"
+    sentences, query = [], "SELECT campaign, arm, COUNT(*) AS customers FROM activation.arm GROUP BY campaign, arm"
     with workbook.engine.read() as session:
-        sizes = {(row["campaign"], row["arm"]): row["members"] for row in session.rows(query)}
+        sizes = {(row["campaign"], row["arm"]): row["customers"] for row in session.rows(query)}
     for campaign, group in _controls(workbook).items():
         treated, kept = (sizes.get((campaign, arm), 0) for arm in ("treated", "control"))
         sentences.append(_in_words(campaign, treated, kept, group.expected_rate))
@@ -134,9 +133,9 @@ def _controls(workbook: Workbook) -> dict[str, Any]:
 def _in_words(campaign: str, treated: int, kept: int, rate: float) -> str:
     effect = detectable_effect(treated, kept, rate)
     if effect is None:
-        return f"{campaign}: {kept:,} control against {treated:,} treated members are too few to show any effect."
+        return f"{campaign}: {kept:,} control against {treated:,} treated customers are too few to show any effect."
     return (
-        f"{campaign}: {kept:,} members are kept back as control against {treated:,} treated. If {percent(rate)} "
+        f"{campaign}: {kept:,} customers are kept back as control against {treated:,} treated. If {percent(rate)} "
         f"respond by themselves, the smallest effect that this can show is {effect * 100:.1f} percentage points (to "
         f"{percent(rate + effect)}; with {POWER:.0%} power at {CONFIDENCE:.0%} confidence)."
     )
@@ -170,7 +169,7 @@ def detectable_effect(treated: int, control: int, rate: float) -> float | None:
 
 
 def done(rows: list[dict[str, Any]]) -> Shown:
-    """What `activate_planned` did, a row per activation; below it, what stops one, and why members were rejected."""
+    """What `activate_planned` did, a row per activation; below it, what stops one, and why customers were rejected."""
     for row in rows:
         row["shown_files"] = ", ".join(file["name"] for file in row.get("files", [])) or show.MISSING
     shown = show.table(
@@ -189,7 +188,7 @@ def done(rows: list[dict[str, Any]]) -> Shown:
     shown.bundle["text/html"] += notes
     if not reasons:
         return shown
-    listed = show.table(reasons, reason="Rejected because", members="Members|,.0f")
+    listed = show.table(reasons, reason="Rejected because", customers="Customers|,.0f")
     return Shown({**shown.bundle, "text/html": shown.bundle["text/html"] + listed.bundle["text/html"]})
 
 

@@ -80,9 +80,9 @@ def xdm_schema(workbook: Workbook, dataset: str) -> dict[str, Any]:
                 "xdm:sourceProperty": f"/{tenant}/{each.name}",
                 "xdm:namespace": each.identity,
                 "xdm:property": "xdm:code",
-                "xdm:isPrimary": each.name == "membership_number",
+                "xdm:isPrimary": each.name == "customer_id",
             }
-            for each in sorted(contract, key=lambda each: each.name != "membership_number")
+            for each in sorted(contract, key=lambda each: each.name != "customer_id")
             if each.identity
         ],
     }

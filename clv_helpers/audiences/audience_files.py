@@ -8,19 +8,19 @@ from pathlib import Path
 
 from clv_helpers.audiences.catalog import names_of
 from clv_helpers.audiences.rule import AnyPart, Audience, AudienceCondition, Rule
-from clv_helpers.config import yaml_files as specs
+from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, Problem, validate
 from clv_helpers.config.workbook import Workbook
 
 
 def names(workbook: Workbook) -> list[str]:
     """The audiences of a workbook."""
-    return specs.names(workbook, "audiences")
+    return yaml_files.names(workbook, "audiences")
 
 
 def load(workbook: Workbook, name: str) -> Audience:
     """Read an audience. Raises ParamsError, which names the condition, its value and what is allowed."""
-    return specs.load(workbook, "audiences", name, Audience)
+    return yaml_files.load(workbook, "audiences", name, Audience)
 
 
 def load_all(workbook: Workbook) -> dict[str, Audience]:
@@ -47,22 +47,22 @@ def in_order(workbook: Workbook, audiences: dict[str, Audience]) -> dict[str, Au
 
 
 def _refused(workbook: Workbook, name: str, value: str, allowed: str) -> ParamsError:
-    return ParamsError(specs.shown(workbook, "audiences", name), [Problem("audience", value, allowed)])
+    return ParamsError(yaml_files.shown(workbook, "audiences", name), [Problem("audience", value, allowed)])
 
 
 def to_yaml(audience: Audience) -> str:
     """The audience as a file holds it."""
-    return specs.dump(audience.to_raw())
+    return yaml_files.dump(audience.to_raw())
 
 
 def file_of(workbook: Workbook, name: str) -> Path:
     """Where an audience is kept. Raises ParamsError for a name that is not one of a file."""
-    return specs.file_of(workbook, "audiences", name)
+    return yaml_files.file_of(workbook, "audiences", name)
 
 
 def fingerprint(workbook: Workbook, name: str) -> str:
     """What `save` compares: changes with the file's content; empty where there is no file."""
-    return specs.fingerprint(file_of(workbook, name))
+    return yaml_files.fingerprint(file_of(workbook, name))
 
 
 def save(workbook: Workbook, name: str, audience: Audience, read_as: str) -> str:
@@ -71,10 +71,10 @@ def save(workbook: Workbook, name: str, audience: Audience, read_as: str) -> str
     Raises SpecChanged where the file is no longer the one with the fingerprint `read_as`, ParamsError where the
     audience asks for one that is not there or for itself in a circle.
     """
-    specs.check_unchanged(file_of(workbook, name), read_as)
+    yaml_files.check_unchanged(file_of(workbook, name), read_as)
     others = {other: load(workbook, other) for other in names(workbook) if other != name}
     in_order(workbook, {**others, name: audience})
-    return specs.save(file_of(workbook, name), to_yaml(audience), read_as)
+    return yaml_files.save(file_of(workbook, name), to_yaml(audience), read_as)
 
 
 def diff(old: Audience, new: Audience) -> str:

@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from clv_helpers.audiences import audience_files as store
-from clv_helpers.audiences import estimate, panels
+from clv_helpers.audiences import audience_files, estimate, panels
 from clv_helpers.audiences.catalog import OPERATORS_OF, Catalog, event_tables
 from clv_helpers.audiences.draft import TIMES, Draft, to_condition, to_value, to_when
 from clv_helpers.audiences.rule import MEASURES
@@ -82,7 +81,7 @@ class Blocks:
         elif self.kind.value == "Events":
             found = dict.fromkeys(self.catalog.events, "events")
         else:
-            found = dict.fromkeys(store.names(self.workbook), "audience")
+            found = dict.fromkeys(audience_files.names(self.workbook), "audience")
         wanted = self.search.value.lower()
         before = self.blocks.value
         offered = [name for name, about in found.items() if wanted in f"{name} {about}".lower()]
@@ -98,7 +97,7 @@ class Blocks:
             numbers = [n for n, a in self.catalog.events[block].items() if a.kind in ("integer", "number")]
             self.of.options = numbers
         elif self.kind.value == "Audiences" and block:
-            self.about.value = panels.list_panel([to_sentence(store.load(self.workbook, block))], "")
+            self.about.value = panels.list_panel([to_sentence(audience_files.load(self.workbook, block))], "")
         self._describe()
         self._show_fields()
 
@@ -110,7 +109,7 @@ class Blocks:
                 facts = estimate.describe(session, source, attribute.name, self.catalog)
             self.about.value = panels.describe_panel(attribute, facts)
         elif self.blocks.value == DECILE:
-            self.about.value = "The member's decile within one status, or among everyone (ALL); 1 is the best tenth."
+            self.about.value = "The customer's decile within one status, or among everyone (ALL); 1 is the best tenth."
 
     def _attribute(self) -> Any:
         if self.blocks.value in self.catalog.events:
@@ -118,7 +117,7 @@ class Blocks:
         return self.catalog.profile.get(self.blocks.value) if self.kind.value == "Attributes" else None
 
     def _source(self) -> str:
-        return event_tables().get(self.blocks.value, "profile.member")
+        return event_tables().get(self.blocks.value, "profile.customer")
 
     def _show_fields(self) -> None:
         """Only the fields that the chosen block needs."""
@@ -157,7 +156,7 @@ class Blocks:
     def _categories(self) -> list[str]:
         with self.workbook.engine.read() as session:
             rows = session.rows(
-                "SELECT DISTINCT category FROM derived.member_decile WHERE category <> 'ALL' ORDER BY 1"
+                "SELECT DISTINCT category FROM derived.customer_decile WHERE category <> 'ALL' ORDER BY 1"
             )
         return [row["category"] for row in rows if row["category"] != "ALL"]
 

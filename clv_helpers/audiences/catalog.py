@@ -21,7 +21,7 @@ from clv_helpers.config.validation import Problem
 from clv_helpers.engines.dialect import table
 from clv_helpers.engines.session import Session
 
-MASKED = ("membership_number", "email", "first_name", "last_name")
+MASKED = ("customer_id", "email", "first_name", "last_name")
 ORDER = ("equals", "not equals", "in", "not in")
 COMPARED = ("equals", "not equals", "at most", "at least", "less than", "more than", "between", "in", "not in")
 TEXTUAL = (*ORDER, *TEXT_TESTS, *(f"not {test}" for test in TEXT_TESTS))
@@ -34,12 +34,12 @@ OPERATORS_OF = {
     "timestamp": ("exists", "missing"),
 }
 ABOUT = {
-    "membership_number": "Identifies the member",
+    "customer_id": "Identifies the customer",
     "email": "E-mail address",
-    "region": "Where the member lives",
-    "joined_on": "Day on which the member joined",
-    "email_consent": "Whether the member agreed to e-mail",
-    "loyalty_status": "Status at the latest event",
+    "region": "Where the customer lives",
+    "joined_on": "Day on which the customer joined",
+    "email_consent": "Whether the customer agreed to e-mail",
+    "category": "Status at the latest event",
     "first_purchase_on": "First purchase day",
     "last_purchase_on": "Latest purchase day",
     "frequency": "Purchase days after the first",
@@ -53,13 +53,12 @@ ABOUT = {
     "occurred_at": "When it happened",
     "transaction_type": "What was credited or debited",
     "transaction_details": "Route or reason",
-    "mileage": "Miles of the event",
     "amount": "What the event cost",
     "campaign": "The campaign a message belongs to",
     "event_type": "What became of the message",
     "user_agent": "The program that opened it",
 }
-# Parts of the names of what depends on other members, and what moves each day: neither follows micro-batches.
+# Parts of the names of what depends on other customers, and what moves each day: neither follows micro-batches.
 RANKED = ("decile", "lifetime_value", "probability_alive", "expected_purchases", "predicted")
 AGEING = ("age_days", "days_since_purchase")
 
@@ -88,7 +87,7 @@ class Catalog:
 def read_catalog(session: Session, events: dict[str, str]) -> Catalog:
     """What can be asked of this store; `events` names the table of each dataset."""
     return Catalog(
-        _attributes(session, "profile.member"),
+        _attributes(session, "profile.customer"),
         {name: _attributes(session, source) for name, source in events.items() if session.has_table(source)},
     )
 
@@ -117,10 +116,10 @@ def problems(audience: Audience, catalog: Catalog) -> list[Problem]:
 
 
 def moves_with_others(leaf: Leaf) -> str:
-    """Why a condition can change for a member who did nothing, but for a window that runs out; empty: it cannot."""
+    """Why a condition can change for a customer who did nothing, but for a window that runs out; empty: it cannot."""
     if isinstance(leaf, MapCondition) or (isinstance(leaf, Condition) and any(word in leaf.field for word in RANKED)):
         name = leaf.map if isinstance(leaf, MapCondition) else leaf.field
-        return f"{name} ranks or models all members together, so one member's event moves others"
+        return f"{name} ranks or models all customers together, so one customer's event moves others"
     if isinstance(leaf, Condition) and leaf.field in AGEING:
         day = "last_purchase_on" if leaf.field == "days_since_purchase" else "first_purchase_on"
         return f"{leaf.field} grows each day for everyone; ask {day} with when in its place"

@@ -1,6 +1,6 @@
 """From a rule to one query over profile, events and memberships, as a sqlglot tree.
 
-Values become literals and nothing else, columns come from the catalog. A member without a value meets no condition
+Values become literals and nothing else, columns come from the catalog. A customer without a value meets no condition
 on it; that is said in SQL wherever a NULL would otherwise pass a NOT.
 """
 
@@ -43,14 +43,14 @@ TEXT: dict[str, type[exp.Expression]] = {
 }
 PROFILE = "p"
 MEMBERSHIP = "audiences.spell"
-DECILES = "derived.member_decile"
+DECILES = "derived.customer_decile"
 
 
 @dataclass(frozen=True)
 class Context:
     """Where a rule is read: the columns, the moment, the table of each dataset of events.
 
-    `only`: a query of membership numbers to which all is narrowed, events included.
+    `only`: a query of customer ids to which all is narrowed, events included.
     """
 
     catalog: Catalog
@@ -59,11 +59,11 @@ class Context:
     only: exp.Query | None = None
 
 
-def to_members(rule: AnyPart, context: Context) -> exp.Select:
-    """The members who meet a rule: one row each, with membership_number."""
-    query = exp.select(member(PROFILE)).from_(table("profile.member").as_(PROFILE))
+def to_customers(rule: AnyPart, context: Context) -> exp.Select:
+    """The customers who meet a rule: one row each, with customer_id."""
+    query = exp.select(customer(PROFILE)).from_(table("profile.customer").as_(PROFILE))
     if context.only is not None:
-        query = query.where(_is_among(member(PROFILE), context.only))
+        query = query.where(_is_among(customer(PROFILE), context.only))
     return query.where(to_test(rule, context))
 
 
@@ -85,9 +85,9 @@ def to_test(part: AnyPart, context: Context, exact: bool = False) -> exp.Express
         case EventCondition():
             return _event_test(part, context)
         case SequenceCondition():
-            return _is_among(member(PROFILE), _sequence(part, context))
+            return _is_among(customer(PROFILE), _sequence(part, context))
         case AudienceCondition():
-            return _is_among(member(PROFILE), _membership(part.audience))
+            return _is_among(customer(PROFILE), _membership(part.audience))
 
 
 def _attribute_test(
@@ -182,34 +182,34 @@ def _month_day_test(when: When, column: exp.Expression, kind: str, clock: Clock)
 def _map_test(condition: MapCondition) -> exp.Expression:
     asked = {"category": condition.category, "lookback_months": condition.lookback_months}
     key = [exp.EQ(this=exp.column(n, table="d", quoted=True), expression=literal(v)) for n, v in asked.items()]
-    entries = exp.select(member("d")).from_(table(DECILES).as_("d")).where(*key)
-    has_entry = _is_among(member(PROFILE), entries)
+    entries = exp.select(customer("d")).from_(table(DECILES).as_("d")).where(*key)
+    has_entry = _is_among(customer(PROFILE), entries)
     if condition.op in ("exists", "missing"):
         return exp.not_(has_entry) if condition.op == "missing" else has_entry
     decile = exp.column("decile", table="d", quoted=True)
-    met = _is_among(member(PROFILE), entries.where(_value_test(condition.op, condition.value, decile)))
+    met = _is_among(customer(PROFILE), entries.where(_value_test(condition.op, condition.value, decile)))
     return exp.paren(exp.or_(met, exp.not_(has_entry))) if condition.or_missing else met
 
 
 def _event_test(event: EventCondition, context: Context) -> exp.Expression:
-    who = member(PROFILE)
+    who = customer(PROFILE)
     if event.op == "all":
         events = _event_query(event, context, with_where=False)
         met = exp.Case().when(_where_test(event, context, exact=True), literal(1)).else_(literal(0))
         every = exp.EQ(this=exp.Min(this=met), expression=literal(1))
-        return _is_among(who, events.group_by(member("e")).having(every))
+        return _is_among(who, events.group_by(customer("e")).having(every))
     events = _event_query(event, context)
     if event.aggregate != "count":
         measure = _aggregate(event.aggregate, event_column(event.of or ""))
-        return _is_among(who, events.group_by(member("e")).having(_value_test(event.op, event.value, measure)))
+        return _is_among(who, events.group_by(customer("e")).having(_value_test(event.op, event.value, measure)))
     if event.op == "at least" and event.value == 1:
         return _is_among(who, events)
     if event.op in ("equals", "at most") and event.value == 0:
         return exp.not_(_is_among(who, events))
     counted = _value_test(event.op, event.value, exp.Count(this=exp.Star()))
     if _holds_for_none(event):  # those without any such event are not among the rows: ask for whom it does not hold
-        return exp.not_(_is_among(who, events.group_by(member("e")).having(exp.not_(counted))))
-    return _is_among(who, events.group_by(member("e")).having(counted))
+        return exp.not_(_is_among(who, events.group_by(customer("e")).having(exp.not_(counted))))
+    return _is_among(who, events.group_by(customer("e")).having(counted))
 
 
 def _aggregate(name: str, column: exp.Expression) -> exp.Expression:
@@ -234,16 +234,16 @@ def _holds_for_none(event: EventCondition) -> bool:
 
 
 def _event_query(event: EventCondition | Step, context: Context, with_where: bool = True) -> exp.Select:
-    """The events a condition is about: a row each, with membership_number."""
+    """The events a condition is about: a row each, with customer_id."""
     moment = event_column(EVENT_TIME)
-    query = exp.select(member("e")).from_(event_table(event, context))
+    query = exp.select(customer("e")).from_(event_table(event, context))
     query = query.where(exp.LT(this=moment, expression=literal(context.clock.now)))
     if event.when:
         query = query.where(when_test(event.when, moment.copy(), "timestamp", context.clock))
     if with_where and event.where is not None:
         query = query.where(_where_test(event, context))
     if context.only is not None:
-        query = query.where(_is_among(member("e"), context.only))
+        query = query.where(_is_among(customer("e"), context.only))
     return query
 
 
@@ -261,7 +261,7 @@ def _where(part: AnyPart, context: Context, columns: dict[str, Attribute], exact
 
 
 def _sequence(leaf: SequenceCondition, context: Context) -> exp.Select:
-    """The members for whom the steps follow each other.
+    """The customers for whom the steps follow each other.
 
     Step by step it keeps the moments at which the sequence so far can end: what comes next depends on no more.
     """
@@ -272,17 +272,17 @@ def _sequence(leaf: SequenceCondition, context: Context) -> exp.Select:
         if step.absent:
             absent.append(step)
             continue
-        follows = exp.and_(_same_member("c", "n"), _in_gap("c", "n", step))
-        query = exp.select(member("n"), _at("n")).distinct().from_(so_far.subquery("c"))
+        follows = exp.and_(_same_customer("c", "n"), _in_gap("c", "n", step))
+        query = exp.select(customer("n"), _at("n")).distinct().from_(so_far.subquery("c"))
         query = query.join(_moments(step, context, since).subquery("n"), on=follows)
         so_far = _without(query, absent, context, since, until="n")
         absent, since = [], max(since, _earliest(step, context))
-    members = exp.select(member("c")).from_(so_far.subquery("c"))
+    customers = exp.select(customer("c")).from_(so_far.subquery("c"))
     for step in absent:
         if step.within:
             ended = later(_at("c"), step.within)
-            members = members.where(exp.LTE(this=ended, expression=literal(context.clock.now)))
-    return _without(members, absent, context, since)
+            customers = customers.where(exp.LTE(this=ended, expression=literal(context.clock.now)))
+    return _without(customers, absent, context, since)
 
 
 def _earliest(step: Step, context: Context) -> dt.datetime:
@@ -297,11 +297,11 @@ def _without(
     """Leave out the moments after which one of the absent events came, in its time and before `until`."""
     for index, step in enumerate(absent):
         alias = f"x{index}"
-        between = exp.and_(_same_member("c", alias), _in_gap("c", alias, step))
+        between = exp.and_(_same_customer("c", alias), _in_gap("c", alias, step))
         if until:
             between = exp.and_(between, exp.LT(this=_at(alias), expression=_at(until)))
         query = query.join(_moments(step, context, since).subquery(alias), on=between, join_type="left")
-        query = query.where(exp.Is(this=member(alias), expression=exp.null()))
+        query = query.where(exp.Is(this=customer(alias), expression=exp.null()))
     return query
 
 
@@ -332,7 +332,7 @@ def later(moment: exp.Expression, gap: str) -> exp.Expression:
 def _membership(audience: str) -> exp.Select:
     is_it = exp.EQ(this=exp.column("audience", table="m", quoted=True), expression=literal(audience))
     is_open = exp.Is(this=exp.column("left_at", table="m", quoted=True), expression=exp.null())
-    return exp.select(member("m")).from_(table(MEMBERSHIP).as_("m")).where(is_it, is_open)
+    return exp.select(customer("m")).from_(table(MEMBERSHIP).as_("m")).where(is_it, is_open)
 
 
 def event_table(event: EventCondition | Step, context: Context) -> exp.Expression:
@@ -343,11 +343,11 @@ def _is_among(column: exp.Expression, query: exp.Query) -> exp.Expression:
     return exp.In(this=column, query=query.copy().subquery())
 
 
-def _same_member(left: str, right: str) -> exp.Expression:
-    return exp.EQ(this=member(left), expression=member(right))
+def _same_customer(left: str, right: str) -> exp.Expression:
+    return exp.EQ(this=customer(left), expression=customer(right))
 
 
-def member(alias: str) -> exp.Column:
+def customer(alias: str) -> exp.Column:
     return exp.column(PRIMARY_IDENTITY, table=alias, quoted=True)
 
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from clv_helpers.audiences import audience_files as store
+from clv_helpers.audiences import audience_files
 from clv_helpers.audiences.catalog import Attribute
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.config.validation import ParamsError, parse_value
@@ -49,7 +49,7 @@ class Draft:
 
     def parse(self) -> Audience:
         """Raises ParamsError, which names what is missing or wrong."""
-        return store.parse(self.raw, "the draft")
+        return audience_files.parse(self.raw, "the draft")
 
     def rows(self) -> list[Row]:
         """The canvas from top to bottom, the outermost container first."""

@@ -9,13 +9,13 @@ from typing import Any
 from sqlglot import exp
 
 from clv_helpers.audiences.catalog import MASKED, Catalog
-from clv_helpers.audiences.compile import MEMBERSHIP, PROFILE, Context, member, to_members, to_test
+from clv_helpers.audiences.compile import MEMBERSHIP, PROFILE, Context, customer, to_customers, to_test
 from clv_helpers.audiences.rule import AnyPart, Condition, Rule, parts_of, walk
 from clv_helpers.config.datasets import PRIMARY_IDENTITY
 from clv_helpers.engines.dialect import column, literal, table
 from clv_helpers.engines.session import Session
 
-# Up to so many members the count is exact; above, it is an estimate from about SAMPLE members.
+# Up to so many customers the count is exact; above, it is an estimate from about SAMPLE customers.
 EXACT_UP_TO = 20_000_000
 SAMPLE = 1_000_000
 Z = 1.959964  # 95 % of a normal distribution lie within so many standard deviations
@@ -34,13 +34,13 @@ class FunnelStep:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Members who meet a rule, of how many; `low` and `high` are the 95 % interval of an estimate, else the count.
+    """Customers who meet a rule, of how many; `low` and `high` are the 95 % interval of an estimate, else the count.
 
-    `deciles`: how many of them are in each lifetime decile. Counts of an estimate are scaled up to all members.
+    `deciles`: how many of them are in each lifetime decile. Counts of an estimate are scaled up to all customers.
     """
 
     count: int
-    members: int
+    customers: int
     low: int
     high: int
     mean_value: float | None
@@ -54,30 +54,30 @@ class Estimate:
 
     @property
     def share(self) -> float:
-        return self.count / self.members if self.members else 0.0
+        return self.count / self.customers if self.customers else 0.0
 
 
 def estimate(session: Session, rule: AnyPart, context: Context, exact_up_to: int = EXACT_UP_TO) -> Estimate:
-    """Count who meets a rule, with its funnel. Above `exact_up_to` members from a stable sample, with its interval.
+    """Count who meets a rule, with its funnel. Above `exact_up_to` customers from a stable sample, with its interval.
 
     Cost: one scan of the profile, and one of the events for each condition on them.
     """
-    members = session.count(table("profile.member"))
-    if members <= exact_up_to:
-        return _count(session, rule, context, members, members)
-    share = min(1.0, min(SAMPLE, exact_up_to) / members)
+    customers = session.count(table("profile.customer"))
+    if customers <= exact_up_to:
+        return _count(session, rule, context, customers, customers)
+    share = min(1.0, min(SAMPLE, exact_up_to) / customers)
     sampled = replace(context, only=hash_sample(share))
     size = session.count(hash_sample(share).subquery("s"))
-    return _count(session, rule, sampled, members, size)
+    return _count(session, rule, sampled, customers, size)
 
 
 def hash_sample(share: float, salt: str = "") -> exp.Select:
-    """About this share of the members, told by a hash of their number: the same ones on every engine and day."""
+    """About this share of the customers, told by a hash of their number: the same ones on every engine and day."""
     threshold = f"{round(share * 16**6):06x}" if share < 1 else "g"
     salted = exp.Concat(expressions=[literal(salt), column(PRIMARY_IDENTITY)]) if salt else column(PRIMARY_IDENTITY)
     digits = exp.Substring(this=exp.MD5(this=salted), start=literal(1), length=literal(6))
     chosen = exp.LT(this=digits, expression=literal(threshold))
-    return exp.select(column(PRIMARY_IDENTITY)).from_(table("profile.member")).where(chosen)
+    return exp.select(column(PRIMARY_IDENTITY)).from_(table("profile.customer")).where(chosen)
 
 
 def interval(hits: int, size: int) -> tuple[float, float]:
@@ -94,23 +94,23 @@ def interval(hits: int, size: int) -> tuple[float, float]:
 def overlaps(session: Session, rule: AnyPart, context: Context) -> dict[str, int]:
     """How many who meet the rule are in each audience, the largest first."""
     m = exp.column("audience", table="m", quoted=True)
-    query = exp.select(m, exp.Count(this=exp.Star()).as_("members")).from_(table(MEMBERSHIP).as_("m"))
+    query = exp.select(m, exp.Count(this=exp.Star()).as_("customers")).from_(table(MEMBERSHIP).as_("m"))
     query = query.where(exp.Is(this=exp.column("left_at", table="m", quoted=True), expression=exp.null()))
-    query = query.where(exp.In(this=member("m"), query=to_members(rule, context).subquery()))
-    query = query.group_by(m).order_by(exp.Ordered(this=column("members"), desc=True), m)
-    return {row["audience"]: row["members"] for row in session.rows(query)}
+    query = query.where(exp.In(this=customer("m"), query=to_customers(rule, context).subquery()))
+    query = query.group_by(m).order_by(exp.Ordered(this=column("customers"), desc=True), m)
+    return {row["audience"]: row["customers"] for row in session.rows(query)}
 
 
-def sample_members(session: Session, rule: AnyPart, context: Context, count: int = 10) -> list[dict[str, Any]]:
-    """A few members who meet the rule, always the same ones, with what the rule asks; identities are masked."""
+def sample_customers(session: Session, rule: AnyPart, context: Context, count: int = 10) -> list[dict[str, Any]]:
+    """A few customers who meet the rule, always the same ones, with what the rule asks; identities are masked."""
     known = context.catalog.profile
     asked = [leaf.field for _, leaf in walk(rule) if isinstance(leaf, Condition)]
-    usual = ["loyalty_status", DECILE, "last_purchase_on", SPEND]
+    usual = ["category", DECILE, "last_purchase_on", SPEND]
     names = [name for name in dict.fromkeys([*usual, *asked]) if name in known and name not in MASKED]
-    query = exp.select(member(PROFILE), *(exp.column(name, table=PROFILE, quoted=True) for name in names))
-    query = query.from_(table("profile.member").as_(PROFILE)).where(to_test(rule, context))
-    rows = session.rows(query.order_by(exp.MD5(this=member(PROFILE))).limit(count))
-    return [{"member": mask(row.pop(PRIMARY_IDENTITY)), **row} for row in rows]
+    query = exp.select(customer(PROFILE), *(exp.column(name, table=PROFILE, quoted=True) for name in names))
+    query = query.from_(table("profile.customer").as_(PROFILE)).where(to_test(rule, context))
+    rows = session.rows(query.order_by(exp.MD5(this=customer(PROFILE))).limit(count))
+    return [{"customer": mask(row.pop(PRIMARY_IDENTITY)), **row} for row in rows]
 
 
 def mask(identity: str) -> str:
@@ -137,8 +137,8 @@ def describe(session: Session, source: str, name: str, catalog: Catalog) -> dict
     return {"filled": filled / rows if rows else 0.0, "different": distinct, "top": top}
 
 
-def _count(session: Session, rule: AnyPart, context: Context, members: int, size: int) -> Estimate:
-    """One pass over the profile: the first condition as a filter, then each member as far as the others are met."""
+def _count(session: Session, rule: AnyPart, context: Context, customers: int, size: int) -> Estimate:
+    """One pass over the profile: the first condition as a filter, then each customer as far as the others are met."""
     parts = parts_of(rule) if isinstance(rule, Rule) and rule.all is not None else [rule]
     known = context.catalog.profile
     columns = {name: exp.column(name, table=PROFILE, quoted=True) for name in (DECILE, VALUE, SPEND) if name in known}
@@ -147,9 +147,9 @@ def _count(session: Session, rule: AnyPart, context: Context, members: int, size
         reached = exp.Case().else_(reached)
         for index, part in enumerate(parts[1:], 1):
             reached = reached.when(exp.not_(to_test(part, context, exact=True)), literal(index))
-    inner = exp.select(reached.as_("reached"), *columns.values()).from_(table("profile.member").as_(PROFILE))
+    inner = exp.select(reached.as_("reached"), *columns.values()).from_(table("profile.customer").as_(PROFILE))
     if context.only is not None:
-        inner = inner.where(exp.In(this=member(PROFILE), query=context.only.copy().subquery()))
+        inner = inner.where(exp.In(this=customer(PROFILE), query=context.only.copy().subquery()))
     inner = inner.where(to_test(parts[0], context))
     decile = column(DECILE) if DECILE in known else exp.null()
     grouped = exp.select(column("reached"), decile.as_("decile"), exp.Count(this=exp.Star()).as_("how_many"))
@@ -157,19 +157,19 @@ def _count(session: Session, rule: AnyPart, context: Context, members: int, size
         summed = exp.Sum(this=column(name)) if name in known else exp.null()
         grouped = grouped.select(exp.cast(summed, "DOUBLE").as_(f"sum_{name}"))
     rows = session.rows(grouped.from_(inner.subquery("s")).group_by(literal(1), literal(2)))
-    return _from_groups(rows, parts, members, size, exact=context.only is None)
+    return _from_groups(rows, parts, customers, size, exact=context.only is None)
 
 
-def _from_groups(rows: list[dict[str, Any]], parts: list[AnyPart], members: int, size: int, exact: bool) -> Estimate:
+def _from_groups(rows: list[dict[str, Any]], parts: list[AnyPart], customers: int, size: int, exact: bool) -> Estimate:
     met = [row for row in rows if row["reached"] == len(parts)]
     left = [size] + [sum(r["how_many"] for r in rows if r["reached"] > index) for index in range(len(parts))]
-    scale = 1 if exact else members / size if size else 0
+    scale = 1 if exact else customers / size if size else 0
     hits = left[-1]
-    low, high = (hits, hits) if exact else (round(share * members) for share in interval(hits, size))
+    low, high = (hits, hits) if exact else (round(share * customers) for share in interval(hits, size))
     means = [sum(row[f"sum_{name}"] or 0 for row in met) / hits if hits else None for name in (VALUE, SPEND)]
     funnel = [
         FunnelStep(part, round(after * scale), round((before - after) * scale))
         for part, before, after in zip(parts, left, left[1:], strict=False)
     ]
     deciles = {n: round(sum(row["how_many"] for row in met if row["decile"] == n) * scale) for n in range(1, 11)}
-    return Estimate(round(hits * scale), members, low, high, *means, deciles, funnel)
+    return Estimate(round(hits * scale), customers, low, high, *means, deciles, funnel)

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlglot import exp
 
-from clv_helpers.audiences import audience_files as store
+from clv_helpers.audiences import audience_files
 from clv_helpers.audiences.catalog import Catalog, event_tables, moves_with_others, names_of, problems, read_catalog
-from clv_helpers.audiences.compile import Context, to_members
+from clv_helpers.audiences.compile import Context, to_customers
 from clv_helpers.audiences.rule import Audience, walk
 from clv_helpers.audiences.time_windows import swept
 from clv_helpers.audiences.when import Clock
@@ -23,8 +23,8 @@ from clv_helpers.engines.session import Session
 from clv_helpers.models import MODEL, refresh_tables
 
 ENTERING = parse(
-    "SELECT membership_number FROM qualified WHERE NOT membership_number IN "
-    "(SELECT membership_number FROM audiences.spell WHERE audience = $audience AND left_at IS NULL)"
+    "SELECT customer_id FROM qualified WHERE NOT customer_id IN "
+    "(SELECT customer_id FROM audiences.spell WHERE audience = $audience AND left_at IS NULL)"
 )
 
 
@@ -43,11 +43,11 @@ class Round:
 
 
 def evaluate(workbook: Workbook, *only: str) -> list[dict[str, Any]]:
-    """Evaluate all audiences (or those named, and whom they ask for) on all members, in one transaction, and publish.
+    """Evaluate all audiences (or those named, and whom they ask for) on all customers, in one transaction, and publish.
 
-    Gives a row per audience: audience, mode, members, entered, departed. Who is in stands in audiences.membership,
+    Gives a row per audience: audience, mode, customers, entered, departed. Who is in stands in audiences.membership,
     who left in audiences.membership_history, the sizes in audiences.fact_audience. An audience whose file is gone
-    loses its members.
+    loses its customers.
     Raises ParamsError where there is no audience, or one asks for what is not there.
     Cost: a scan of the profile per audience, and of the events for each condition on them.
     """
@@ -59,7 +59,7 @@ def evaluate(workbook: Workbook, *only: str) -> list[dict[str, Any]]:
 
 def evaluate_within(session: Session, workbook: Workbook, *only: str) -> list[dict[str, Any]]:
     """`evaluate` in the caller's transaction, but for the tables that follow from who is in."""
-    audiences = store.load_all(workbook)
+    audiences = audience_files.load_all(workbook)
     if not audiences:
         where = f"YAML files in {workbook.specs}/audiences"
         raise ParamsError(str(workbook.file), [Problem("audiences", "none", where)])
@@ -75,9 +75,9 @@ def follow(workbook: Workbook) -> list[dict[str, Any]]:
     """Bring the streaming audiences up to date with the batches that came since their last evaluation, and publish.
 
     Gives the rows of `evaluate_some`; none where no audience is streamed. The first time, all audiences are
-    evaluated on all members. Batches that were taken back are not seen here: after those, evaluate all.
+    evaluated on all customers. Batches that were taken back are not seen here: after those, evaluate all.
     """
-    audiences = store.load_all(workbook)
+    audiences = audience_files.load_all(workbook)
     streamed = [name for name in audiences if not why_not_streaming(name, audiences)]
     if not streamed:
         return []
@@ -88,24 +88,24 @@ def follow(workbook: Workbook) -> list[dict[str, Any]]:
         newer = exp.GT(this=column("_batch_id"), expression=literal(min(latest, default=0)))
         sources = [table(f"lake.{name}") for name in DATASETS]
         rows = [exp.select(column(PRIMARY_IDENTITY)).from_(source).where(newer.copy()) for source in sources]
-        session.create_temporary("touched_members", _union(rows, distinct=True))
-        return evaluate_some(session, audiences, "touched_members", _moment(workbook.as_of(session)))
+        session.create_temporary("touched_customers", _union(rows, distinct=True))
+        return evaluate_some(session, audiences, "touched_customers", _moment(workbook.as_of(session)))
 
 
 def evaluate_some(
-    session: Session, audiences: dict[str, Audience], members: str, now: dt.datetime
+    session: Session, audiences: dict[str, Audience], customers: str, now: dt.datetime
 ) -> list[dict[str, Any]]:
-    """Evaluate the streaming audiences on the members whom a micro-batch touched, in the caller's transaction.
+    """Evaluate the streaming audiences on the customers whom a micro-batch touched, in the caller's transaction.
 
-    `audiences`: all of the workbook, each after those it asks for; `members`: a table with their membership_number;
-    `now`: the moment of evaluation in UTC. Members for whom only time went on are added here. The result is that of a
+    `audiences`: all of the workbook, each after those it asks for; `customers`: a table with their customer_id;
+    `now`: the moment of evaluation in UTC. Customers for whom only time went on are added here. The result is that of a
     batch evaluation. Gives a row per audience: audience, mode (`touched`, `all` where its rule is new or has changed,
-    `batch` where it waits for the schedule), members, entered, departed, and why not where it is not streamed.
-    Readers see it once the caller publishes. Cost: the members touched, and one scan of the events per time window.
+    `batch` where it waits for the schedule), customers, entered, departed, and why not where it is not streamed.
+    Readers see it once the caller publishes. Cost: the customers touched, and one scan of the events per time window.
     """
     this = begin(session, now)
     reasons = {name: why_not_streaming(name, audiences) for name in audiences}
-    whole, candidates = set[str](), [exp.select(column(PRIMARY_IDENTITY)).from_(table(members))]
+    whole, candidates = set[str](), [exp.select(column(PRIMARY_IDENTITY)).from_(table(customers))]
     for name, audience in audiences.items():
         last = _latest(session, name)
         if reasons[name]:
@@ -137,42 +137,42 @@ def begin(session: Session, now: dt.datetime) -> Round:
 
 
 def evaluate_one(session: Session, name: str, audience: Audience, this: Round, touched: bool = False) -> dict[str, Any]:
-    """Bring one audience's memberships up to date: of all members, or of those in the temporary table `candidate`.
+    """Bring one audience's memberships up to date: of all customers, or of those in the temporary table `candidate`.
 
     Raises ParamsError for a column that is not there, or an operator or value that does not go with it.
     """
     if found := problems(audience, this.catalog):
         raise ParamsError(f"audiences/{name}.yml", found)
     only = exp.select(column(PRIMARY_IDENTITY)).from_(table("candidate")) if touched else None
-    session.create_temporary("qualified", to_members(audience.rule, this.context(audience, only)))
+    session.create_temporary("qualified", to_customers(audience.rule, this.context(audience, only)))
     among = exp.In(this=column(PRIMARY_IDENTITY), query=only.subquery()) if only else exp.true()
     known = {"audience": name, "number": this.number, "now": this.now}
     departed = session.scalar(
         "SELECT COUNT(*) AS departed FROM audiences.spell WHERE audience = $audience AND left_at IS NULL AND $among "
-        "AND NOT membership_number IN (SELECT membership_number FROM qualified)",
+        "AND NOT customer_id IN (SELECT customer_id FROM qualified)",
         among=among,
         **known,
     )
     session.run(
         "UPDATE audiences.spell SET left_at = $now WHERE audience = $audience AND left_at IS NULL AND $among "
-        "AND NOT membership_number IN (SELECT membership_number FROM qualified)",
+        "AND NOT customer_id IN (SELECT customer_id FROM qualified)",
         among=among,
         **known,
     )
     session.create_temporary("entering", bind(ENTERING, {"audience": name}))
     entered = session.count(table("entering"))
     session.run(
-        "INSERT INTO audiences.spell SELECT $audience, n.membership_number, $number, "
+        "INSERT INTO audiences.spell SELECT $audience, n.customer_id, $number, "
         "COALESCE(MIN(s.first_qualified_at), $now), $now, NULL, $hash, $snapshot FROM entering AS n "
-        "LEFT JOIN audiences.spell AS s ON s.membership_number = n.membership_number AND s.audience = $audience "
-        "GROUP BY n.membership_number",
+        "LEFT JOIN audiences.spell AS s ON s.customer_id = n.customer_id AND s.audience = $audience "
+        "GROUP BY n.customer_id",
         hash=audience.hash,
         snapshot=this.snapshot,
         **known,
     )
     row = {"audience": name, "mode": "touched" if touched else "all", "entered": entered, "departed": departed}
-    row["members"] = session.scalar(
-        "SELECT COUNT(*) AS members FROM audiences.spell WHERE audience = $audience AND left_at IS NULL", **known
+    row["customers"] = session.scalar(
+        "SELECT COUNT(*) AS customers FROM audiences.spell WHERE audience = $audience AND left_at IS NULL", **known
     )
     _note(session, {**row, "rule_hash": audience.hash}, this)
     return row
@@ -235,7 +235,7 @@ def _note(session: Session, row: dict[str, Any], this: Round) -> None:
 
 
 def _close_absent(session: Session, names: list[str], this: Round) -> None:
-    """Members of an audience that is no more leave it."""
+    """Customers of an audience that is no more leave it."""
     known = exp.In(this=column("audience"), expressions=[literal(name) for name in names])
     gone = "FROM audiences.spell WHERE left_at IS NULL AND NOT $known"
     if session.scalar(f"SELECT COUNT(*) AS gone {gone}", known=known):

@@ -1,4 +1,4 @@
-"""The builder's panels as HTML: estimate, funnel, a column's description, sample members. All texts are escaped."""
+"""The builder's panels as HTML: estimate, funnel, a column's description, sample customers. All texts are escaped."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def estimate_panel(found: Estimate, seconds: float, overlap: dict[str, int], uni
         worth = worth.split(" · ")[1]
     head = (
         f"<div class='clv-count' style='font-size:2em;font-weight:600;line-height:1.1'>{number}</div>"
-        f"<div>of {found.members:,} members, {percent(found.share)}</div>"
+        f"<div>of {found.customers:,} customers, {percent(found.share)}</div>"
         f"<div style='color:{GREY};font-size:.85em'>{kind} · {seconds * 1000:,.0f} ms</div>"
     )
     body = f"<div style='margin:.5em 0'>{html.escape(worth)}</div>" if worth else ""
@@ -39,7 +39,7 @@ def _deciles(found: Estimate) -> str:
     if not most:
         return ""
     bars = "".join(
-        f"<div style='flex:1;text-align:center' title='decile {n}: {count:,} members'>"
+        f"<div style='flex:1;text-align:center' title='decile {n}: {count:,} customers'>"
         f"<div style='height:44px;display:flex;align-items:end'><div style='width:100%;background:{BLUE};"
         f"height:{max(1, round(44 * count / most)) if count else 0}px'></div></div>"
         f"<div style='font-size:.75em;color:{GREY}'>{n}</div></div>"
@@ -61,13 +61,13 @@ def _overlap(found: Estimate, overlap: dict[str, int]) -> str:
 
 def funnel_panel(found: Estimate) -> str:
     """From everyone to those who meet the rule: a bar per condition, with how many it removes."""
-    rows = [("Everyone", found.members, None)] + [(part_in_words(s.part), s.left, s.removed) for s in found.funnel]
+    rows = [("Everyone", found.customers, None)] + [(part_in_words(s.part), s.left, s.removed) for s in found.funnel]
     lines = "".join(
         f"<div style='display:grid;grid-template-columns:minmax(0,2.2fr) minmax(60px,1fr) 5.5em 6.5em;gap:10px;"
         f"align-items:center;padding:3px 0;border-top:1px solid #eee'>"
         f"<div style='overflow-wrap:anywhere'>{html.escape(_upper_first(words))}</div>"
         f"<div style='background:{QUIET}55;height:12px'><div style='background:{BLUE};height:12px;"
-        f"width:{100 * left / found.members if found.members else 0:.2f}%'></div></div>"
+        f"width:{100 * left / found.customers if found.customers else 0:.2f}%'></div></div>"
         f"<div style='text-align:right'>{left:,}</div>"
         f"<div style='text-align:right;color:{GREY}'>{'' if removed is None else f'−{removed:,}'}</div></div>"
         for words, left, removed in rows
@@ -89,8 +89,8 @@ def describe_panel(attribute: Attribute, facts: dict[str, Any]) -> str:
     )
 
 
-def members_panel(rows: list[dict[str, Any]]) -> str:
-    """A few members as a table; who they are cannot be told."""
+def customers_panel(rows: list[dict[str, Any]]) -> str:
+    """A few customers as a table; who they are cannot be told."""
     if not rows:
         return "<p>Nobody meets this rule.</p>"
     head = "".join(
@@ -102,7 +102,7 @@ def members_panel(rows: list[dict[str, Any]]) -> str:
         + "</tr>"
         for row in rows
     )
-    return f"<table class='clv-members'><tr>{head}</tr>{body}</table>"
+    return f"<table class='clv-customers'><tr>{head}</tr>{body}</table>"
 
 
 def code_panel(text: str) -> str:

@@ -1,4 +1,4 @@
-"""An audience is a rule: conditions on a member's attributes, events, sequences and audiences, nested to any depth."""
+"""An audience is a rule: conditions on a customer's attributes, events, sequences and audiences, nested to any depth."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OPERATORS: tuple[str, ...] = get_args(Operator)
 COMPARISONS = ("equals", "not equals", "at most", "at least", "less than", "more than")
 TEXT_TESTS = ("contains", "starts with", "ends with", "matches")
 MEASURES = [*COMPARISONS, "between"]
-Dataset = Literal["loyalty_events", "email_events"]
+Dataset = Literal["purchases", "email_events"]
 
 
 def _problem_with_value(op: str | None, value: Any) -> str:
@@ -53,7 +53,7 @@ def _check(op: str | None, value: Any) -> None:
 
 
 class Condition(Strict):
-    """One question about an attribute of the member, or about a column of an event.
+    """One question about an attribute of the customer, or about a column of an event.
 
     Whoever lacks the value does not meet it, but for `missing`, and where `or_missing` says so.
     """
@@ -99,7 +99,7 @@ def _as_rule(value: Any) -> Any:
 
 
 class EventCondition(Strict):
-    """How often, or with what total, a member did something.
+    """How often, or with what total, a customer did something.
 
     `op` and `value` ask of the number of events (`at least` 1 where nothing is said; none counts as 0), or of the
     aggregate of a number; whoever has no number to aggregate does not meet it. `all`: there are events in the time
@@ -181,7 +181,7 @@ class SequenceCondition(Strict):
 
 
 class AudienceCondition(Strict):
-    """Member of another audience, as last evaluated."""
+    """Customer of another audience, as last evaluated."""
 
     audience: str = Field(min_length=1)
 

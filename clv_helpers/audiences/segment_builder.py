@@ -14,19 +14,17 @@ from pydantic import ValidationError
 
 from clv_helpers.adobe.limits import hints, platform_notes
 from clv_helpers.adobe.pql import CannotExpress
-from clv_helpers.audiences import audience_files as store
-from clv_helpers.audiences import estimate, memberships, panels
-from clv_helpers.audiences import views as shown
+from clv_helpers.audiences import audience_files, estimate, memberships, panels, views
 from clv_helpers.audiences.blocks import Blocks, soon
 from clv_helpers.audiences.draft import Draft, Row, problem_of
 from clv_helpers.audiences.rule import Audience, parse_part
 from clv_helpers.audiences.sentence import part_in_words, to_sentence
-from clv_helpers.config import yaml_files as specs
+from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, parse_value
 from clv_helpers.config.workbook import BATCH_VARIABLE, Workbook
 from clv_helpers.errors import UserError
 
-TABS = ("Funnel", "Sentence", "SQL", "PQL", "YAML", "Ten members", "Notes", "Changes")
+TABS = ("Funnel", "Sentence", "SQL", "PQL", "YAML", "Ten customers", "Notes", "Changes")
 STYLE = """<style>
 .clv-builder .widget-button.clv-row {text-align:left; white-space:normal; height:auto; min-height:30px;
   line-height:1.35; padding:5px 10px; background:#F5F7F9;
@@ -47,7 +45,7 @@ def builder(workbook: Workbook, name: str = "") -> Any:
     Raises ParamsError for an audience that does not exist.
     """
     if os.environ.get(BATCH_VARIABLE):
-        for each in shown.summary(workbook, name):
+        for each in views.summary(workbook, name):
             display(each)
         return None
     return Builder(workbook, name).face
@@ -63,7 +61,7 @@ class Builder:
         self.draft, self.opened, self.saved, self.read_as = Draft(), "", None, ""
         self.found, self.parsed = None, None
         with workbook.engine.read() as session:
-            self.catalog = shown.published_context(session).catalog
+            self.catalog = views.published_context(session).catalog
         self.blocks = Blocks(workbook, self.catalog, self._change)
         self._make_canvas()
         self._make_result()
@@ -112,7 +110,7 @@ class Builder:
             description="Time zone", value="UTC", layout={"width": "200px"}, style=width, continuous_update=False
         )
         self.name = ipw.Text(description="File", placeholder="best_now_quiet", layout={"width": "260px"}, style=width)
-        self.files = ipw.Dropdown(options=store.names(self.workbook), layout={"width": "220px"})
+        self.files = ipw.Dropdown(options=audience_files.names(self.workbook), layout={"width": "220px"})
         self.status = ipw.HTML()
         for widget, key in (
             (self.title, "title"), (self.description, "description"),
@@ -173,7 +171,7 @@ class Builder:
         part = draft.row().part
         if "audience" not in part:
             raise UserError("Select an audience in the rule; it is replaced by a copy of its own rule.")
-        copy = store.as_rules(parse_part(part), store.load_all(self.workbook))
+        copy = audience_files.as_rules(parse_part(part), audience_files.load_all(self.workbook))
         draft.replace(copy.model_dump(mode="json", by_alias=True, exclude_defaults=True))
 
     def _say(self, key: str, value: str) -> None:
@@ -200,7 +198,7 @@ class Builder:
             button.on_click(lambda _, path=row.path: self._select(path))
             buttons.append(button)
         self.rows.children = buttons
-        self.source.value = specs.dump(chosen.part)
+        self.source.value = yaml_files.dump(chosen.part)
 
     def _select(self, path: tuple[int, ...]) -> None:
         self.draft.selected = path
@@ -227,7 +225,7 @@ class Builder:
     def _estimate(self, audience: Audience) -> None:
         params = self.workbook.params
         with self.workbook.engine.read() as session:
-            context = shown.checked_context(session, "the draft", audience)
+            context = views.checked_context(session, "the draft", audience)
             started = time.perf_counter()
             self.found = estimate.estimate(session, audience.rule, context)
             seconds = time.perf_counter() - started
@@ -253,20 +251,20 @@ class Builder:
             case "Sentence":
                 return panels.list_panel([to_sentence(audience)], "")
             case "SQL" | "PQL":
-                return panels.code_panel(shown.in_language(self.workbook, audience, tab.lower()))
+                return panels.code_panel(views.in_language(self.workbook, audience, tab.lower()))
             case "YAML":
-                return panels.code_panel(store.to_yaml(audience))
-            case "Ten members":
+                return panels.code_panel(audience_files.to_yaml(audience))
+            case "Ten customers":
                 with self.workbook.engine.read() as session:
-                    context = shown.checked_context(session, "the draft", audience)
-                    return panels.members_panel(estimate.sample_members(session, audience.rule, context))
+                    context = views.checked_context(session, "the draft", audience)
+                    return panels.customers_panel(estimate.sample_customers(session, audience.rule, context))
             case "Notes":
-                others = {n: store.load(self.workbook, n) for n in store.names(self.workbook)}
+                others = {n: audience_files.load(self.workbook, n) for n in audience_files.names(self.workbook)}
                 streamed = audience.model_copy(update={"evaluation": "streaming"})
                 reasons = memberships.why_not_streaming("", {**others, "": streamed})
                 late = [f"It cannot follow micro-batches: {reason}." for reason in reasons]
                 return panels.list_panel([*late, *hints(audience), *platform_notes(audience)], "Nothing to note.")
-        changes = store.diff(self.saved, audience) if self.saved else ""
+        changes = audience_files.diff(self.saved, audience) if self.saved else ""
         return panels.code_panel(changes or ("As in the file." if self.saved else "Not saved yet."))
 
     # files
@@ -280,8 +278,8 @@ class Builder:
         name = self.files.value
         if not name:
             raise UserError("There is no audience to load yet.")
-        audience = store.load(self.workbook, name)
-        self._open(Draft(audience), name, audience, store.fingerprint(self.workbook, name))
+        audience = audience_files.load(self.workbook, name)
+        self._open(Draft(audience), name, audience, audience_files.fingerprint(self.workbook, name))
 
     def duplicate(self) -> None:
         """Go on with a copy, to be saved under another name."""
@@ -294,11 +292,11 @@ class Builder:
             raise UserError(problem)
         audience = self.draft.parse()
         with self.workbook.engine.read() as session:
-            shown.checked_context(session, self.name.value, audience)
+            views.checked_context(session, self.name.value, audience)
         expected = self.read_as if self.name.value == self.opened else ""
-        self.read_as = store.save(self.workbook, self.name.value, audience, expected)
+        self.read_as = audience_files.save(self.workbook, self.name.value, audience, expected)
         self.opened, self.saved = self.name.value, audience
-        self.files.options = store.names(self.workbook)
+        self.files.options = audience_files.names(self.workbook)
         self.files.value = self.name.value
         self.status.value = f"<span class='clv-saved'>saved as audiences/{self.name.value}.yml</span>"
         self.refresh()
@@ -308,7 +306,7 @@ class Builder:
         if not self.opened:
             raise UserError("Save the audience first; then it can be evaluated.")
         row = next(r for r in memberships.evaluate(self.workbook, self.opened) if r["audience"] == self.opened)
-        said = f"{row['members']:,} members: {row['entered']:,} entered, {row['departed']:,} left"
+        said = f"{row['customers']:,} customers: {row['entered']:,} entered, {row['departed']:,} left"
         self.status.value = f"<span class='clv-evaluated'>{said}</span>"
 
     def _open(self, draft: Draft, name: str, saved: Audience | None, read_as: str) -> None:
@@ -334,4 +332,4 @@ def _in_words(row: Row, draft: Draft) -> str:
     try:
         return f"{joined}{out}{part_in_words(parse_part(row.part))}"
     except (ValidationError, ParamsError):
-        return f"{joined}{out}(not complete) {specs.dump(row.part).strip()}"
+        return f"{joined}{out}(not complete) {yaml_files.dump(row.part).strip()}"

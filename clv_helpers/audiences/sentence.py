@@ -27,14 +27,14 @@ WORDS = {
     "less than": "is less than {}", "more than": "is more than {}", "between": "is between {}",
     "exists": "is known", "missing": "is not known",
 }  # fmt: skip
-EVENTS = {"loyalty_events": "loyalty event", "email_events": "e-mail event"}
+EVENTS = {"purchases": "purchase", "email_events": "e-mail event"}
 SHOWN = 5
 
 
 def to_sentence(audience: Audience) -> str:
     """Who is in the audience, in one sentence."""
     zone = "" if audience.time_zone == "UTC" else f" (days as in {audience.time_zone})"
-    return f"Members {_part(audience.rule, top=True)}{zone}."
+    return f"Customers {_part(audience.rule, top=True)}{zone}."
 
 
 def part_in_words(part: AnyPart) -> str:

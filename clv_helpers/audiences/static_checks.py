@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from clv_helpers.audiences import audience_files as store
+from clv_helpers.audiences import audience_files
 from clv_helpers.audiences.catalog import Attribute, Catalog, problems
 from clv_helpers.audiences.rule import Audience, MapCondition, walk
-from clv_helpers.config import yaml_files as specs
+from clv_helpers.config import yaml_files
 from clv_helpers.config.datasets import DATASETS, EVENT_DATASETS, LIFETIME_VALUE, PROFILE_MEASURES
 from clv_helpers.config.params import Params
 from clv_helpers.config.sql_params import NO_CATEGORY
@@ -15,16 +15,16 @@ from clv_helpers.engines.dialect import column, parse
 from clv_helpers.engines.duckdb.engine import NothingPublished
 from clv_helpers.engines.session import Session
 
-CATEGORIES = parse("SELECT DISTINCT category FROM derived.member_decile")
+CATEGORIES = parse("SELECT DISTINCT category FROM derived.customer_decile")
 SUMS = ("value", "spend", "monetary_value")
 
 
 def catalog_of(params: Params) -> Catalog:
     """The columns of the profile and of the events that a refresh of this workbook makes."""
-    profile = _columns(params, "members") | {name: _kind_of_measure(name) for name in PROFILE_MEASURES}
-    own = params.sources["loyalty_events"].columns or {}
+    profile = _columns(params, "customers") | {name: _kind_of_measure(name) for name in PROFILE_MEASURES}
+    own = params.sources["purchases"].columns or {}
     events = {name: _columns(params, name) for name in EVENT_DATASETS}
-    profile |= {f"last_{name}": events["loyalty_events"][name] for name, spec in own.items() if spec.attribute}
+    profile |= {f"last_{name}": events["purchases"][name] for name, spec in own.items() if spec.attribute}
     return Catalog(_attributes(profile), {name: _attributes(kinds) for name, kinds in events.items()})
 
 
@@ -33,21 +33,21 @@ def file_problems(workbook: Workbook, name: str) -> list[Problem]:
 
     Raises ParamsError where the file is no audience.
     """
-    audience, file = store.load(workbook, name), specs.shown(workbook, "audiences", name)
+    audience, file = audience_files.load(workbook, name), yaml_files.shown(workbook, "audiences", name)
     return [each._replace(file=file) for each in problems(audience, catalog_of(workbook.params))]
 
 
 def doubts(session: Session, audience: Audience) -> list[Problem]:
-    """Categories in which no member has a decile: allowed, as some may come, but more likely misspelt.
+    """Categories in which no customer has a decile: allowed, as some may come, but more likely misspelt.
 
-    Cost: one pass over a column of derived.member_decile, where the rule asks for a category at all.
+    Cost: one pass over a column of derived.customer_decile, where the rule asks for a category at all.
     """
     asked = [(f"{path}.category", leaf) for path, leaf in walk(audience.rule) if isinstance(leaf, MapCondition)]
-    if all(leaf.category == NO_CATEGORY for _, leaf in asked) or not session.has_table("derived.member_decile"):
+    if all(leaf.category == NO_CATEGORY for _, leaf in asked) or not session.has_table("derived.customer_decile"):
         return []
     known = sorted(row["category"] for row in session.rows(CATEGORIES.order_by(column("category"))))
     return [
-        Problem(path, f"{leaf.category!r}, in which no member has a decile", ", ".join(known) or "none yet")
+        Problem(path, f"{leaf.category!r}, in which no customer has a decile", ", ".join(known) or "none yet")
         for path, leaf in asked
         if leaf.category not in (NO_CATEGORY, *known)
     ]
@@ -58,9 +58,9 @@ def doubts_of(workbook: Workbook, *names: str) -> list[Problem]:
     try:
         with workbook.engine.read() as session:
             return [
-                doubt._replace(file=specs.shown(workbook, "audiences", name))
+                doubt._replace(file=yaml_files.shown(workbook, "audiences", name))
                 for name in names
-                for doubt in doubts(session, store.load(workbook, name))
+                for doubt in doubts(session, audience_files.load(workbook, name))
             ]
     except NothingPublished:
         return []
@@ -76,7 +76,7 @@ def _kind_of_measure(name: str) -> str:
         return LIFETIME_VALUE[name]
     if name in SUMS:
         return "number"
-    return "date" if name.endswith("_on") else "text" if name == "loyalty_status" else "integer"
+    return "date" if name.endswith("_on") else "text" if name == "category" else "integer"
 
 
 def _attributes(kinds: dict[str, str]) -> dict[str, Attribute]:

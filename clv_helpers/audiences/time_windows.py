@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from clv_helpers.audiences.compile import PROFILE, Context, event_column, event_table, later, member, when_test
+from clv_helpers.audiences.compile import PROFILE, Context, customer, event_column, event_table, later, when_test
 from clv_helpers.audiences.rule import (
     AnyPart,
     Condition,
@@ -21,7 +21,7 @@ from clv_helpers.engines.dialect import literal, table
 
 
 def swept(rule: AnyPart, context: Context, before: Clock) -> list[exp.Query]:
-    """Members for whom a condition may have changed since `before` by the passing of time alone.
+    """Customers for whom a condition may have changed since `before` by the passing of time alone.
 
     For each time constraint: those with an event or a day that is inside its bounds at one moment and not at the
     other. A superset is enough, as they are then evaluated.
@@ -32,7 +32,7 @@ def swept(rule: AnyPart, context: Context, before: Clock) -> list[exp.Query]:
             attribute = context.catalog.profile[leaf.field]
             column = exp.column(leaf.field, table=PROFILE, quoted=True)
             changed = _changed(leaf.when, column, attribute.kind, before, context.clock)
-            queries.append(exp.select(member(PROFILE)).from_(table("profile.member").as_(PROFILE)).where(changed))
+            queries.append(exp.select(customer(PROFILE)).from_(table("profile.customer").as_(PROFILE)).where(changed))
         for event in events_of(leaf):
             queries += _of_events(event, context, before)
         if isinstance(leaf, SequenceCondition):
@@ -41,21 +41,21 @@ def swept(rule: AnyPart, context: Context, before: Clock) -> list[exp.Query]:
 
 
 def _of_events(event: EventCondition | Step, context: Context, before: Clock) -> list[exp.Query]:
-    """Members with events that only now lie before the moment of evaluation, or that a constraint let in or out."""
+    """Customers with events that only now lie before the moment of evaluation, or that a constraint let in or out."""
     moment = event_column(EVENT_TIME)
     came = exp.GTE(this=moment, expression=literal(before.now))
-    queries = [exp.select(member("e")).from_(event_table(event, context)).where(came)]
+    queries = [exp.select(customer("e")).from_(event_table(event, context)).where(came)]
     constraints = [(event.when, EVENT_TIME)] if event.when else []
     constraints += [(c.when, c.field) for c in _conditions(event.where) if c.when]
     for when, name in [(when, name) for when, name in constraints if when.moves()]:
         kind = context.catalog.events[event.event][name].kind
         changed = _changed(when, event_column(name), kind, before, context.clock)
-        queries.append(exp.select(member("e")).from_(event_table(event, context)).where(changed))
+        queries.append(exp.select(customer("e")).from_(event_table(event, context)).where(changed))
     return queries
 
 
 def _of_absences(leaf: SequenceCondition, context: Context, before: Clock) -> list[exp.Query]:
-    """Members for whom the time of an awaited event ran out in between."""
+    """Customers for whom the time of an awaited event ran out in between."""
     queries = []
     for index, step in enumerate(leaf.sequence):
         if step.absent and step.within:
@@ -65,7 +65,7 @@ def _of_absences(leaf: SequenceCondition, context: Context, before: Clock) -> li
                 exp.GTE(this=ends, expression=literal(before.now)),
                 exp.LTE(this=ends.copy(), expression=literal(context.clock.now)),
             )
-            queries.append(exp.select(member("e")).from_(event_table(previous, context)).where(ran_out))
+            queries.append(exp.select(customer("e")).from_(event_table(previous, context)).where(ran_out))
     return queries
 
 

@@ -6,15 +6,14 @@ import datetime as dt
 import json
 
 from clv_helpers.adobe import pql
-from clv_helpers.audiences import audience_files as store
+from clv_helpers.audiences import audience_files
 from clv_helpers.audiences.catalog import MASKED, event_tables, problems, read_catalog
-from clv_helpers.audiences.compile import Context, to_members
+from clv_helpers.audiences.compile import Context, to_customers
 from clv_helpers.audiences.estimate import Estimate, estimate
 from clv_helpers.audiences.rule import Audience, Condition, walk
 from clv_helpers.audiences.sentence import part_in_words, to_sentence
 from clv_helpers.audiences.when import Clock
-from clv_helpers.charts import Channel, Widget, show
-from clv_helpers.charts import drawing as draw
+from clv_helpers.charts import Channel, Widget, draw, show
 from clv_helpers.charts.show import Shown
 from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import Workbook
@@ -31,7 +30,7 @@ def published_context(session: Session, zone: str = "UTC") -> Context:
 
 def count(workbook: Workbook, name: str) -> Estimate:
     """How many meet an audience's rule on the published tables, with its funnel. Raises ParamsError."""
-    audience = store.load(workbook, name)
+    audience = audience_files.load(workbook, name)
     with workbook.engine.read() as session:
         return estimate(session, audience.rule, checked_context(session, name, audience))
 
@@ -39,7 +38,7 @@ def count(workbook: Workbook, name: str) -> Estimate:
 def printed(workbook: Workbook, name: str, form: str) -> str:
     """A rule as `text`, `sql`, `spark` (its SQL for Spark), `pql`, `pql-json`, `definition` (for the platform's API)
     or `yaml`. Raises ParamsError, and CannotExpress for what PQL has no form for."""
-    return in_language(workbook, store.load(workbook, name), form, name)
+    return in_language(workbook, audience_files.load(workbook, name), form, name)
 
 
 def in_language(workbook: Workbook, audience: Audience, form: str, name: str = "the draft") -> str:
@@ -49,7 +48,7 @@ def in_language(workbook: Workbook, audience: Audience, form: str, name: str = "
         case "text":
             return to_sentence(audience)
         case "yaml":
-            return store.to_yaml(audience)
+            return audience_files.to_yaml(audience)
         case "pql":
             return pql.to_text(audience, tenant)
         case "pql-json":
@@ -57,23 +56,23 @@ def in_language(workbook: Workbook, audience: Audience, form: str, name: str = "
         case "definition":
             return json.dumps(pql.to_definition(name, audience, tenant=tenant), indent=2, ensure_ascii=False)
     with workbook.engine.read() as session:
-        query = to_members(audience.rule, checked_context(session, name, audience))
+        query = to_customers(audience.rule, checked_context(session, name, audience))
     return to_sql(query, {"sql": "duckdb"}.get(form, form), pretty=True)
 
 
 def summary(workbook: Workbook, name: str) -> list[Shown]:
     """An audience as a run shows it: its count, its sentence, and what each condition removes."""
-    audience, found = store.load(workbook, name), count(workbook, name)
-    deciles = sum(n * members for n, members in found.deciles.items()) / max(1, sum(found.deciles.values()))
+    audience, found = audience_files.load(workbook, name), count(workbook, name)
+    deciles = sum(n * customers for n, customers in found.deciles.items()) / max(1, sum(found.deciles.values()))
     facts = [
-        f"{found.count:,} of {found.members:,} members ({show.percent(found.share)})",
+        f"{found.count:,} of {found.customers:,} customers ({show.percent(found.share)})",
         f"mean decile {deciles:.1f}",
     ]
     if found.mean_spend is not None:
-        facts.append(f"{show.compact(found.mean_spend)} {workbook.params.spending.unit} spent per member")
-    rows = [{"condition": "everyone", "left": found.members, "removed": 0}]
+        facts.append(f"{show.compact(found.mean_spend)} {workbook.params.spending.unit} spent per customer")
+    rows = [{"condition": "everyone", "left": found.customers, "removed": 0}]
     rows += [{"condition": part_in_words(s.part), "left": s.left, "removed": s.removed} for s in found.funnel]
-    funnel = show.table(rows, condition="Condition", left="Members left|,.0f", removed="Removed|,.0f")
+    funnel = show.table(rows, condition="Condition", left="Customers left|,.0f", removed="Removed|,.0f")
     return [show.note(f"{audience.title}: {to_sentence(audience)}"), show.note("; ".join(facts) + "."), funnel]
 
 
@@ -86,15 +85,15 @@ def checked_context(session: Session, name: str, audience: Audience) -> Context:
 
 
 def sizes(workbook: Workbook) -> Shown:
-    """The audiences, with their size and what their members have spent."""
+    """The audiences, with their size and what their customers have spent."""
     currency = workbook.params.spending.unit
     return show.table(
         workbook.query("audiences.fact_audience", order_by="audience"),
         title="Audience",
         description="Who is in it",
-        members="Members|,.0f",
-        share_of_members="Share|.1%",
-        spend_per_member=f"Spend each ({currency})|,.0f",
+        customers="Customers|,.0f",
+        share_of_customers="Share|.1%",
+        spend_per_customer=f"Spend each ({currency})|,.0f",
         mean_decile="Mean decile|.1f",
         mean_days_since_purchase="Mean days since purchase|,.0f",
     )
@@ -104,7 +103,7 @@ def sentences(workbook: Workbook) -> Shown:
     """Each audience's rule as a sentence, and whether it follows micro-batches."""
     rows = [
         {"title": audience.title, "sentence": to_sentence(audience), "evaluation": audience.evaluation}
-        for audience in (store.load(workbook, name) for name in store.names(workbook))
+        for audience in (audience_files.load(workbook, name) for name in audience_files.names(workbook))
     ]
     return show.table(rows, title="Audience", sentence="Who is in it", evaluation="Evaluated")
 
@@ -113,12 +112,12 @@ def rules(workbook: Workbook) -> Shown:
     """Each audience's rule as the SQL that is run, but for those that may name a person."""
     queries = []
     with workbook.engine.read() as session:
-        for name in store.names(workbook):
-            audience = store.load(workbook, name)
+        for name in audience_files.names(workbook):
+            audience = audience_files.load(workbook, name)
             if any(isinstance(leaf, Condition) and leaf.field in MASKED for _, leaf in walk(audience.rule)):
                 queries.append(f"-- {name} asks for people by name, and is not shown here")
                 continue
-            query = to_members(audience.rule, published_context(session, audience.time_zone))
+            query = to_customers(audience.rule, published_context(session, audience.time_zone))
             queries.append(f"-- {name}\n{to_sql(query, pretty=True)}")
     return show.folded(show.code(";\n\n".join(queries)), f"The SQL of {len(queries)} audiences")
 
@@ -127,11 +126,11 @@ def chart(workbook: Workbook) -> Shown:
     """The audiences side by side."""
     widget = Widget(
         title_from="top",
-        title="{title} have spent {spend_per_member} {currency} each",
-        subtitle="Mean spend per member of each audience so far ({currency})",
+        title="{title} have spent {spend_per_customer} {currency} each",
+        subtitle="Mean spend per customer of each audience so far ({currency})",
         table="audiences.fact_audience",
         mark="bar",
-        x=Channel(column="spend_per_member", title="{currency} per member", format=",.0f"),
-        y=Channel(column="title", title="", sort="-spend_per_member"),
+        x=Channel(column="spend_per_customer", title="{currency} per customer", format=",.0f"),
+        y=Channel(column="title", title="", sort="-spend_per_customer"),
     )
     return draw(workbook, widget)

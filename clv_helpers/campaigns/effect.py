@@ -39,7 +39,7 @@ DECILE_COLUMNS = {
     "value_per_message": "float64", "value_per_message_low": "float64", "value_per_message_high": "float64",
     "verdict": "str",
 }  # fmt: skip
-QINI_COLUMNS = {"campaign": "str", "share_of_members": "float64", "added": "float64", "at_random": "float64"}
+QINI_COLUMNS = {"campaign": "str", "share_of_customers": "float64", "added": "float64", "at_random": "float64"}
 
 
 def effects(groups: pd.DataFrame, campaigns: list[str], params: Params) -> dict[str, pd.DataFrame]:
@@ -86,7 +86,7 @@ def _why_not(campaign: str, own: pd.DataFrame) -> str:
         return f"{campaign} held back no control group, so what it added cannot be known."
     if min(treated, control) < SMALLEST_ARM:
         return (
-            f"{campaign}: {control:,} held back against {treated:,} treated members are too few to say what it added; "
+            f"{campaign}: {control:,} held back against {treated:,} treated customers are too few to say what it added; "
             f"at least {SMALLEST_ARM} are needed in each arm."
         )
     if "observed_days" in own and own["observed_days"].notna().any() and own["observed_days"].min() < 1:
@@ -98,7 +98,7 @@ def _why_not(campaign: str, own: pd.DataFrame) -> str:
 def _sizes(own: pd.DataFrame) -> Any:
     import numpy as np
 
-    by_arm = own.groupby("arm")["members"].sum()
+    by_arm = own.groupby("arm")["customers"].sum()
     return np.array([int(by_arm.get(arm, 0)) for arm in ("treated", "control")])
 
 
@@ -155,7 +155,7 @@ def _effect(campaign: str, audience: str, own: pd.DataFrame, theta: float, param
 def _per_message(
     cuped: estimates.Estimate, treated: int, messages: int, margin: float, cost: float
 ) -> dict[str, float]:
-    """What a message added, less what it cost. Where no sending is known, one message to each treated member."""
+    """What a message added, less what it cost. Where no sending is known, one message to each treated customer."""
     messages_each = messages / treated if messages else 1.0
     values = {"": cuped.difference, "_low": cuped.low, "_high": cuped.high}
     return {f"value_per_message{name}": value * margin / messages_each - cost for name, value in values.items()}
@@ -171,11 +171,11 @@ def _as_columns(name: str, found: estimates.Estimate) -> dict[str, float]:
 
 
 def _by_decile(campaign: str, audience: str, own: pd.DataFrame, theta: float, params: Params) -> list[dict[str, Any]]:
-    """A row per decile; what cannot be told, as an arm has fewer than min_cell members, has no estimate."""
+    """A row per decile; what cannot be told, as an arm has fewer than min_cell customers, has no estimate."""
     rows, settings = [], params.campaign(campaign)
     least = max(params.min_cell, estimates.SMALLEST_STRATUM)
     for decile, cells in estimates.by_decile(own).items():
-        treated, control = map(int, cells.members[0])
+        treated, control = map(int, cells.customers[0])
         row: dict[str, Any] = {
             "campaign": campaign, "audience": audience, "decile": decile, "treated": treated, "control": control,
             "verdict": "too few",
@@ -201,7 +201,7 @@ def _curve(campaign: str, own: pd.DataFrame) -> list[dict[str, Any]]:
     points = estimates.qini(own)
     end = points[-1][1] if points else 0.0
     return [
-        {"campaign": campaign, "share_of_members": share, "added": added, "at_random": share * end}
+        {"campaign": campaign, "share_of_customers": share, "added": added, "at_random": share * end}
         for share, added in points
     ]
 
@@ -211,11 +211,11 @@ def _sentence(row: dict[str, Any], unit: str) -> str:
     interval = f"{row['cuped_low']:.2f} to {row['cuped_high']:.2f}"
     days = f" in {row['observed_days']:.0f} days" if row.get("observed_days") else ""
     if row["cuped_low"] > 0:
-        return f"{whom} added {row['cuped']:.2f} {unit} per member{days} (95% interval {interval})."
+        return f"{whom} added {row['cuped']:.2f} {unit} per customer{days} (95% interval {interval})."
     if row["cuped_high"] < 0:
-        return f"{whom} took away {-row['cuped']:.2f} {unit} per member{days} (95% interval {interval})."
+        return f"{whom} took away {-row['cuped']:.2f} {unit} per customer{days} (95% interval {interval})."
     return (
-        f"{whom}: no effect that a group of this size could show: {row['cuped']:.2f} {unit} per member{days} "
+        f"{whom}: no effect that a group of this size could show: {row['cuped']:.2f} {unit} per customer{days} "
         f"(95% interval {interval}); it would have found {row['cuped_detectable']:.2f} or more in four cases of five."
     )
 
@@ -224,7 +224,7 @@ def _warnings(row: dict[str, Any], differences: dict[str, float], reached: int) 
     found = []
     if reached:
         what = "1 message" if reached == 1 else f"{reached:,} messages"
-        found.append(f"{what} went to members who were to be held back: the effect comes out too small.")
+        found.append(f"{what} went to customers who were to be held back: the effect comes out too small.")
     ratio = row["sample_ratio_p"]
     if ratio is not None and ratio < RATIO_ALERT:
         share = row["control"] / (row["treated"] + row["control"])

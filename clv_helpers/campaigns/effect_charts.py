@@ -17,13 +17,15 @@ def by_campaign(rows: Rows, title: str, unit: str) -> Shown:
     """A point per campaign with its 95% interval. Rows: campaign, cuped, cuped_low, cuped_high; perhaps planted."""
     y = {"field": "campaign", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 240}}
     height = max(120, 60 + 44 * len(rows))
-    return _effects(rows, title, f"Revenue added per member drawn, in {unit}, with 95% interval", "x", y, unit, height)
+    return _effects(
+        rows, title, f"Revenue added per customer drawn, in {unit}, with 95% interval", "x", y, unit, height
+    )
 
 
 def by_decile(rows: Rows, title: str, unit: str) -> Shown:
     """A point per value decile with its 95% interval. Rows: decile, cuped, cuped_low, cuped_high; perhaps planted."""
     x = {"field": "decile", "type": "ordinal", "title": "Value decile when drawn (1 = best)", "axis": {"labelAngle": 0}}
-    about = f"Revenue added per member drawn, in {unit}, with 95% interval, by value decile"
+    about = f"Revenue added per customer drawn, in {unit}, with 95% interval, by value decile"
     return _effects(rows, title, about, "y", x, unit, 300)
 
 
@@ -33,10 +35,10 @@ def _effects(rows: Rows, title: str, subtitle: str, along: str, other: dict[str,
         {**row, "state": SHOWN_AS["known" if row["cuped_low"] > 0 or row["cuped_high"] < 0 else "not known"]}
         for row in rows
     ]
-    value = {"type": "quantitative", "title": f"{unit} per member", "axis": {"grid": True, "tickCount": 6}}
+    value = {"type": "quantitative", "title": f"{unit} per customer", "axis": {"grid": True, "tickCount": 6}}
     tooltip = [
         {"field": other["field"], "type": other["type"]},
-        {"field": "cuped", "title": f"Added ({unit} per member)", "type": "quantitative", "format": ".2f"},
+        {"field": "cuped", "title": f"Added ({unit} per customer)", "type": "quantitative", "format": ".2f"},
         {"field": "cuped_low", "title": "from", "type": "quantitative", "format": ".2f"},
         {"field": "cuped_high", "title": "to", "type": "quantitative", "format": ".2f"},
     ]
@@ -79,7 +81,7 @@ def _effects(rows: Rows, title: str, subtitle: str, along: str, other: dict[str,
                     "tooltip": [
                         {
                             "field": "planted",
-                            "title": f"Planted ({unit} per member)",
+                            "title": f"Planted ({unit} per customer)",
                             "type": "quantitative",
                             "format": ".2f",
                         }
@@ -91,10 +93,10 @@ def _effects(rows: Rows, title: str, subtitle: str, along: str, other: dict[str,
 
 
 def qini(rows: Rows, title: str, subtitle: str, unit: str) -> Shown:
-    """What is added as more members are reached, the best deciles first, beside reaching them at random."""
+    """What is added as more customers are reached, the best deciles first, beside reaching them at random."""
     named = {"added": "best deciles first", "at_random": "at random"}
     values = [
-        {"share": row["share_of_members"], "added": row[key], "order": label}
+        {"share": row["share_of_customers"], "added": row[key], "order": label}
         for row in rows
         for key, label in named.items()
     ]
@@ -102,10 +104,10 @@ def qini(rows: Rows, title: str, subtitle: str, unit: str) -> Shown:
         "x": {
             "field": "share",
             "type": "quantitative",
-            "title": "Members reached",
+            "title": "Customers reached",
             "axis": {"format": "%", "tickCount": 6},
         },
-        "y": {"field": "added", "type": "quantitative", "title": f"{unit} added, per member of all"},
+        "y": {"field": "added", "type": "quantitative", "title": f"{unit} added, per customer of all"},
         "color": {
             "field": "order",
             "type": "nominal",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clv_helpers.campaigns import effect_charts as pictures
+from clv_helpers.campaigns import effect_charts
 from clv_helpers.campaigns.effect import EVERYONE
 from clv_helpers.charts import show
 from clv_helpers.charts.show import Shown
@@ -36,10 +36,14 @@ def lift(workbook: Workbook, truth: dict[str, Any] | None = None) -> list[Shown]
         return told
     planted = (truth or {}).get("campaign_effects", {})
     drawn = [
-        {**_estimate(row), "campaign": row.campaign, "planted": planted.get(row.campaign, {}).get("revenue_per_member")}
+        {
+            **_estimate(row),
+            "campaign": row.campaign,
+            "planted": planted.get(row.campaign, {}).get("revenue_per_customer"),
+        }
         for row in measured.tail(DRAWN).sort_values("cuped", ascending=False).itertuples()
     ]
-    told.append(pictures.by_campaign(drawn, _headline(measured, unit), unit))
+    told.append(effect_charts.by_campaign(drawn, _headline(measured, unit), unit))
     for campaign in measured["campaign"].tail(LATEST):
         told.append(_by_decile(workbook, campaign, planted.get(campaign, {}), unit))
     return told
@@ -67,7 +71,7 @@ def _headline(measured: pd.DataFrame, unit: str) -> str:
     best = measured.loc[measured["cuped_low"].idxmax()]
     if best["cuped_low"] > 0:
         return (
-            f"{best['campaign']} added {best['cuped']:.1f} {unit} per member "
+            f"{best['campaign']} added {best['cuped']:.1f} {unit} per customer "
             f"({best['cuped_low']:.1f} to {best['cuped_high']:.1f})"
         )
     return f"No campaign shows an effect that its size could prove; {best['campaign']} comes closest"
@@ -78,7 +82,7 @@ def _by_decile(workbook: Workbook, campaign: str, planted: dict[str, Any], unit:
     known = rows[(rows["verdict"] != "too few") & (rows["decile"] > 0)]
     if known.empty:
         return show.note(f"{campaign}: its deciles are too small to be told apart.")
-    truths = planted.get("revenue_per_member_by_decile", {})
+    truths = planted.get("revenue_per_customer_by_decile", {})
     drawn = [
         {**_estimate(row), "decile": row.decile, "planted": truths.get(str(row.decile))} for row in known.itertuples()
     ]
@@ -87,7 +91,7 @@ def _by_decile(workbook: Workbook, campaign: str, planted: dict[str, Any], unit:
         title = f"{campaign}: no single decile shows an effect"
     else:
         title = f"{campaign} added revenue for certain in {_deciles(list(sure))}"
-    return pictures.by_decile(drawn, title, unit)
+    return effect_charts.by_decile(drawn, title, unit)
 
 
 def _deciles(found: list[int]) -> str:
@@ -155,15 +159,15 @@ def checks(workbook: Workbook) -> list[Shown]:
 
 
 def _shared(workbook: Workbook) -> list[Shown]:
-    if not workbook.has("loyalty_events"):
+    if not workbook.has("purchases"):
         return []
     rows = workbook.query("campaigns.shared_address", order_by="campaign")
     if rows.empty:
-        return [show.note("No e-mail address is shared by members of both arms.")]
-    told = ", ".join(f"{row.campaign} {row.members:,}" for row in rows.itertuples())
+        return [show.note("No e-mail address is shared by customers of both arms.")]
+    told = ", ".join(f"{row.campaign} {row.customers:,}" for row in rows.itertuples())
     return [
         show.note(
-            f"Members who share an e-mail address with one of the other arm: {told}. The message reached their "
+            f"Customers who share an e-mail address with one of the other arm: {told}. The message reached their "
             "household, so the effect is estimated too small by about their share."
         )
     ]
@@ -174,16 +178,16 @@ def targeting(workbook: Workbook) -> list[Shown]:
     rows, unit, told = workbook.query("campaigns.fact_qini"), workbook.params.spending.unit, []
     effects = workbook.query("campaigns.fact_lift", audience=EVERYONE).set_index("campaign")
     for campaign in list(dict.fromkeys(rows["campaign"]))[-LATEST:]:
-        own = rows[rows["campaign"] == campaign].sort_values("share_of_members")
+        own = rows[rows["campaign"] == campaign].sort_values("share_of_customers")
         total = own["added"].iloc[-1]
         enough = own[own["added"] >= MOST * total].iloc[0] if total > 0 else None
         if effects.loc[campaign, "cuped_low"] > 0 and enough is not None:
-            reached, brought = enough["share_of_members"], enough["added"] / total
-            title = f"{campaign}: the best {reached:.0%} of the members bring {brought:.0%} of what it added"
+            reached, brought = enough["share_of_customers"], enough["added"] / total
+            title = f"{campaign}: the best {reached:.0%} of the customers bring {brought:.0%} of what it added"
         else:
             title = f"{campaign}: no certain effect, so no deciles to reach first"
-        about = "Qini curve: revenue added as members are reached decile by decile, the best first"
-        told.append(pictures.qini(own.to_dict("records"), title, about, unit))
+        about = "Qini curve: revenue added as customers are reached decile by decile, the best first"
+        told.append(effect_charts.qini(own.to_dict("records"), title, about, unit))
     return told
 
 
@@ -195,7 +199,7 @@ def planted(workbook: Workbook, truth: dict[str, Any]) -> list[Shown]:
     rows = rows[rows["measured"] & (rows["audience"] == EVERYONE) & rows["campaign"].isin(truth["campaign_effects"])]
     if rows.empty:
         return []
-    true = [truth["campaign_effects"][name]["revenue_per_member"] for name in rows["campaign"]]
+    true = [truth["campaign_effects"][name]["revenue_per_customer"] for name in rows["campaign"]]
     held = [low <= value <= high for value, low, high in zip(true, rows["cuped_low"], rows["cuped_high"], strict=True)]
     return [
         show.table(
@@ -205,7 +209,7 @@ def planted(workbook: Workbook, truth: dict[str, Any]) -> list[Shown]:
                 held=["holds it" if each else "misses it" for each in held],
             ),
             campaign="Campaign",
-            planted=f"Planted ({workbook.params.spending.unit} per member)|,.2f",
+            planted=f"Planted ({workbook.params.spending.unit} per customer)|,.2f",
             adjusted="Estimated",
             held="The interval",
         ),

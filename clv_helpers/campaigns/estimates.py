@@ -2,7 +2,7 @@
 
 Analysed by intention to treat: everyone assigned counts in the arm to which they were drawn, sent or not. Nothing is
 winsorised. Strata are audience and value decile; the estimate is the mean over strata of the differences between the
-arms, weighted by members, with the variance of a stratified experiment (Miratrix, Sekhon & Yu 2013, "Adjusting
+arms, weighted by customers, with the variance of a stratified experiment (Miratrix, Sekhon & Yu 2013, "Adjusting
 treatment effect estimates by post-stratification") and Satterthwaite's degrees of freedom. CUPED takes away what spend
 before the campaign explains (Deng, Xu, Kohavi & Walker 2013, "Improving the sensitivity of online controlled
 experiments by utilizing pre-experiment data"); its theta is the pooled slope within strata and arms.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Z = 1.959964  # 95 %, two-sided
 Z_POWER = 0.841621  # 80 % power
 SMALLEST_STRATUM = 5  # with fewer in an arm, strata are pooled
-SUMS = ("members", "converted", "bought_before", "messages", "sum_y", "sum_yy", "sum_x", "sum_xx", "sum_xy")
+SUMS = ("customers", "converted", "bought_before", "messages", "sum_y", "sum_yy", "sum_x", "sum_xx", "sum_xy")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Estimate:
 class Cells:
     """The sums by stratum (rows) and arm (columns: treated, control)."""
 
-    members: np.ndarray
+    customers: np.ndarray
     converted: np.ndarray
     bought_before: np.ndarray
     messages: np.ndarray
@@ -60,8 +60,8 @@ class Cells:
 
     @property
     def weights(self) -> np.ndarray:
-        """The share of the members that each stratum holds."""
-        return self.members.sum(axis=1) / self.members.sum()
+        """The share of the customers that each stratum holds."""
+        return self.customers.sum(axis=1) / self.customers.sum()
 
     def stratum(self, index: int) -> Cells:
         """One stratum alone."""
@@ -100,20 +100,20 @@ def pooled(cells: Cells) -> Cells:
     """Strata with fewer than 5 in an arm put together, and with the smallest other while they are still too few."""
     import numpy as np
 
-    place = _places(cells.members)
+    place = _places(cells.customers)
     sums = {name: np.zeros((max(place) + 1, 2)) for name in SUMS}
     for name in SUMS:
         np.add.at(sums[name], place, getattr(cells, name))
     return Cells(**sums)
 
 
-def _places(members: np.ndarray) -> list[int]:
+def _places(customers: np.ndarray) -> list[int]:
     """Where each stratum goes: the small ones together, with the smallest other while they are still too few."""
     import numpy as np
 
-    small = members.min(axis=1) < SMALLEST_STRATUM
-    for index in np.argsort(members.min(axis=1)):
-        if not small.any() or members[small].sum(axis=0).min() >= SMALLEST_STRATUM:
+    small = customers.min(axis=1) < SMALLEST_STRATUM
+    for index in np.argsort(customers.min(axis=1)):
+        if not small.any() or customers[small].sum(axis=0).min() >= SMALLEST_STRATUM:
             break
         small[index] = True
     place, kept = [], 0
@@ -127,18 +127,18 @@ def slope(cells: Cells) -> float:
     """CUPED's theta: how the outcome rises with spend before, within strata and arms; 0 where nothing varies."""
     import numpy as np
 
-    n = np.maximum(cells.members, 1)
+    n = np.maximum(cells.customers, 1)
     spread = (cells.sum_xx - cells.sum_x**2 / n).sum()
     shared = (cells.sum_xy - cells.sum_x * cells.sum_y / n).sum()
     return float(shared / spread) if spread > 1e-9 * max(cells.sum_xx.sum(), 1) else 0.0
 
 
 def revenue(cells: Cells, theta: float = 0.0) -> Estimate | None:
-    """The difference in mean outcome per member; with a theta, adjusted by the covariate. None: too few in an arm."""
+    """The difference in mean outcome per customer; with a theta, adjusted by the covariate. None: too few in an arm."""
     import numpy as np
     from scipy.special import stdtrit
 
-    n, weights = cells.members, cells.weights
+    n, weights = cells.customers, cells.weights
     if n.min() < 2:
         return None
     x_mean = cells.sum_x / n
@@ -163,10 +163,10 @@ def revenue(cells: Cells, theta: float = 0.0) -> Estimate | None:
 def conversion(cells: Cells) -> Estimate | None:
     """The difference in the share that bought: Newcombe's interval (1998, method 10) from Wilson's of each arm.
 
-    Over several strata the shares are weighted by members, and each arm counts as many members as its weights leave
+    Over several strata the shares are weighted by customers, and each arm counts as many customers as its weights leave
     it (Kish's effective size); over one stratum the interval is Newcombe's own. None where an arm is empty.
     """
-    n, weights = cells.members, cells.weights
+    n, weights = cells.customers, cells.weights
     if n.min() < 1:
         return None
     rates = (weights[:, None] * cells.converted / n).sum(axis=0)
@@ -208,7 +208,7 @@ def standardised_differences(groups: pd.DataFrame) -> dict[str, float]:
     Austin (2009), "Balance diagnostics for comparing the distribution of baseline covariates".
     """
     arms = groups.assign(
-        decile_sum=groups["decile"] * groups["members"], decile_squares=groups["decile"] ** 2 * groups["members"]
+        decile_sum=groups["decile"] * groups["customers"], decile_squares=groups["decile"] ** 2 * groups["customers"]
     )
     arms = arms.groupby("arm").sum(numeric_only=True)
     measures = {
@@ -218,21 +218,21 @@ def standardised_differences(groups: pd.DataFrame) -> dict[str, float]:
     }
     found = {}
     for name, (total, squares) in measures.items():
-        mean = arms[total] / arms["members"]
-        variance = (arms[squares] / arms["members"] - mean**2).clip(lower=0)
+        mean = arms[total] / arms["customers"]
+        variance = (arms[squares] / arms["customers"] - mean**2).clip(lower=0)
         spread = math.sqrt(variance.mean())
         found[name] = float((mean["treated"] - mean["control"]) / spread) if spread > 0 else 0.0
     return found
 
 
 def qini(by_decile: pd.DataFrame) -> list[tuple[float, float]]:
-    """Share of members reached from decile 1 on → revenue added so far, per member of all treated (Radcliffe 2007).
+    """Share of customers reached from decile 1 on → revenue added so far, per customer of all treated (Radcliffe 2007).
 
-    Empty where a decile has fewer than 5 members in an arm: the curve would be a guess.
+    Empty where a decile has fewer than 5 customers in an arm: the curve would be a guess.
     """
     ranked = by_decile.assign(decile=by_decile["decile"].replace(0, 11))  # who was not ranked comes last
-    wide = ranked.pivot_table(index="decile", columns="arm", values=["members", "sum_y"], aggfunc="sum").fillna(0)
-    n = wide["members"].reindex(columns=["treated", "control"], fill_value=0)
+    wide = ranked.pivot_table(index="decile", columns="arm", values=["customers", "sum_y"], aggfunc="sum").fillna(0)
+    n = wide["customers"].reindex(columns=["treated", "control"], fill_value=0)
     if len(n) < 3 or n.to_numpy().min() < SMALLEST_STRATUM:
         return []
     reached, y = n.cumsum(), wide["sum_y"].cumsum()

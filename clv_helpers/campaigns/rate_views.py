@@ -128,12 +128,12 @@ def glossary(workbook: Workbook) -> Shown:
 
 def reach(workbook: Workbook) -> Shown:
     """Who was targeted, and for which reason some were not sent: a row per campaign, with those of stage 5 by step."""
-    if not workbook.has("loyalty_events"):
+    if not workbook.has("purchases"):
         return show.note("Everyone of a finished experiment is in its data: nobody is known to have been left out.")
     rows = workbook.query("campaigns.fact_campaign_reach", order_by="campaign, step_order")
-    rows = rows.groupby(["campaign", "step_order", "step"], as_index=False)["members"].sum()
+    rows = rows.groupby(["campaign", "step_order", "step"], as_index=False)["customers"].sum()
     steps = rows.sort_values("step_order")["step"].drop_duplicates()
-    wide = rows.pivot(index="campaign", columns="step", values="members").reindex(columns=steps)
+    wide = rows.pivot(index="campaign", columns="step", values="customers").reindex(columns=steps)
     wide = wide.dropna(axis=1, how="all").loc[:, lambda each: each.fillna(0).any()]
     wide = wide.rename_axis(columns=None).reset_index()
     names = {name: f"{show.upper_first(name)}|,.0f" for name in wide.columns if name != "campaign"}
@@ -142,11 +142,13 @@ def reach(workbook: Workbook) -> Shown:
 
 def set_aside(workbook: Workbook) -> Shown:
     """Which e-mail events are not counted, and why: none is lost, each counts once its reason is gone."""
-    if not workbook.has("loyalty_events"):
+    if not workbook.has("purchases"):
         return show.note("There are no e-mail events to set aside.")
     rows = workbook.query("campaigns.rejected_response")
     if rows.empty:
-        return show.note("Every e-mail event belongs to a known member and campaign, and to a message sent before it.")
+        return show.note(
+            "Every e-mail event belongs to a known customer and campaign, and to a message sent before it."
+        )
     counted = rows.groupby(["reason", "campaign"], as_index=False)["events"].sum()
     return show.table(
         counted.sort_values("events", ascending=False), reason="Not counted", campaign="Campaign", events="Events|,.0f"

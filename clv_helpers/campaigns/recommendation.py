@@ -8,7 +8,7 @@ from typing import Any
 
 from clv_helpers.campaigns.effect import EVERYONE
 from clv_helpers.campaigns.record import results
-from clv_helpers.config import yaml_files as specs
+from clv_helpers.config import yaml_files
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
 
@@ -28,21 +28,19 @@ def next_audience(workbook: Workbook, campaign: str, name: str = "") -> Path:
     effect = next(each for each in found["lift"] if each["audience"] == EVERYONE)
     if not effect["measured"]:
         raise NoNextAudience(effect["sentence"])
-    if not workbook.has("loyalty_events"):
-        raise NoNextAudience(
-            f"{workbook.name} has no members of whom an audience could be made (sources.loyalty_events)"
-        )
+    if not workbook.has("purchases"):
+        raise NoNextAudience(f"{workbook.name} has no customers of whom an audience could be made (sources.purchases)")
     deciles = [each["decile"] for each in effect["by_decile"] if each["verdict"] == "worth it" and each["decile"]]
     if not deciles:
         raise NoNextAudience(
             f"{campaign}: in no decile did a message add more than it cost, with certainty; a larger control group or "
-            "more members would tell"
+            "more customers would tell"
         )
     name = name or re.sub(r"[^a-z0-9_]+", "_", f"next_{campaign}".lower()).strip("_")
-    file = specs.file_of(workbook, "audiences", name)
-    text = specs.dump(_audience(workbook, campaign, effect, deciles))
+    file = yaml_files.file_of(workbook, "audiences", name)
+    text = yaml_files.dump(_audience(workbook, campaign, effect, deciles))
     if not file.exists() or file.read_text("utf-8") != text:
-        specs.save(file, text, read_as="")
+        yaml_files.save(file, text, read_as="")
     return file
 
 
@@ -51,7 +49,7 @@ def _audience(workbook: Workbook, campaign: str, effect: dict[str, Any], deciles
     with workbook.engine.read() as session:
         query = "SELECT DISTINCT audience FROM campaigns.assignment WHERE campaign = $campaign"
         audiences = [row["audience"] for row in session.rows(query, campaign=campaign)]
-    if len(audiences) == 1 and audiences[0] in specs.names(workbook, "audiences"):
+    if len(audiences) == 1 and audiences[0] in yaml_files.names(workbook, "audiences"):
         rule.append({"audience": audiences[0]})
     value = effect["value_per_message"]
     return {

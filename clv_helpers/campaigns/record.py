@@ -30,13 +30,13 @@ def results(workbook: Workbook, campaign: str = "") -> list[dict[str, Any]]:
 
 def _campaign(workbook: Workbook, name: str, effects: pd.DataFrame) -> dict[str, Any]:
     found: dict[str, Any] = {"campaign": name, "reach": [], "rates": [], "set_aside": []}
-    if workbook.has("loyalty_events"):
+    if workbook.has("purchases"):
         rows = workbook.query(
             "campaigns.fact_campaign_rate", "audience, kpi_order", campaign=name, decile_group=EVERYONE
         )
         found["rates"] = _rows(rows, "audience", "kpi", "numerator", "denominator", "rate", "low", "high")
         rows = workbook.query("campaigns.fact_campaign_reach", "audience, destination, step_order", campaign=name)
-        found["reach"] = _rows(rows, "audience", "destination", "step", "members")
+        found["reach"] = _rows(rows, "audience", "destination", "step", "customers")
         rows = workbook.query("campaigns.rejected_response", campaign=name)
         rows = rows.groupby("reason", as_index=False)["events"].sum()
         found["set_aside"] = _rows(rows, "reason", "events")

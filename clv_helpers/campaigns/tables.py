@@ -56,7 +56,7 @@ def read_groups(session: Session) -> pd.DataFrame:
 
 
 def _refresh(session: Session, workbook: Workbook) -> list[dict[str, Any]]:
-    if workbook.has("loyalty_events"):
+    if workbook.has("purchases"):
         return refresh_tables(session, workbook, "derived", "profile", "campaigns", "experiments", *MODEL)
     own = {"control_arm": workbook.params.control_arm, "no_category": NO_CATEGORY, "as_of": None}
     return refresh_tables(session, workbook, "experiments", bindings=own)

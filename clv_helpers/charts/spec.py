@@ -59,7 +59,7 @@ class Widget(Strict):
     sort: list[str] = []  # columns to sort the rows by, with a minus for descending
     limit: int | None = Field(default=None, ge=1, le=500)
     legend: Literal["top", "right", "bottom", "none"] = "top"
-    people: str | None = None  # the column that counts the people of a row; none: members, customers or messages
+    people: str | None = None  # the column that counts the people of a row; none: customers, customers or messages
     drill: str | None = None  # the dashboard that a click leads to, narrowed to what was clicked
     width: Literal["third", "half", "two thirds", "full"] = "half"
     height: int | None = Field(default=None, ge=80, le=1200)

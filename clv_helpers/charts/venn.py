@@ -35,7 +35,7 @@ def venn(alt: ModuleType, widget: Widget, rows: pd.DataFrame) -> Any:
         for circle, name, size in zip(circles, names, sizes, strict=True)
     ]
     words = _words(circles, names, sizes, shared)
-    tooltip = [alt.Tooltip("set:N", title="Set"), alt.Tooltip("n:Q", title="Members", format=",.0f")]
+    tooltip = [alt.Tooltip("set:N", title="Set"), alt.Tooltip("n:Q", title="Customers", format=",.0f")]
     color = alt.Color("set:N", legend=None, scale=alt.Scale(domain=names, range=PALETTE[: len(names)]))
     areas = (
         alt.Chart(alt.Data(values=shapes))

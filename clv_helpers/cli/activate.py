@@ -71,7 +71,7 @@ def _before(workbook: Workbook, campaign: str, destination: str) -> dict[str, An
     steps = workbook.query("activation.fact_waterfall", order_by="step_order", **names)
     change = workbook.query("activation.fact_change", **names).iloc[0]
     return {
-        "waterfall": dict(zip(steps["step"], map(int, steps["members"]), strict=True)),
+        "waterfall": dict(zip(steps["step"], map(int, steps["customers"]), strict=True)),
         "joined": int(change["joined"]),
         "left": int(change["has_left"]),
     }
@@ -80,8 +80,8 @@ def _before(workbook: Workbook, campaign: str, destination: str) -> dict[str, An
 def _print(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         print(f"{row['campaign']} → {row['destination']} (audience {row['audience']}): {row['outcome']}")
-        for step, members in row["waterfall"].items():
-            print(f"  {step:<18} {members:>12,}")
+        for step, customers in row["waterfall"].items():
+            print(f"  {step:<18} {customers:>12,}")
         print(f"  {'since last time':<18} {row['joined']:>+12,} joined, {-row['left']:,} left")
         if row.get("stops"):
             print(f"  {row['stops']}")
@@ -89,6 +89,6 @@ def _print(rows: list[dict[str, Any]]) -> None:
             if row.get(key):
                 print(f"  {key:<18} {row[key]:>12,}")
         for reason in row.get("reasons", []):
-            print(f"    {reason['reason']}: {reason['members']:,}")
+            print(f"    {reason['reason']}: {reason['customers']:,}")
         for file in row.get("files", []):
             print(f"  {file['name']}: {file['rows']:,} rows, {file['bytes']:,} bytes, sha256 {file['sha256']}")

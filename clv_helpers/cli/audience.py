@@ -64,7 +64,7 @@ def _count(workbook: Workbook, name: str, form: str) -> tuple[Any, str]:
     found = audiences.count(workbook, name)
     doubts = audiences.doubts_of(workbook, name)
     funnel = [{"condition": part_in_words(s.part), "left": s.left, "removed": s.removed} for s in found.funnel]
-    head = f"{found.count:,} of {found.members:,} members ({found.share:.1%})"
+    head = f"{found.count:,} of {found.customers:,} customers ({found.share:.1%})"
     if not found.exact:
         head = f"about {head}, estimated; with 95% confidence {found.low:,} to {found.high:,}"
     for doubt in doubts:
@@ -78,7 +78,7 @@ def _evaluate(workbook: Workbook, name: str, form: str) -> tuple[Any, str]:
 
     rows = audiences.evaluate(workbook, *([name] if name else []))
     lines = [
-        f"{r['audience']:<24} {r['members']:>10,} members, {r['entered']:,} entered, {r['departed']:,} left"
+        f"{r['audience']:<24} {r['customers']:>10,} customers, {r['entered']:,} entered, {r['departed']:,} left"
         for r in rows
     ]
     return {"audiences": rows}, "\n".join(lines)

@@ -17,7 +17,7 @@ from clv_helpers.config.workbook import Workbook, in_folders
 def ingest(
     params: Params,
     files: Annotated[list[Path], typer.Argument(help="files and folders; none: those that the params name")] = [],  # noqa: B006
-    dataset: Annotated[str, typer.Option(help="what the files hold, such as loyalty_events")] = "",
+    dataset: Annotated[str, typer.Option(help="what the files hold, such as purchases")] = "",
     as_json: Json = False,
 ) -> None:
     """Bring files in as batches."""
@@ -71,9 +71,9 @@ def replay(params: Params, batch: int, file: Path, as_json: Json = False) -> Non
 def refresh(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = False) -> None:  # noqa: B006
     """Bring tables and audiences up to date with the batches: only what changed is computed anew."""
     from clv_helpers import run as schedule
-    from clv_helpers.run import notebooks as chain
+    from clv_helpers.run import notebooks
 
-    rows = schedule.refresh(Workbook.open(params, as_of, parse_changes(params, changes)), say=chain.say_on_stderr)
+    rows = schedule.refresh(Workbook.open(params, as_of, parse_changes(params, changes)), say=notebooks.say_on_stderr)
     if as_json:
         print(as_text(rows))
         return

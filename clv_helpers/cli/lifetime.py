@@ -10,7 +10,7 @@ from clv_helpers.config.workbook import Workbook
 
 @app.command()
 def lifetime(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = False) -> None:  # noqa: B006
-    """Fit the lifetime models, prove them on a holdout, and value every member: stage 1 without its notebook."""
+    """Fit the lifetime models, prove them on a holdout, and value every customer: stage 1 without its notebook."""
     from clv_helpers import ingest, models, simulate
     from clv_helpers import lifetime as stage
 

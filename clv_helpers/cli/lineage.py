@@ -17,9 +17,9 @@ def lineage(
     as_json: Json = False,
 ) -> None:
     """Show where a column of a table, or a widget of a dashboard, comes from."""
-    from clv_helpers.insights import lineage_views as lineage_shown
+    from clv_helpers.insights import lineage_views
     from clv_helpers.insights.column_lineage import Graph
     from clv_helpers.insights.trace import trace
 
     found = trace(Graph(Workbook.open(params)), column)
-    print(as_text(found.as_json()) if as_json else lineage_shown.as_text(found))
+    print(as_text(found.as_json()) if as_json else lineage_views.as_text(found))

@@ -10,7 +10,7 @@ import typer
 from clv_helpers.cli.options import Json, Params, app, as_text
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.report.run_record import find
-from clv_helpers.run import notebooks as chain
+from clv_helpers.run import notebooks
 
 
 @app.command()
@@ -24,8 +24,8 @@ def report(
     """Write the report of a run anew; what changed since another; a PDF."""
     from clv_helpers import report as reports
 
-    outputs = chain.outputs_of(params)
-    folder, record = find(outputs, run, chain.say_on_stderr)
+    outputs = notebooks.outputs_of(params)
+    folder, record = find(outputs, run, notebooks.say_on_stderr)
     since = find(outputs, compare) if compare else None
     paths = {"html": reports.write(record, folder, (since[1], since[0]) if since else None)}
     if pdf:

@@ -13,7 +13,7 @@ from clv_helpers.cli.options import AsOf, Json, Params, Set, app, as_text, parse
 from clv_helpers.config.params import Simulation
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.run import notebooks as chain
+from clv_helpers.run import notebooks
 
 
 @app.command()
@@ -27,7 +27,7 @@ def run(
 ) -> None:
     """Run the six notebooks, and write the report."""
     stages = _stages(first, only)
-    record, folder = chain.run(params, stages, as_of, parse_changes(params, changes), chain.say_on_stderr)
+    record, folder = notebooks.run(params, stages, as_of, parse_changes(params, changes), notebooks.say_on_stderr)
     report = folder / record.report
     print(as_text(asdict(record)) if as_json else f"report: {report}")
 
@@ -38,8 +38,8 @@ def check(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = F
     doubts: list[Problem] = []
     try:
         workbook = Workbook.open(params, as_of, parse_changes(params, changes))
-        problems = chain.check(workbook)
-        doubts = [] if problems else chain.doubts(workbook)
+        problems = notebooks.check(workbook)
+        doubts = [] if problems else notebooks.doubts(workbook)
     except ParamsError as error:
         problems = error.problems
     if as_json:
@@ -78,6 +78,6 @@ def _stages(first: int, only: str) -> list[int] | None:
         stages = sorted({int(part) for part in only.split(",")})
     except ValueError:
         stages = []
-    if not stages or not set(stages) <= set(chain.STAGES):
+    if not stages or not set(stages) <= set(notebooks.STAGES):
         raise typer.BadParameter(f"--only is {only!r}; allowed: stages from 1 to 6, such as 3,4")
     return stages

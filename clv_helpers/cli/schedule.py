@@ -9,7 +9,7 @@ import typer
 
 from clv_helpers.cli.options import Json, Params, app, as_text
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.run import notebooks as chain
+from clv_helpers.run import notebooks
 
 Action = Literal["run", "tick", "status", "release", "export"]
 
@@ -29,9 +29,9 @@ def schedule(
         case "run":
             from clv_helpers.run.scheduler import run
 
-            run(workbook, chain.say_on_stderr)
+            run(workbook, notebooks.say_on_stderr)
         case "tick":
-            done = schedule.tick(workbook, say=chain.say_on_stderr)
+            done = schedule.tick(workbook, say=notebooks.say_on_stderr)
             print(as_text(asdict(done)) if as_json else done.sentence)
             raise typer.Exit(1 if done.outcome in ("failed", "quarantined") else 0)
         case "status":

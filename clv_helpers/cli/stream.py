@@ -9,7 +9,7 @@ import typer
 
 from clv_helpers.cli.options import AsOf, Params, Set, app, parse_changes
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.run import notebooks as chain
+from clv_helpers.run import notebooks
 
 
 @app.command()
@@ -27,4 +27,6 @@ def stream(
     from clv_helpers.run.refresh_all import follow
 
     workbook = Workbook.open(params, as_of, parse_changes(params, changes))
-    serve(workbook, port, folder or workbook.folder / "inbox", every, [follow, audiences.follow], chain.say_on_stderr)
+    serve(
+        workbook, port, folder or workbook.folder / "inbox", every, [follow, audiences.follow], notebooks.say_on_stderr
+    )

@@ -38,18 +38,17 @@ def _known(**types: str) -> dict[str, ColumnContract]:
 
 # A params file maps its own headers onto these names, and may add columns of its own.
 DATASETS: dict[str, dict[str, ColumnContract]] = {
-    "loyalty_events": _known(
+    "purchases": _known(
         event_id="text",
-        membership_number="text!",
+        customer_id="text!",
         occurred_at="timestamp!",
         transaction_type="text",
         transaction_details="text",
-        loyalty_status="text",
-        mileage="decimal",
+        category="text",
         amount="decimal",
     ),
-    "members": _known(
-        membership_number="text!",
+    "customers": _known(
+        customer_id="text!",
         email="text",
         first_name="text",
         last_name="text",
@@ -63,7 +62,7 @@ DATASETS: dict[str, dict[str, ColumnContract]] = {
         message_id="text!",
         campaign="text!",
         audience="text",
-        membership_number="text!",
+        customer_id="text!",
         event_type="text!",
         occurred_at="timestamp!",
         bounce_type="text",
@@ -74,20 +73,20 @@ DATASETS: dict[str, dict[str, ColumnContract]] = {
     )
     | {"event_type": ColumnContract("event_type", "event_type", "text", True, EMAIL_EVENT_TYPES)},
     # Who was drawn for a campaign that another system sent, and who was held back at random.
-    "assignments": _known(membership_number="text!", campaign="text!", audience="text", assigned_at="timestamp!")
+    "assignments": _known(customer_id="text!", campaign="text!", audience="text", assigned_at="timestamp!")
     | {"arm": ColumnContract("arm", "arm", "text", True, ARMS)},
     # A randomised mailing as one finished table: a row per person, with what the person spent before and after it.
     "experiments": _known(
-        membership_number="text", arm="text!", spend_before="decimal", converted="boolean", spend="decimal!"
+        customer_id="text", arm="text!", spend_before="decimal", converted="boolean", spend="decimal!"
     ),
 }
-PRIMARY_IDENTITY = "membership_number"
+PRIMARY_IDENTITY = "customer_id"
 EVENT_KEY = "event_id"
 EVENT_TIME = "occurred_at"
 EVENT_DATASETS = tuple(name for name, columns in DATASETS.items() if EVENT_TIME in columns)
-# What stage 1's prediction says of a member, as the profile shows it; there is always such a table, perhaps empty.
+# What stage 1's prediction says of a customer, as the profile shows it; there is always such a table, perhaps empty.
 LIFETIME_VALUE: dict[str, ColumnType] = {
-    "membership_number": "text",
+    "customer_id": "text",
     "probability_alive": "number",
     "expected_purchases": "number",
     "probability_of_purchase": "number",
@@ -96,16 +95,16 @@ LIFETIME_VALUE: dict[str, ColumnType] = {
     "historic_value": "number",
     "decile_predicted": "integer",
 }
-# What profile.member says of a member beside the columns of the members data; those may not bear these names.
+# What profile.customer says of a customer beside the columns of the customers data; those may not bear these names.
 PROFILE_MEASURES = (
-    "loyalty_status", "decile_1_month", "decile_3_months", "decile_6_months", "decile_9_months", "decile_12_months",
+    "category", "decile_1_month", "decile_3_months", "decile_6_months", "decile_9_months", "decile_12_months",
     "decile_lifetime", "first_purchase_on", "last_purchase_on", "frequency", "recency_days", "purchases", "value",
     "spend", "monetary_value", "age_days", "days_since_purchase", "last_sent_on", "last_clicked_on",
     *(name for name in LIFETIME_VALUE if name != PRIMARY_IDENTITY),
 )  # fmt: skip
 # Tables that Python writes, and tables of sql/ read: there is always each of them, perhaps empty.
 WRITTEN: dict[str, dict[str, ColumnType]] = {
-    "lifetime.member_lifetime_value": LIFETIME_VALUE,
+    "lifetime.customer_lifetime_value": LIFETIME_VALUE,
     "audiences.dim_audience": {
         "audience": "text",
         "title": "text",
@@ -113,10 +112,10 @@ WRITTEN: dict[str, dict[str, ColumnType]] = {
         "rule_hash": "text",
         "evaluation": "text",
     },
-    # One row: a stay of a member in an audience.
+    # One row: a stay of a customer in an audience.
     "audiences.spell": {
         "audience": "text",
-        "membership_number": "text",
+        "customer_id": "text",
         "evaluation": "integer",
         "first_qualified_at": "timestamp",
         "last_qualified_at": "timestamp",
@@ -132,7 +131,7 @@ WRITTEN: dict[str, dict[str, ColumnType]] = {
         "evaluated_at": "timestamp",
         "rule_hash": "text",
         "snapshot": "integer",
-        "members": "integer",
+        "customers": "integer",
         "entered": "integer",
         "departed": "integer",
     },
@@ -145,17 +144,17 @@ WRITTEN: dict[str, dict[str, ColumnType]] = {
         "as_of": "date",
         "status": "text",
         "parts": "integer",
-        "members": "integer",
+        "customers": "integer",
         "joined": "integer",
         "changed": "integer",
         "has_left": "integer",
         "started_at": "timestamp",
         "finished_at": "timestamp",
     },
-    # One row: a member drawn for a campaign, or held back from it.
+    # One row: a customer drawn for a campaign, or held back from it.
     "activation.assignment": {
         "campaign": "text",
-        "membership_number": "text",
+        "customer_id": "text",
         "audience": "text",
         "destination": "text",
         "arm": "text",
@@ -170,6 +169,6 @@ WRITTEN: dict[str, dict[str, ColumnType]] = {
         "destination": "text",
         "step_order": "integer",
         "step": "text",
-        "members": "integer",
+        "customers": "integer",
     },
 }

@@ -12,8 +12,10 @@ from pydantic import BeforeValidator, Field, InstanceOf, SerializeAsAny, model_v
 from clv_helpers.config.validation import Strict
 from clv_helpers.errors import UserError
 
-GROUP = "clv_helpers.config.destinations"  # the entry points by which types of destination are found
-STATUS_FIELD = "membership_status"  # in `columns`: whether the member is in the audience (active) or has left (expired)
+GROUP = "clv_helpers.destinations"  # the entry points by which types of destination are found
+STATUS_FIELD = (
+    "membership_status"  # in `columns`: whether the customer is in the audience (active) or has left (expired)
+)
 
 
 class DestinationError(UserError):

@@ -65,7 +65,7 @@ class Column(Strict):
     """One column of a source: the header it is read from, its type, the values it may have, its unit.
 
     `identity` names a further namespace in which the value identifies the person (an e-mail address, say).
-    `attribute` carries the latest value into the profile, as last_<name> (columns of one's own in loyalty_events).
+    `attribute` carries the latest value into the profile, as last_<name> (columns of one's own in purchases).
     """
 
     source: str = Field(alias="from", min_length=1)
@@ -146,7 +146,7 @@ class Lifetime(Strict):
 class CampaignSettings(Strict):
     """How a campaign's effect is measured: over which days, at which cost.
 
-    The window begins on `sent_on`, or where that is not given on the day each member was assigned. What was spent in
+    The window begins on `sent_on`, or where that is not given on the day each customer was assigned. What was spent in
     the `before_days` before makes the covariate. `control_share` is what was planned, where another system drew.
     """
 
@@ -173,7 +173,7 @@ class Params(Strict):
     engine: Annotated[str, AfterValidator(_check_engine)] = "duckdb"
     as_of: Annotated[Literal["latest"] | dt.date, BeforeValidator(_as_day)] = LATEST
     simulate: Simulation | None = None
-    sources: dict[Literal["loyalty_events", "members", "email_events", "assignments", "experiments"], Source]
+    sources: dict[Literal["purchases", "customers", "email_events", "assignments", "experiments"], Source]
     value: Measure = Measure()
     spend: Measure | None = None
     category: str | None = None
@@ -190,21 +190,21 @@ class Params(Strict):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Params:
-        if "loyalty_events" not in self.sources and "experiments" not in self.sources:
-            raise ValueError("sources needs loyalty_events: the purchases or miles that make the value")
+        if "purchases" not in self.sources and "experiments" not in self.sources:
+            raise ValueError("sources needs purchases: the purchases or miles that make the value")
         for name in self.sources:
             self._check_columns(name)
-        if "loyalty_events" not in self.sources:  # a finished experiment needs nothing else
+        if "purchases" not in self.sources:  # a finished experiment needs nothing else
             return self
         self._check_namespaces()
-        events = {name: column.type for name, column in self.contract("loyalty_events").items()}
+        events = {name: column.type for name, column in self.contract("purchases").items()}
         for key, column in (("value", self.value.column), ("spend", self.spending.column)):
             if events.get(column) not in NUMERIC:
                 numbers = [c for c, t in events.items() if t in NUMERIC]
                 raise ValueError(f"{key}.column is {column!r}; allowed: {', '.join(numbers) or 'no numeric column'}")
         if self.category and events.get(self.category) != "text":
             texts = ", ".join(c for c, t in events.items() if t == "text" and c != PRIMARY_IDENTITY)
-            raise ValueError(f"category is {self.category!r}; allowed: {texts or 'no text column in loyalty_events'}")
+            raise ValueError(f"category is {self.category!r}; allowed: {texts or 'no text column in purchases'}")
         check_plan(self.activations, self.destinations)
         return self
 
@@ -217,20 +217,20 @@ class Params(Strict):
             place = f"sources.{name}.columns.{column}"
             if column not in DATASETS[name] and spec.type is None:
                 raise ValueError(f"{place} needs a type: it is a column of your own")
-            if spec.attribute and (name != "loyalty_events" or column in DATASETS[name]):
-                raise ValueError(f"{place}.attribute is true; allowed: for a column of your own in loyalty_events")
-            if name == "members" and column in PROFILE_MEASURES:
+            if spec.attribute and (name != "purchases" or column in DATASETS[name]):
+                raise ValueError(f"{place}.attribute is true; allowed: for a column of your own in purchases")
+            if name == "customers" and column in PROFILE_MEASURES:
                 raise ValueError(f"{place} is a measure of the profile; allowed: another name")
 
     def _check_namespaces(self) -> None:
         """One profile per primary identity: numbers of two namespaces may be alike and mean two people."""
-        ours = self.sources["loyalty_events"].namespace
-        if not self.sources["loyalty_events"].profile_enabled:
-            raise ValueError("sources.loyalty_events.profile_enabled is false; allowed: true, as it makes the profile")
+        ours = self.sources["purchases"].namespace
+        if not self.sources["purchases"].profile_enabled:
+            raise ValueError("sources.purchases.profile_enabled is false; allowed: true, as it makes the profile")
         for name, source in self.sources.items():
             if source.profile_enabled and source.namespace != ours:
                 raise ValueError(
-                    f"sources.{name}.namespace is {source.namespace!r}; allowed: {ours}, that of loyalty_events, "
+                    f"sources.{name}.namespace is {source.namespace!r}; allowed: {ours}, that of purchases, "
                     "or profile_enabled: false"
                 )
 

@@ -28,7 +28,7 @@ def params_bindings(params: Params) -> dict[str, Any]:
         "is_purchase": _is_credit(params.spending),
         "trend_months": params.trend_months,
         "migration_months": exp.Interval(this=literal(str(params.migration_months)), unit=exp.var("MONTH")),
-        "primary_namespace": sources["loyalty_events"].namespace,
+        "primary_namespace": sources["purchases"].namespace,
         "further_identities": _further_identities(params),
         "known_destinations": _rows(
             {"destination": "text", "type": "text"}, [(name, each.type) for name, each in params.destinations.items()]
@@ -38,11 +38,11 @@ def params_bindings(params: Params) -> dict[str, Any]:
             [(each.audience, each.destination, each.campaign) for each in params.activations],
         ),
         **_campaigns(params),
-        "has_members": "members" in sources,
+        "has_customers": "customers" in sources,
         "email_namespace": EMAIL_NAMESPACE,
         "event_attributes": attributes,
         "has_event_attributes": bool(attributes),
-        "members_in_profile": "members" in sources and sources["members"].profile_enabled,
+        "customers_in_profile": "customers" in sources and sources["customers"].profile_enabled,
         "email_events_in_profile": "email_events" in sources and sources["email_events"].profile_enabled,
     }
 
@@ -91,7 +91,7 @@ def _is_credit(measure: Measure) -> exp.Expression:
 
 def _event_attributes(params: Params) -> list[exp.Expression]:
     """For each column marked so: its value in the latest event that has one, as last_<name>."""
-    marked = [name for name, spec in (params.sources["loyalty_events"].columns or {}).items() if spec.attribute]
+    marked = [name for name, spec in (params.sources["purchases"].columns or {}).items() if spec.attribute]
     found = []
     for name in marked:
         is_known = exp.not_(exp.Is(this=column(name), expression=exp.null()))
@@ -103,7 +103,7 @@ def _event_attributes(params: Params) -> list[exp.Expression]:
 
 
 def _further_identities(params: Params) -> exp.Expression:
-    """Rows of namespace, identity, membership_number: each further identity that a row of a dataset bears."""
+    """Rows of namespace, identity, customer_id: each further identity that a row of a dataset bears."""
     parts = []
     for dataset, source in params.sources.items():
         for each in params.contract(dataset).values():

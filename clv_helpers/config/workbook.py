@@ -123,18 +123,18 @@ class Workbook:
     def as_of(self, session: Session) -> dt.date:
         """The day as of which everything is computed: as the params say, or the day after the last event.
 
-        Raises NothingToCompute where no loyalty event lies before it, StageSkipped where the workbook has no source
+        Raises NothingToCompute where no purchase lies before it, StageSkipped where the workbook has no source
         of them.
         """
-        self.needs("loyalty_events", "This stage")
-        empty = not session.has_table("lake.loyalty_events")
-        first = None if empty else session.scalar("SELECT MIN(occurred_at) AS first FROM lake.loyalty_events")
+        self.needs("purchases", "This stage")
+        empty = not session.has_table("lake.purchases")
+        first = None if empty else session.scalar("SELECT MIN(occurred_at) AS first FROM lake.purchases")
         if first is None:
-            raise NothingToCompute(f"{self.name}: there are no loyalty events in the lake yet; ingest some first")
+            raise NothingToCompute(f"{self.name}: there are no purchases in the lake yet; ingest some first")
         if self.params.as_of != LATEST:
             if first.date() >= self.params.as_of:
                 raise NothingToCompute(
-                    f"{self.name}: as_of is {self.params.as_of}, and the first loyalty event is on {first.date()}; "
+                    f"{self.name}: as_of is {self.params.as_of}, and the first purchase is on {first.date()}; "
                     "allowed: a later day, or latest"
                 )
             return self.params.as_of

@@ -13,7 +13,7 @@ from clv_helpers.engines.session import Session
 from clv_helpers.models.table_file import SQL_FOLDER
 
 SCHEMAS = ("insights", "campaigns", "audiences", "lifetime", "derived", "activation")
-MEMBER = "membership_number"  # tables with a row per member are no table of a chart
+CUSTOMER = "customer_id"  # tables with a row per customer are no table of a chart
 NUMBERS = ("INT", "DOUBLE", "DECIMAL", "FLOAT", "HUGE")
 
 
@@ -28,16 +28,16 @@ class Attribute:
     @property
     def is_measure(self) -> bool:
         """Whether it measures rather than tells groups apart."""
-        told = self.name.startswith("decile") or self.name.endswith(("_order", "_months", "percent_of_members"))
+        told = self.name.startswith("decile") or self.name.endswith(("_order", "_months", "percent_of_customers"))
         return self.kind == "number" and not told
 
 
 def tables(session: Session) -> list[str]:
-    """The tables that charts can be made of: aggregates, no row per member."""
+    """The tables that charts can be made of: aggregates, no row per customer."""
     return [
         name
         for name in session.tables()
-        if name.partition(".")[0] in SCHEMAS and not {MEMBER, "member"} & set(session.columns(table(name)))
+        if name.partition(".")[0] in SCHEMAS and not {CUSTOMER, "customer"} & set(session.columns(table(name)))
     ]
 
 

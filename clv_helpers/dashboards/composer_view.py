@@ -10,11 +10,10 @@ from typing import Any
 
 from clv_helpers.charts import MARKS, picture
 from clv_helpers.charts.show import note
-from clv_helpers.config import yaml_files as specs
+from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import read_yaml
 from clv_helpers.config.workbook import BATCH_VARIABLE, Workbook
-from clv_helpers.dashboards import dashboard_files as store
-from clv_helpers.dashboards import spec
+from clv_helpers.dashboards import dashboard_files, spec
 from clv_helpers.dashboards.data_panel import DataPanel, problem
 from clv_helpers.dashboards.draft import Draft, problem_of
 from clv_helpers.dashboards.properties import Properties
@@ -176,8 +175,8 @@ class Composer:
         if not name:
             raise UserError("There is no dashboard to load yet.")
         spec.load(self.workbook, name)  # says what is wrong with it
-        file = store.file_of(self.workbook, name)
-        self._open(Draft(read_yaml(file)), name, specs.fingerprint(file))
+        file = dashboard_files.file_of(self.workbook, name)
+        self._open(Draft(read_yaml(file)), name, yaml_files.fingerprint(file))
 
     def copy(self) -> None:
         """Go on with a copy of the board, to be saved under another name."""
@@ -186,7 +185,7 @@ class Composer:
     def save(self) -> None:
         """Write the file, where nobody else has changed it meanwhile."""
         expected = self.read_as if self.name.value == self.opened else ""
-        self.read_as = store.save(self.workbook, self.name.value, self.draft.raw, expected)
+        self.read_as = dashboard_files.save(self.workbook, self.name.value, self.draft.raw, expected)
         self.opened = self.name.value
         self.files.options = spec.names(self.workbook)
         self.files.value = self.opened
@@ -196,7 +195,7 @@ class Composer:
         """Delete the board's file; the box beside must be ticked."""
         if not self.opened or not self.sure.value:
             raise UserError("Load the board, and tick “sure”; then its file is deleted.")
-        store.delete(self.workbook, self.opened, self.read_as)
+        dashboard_files.delete(self.workbook, self.opened, self.read_as)
         self.sure.value = False
         gone = self.opened
         self.files.options = spec.names(self.workbook)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from clv_helpers.config import yaml_files as specs
+from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import validate
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards.spec import Dashboard
@@ -16,12 +16,12 @@ from clv_helpers.engines.guarded_select import parse_select
 
 def file_of(workbook: Workbook, name: str) -> Path:
     """Where a dashboard is kept. Raises ParamsError for a name that is not one of a file."""
-    return specs.file_of(workbook, "dashboards", name)
+    return yaml_files.file_of(workbook, "dashboards", name)
 
 
 def fingerprint(workbook: Workbook, name: str) -> str:
     """What `save` compares: changes with the file's content; empty where there is no file."""
-    return specs.fingerprint(file_of(workbook, name))
+    return yaml_files.fingerprint(file_of(workbook, name))
 
 
 def save(workbook: Workbook, name: str, raw: dict[str, Any], read_as: str) -> str:
@@ -32,22 +32,22 @@ def save(workbook: Workbook, name: str, raw: dict[str, Any], read_as: str) -> st
     """
     validate(Dashboard, raw, f"dashboards/{name}.yml")
     file = file_of(workbook, name)
-    specs.check_unchanged(file, read_as)
-    earlier = specs.round_trip().load(file.read_text("utf-8")) if file.exists() else CommentedMap()
-    return specs.save(file, specs.dump(merged(earlier, raw)), read_as)
+    yaml_files.check_unchanged(file, read_as)
+    earlier = yaml_files.round_trip().load(file.read_text("utf-8")) if file.exists() else CommentedMap()
+    return yaml_files.save(file, yaml_files.dump(merged(earlier, raw)), read_as)
 
 
 def delete(workbook: Workbook, name: str, read_as: str) -> None:
     """Delete a dashboard's file. Raises SpecChanged where it is not the one that was read."""
     file = file_of(workbook, name)
-    specs.check_unchanged(file, read_as)
+    yaml_files.check_unchanged(file, read_as)
     file.unlink(missing_ok=True)
 
 
 def save_sql(workbook: Workbook, name: str, sql: str, read_as: str) -> str:
     """Write a SELECT beside the dashboards, for widgets to name. Raises QueryError for anything else, SpecChanged."""
     parse_select(sql, f"{name}.sql")
-    return specs.save(specs.file_of(workbook, "dashboards", name, "sql"), sql.rstrip() + "\n", read_as)
+    return yaml_files.save(yaml_files.file_of(workbook, "dashboards", name, "sql"), sql.rstrip() + "\n", read_as)
 
 
 def merged(earlier: Any, now: Any) -> Any:

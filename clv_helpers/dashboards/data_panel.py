@@ -8,10 +8,9 @@ from typing import Any
 
 from sqlglot import exp
 
-from clv_helpers.config import yaml_files as specs
+from clv_helpers.config import yaml_files
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.dashboards import column_catalog as catalog
-from clv_helpers.dashboards import dashboard_files as store
+from clv_helpers.dashboards import column_catalog, dashboard_files
 from clv_helpers.dashboards.column_catalog import Attribute
 from clv_helpers.dashboards.draft import SHELVES, Draft
 from clv_helpers.engines.dialect import table
@@ -48,7 +47,7 @@ class DataPanel:
         self.attributes: list[Attribute] = []
         self.source: exp.Expression | None = None
         with workbook.engine.read() as session:
-            self.tables = catalog.tables(session)
+            self.tables = column_catalog.tables(session)
         wide = {"width": "auto"}
         self.choice = ipw.Dropdown(options=self.tables, layout=wide)
         self.about, self.details, self.rows = ipw.HTML(), ipw.HTML(), ipw.HTML()
@@ -99,10 +98,10 @@ class DataPanel:
             if isinstance(source, exp.Table) and not session.has_table(name):
                 return
             self.source = source
-            self.attributes = catalog.attributes(session, source.copy(), name)
+            self.attributes = column_catalog.attributes(session, source.copy(), name)
             rows = session.count(source.copy())
-            self.rows.value = f"<b>Sample rows</b>{rows_table(catalog.sample(session, source.copy(), 3))}"
-        told = catalog.one_row(name)
+            self.rows.value = f"<b>Sample rows</b>{rows_table(column_catalog.sample(session, source.copy(), 3))}"
+        told = column_catalog.one_row(name)
         self.about.value = f"{rows:,} rows{'; one is ' + html.escape(told) if told else ''}"
         self._list()
 
@@ -121,7 +120,7 @@ class DataPanel:
             self.details.value = ""
             return
         with self.workbook.engine.read() as session:
-            some = catalog.values(session, self.source.copy(), attribute.name, most=6)
+            some = column_catalog.values(session, self.source.copy(), attribute.name, most=6)
         values = ", ".join(_short(value) for value in some)
         about = f"{html.escape(attribute.about)}<br>" if attribute.about else ""
         self.details.value = f"<b>{html.escape(attribute.name)}</b>, {attribute.kind}<br>{about}{html.escape(values)} …"
@@ -146,7 +145,7 @@ class DataPanel:
 
     def _first_value(self, attribute: Attribute) -> Any:
         with self.workbook.engine.read() as session:
-            found = catalog.values(session, self.source.copy(), attribute.name)
+            found = column_catalog.values(session, self.source.copy(), attribute.name)
         if not found:
             raise UserError(f"{attribute.name} has no value to filter by")
         return found[0] if isinstance(found[0], str | int | float | bool) else str(found[0])
@@ -166,10 +165,10 @@ class DataPanel:
         return mode
 
     def _open_sql(self, name: str) -> None:
-        file = specs.file_of(self.workbook, "dashboards", name, "sql")
+        file = yaml_files.file_of(self.workbook, "dashboards", name, "sql")
         if file.exists() and (self.sql_name.value != name or not self.sql.value):
             self.sql_name.value, self.sql.value = name, file.read_text("utf-8")
-            self.sql_read[name] = specs.fingerprint(file)
+            self.sql_read[name] = yaml_files.fingerprint(file)
         if file.exists():
             self._read(parse_select(file.read_text("utf-8"), file.name).subquery("data"), "")
 
@@ -190,7 +189,9 @@ class DataPanel:
             return
         name = self.sql_name.value.strip()
         try:
-            self.sql_read[name] = store.save_sql(self.workbook, name, self.sql.value, self.sql_read.get(name, ""))
+            self.sql_read[name] = dashboard_files.save_sql(
+                self.workbook, name, self.sql.value, self.sql_read.get(name, "")
+            )
         except UserError as error:
             self.sql_result.value = problem(str(error))
             return

@@ -69,7 +69,7 @@ class Draft:
             self.set("width", WIDTHS[now + step])
 
     def put(self, shelf: str, attribute: Attribute) -> None:
-        """A column on a shelf. A number is added up, or averaged where it is a share, a rate or per member."""
+        """A column on a shelf. A number is added up, or averaged where it is a share, a rate or per customer."""
         self._remember()
         channel: dict[str, Any] = {"column": attribute.name}
         if shelf != "color" and attribute.is_measure:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from clv_helpers.charts import NotMade, Picture, picture, sql_of
-from clv_helpers.charts import drawing as draw
+from clv_helpers.charts import NotMade, Picture, draw, picture, sql_of
 from clv_helpers.charts.show import Shown
 from clv_helpers.charts.texts import plain_title, with_units
 from clv_helpers.config.workbook import Workbook

@@ -13,8 +13,7 @@ from IPython.display import display
 from clv_helpers.charts.rows import Days
 from clv_helpers.charts.show import note
 from clv_helpers.config.workbook import BATCH_VARIABLE, Workbook
-from clv_helpers.dashboards import filters, spec
-from clv_helpers.dashboards import static_board as offline
+from clv_helpers.dashboards import filters, spec, static_board
 from clv_helpers.dashboards.drawing import Failed, pictures
 from clv_helpers.dashboards.filters import Choice
 from clv_helpers.dashboards.spec import BoardFilter, load
@@ -40,7 +39,7 @@ def board(workbook: Workbook, *names: str) -> Any:
         return None
     if os.environ.get(BATCH_VARIABLE):
         for name in known:
-            display(offline.board(workbook, name))
+            display(static_board.board(workbook, name))
         return None
     return LiveBoard(workbook, known).face
 

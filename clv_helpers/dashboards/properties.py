@@ -7,7 +7,7 @@ from typing import Any
 
 from clv_helpers.config.validation import parse_value
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.dashboards import column_catalog as catalog
+from clv_helpers.dashboards import column_catalog
 from clv_helpers.dashboards.draft import SHELVES, WIDTHS, Draft
 from clv_helpers.dashboards.spec import names
 from clv_helpers.engines.dialect import table
@@ -116,7 +116,7 @@ class Properties:
         offered = list(chosen)
         with self.workbook.engine.read() as session:
             if source and session.has_table(source):
-                found = catalog.values(session, table(source), name)
+                found = column_catalog.values(session, table(source), name)
                 offered += [v for v in found if v not in offered and isinstance(v, str | int | float | bool)]
         values = ipw.SelectMultiple(
             options=sorted(offered, key=str), value=chosen, rows=min(5, len(offered)), layout={"width": "200px"}

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from clv_helpers.charts import Scalar, Widget
-from clv_helpers.config import yaml_files as specs
+from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, Problem, Strict
 from clv_helpers.config.workbook import Workbook
 
@@ -46,12 +46,12 @@ class Dashboard(Strict):
 
 def names(workbook: Workbook) -> list[str]:
     """The dashboards of a workbook."""
-    return specs.names(workbook, "dashboards")
+    return yaml_files.names(workbook, "dashboards")
 
 
 def load(workbook: Workbook, name: str) -> Dashboard:
     """Read a dashboard. Raises ParamsError, which names the widget, the key and what is allowed."""
-    dashboard = specs.load(workbook, "dashboards", name, Dashboard)
+    dashboard = yaml_files.load(workbook, "dashboards", name, Dashboard)
     folder = workbook.specs / "dashboards"
     boards, files = names(workbook), sorted(file.stem for file in folder.glob("*.sql"))
     problems = [
@@ -61,5 +61,5 @@ def load(workbook: Workbook, name: str) -> Dashboard:
         if value is not None and value not in allowed
     ]
     if problems:
-        raise ParamsError(specs.shown(workbook, "dashboards", name), problems)
+        raise ParamsError(yaml_files.shown(workbook, "dashboards", name), problems)
     return dashboard

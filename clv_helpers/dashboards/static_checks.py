@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from clv_helpers.charts import Widget
 from clv_helpers.charts.rows import named
-from clv_helpers.config import yaml_files as specs
+from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import Problem
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards.spec import BoardFilter, load
@@ -18,7 +18,7 @@ def file_problems(workbook: Workbook, name: str, tables: dict[str, list[str] | N
 
     Rows of SQL files beside the dashboards are not judged. Raises ParamsError where the file is no dashboard.
     """
-    dashboard, file = load(workbook, name), specs.shown(workbook, "dashboards", name)
+    dashboard, file = load(workbook, name), yaml_files.shown(workbook, "dashboards", name)
     found: list[Problem] = []
     for index, widget in enumerate(dashboard.widgets):
         if widget.table:

@@ -1,32 +1,31 @@
-"""Stage 1: from events to deciles, recency and frequency, and a profile per member."""
+"""Stage 1: from events to deciles, recency and frequency, and a profile per customer."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from clv_helpers.charts import Channel, Widget, show
-from clv_helpers.charts import drawing as draw
+from clv_helpers.charts import Channel, Widget, draw, show
 from clv_helpers.charts.show import Figure, Shown
 from clv_helpers.config.sql_params import NO_CATEGORY, params_bindings
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import parse
 
 LEFT_OUT = parse("""
-    SELECT 'loyalty_events' AS dataset, 'transactions of type ' || COALESCE(transaction_type, '(none)') AS what,
+    SELECT 'purchases' AS dataset, 'transactions of type ' || COALESCE(transaction_type, '(none)') AS what,
         COUNT(*) AS events, 'kept, and counted neither as value nor as spend' AS becomes
-    FROM lake.loyalty_events
+    FROM lake.purchases
     WHERE occurred_at < $as_of AND NOT ($counts_as_value OR $counts_as_spend)
     GROUP BY transaction_type
     UNION ALL
-    SELECT 'loyalty_events', 'events on ' || CAST($as_of AS VARCHAR) || ' or later', COUNT(*),
+    SELECT 'purchases', 'events on ' || CAST($as_of AS VARCHAR) || ' or later', COUNT(*),
         'kept, and counted once as_of has passed them'
-    FROM lake.loyalty_events
+    FROM lake.purchases
     WHERE occurred_at >= $as_of
     HAVING COUNT(*) > 0
     UNION ALL
-    SELECT 'loyalty_events', 'counted events of the month that is not over', COUNT(*),
+    SELECT 'purchases', 'counted events of the month that is not over', COUNT(*),
         'in the profile and the months; in the deciles from the next month on'
-    FROM lake.loyalty_events
+    FROM lake.purchases
     WHERE occurred_at >= DATE_TRUNC('month', $as_of) AND occurred_at < $as_of AND ($counts_as_value OR $counts_as_spend)
     HAVING COUNT(*) > 0
     UNION ALL
@@ -45,18 +44,18 @@ LEFT_OUT = parse("""
 """)
 AS_PRINTED = parse("""
     WITH ranked AS (
-        SELECT membership_number, lookback_months, ABS(lookback_months) AS months, decile
-        FROM derived.member_decile
+        SELECT customer_id, lookback_months, ABS(lookback_months) AS months, decile
+        FROM derived.customer_decile
         WHERE category = $no_category AND ABS(lookback_months) IN (1, 3, 6)
     ),
     pairs AS (
         SELECT
-            membership_number,
+            customer_id,
             months,
             MAX(CASE WHEN lookback_months > 0 THEN decile END) AS trailing,
             MAX(CASE WHEN lookback_months < 0 THEN decile END) AS printed
         FROM ranked
-        GROUP BY membership_number, months
+        GROUP BY customer_id, months
     )
     SELECT
         l.lookback,
@@ -71,12 +70,12 @@ AS_PRINTED = parse("""
 
 
 def figures(workbook: Workbook) -> Shown:
-    """The workbook at a glance: the day as of which it is computed, its members, revenue and value."""
+    """The workbook at a glance: the day as of which it is computed, its customers, revenue and value."""
     row = workbook.query("derived.summary").iloc[0]
     params = workbook.params
     entries = [
         Figure("as of", f"{row.as_of:%d %b %Y}", f"events since {row.first_event_on:%b %Y}"),
-        Figure("members", f"{row.members:,.0f}", f"{show.percent(row.share_with_repeat)} came back"),
+        Figure("customers", f"{row.customers:,.0f}", f"{show.percent(row.share_with_repeat)} came back"),
         Figure("revenue", f"{show.compact(row.spend)} {params.spending.unit}", f"{row.purchases:,.0f} purchases"),
     ]
     if params.value.unit != params.spending.unit:
@@ -142,29 +141,29 @@ def identities(workbook: Workbook) -> Shown:
     """A sentence on the identity graph: whom it joins, and whom it leaves apart."""
     rows = workbook.query("profile.namespace", order_by="namespace")
     primary, others = rows[rows["is_primary"]].iloc[0], rows[~rows["is_primary"]]
-    text = f"{primary.identities:,.0f} members, each with one number in the namespace {primary.namespace}."
+    text = f"{primary.identities:,.0f} customers, each with one number in the namespace {primary.namespace}."
     for each in others.itertuples():
         text += f" {each.identities:,.0f} identities in the namespace {each.namespace}"
         if each.shared_identities:
             text += (
-                f", {each.shared_identities:,.0f} of them shared, by {each.sharing_members:,.0f} members in all: "
+                f", {each.shared_identities:,.0f} of them shared, by {each.sharing_customers:,.0f} customers in all: "
                 "these stay apart, as a shared address does not make one person."
             )
         else:
-            text += ", none shared by several members."
+            text += ", none shared by several customers."
     return show.note(text)
 
 
 def deciles(workbook: Workbook, lookback_months: int = 12) -> Shown:
-    """Sizes and edges of the deciles over all members, for one look-back (0 = lifetime)."""
+    """Sizes and edges of the deciles over all customers, for one look-back (0 = lifetime)."""
     rows = workbook.query(
         "derived.decile_edge", order_by="decile", category=NO_CATEGORY, lookback_months=lookback_months
     )
     unit = workbook.params.value.unit
     return show.table(
-        rows.assign(mean=rows["value"] / rows["members"], share=rows["value"] / rows["value"].sum()),
+        rows.assign(mean=rows["value"] / rows["customers"], share=rows["value"] / rows["value"].sum()),
         decile="Decile|.0f",
-        members="Members|,.0f",
+        customers="Customers|,.0f",
         lowest_value=f"From ({unit})|,.0f",
         highest_value=f"To ({unit})|,.0f",
         mean=f"Mean ({unit})|,.0f",
@@ -183,7 +182,7 @@ def top_decile(workbook: Workbook, lookback_months: int = 12) -> Shown:
     share = rows["value"].iloc[0] / rows["value"].sum()
     when = f"over {lookback_months} months" if lookback_months else "over their lifetime"
     whole = _whole_of_value(workbook)
-    return show.finding(f"The best tenth of the members brings {show.percent(share)} of {whole} {when}.")
+    return show.finding(f"The best tenth of the customers brings {show.percent(share)} of {whole} {when}.")
 
 
 def _whole_of_value(workbook: Workbook) -> str:
@@ -195,46 +194,46 @@ def _whole_of_value(workbook: Workbook) -> str:
 
 
 def repeat_purchases(workbook: Workbook) -> Shown:
-    """How many members came back how often."""
+    """How many customers came back how often."""
     widget = Widget(
-        title="{share_of_members} of the members bought on one day only",
+        title="{share_of_customers} of the customers bought on one day only",
         title_from={"repeat_days": 0},
-        subtitle="Members by the number of days on which they bought again",
+        subtitle="Customers by the number of days on which they bought again",
         table="derived.repeat_purchase",
         mark="bar",
         x=Channel(column="repeat_days_label", title="Repeat purchase days", sort="repeat_days"),
-        y=Channel(column="members", title="Members", format="~s"),
+        y=Channel(column="customers", title="Customers", format="~s"),
         highlight={"repeat_days": 0},
     )
     return draw(workbook, widget)
 
 
 def concentration(workbook: Workbook) -> Shown:
-    """Which share of the value the most valuable members bring."""
+    """Which share of the value the most valuable customers bring."""
     unit, whole = workbook.params.value.unit, _whole_of_value(workbook).replace("{", "{{").replace("}", "}}")
     widget = Widget(
-        title=f"The best tenth of the members brings {{share_of_value}} of {whole} over their lifetime",
-        title_from={"percent_of_members": 10},
-        subtitle=f"Cumulative share of lifetime {unit}, members sorted from the most valuable to the least",
+        title=f"The best tenth of the customers brings {{share_of_value}} of {whole} over their lifetime",
+        title_from={"percent_of_customers": 10},
+        subtitle=f"Cumulative share of lifetime {unit}, customers sorted from the most valuable to the least",
         table="derived.concentration",
         mark="area",
-        x=Channel(column="percent_of_members", title="Members (%)"),
+        x=Channel(column="percent_of_customers", title="Customers (%)"),
         y=Channel(column="share_of_value", title=f"Share of {unit}", format="%"),
     )
     return draw(workbook, widget)
 
 
 def recency_frequency(workbook: Workbook) -> Shown:
-    """Members by how often they bought and by how long ago: where they are kept, and where they are lost."""
+    """Customers by how often they bought and by how long ago: where they are kept, and where they are lost."""
     widget = Widget(
-        title="The largest group, {share_of_members} of members: {frequency_band} repeat days, last: {recency_band}",
+        title="The largest group, {share_of_customers} of customers: {frequency_band} repeat days, last: {recency_band}",
         title_from="top",
-        subtitle="Members by the number of days on which they bought again, and by the time since the last purchase",
+        subtitle="Customers by the number of days on which they bought again, and by the time since the last purchase",
         table="derived.recency_frequency",
         mark="heatmap",
         x=Channel(column="frequency_band", title="Repeat purchase days", sort="frequency_order"),
         y=Channel(column="recency_band", title="Last purchase", sort="recency_order"),
-        color=Channel(column="members", title="Members"),
+        color=Channel(column="customers", title="Customers"),
     )
     return draw(workbook, widget)
 
@@ -245,15 +244,15 @@ def as_printed(workbook: Workbook) -> list[Shown]:
         return []
     about = show.note(
         "The guide's cut-offs, as printed: its query keeps everything before a cut-off, not a window that ends there. "
-        "Set side by side, the two rank other members."
+        "Set side by side, the two rank other customers."
     )
     with workbook.engine.read() as session:
         rows = session.rows(AS_PRINTED, no_category=NO_CATEGORY)
     table = show.table(
         rows,
         lookback="Look-back",
-        trailing="Members ranked, trailing window|,.0f",
-        printed="Members ranked, as printed|,.0f",
+        trailing="Customers ranked, trailing window|,.0f",
+        printed="Customers ranked, as printed|,.0f",
         differing="Ranked by both, in another decile|,.0f",
     )
     return [about, table]

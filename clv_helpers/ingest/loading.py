@@ -12,7 +12,7 @@ from clv_helpers.config.datasets import DATASETS, EVENT_TIME
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import cast, column, literal, table
 from clv_helpers.engines.session import Session
-from clv_helpers.ingest import batch_log as ledger
+from clv_helpers.ingest import batch_log
 from clv_helpers.ingest.staging import IngestError, found_columns, stage, stage_repeats
 
 REJECTED = {
@@ -86,7 +86,7 @@ def source_problems(workbook: Workbook) -> list[str]:
 
 def _prepare(session: Session, workbook: Workbook) -> None:
     """Ledger, rejected rows, and every column that sql/ may name, empty where the source lacks it."""
-    ledger.create(session)
+    batch_log.create(session)
     session.create_if_absent("lake.rejected_rows", REJECTED)
     for dataset, known in DATASETS.items():
         wanted = {name: each.type for name, each in (known | workbook.params.contract(dataset)).items()}
@@ -109,7 +109,7 @@ def _ingest_file(
     done = _already_there(session, dataset, file, checksum)
     if done:
         return {**done, "status": "already ingested", "unknown_columns": []}
-    batch = ledger.begin(session, dataset, file.name, checksum)
+    batch = batch_log.begin(session, dataset, file.name, checksum)
     if replaces is None:
         session.commit()  # from here on the ledger knows of the attempt, whatever becomes of it
     try:
@@ -117,19 +117,19 @@ def _ingest_file(
         stage(session, workbook, dataset, file, contract)
         stage_repeats(session, dataset, contract)
         facts = _facts(session, dataset)
-        ledger.note(session, batch, "loaded", **facts)
+        batch_log.note(session, batch, "loaded", **facts)
         if replaces is None:
             session.commit()
         _refuse_bad_file(session, workbook, dataset, file, facts["rows_read"])
     except IngestError as error:
         if replaces is None:
             session.rollback()  # an engine that could not read a file takes no more statements before
-            ledger.note(session, batch, "failed", reason=str(error))
+            batch_log.note(session, batch, "failed", reason=str(error))
             session.commit()
         raise
     _insert(session, dataset, batch, [each.name for each in contract])
     reason = None if replaces is None else f"replaces batch {replaces}"
-    return {**ledger.note(session, batch, "success", reason=reason), "unknown_columns": unknown}
+    return {**batch_log.note(session, batch, "success", reason=reason), "unknown_columns": unknown}
 
 
 def _already_there(session: Session, dataset: str, file: Path, checksum: str) -> dict[str, Any] | None:
@@ -198,14 +198,14 @@ def _insert(session: Session, dataset: str, batch: int, names: list[str]) -> Non
 
 def _revert(session: Session, workbook: Workbook, batch: int) -> dict[str, Any]:
     try:
-        found = ledger.find(session, batch)
+        found = batch_log.find(session, batch)
     except KeyError:
         raise IngestError(f"{workbook.name} has no batch {batch}; clv batches lists those it has") from None
     if found["status"] != "success":
         raise IngestError(f"batch {batch} ({found['file']}) is {found['status']}: there is nothing of it to take back")
     for name in (f"lake.{found['dataset']}", "lake.rejected_rows"):
         session.run(exp.delete(table(name), where=exp.EQ(this=column("_batch_id"), expression=literal(batch))))
-    return ledger.note(session, batch, "reverted")
+    return batch_log.note(session, batch, "reverted")
 
 
 def _sha256(file: Path) -> str:

@@ -43,7 +43,7 @@ def model(workbook: Workbook, built: list[dict[str, Any]]) -> Shown:
 def key_figures(workbook: Workbook) -> Shown:
     """Of the platform's key figures those that are one number: how many profiles, audiences and destinations."""
     sizes = workbook.query("kpi.audience_size", order_by="profiles")
-    largest = f"the largest: {sizes['title'].iloc[-1]}, {sizes['profiles'].iloc[-1]:,} members" if len(sizes) else ""
+    largest = f"the largest: {sizes['title'].iloc[-1]}, {sizes['profiles'].iloc[-1]:,} customers" if len(sizes) else ""
     used = workbook.query("kpi.most_used_destinations", order_by="audiences")
     counted = {
         "Profiles": (workbook.query("kpi.profile_count")["profiles"].sum(), ""),
@@ -112,13 +112,13 @@ def migration(workbook: Workbook, lookback_months: int = 12) -> Shown:
     both = rows[(rows["decile_before"] > 0) & (rows["decile_now"] > 0)]
     if both.empty:
         return show.note("Nobody was ranked both then and now, so nobody moved between deciles.")
-    up = int(both.loc[both["decile_now"] < both["decile_before"], "members"].sum())
-    down = int(both.loc[both["decile_now"] > both["decile_before"], "members"].sum())
-    new, gone = (int(rows.loc[rows[when] == 0, "members"].sum()) for when in ("decile_before", "decile_now"))
+    up = int(both.loc[both["decile_now"] < both["decile_before"], "customers"].sum())
+    down = int(both.loc[both["decile_now"] > both["decile_before"], "customers"].sum())
+    new, gone = (int(rows.loc[rows[when] == 0, "customers"].sum()) for when in ("decile_before", "decile_now"))
     best = rows[rows["decile_before"] == 1]
-    kept = best.loc[best["decile_now"] == 1, "members"].sum() / best["members"].sum()
+    kept = best.loc[best["decile_now"] == 1, "customers"].sum() / best["customers"].sum()
     return show.finding(
-        f"Since {rows['before_on'].iloc[0]:%B %Y}, {show.compact(up)} members rose by a decile or more and "
+        f"Since {rows['before_on'].iloc[0]:%B %Y}, {show.compact(up)} customers rose by a decile or more and "
         f"{show.compact(down)} fell; {show.compact(new)} are newly ranked, and {show.compact(gone)} not any more. "
         f"{show.percent(kept)} of the best tenth are still in it."
     )
@@ -126,7 +126,7 @@ def migration(workbook: Workbook, lookback_months: int = 12) -> Shown:
 
 def trend(workbook: Workbook) -> Shown:
     """A sentence on the last twelve whole months against the twelve before."""
-    months = workbook.query("insights.fact_value_by_month", order_by="month", loyalty_status="ALL")
+    months = workbook.query("insights.fact_value_by_month", order_by="month", category="ALL")
     if len(months) < 24:
         return show.note(f"There are {len(months)} whole months so far; a year-on-year comparison needs 24.")
     before, after = (float(part["spend"].sum()) for part in (months[-24:-12], months[-12:]))

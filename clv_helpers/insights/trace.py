@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlglot.errors import ParseError
 
-from clv_helpers.config import yaml_files as specs
+from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import read_yaml
 from clv_helpers.engines.dialect import parse
 from clv_helpers.insights.column_lineage import Column, Graph, Lineage, LineageError
@@ -32,7 +32,7 @@ def trace(graph: Graph, place: str) -> Lineage:
 def _widget(graph: Graph, place: str) -> tuple[Column, list[Column]]:
     """A widget as the root of a lineage, and the columns that it shows or asks for."""
     _, name, which = (*place.split("/", 2), "")[:3]
-    known = specs.names(graph.workbook, "dashboards")
+    known = yaml_files.names(graph.workbook, "dashboards")
     if name not in known:
         raise LineageError(f"there is no dashboard {name!r}; allowed: {', '.join(known) or 'none is there'}")
     widgets = read_yaml(graph.workbook.specs / "dashboards" / f"{name}.yml").get("widgets") or []

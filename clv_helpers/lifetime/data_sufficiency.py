@@ -23,13 +23,13 @@ class Facts:
 
 
 def read_facts(session: Session) -> Facts:
-    """The facts of lifetime.member_history; all 0 where it is empty."""
+    """The facts of lifetime.customer_history; all 0 where it is empty."""
     row = session.rows(
         "SELECT COUNT(*) AS customers, "
         "COUNT(CASE WHEN frequency >= 1 THEN 1 END) AS repeaters, "
         "COUNT(CASE WHEN frequency >= 2 THEN 1 END) AS with_three_purchases, "
         "COALESCE(MAX(age_days), 0) AS history_days, "
-        "COALESCE(MIN(age_days - recency_days), 0) AS quiet_days FROM lifetime.member_history"
+        "COALESCE(MIN(age_days - recency_days), 0) AS quiet_days FROM lifetime.customer_history"
     )[0]
     return Facts(**row)
 

@@ -90,18 +90,18 @@ def about_data(session: Session, bindings: dict[str, Any], has_event_key: bool) 
     """Refunds, zero amounts, events after as_of, repeated rows: counted."""
     found = []
     refunds = session.rows(
-        "SELECT COUNT(CASE WHEN is_purchase = 0 THEN 1 END) AS days, COUNT(DISTINCT membership_number) AS members, "
+        "SELECT COUNT(CASE WHEN is_purchase = 0 THEN 1 END) AS days, COUNT(DISTINCT customer_id) AS customers, "
         "COUNT(CASE WHEN is_purchase = 0 AND purchases_so_far = 0 THEN 1 END) AS alone FROM lifetime.refunded_day"
     )[0]
     if refunds["days"]:
         text = (
-            f"On {count(refunds['days'], 'day')}, {count(refunds['members'], 'customer')} got back more than they "
+            f"On {count(refunds['days'], 'day')}, {count(refunds['customers'], 'customer')} got back more than they "
             "spent: refunds net against the purchase day before them, and are no purchases; "
             f"{refunds['alone']:,} had no purchase before and are left out."
         )
         found.append(warning("refunds", text))
     unspent = session.scalar(
-        "SELECT COUNT(*) AS members FROM lifetime.member_history WHERE frequency > 0 AND repeat_spend <= 0"
+        "SELECT COUNT(*) AS customers FROM lifetime.customer_history WHERE frequency > 0 AND repeat_spend <= 0"
     )
     if unspent:
         text = (
@@ -110,7 +110,7 @@ def about_data(session: Session, bindings: dict[str, Any], has_event_key: bool) 
         )
         found.append(warning("repeat_without_spend", text))
     later = session.scalar(
-        "SELECT COUNT(*) AS events FROM lake.loyalty_events WHERE occurred_at >= $as_of", as_of=bindings["as_of"]
+        "SELECT COUNT(*) AS events FROM lake.purchases WHERE occurred_at >= $as_of", as_of=bindings["as_of"]
     )
     if later:
         text = f"Left out, as they are not before as_of ({bindings['as_of']}): {count(later, 'event')}."
@@ -154,8 +154,8 @@ def about_proof(holdout: dict[str, Any]) -> list[dict[str, str]]:
 def _repeated_rows(session: Session, bindings: dict[str, Any]) -> int:
     return session.scalar(
         "SELECT COALESCE(SUM(same - 1), 0) AS repeated FROM ("
-        "SELECT COUNT(*) AS same FROM lake.loyalty_events WHERE occurred_at < $as_of AND $counts "
-        "GROUP BY membership_number, occurred_at, $spend HAVING COUNT(*) > 1) AS repeats",
+        "SELECT COUNT(*) AS same FROM lake.purchases WHERE occurred_at < $as_of AND $counts "
+        "GROUP BY customer_id, occurred_at, $spend HAVING COUNT(*) > 1) AS repeats",
         as_of=bindings["as_of"],
         counts=bindings["counts_as_spend"],
         spend=bindings["spend"],

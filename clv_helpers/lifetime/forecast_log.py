@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Who was in which decile stays in the lake, which is not published: a reader needs the sums alone.
-MEMBERS = "lake.forecast_member"
-MEMBER_COLUMNS = {"as_of": "date", "membership_number": "text", "decile": "integer"}
+CUSTOMERS = "lake.forecast_customer"
+CUSTOMER_COLUMNS = {"as_of": "date", "customer_id": "text", "decile": "integer"}
 COLUMNS = {
-    "run": "text", "as_of": "date", "model": "text", "decile": "integer", "month": "integer", "members": "integer",
+    "run": "text", "as_of": "date", "model": "text", "decile": "integer", "month": "integer", "customers": "integer",
     "expected_purchases": "number", "expected_spend": "number",
 }  # fmt: skip
 OUTCOMES = 12  # the forecasts that are judged anew by each run: the newest
@@ -30,13 +30,13 @@ DAYS_PER_MONTH = WEEKS_PER_MONTH * 7
 BY_DECILE_AND_MONTH = """
     INSERT INTO lifetime.forecast
     WITH alive AS (
-        SELECT v.decile_predicted AS decile, h.frequency, h.age_days, COUNT(*) AS members,
+        SELECT v.decile_predicted AS decile, h.frequency, h.age_days, COUNT(*) AS customers,
             SUM(v.probability_alive) AS alive, SUM(v.probability_alive * v.expected_spend) AS alive_spend
-        FROM lifetime.member_lifetime_value AS v
-        JOIN lifetime.member_history AS h ON h.membership_number = v.membership_number
+        FROM lifetime.customer_lifetime_value AS v
+        JOIN lifetime.customer_history AS h ON h.customer_id = v.customer_id
         GROUP BY v.decile_predicted, h.frequency, h.age_days
     )
-    SELECT $run, $as_of, $model, a.decile, c.month, SUM(a.members),
+    SELECT $run, $as_of, $model, a.decile, c.month, SUM(a.customers),
         SUM(a.alive * c.purchases_if_alive), SUM(a.alive_spend * c.purchases_if_alive)
     FROM alive AS a
     JOIN month_curve AS c ON c.frequency = a.frequency AND c.age_days = a.age_days
@@ -44,19 +44,19 @@ BY_DECILE_AND_MONTH = """
 """
 OUTCOME = """
     WITH by_day AS (
-        SELECT m.as_of, m.decile, d.membership_number, d.day, CAST(SUM(d.spend) AS DOUBLE) AS spend
-        FROM lake.forecast_member AS m
+        SELECT m.as_of, m.decile, d.customer_id, d.day, CAST(SUM(d.spend) AS DOUBLE) AS spend
+        FROM lake.forecast_customer AS m
         JOIN judged AS j ON j.as_of = m.as_of
-        JOIN derived.member_day AS d ON d.membership_number = m.membership_number
+        JOIN derived.customer_day AS d ON d.customer_id = m.customer_id
         WHERE d.day >= j.as_of AND d.day < j.ends_before AND (d.purchases > 0 OR d.spend < 0)
-        GROUP BY m.as_of, m.decile, d.membership_number, d.day
+        GROUP BY m.as_of, m.decile, d.customer_id, d.day
     ),
     realized AS (
         SELECT as_of, decile, COUNT(CASE WHEN spend >= 0 THEN 1 END) AS purchases, SUM(spend) AS spend
         FROM by_day
         GROUP BY as_of, decile
     )
-    SELECT f.run, f.as_of, f.model, f.decile, f.month, f.members, f.expected_purchases,
+    SELECT f.run, f.as_of, f.model, f.decile, f.month, f.customers, f.expected_purchases,
         COALESCE(r.purchases, 0) AS realized_purchases, f.expected_spend, COALESCE(r.spend, 0) AS realized_spend
     FROM lifetime.forecast AS f
     JOIN judged AS j ON j.as_of = f.as_of AND j.month = f.month
@@ -68,10 +68,10 @@ def remember(session: Session, curve: pd.DataFrame, as_of: dt.date, model: str) 
     """Keep this forecast in lifetime.forecast, one per calendar month (of the first as_of in it), then judge the older.
 
     One row of lifetime.forecast: a run's as_of, a decile of predicted value and a month ahead, with purchases and
-    spend expected up to its end. Cost: a row per member and kept month; for judging, a pass over the days since.
+    spend expected up to its end. Cost: a row per customer and kept month; for judging, a pass over the days since.
     """
     session.create_if_absent("lifetime.forecast", COLUMNS)
-    session.create_if_absent(MEMBERS, MEMBER_COLUMNS)
+    session.create_if_absent(CUSTOMERS, CUSTOMER_COLUMNS)
     in_month = session.scalar(
         "SELECT MIN(as_of) AS earliest FROM lifetime.forecast "
         "WHERE DATE_TRUNC('month', as_of) = DATE_TRUNC('month', $as_of)",
@@ -83,12 +83,12 @@ def remember(session: Session, curve: pd.DataFrame, as_of: dt.date, model: str) 
 
 
 def _keep(session: Session, curve: pd.DataFrame, as_of: dt.date, model: str) -> None:
-    for name in ("lifetime.forecast", MEMBERS):
+    for name in ("lifetime.forecast", CUSTOMERS):
         session.run(exp.delete(table(name), where=exp.EQ(this=column("as_of"), expression=literal(as_of))))
     session.load_frame("month_curve", curve)
     session.run(
-        "INSERT INTO lake.forecast_member "
-        "SELECT $as_of, membership_number, decile_predicted FROM lifetime.member_lifetime_value",
+        "INSERT INTO lake.forecast_customer "
+        "SELECT $as_of, customer_id, decile_predicted FROM lifetime.customer_lifetime_value",
         as_of=as_of,
     )
     session.run(BY_DECILE_AND_MONTH, run=run_name(), as_of=as_of, model=model)

@@ -1,4 +1,4 @@
-"""The engine counts: members with the same history, members with nearly the same spend. Only counts come to Python."""
+"""The engine counts: customers with the same history, customers with nearly the same spend. Only counts come to Python."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read_holdout_groups(session: Session) -> pd.DataFrame:
         "SELECT frequency, recency_days, age_days, COUNT(*) AS customers, "
         "CAST(SUM(actual_purchases) AS DOUBLE) AS actual, "
         "CAST(SUM(actual_purchases * actual_purchases) AS DOUBLE) AS actual_squared "
-        "FROM lifetime.member_calibration "
+        "FROM lifetime.customer_calibration "
         "GROUP BY frequency, recency_days, age_days ORDER BY frequency, recency_days, age_days"
     )
 
@@ -44,7 +44,7 @@ def as_histories(groups: pd.DataFrame) -> Histories:
 
 
 def read_spends(session: Session, source: str) -> Spends:
-    """The members who came back and spent something, in bins of the log of what they spent on repeat days.
+    """The customers who came back and spent something, in bins of the log of what they spent on repeat days.
 
     Logs are added up as exact decimals: a sum of floats would depend on the order, and the fit's last digits on that.
     """

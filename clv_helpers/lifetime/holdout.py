@@ -9,8 +9,7 @@ import numpy as np
 
 from clv_helpers.config.params import Lifetime
 from clv_helpers.engines.session import Session
-from clv_helpers.lifetime import diagnostics as doubts
-from clv_helpers.lifetime import store
+from clv_helpers.lifetime import diagnostics, store
 from clv_helpers.lifetime.data_sufficiency import Facts, calibration_end
 from clv_helpers.lifetime.fitting import PURCHASE_MODELS, Fit, fit
 from clv_helpers.lifetime.histories import as_histories, read_holdout_groups
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "bg_nbd"
 FEWEST_REPEATERS = 30  # in the calibration; with fewer, its fit says nothing about the fit on all data
 TABLES = (
-    "lifetime.member_holdout",
+    "lifetime.customer_holdout",
     "lifetime.holdout_error",
     "lifetime.holdout_frequency",
     "lifetime.holdout_week",
@@ -34,10 +33,10 @@ TABLES = (
 
 
 def prove(session: Session, settings: Lifetime, facts: Facts, bindings: dict[str, Any]) -> dict[str, Any]:
-    """Fit on the calibration, forecast the holdout, and compare member by member; gives its part of the record.
+    """Fit on the calibration, forecast the holdout, and compare customer by customer; gives its part of the record.
 
     `model` is the one to go on with (with `auto`, the one whose error on the holdout is least), `holdout` None where
-    too little can be kept back, which `warnings` then says. Cost: a pass over the days, and sorts of the members.
+    too little can be kept back, which `warnings` then says. Cost: a pass over the days, and sorts of the customers.
     """
     end = calibration_end(settings, facts, bindings["as_of"])
     days = (bindings["as_of"] - end).days - 1
@@ -48,7 +47,7 @@ def prove(session: Session, settings: Lifetime, facts: Facts, bindings: dict[str
             f"There is no proof: the calibration would end on {end}, and purchases go from "
             f"{bindings['as_of'] - dt.timedelta(days=facts.history_days)} to the day before {bindings['as_of']}."
         )
-        return {"model": model, "holdout": None, "fits": [], "warnings": [doubts.warning("no_holdout", text)]}
+        return {"model": model, "holdout": None, "fits": [], "warnings": [diagnostics.warning("no_holdout", text)]}
     length = min(calibration_days, 365)
     bindings = bindings | {
         "calibration_end": end,
@@ -56,17 +55,17 @@ def prove(session: Session, settings: Lifetime, facts: Facts, bindings: dict[str
         "holdout_days": days,
         "status_quo_ratio": days / length,
     }
-    store.build(session, ("lifetime.member_calibration",), bindings)
+    store.build(session, ("lifetime.customer_calibration",), bindings)
     groups = read_holdout_groups(session)
     histories = as_histories(groups)
     if histories.repeaters < FEWEST_REPEATERS:
         text = f"There is no proof: up to {end}, only {histories.repeaters:.0f} customers had come back."
-        return {"model": model, "holdout": None, "fits": [], "warnings": [doubts.warning("no_holdout", text)]}
+        return {"model": model, "holdout": None, "fits": [], "warnings": [diagnostics.warning("no_holdout", text)]}
     names = list(PURCHASE_MODELS) if settings.model == "auto" else [model]
     fits = {name: fit(name, histories) for name in names}
     errors = {name: _rmse(groups, expected_purchases(each, groups, days)) for name, each in fits.items()}
     model = min(names, key=lambda name: errors[name])
-    spend, spend_bindings = fit_spend(session, "lifetime.member_calibration")
+    spend, spend_bindings = fit_spend(session, "lifetime.customer_calibration")
     _load_forecasts(session, fits[model], groups, days)
     store.build(session, TABLES, bindings | spend_bindings | {"model_title": fits[model].title})
     holdout = _summary(session, end, days, calibration_days, groups, errors)
@@ -74,12 +73,12 @@ def prove(session: Session, settings: Lifetime, facts: Facts, bindings: dict[str
         "model": model,
         "holdout": holdout,
         "fits": [{"data": "calibration", **each.as_record()} for each in (*fits.values(), spend) if each],
-        "warnings": doubts.about_proof(holdout),
+        "warnings": diagnostics.about_proof(holdout),
     }
 
 
 def _rmse(groups: pd.DataFrame, forecast: np.ndarray) -> float:
-    """The root mean squared error over members, from the groups' sums."""
+    """The root mean squared error over customers, from the groups' sums."""
     squares = groups["customers"] * forecast**2 - 2 * forecast * groups["actual"] + groups["actual_squared"]
     return float(np.sqrt(squares.sum() / groups["customers"].sum()))
 
@@ -110,7 +109,7 @@ def _summary(
         "ORDER BY measure, series_order"
     )
     gain = session.rows(
-        "SELECT series, share_of_spend, share_captured FROM lifetime.holdout_gain WHERE percent_of_members = 10 "
+        "SELECT series, share_of_spend, share_captured FROM lifetime.holdout_gain WHERE percent_of_customers = 10 "
         "ORDER BY series_order"
     )
     return {

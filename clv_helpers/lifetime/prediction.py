@@ -36,23 +36,23 @@ from clv_helpers.lifetime.scoring import month_curve, score
 from clv_helpers.lifetime.spend import correlation, fit_spend
 from clv_helpers.models.table_file import SQL_FOLDER, TableError
 
-HISTORIES = ("lifetime.tenth", "lifetime.refunded_day", "lifetime.member_history")
+HISTORIES = ("lifetime.tenth", "lifetime.refunded_day", "lifetime.customer_history")
 VALUES = (
-    "lifetime.member_forecast",
+    "lifetime.customer_forecast",
     "lifetime.decile_place",
     "lifetime.value_band",
-    "lifetime.edge_member",
-    "lifetime.member_lifetime_value",
+    "lifetime.edge_customer",
+    "lifetime.customer_lifetime_value",
     "lifetime.value_by_decile",
 )
-OF_MEMBERS = "lifetime.member_lifetime_value"
+OF_CUSTOMERS = "lifetime.customer_lifetime_value"
 
 
 def refresh(workbook: Workbook) -> dict[str, Any]:
     """Bring predicted value up to date, in one transaction, and publish; gives the record that run.json keeps.
 
     Its `status` is off, refused (then `refused` says why) or predicted. Nothing is computed where neither purchases,
-    as_of, params nor this code changed. Cost: a few passes over the members in the engine; in Python, what the number
+    as_of, params nor this code changed. Cost: a few passes over the customers in the engine; in Python, what the number
     of distinct histories costs. On an error the last published tables stay as they were.
     """
     with workbook.engine.write(publish=True) as session:
@@ -86,14 +86,14 @@ def _read_record(session: Session) -> dict[str, Any]:
 
 def _predict(session: Session, workbook: Workbook, bindings: dict[str, Any]) -> dict[str, Any]:
     settings = workbook.params.lifetime
-    store.drop(session, keep={"lifetime.forecast", OF_MEMBERS})
+    store.drop(session, keep={"lifetime.forecast", OF_CUSTOMERS})
     made: dict[str, Any] = {"status": "off", "refused": [], "fits": [], "holdout": None, "warnings": []}
     if settings is None:
         _forget_values(session)
         return made
     store.build(session, HISTORIES, bindings)
     facts = gate.read_facts(session)
-    has_key = "event_id" in workbook.params.contract("loyalty_events")
+    has_key = "event_id" in workbook.params.contract("purchases")
     made |= {
         "status": "refused",
         "customers": facts.customers,
@@ -112,10 +112,10 @@ def _predict(session: Session, workbook: Workbook, bindings: dict[str, Any]) -> 
 
 
 def _value(session: Session, settings: Lifetime, bindings: dict[str, Any], made: dict[str, Any]) -> None:
-    """Fit on all data, score, and join back to the members; fits and warnings go to what is made."""
-    groups = read_groups(session, "lifetime.member_history")
+    """Fit on all data, score, and join back to the customers; fits and warnings go to what is made."""
+    groups = read_groups(session, "lifetime.customer_history")
     fitted = fit(made["model"], as_histories(groups))
-    spend, spend_bindings = fit_spend(session, "lifetime.member_history")
+    spend, spend_bindings = fit_spend(session, "lifetime.customer_history")
     related = correlation(session)
     made["fits"] += [{"data": "all", **each.as_record()} for each in (fitted, spend) if each]
     made["warnings"] += doubts.about_fit(fitted) + doubts.about_spend(spend, related)
@@ -123,18 +123,18 @@ def _value(session: Session, settings: Lifetime, bindings: dict[str, Any], made:
     curve = month_curve(fitted, groups, settings.horizon_months)
     store.load(session, "lifetime.score", score(fitted, groups, curve, settings.annual_discount_rate))
     store.build(session, VALUES, bindings | spend_bindings | {"margin": settings.margin})
-    members, valued = (session.count(table(name)) for name in ("lifetime.member_history", OF_MEMBERS))
-    if members != valued:
-        raise TableError(f"{OF_MEMBERS}: {members:,} members have bought, and {valued:,} are given a value")
+    customers, valued = (session.count(table(name)) for name in ("lifetime.customer_history", OF_CUSTOMERS))
+    if customers != valued:
+        raise TableError(f"{OF_CUSTOMERS}: {customers:,} customers have bought, and {valued:,} are given a value")
     memory.remember(session, curve, bindings["as_of"], made["model"])
 
 
 def _forget_values(session: Session) -> None:
     """Take back an earlier prediction: nobody may act on one that is not made any more. Forecasts stay."""
-    session.create_if_absent(OF_MEMBERS, LIFETIME_VALUE)
-    if session.count(table(OF_MEMBERS)):
-        session.create_temporary("loaded", exp.select("*").from_(table(OF_MEMBERS)).where(exp.false()))
-        session.create_table(OF_MEMBERS, exp.select("*").from_("loaded"))
+    session.create_if_absent(OF_CUSTOMERS, LIFETIME_VALUE)
+    if session.count(table(OF_CUSTOMERS)):
+        session.create_temporary("loaded", exp.select("*").from_(table(OF_CUSTOMERS)).where(exp.false()))
+        session.create_table(OF_CUSTOMERS, exp.select("*").from_("loaded"))
 
 
 def _digest(session: Session, workbook: Workbook, as_of: dt.date) -> str:
@@ -142,7 +142,7 @@ def _digest(session: Session, workbook: Workbook, as_of: dt.date) -> str:
     code = [*Path(__file__).parent.glob("*.py"), *(SQL_FOLDER / "lifetime").glob("*.sql")]
     settings = workbook.params.lifetime
     parts = [
-        *(str(session.mark(name)) for name in ("derived.member_value", "derived.member_day")),
+        *(str(session.mark(name)) for name in ("derived.customer_value", "derived.customer_day")),
         str(as_of),
         settings.model_dump_json() if settings else "off",
         *(hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(code)),

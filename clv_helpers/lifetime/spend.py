@@ -36,5 +36,5 @@ def correlation(session: Session) -> float | None:
     """How spend per purchase goes with frequency, among those who came back; Gamma-Gamma takes it to be 0."""
     return session.scalar(
         "SELECT CORR(CAST(frequency AS DOUBLE), repeat_spend / frequency) AS correlation "
-        "FROM lifetime.member_history WHERE frequency > 0 AND repeat_spend > 0"
+        "FROM lifetime.customer_history WHERE frequency > 0 AND repeat_spend > 0"
     )

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from clv_helpers.charts import Channel, Widget, show
-from clv_helpers.charts import drawing as draw
+from clv_helpers.charts import Channel, Widget, draw, show
 from clv_helpers.charts.show import Figure, Shown
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.lifetime import diagnostics as doubts
+from clv_helpers.lifetime import diagnostics
 from clv_helpers.lifetime.fitting import MODELS
 from clv_helpers.lifetime.prediction import record
 
@@ -20,7 +19,7 @@ IN_DAYS = {"alpha"}
 
 
 def values(workbook: Workbook) -> list[Shown]:
-    """What the members will bring, and who: or why nothing is predicted."""
+    """What the customers will bring, and who: or why nothing is predicted."""
     found = record(workbook)
     if found["status"] == "off":
         return [show.note("Nothing is predicted. To switch it on, add to the params file:"), show.code(SWITCH_ON)]
@@ -29,17 +28,17 @@ def values(workbook: Workbook) -> list[Shown]:
         return [reasons, *_warnings(found)]
     deciles = workbook.query("lifetime.value_by_decile", order_by="decile")
     settings, unit = found["settings"], workbook.params.spending.unit
-    months, total, members = settings["horizon_months"], deciles["lifetime_value"].sum(), deciles["members"].sum()
+    months, total, customers = settings["horizon_months"], deciles["lifetime_value"].sum(), deciles["customers"].sum()
     best, purchases = deciles.iloc[0], deciles["expected_purchases"].sum()
-    past = (deciles["historic_value_per_member"] * deciles["members"]).sum()
-    each, so_far = (f"{show.compact(value / members)} {unit}" for value in (total, past))
+    past = (deciles["historic_value_per_customer"] * deciles["customers"]).sum()
+    each, so_far = (f"{show.compact(value / customers)} {unit}" for value in (total, past))
     figures = show.figures(
         Figure("predicted value", f"{show.compact(total)} {unit}", f"next {months} months, {_assumptions(settings)}"),
-        Figure("predicted per member", each, f"so far {so_far}, at the same margin"),
+        Figure("predicted per customer", each, f"so far {so_far}, at the same margin"),
     )
     finding = show.finding(
         f"Over the next {months} months the best tenth by prediction will bring {show.percent(best.share_of_value)} "
-        f"of the value: {show.compact(best.value_per_member)} {unit} each, at margin and discounted. "
+        f"of the value: {show.compact(best.value_per_customer)} {unit} each, at margin and discounted. "
         f"{_title(found)} expects {show.compact(purchases)} purchases."
     )
     return [finding, figures, draw(workbook, _value_chart(months)), draw(workbook, _alive_chart())]
@@ -54,8 +53,8 @@ def proof(workbook: Workbook) -> list[Shown]:
     model = _title(found)
     begin = show.note(
         f"How it did where the outcome is known: {model}, fitted on the days up to {holdout['calibration_end']}, "
-        f"forecast the {holdout['days']} days after. Beside it, what needs no model: each member's rate as before, "
-        f"and each member's last year again.{_chosen(found)}"
+        f"forecast the {holdout['days']} days after. Beside it, what needs no model: each customer's rate as before, "
+        f"and each customer's last year again.{_chosen(found)}"
     )
     purchases = {each["series"]: each for each in holdout["errors"] if each["measure"] == "purchases"}
     ours = purchases[model]
@@ -72,11 +71,11 @@ def proof(workbook: Workbook) -> list[Shown]:
     )
     frequency = Widget(
         title=_frequency_title(workbook, model),
-        subtitle="Purchase days per member in the holdout, by purchase days repeated before it",
+        subtitle="Purchase days per customer in the holdout, by purchase days repeated before it",
         table="lifetime.holdout_frequency",
         mark="line",
         x=Channel(column="frequency_label", title="Repeat purchase days before", sort="frequency"),
-        y=Channel(column="purchases_per_member", title="Purchase days per member"),
+        y=Channel(column="purchases_per_customer", title="Purchase days per customer"),
         color=SERIES,
     )
     return [
@@ -111,7 +110,7 @@ def models(workbook: Workbook) -> list[Shown]:
     columns = {
         "data": "Fitted on", "model": "Model", "parameter": "Parameter (weeks)", "value": "Value|.4g",
         "error": "Standard error|.2g", "interval": "95% interval", "log_likelihood": "Log-likelihood|>",
-        "customers": "Members|>",
+        "customers": "Customers|>",
     }  # fmt: skip
     if truth:
         columns["truth"] = "Simulated|.4g"
@@ -131,15 +130,15 @@ def track_record(workbook: Workbook) -> list[Shown]:
     expected, came = rows["expected_purchases"].sum(), rows["realized_purchases"].sum()
     sentence = (
         f"The forecast made as of {first.as_of:%Y-%m-%d} expected {expected:,.0f} purchases within "
-        f"{first.month} month{'s' if first.month > 1 else ''}; {came:,.0f} came. Both are of the members known on that "
+        f"{first.month} month{'s' if first.month > 1 else ''}; {came:,.0f} came. Both are of the customers known on that "
         "day: what those who joined since brought is in neither."
     )
     table = show.table(
         rows.assign(
-            each_expected=rows["expected_spend"] / rows["members"], each=rows["realized_spend"] / rows["members"]
+            each_expected=rows["expected_spend"] / rows["customers"], each=rows["realized_spend"] / rows["customers"]
         ),
         decile="Decile then|.0f",
-        members="Members|,.0f",
+        customers="Customers|,.0f",
         expected_purchases="Purchases forecast|,.0f",
         realized_purchases="Came|,.0f",
         each_expected=f"{unit} each, forecast|,.2f",
@@ -152,7 +151,7 @@ def _value_chart(months: int) -> Widget:
     return Widget(
         title=f"The best tenth will bring {{share_of_value}} of the next {months} months' value",
         title_from={"decile": 1},
-        subtitle="Share of predicted value by decile of members (1 = best)",
+        subtitle="Share of predicted value by decile of customers (1 = best)",
         table="lifetime.value_by_decile",
         mark="bar",
         x=Channel(column="decile", title="Decile of predicted value"),
@@ -163,9 +162,9 @@ def _value_chart(months: int) -> Widget:
 
 def _alive_chart() -> Widget:
     return Widget(
-        title="In the best tenth, a member is still there with {share_alive} probability",
+        title="In the best tenth, a customer is still there with {share_alive} probability",
         title_from={"decile": 1},
-        subtitle="Mean probability that a member will buy again at all, by decile of predicted value",
+        subtitle="Mean probability that a customer will buy again at all, by decile of predicted value",
         table="lifetime.value_by_decile",
         mark="bar",
         x=Channel(column="decile", title="Decile of predicted value"),
@@ -178,10 +177,10 @@ def _gain_chart(holdout: dict[str, Any]) -> Widget:
     ours = holdout["best_tenth"][1]
     return Widget(
         title=f"The model's best tenth brought {show.percent(ours['share_of_spend'] or 0)} of the spend",
-        subtitle="Gain: share of the holdout's spend by the best tenths of members, ranked before it",
+        subtitle="Gain: share of the holdout's spend by the best tenths of customers, ranked before it",
         table="lifetime.holdout_gain",
         mark="line",
-        x=Channel(column="percent_of_members", title="Best members (%)"),
+        x=Channel(column="percent_of_customers", title="Best customers (%)"),
         y=Channel(column="share_of_spend", title="Share of spend", format="%"),
         color=SERIES,
     )
@@ -189,16 +188,16 @@ def _gain_chart(holdout: dict[str, Any]) -> Widget:
 
 def _lift_chart(workbook: Workbook) -> Widget:
     rows = workbook.query("lifetime.holdout_decile", series="Actual", order_by="decile")
-    spent = rows["spend_per_member"]
-    mean = rows["spend"].sum() / rows["members"].sum()
+    spent = rows["spend_per_customer"]
+    mean = rows["spend"].sum() / rows["customers"].sum()
     times = spent.iloc[0] / mean if mean > 0 else 0.0
     return Widget(
-        title=f"Lift: a member of the model's best tenth spent {times:.1f} times the mean",
-        subtitle="Spend per member in the holdout, forecast and actual, by decile of forecast spend",
+        title=f"Lift: a customer of the model's best tenth spent {times:.1f} times the mean",
+        subtitle="Spend per customer in the holdout, forecast and actual, by decile of forecast spend",
         table="lifetime.holdout_decile",
         mark="line",
         x=Channel(column="decile", title="Decile of forecast spend"),
-        y=Channel(column="spend_per_member", title="{currency} per member", format="~s"),
+        y=Channel(column="spend_per_customer", title="{currency} per customer", format="~s"),
         color=SERIES,
     )
 
@@ -206,8 +205,8 @@ def _lift_chart(workbook: Workbook) -> Widget:
 def _frequency_title(workbook: Workbook, model: str) -> str:
     rows = workbook.query("lifetime.holdout_frequency", order_by="frequency")
     fewest = rows[rows["frequency"] == rows["frequency"].min()]
-    means = dict(zip(fewest["series"], fewest["purchases_per_member"], strict=True))
-    who = "One-time members" if fewest["frequency"].iloc[0] == 0 else "The least frequent"
+    means = dict(zip(fewest["series"], fewest["purchases_per_customer"], strict=True))
+    who = "One-time customers" if fewest["frequency"].iloc[0] == 0 else "The least frequent"
     return f"{who} came back {means['Actual']:.2f} times each; {model} said {means[model]:.2f}"
 
 
@@ -247,12 +246,12 @@ def _warnings(found: dict[str, Any]) -> list[Shown]:
 def _assumed(found: dict[str, Any]) -> list[Shown]:
     """The spend model's assumption, where it holds; where not, a warning says so."""
     related = found["correlation_of_frequency_and_spend"]
-    if related is None or abs(related) > doubts.CORRELATION:
+    if related is None or abs(related) > diagnostics.CORRELATION:
         return []
     return [
         show.note(
             "The spend model takes spend not to depend on frequency: here their correlation is "
-            f"{round(related, 2) + 0:.2f}, and up to {doubts.CORRELATION} it holds."
+            f"{round(related, 2) + 0:.2f}, and up to {diagnostics.CORRELATION} it holds."
         )
     ]
 

@@ -22,7 +22,7 @@ LAKE = {f"lake.{name}" for name in DATASETS}
 MODEL = ("insights", "kpi")
 # Those that Python writes, and no table of sql/ reads as contract.WRITTEN.
 BY_PYTHON = (
-    "lake.batch_log", "lake.batches", "lake.checkpoint", "lake.rejected_rows", "lake.forecast_member",
+    "lake.batch_log", "lake.batches", "lake.checkpoint", "lake.rejected_rows", "lake.forecast_customer",
     "lifetime.calibration_score", "lifetime.forecast", "lifetime.forecast_outcome", "lifetime.run", "lifetime.score",
     "lifetime.week_forecast", "activation.ledger", "activation.part", "activation.plan", "campaigns.fact_lift",
     "campaigns.fact_lift_decile", "campaigns.fact_qini", "schedule.run", "schedule.state",

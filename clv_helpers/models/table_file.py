@@ -137,7 +137,7 @@ def make_table(file: Path, schema: str, header: dict[str, list[str]], query: exp
     if snapshot not in ("", "daily"):
         raise TableError(f"{file.name}: Snapshot is {snapshot!r}; allowed: daily")
     if snapshot and PRIMARY_IDENTITY in key:
-        raise TableError(f"{file.name}: Snapshot is daily; allowed: of tables of groups, not of members")
+        raise TableError(f"{file.name}: Snapshot is daily; allowed: of tables of groups, not of customers")
     relations = tuple(_relation(file, name, line) for line in header.get("Relation", []))
     checks = tuple(_check(file, line) for line in header.get("Check", []))
     one_row = header["One row"][0]

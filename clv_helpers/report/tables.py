@@ -38,6 +38,6 @@ def _hidden(table: dict[str, Any], min_cell: int) -> dict[int, str]:
         return {}
     values = {(index,): float(value or 0) for index, value in enumerate(table["values"][people])}
     small = {cell for cell, value in values.items() if 0 < value < min_cell}
-    if not small or table.get("overlapping"):  # audiences share members: their sizes add up to nothing
+    if not small or table.get("overlapping"):  # audiences share customers: their sizes add up to nothing
         return {cell[0]: "small" for cell in small}
     return {cell[0]: "small" if cell in small else "with" for cell in complete(small, values, min_cell)}

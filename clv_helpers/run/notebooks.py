@@ -73,7 +73,7 @@ def _parts(workbook: Workbook) -> list[Callable[[], list[Problem]]]:
         tables = {}  # the first part says why
     for name in dashboards.names(workbook):
         parts.append(lambda name=name: dashboards.file_problems(workbook, name, tables))
-    if workbook.has("loyalty_events"):
+    if workbook.has("purchases"):
         parts += [lambda name=name: audiences.file_problems(workbook, name) for name in audiences.names(workbook)]
     return parts
 

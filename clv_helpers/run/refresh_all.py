@@ -35,7 +35,7 @@ def follow_all(workbook: Workbook) -> list[Row]:
             rows += campaigns.build_within(session, workbook)  # the profile among it
         if audiences.names(workbook):
             rows.append(
-                _timed("audiences.spell", "a stay of a member in an audience.", lambda: _evaluated(session, workbook))
+                _timed("audiences.spell", "a stay of a customer in an audience.", lambda: _evaluated(session, workbook))
             )
         return _once([*rows, *refresh_tables(session, workbook, "audiences", *MODEL)])
 
@@ -44,7 +44,7 @@ def _to_the_profile(session: Session, workbook: Workbook) -> list[Row]:
     """The tables before the profile, and the prediction that it shows."""
     rows = refresh_tables(session, workbook, "derived")
     predicted = _timed(
-        "lifetime.member_lifetime_value", "a member with a purchase.", lambda: _predicted(session, workbook)
+        "lifetime.customer_lifetime_value", "a customer with a purchase.", lambda: _predicted(session, workbook)
     )
     return [*rows, predicted]
 
@@ -65,7 +65,7 @@ def _predicted(session: Session, workbook: Workbook) -> tuple[str, int]:
 def _evaluated(session: Session, workbook: Workbook) -> tuple[str, int]:
     from clv_helpers import audiences
 
-    return "evaluated", sum(each["members"] for each in audiences.evaluate_within(session, workbook))
+    return "evaluated", sum(each["customers"] for each in audiences.evaluate_within(session, workbook))
 
 
 def _once(rows: list[Row]) -> list[Row]:

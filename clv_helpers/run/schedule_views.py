@@ -11,8 +11,7 @@ from clv_helpers.charts import show
 from clv_helpers.charts.show import Shown
 from clv_helpers.config.schedule import MONTHS, WEEKDAYS, Schedule, cron_values
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.run import history
-from clv_helpers.run import scheduled_refresh as runs
+from clv_helpers.run import history, scheduled_refresh
 from clv_helpers.run.clock import next_after, shown_time
 from clv_helpers.run.history import History
 
@@ -34,14 +33,14 @@ def status(workbook: Workbook, at: dt.datetime | None = None) -> dict[str, Any]:
 
     Moments are in UTC. Raises ScheduleError where the params have no schedule.
     """
-    schedule, at = runs.needed(workbook), at or history.now()
-    with runs.alone(workbook) as nobody_else:
+    schedule, at = scheduled_refresh.needed(workbook), at or history.now()
+    with scheduled_refresh.alone(workbook) as nobody_else:
         known = history.read(workbook)
     if nobody_else:  # a run marked as running is of a process that is gone
         dead = {"status": "interrupted", "sentence": history.INTERRUPTED}
         known = History([run | (dead if run["status"] == "running" else {}) for run in known.runs], known.state)
-    state, why = runs.state_of(schedule, known, at)
-    pending = runs.due_since(schedule, known, at) if state == "active" and known.state else None
+    state, why = scheduled_refresh.state_of(schedule, known, at)
+    pending = scheduled_refresh.due_since(schedule, known, at) if state == "active" and known.state else None
     return {
         "workbook": workbook.name,
         "state": state,
@@ -63,10 +62,10 @@ def status(workbook: Workbook, at: dt.datetime | None = None) -> dict[str, Any]:
 
 def release(workbook: Workbook, at: dt.datetime | None = None) -> str:
     """Let the schedule go on after its failures; gives a sentence. Raises ScheduleError where a refresh is running."""
-    schedule, at = runs.needed(workbook), at or history.now()
-    with runs.alone(workbook) as ours:
+    schedule, at = scheduled_refresh.needed(workbook), at or history.now()
+    with scheduled_refresh.alone(workbook) as ours:
         if not ours:
-            raise runs.ScheduleError(f"{workbook.name}: a refresh is running; try again once it is done")
+            raise scheduled_refresh.ScheduleError(f"{workbook.name}: a refresh is running; try again once it is done")
         with workbook.engine.write() as session:
             failures = history.prepare(session, schedule, at)[0].failures
             history.release(session, at)

@@ -12,7 +12,7 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
-from clv_helpers.run import scheduled_refresh as runs
+from clv_helpers.run import scheduled_refresh
 from clv_helpers.run.clock import next_after, shown_time, trigger, zone
 
 RAN = ("success", "failed")
@@ -24,14 +24,14 @@ def run(workbook: Workbook, say: Callable[[str], None]) -> None:
 
     The schedule itself is read once. Raises ScheduleError where the params have none.
     """
-    schedule = runs.needed(workbook)
+    schedule = scheduled_refresh.needed(workbook)
 
     def turn() -> None:
         try:
-            done = runs.tick(workbook, say=say)
+            done = scheduled_refresh.tick(workbook, say=say)
             say(done.sentence)
             while done.outcome in RAN:  # what came due meanwhile
-                done = runs.tick(workbook, say=say)
+                done = scheduled_refresh.tick(workbook, say=say)
                 if done.outcome in RAN:
                     say(done.sentence)
         except UserError as error:  # such as a lake that another process holds: at the next time, then

@@ -176,8 +176,8 @@ def _effect(campaign: str, arms: pd.DataFrame, truth: pd.DataFrame) -> dict[str,
     return {
         "control_share": CONTROL_SHARE,
         "flight_added_by_decile": list(PLANTED[campaign]),
-        "revenue_per_member": float(effect["effect"].mean()),
-        "revenue_per_member_by_decile": {
+        "revenue_per_customer": float(effect["effect"].mean()),
+        "revenue_per_customer_by_decile": {
             str(decile): float(mean) for decile, mean in effect.groupby("decile")["effect"].mean().items()
         },
     }

@@ -20,8 +20,8 @@ class World:
         self.people, self.events, self.deciles, self.memberships = people, events, deciles, memberships
         self.now, self.zone = now, ZoneInfo(zone)
 
-    def members_of(self, part) -> set[str]:
-        return {p["membership_number"] for p in self.people if self.meets(p, part)}
+    def customers_of(self, part) -> set[str]:
+        return {p["customer_id"] for p in self.people if self.meets(p, part)}
 
     def meets(self, person, part) -> bool:
         if isinstance(part, r.Rule):
@@ -30,7 +30,7 @@ class World:
             return (all if part.all else any)(self.meets(person, each) for each in part.all or part.any)
         if isinstance(part, r.Condition):
             return self.holds(part, person[part.field])
-        me = person["membership_number"]
+        me = person["customer_id"]
         if isinstance(part, r.MapCondition):
             have = self.deciles.get((me, part.category, part.lookback_months))
             return decide(part.op, have, part.value, or_missing=part.or_missing)
@@ -41,7 +41,7 @@ class World:
         return any(self.follows(me, e["occurred_at"], part.sequence[1:]) for e in self.chosen(me, part.sequence[0]))
 
     def of(self, me, dataset):
-        return [e for e in self.events[dataset] if e["membership_number"] == me and e["occurred_at"] < self.now]
+        return [e for e in self.events[dataset] if e["customer_id"] == me and e["occurred_at"] < self.now]
 
     def chosen(self, me, event, with_where=True):
         found = self.of(me, event.event)

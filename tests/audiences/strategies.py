@@ -22,7 +22,7 @@ DURATIONS = ["1 day", "30 days", "1 month", "2 months", "1 year", "3 weeks", "36
 GAPS = ["1 second", "90 minutes", "36 hours", "1 day", "7 days", "2 weeks"]
 COLUMNS = {
     "profile": {"n": "number", "d": "number", "t": "text", "b": "boolean", "day": "date", "at": "timestamp"},
-    "loyalty_events": {
+    "purchases": {
         "amount": "number",
         "kind": "text",
         "flag": "boolean",
@@ -38,7 +38,7 @@ def small_store() -> tuple[DuckDBSession, dict]:
     chance = random.Random(7)
     people = [
         {
-            "membership_number": f"M{index:02d}",
+            "customer_id": f"M{index:02d}",
             "n": chance.choice([None, *NUMBERS]),
             "d": chance.choice([None, Decimal("0.1000"), Decimal("2.5000"), Decimal("-3.0000")]),
             "t": chance.choice([None, *TEXTS]),
@@ -48,10 +48,10 @@ def small_store() -> tuple[DuckDBSession, dict]:
         }
         for index in range(48)
     ]
-    numbers = [person["membership_number"] for person in people[:40]]  # eight people did nothing
+    numbers = [person["customer_id"] for person in people[:40]]  # eight people did nothing
     loyalty = [
         {
-            "membership_number": chance.choice(numbers),
+            "customer_id": chance.choice(numbers),
             "occurred_at": chance.choice(moments()),
             "amount": chance.choice([None, Decimal("1.0000"), Decimal("2.5000"), Decimal("40.0000")]),
             "kind": chance.choice([None, "flight", "card", "a"]),
@@ -62,7 +62,7 @@ def small_store() -> tuple[DuckDBSession, dict]:
     ]
     email = [
         {
-            "membership_number": chance.choice(numbers),
+            "customer_id": chance.choice(numbers),
             "occurred_at": chance.choice(moments()),
             "event_type": chance.choice(["sent", "opened", "clicked"]),
         }
@@ -73,7 +73,7 @@ def small_store() -> tuple[DuckDBSession, dict]:
         for number in numbers for category in CATEGORIES for months in (0, 12) if chance.random() < 0.6
     }  # fmt: skip
     memberships = {(name, number) for name in ("best", "it's") for number in numbers if chance.random() < 0.4}
-    rows = {"people": people, "events": {"loyalty_events": loyalty, "email_events": email}}
+    rows = {"people": people, "events": {"purchases": loyalty, "email_events": email}}
     rows |= {"deciles": deciles, "memberships": memberships}
     return _fill(rows), rows
 
@@ -95,26 +95,26 @@ def _fill(rows: dict) -> DuckDBSession:
         session.run(f"CREATE SCHEMA {schema}")
     connection = session.connection
     connection.execute(
-        "CREATE TABLE profile.member (membership_number VARCHAR, n BIGINT, d DECIMAL(18,4), t VARCHAR, b BOOLEAN, "
+        "CREATE TABLE profile.customer (customer_id VARCHAR, n BIGINT, d DECIMAL(18,4), t VARCHAR, b BOOLEAN, "
         'day DATE, "at" TIMESTAMP)'
     )
     connection.execute(
-        "CREATE TABLE lake.loyalty_events (membership_number VARCHAR, occurred_at TIMESTAMP, amount DECIMAL(18,4), "
+        "CREATE TABLE lake.purchases (customer_id VARCHAR, occurred_at TIMESTAMP, amount DECIMAL(18,4), "
         "kind VARCHAR, flag BOOLEAN, booked_on DATE)"
     )
     connection.execute(
-        "CREATE TABLE lake.email_events (membership_number VARCHAR, occurred_at TIMESTAMP, event_type VARCHAR)"
+        "CREATE TABLE lake.email_events (customer_id VARCHAR, occurred_at TIMESTAMP, event_type VARCHAR)"
     )
     connection.execute(
-        "CREATE TABLE derived.member_decile "
-        "(membership_number VARCHAR, category VARCHAR, lookback_months BIGINT, decile BIGINT)"
+        "CREATE TABLE derived.customer_decile "
+        "(customer_id VARCHAR, category VARCHAR, lookback_months BIGINT, decile BIGINT)"
     )
-    connection.execute("CREATE TABLE audiences.spell (audience VARCHAR, membership_number VARCHAR, left_at TIMESTAMP)")
+    connection.execute("CREATE TABLE audiences.spell (audience VARCHAR, customer_id VARCHAR, left_at TIMESTAMP)")
     for name, values in {
-        "profile.member": [list(p.values()) for p in rows["people"]],
-        "lake.loyalty_events": [list(e.values()) for e in rows["events"]["loyalty_events"]],
+        "profile.customer": [list(p.values()) for p in rows["people"]],
+        "lake.purchases": [list(e.values()) for e in rows["events"]["purchases"]],
         "lake.email_events": [list(e.values()) for e in rows["events"]["email_events"]],
-        "derived.member_decile": [[*key, decile] for key, decile in rows["deciles"].items()],
+        "derived.customer_decile": [[*key, decile] for key, decile in rows["deciles"].items()],
         "audiences.spell": [[*pair, None] for pair in sorted(rows["memberships"])] + [["best", "M45", NOW]],
     }.items():
         marks = ", ".join("?" * len(values[0]))
@@ -200,7 +200,7 @@ def nested(children: st.SearchStrategy) -> st.SearchStrategy:
 @st.composite
 def happenings(draw: st.DrawFn) -> dict:
     """An event with its filters and its time."""
-    dataset = draw(st.sampled_from(["loyalty_events", "email_events"]))
+    dataset = draw(st.sampled_from(["purchases", "email_events"]))
     raw: dict = {"event": dataset}
     if draw(st.booleans()):
         raw["where"] = draw(st.recursive(conditions(dataset), nested, max_leaves=3))
@@ -215,7 +215,7 @@ def event_conditions(draw: st.DrawFn) -> dict:
     if "where" in raw and draw(st.integers(0, 5)) == 0:
         return raw | {"op": "all"}
     op = draw(st.sampled_from(["equals", "not equals", "at most", "at least", "less than", "more than", "between"]))
-    if raw["event"] == "loyalty_events" and draw(st.integers(0, 2)) == 0:
+    if raw["event"] == "purchases" and draw(st.integers(0, 2)) == 0:
         values = st.sampled_from([0, 1, 2.5, 3.5, 41, 42.5])
         raw |= {"aggregate": draw(st.sampled_from(["sum", "average", "min", "max"])), "of": "amount"}
     else:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlglot import exp
 
 from clv_helpers.audiences.catalog import event_tables, problems, read_catalog
-from clv_helpers.audiences.compile import Context, to_members, to_test
+from clv_helpers.audiences.compile import Context, to_customers, to_test
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.audiences.when import Clock
 from clv_helpers.config.validation import validate
@@ -52,21 +52,21 @@ def compare(raws: list[dict], zone: str) -> None:
         if index % 3 == 0:
             denied = exp.not_(to_test(rule, context(zone), exact=True))
             tests.append(exp.Case().when(denied, exp.false()).else_(exp.true()).as_(f"not_denied{index}"))
-    query = exp.select("membership_number", *tests).from_(table("profile.member").as_("p"))
+    query = exp.select("customer_id", *tests).from_(table("profile.customer").as_("p"))
     found = SESSION.rows(query)
     world = World(**ROWS, now=NOW, zone=zone)
     for index, (raw, rule) in enumerate(zip(raws, rules, strict=True)):
-        expected = world.members_of(rule)
+        expected = world.customers_of(rule)
         for side in ("met", "not_denied")[: 2 - (index % 3 > 0)]:
-            assert {row["membership_number"] for row in found if row[f"{side}{index}"]} == expected, (side, raw)
+            assert {row["customer_id"] for row in found if row[f"{side}{index}"]} == expected, (side, raw)
         SEEN["some" if 0 < len(expected) < len(ROWS["people"]) else "all or none"] += 1
 
 
-@pytest.mark.parametrize("value", ["x' OR 1=1 --", '"; DROP TABLE profile.member; --', "$name", "\\'", "%%", "ä\n\t"])
+@pytest.mark.parametrize("value", ["x' OR 1=1 --", '"; DROP TABLE profile.customer; --', "$name", "\\'", "%%", "ä\n\t"])
 def test_values_are_literals(value: str) -> None:
     rule = {"any": [{"field": "t", "op": op, "value": value} for op in ("equals", "contains")]}
     rule["any"] += [{"audience": value}, {"map": "decile", "category": value, "lookback_months": 0, "op": "exists"}]
-    query = to_members(audience(rule).rule, context())
+    query = to_customers(audience(rule).rule, context())
     assert SESSION.rows(query) == []
     for dialect in ("duckdb", "spark"):
         read_back = sqlglot.parse_one(to_sql(query, dialect), dialect=dialect)
@@ -76,19 +76,19 @@ def test_values_are_literals(value: str) -> None:
 
 def test_a_hundred_thousand_values() -> None:
     rule = {"field": "n", "op": "in", "value": list(range(2, 100_002))}
-    expected = {p["membership_number"] for p in ROWS["people"] if p["n"] is not None and p["n"] >= 2}
-    found = SESSION.rows(to_members(audience(rule).rule, context()))
-    assert {row["membership_number"] for row in found} == expected != set()
+    expected = {p["customer_id"] for p in ROWS["people"] if p["n"] is not None and p["n"] >= 2}
+    found = SESSION.rows(to_customers(audience(rule).rule, context()))
+    assert {row["customer_id"] for row in found} == expected != set()
 
 
 def test_the_same_rule_is_one_query_in_other_dialects() -> None:
     rule = {
         "all": [
             {"field": "t", "op": "starts with", "value": "a"},
-            {"event": "loyalty_events", "when": {"in_last": "30 days"}},
+            {"event": "purchases", "when": {"in_last": "30 days"}},
         ]
     }
-    query = to_members(audience(rule).rule, context())
+    query = to_customers(audience(rule).rule, context())
     assert "STARTSWITH(`p`.`t`, 'a')" in to_sql(query, "spark")
     assert to_sql(query, "duckdb").count("SELECT") == 2
 
@@ -98,7 +98,7 @@ def test_the_same_rule_is_one_query_in_other_dialects() -> None:
     [
         (
             {"field": "shoe", "op": "exists"},
-            "rule.field is 'shoe', not in the profile; allowed: membership_number, n, d",
+            "rule.field is 'shoe', not in the profile; allowed: customer_id, n, d",
         ),
         (
             {"field": "n", "op": "contains", "value": "1"},
@@ -110,11 +110,11 @@ def test_the_same_rule_is_one_query_in_other_dialects() -> None:
         ({"field": "t", "when": {"is": "today"}}, "rule.when is asked of t, of type text; allowed: a date or a time"),
         ({"field": "day", "op": "equals", "value": "2026-01-01"}, "allowed: exists, missing, or when"),
         (
-            {"all": [{"event": "loyalty_events", "where": [{"field": "x", "op": "exists"}]}]},
-            "rule.all[0].where.all[0].field is 'x', not in loyalty_events",
+            {"all": [{"event": "purchases", "where": [{"field": "x", "op": "exists"}]}]},
+            "rule.all[0].where.all[0].field is 'x', not in purchases",
         ),
         (
-            {"event": "loyalty_events", "aggregate": "sum", "of": "kind", "op": "at least", "value": 1},
+            {"event": "purchases", "aggregate": "sum", "of": "kind", "op": "at least", "value": 1},
             "rule.of is 'kind'; allowed: amount",
         ),
     ],
@@ -126,7 +126,7 @@ def test_what_the_columns_do_not_allow_is_named_with_its_place(rule: dict, says:
 @settings(max_examples=60)
 @given(RULES, st.sampled_from(ZONES))
 def test_every_rule_has_a_form_in_other_dialects(raw: dict, zone: str) -> None:
-    query = to_members(audience(raw, zone).rule, context(zone))
+    query = to_customers(audience(raw, zone).rule, context(zone))
     for dialect in ("spark", "databricks", "snowflake"):
         text = query.sql(dialect, unsupported_level=sqlglot.ErrorLevel.RAISE)
         sqlglot.parse_one(text, dialect=dialect)

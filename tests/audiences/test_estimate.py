@@ -26,19 +26,19 @@ def test_funnel_says_what_each_condition_removes(store) -> None:
     parts = [
         {"field": "n", "op": "at least", "value": 0},
         {"not": {"field": "t", "op": "equals", "value": "a"}},
-        {"event": "loyalty_events", "op": "at least", "value": 2},
+        {"event": "purchases", "op": "at least", "value": 2},
     ]
     world = World(**rows, now=NOW)
-    left = [len(world.members_of(parse_part({"all": parts[: index + 1]}))) for index in range(3)]
+    left = [len(world.customers_of(parse_part({"all": parts[: index + 1]}))) for index in range(3)]
     context = Context(read_catalog(session, event_tables()), Clock(NOW), event_tables())
     found = es.estimate(session, parse_part({"all": parts}), context)
     assert [step.left for step in found.funnel] == left
     assert [step.removed for step in found.funnel] == [48 - left[0], left[0] - left[1], left[1] - left[2]]
-    assert (found.count, found.members, found.exact) == (left[2], 48, True)
+    assert (found.count, found.customers, found.exact) == (left[2], 48, True)
 
 
-def test_worth_and_deciles_are_those_of_the_members(airline: Workbook) -> None:
-    people = airline.query("profile.member")
+def test_worth_and_deciles_are_those_of_the_customers(airline: Workbook) -> None:
+    people = airline.query("profile.customer")
     inside = people[(people["decile_12_months"] <= 3) & (people["region"] != "Nordics")]
     rule = parse_part(
         {
@@ -51,23 +51,21 @@ def test_worth_and_deciles_are_those_of_the_members(airline: Workbook) -> None:
     with airline.engine.read() as session:
         found = es.estimate(session, rule, published_context(session))
         overlap = es.overlaps(session, rule, published_context(session))
-        sample = es.sample_members(session, rule, published_context(session))
+        sample = es.sample_customers(session, rule, published_context(session))
     assert found.count == len(inside) > 0
     assert found.mean_spend == pytest.approx(inside["spend"].mean())
     assert found.mean_value == pytest.approx(inside["value"].mean())
     assert found.deciles == {n: int((inside["decile_lifetime"] == n).sum()) for n in range(1, 11)}
-    quiet = airline.query("audiences.membership", audience="best_now_quiet")["membership_number"]
-    assert overlap.get("best_now_quiet", 0) == inside["membership_number"].isin(quiet).sum()
+    quiet = airline.query("audiences.membership", audience="best_now_quiet")["customer_id"]
+    assert overlap.get("best_now_quiet", 0) == inside["customer_id"].isin(quiet).sum()
     assert len(sample) == 10
     text = str(sample)
     for person in inside.itertuples():
-        assert (
-            person.membership_number not in text and str(person.email) not in text and str(person.last_name) not in text
-        )
+        assert person.customer_id not in text and str(person.email) not in text and str(person.last_name) not in text
 
 
 def test_the_interval_covers_the_truth(airline: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
-    """200 samples of other members each: 95 % are meant to cover; 3 standard errors below would be 90.4 %."""
+    """200 samples of other customers each: 95 % are meant to cover; 3 standard errors below would be 90.4 %."""
     rule = parse_part({"field": "decile_12_months", "op": "at most", "value": 3})
     with airline.engine.read() as session:
         context = published_context(session)
@@ -76,7 +74,7 @@ def test_the_interval_covers_the_truth(airline: Workbook, monkeypatch: pytest.Mo
         for number in range(200):
             monkeypatch.setattr(es, "hash_sample", lambda share, n=number: salted(share, salt=str(n)))
             found = es.estimate(session, rule, context, exact_up_to=200)
-            assert not found.exact and found.members == truth.members
+            assert not found.exact and found.customers == truth.customers
             covered += found.low <= truth.count <= found.high
     assert covered >= 181
 
@@ -97,11 +95,11 @@ def test_interval_is_wilsons() -> None:
 
 
 def test_what_a_column_holds(airline: Workbook) -> None:
-    people = airline.query("profile.member")
+    people = airline.query("profile.customer")
     with airline.engine.read() as session:
         catalog = published_context(session).catalog
-        region = es.describe(session, "profile.member", "region", catalog)
-        email = es.describe(session, "profile.member", "email", catalog)
+        region = es.describe(session, "profile.customer", "region", catalog)
+        email = es.describe(session, "profile.customer", "email", catalog)
     assert region["filled"] == people["region"].notna().mean()
     most = people["region"].value_counts()
     assert region["top"][0] == {"value": most.index[0], "how_many": most.iloc[0]}
@@ -114,5 +112,5 @@ def test_masked() -> None:
 
 def test_count_and_show_by_name(airline: Workbook) -> None:
     found = audiences.count(airline, "best_now_quiet")
-    assert found.count == airline.query("audiences.fact_audience", audience="best_now_quiet")["members"].iloc[0]
+    assert found.count == airline.query("audiences.fact_audience", audience="best_now_quiet")["customers"].iloc[0]
     assert '"p"."decile_lifetime" <= 3' in audiences.printed(airline, "best_now_quiet", "sql")

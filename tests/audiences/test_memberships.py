@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clv_helpers import audiences, ingest, models
-from clv_helpers.audiences import audience_files as store
-from clv_helpers.audiences import memberships
-from clv_helpers.audiences.compile import to_members
+from clv_helpers.audiences import audience_files, memberships
+from clv_helpers.audiences.compile import to_customers
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.config.validation import ParamsError, validate
 from clv_helpers.config.workbook import Workbook
@@ -22,17 +21,17 @@ from strategies import NOW, ZONES, conditions, event_conditions, nested, sequenc
 
 SESSION, _ = small_store()
 STREAMED = st.recursive(st.one_of(conditions(), event_conditions(), sequences()), nested, max_leaves=4)
-MEMBERS = st.integers(0, 47).map(lambda number: f"M{number:02d}")
+CUSTOMERS = st.integers(0, 47).map(lambda number: f"M{number:02d}")
 STEPS = st.sampled_from([dt.timedelta(), dt.timedelta(hours=7), dt.timedelta(days=1), dt.timedelta(days=30)])
 
 
 @st.composite
 def micro_batches(draw: st.DrawFn) -> list[tuple[dt.timedelta, list, list]]:
-    """How far time goes on, events (late ones too) as member and age in hours, and members whose attribute changes."""
+    """How far time goes on, events (late ones too) as customer and age in hours, and customers whose attribute changes."""
     events = st.tuples(
-        MEMBERS, st.sampled_from([0, 1, 24, 24 * 8, 24 * 31, 24 * 400]), st.sampled_from([None, "flight", "a"])
+        CUSTOMERS, st.sampled_from([0, 1, 24, 24 * 8, 24 * 31, 24 * 400]), st.sampled_from([None, "flight", "a"])
     )
-    batch = st.tuples(STEPS, st.lists(events, max_size=4), st.lists(MEMBERS, max_size=2))
+    batch = st.tuples(STEPS, st.lists(events, max_size=4), st.lists(CUSTOMERS, max_size=2))
     return draw(st.lists(batch, min_size=1, max_size=3))
 
 
@@ -40,9 +39,9 @@ def streaming(rule: dict, zone: str = "UTC") -> Audience:
     return validate(Audience, {"title": "x", "evaluation": "streaming", "time_zone": zone, "rule": rule}, "x.yml")
 
 
-def members_of(name: str) -> set[str]:
-    query = "SELECT membership_number FROM audiences.spell WHERE audience = $name AND left_at IS NULL"
-    return {row["membership_number"] for row in SESSION.rows(query, name=name)}
+def customers_of(name: str) -> set[str]:
+    query = "SELECT customer_id FROM audiences.spell WHERE audience = $name AND left_at IS NULL"
+    return {row["customer_id"] for row in SESSION.rows(query, name=name)}
 
 
 @settings(max_examples=25)
@@ -56,39 +55,39 @@ def test_micro_batches_give_what_a_batch_gives(first: dict, second: dict, zone: 
     SESSION.run("BEGIN")
     try:
         SESSION.run("DROP TABLE audiences.spell")
-        SESSION.run("CREATE OR REPLACE TABLE touched AS SELECT membership_number FROM profile.member LIMIT 0")
+        SESSION.run("CREATE OR REPLACE TABLE touched AS SELECT customer_id FROM profile.customer LIMIT 0")
         now = NOW
         for passed, events, changed in [(dt.timedelta(), [], []), *batches]:
             now += passed
             touched = apply(now, events, changed)
             SESSION.connection.execute("DELETE FROM touched")
-            for member in sorted(touched):
-                SESSION.run("INSERT INTO touched VALUES ($member)", member=member)
+            for customer in sorted(touched):
+                SESSION.run("INSERT INTO touched VALUES ($customer)", customer=customer)
             memberships.evaluate_some(SESSION, found, "touched", now)
             this = memberships.begin(SESSION, now)
             for name, audience in found.items():
-                expected = SESSION.rows(to_members(audience.rule, this.context(audience)))
-                assert members_of(name) == {row["membership_number"] for row in expected}
+                expected = SESSION.rows(to_customers(audience.rule, this.context(audience)))
+                assert customers_of(name) == {row["customer_id"] for row in expected}
     finally:
         SESSION.run("ROLLBACK")
 
 
 def apply(now: dt.datetime, events: list, changed: list) -> set[str]:
-    for member, hours, kind in events:
+    for customer, hours, kind in events:
         SESSION.run(
-            "INSERT INTO lake.loyalty_events SELECT $member, $at, 2.5, $kind, TRUE, NULL",
-            member=member, at=now - dt.timedelta(hours=hours, seconds=1), kind=kind,
+            "INSERT INTO lake.purchases SELECT $customer, $at, 2.5, $kind, TRUE, NULL",
+            customer=customer, at=now - dt.timedelta(hours=hours, seconds=1), kind=kind,
         )  # fmt: skip
-    for member in changed:
-        SESSION.run("UPDATE profile.member SET n = 5, t = 'a' WHERE membership_number = $member", member=member)
-    return {member for member, *_ in events} | set(changed)
+    for customer in changed:
+        SESSION.run("UPDATE profile.customer SET n = 5, t = 'a' WHERE customer_id = $customer", customer=customer)
+    return {customer for customer, *_ in events} | set(changed)
 
 
 @pytest.fixture
 def shop(tmp_path, outputs) -> Workbook:
     """A shop with two audiences: who bought in the last 30 days (streaming), and who bought and is in the other."""
     workbook = Workbook.open(write_shop(tmp_path / "p"))
-    write(workbook, "recent", {"event": "loyalty_events", "when": {"in_last": "30 days"}}, evaluation="streaming")
+    write(workbook, "recent", {"event": "purchases", "when": {"in_last": "30 days"}}, evaluation="streaming")
     write(workbook, "regular", {"all": [{"audience": "recent"}, {"field": "frequency", "op": "at least", "value": 1}]})
     ingest.ingest(workbook)
     models.refresh(workbook, "derived", "profile")
@@ -97,18 +96,18 @@ def shop(tmp_path, outputs) -> Workbook:
 
 def write(workbook: Workbook, name: str, rule: dict, **more: Any) -> None:
     audience = validate(Audience, {"title": name, "rule": rule, **more}, name)
-    store.save(workbook, name, audience, store.fingerprint(workbook, name))
+    audience_files.save(workbook, name, audience, audience_files.fingerprint(workbook, name))
 
 
 def add_events(workbook: Workbook, name: str, text: str) -> None:
     (workbook.file.parent / name).write_text("customer,day,spent\n" + text, encoding="utf-8")
-    ingest.ingest(workbook, "loyalty_events", [workbook.file.parent / name])
+    ingest.ingest(workbook, "purchases", [workbook.file.parent / name])
     models.refresh(workbook, "derived", "profile")
 
 
 def state(workbook: Workbook, table: str = "membership") -> set[tuple]:
     rows = workbook.query(f"audiences.{table}")
-    return set(rows[["audience", "membership_number", "status"]].itertuples(index=False, name=None))
+    return set(rows[["audience", "customer_id", "status"]].itertuples(index=False, name=None))
 
 
 def test_statuses_and_history(shop: Workbook) -> None:
@@ -116,7 +115,7 @@ def test_statuses_and_history(shop: Workbook) -> None:
     assert state(shop) == {("recent", "a", "realized"), ("recent", "c", "realized"), ("regular", "a", "realized")}
     add_events(shop, "more.csv", "b,2024-03-20,1.00\n")
     rows = {row["audience"]: row for row in audiences.evaluate(shop)}
-    assert (rows["recent"]["entered"], rows["recent"]["departed"], rows["recent"]["members"]) == (1, 1, 2)
+    assert (rows["recent"]["entered"], rows["recent"]["departed"], rows["recent"]["customers"]) == (1, 1, 2)
     assert state(shop) == {
         ("recent", "a", "existing"), ("recent", "b", "realized"),
         ("regular", "a", "existing"), ("regular", "b", "realized"),
@@ -126,13 +125,13 @@ def test_statuses_and_history(shop: Workbook) -> None:
     assert (str(left["first_qualified_at"]), str(left["left_at"])) == ("2024-03-02 00:00:00", "2024-03-21 00:00:00")
     add_events(shop, "again.csv", "c,2024-03-21,1.00\n")
     audiences.evaluate(shop)
-    back = shop.query("audiences.membership", audience="recent", membership_number="c").iloc[0]
+    back = shop.query("audiences.membership", audience="recent", customer_id="c").iloc[0]
     assert (str(back["first_qualified_at"]), str(back["last_qualified_at"])) == (
         "2024-03-02 00:00:00",
         "2024-03-22 00:00:00",
     )
     assert back["snapshot"] == 3
-    assert back["rule_hash"] == store.load(shop, "recent").hash
+    assert back["rule_hash"] == audience_files.load(shop, "recent").hash
     assert state(shop, "membership_history") == {("recent", "c", "exited")}
 
 
@@ -140,7 +139,7 @@ def test_streaming_follows_and_windows_run_out_without_an_event(shop: Workbook) 
     audiences.evaluate(shop)
     add_events(shop, "more.csv", "b,2024-03-20,1.00\n")
     by_name = {row["audience"]: row for row in audiences.follow(shop)}
-    assert by_name["recent"] | {"members": 2} == by_name["recent"]
+    assert by_name["recent"] | {"customers": 2} == by_name["recent"]
     assert (by_name["recent"]["mode"], by_name["recent"]["entered"], by_name["recent"]["departed"]) == ("touched", 1, 1)
     assert by_name["regular"] == {"audience": "regular", "mode": "batch", "why_not": "its evaluation is batch"}
     assert {row for row in state(shop) if row[0] == "recent"} == {
@@ -160,9 +159,9 @@ def test_a_failed_evaluation_leaves_everything_as_it_was(shop: Workbook) -> None
     assert state(shop) == before
 
 
-def test_an_audience_without_a_file_loses_its_members(shop: Workbook) -> None:
+def test_an_audience_without_a_file_loses_its_customers(shop: Workbook) -> None:
     audiences.evaluate(shop)
-    store.file_of(shop, "regular").unlink()
+    audience_files.file_of(shop, "regular").unlink()
     audiences.evaluate(shop)
     assert {row[0] for row in state(shop)} == {"recent"}
     assert state(shop, "membership_history") == {("regular", "a", "exited")}
@@ -171,8 +170,8 @@ def test_an_audience_without_a_file_loses_its_members(shop: Workbook) -> None:
 @pytest.mark.parametrize(
     ("rule", "says"),
     [
-        ({"field": "decile_lifetime", "op": "at most", "value": 3}, "one member's event moves others"),
-        ({"map": "decile", "lookback_months": 12, "op": "at most", "value": 3}, "decile ranks or models all members"),
+        ({"field": "decile_lifetime", "op": "at most", "value": 3}, "one customer's event moves others"),
+        ({"map": "decile", "lookback_months": 12, "op": "at most", "value": 3}, "decile ranks or models all customers"),
         ({"field": "days_since_purchase", "op": "at most", "value": 3}, "ask last_purchase_on with when in its place"),
         ({"audience": "slow"}, "the audience slow, which it asks for, waits for the batch"),
     ],
@@ -187,4 +186,4 @@ def test_audiences_that_ask_for_each_other_are_refused(shop: Workbook) -> None:
         write(shop, "recent", {"audience": "regular"})
     with pytest.raises(ParamsError, match="audience is 'nobody'; allowed: regular"):
         write(shop, "recent", {"audience": "nobody"})
-    assert literal(store.load(shop, "recent").title).this == "recent"
+    assert literal(audience_files.load(shop, "recent").title).this == "recent"

@@ -45,13 +45,13 @@ def audience(rule: dict, **more: str) -> Audience:
             ".count() >= 2",
         ),
         (
-            {"event": "loyalty_events", "aggregate": "sum", "of": "amount", "op": "more than", "value": 100},
-            '(xEvent.filter(eventType = "loyalty_events").filter(_tenant.amount.isNotNull()).count() > 0 and '
-            'xEvent.filter(eventType = "loyalty_events").filter(_tenant.amount.isNotNull()).sum(_tenant.amount) > 100)',
+            {"event": "purchases", "aggregate": "sum", "of": "amount", "op": "more than", "value": 100},
+            '(xEvent.filter(eventType = "purchases").filter(_tenant.amount.isNotNull()).count() > 0 and '
+            'xEvent.filter(eventType = "purchases").filter(_tenant.amount.isNotNull()).sum(_tenant.amount) > 100)',
         ),
         (
-            {"sequence": [{"event": "email_events"}, {"event": "loyalty_events"}]},
-            'CHAIN(xEvent, timestamp, [C0: WHAT(eventType = "email_events"), C1: WHAT(eventType = "loyalty_events")])',
+            {"sequence": [{"event": "email_events"}, {"event": "purchases"}]},
+            'CHAIN(xEvent, timestamp, [C0: WHAT(eventType = "email_events"), C1: WHAT(eventType = "purchases")])',
         ),
         ({"audience": "best"}, 'inSegment("best")'),
     ],
@@ -63,7 +63,7 @@ def test_text(rule: dict, text: str) -> None:
 @pytest.mark.parametrize(
     ("rule", "more", "names"),
     [
-        ({"sequence": [{"event": "email_events"}, {"event": "loyalty_events", "absent": True}]}, {}, "absent from"),
+        ({"sequence": [{"event": "email_events"}, {"event": "purchases", "absent": True}]}, {}, "absent from"),
         ({"sequence": [{"event": "email_events"}, {"event": "email_events", "within": "1 day"}]}, {}, "between two"),
         ({"field": "day", "when": {"is": "today"}}, {"time_zone": "Asia/Kolkata"}, "in UTC only"),
         ({"field": "t", "op": "matches", "value": "(?P<x>a)"}, {}, "regular expressions are Java's"),
@@ -107,8 +107,8 @@ def test_definition() -> None:
 
 def test_the_platforms_limits_are_noted() -> None:
     many = {"all": [{"field": "n", "op": "equals", "value": n} for n in range(51)]}
-    sums = [{"event": "loyalty_events", "aggregate": "sum", "of": "a", "op": "at least", "value": n} for n in range(4)]
-    chain = {"sequence": [{"event": "email_events"}, {"event": "loyalty_events"}]}
+    sums = [{"event": "purchases", "aggregate": "sum", "of": "a", "op": "at least", "value": n} for n in range(4)]
+    chain = {"sequence": [{"event": "email_events"}, {"event": "purchases"}]}
     notes = "\n".join(
         note for rule in (many, {"all": sums}, {"any": [chain] * 7}) for note in platform_notes(audience(rule))
     )
@@ -125,8 +125,8 @@ def test_hints() -> None:
         "all": [
             {"any": [{"field": "t", "op": "equals", "value": v} for v in "ab"]},
             {"field": "t", "op": "matches", "value": "^abc"},
-            {"event": "loyalty_events"},
-            {"sequence": [{"event": "email_events"}, {"event": "loyalty_events"}]},
+            {"event": "purchases"},
+            {"sequence": [{"event": "email_events"}, {"event": "purchases"}]},
         ]
     }
     said = "\n".join(hints(audience(rule)))

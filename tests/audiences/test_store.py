@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clv_helpers.audiences import audience_files as store
+from clv_helpers.audiences import audience_files
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.audiences.sentence import to_sentence
 from clv_helpers.config.validation import ParamsError, parse_value, validate
@@ -23,13 +23,13 @@ from strategies import RULES, ZONES
 @given(RULES, st.sampled_from(ZONES), st.sampled_from(["x", "it's: [a]", "ä — “b”", "1"]))
 def test_yaml_to_tree_to_yaml(rule: dict, zone: str, title: str) -> None:
     audience = validate(Audience, {"title": title, "time_zone": zone, "rule": rule}, "x.yml")
-    text = store.to_yaml(audience)
+    text = audience_files.to_yaml(audience)
     again = validate(Audience, parse_value(text), "x.yml")
     assert again == audience
     assert again.hash == audience.hash
-    assert store.to_yaml(again) == text
+    assert audience_files.to_yaml(again) == text
     sentence = to_sentence(audience)
-    assert sentence.startswith("Members ") and sentence.endswith(".")
+    assert sentence.startswith("Customers ") and sentence.endswith(".")
 
 
 def test_a_column_that_holds_a_day_reads_as_one() -> None:
@@ -41,7 +41,7 @@ def test_a_column_that_holds_a_day_reads_as_one() -> None:
 @pytest.mark.parametrize("file", sorted((ROOT / "params").glob("*/audiences/*.yml")), ids=lambda f: f.stem)
 def test_shipped_audiences_survive_the_builder(file: Path) -> None:
     audience = validate(Audience, parse_value(file.read_text("utf-8")), file.name)
-    assert validate(Audience, parse_value(store.to_yaml(audience)), file.name) == audience
+    assert validate(Audience, parse_value(audience_files.to_yaml(audience)), file.name) == audience
 
 
 @pytest.fixture
@@ -54,42 +54,44 @@ def named(title: str) -> Audience:
 
 
 def test_saving_over_anothers_change_is_refused(shop: Workbook) -> None:
-    first = store.save(shop, "a", named("one"), "")
-    store.file_of(shop, "a").write_text("title: by hand\nrule: {field: value, op: exists}\n", encoding="utf-8")
+    first = audience_files.save(shop, "a", named("one"), "")
+    audience_files.file_of(shop, "a").write_text("title: by hand\nrule: {field: value, op: exists}\n", encoding="utf-8")
     with pytest.raises(SpecChanged, match="audiences/a.yml was changed by another; load it, or save under"):
-        store.save(shop, "a", named("two"), first)
+        audience_files.save(shop, "a", named("two"), first)
     with pytest.raises(SpecChanged, match="audiences/a.yml exists already"):
-        store.save(shop, "a", named("two"), "")
-    assert store.load(shop, "a").title == "by hand"
-    store.save(shop, "a", named("two"), store.fingerprint(shop, "a"))
-    assert store.load(shop, "a").title == "two"
+        audience_files.save(shop, "a", named("two"), "")
+    assert audience_files.load(shop, "a").title == "by hand"
+    audience_files.save(shop, "a", named("two"), audience_files.fingerprint(shop, "a"))
+    assert audience_files.load(shop, "a").title == "two"
 
 
 def test_a_failed_write_leaves_the_file(shop: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
-    read_as = store.save(shop, "a", named("one"), "")
+    read_as = audience_files.save(shop, "a", named("one"), "")
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        store.save(shop, "a", named("two"), read_as)
+        audience_files.save(shop, "a", named("two"), read_as)
     monkeypatch.undo()
-    assert store.load(shop, "a").title == "one"
-    assert store.names(shop) == ["a"]
+    assert audience_files.load(shop, "a").title == "one"
+    assert audience_files.names(shop) == ["a"]
 
 
 @pytest.mark.parametrize("name", ["../a", "a/b", "", "A", "a b", "x" * 80, f"a{os.sep}"])
 def test_a_name_is_not_a_path(shop: Workbook, name: str) -> None:
     with pytest.raises(ParamsError, match="allowed: small letters, digits, _ and -"):
-        store.save(shop, name, named("one"), "")
+        audience_files.save(shop, name, named("one"), "")
 
 
 def test_converted_to_rules() -> None:
     found = {"a": named("a"), "b": validate(Audience, {"title": "b", "rule": {"not": {"audience": "a"}}}, "b")}
-    copied = store.as_rules(validate(Audience, {"title": "c", "rule": {"any": [{"audience": "b"}]}}, "c").rule, found)
+    copied = audience_files.as_rules(
+        validate(Audience, {"title": "c", "rule": {"any": [{"audience": "b"}]}}, "c").rule, found
+    )
     said = copied.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     assert said == {"any": [{"not": {"field": "frequency", "op": "exists"}}]}
 
 
 def test_two_versions_compared() -> None:
-    lines = store.diff(named("one"), named("two")).splitlines()
+    lines = audience_files.diff(named("one"), named("two")).splitlines()
     assert "-title: one" in lines
     assert "+title: two" in lines
-    assert store.diff(named("one"), named("one")) == ""
+    assert audience_files.diff(named("one"), named("one")) == ""

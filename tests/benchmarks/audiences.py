@@ -1,8 +1,8 @@
 """How long a live estimate takes beside the query that a person would write for the same figures.
 
-    .venv/bin/python tests/benchmarks/audiences.py [MEMBERS EVENTS]
+    .venv/bin/python tests/benchmarks/audiences.py [CUSTOMERS EVENTS]
 
-Both give the count, the funnel, the sums of value and spend, and the decile mix, on made-up members and events.
+Both give the count, the funnel, the sums of value and spend, and the decile mix, on made-up customers and events.
 """
 # ruff: noqa: E501 (SQL on one line each)
 
@@ -26,7 +26,7 @@ BEST = {"field": "decile_lifetime", "op": "at most", "value": 3}
 QUIET = {"field": "days_since_purchase", "op": "between", "value": [90, 365]}
 ELSEWHERE = {"field": "region", "op": "not equals", "value": "R4"}
 OFTEN = {"field": "frequency", "op": "at least", "value": 5}
-LATELY = {"event": "loyalty_events", "when": {"in_last": "90 days"}}
+LATELY = {"event": "purchases", "when": {"in_last": "90 days"}}
 OPENED = {
     "event": "email_events",
     "where": [{"field": "event_type", "op": "equals", "value": "opened"}],
@@ -36,50 +36,50 @@ WORTH = "SUM(value), SUM(spend), COUNT(*)"
 RULES = {
     "three attributes": (
         {"all": [BEST, QUIET, ELSEWHERE]},
-        "SELECT decile_lifetime, SUM(value) FILTER (a AND b), SUM(spend) FILTER (a AND b), COUNT(*), COUNT(*) FILTER (a), COUNT(*) FILTER (a AND b) FROM (SELECT *, days_since_purchase BETWEEN 90 AND 365 AS a, region <> 'R4' AS b FROM profile.member WHERE decile_lifetime <= 3) GROUP BY 1",
+        "SELECT decile_lifetime, SUM(value) FILTER (a AND b), SUM(spend) FILTER (a AND b), COUNT(*), COUNT(*) FILTER (a), COUNT(*) FILTER (a AND b) FROM (SELECT *, days_since_purchase BETWEEN 90 AND 365 AS a, region <> 'R4' AS b FROM profile.customer WHERE decile_lifetime <= 3) GROUP BY 1",
     ),
     "nested attributes": (
         {"any": [{"all": [BEST, QUIET]}, {"all": [OFTEN, {"not": ELSEWHERE}]}]},
-        f"SELECT decile_lifetime, {WORTH} FROM profile.member WHERE (decile_lifetime <= 3 AND days_since_purchase BETWEEN 90 AND 365) OR (frequency >= 5 AND NOT coalesce(region <> 'R4', false)) GROUP BY 1",
+        f"SELECT decile_lifetime, {WORTH} FROM profile.customer WHERE (decile_lifetime <= 3 AND days_since_purchase BETWEEN 90 AND 365) OR (frequency >= 5 AND NOT coalesce(region <> 'R4', false)) GROUP BY 1",
     ),
     "attribute and event": (
         {"all": [BEST, LATELY]},
-        "SELECT decile_lifetime, SUM(value) FILTER (a), SUM(spend) FILTER (a), COUNT(*), COUNT(*) FILTER (a) FROM (SELECT *, membership_number IN (SELECT membership_number FROM lake.loyalty_events WHERE occurred_at >= '2025-10-03') AS a FROM profile.member WHERE decile_lifetime <= 3) GROUP BY 1",
+        "SELECT decile_lifetime, SUM(value) FILTER (a), SUM(spend) FILTER (a), COUNT(*), COUNT(*) FILTER (a) FROM (SELECT *, customer_id IN (SELECT customer_id FROM lake.purchases WHERE occurred_at >= '2025-10-03') AS a FROM profile.customer WHERE decile_lifetime <= 3) GROUP BY 1",
     ),
     "no event in 90 days": (
         {"all": [BEST, {**LATELY, "op": "equals", "value": 0}]},
-        "SELECT decile_lifetime, SUM(value) FILTER (a), SUM(spend) FILTER (a), COUNT(*), COUNT(*) FILTER (a) FROM (SELECT *, membership_number NOT IN (SELECT membership_number FROM lake.loyalty_events WHERE occurred_at >= '2025-10-03') AS a FROM profile.member WHERE decile_lifetime <= 3) GROUP BY 1",
+        "SELECT decile_lifetime, SUM(value) FILTER (a), SUM(spend) FILTER (a), COUNT(*), COUNT(*) FILTER (a) FROM (SELECT *, customer_id NOT IN (SELECT customer_id FROM lake.purchases WHERE occurred_at >= '2025-10-03') AS a FROM profile.customer WHERE decile_lifetime <= 3) GROUP BY 1",
     ),
     "two events in 90 days": (
         {"all": [{**LATELY, "op": "at least", "value": 2}]},
-        f"SELECT decile_lifetime, {WORTH} FROM profile.member WHERE membership_number IN (SELECT membership_number FROM lake.loyalty_events WHERE occurred_at >= '2025-10-03' GROUP BY 1 HAVING COUNT(*) >= 2) GROUP BY 1",
+        f"SELECT decile_lifetime, {WORTH} FROM profile.customer WHERE customer_id IN (SELECT customer_id FROM lake.purchases WHERE occurred_at >= '2025-10-03' GROUP BY 1 HAVING COUNT(*) >= 2) GROUP BY 1",
     ),
     "decile by map": (
         {"map": "decile", "lookback_months": 12, "op": "at most", "value": 3},
-        f"SELECT decile_lifetime, {WORTH} FROM profile.member WHERE membership_number IN (SELECT membership_number FROM derived.member_decile WHERE category = 'ALL' AND lookback_months = 12 AND decile <= 3) GROUP BY 1",
+        f"SELECT decile_lifetime, {WORTH} FROM profile.customer WHERE customer_id IN (SELECT customer_id FROM derived.customer_decile WHERE category = 'ALL' AND lookback_months = 12 AND decile <= 3) GROUP BY 1",
     ),
     "opened, not booked": (
-        {"sequence": [OPENED, {"event": "loyalty_events", "absent": True, "within": "14 days"}]},
-        f"SELECT decile_lifetime, {WORTH} FROM profile.member WHERE membership_number IN (SELECT o.membership_number FROM lake.email_events o LEFT JOIN lake.loyalty_events b ON b.membership_number = o.membership_number AND b.occurred_at > o.occurred_at AND b.occurred_at <= o.occurred_at + INTERVAL 14 DAY AND b.occurred_at >= '2025-10-03' WHERE o.event_type = 'opened' AND o.occurred_at >= '2025-10-03' AND o.occurred_at <= TIMESTAMP '2026-01-01' - INTERVAL 14 DAY AND b.membership_number IS NULL) GROUP BY 1",
+        {"sequence": [OPENED, {"event": "purchases", "absent": True, "within": "14 days"}]},
+        f"SELECT decile_lifetime, {WORTH} FROM profile.customer WHERE customer_id IN (SELECT o.customer_id FROM lake.email_events o LEFT JOIN lake.purchases b ON b.customer_id = o.customer_id AND b.occurred_at > o.occurred_at AND b.occurred_at <= o.occurred_at + INTERVAL 14 DAY AND b.occurred_at >= '2025-10-03' WHERE o.event_type = 'opened' AND o.occurred_at >= '2025-10-03' AND o.occurred_at <= TIMESTAMP '2026-01-01' - INTERVAL 14 DAY AND b.customer_id IS NULL) GROUP BY 1",
     ),
 }
 
 
-def store(members: int, events: int) -> DuckDBSession:
-    """Members with ten attributes' worth of spread, and events evenly over three years."""
+def store(customers: int, events: int) -> DuckDBSession:
+    """Customers with ten attributes' worth of spread, and events evenly over three years."""
     session = DuckDBSession(duckdb.connect(config={"threads": 2}))
     for schema in ("profile", "derived", "lake"):
         session.run(f"CREATE SCHEMA {schema}")
     execute = session.connection.execute
     execute(
-        f"CREATE TABLE profile.member AS SELECT 'M' || lpad(i::VARCHAR, 9, '0') AS membership_number, (hash(i) % 10 + 1)::BIGINT AS decile_lifetime, (hash(i + 7) % 900)::BIGINT AS days_since_purchase, 'R' || (hash(i + 3) % 5) AS region, (hash(i + 5) % 12)::BIGINT AS frequency, (hash(i) % 9000)::DECIMAL(18,4) AS spend, (hash(i + 1) % 90000)::DECIMAL(18,4) AS value FROM range({members}) t(i)"
+        f"CREATE TABLE profile.customer AS SELECT 'M' || lpad(i::VARCHAR, 9, '0') AS customer_id, (hash(i) % 10 + 1)::BIGINT AS decile_lifetime, (hash(i + 7) % 900)::BIGINT AS days_since_purchase, 'R' || (hash(i + 3) % 5) AS region, (hash(i + 5) % 12)::BIGINT AS frequency, (hash(i) % 9000)::DECIMAL(18,4) AS spend, (hash(i + 1) % 90000)::DECIMAL(18,4) AS value FROM range({customers}) t(i)"
     )
-    for name, kinds in (("loyalty_events", "['flight','card']"), ("email_events", "['sent','opened','clicked']")):
+    for name, kinds in (("purchases", "['flight','card']"), ("email_events", "['sent','opened','clicked']")):
         execute(
-            f"CREATE TABLE lake.{name} AS SELECT 'M' || lpad((hash(i * 31) % {members})::VARCHAR, 9, '0') AS membership_number, TIMESTAMP '2023-01-01' + to_seconds(i::BIGINT * 94694400 // {events}) AS occurred_at, {kinds}[(1 + hash(i) % len({kinds}))::BIGINT] AS event_type, 10.0::DECIMAL(18,4) AS amount FROM range({events}) t(i)"
+            f"CREATE TABLE lake.{name} AS SELECT 'M' || lpad((hash(i * 31) % {customers})::VARCHAR, 9, '0') AS customer_id, TIMESTAMP '2023-01-01' + to_seconds(i::BIGINT * 94694400 // {events}) AS occurred_at, {kinds}[(1 + hash(i) % len({kinds}))::BIGINT] AS event_type, 10.0::DECIMAL(18,4) AS amount FROM range({events}) t(i)"
         )
     execute(
-        "CREATE TABLE derived.member_decile AS SELECT membership_number, 'ALL' AS category, 12::BIGINT AS lookback_months, decile_lifetime AS decile FROM profile.member"
+        "CREATE TABLE derived.customer_decile AS SELECT customer_id, 'ALL' AS category, 12::BIGINT AS lookback_months, decile_lifetime AS decile FROM profile.customer"
     )
     return session
 
@@ -95,10 +95,10 @@ def milliseconds(*works, times: int = 9) -> list[tuple[float, float]]:
     return [tuple(map(statistics.median, zip(*each, strict=True))) for each in taken]
 
 
-def main(members: int = 1_000_000, events: int = 10_000_000) -> None:
-    session = store(members, events)
+def main(customers: int = 1_000_000, events: int = 10_000_000) -> None:
+    session = store(customers, events)
     context = Context(read_catalog(session, event_tables()), Clock(dt.datetime(2026, 1, 1)), event_tables())
-    print(f"{members:,} members, {events:,} events of each dataset, 2 threads; medians of 9 in ms")
+    print(f"{customers:,} customers, {events:,} events of each dataset, 2 threads; medians of 9 in ms")
     print("processor: time of both cores together, half of it is what an idle machine with two cores would take")
     print(f"{'rule':<24} {'estimate':>9} {'by hand':>9} {'ratio':>6} {'processor':>10} {'by hand':>9} {'ratio':>6}")
     all_took = []

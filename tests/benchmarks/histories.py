@@ -21,7 +21,7 @@ def from_csv(csv: Path, out: Path) -> None:
     duckdb.sql(
         "COPY (WITH days AS (SELECT customer_id, date AS day, SUM(amount) AS spend FROM read_csv($1) "
         "WHERE date <= DATE '1997-09-30' GROUP BY customer_id, date) "
-        "SELECT CAST(customer_id AS VARCHAR) AS membership_number, CAST(COUNT(*) - 1 AS INT) AS frequency, "
+        "SELECT CAST(customer_id AS VARCHAR) AS customer_id, CAST(COUNT(*) - 1 AS INT) AS frequency, "
         "CAST(DATE_DIFF('day', MIN(day), MAX(day)) AS INT) AS recency_days, "
         "CAST(DATE_DIFF('day', MIN(day), DATE '1997-09-30') AS INT) AS age_days, "
         "SUM(spend) - MIN_BY(spend, day) AS repeat_spend, SUM(spend) AS spend "
@@ -49,7 +49,7 @@ def simulated(customers: int, out: Path, seed: int = 1) -> None:
     repeat = np.where(x > 0, rng.gamma(np.maximum(P * x, 1e-9)) / nu, 0.0).round(2)
     customer_rows = pd.DataFrame(
         {
-            "membership_number": np.char.add("C", np.arange(customers).astype("U8")),
+            "customer_id": np.char.add("C", np.arange(customers).astype("U8")),
             "frequency": x,
             "recency_days": last.astype(np.int32),
             "age_days": age.astype(np.int32),

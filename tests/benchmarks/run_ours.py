@@ -21,14 +21,14 @@ from clv_helpers.lifetime.spend import fit_spend
 def measure(file: Path, folder: Path) -> dict[str, float]:
     engine = DuckDBEngine(folder / "lake.duckdb", folder / "published.duckdb")
     with engine.write() as session:
-        store.create(session, "lifetime.member_history", f"SELECT * FROM read_parquet('{file}')")
+        store.create(session, "lifetime.customer_history", f"SELECT * FROM read_parquet('{file}')")
         store.build(session, ("lifetime.tenth",), {})
     with engine.write() as session:
         began, started = time.perf_counter(), time.process_time()
-        groups = read_groups(session, "lifetime.member_history")
+        groups = read_groups(session, "lifetime.customer_history")
         fitted = fit("bg_nbd", as_histories(groups))
         fit_done = time.process_time()
-        _, spend = fit_spend(session, "lifetime.member_history")
+        _, spend = fit_spend(session, "lifetime.customer_history")
         spend_done = time.process_time()
         curve = month_curve(fitted, groups, 12)
         store.load(session, "lifetime.score", score(fitted, groups, curve, 0.1))

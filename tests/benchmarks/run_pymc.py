@@ -16,10 +16,10 @@ from pymc_marketing.clv import BetaGeoModel  # noqa: E402
 
 
 def measure(file):
-    frame = pd.read_parquet(file, columns=["membership_number", "frequency", "recency_days", "age_days"])
+    frame = pd.read_parquet(file, columns=["customer_id", "frequency", "recency_days", "age_days"])
     data = pd.DataFrame(
         {
-            "customer_id": frame["membership_number"].to_numpy(),
+            "customer_id": frame["customer_id"].to_numpy(),
             "frequency": frame["frequency"].to_numpy(),
             "recency": frame["recency_days"].to_numpy() / 7,
             "T": frame["age_days"].to_numpy() / 7,

@@ -1,6 +1,6 @@
 """Stage 1 at size: `make benchmark` (ROWS=10000000). Ratios within one run; seconds of one machine tell little.
 
-Events: three years, ten events per member, of which half are a second credit of the same flight that does not count.
+Events: three years, ten events per customer, of which half are a second credit of the same flight that does not count.
 Shown: what one per cent more events costs against the full build, and what the decile table costs against the best
 single query that we know how to write for it.
 """
@@ -30,20 +30,20 @@ SCHEMAS = ("derived", "profile")
 PARAMS = """
 title: Benchmark
 sources:
-  loyalty_events: {path: "*.parquet", namespace: LoyaltyNumber}
+  purchases: {path: "*.parquet", namespace: LoyaltyNumber}
 value: {column: mileage, unit: miles, transaction_types: [STATUS_MILES]}
 spend: {column: amount, unit: EUR, transaction_types: [STATUS_MILES]}
-category: loyalty_status
+category: category
 """
-# hash(i) spreads members and moments without a random generator: the same at each run
+# hash(i) spreads customers and moments without a random generator: the same at each run
 EVENTS = """
 COPY (
     SELECT
         printf('{prefix}%09d', i) AS event_id,
-        printf('M%08d', hash(i) % {members}) AS membership_number,
+        printf('M%08d', hash(i) % {customers}) AS customer_id,
         TIMESTAMP '{first}' + to_seconds(CAST(hash(i + 7) % {seconds} AS BIGINT)) AS occurred_at,
         CASE WHEN i % 2 = 0 THEN 'STATUS_MILES' ELSE 'AWARD_MILES' END AS transaction_type,
-        ['FLYER', 'FREQUENT', 'SILVER', 'GOLD'][1 + CAST((hash(i) % {members}) % 4 AS BIGINT)] AS loyalty_status,
+        ['FLYER', 'FREQUENT', 'SILVER', 'GOLD'][1 + CAST((hash(i) % {customers}) % 4 AS BIGINT)] AS category,
         CAST(300 + hash(i + 13) % 9000 AS BIGINT) AS mileage,
         CAST(30 + hash(i + 17) % 90000 / 100.0 AS DECIMAL(18, 4)) AS amount
     FROM range({begin}, {begin} + {rows}) AS r(i)
@@ -57,7 +57,7 @@ ONE_QUERY = """
 CREATE OR REPLACE TABLE derived.one_query AS
 WITH counted AS (
     SELECT
-        membership_number, loyalty_status AS category, CAST(occurred_at AS DATE) AS day,
+        customer_id, category, CAST(occurred_at AS DATE) AS day,
         mileage AS value, amount AS spend
     FROM {source}
 ),
@@ -66,30 +66,30 @@ in_window AS (
     FROM counted AS c JOIN derived.lookback AS l ON c.day >= l.starts_on AND c.day < l.ends_before
 ),
 by_category AS (
-    SELECT membership_number, category, lookback_months, SUM(value) AS value, SUM(spend) AS spend, COUNT(*) AS purchases
+    SELECT customer_id, category, lookback_months, SUM(value) AS value, SUM(spend) AS spend, COUNT(*) AS purchases
     FROM in_window GROUP BY ALL
 ),
 summed AS (
     FROM by_category
     UNION ALL
-    SELECT membership_number, 'ALL', lookback_months, SUM(value), SUM(spend), SUM(purchases)
+    SELECT customer_id, 'ALL', lookback_months, SUM(value), SUM(spend), SUM(purchases)
     FROM by_category GROUP BY ALL
 )
-SELECT *, NTILE(10) OVER (PARTITION BY category, lookback_months ORDER BY value DESC, hash(membership_number)) AS decile
+SELECT *, NTILE(10) OVER (PARTITION BY category, lookback_months ORDER BY value DESC, hash(customer_id)) AS decile
 FROM summed
 """
 SOURCES = {
-    "from events": "lake.loyalty_events WHERE transaction_type = 'STATUS_MILES'",
-    "from days": "(SELECT membership_number, category AS loyalty_status, day AS occurred_at, value AS mileage, "
-    "spend AS amount FROM derived.member_day)",
+    "from events": "lake.purchases WHERE transaction_type = 'STATUS_MILES'",
+    "from days": "(SELECT customer_id, category, day AS occurred_at, value AS mileage, "
+    "spend AS amount FROM derived.customer_day)",
 }
 
 
-def write_events(file: Path, begin: int, rows: int, members: int, first: str, days: int) -> None:
-    """Events numbered from `begin`, of so many members, on so many days."""
+def write_events(file: Path, begin: int, rows: int, customers: int, first: str, days: int) -> None:
+    """Events numbered from `begin`, of so many customers, on so many days."""
     prefix, seconds = f"{file.stem[:4]}", days * 86_400
     text = EVENTS.format(
-        file=file, prefix=prefix, begin=begin, rows=rows, members=members, first=first, seconds=seconds
+        file=file, prefix=prefix, begin=begin, rows=rows, customers=customers, first=first, seconds=seconds
     )
     duckdb.execute(text)
 
@@ -103,7 +103,7 @@ def timed(label: str, work: Callable[[], Any], seconds: dict[str, float]) -> Any
 
 
 def deciles_against_one_query(workbook: Workbook, trials: int = 3) -> dict[str, float]:
-    """Seconds of derived.member_decile over those of one hand-written query: each the best of some trials, in turns.
+    """Seconds of derived.customer_decile over those of one hand-written query: each the best of some trials, in turns.
 
     From days: the table alone, with its key checked. From events: with the roll-up by day that it stands on.
     """
@@ -117,13 +117,13 @@ def deciles_against_one_query(workbook: Workbook, trials: int = 3) -> dict[str, 
             best[label] = min(best.get(label, float("inf")), time.perf_counter() - started)
 
     for _ in range(trials):
-        for name in ("member_day", "member_decile"):
+        for name in ("customer_day", "customer_decile"):
             trial(name, lambda session, name=name: _build(session, workbook, name))
         for label, source in SOURCES.items():
             trial(label, lambda session, source=source: session.connection.execute(ONE_QUERY.format(source=source)))
     return {
-        "from days": best["member_decile"] / best["from days"],
-        "from events": (best["member_day"] + best["member_decile"]) / best["from events"],
+        "from days": best["customer_decile"] / best["from days"],
+        "from events": (best["customer_day"] + best["customer_decile"]) / best["from events"],
     }
 
 
@@ -147,14 +147,14 @@ def main(rows: int) -> None:
         (folder / "w.yml").write_text(PARAMS)
         write_events(folder / "first.parquet", 0, rows, rows // 10, "2023-01-01", 1090)
         workbook = Workbook.open(folder / "w.yml")
-        timed("ingest", lambda: ingest.ingest(workbook, "loyalty_events", [folder / "first.parquet"]), seconds)
+        timed("ingest", lambda: ingest.ingest(workbook, "purchases", [folder / "first.parquet"]), seconds)
         show(timed("full build", lambda: models.refresh(workbook, *SCHEMAS), seconds))
         whole = seconds["ingest"] + seconds["full build"]
         ratios = {}
         for number, (name, (first, days)) in enumerate(MORE.items(), 1):
             file = folder / f"{number}.parquet"
             write_events(file, rows * (1 + number), rows // 100, rows // 10, first, days)
-            timed(f"ingest +1 %, {name}", lambda file=file: ingest.ingest(workbook, "loyalty_events", [file]), seconds)
+            timed(f"ingest +1 %, {name}", lambda file=file: ingest.ingest(workbook, "purchases", [file]), seconds)
             show(timed(f"refresh +1 %, {name}", lambda: models.refresh(workbook, *SCHEMAS), seconds))
             more = seconds[f"refresh +1 %, {name}"]
             ratios[f"+1 %, {name}: refresh / full build"] = more / seconds["full build"]

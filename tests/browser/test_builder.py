@@ -12,26 +12,26 @@ from conftest import build_all
 from lab import browser, jupyterlab, run_notebook
 
 BY_HAND = """
-SELECT COUNT(*) AS members FROM profile.member AS p
-JOIN derived.member_decile AS d
-    ON d.membership_number = p.membership_number AND d.category = 'ALL' AND d.lookback_months = 12 AND d.decile <= 3
-WHERE p.membership_number NOT IN (
-    SELECT membership_number FROM lake.loyalty_events
+SELECT COUNT(*) AS customers FROM profile.customer AS p
+JOIN derived.customer_decile AS d
+    ON d.customer_id = p.customer_id AND d.category = 'ALL' AND d.lookback_months = 12 AND d.decile <= 3
+WHERE p.customer_id NOT IN (
+    SELECT customer_id FROM lake.purchases
     WHERE occurred_at >= $as_of - INTERVAL '90' DAY AND occurred_at < $as_of
 )
-AND p.membership_number NOT IN (
-    SELECT membership_number FROM lake.email_events
+AND p.customer_id NOT IN (
+    SELECT customer_id FROM lake.email_events
     WHERE event_type IN ('unsubscribed', 'complained') OR (event_type = 'bounced' AND bounce_type = 'hard')
 )"""
 
 TABS = {
     "Funnel": "Everyone",
-    "Sentence": "Members whose decile among everyone over 12 months is at most 3 and with no loyalty events",
-    "SQL": 'FROM "profile"."member" AS p',
+    "Sentence": "Customers whose decile among everyone over 12 months is at most 3 and with no purchases",
+    "SQL": 'FROM "profile"."customer" AS p',
     "PQL": '_airline.decilesMileage.decileMonth12.get("ALL") <= 3',
     "YAML": "map: decile",
-    "Ten members": "•••••",
-    "Notes": "ranks or models all members together",
+    "Ten customers": "•••••",
+    "Notes": "ranks or models all customers together",
     "Changes": "As in the file.",
 }
 
@@ -57,7 +57,7 @@ def test_build_by_clicking(chromium: str, outputs: Path, tmp_path: Path) -> None
         builder.get_by_role("button", name="Audiences", exact=True).click()
         builder.locator("select[size] option", has_text="do_not_write").wait_for(state="attached")
         builder.locator("select[size]").first.select_option("do_not_write")
-        builder.get_by_text("Members with at least 1 e-mail event").last.wait_for()
+        builder.get_by_text("Customers with at least 1 e-mail event").last.wait_for()
         builder.get_by_role("button", name="Add to the rule").click()
         builder.locator(".clv-row", has_text="in the audience do_not_write").wait_for()
         builder.get_by_role("button", name="Exclude").focus()
@@ -79,17 +79,17 @@ def test_build_by_clicking(chromium: str, outputs: Path, tmp_path: Path) -> None
             builder.get_by_text(says).first.wait_for()
             builder.screenshot(path=ROOT / "outputs" / f"lab_builder_{tab.split()[-1].lower()}.png")
         builder.get_by_role("button", name="Evaluate").click()
-        builder.locator(".clv-evaluated", has_text=f"{by_hand:,} members").wait_for()
+        builder.locator(".clv-evaluated", has_text=f"{by_hand:,} customers").wait_for()
     assert 0 < by_hand < first
     assert audiences.load(workbook, "quiet_top").title == "Quiet top"
     sizes = workbook.query("audiences.fact_audience").set_index("audience")
-    assert sizes.loc["quiet_top", "members"] == by_hand
+    assert sizes.loc["quiet_top", "customers"] == by_hand
     assert [m for m in messages if "Failed to load resource" not in m] == []
 
 
 def add_decile(builder) -> int:
     builder.get_by_placeholder("search by name or meaning").fill("category")
-    builder.get_by_text("The member's decile within one status").wait_for()
+    builder.get_by_text("The customer's decile within one status").wait_for()
     builder.get_by_label("over", exact=True).select_option("12 months")
     builder.get_by_label("operator").select_option("at most")
     builder.get_by_label("value").fill("3")
@@ -101,13 +101,13 @@ def add_decile(builder) -> int:
 def add_event(builder) -> int:
     builder.get_by_role("button", name="Events", exact=True).click()
     builder.get_by_label("number").wait_for()
-    builder.locator("select[size]").first.select_option("loyalty_events")
+    builder.locator("select[size]").first.select_option("purchases")
     builder.get_by_label("time", exact=True).select_option("in the last")
     builder.get_by_placeholder("90 days").fill("90 days")
     builder.get_by_label("is", exact=True).select_option("equals")
     builder.get_by_label("number").fill("0")
     builder.get_by_role("button", name="Add to the rule").click()
-    builder.locator(".clv-row", has_text="with no loyalty events in the last 90 days").wait_for()
+    builder.locator(".clv-row", has_text="with no purchases in the last 90 days").wait_for()
     return shown_count(builder)
 
 

@@ -18,7 +18,7 @@ def test_board_and_composer(chromium: str, outputs: Path, tmp_path: Path) -> Non
         shutil.copytree(ROOT / folder, tmp_path / folder)
     params = tmp_path / "params" / "airline.yml"
     workbook = build_all(Workbook.open(params, overrides={"simulate.members": 800}))
-    best = workbook.query("insights.fact_value_by_decile", loyalty_status="ALL", decile=1).set_index("lookback")
+    best = workbook.query("insights.fact_value_by_decile", category="ALL", decile=1).set_index("lookback")
     share = best["share_of_value"].map("{:.0%}".format)
     assert share["12 months"] != share["lifetime"]
     messages: list[str] = []
@@ -51,7 +51,7 @@ def filter_and_drill(page, share, workbook: Workbook) -> None:
     board.get_by_role("button", name="Who is in a decile →").click()
     board.get_by_text("Lifetime value by decile › Who is in a decile").wait_for(timeout=20_000)
     assert board.get_by_label("Decile", exact=True).input_value() == "2"
-    profile = workbook.query("insights.fact_decile_profile", decile=2).groupby("region")["members"].sum()
+    profile = workbook.query("insights.fact_decile_profile", decile=2).groupby("region")["customers"].sum()
     board.locator("figure", has_text=f"Most live in {profile.idxmax()}: {profile.max()}").wait_for(timeout=20_000)
     page.screenshot(path=OUTPUTS / "lab_drill.png")
     board.get_by_role("button", name="← Back").click()
@@ -63,10 +63,10 @@ def compose(page) -> None:
     composer.scroll_into_view_if_needed()
     composer.get_by_role("button", name="New", exact=True).click()
     composer.get_by_text("The dashboard is empty").wait_for()
-    tables = composer.locator("select").filter(has=page.locator("option", has_text="insights.fact_value_by_status"))
-    tables.first.select_option("insights.fact_value_by_status")
-    columns = composer.locator("select[size]").filter(has=page.locator("option", has_text="spend_per_member"))
-    for column, shelf in (("share_of_spend", "→ x"), ("loyalty_status", "→ y")):
+    tables = composer.locator("select").filter(has=page.locator("option", has_text="insights.fact_value_by_category"))
+    tables.first.select_option("insights.fact_value_by_category")
+    columns = composer.locator("select[size]").filter(has=page.locator("option", has_text="spend_per_customer"))
+    for column, shelf in (("share_of_spend", "→ x"), ("category", "→ y")):
         columns.first.select_option(label=f"{column} · {'number' if 'share' in column else 'text'}")
         composer.get_by_text(f"{column}, ").wait_for()
         composer.get_by_role("button", name=shelf).click()

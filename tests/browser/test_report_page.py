@@ -13,7 +13,7 @@ from playwright.sync_api import Page
 from clv_helpers import report
 from clv_helpers.config.workbook import ROOT
 from clv_helpers.report import run_record as record
-from clv_helpers.run import notebooks as chain
+from clv_helpers.run import notebooks
 from conftest import SMALL
 from lab import browser
 
@@ -25,7 +25,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[record.RunRecord, Pat
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLV_OUTPUTS_DIR", str(tmp_path_factory.mktemp("report")))
         patch.delenv("CLV_BATCH", raising=False)
-        yield chain.run(ROOT / "params" / "airline.yml", overrides=SMALL)
+        yield notebooks.run(ROOT / "params" / "airline.yml", overrides=SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_offline_and_live(chromium: str, report_file: Path) -> None:
         assert bars.count() == 10
         bars.first.hover()
         page.wait_for_selector("#vg-tooltip-element.visible")
-        assert "Decile of members" in page.inner_text("#vg-tooltip-element")
+        assert "Decile of customers" in page.inner_text("#vg-tooltip-element")
         assert page.locator(".figures .figure").count() >= 4
         assert page.locator(".findings li").count() >= 3
         page.screenshot(path=OUTPUTS / "report.png", full_page=True)
@@ -89,7 +89,7 @@ def test_filters_picking_legend_and_downloads_need_no_kernel(chromium: str, repo
         assert f"{first['share_of_value']:.0%}" in told.get_attribute("aria-label")
         # picking a decile in one chart dims the others in every chart that knows deciles
         share.locator("path[aria-roledescription=bar]").nth(2).click()
-        other = board.locator("figure", has=page.locator(".clv-title", has_text="A member of the best tenth"))
+        other = board.locator("figure", has=page.locator(".clv-title", has_text="A customer of the best tenth"))
         page.wait_for_function(
             "bar => bar.getAttribute('opacity') === '0.25'",
             arg=other.locator("path[aria-roledescription=bar]").first.element_handle(),
@@ -175,13 +175,13 @@ def test_compare_says_what_changed(run: tuple[record.RunRecord, Path]) -> None:
     for cell in content["cells"]:
         for output in cell.get("outputs", []):
             for each in output.get("data", {}).get("application/vnd.clv.figures+json", []):
-                if each["label"] == "members":
+                if each["label"] == "customers":
                     each["value"] = "123"
     notebook.write_text(json.dumps(content), "utf-8")
     page = report.write(now, folder, (before, earlier))
     text = page.read_text("utf-8")
     assert page.name == "report_since_20200101-000000-000.html"
-    assert re.search(r'members</td><td class="wide before">123</td><td class="wide">600<', text)
+    assert re.search(r'customers</td><td class="wide before">123</td><td class="wide">600<', text)
     assert re.search(r'min_cell</td><td class="wide before">5</td><td class="wide">11<', text)
     assert "1 key figures and 0 findings and charts say something else" in text
     shutil.rmtree(earlier)

@@ -37,7 +37,7 @@ def served(params: Path, *boards: str) -> Iterator[str]:
 def test_board_alone(chromium: str, outputs: Path) -> None:
     params = ROOT / "params" / "airline.yml"
     workbook = build_all(Workbook.open(params, overrides={"simulate.members": 500}))
-    best = workbook.query("insights.fact_value_by_decile", loyalty_status="ALL", decile=1).set_index("lookback")
+    best = workbook.query("insights.fact_value_by_decile", category="ALL", decile=1).set_index("lookback")
     share = best["share_of_value"].map("{:.0%}".format)
     elsewhere: list[str] = []
     with served(params, "value", "decile") as address, browser(chromium) as started:

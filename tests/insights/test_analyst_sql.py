@@ -15,7 +15,7 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.insights import QueryError
 
 CLV = str(Path(sys.executable).with_name("clv"))
-MANY = "SELECT a.day AS one, b.day AS other FROM derived.member_day AS a CROSS JOIN derived.member_day AS b"
+MANY = "SELECT a.day AS one, b.day AS other FROM derived.customer_day AS a CROSS JOIN derived.customer_day AS b"
 ESCAPES = [
     "COPY (SELECT 1) TO '{file}'",
     "COPY derived.summary FROM '{file}'",
@@ -35,7 +35,7 @@ ESCAPES = [
     "CREATE SECRET s (TYPE s3)",
     "DROP TABLE derived.summary",
     "DELETE FROM derived.summary",
-    "UPDATE derived.summary SET members = 0",
+    "UPDATE derived.summary SET customers = 0",
     "INSERT INTO derived.summary SELECT * FROM derived.summary",
     "MERGE INTO derived.summary USING derived.as_of ON FALSE WHEN MATCHED THEN DELETE",
     "CHECKPOINT",
@@ -128,7 +128,7 @@ def test_the_connection_alone_holds_too(airline: Workbook, tmp_path: Path, sql: 
 @pytest.mark.parametrize(
     "sql",
     [
-        "SELECT loyalty_status, SUM(members) AS n FROM insights.fact_value_by_decile GROUP BY ALL ORDER BY n",
+        "SELECT category, SUM(customers) AS n FROM insights.fact_value_by_decile GROUP BY ALL ORDER BY n",
         "FROM derived.summary",
         "WITH a AS (SELECT 1 AS x) SELECT * FROM a UNION ALL SELECT 2",
         "(SELECT 1 AS x) EXCEPT (SELECT 2)",
@@ -158,7 +158,7 @@ def test_rows_are_cut_off_in_order_and_it_is_said(airline: Workbook) -> None:
 def test_time_is_cut_off(airline: Workbook) -> None:
     started = time.monotonic()
     with pytest.raises(QueryError, match=r"SQL: it took longer than 0\.3 seconds and was stopped; ask for less, or"):
-        insights.query(airline, f"SELECT COUNT(*) FROM ({MANY}) AS m CROSS JOIN derived.member_day AS c", seconds=0.3)
+        insights.query(airline, f"SELECT COUNT(*) FROM ({MANY}) AS m CROSS JOIN derived.customer_day AS c", seconds=0.3)
     assert time.monotonic() - started < 20  # not a benchmark: the whole would take hours
 
 
@@ -171,10 +171,10 @@ def test_memory_is_cut_off(airline: Workbook, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("sql", "said"),
     [
-        ("SELECT\n  members,\n  nope\nFROM derived.summary", 'line 3: Referenced column "nope" not found'),
+        ("SELECT\n  customers,\n  nope\nFROM derived.summary", 'line 3: Referenced column "nope" not found'),
         ("SELECT 1\nFROM derived.sumary", "line 2: Table with name sumary does not exist"),
         ("SELECT\n  nosuch(1)", "line 2: Scalar Function with name nosuch does not exist"),
-        ("SELECT members,\n  FROM WHERE x", "line 2: "),
+        ("SELECT customers,\n  FROM WHERE x", "line 2: "),
         ("SELECT 'open", "no SQL ("),
         ("", "it begins with nothing; allowed: a single SELECT"),
         ("SELECT CAST('x' AS INT)", "Could not convert string 'x' to INT32"),
@@ -190,7 +190,7 @@ def test_what_fails_is_said_with_its_line(airline: Workbook, sql: str, said: str
 
 def test_two_may_read_at_once(airline: Workbook) -> None:
     with airline.engine.read() as one, airline.engine.read(memory="1GB") as other, airline.engine.read() as third:
-        counts = {each.scalar("SELECT members FROM derived.summary") for each in (one, other, third)}
+        counts = {each.scalar("SELECT customers FROM derived.summary") for each in (one, other, third)}
     assert len(counts) == 1
 
 

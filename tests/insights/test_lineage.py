@@ -71,47 +71,47 @@ def test_every_widget(airline: Workbook, graph: Graph) -> None:
         (
             "insights.fact_value_by_decile.value",
             {"mileage", "transaction_type"},
-            {"occurred_at", "membership_number", "loyalty_status"},
+            {"occurred_at", "customer_id", "category"},
         ),
         (
             "insights.fact_value_by_month.spend",
             {"amount", "transaction_type"},
-            {"occurred_at", "loyalty_status", "membership_number"},
+            {"occurred_at", "category", "customer_id"},
         ),
         (
-            "insights.fact_member_month.month",
+            "insights.fact_customer_month.month",
             {"occurred_at"},
-            {"transaction_type", "membership_number", "loyalty_status"},
+            {"transaction_type", "customer_id", "category"},
         ),
         ("derived.summary.first_event_on", {"occurred_at"}, None),
     ],
 )
 def test_by_hand(graph: Graph, place: str, sources: set[str], chosen_by: set[str] | None) -> None:
     found = trace(graph, place)
-    assert set(names(found.sources)) == {f"lake.loyalty_events.{each}" for each in sources}
+    assert set(names(found.sources)) == {f"lake.purchases.{each}" for each in sources}
     if chosen_by is not None:
-        assert set(names(found.chosen_by)) == {f"lake.loyalty_events.{each}" for each in chosen_by}
+        assert set(names(found.chosen_by)) == {f"lake.purchases.{each}" for each in chosen_by}
 
 
 def test_counted_rows_end_in_the_rows_of_the_file(graph: Graph) -> None:
-    found = trace(graph, "derived.repeat_purchase.members")
-    assert names(found.sources) == ["the rows of lake.loyalty_events"]
-    assert found.made_by["lake.loyalty_events", ROWS] == "the rows of loyalty_events.parquet"
+    found = trace(graph, "derived.repeat_purchase.customers")
+    assert names(found.sources) == ["the rows of lake.purchases"]
+    assert found.made_by["lake.purchases", ROWS] == "the rows of purchases.parquet"
 
 
 def test_what_python_writes_is_an_end_and_says_who(graph: Graph) -> None:
-    found = trace(graph, "profile.member.lifetime_value")
+    found = trace(graph, "profile.customer.lifetime_value")
     assert (
         found.made_by["lifetime.score", "discounted_purchases"] == "written by the fitted models (clv_helpers/lifetime)"
     )
-    assert "lake.loyalty_events.amount" in names(found.sources)
+    assert "lake.purchases.amount" in names(found.sources)
     membership = trace(graph, "audiences.membership.status")
     assert membership.made_by["audiences.spell", "evaluation"].startswith("written by the evaluation of audiences")
 
 
 def test_header_of_the_file_is_named(cdnow: Workbook) -> None:
-    found = trace(Graph(cdnow), "derived.member_day.membership_number")
-    assert found.made_by["lake.loyalty_events", "membership_number"] == "column 'customer_id' of cdnow_master.csv"
+    found = trace(Graph(cdnow), "derived.customer_day.customer_id")
+    assert found.made_by["lake.purchases", "customer_id"] == "column 'customer_id' of cdnow_master.csv"
 
 
 def test_own_tables_and_seeds_before_anything_was_run(outputs: Path, tmp_path: Path) -> None:
@@ -121,15 +121,15 @@ def test_own_tables_and_seeds_before_anything_was_run(outputs: Path, tmp_path: P
     (own / "dim_day_kind.csv").write_text("weekday,kind\n0,weekend\n6,weekend\n")
     (own / "fact_kind.sql").write_text(
         "-- One row: a kind of day.\n-- Key: kind\n"
-        "SELECT k.kind, SUM(d.spend) AS spend FROM derived.member_day AS d "
+        "SELECT k.kind, SUM(d.spend) AS spend FROM derived.customer_day AS d "
         "JOIN insights.dim_day_kind AS k ON k.weekday = EXTRACT(DAYOFWEEK FROM d.day) GROUP BY k.kind"
     )
     found = trace(Graph(shop), "insights.fact_kind.spend")
-    assert names(found.sources) == ["lake.loyalty_events.amount"]
+    assert names(found.sources) == ["lake.purchases.amount"]
     assert found.made_by[found.root] == "params/shop/sql/fact_kind.sql"
     assert "insights.dim_day_kind.weekday" in names(found.chosen_by)
     assert found.made_by["insights.dim_day_kind", "weekday"] == "column 'weekday' of params/shop/sql/dim_day_kind.csv"
-    assert found.made_by["lake.loyalty_events", "amount"] == "column 'spent' of purchases.csv"
+    assert found.made_by["lake.purchases", "amount"] == "column 'spent' of purchases.csv"
 
 
 def test_days_kept_of_a_table_come_from_it(graph: Graph) -> None:
@@ -141,21 +141,21 @@ def test_days_kept_of_a_table_come_from_it(graph: Graph) -> None:
 
 
 def test_tree_for_people(graph: Graph) -> None:
-    assert as_text(trace(graph, "derived.member_day.value")).splitlines() == [
-        "derived.member_day.value                 = CAST(COALESCE(SUM(counted.value), 0) AS DECIMAL(18, 4))",
-        "├─ lake.loyalty_events.mileage           ← column 'mileage' of loyalty_events.parquet",
-        "└─ lake.loyalty_events.transaction_type  ← column 'transaction_type' of loyalty_events.parquet",
+    assert as_text(trace(graph, "derived.customer_day.value")).splitlines() == [
+        "derived.customer_day.value                 = CAST(COALESCE(SUM(counted.value), 0) AS DECIMAL(18, 4))",
+        "├─ lake.purchases.mileage           ← column 'mileage' of purchases.parquet",
+        "└─ lake.purchases.transaction_type  ← column 'transaction_type' of purchases.parquet",
         "",
         "Which rows count also depends on:",
-        "  lake.loyalty_events.loyalty_status",
-        "  lake.loyalty_events.membership_number",
-        "  lake.loyalty_events.occurred_at",
+        "  lake.purchases.category",
+        "  lake.purchases.customer_id",
+        "  lake.purchases.occurred_at",
     ]
 
 
 def test_shown_in_a_notebook(airline: Workbook) -> None:
     shown = insights.lineage(airline, "insights.fact_value_by_decile.value").bundle
-    assert "lake.loyalty_events.mileage" in shown["text/html"]
+    assert "lake.purchases.mileage" in shown["text/html"]
     assert shown["text/plain"].startswith("insights.fact_value_by_decile.value")
 
 
@@ -177,21 +177,21 @@ def test_what_is_not_there(graph: Graph, place: str, said: str) -> None:
 
 def test_command(workbook: Workbook) -> None:
     done = subprocess.run(
-        [CLV, "lineage", str(workbook.file), "derived.repeat_purchase.members", "--json"],
+        [CLV, "lineage", str(workbook.file), "derived.repeat_purchase.customers", "--json"],
         capture_output=True,
         text=True,
     )
     found = json.loads(done.stdout)
-    assert found["sources"] == ["the rows of lake.loyalty_events"]
+    assert found["sources"] == ["the rows of lake.purchases"]
     nodes = {node["name"] for node in found["nodes"]}
     assert {edge[end] for edge in found["edges"] for end in ("from", "to")} <= nodes
     assert {edge["kind"] for edge in found["edges"]} == {"value", "rows"}
 
 
 CHANGES = [  # of a source column; and a column that must move with it
-    ("loyalty_events", "amount", "amount * 2 + 1", "insights.fact_value_by_month.spend"),
-    ("loyalty_events", "mileage", "MOD(mileage * 7919, 10007)", "insights.fact_value_by_decile.value"),
-    ("members", "region", "NULL", "insights.dim_member_band.region"),
+    ("purchases", "amount", "amount * 2 + 1", "insights.fact_value_by_month.spend"),
+    ("purchases", "mileage", "MOD(mileage * 7919, 10007)", "insights.fact_value_by_decile.value"),
+    ("customers", "region", "NULL", "insights.dim_customer_band.region"),
     ("email_events", "user_agent", "'Mozilla/5.0'", "campaigns.fact_campaign_result.open_rate"),
 ]
 
@@ -232,13 +232,13 @@ def test_widget_over_a_sql_file(outputs: Path, tmp_path: Path) -> None:
     boards = tmp_path / "shop" / "dashboards"
     boards.mkdir(parents=True)
     (boards / "spend.sql").write_text(
-        "SELECT m.day AS at, SUM(m.spend) AS total FROM derived.member_day AS m GROUP BY m.day"
+        "SELECT m.day AS at, SUM(m.spend) AS total FROM derived.customer_day AS m GROUP BY m.day"
     )
     widget = "{title: 'Spent: {total}', sql: spend, mark: bar, x: at, y: {column: total}}"
     (boards / "board.yml").write_text(f"title: Board\nwidgets:\n  - {widget}\n")
     found = trace(Graph(shop), "dashboards/board/1")
-    assert names(found.values[found.root]) == ["derived.member_day.day", "derived.member_day.spend"]
-    assert names(found.sources) == ["lake.loyalty_events.occurred_at", "lake.loyalty_events.amount"]
+    assert names(found.values[found.root]) == ["derived.customer_day.day", "derived.customer_day.spend"]
+    assert names(found.sources) == ["lake.purchases.occurred_at", "lake.purchases.amount"]
     (boards / "spend.sql").write_text("SELECT FROM WHERE")
     with pytest.raises(LineageError, match="spend.sql: "):
         trace(Graph(shop), "dashboards/board/1")

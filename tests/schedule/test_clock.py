@@ -18,7 +18,7 @@ from clv_helpers.run.schedule_export import calendar
 from clv_helpers.run.schedule_views import in_words
 from conftest import absent
 
-PLAIN = {"title": "A shop", "sources": {"loyalty_events": {"path": "a.csv"}}}
+PLAIN = {"title": "A shop", "sources": {"purchases": {"path": "a.csv"}}}
 
 
 def fires(schedule: Schedule, after: str, times: int) -> list[str]:

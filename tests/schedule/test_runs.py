@@ -18,8 +18,7 @@ from shops import DAY, HALF_PAST_FIVE, broken_day, new_day, scheduled_shop
 from clv_helpers import run as schedule
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.files import held
-from clv_helpers.run import history
-from clv_helpers.run import scheduled_refresh as runs
+from clv_helpers.run import history, scheduled_refresh
 from conftest import write_shop
 
 CLV = str(Path(sys.executable).with_name("clv"))
@@ -32,9 +31,9 @@ def ran(workbook: Workbook) -> list[tuple[str, str]]:
     return [(f"{run['due_at']:%m-%d %H:%M}" if run["due_at"] else "by hand", run["status"]) for run in rows]
 
 
-def members(workbook: Workbook) -> int:
+def customers(workbook: Workbook) -> int:
     with workbook.engine.read() as session:
-        return session.scalar("SELECT COUNT(*) AS n FROM profile.member")
+        return session.scalar("SELECT COUNT(*) AS n FROM profile.customer")
 
 
 def wait_for(true: Callable[[], bool], seconds: float = 40) -> None:
@@ -60,12 +59,12 @@ class TestTick:
         assert (early.outcome, early.run) == ("not due", None)
         done = schedule.tick(shop, at=HALF_PAST_FIVE + SECOND)
         assert done.outcome == "success"
-        assert (done.run["new_batches"], members(shop)) == (1, 3)
+        assert (done.run["new_batches"], customers(shop)) == (1, 3)
         assert "insights.fact_value_by_month" in done.run["changed"]
         assert schedule.tick(shop, at=HALF_PAST_FIVE + 2 * SECOND).outcome == "not due"
         new_day(shop, "day2")
         assert schedule.tick(shop, at=HALF_PAST_FIVE + DAY).outcome == "success"
-        assert members(shop) == 4
+        assert customers(shop) == 4
         assert ran(shop) == [("06-01 05:30", "success"), ("06-02 05:30", "success")]
 
     def test_launcher_may_be_late_with_the_first(self, shop: Workbook) -> None:
@@ -78,10 +77,10 @@ class TestTick:
         audience.write_text("title: Broken\nrule: {field: nowhere, op: equals, value: 1}\n")
         new_day(shop, "day2")
         failed = schedule.tick(shop, at=HALF_PAST_FIVE + DAY)
-        assert (failed.outcome, members(shop)) == ("failed", 3) and "nowhere" in failed.sentence
+        assert (failed.outcome, customers(shop)) == ("failed", 3) and "nowhere" in failed.sentence
         audience.unlink()
         assert schedule.tick(shop, at=HALF_PAST_FIVE + 2 * DAY).outcome == "success"
-        assert members(shop) == 4
+        assert customers(shop) == 4
 
     def test_what_was_missed_is_made_up_for_once(self, shop: Workbook) -> None:
         schedule.tick(shop, at=HALF_PAST_FIVE)
@@ -125,8 +124,8 @@ class TestFailure:
         assert "\n" not in done.run["sentence"]
         assert ran(shop)[-1] == ("06-02 05:30", "failed")
         with shop.engine.read() as session:  # the last good version, and no events newer than its tables
-            assert session.scalar("SELECT COUNT(*) AS n FROM lake.loyalty_events") == 5
-            assert session.scalar("SELECT COUNT(*) AS n FROM profile.member") == 3
+            assert session.scalar("SELECT COUNT(*) AS n FROM lake.purchases") == 5
+            assert session.scalar("SELECT COUNT(*) AS n FROM profile.customer") == 3
 
     def test_first_run_of_all(self, shop: Workbook) -> None:
         broken_day(shop)
@@ -158,7 +157,7 @@ class TestFailure:
         assert schedule.status(shop, HALF_PAST_FIVE + 3 * DAY)["state"] == "active"
 
     def test_what_nobody_foresaw_is_told_whole(self, shop: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(runs, "follow_all", lambda _: 1 / 0)
+        monkeypatch.setattr(scheduled_refresh, "follow_all", lambda _: 1 / 0)
         said: list[str] = []
         done = schedule.tick(shop, at=HALF_PAST_FIVE, say=said.append)
         assert done.run["sentence"] == "ZeroDivisionError: division by zero"
@@ -169,13 +168,13 @@ class TestByHand:
     def test_refresh_has_a_row_and_counts_for_nothing(self, shop: Workbook) -> None:
         schedule.tick(shop, at=HALF_PAST_FIVE)
         tables = {row["table"]: row["mode"] for row in schedule.refresh(shop, at=HALF_PAST_FIVE + SECOND)}
-        assert tables["derived.member_day"] == "unchanged"
+        assert tables["derived.customer_day"] == "unchanged"
         assert ran(shop)[-1] == ("by hand", "success")
         assert schedule.tick(shop, at=HALF_PAST_FIVE + DAY).run["due_at"] == HALF_PAST_FIVE + DAY
 
     def test_failing_refresh_has_a_row_too(self, outputs: Path, tmp_path: Path) -> None:
         shop = Workbook.open(write_shop(tmp_path / "plain"))
-        with pytest.raises(Exception, match="there are no loyalty events in the lake yet"):
+        with pytest.raises(Exception, match="there are no purchases in the lake yet"):
             schedule.refresh(shop)
         assert ran(shop) == [("by hand", "failed")]
 
@@ -209,7 +208,7 @@ class TestProcesses:
         assert (done.outcome, done.run["due_at"]) == ("success", found["last_run"]["due_at"])
         assert schedule.tick(again, at=at + SECOND).outcome == "not due"
         assert [status for _, status in ran(again)] == ["interrupted", "success"]
-        assert members(again) == 3
+        assert customers(again) == 3
         assert "failed: its process ended before it was done" in (shop.folder / "alerts.log").read_text()
 
     def test_killed_again_and_again_is_quarantined(self, outputs: Path, tmp_path: Path) -> None:

@@ -41,11 +41,11 @@ def deadly(cls: type, name: str, fatal: int) -> None:
 
 
 def work(params: Path) -> None:
-    """Two batches of events, one of members, and a refresh after each file of events."""
+    """Two batches of events, one of customers, and a refresh after each file of events."""
     workbook = Workbook.open(params)
     for file in sorted(params.parent.glob("events_*.csv")):
-        ingest.ingest(workbook, "loyalty_events", [file])
-        ingest.ingest(workbook, "members", [params.parent / "members.csv"])
+        ingest.ingest(workbook, "purchases", [file])
+        ingest.ingest(workbook, "customers", [params.parent / "customers.csv"])
         models.refresh(workbook, "derived")
 
 

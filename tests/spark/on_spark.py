@@ -11,7 +11,7 @@ from odd_rows import CAPPED, ODD, add_odd_rows
 
 from clv_helpers import activation, audiences, ingest, models, simulate
 from clv_helpers.config.workbook import ROOT, Workbook
-from clv_helpers.engines.spark.engine import session as spark_session
+from clv_helpers.engines.spark import session as spark_session
 from conftest import build_all
 
 LOCAL = "spark://local[2]"
@@ -58,7 +58,7 @@ def a_month_before(workbook: Workbook) -> None:
 
 
 def build_both(tmp_path_factory: pytest.TempPathFactory) -> Both:
-    """The airline at 5,000 members, from the signals to the exported file and the campaigns, on either engine."""
+    """The airline at 5,000 customers, from the signals to the exported file and the campaigns, on either engine."""
     collected: list[Collected] = []
     collect = spark_session.SparkSession._collect
 

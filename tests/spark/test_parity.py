@@ -13,11 +13,11 @@ from parity import same_rows
 ALL = read_tables(*SCHEMAS)
 # Python or a run brings these, no file of sql/ does.
 BROUGHT = {
-    "audiences.spell": "audience, membership_number, evaluation",
+    "audiences.spell": "audience, customer_id, evaluation",
     "audiences.evaluation": "audience, evaluation",
     "lifetime.score": "frequency, recency_days, age_days",
-    "lake.loyalty_events": "event_id",
-    "lake.members": "membership_number",
+    "lake.purchases": "event_id",
+    "lake.customers": "customer_id",
 }
 
 
@@ -42,10 +42,10 @@ def test_columns_are_of_the_same_types_by_name(both) -> None:
     """Not the width of whole numbers and of exact decimals, which sums make wider on one than on the other."""
     with both.spark.engine.read() as spark, both.duckdb.engine.read() as duckdb:
         for name in (
-            "lake.loyalty_events",
-            "lake.members",
+            "lake.purchases",
+            "lake.customers",
             "lake.email_events",
-            "derived.member_day",
+            "derived.customer_day",
             "profile.attribute",
         ):
             ours, theirs = (
@@ -66,22 +66,24 @@ def test_only_aggregates_come_to_the_driver(both) -> None:
     """No collected row is of a person; the groups of the fits are as many as there are different histories."""
     with both.duckdb.engine.read() as session:
         histories = session.scalar(
-            "SELECT COUNT(*) AS n FROM (SELECT DISTINCT frequency, recency_days, age_days FROM lifetime.member_history)"
+            "SELECT COUNT(*) AS n FROM (SELECT DISTINCT frequency, recency_days, age_days FROM lifetime.customer_history)"
         )
     groups = {"customers"}
     assert len(both.collected) > 50
     for each in both.collected:
-        assert not {"membership_number", "email", "first_name", "last_name", "event_id"} & set(each.columns), each
+        assert not {"customer_id", "email", "first_name", "last_name", "event_id"} & set(each.columns), each
         assert each.rows <= (histories if groups <= set(each.columns) else 100), each
 
 
 def test_analyst_sql_ends_when_its_time_is_up_and_is_explained(both) -> None:
-    many = "SELECT a.day AS one FROM derived.member_day AS a CROSS JOIN derived.member_day AS b"
+    many = "SELECT a.day AS one FROM derived.customer_day AS a CROSS JOIN derived.customer_day AS b"
     with pytest.raises(QueryError, match=r"SQL: it took longer than 1 seconds and was stopped; ask for less, or"):
-        insights.query(both.spark, f"SELECT COUNT(*) FROM ({many}) AS m CROSS JOIN derived.member_day AS c", seconds=1)
+        insights.query(
+            both.spark, f"SELECT COUNT(*) FROM ({many}) AS m CROSS JOIN derived.customer_day AS c", seconds=1
+        )
     with pytest.raises(QueryError, match="SQL: .*nope.* cannot be resolved"):
         insights.query(both.spark, "SELECT nope FROM derived.summary")
-    answer = insights.query(both.spark, "SELECT day FROM derived.member_day ORDER BY day", rows=3)
+    answer = insights.query(both.spark, "SELECT day FROM derived.customer_day ORDER BY day", rows=3)
     assert len(answer.frame) == 3 and answer.note
 
 

@@ -19,9 +19,9 @@ PARAMS = """
 title: A shop under attack
 engine: {engine}
 sources:
-  loyalty_events: {{path: "events_*.csv"}}
-  members: {{path: members.csv}}
-category: loyalty_status
+  purchases: {{path: "events_*.csv"}}
+  customers: {{path: customers.csv}}
+category: category
 """
 STEPS = 55  # an undisturbed run takes at least so many
 
@@ -32,13 +32,13 @@ def folder(java: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for part in range(2):
         with (folder / f"events_{part}.csv").open("w", newline="") as stream:
             writer = csv.writer(stream)
-            writer.writerow(["event_id", "membership_number", "occurred_at", "loyalty_status", "amount"])
+            writer.writerow(["event_id", "customer_id", "occurred_at", "category", "amount"])
             for number in range(400):
                 day = f"2024-{chance.randint(1, 12):02d}-{chance.randint(1, 28):02d}"
                 status = chance.choice(["GOLD", "SILVER"])
                 writer.writerow([f"e{part}{number}", f"m{chance.randint(1, 100)}", day, status, number % 97])
             writer.writerow([f"bad{part}", "m1", "never", "GOLD", 1])
-    (folder / "members.csv").write_text("membership_number,region\n" + "".join(f"m{n},North\n" for n in range(90)))
+    (folder / "customers.csv").write_text("customer_id,region\n" + "".join(f"m{n},North\n" for n in range(90)))
     for name, engine in (("attack", "spark://local[2]"), ("peace", "duckdb")):
         (folder / f"{name}.yml").write_text(PARAMS.format(engine=engine))
     return folder
@@ -49,7 +49,7 @@ def state(params: Path) -> dict[str, pd.DataFrame]:
     with Workbook.open(params).engine.read() as session:
         names = [n for n in session.tables() if n.startswith("derived.") and n != "derived.deciles_mileage"]
         found = {name: session.frame(f"SELECT * FROM {name}") for name in names}
-        for name in ("loyalty_events", "members", "rejected_rows"):
+        for name in ("purchases", "customers", "rejected_rows"):
             found[name] = session.frame(f"SELECT * EXCLUDE (_batch_id) FROM lake.{name}")
         batches = "SELECT file, rows_read, rows_accepted, rows_rejected FROM lake.batches WHERE status = 'success'"
         found["batches"] = session.frame(batches)
@@ -74,7 +74,7 @@ def attacked(folder: Path, steps: list[int]) -> None:
     assert found.keys() == expected.keys()
     for name, frame in expected.items():
         pd.testing.assert_frame_equal(found[name], frame, obj=name, check_dtype=False)
-    assert len(found["batches"]) == 3 and len(found["loyalty_events"]) == 800 and len(found["rejected_rows"]) == 2
+    assert len(found["batches"]) == 3 and len(found["purchases"]) == 800 and len(found["rejected_rows"]) == 2
 
 
 def test_killed_in_the_middle_of_its_work(folder: Path, outputs: Path) -> None:

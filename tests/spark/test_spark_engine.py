@@ -19,10 +19,10 @@ from clv_helpers.engines.dialect import bind, parse, table
 from clv_helpers.engines.duckdb.engine import LakeBusyError, NothingPublished
 from clv_helpers.engines.engine import open_engine
 from clv_helpers.engines.session import Session
+from clv_helpers.engines.spark import connection as spark_connection
+from clv_helpers.engines.spark import store as spark_store
 from clv_helpers.engines.spark.connection import SparkUnavailable, check_java
 from clv_helpers.engines.spark.engine import SparkEngine
-from clv_helpers.engines.spark.engine import connection as spark_connection
-from clv_helpers.engines.spark.engine import store as spark_store
 from conftest import write_shop
 from on_spark import LOCAL
 
@@ -152,20 +152,20 @@ def test_frames_come_in_with_their_types_and_views_follow(engine: SparkEngine) -
 def test_batches_have_folders_of_their_own_and_leave_by_them(engine: SparkEngine) -> None:
     columns = {"event_id": "text", "amount": "decimal", "_batch_id": "integer"}
     with engine.write() as session:
-        session.create_if_absent("lake.loyalty_events", columns)
+        session.create_if_absent("lake.purchases", columns)
         for batch in (1, 2):
             insert = bind(
-                parse("INSERT INTO lake.loyalty_events SELECT $id, 1.5, $batch"), {"id": f"e{batch}", "batch": batch}
+                parse("INSERT INTO lake.purchases SELECT $id, 1.5, $batch"), {"id": f"e{batch}", "batch": batch}
             )
             session.run(insert)
-        session.add_column("lake.loyalty_events", "shelf", "text")
-        folders = {path.name for path in (engine.store.root / "tables/lake/loyalty_events").iterdir()}
+        session.add_column("lake.purchases", "shelf", "text")
+        folders = {path.name for path in (engine.store.root / "tables/lake/purchases").iterdir()}
         assert folders == {"_batch_id=1", "_batch_id=2"}
-        session.run("DELETE FROM lake.loyalty_events WHERE _batch_id = 1")
+        session.run("DELETE FROM lake.purchases WHERE _batch_id = 1")
         expected = [{"event_id": "e2", "amount": 1.5, "_batch_id": 2, "shelf": None}]
-        assert session.rows("SELECT * FROM lake.loyalty_events WHERE _batch_id > 0") == expected
+        assert session.rows("SELECT * FROM lake.purchases WHERE _batch_id > 0") == expected
         with pytest.raises(NotImplementedError, match="by batches only"):
-            session.run("DELETE FROM lake.loyalty_events WHERE event_id = 'e2'")
+            session.run("DELETE FROM lake.purchases WHERE event_id = 'e2'")
 
 
 def test_what_nobody_can_read_any_more_is_deleted_an_hour_later(

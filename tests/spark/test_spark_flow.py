@@ -32,7 +32,7 @@ def test_what_streams_in_is_what_duckdb_has(java: None, outputs: Path, tmp_path:
         for each in read_tables(*SCHEMAS):
             if duckdb.has_table(each.name) and each.name != "lake.batches":  # whose files are named by the clock
                 same_rows(each.name, each.key, spark, duckdb)
-        assert spark.scalar("SELECT SUM(purchases) AS n FROM derived.member_day") == 4
+        assert spark.scalar("SELECT SUM(purchases) AS n FROM derived.customer_day") == 4
 
 
 @pytest.mark.slow
@@ -48,4 +48,4 @@ def test_schedule_runs_fails_and_goes_on(java: None, outputs: Path, tmp_path: Pa
     new_day(shop, "day2")
     assert schedule.tick(shop, at=HALF_PAST_FIVE + 2 * DAY).outcome == "success"
     assert [run["status"] for run in history.read(shop).runs] == ["success", "failed", "success"]
-    assert len(shop.query("profile.member")) == 4
+    assert len(shop.query("profile.customer")) == 4

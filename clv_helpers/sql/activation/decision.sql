@@ -1,7 +1,7 @@
 -- Who leaves and who stays, and why: the first reason that applies, in the order of the waterfall. Of duplicates the one
 -- leaves who qualified last (where a message is sent but once: the one who has had it).
--- One row: a planned activation and a member of its audience.
--- Key: campaign, destination, membership_number
+-- One row: a planned activation and a customer of its audience.
+-- Key: campaign, destination, customer_id
 WITH armed AS (
     SELECT
         e.*,
@@ -11,17 +11,17 @@ WITH armed AS (
         CASE WHEN $sent_once AND NOT l.delivered_hash IS NULL THEN 0 ELSE 1 END AS has_not_had_it,
         p.last_purchase_on
     FROM activation.eligible AS e
-    JOIN profile.member AS p ON p.membership_number = e.membership_number
-    LEFT JOIN activation.arm AS a ON a.campaign = e.campaign AND a.membership_number = e.membership_number
+    JOIN profile.customer AS p ON p.customer_id = e.customer_id
+    LEFT JOIN activation.arm AS a ON a.campaign = e.campaign AND a.customer_id = e.customer_id
     LEFT JOIN activation.ledger AS l
-      ON l.campaign = e.campaign AND l.destination = e.destination AND l.membership_number = e.membership_number
+      ON l.campaign = e.campaign AND l.destination = e.destination AND l.customer_id = e.customer_id
 ),
 placed AS (
     SELECT
         *,
         CASE WHEN stays IS NULL AND NOT duplicate_key IS NULL THEN ROW_NUMBER() OVER (
             PARTITION BY campaign, destination, stays IS NULL, duplicate_key
-            ORDER BY has_not_had_it, qualified_at DESC NULLS LAST, last_purchase_on DESC NULLS LAST, membership_number
+            ORDER BY has_not_had_it, qualified_at DESC NULLS LAST, last_purchase_on DESC NULLS LAST, customer_id
         ) END AS place
     FROM armed
 )
@@ -29,7 +29,7 @@ SELECT
     campaign,
     audience,
     destination,
-    membership_number,
+    customer_id,
     decile,
     CASE
         WHEN NOT stays IS NULL THEN stays

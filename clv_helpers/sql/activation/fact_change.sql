@@ -2,20 +2,20 @@
 -- One row: a planned activation.
 -- Key: campaign, destination
 WITH now_sent AS (
-    SELECT campaign, destination, membership_number FROM activation.decision WHERE outcome = 'sent'
+    SELECT campaign, destination, customer_id FROM activation.decision WHERE outcome = 'sent'
 ),
 before AS (
-    SELECT campaign, destination, membership_number FROM activation.ledger WHERE present
+    SELECT campaign, destination, customer_id FROM activation.ledger WHERE present
 ),
 compared AS (
     SELECT
         COALESCE(n.campaign, b.campaign) AS campaign,
         COALESCE(n.destination, b.destination) AS destination,
-        CASE WHEN b.membership_number IS NULL THEN 1 ELSE 0 END AS joined,
-        CASE WHEN n.membership_number IS NULL THEN 1 ELSE 0 END AS has_left
+        CASE WHEN b.customer_id IS NULL THEN 1 ELSE 0 END AS joined,
+        CASE WHEN n.customer_id IS NULL THEN 1 ELSE 0 END AS has_left
     FROM now_sent AS n
     FULL JOIN before AS b
-      ON b.campaign = n.campaign AND b.destination = n.destination AND b.membership_number = n.membership_number
+      ON b.campaign = n.campaign AND b.destination = n.destination AND b.customer_id = n.customer_id
 )
 SELECT
     plan.campaign,

@@ -22,7 +22,7 @@ WITH steps AS (
     SELECT 8, 'sent'
 ),
 counted AS (
-    SELECT campaign, destination, outcome, COUNT(*) AS members
+    SELECT campaign, destination, outcome, COUNT(*) AS customers
     FROM activation.decision
     GROUP BY campaign, destination, outcome
 ),
@@ -33,7 +33,7 @@ stepped AS (
         plan.destination,
         steps.step_order,
         steps.step,
-        CAST(COALESCE(SUM(CASE WHEN steps.step = 'matched' OR c.outcome = steps.step THEN c.members END), 0) AS BIGINT) AS members
+        CAST(COALESCE(SUM(CASE WHEN steps.step = 'matched' OR c.outcome = steps.step THEN c.customers END), 0) AS BIGINT) AS customers
     FROM activation.plan AS plan
     CROSS JOIN steps
     LEFT JOIN counted AS c ON c.campaign = plan.campaign AND c.destination = plan.destination
@@ -42,7 +42,7 @@ stepped AS (
 fallen AS (
     SELECT
         *,
-        CAST(SUM(CASE WHEN step = 'matched' THEN members ELSE -members END) OVER (
+        CAST(SUM(CASE WHEN step = 'matched' THEN customers ELSE -customers END) OVER (
             PARTITION BY campaign, destination ORDER BY step_order ROWS UNBOUNDED PRECEDING
         ) AS BIGINT) AS remaining
     FROM stepped
@@ -53,7 +53,7 @@ SELECT
     destination,
     step_order,
     step,
-    members,
+    customers,
     CASE WHEN step IN ('matched', 'sent') THEN 0 ELSE remaining END AS low,
-    CASE WHEN step IN ('matched', 'sent') THEN members ELSE remaining + members END AS high
+    CASE WHEN step IN ('matched', 'sent') THEN customers ELSE remaining + customers END AS high
 FROM fallen

@@ -1,10 +1,10 @@
 -- Whom no message may reach, whatever an audience says, as far as is known now: an unsubscription after as_of counts too.
 -- suppressed: has unsubscribed or complained. bounced: the address does not exist, as bounce_type says, or where it
 -- says nothing bounce_code does (5.x.x; 5.7.x is a refusal, and no word on the address).
--- One row: a member and a reason.
--- Key: membership_number, reason
+-- One row: a customer and a reason.
+-- Key: customer_id, reason
 SELECT DISTINCT
-    membership_number,
+    customer_id,
     CASE WHEN event_type = 'bounced' THEN 'bounced' ELSE 'suppressed' END AS reason
 FROM lake.email_events
 WHERE event_type IN ('unsubscribed', 'complained')

@@ -1,10 +1,10 @@
 -- Who left an audience, and when: one stay after the other. Whoever came back is in audiences.membership too.
--- One row: an audience, a member who left it, and the evaluation with which the stay began.
--- Key: audience, membership_number, evaluation
+-- One row: an audience, a customer who left it, and the evaluation with which the stay began.
+-- Key: audience, customer_id, evaluation
 -- Refresh: view
 SELECT
     audience,
-    membership_number,
+    customer_id,
     'exited' AS status,
     first_qualified_at,
     last_qualified_at,

@@ -1,5 +1,5 @@
 -- The campaigns that are known from a sending, an activation or an assignment, and how their effect is measured:
--- over window_days from sent_on where the params give it, else from the day on which each member was assigned;
+-- over window_days from sent_on where the params give it, else from the day on which each customer was assigned;
 -- before_days before that day make the covariate.
 -- One row: a campaign.
 -- Key: campaign

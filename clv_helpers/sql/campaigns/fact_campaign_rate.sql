@@ -5,29 +5,29 @@
 -- Check: (SELECT COUNT(*) FROM campaigns.fact_campaign_rate WHERE numerator > denominator) = 0
 WITH person AS (
     SELECT
-        campaign, membership_number, MIN(decile) AS decile,
+        campaign, customer_id, MIN(decile) AS decile,
         MAX(sent) AS sent, MAX(delivered) AS delivered, MAX(accepted) AS accepted,
         MAX(hard_bounced) AS hard_bounced, MAX(blocked) AS blocked, MAX(soft_bounced) AS soft_bounced,
         MAX(opened) AS opened, MAX(opened_with_machines) AS opened_with_machines,
         MAX(clicked) AS clicked, MAX(clicked_with_machines) AS clicked_with_machines,
         MAX(unsubscribed) AS unsubscribed, MAX(complained) AS complained
-    FROM campaigns.member_response
-    GROUP BY campaign, membership_number
+    FROM campaigns.customer_response
+    GROUP BY campaign, customer_id
 ),
 placed AS (
-    SELECT campaign, $no_category AS audience, $no_category AS decile_group, 0 AS decile, p.* EXCLUDE (campaign, membership_number, decile)
+    SELECT campaign, $no_category AS audience, $no_category AS decile_group, 0 AS decile, p.* EXCLUDE (campaign, customer_id, decile)
     FROM person AS p
     UNION ALL
     SELECT
         campaign, $no_category, CASE WHEN decile = 0 THEN 'not ranked' ELSE CAST(decile AS VARCHAR) END, decile,
-        p.* EXCLUDE (campaign, membership_number, decile)
+        p.* EXCLUDE (campaign, customer_id, decile)
     FROM person AS p
     UNION ALL
     SELECT
         campaign, audience, $no_category, 0,
         sent, delivered, accepted, hard_bounced, blocked, soft_bounced, opened, opened_with_machines,
         clicked, clicked_with_machines, unsubscribed, complained
-    FROM campaigns.member_response
+    FROM campaigns.customer_response
 ),
 counted AS (
     SELECT

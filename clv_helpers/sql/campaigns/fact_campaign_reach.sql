@@ -16,14 +16,14 @@ WITH elsewhere AS (
             COALESCE(a.arm, 'treated') AS arm,
             COALESCE(r.sent, 0) AS is_sent
         FROM campaigns.assignment AS a
-        FULL JOIN campaigns.member_response AS r
-          ON r.campaign = a.campaign AND r.audience = a.audience AND r.membership_number = a.membership_number
+        FULL JOIN campaigns.customer_response AS r
+          ON r.campaign = a.campaign AND r.audience = a.audience AND r.customer_id = a.customer_id
     ) AS person
     WHERE NOT campaign IN (SELECT campaign FROM activation.fact_waterfall AS w)
     GROUP BY campaign, audience
 ),
 steps AS (
-    SELECT campaign, audience, 'elsewhere' AS destination, 0 AS step_order, 'targeted' AS step, targeted AS members FROM elsewhere
+    SELECT campaign, audience, 'elsewhere' AS destination, 0 AS step_order, 'targeted' AS step, targeted AS customers FROM elsewhere
     UNION ALL
     SELECT campaign, audience, 'elsewhere', 5, 'control', control FROM elsewhere
     UNION ALL
@@ -34,7 +34,7 @@ steps AS (
 SELECT
     campaign, audience, destination, step_order,
     CASE WHEN step = 'matched' THEN 'targeted' ELSE step END AS step,
-    CAST(members AS BIGINT) AS members
+    CAST(customers AS BIGINT) AS customers
 FROM activation.fact_waterfall AS w
 UNION ALL
-SELECT campaign, audience, destination, step_order, step, CAST(members AS BIGINT) FROM steps
+SELECT campaign, audience, destination, step_order, step, CAST(customers AS BIGINT) FROM steps

@@ -20,5 +20,5 @@ SELECT
     CAST(SUM(opened_with_machines) AS DOUBLE) / NULLIF(SUM(accepted), 0) AS open_rate_with_machines,
     CAST(SUM(clicked) AS DOUBLE) / NULLIF(SUM(accepted), 0) AS click_rate,
     CAST(SUM(clicked) AS DOUBLE) / NULLIF(SUM(opened), 0) AS click_to_open_rate
-FROM campaigns.member_response
+FROM campaigns.customer_response
 GROUP BY campaign, audience

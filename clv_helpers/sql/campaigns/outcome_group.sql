@@ -1,37 +1,37 @@
--- The sums from which lift is computed, so that no member's row comes to Python. y: what a member spent in the window,
+-- The sums from which lift is computed, so that no customer's row comes to Python. y: what a customer spent in the window,
 -- bought or not, sent or not (intention to treat); x: in the days before it, the covariate of CUPED. decile: the lifetime
 -- decile when assigned (0: not ranked). Sums are exact decimals, of 19 digits so that squares have 38: each run gives the
 -- same. observed_days: how much of the window has passed for everyone.
 -- One row: a campaign, an audience, a decile and an arm.
 -- Key: campaign, audience, decile, arm
--- Check: (SELECT COALESCE(SUM(members), 0) FROM campaigns.outcome_group) = (SELECT COUNT(*) FROM campaigns.assignment)
+-- Check: (SELECT COALESCE(SUM(customers), 0) FROM campaigns.outcome_group) = (SELECT COUNT(*) FROM campaigns.assignment)
 WITH started AS (
     SELECT
-        a.campaign, a.membership_number, a.audience, a.arm, a.decile,
+        a.campaign, a.customer_id, a.audience, a.arm, a.decile,
         COALESCE(c.starts_on, a.assigned_on) AS starts_on, c.window_days, c.before_days
     FROM campaigns.assignment AS a
     JOIN campaigns.dim_campaign AS c ON c.campaign = a.campaign
 ),
 dated AS (
-    SELECT s.campaign, s.membership_number, d.spend, d.purchases, DATE_DIFF('day', s.starts_on, d.day) AS since
+    SELECT s.campaign, s.customer_id, d.spend, d.purchases, DATE_DIFF('day', s.starts_on, d.day) AS since
     FROM started AS s
-    JOIN derived.member_day AS d ON d.membership_number = s.membership_number
+    JOIN derived.customer_day AS d ON d.customer_id = s.customer_id
     WHERE DATE_DIFF('day', s.starts_on, d.day) BETWEEN -s.before_days AND s.window_days - 1
 ),
 spent AS (
     SELECT
-        campaign, membership_number,
+        campaign, customer_id,
         CAST(SUM(CASE WHEN since >= 0 THEN spend ELSE 0 END) AS DECIMAL(19, 4)) AS y,
         CAST(SUM(CASE WHEN since < 0 THEN spend ELSE 0 END) AS DECIMAL(19, 4)) AS x,
         MAX(CASE WHEN since >= 0 AND purchases > 0 THEN 1 ELSE 0 END) AS converted,
         MAX(CASE WHEN since < 0 AND purchases > 0 THEN 1 ELSE 0 END) AS bought_before
     FROM dated
-    GROUP BY campaign, membership_number
+    GROUP BY campaign, customer_id
 ),
 written_to AS (
-    SELECT campaign, membership_number, SUM(messages) AS messages
-    FROM campaigns.member_response
-    GROUP BY campaign, membership_number
+    SELECT campaign, customer_id, SUM(messages) AS messages
+    FROM campaigns.customer_response
+    GROUP BY campaign, customer_id
 ),
 outcome AS (
     SELECT
@@ -43,15 +43,15 @@ outcome AS (
         COALESCE(w.messages, 0) AS messages,
         GREATEST(LEAST(DATE_DIFF('day', s.starts_on, $as_of), s.window_days), 0) AS observed_days
     FROM started AS s
-    LEFT JOIN spent AS o ON o.campaign = s.campaign AND o.membership_number = s.membership_number
-    LEFT JOIN written_to AS w ON w.campaign = s.campaign AND w.membership_number = s.membership_number
+    LEFT JOIN spent AS o ON o.campaign = s.campaign AND o.customer_id = s.customer_id
+    LEFT JOIN written_to AS w ON w.campaign = s.campaign AND w.customer_id = s.customer_id
 )
 SELECT
     campaign,
     audience,
     decile,
     arm,
-    COUNT(*) AS members,
+    COUNT(*) AS customers,
     CAST(SUM(converted) AS BIGINT) AS converted,
     CAST(SUM(bought_before) AS BIGINT) AS bought_before,
     CAST(SUM(messages) AS BIGINT) AS messages,

@@ -3,8 +3,8 @@
 -- Key: as_of
 SELECT
     $as_of AS as_of,
-    COUNT(*) AS loyalty_events,
+    COUNT(*) AS events,
     CAST(MIN(occurred_at) AS DATE) AS first_event_on,
     CAST(MAX(occurred_at) AS DATE) AS last_event_on
-FROM lake.loyalty_events
+FROM lake.purchases
 WHERE occurred_at < $as_of

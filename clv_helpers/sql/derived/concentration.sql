@@ -1,17 +1,17 @@
--- The concentration curves: which share the best 1, 2 … 100 hundredths of the members bring; once by value and once by
--- spend, each sorted for itself. Of a member through whom the edge of a hundredth runs, that part counts which lies
--- before it, so a tenth is a tenth of any number of members. Which of several equal members comes first changes no sum.
--- One row: a number of hundredths of the members.
--- Key: percent_of_members
+-- The concentration curves: which share the best 1, 2 … 100 hundredths of the customers bring; once by value and once by
+-- spend, each sorted for itself. Of a customer through whom the edge of a hundredth runs, that part counts which lies
+-- before it, so a tenth is a tenth of any number of customers. Which of several equal customers comes first changes no sum.
+-- One row: a number of hundredths of the customers.
+-- Key: percent_of_customers
 WITH digit AS (SELECT n FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS t(n)),
 whole AS (
-    SELECT COUNT(*) AS members, SUM(value) AS value, SUM(spend) AS spend FROM derived.member_value
+    SELECT COUNT(*) AS customers, SUM(value) AS value, SUM(spend) AS spend FROM derived.customer_value
 ),
 edge AS (
     SELECT
-        1 + a.n + 10 * b.n AS percent_of_members,
-        CAST(CEIL((1 + a.n + 10 * b.n) * w.members / 100.0) AS BIGINT) AS place,
-        w.members,
+        1 + a.n + 10 * b.n AS percent_of_customers,
+        CAST(CEIL((1 + a.n + 10 * b.n) * w.customers / 100.0) AS BIGINT) AS place,
+        w.customers,
         w.value,
         w.spend
     FROM digit AS a CROSS JOIN digit AS b CROSS JOIN whole AS w
@@ -24,14 +24,14 @@ ranked AS (
         ROW_NUMBER() OVER (ORDER BY spend DESC) AS place_by_spend,
         SUM(value) OVER (ORDER BY value DESC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS value_so_far,
         SUM(spend) OVER (ORDER BY spend DESC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS spend_so_far
-    FROM derived.member_value
+    FROM derived.customer_value
 ),
 cut AS (
-    -- beyond: the part of the member at the edge that lies beyond it
-    SELECT *, place - percent_of_members * members / 100.0 AS beyond FROM edge
+    -- beyond: the part of the customer at the edge that lies beyond it
+    SELECT *, place - percent_of_customers * customers / 100.0 AS beyond FROM edge
 )
 SELECT
-    c.percent_of_members,
+    c.percent_of_customers,
     CAST(v.value_so_far - v.value * c.beyond AS DOUBLE) / NULLIF(c.value, 0) AS share_of_value,
     CAST(s.spend_so_far - s.spend * c.beyond AS DOUBLE) / NULLIF(c.spend, 0) AS share_of_spend
 FROM cut AS c

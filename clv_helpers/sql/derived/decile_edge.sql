@@ -1,5 +1,5 @@
 -- How large each decile is, and where it begins and ends.
--- ties_crossing: members with exactly the value at the decile's lower edge, where the next decile begins with the
+-- ties_crossing: customers with exactly the value at the decile's lower edge, where the next decile begins with the
 -- same value: the hash, not the value, told them apart. fewer_than_ten: in so small a category there are fewer
 -- than ten deciles, and decile 1 is not the top tenth.
 -- One row: a decile in one category and look-back.
@@ -10,13 +10,13 @@ WITH edges AS (
         category,
         lookback_months,
         decile,
-        COUNT(*) AS members,
+        COUNT(*) AS customers,
         SUM(value) AS value,
         SUM(spend) AS spend,
         SUM(purchases) AS purchases,
         MIN(value) AS lowest_value,
         MAX(value) AS highest_value
-    FROM derived.member_decile
+    FROM derived.customer_decile
     GROUP BY category, lookback_months, decile
 ),
 crossed AS (
@@ -26,9 +26,9 @@ crossed AS (
     WHERE n.highest_value = e.lowest_value
 ),
 tied AS (
-    SELECT c.category, c.lookback_months, c.decile, COUNT(*) AS members
+    SELECT c.category, c.lookback_months, c.decile, COUNT(*) AS customers
     FROM crossed AS c
-    JOIN derived.member_decile AS d
+    JOIN derived.customer_decile AS d
         ON d.category = c.category AND d.lookback_months = c.lookback_months AND d.value = c.lowest_value
     GROUP BY c.category, c.lookback_months, c.decile
 )
@@ -36,14 +36,14 @@ SELECT
     e.category,
     e.lookback_months,
     e.decile,
-    e.members,
+    e.customers,
     e.value,
     e.spend,
     e.purchases,
     e.lowest_value,
     e.highest_value,
-    COALESCE(t.members, 0) AS ties_crossing,
-    SUM(e.members) OVER (PARTITION BY e.category, e.lookback_months) < 10 AS fewer_than_ten
+    COALESCE(t.customers, 0) AS ties_crossing,
+    SUM(e.customers) OVER (PARTITION BY e.category, e.lookback_months) < 10 AS fewer_than_ten
 FROM edges AS e
 LEFT JOIN tied AS t
     ON t.category = e.category AND t.lookback_months = e.lookback_months AND t.decile = e.decile

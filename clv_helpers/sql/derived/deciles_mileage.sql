@@ -1,10 +1,10 @@
--- The deciles in the guide's shape: for each look-back a map of category → decile. A member who held several
+-- The deciles in the guide's shape: for each look-back a map of category → decile. A customer who held several
 -- categories in a look-back has an entry for each; a look-back in which nothing was earned is empty.
--- One row: a member with a decile.
--- Key: membership_number
+-- One row: a customer with a decile.
+-- Key: customer_id
 -- Refresh: view
 SELECT
-    membership_number,
+    customer_id,
     {
         'decileMonth1': MAP_FROM_ENTRIES(LIST_SORT(LIST({'key': category, 'value': decile}) FILTER (WHERE lookback_months = 1))),
         'decileMonth3': MAP_FROM_ENTRIES(LIST_SORT(LIST({'key': category, 'value': decile}) FILTER (WHERE lookback_months = 3))),
@@ -13,6 +13,6 @@ SELECT
         'decileMonth12': MAP_FROM_ENTRIES(LIST_SORT(LIST({'key': category, 'value': decile}) FILTER (WHERE lookback_months = 12))),
         'decileMonthAll': MAP_FROM_ENTRIES(LIST_SORT(LIST({'key': category, 'value': decile}) FILTER (WHERE lookback_months = 0)))
     } AS "decilesMileage"
-FROM derived.member_decile
+FROM derived.customer_decile
 WHERE category <> $no_category OR NOT $has_category
-GROUP BY membership_number
+GROUP BY customer_id

@@ -25,7 +25,7 @@ folded AS (
         message_id,
         MIN(campaign) AS campaign,
         COALESCE(MIN(audience), '(not known)') AS audience,
-        MIN(membership_number) AS membership_number,
+        MIN(customer_id) AS customer_id,
         COALESCE(MIN(CASE WHEN event_type = 'sent' THEN occurred_at END), MIN(occurred_at)) AS sent_at,
         COALESCE(
             MIN(CASE WHEN event_type = 'delivered' THEN occurred_at END),
@@ -42,7 +42,7 @@ SELECT
     message_id,
     campaign,
     audience,
-    membership_number,
+    customer_id,
     sent_at,
     delivered_at,
     CASE gravity WHEN 3 THEN 'hard' WHEN 2 THEN 'block' WHEN 1 THEN 'soft' END AS bounce,

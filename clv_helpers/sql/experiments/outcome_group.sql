@@ -25,7 +25,7 @@ SELECT
     $no_category AS audience,
     p.decile,
     CASE WHEN p.drawn = $control_arm THEN 'control' ELSE 'treated' END AS arm,
-    COUNT(*) AS members,
+    COUNT(*) AS customers,
     CAST(SUM(p.converted) AS BIGINT) AS converted,
     CAST(SUM(p.bought_before) AS BIGINT) AS bought_before,
     CAST(SUM(CASE WHEN p.drawn = $control_arm THEN 0 ELSE 1 END) AS BIGINT) AS messages,

@@ -12,7 +12,7 @@ done AS (
         campaign,
         COUNT(finished_at) AS hand_overs,
         MAX(finished_at) AS activated_at,
-        MAX_BY(members, started_at) AS members
+        MAX_BY(customers, started_at) AS customers
     FROM activation.run
     GROUP BY audience, destination, campaign
 )
@@ -23,6 +23,6 @@ SELECT
     NOT p.audience IS NULL AS is_planned,
     COALESCE(d.hand_overs, 0) AS hand_overs,
     d.activated_at,
-    d.members
+    d.customers
 FROM planned AS p
 FULL JOIN done AS d ON d.audience = p.audience AND d.destination = p.destination AND d.campaign = p.campaign

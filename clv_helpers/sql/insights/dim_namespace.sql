@@ -1,3 +1,3 @@
--- One row: a namespace in which members are known.
+-- One row: a namespace in which customers are known.
 -- Key: namespace
 SELECT namespace, is_primary, identities, shared_identities FROM profile.namespace

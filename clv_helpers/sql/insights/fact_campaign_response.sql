@@ -9,7 +9,7 @@ SELECT
     r.by_machine,
     s.campaign,
     s.audience,
-    s.membership_number,
+    s.customer_id,
     s.decile,
     s.sent_on,
     r.first_at,

@@ -8,7 +8,7 @@ SELECT
     m.message_id,
     m.campaign,
     m.audience,
-    m.membership_number,
+    m.customer_id,
     COALESCE(d.decile, 0) AS decile,
     m.sent_at,
     CAST(m.sent_at AS DATE) AS sent_on,
@@ -19,4 +19,4 @@ SELECT
     m.bounce_code
 FROM derived.email_message AS m
 LEFT JOIN derived.decile_at_sending AS d
-  ON d.month = CAST(DATE_TRUNC('month', m.sent_at) AS DATE) AND d.membership_number = m.membership_number
+  ON d.month = CAST(DATE_TRUNC('month', m.sent_at) AS DATE) AND d.customer_id = m.customer_id

@@ -1,9 +1,9 @@
 -- Which places of the ranking belong to which decile: as NTILE(10) has it, the first deciles are larger by one where
--- the members cannot be divided by ten.
+-- the customers cannot be divided by ten.
 -- One row: a decile.
 -- Key: decile
 WITH everyone AS (
-    SELECT CAST(FLOOR(COUNT(*) / 10) AS BIGINT) AS size, COUNT(*) % 10 AS larger FROM lifetime.member_history
+    SELECT CAST(FLOOR(COUNT(*) / 10) AS BIGINT) AS size, COUNT(*) % 10 AS larger FROM lifetime.customer_history
 )
 SELECT
     d.decile,

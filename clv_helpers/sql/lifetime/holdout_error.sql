@@ -1,26 +1,26 @@
--- How far each forecast was off: per member on average (mae: mean absolute error, rmse: root of the mean squared error),
+-- How far each forecast was off: per customer on average (mae: mean absolute error, rmse: root of the mean squared error),
 -- and in total (bias: forecast over actual, less one).
 -- One row: a forecast and a measure.
 -- Key: measure, series
 WITH long AS (
     SELECT 'purchases' AS measure, $model_title AS series, 2 AS series_order, model_purchases AS forecast, actual_purchases AS actual
-    FROM lifetime.member_holdout
+    FROM lifetime.customer_holdout
     UNION ALL
-    SELECT 'purchases', 'Same rate', 3, naive_purchases, actual_purchases FROM lifetime.member_holdout
+    SELECT 'purchases', 'Same rate', 3, naive_purchases, actual_purchases FROM lifetime.customer_holdout
     UNION ALL
-    SELECT 'purchases', 'Last year', 4, status_quo_purchases, actual_purchases FROM lifetime.member_holdout
+    SELECT 'purchases', 'Last year', 4, status_quo_purchases, actual_purchases FROM lifetime.customer_holdout
     UNION ALL
-    SELECT 'spend', $model_title, 2, model_spend, actual_spend FROM lifetime.member_holdout
+    SELECT 'spend', $model_title, 2, model_spend, actual_spend FROM lifetime.customer_holdout
     UNION ALL
-    SELECT 'spend', 'Same rate', 3, naive_spend, actual_spend FROM lifetime.member_holdout
+    SELECT 'spend', 'Same rate', 3, naive_spend, actual_spend FROM lifetime.customer_holdout
     UNION ALL
-    SELECT 'spend', 'Last year', 4, status_quo_spend, actual_spend FROM lifetime.member_holdout
+    SELECT 'spend', 'Last year', 4, status_quo_spend, actual_spend FROM lifetime.customer_holdout
 )
 SELECT
     measure,
     series,
     series_order,
-    COUNT(*) AS members,
+    COUNT(*) AS customers,
     CAST(SUM(forecast) AS DOUBLE) AS forecast,
     CAST(SUM(actual) AS DOUBLE) AS actual,
     CAST(SUM(forecast) AS DOUBLE) / NULLIF(SUM(actual), 0) - 1 AS bias,

@@ -1,25 +1,25 @@
--- The gain curve: members ranked by a forecast made before the holdout, and the share of the holdout's spend that the
+-- The gain curve: customers ranked by a forecast made before the holdout, and the share of the holdout's spend that the
 -- best tenths by it brought. Of a band through which an edge runs, a tenth has its part, as if told apart by lot.
 -- share_captured: of what the best possible choice had.
 -- One row: a number of tenths and a series.
--- Key: percent_of_members, series
+-- Key: percent_of_customers, series
 WITH within AS (
     SELECT
         b.series,
         b.series_order,
-        d.decile * 10 AS percent_of_members,
+        d.decile * 10 AS percent_of_customers,
         b.whole_spend,
-        b.actual_spend * LEAST(1, (b.everyone * d.decile / 10.0 - b.places_before) / b.members) AS spend
+        b.actual_spend * LEAST(1, (b.everyone * d.decile / 10.0 - b.places_before) / b.customers) AS spend
     FROM lifetime.holdout_band AS b
     JOIN lifetime.tenth AS d ON b.places_before < b.everyone * d.decile / 10.0
 ),
 summed AS (
-    SELECT series, series_order, percent_of_members, SUM(spend) / NULLIF(MAX(whole_spend), 0) AS share_of_spend
+    SELECT series, series_order, percent_of_customers, SUM(spend) / NULLIF(MAX(whole_spend), 0) AS share_of_spend
     FROM within
-    GROUP BY series, series_order, percent_of_members
+    GROUP BY series, series_order, percent_of_customers
 )
 SELECT
     s.*,
     s.share_of_spend / NULLIF(b.share_of_spend, 0) AS share_captured
 FROM summed AS s
-JOIN summed AS b ON b.percent_of_members = s.percent_of_members AND b.series = 'Best possible'
+JOIN summed AS b ON b.percent_of_customers = s.percent_of_customers AND b.series = 'Best possible'

@@ -1,12 +1,12 @@
--- Repeat purchases in the holdout, added up week by week, of the members who first bought in the calibration.
+-- Repeat purchases in the holdout, added up week by week, of the customers who first bought in the calibration.
 -- One row: a week of the holdout and a series.
 -- Key: week, series
 WITH by_day AS (
-    SELECT d.membership_number, d.day, SUM(d.spend) AS spend
-    FROM derived.member_day AS d
-    JOIN lifetime.member_calibration AS c ON c.membership_number = d.membership_number
+    SELECT d.customer_id, d.day, SUM(d.spend) AS spend
+    FROM derived.customer_day AS d
+    JOIN lifetime.customer_calibration AS c ON c.customer_id = d.customer_id
     WHERE (d.purchases > 0 OR d.spend < 0) AND d.day > $calibration_end
-    GROUP BY d.membership_number, d.day
+    GROUP BY d.customer_id, d.day
 ),
 by_week AS (
     SELECT CAST(FLOOR((DATE_DIFF('day', $calibration_end, day) - 1) / 7) AS INT) + 1 AS week, COUNT(*) AS purchases

@@ -1,52 +1,52 @@
--- What profile.member is made of, without the ages that move each day: only members of whom something changed are
--- joined anew. loyalty_status is the one of the member's latest counted event.
--- One row: a member, known from an event before as_of or from the members data.
--- Key: membership_number
--- Refresh: by membership_number
+-- What profile.customer is made of, without the ages that move each day: only customers of whom something changed are
+-- joined anew. category is the one of the customer's latest counted event.
+-- One row: a customer, known from an event before as_of or from the customers data.
+-- Key: customer_id
+-- Refresh: by customer_id
 WITH by_recency AS (
-    SELECT membership_number, category, ROW_NUMBER() OVER (PARTITION BY membership_number ORDER BY last_at DESC, category DESC) AS age
-    FROM derived.member_day
+    SELECT customer_id, category, ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY last_at DESC, category DESC) AS age
+    FROM derived.customer_day
 ),
 last_category AS (
-    SELECT membership_number, category FROM by_recency WHERE age = 1
+    SELECT customer_id, category FROM by_recency WHERE age = 1
 ),
 newest AS (
-    SELECT *, ROW_NUMBER() OVER (PARTITION BY membership_number ORDER BY _batch_id DESC) AS age
-    FROM lake.members
-    WHERE $members_in_profile
+    SELECT *, ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY _batch_id DESC) AS age
+    FROM lake.customers
+    WHERE $customers_in_profile
 ),
 attributes AS (
     SELECT * FROM newest WHERE age = 1
 ),
 identities AS (
-    SELECT membership_number FROM last_category
+    SELECT customer_id FROM last_category
     UNION
-    SELECT membership_number FROM attributes
+    SELECT customer_id FROM attributes
     UNION
-    SELECT membership_number FROM profile.event_attribute
+    SELECT customer_id FROM profile.event_attribute
     UNION
-    SELECT membership_number FROM profile.email_attribute
+    SELECT customer_id FROM profile.email_attribute
 ),
 deciles AS (
     SELECT
-        membership_number,
+        customer_id,
         MAX(CASE WHEN lookback_months = 1 THEN decile END) AS decile_1_month,
         MAX(CASE WHEN lookback_months = 3 THEN decile END) AS decile_3_months,
         MAX(CASE WHEN lookback_months = 6 THEN decile END) AS decile_6_months,
         MAX(CASE WHEN lookback_months = 9 THEN decile END) AS decile_9_months,
         MAX(CASE WHEN lookback_months = 12 THEN decile END) AS decile_12_months,
         MAX(CASE WHEN lookback_months = 0 THEN decile END) AS decile_lifetime
-    FROM derived.member_decile
+    FROM derived.customer_decile
     WHERE category = $no_category
-    GROUP BY membership_number
+    GROUP BY customer_id
 )
 SELECT
-    i.membership_number,
-    a.* EXCLUDE (membership_number, _batch_id, age),
-    o.* EXCLUDE (membership_number),
+    i.customer_id,
+    a.* EXCLUDE (customer_id, _batch_id, age),
+    o.* EXCLUDE (customer_id),
     e.last_sent_on,
     e.last_clicked_on,
-    c.category AS loyalty_status,
+    c.category,
     d.decile_1_month,
     d.decile_3_months,
     d.decile_6_months,
@@ -62,9 +62,9 @@ SELECT
     v.spend,
     v.monetary_value
 FROM identities AS i
-LEFT JOIN attributes AS a ON a.membership_number = i.membership_number
-LEFT JOIN profile.event_attribute AS o ON o.membership_number = i.membership_number
-LEFT JOIN profile.email_attribute AS e ON e.membership_number = i.membership_number
-LEFT JOIN last_category AS c ON c.membership_number = i.membership_number
-LEFT JOIN deciles AS d ON d.membership_number = i.membership_number
-LEFT JOIN derived.member_value AS v ON v.membership_number = i.membership_number
+LEFT JOIN attributes AS a ON a.customer_id = i.customer_id
+LEFT JOIN profile.event_attribute AS o ON o.customer_id = i.customer_id
+LEFT JOIN profile.email_attribute AS e ON e.customer_id = i.customer_id
+LEFT JOIN last_category AS c ON c.customer_id = i.customer_id
+LEFT JOIN deciles AS d ON d.customer_id = i.customer_id
+LEFT JOIN derived.customer_value AS v ON v.customer_id = i.customer_id

@@ -1,10 +1,10 @@
--- The identity graph: by which identities each member is known, the primary one and those that came with any row of a
--- profile-enabled dataset. An identity seen with several members links none of them: see profile.namespace.
--- One row: an identity in its namespace, and a member it was seen with.
--- Key: namespace, identity, membership_number
--- Refresh: by membership_number
-SELECT $primary_namespace AS namespace, membership_number AS identity, membership_number, TRUE AS is_primary
+-- The identity graph: by which identities each customer is known, the primary one and those that came with any row of a
+-- profile-enabled dataset. An identity seen with several customers links none of them: see profile.namespace.
+-- One row: an identity in its namespace, and a customer it was seen with.
+-- Key: namespace, identity, customer_id
+-- Refresh: by customer_id
+SELECT $primary_namespace AS namespace, customer_id AS identity, customer_id, TRUE AS is_primary
 FROM profile.attribute
 UNION ALL
-SELECT DISTINCT namespace, identity, membership_number, FALSE AS is_primary
+SELECT DISTINCT namespace, identity, customer_id, FALSE AS is_primary
 FROM $further_identities AS seen

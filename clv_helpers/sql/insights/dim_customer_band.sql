@@ -1,10 +1,10 @@
--- The bands by which charts group members: no chart ever needs a member.
--- One row: a member.
--- Key: membership_number
--- Relation: loyalty_status -> insights.dim_loyalty_status.loyalty_status
+-- The bands by which charts group customers: no chart ever needs a customer.
+-- One row: a customer.
+-- Key: customer_id
+-- Relation: category -> insights.dim_category.category
 SELECT
-    p.membership_number,
-    COALESCE(p.loyalty_status, $no_category) AS loyalty_status,
+    p.customer_id,
+    COALESCE(p.category, $no_category) AS category,
     p.decile_12_months,
     p.decile_lifetime,
     COALESCE(p.region, '(not known)') AS region,
@@ -13,5 +13,5 @@ SELECT
     COALESCE(b.frequency_order, -1) AS frequency_order,
     COALESCE(b.recency_band, 'no purchase') AS recency_band,
     COALESCE(b.recency_order, 5) AS recency_order
-FROM profile.member AS p
-LEFT JOIN derived.member_band AS b ON b.membership_number = p.membership_number
+FROM profile.customer AS p
+LEFT JOIN derived.customer_band AS b ON b.customer_id = p.customer_id

@@ -1,10 +1,10 @@
--- The holdout, member by member: what the model, the same rate as before (naive) and last year (status quo) forecast,
+-- The holdout, customer by customer: what the model, the same rate as before (naive) and last year (status quo) forecast,
 -- and what came.
--- One row: a member who first bought in the calibration.
--- Key: membership_number
+-- One row: a customer who first bought in the calibration.
+-- Key: customer_id
 WITH spent AS (
     SELECT *, CASE WHEN repeat_spend > 0 THEN $spend_of_repeater ELSE $spend_of_others END AS expected_spend
-    FROM lifetime.member_calibration
+    FROM lifetime.customer_calibration
 ),
 forecast AS (
     SELECT
@@ -19,7 +19,7 @@ forecast AS (
         ON s.frequency = c.frequency AND s.recency_days = c.recency_days AND s.age_days = c.age_days
 )
 SELECT
-    membership_number,
+    customer_id,
     frequency,
     actual_purchases,
     actual_spend,

@@ -1,12 +1,12 @@
--- Predicted value per member: of the future only, over the horizon that the params give; NULL for nobody here.
--- probability_alive: that the member buys again at all. expected_purchases, probability_of_purchase (at least one):
+-- Predicted value per customer: of the future only, over the horizon that the params give; NULL for nobody here.
+-- probability_alive: that the customer buys again at all. expected_purchases, probability_of_purchase (at least one):
 -- within the horizon. expected_spend: per purchase day. lifetime_value: expected purchases, each discounted from the
 -- end of its month, times expected spend, times the gross margin. historic_value: what was spent so far, times the margin.
 -- decile_predicted: of lifetime_value, 1 = the best tenth; equal values are told apart by a stable hash.
--- One row: a member with a purchase.
--- Key: membership_number
+-- One row: a customer with a purchase.
+-- Key: customer_id
 SELECT
-    f.membership_number,
+    f.customer_id,
     f.probability_alive,
     f.expected_purchases,
     f.probability_of_purchase,
@@ -14,6 +14,6 @@ SELECT
     f.lifetime_value,
     f.historic_value,
     CAST(COALESCE(b.decile, e.decile) AS BIGINT) AS decile_predicted
-FROM lifetime.member_forecast AS f
+FROM lifetime.customer_forecast AS f
 JOIN lifetime.value_band AS b ON b.band = f.band
-LEFT JOIN lifetime.edge_member AS e ON e.membership_number = f.membership_number
+LEFT JOIN lifetime.edge_customer AS e ON e.customer_id = f.customer_id

@@ -1,31 +1,31 @@
--- What the models know of a member as of as_of. frequency: purchase days after the first; recency_days: days from the
+-- What the models know of a customer as of as_of. frequency: purchase days after the first; recency_days: days from the
 -- first purchase day to the last; age_days: to as_of. repeat_spend: spent on the days after the first, refunds netted.
--- One row: a member with a purchase.
--- Key: membership_number
+-- One row: a customer with a purchase.
+-- Key: customer_id
 WITH refunded AS (
     SELECT
-        membership_number,
+        customer_id,
         SUM(is_purchase) - 1 AS frequency,
         MIN(CASE WHEN is_purchase = 1 THEN day END) AS first_on,
         MAX(CASE WHEN is_purchase = 1 THEN day END) AS last_on,
         SUM(CASE WHEN purchases_so_far >= 2 THEN spend ELSE 0 END) AS repeat_spend,
         SUM(CASE WHEN purchases_so_far >= 1 THEN spend ELSE 0 END) AS spend
     FROM lifetime.refunded_day
-    GROUP BY membership_number
+    GROUP BY customer_id
 )
 SELECT
-    v.membership_number,
+    v.customer_id,
     CAST(v.frequency AS INT) AS frequency,
     CAST(v.recency_days AS INT) AS recency_days,
     CAST(DATE_DIFF('day', v.first_purchase_on, $as_of) AS INT) AS age_days,
     COALESCE(v.monetary_value * v.frequency, 0) AS repeat_spend,
     CAST(v.spend AS DOUBLE) AS spend
-FROM derived.member_value AS v
-LEFT JOIN refunded AS r ON r.membership_number = v.membership_number
-WHERE r.membership_number IS NULL
+FROM derived.customer_value AS v
+LEFT JOIN refunded AS r ON r.customer_id = v.customer_id
+WHERE r.customer_id IS NULL
 UNION ALL
 SELECT
-    membership_number,
+    customer_id,
     CAST(frequency AS INT) AS frequency,
     CAST(DATE_DIFF('day', first_on, last_on) AS INT) AS recency_days,
     CAST(DATE_DIFF('day', first_on, $as_of) AS INT) AS age_days,

@@ -2,13 +2,13 @@
 -- opened: by a person; a click by a person is also an open (pictures may be off). Responses count where the message was
 -- accepted, so that no rate exceeds 1.
 -- One row: a campaign, an audience, and a person.
--- Key: campaign, audience, membership_number
+-- Key: campaign, audience, customer_id
 WITH message AS (
     SELECT s.*
     FROM insights.fact_campaign_send AS s
     JOIN campaigns.dim_campaign AS c ON c.campaign = s.campaign
     WHERE NOT s.message_id IN (
-        SELECT message_id FROM campaigns.rejected_response WHERE reason = 'unknown member'
+        SELECT message_id FROM campaigns.rejected_response WHERE reason = 'unknown customer'
     )
 ),
 response AS (
@@ -26,7 +26,7 @@ response AS (
 SELECT
     m.campaign,
     m.audience,
-    m.membership_number,
+    m.customer_id,
     MIN(m.decile) AS decile,
     MIN(m.sent_on) AS sent_on,
     COUNT(*) AS messages,
@@ -44,4 +44,4 @@ SELECT
     MAX(m.accepted * COALESCE(r.complained, 0)) AS complained
 FROM message AS m
 LEFT JOIN response AS r ON r.message_id = m.message_id
-GROUP BY m.campaign, m.audience, m.membership_number
+GROUP BY m.campaign, m.audience, m.customer_id

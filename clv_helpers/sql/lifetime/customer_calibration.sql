@@ -1,18 +1,18 @@
--- What the models knew of a member on the last day of the calibration, and what the member did after it.
--- history as in lifetime.member_history. purchases_before, spend_before: in the year up to that day (the status quo:
+-- What the models knew of a customer on the last day of the calibration, and what the customer did after it.
+-- history as in lifetime.customer_history. purchases_before, spend_before: in the year up to that day (the status quo:
 -- as last year). actual_purchases, actual_spend: in the holdout, from the day after on; repeat purchase days, refunds
 -- netted.
--- One row: a member who first bought in the calibration.
--- Key: membership_number
+-- One row: a customer who first bought in the calibration.
+-- Key: customer_id
 WITH by_day AS (
-    SELECT membership_number, day, CAST(SUM(spend) AS DOUBLE) AS spend
-    FROM derived.member_day
+    SELECT customer_id, day, CAST(SUM(spend) AS DOUBLE) AS spend
+    FROM derived.customer_day
     WHERE purchases > 0 OR spend < 0
-    GROUP BY membership_number, day
+    GROUP BY customer_id, day
 ),
 days AS (
     SELECT
-        d.membership_number,
+        d.customer_id,
         d.day,
         d.spend,
         d.day <= $calibration_end AS known,
@@ -20,11 +20,11 @@ days AS (
         CASE WHEN d.spend < 0 THEN 0 ELSE 1 END AS is_purchase,
         r.purchases_so_far
     FROM by_day AS d
-    LEFT JOIN lifetime.refunded_day AS r ON r.membership_number = d.membership_number AND r.day = d.day
+    LEFT JOIN lifetime.refunded_day AS r ON r.customer_id = d.customer_id AND r.day = d.day
 ),
-by_member AS (
+by_customer AS (
     SELECT
-        membership_number,
+        customer_id,
         MIN(CASE WHEN is_purchase = 1 THEN day END) AS first_on,
         MAX(CASE WHEN known AND is_purchase = 1 THEN day END) AS last_on,
         SUM(CASE WHEN known THEN is_purchase ELSE 0 END) - 1 AS frequency,
@@ -36,10 +36,10 @@ by_member AS (
         SUM(CASE WHEN known THEN 0 ELSE is_purchase END) AS actual_purchases,
         SUM(CASE WHEN known THEN 0 ELSE spend END) AS actual_spend
     FROM days
-    GROUP BY membership_number
+    GROUP BY customer_id
 )
 SELECT
-    membership_number,
+    customer_id,
     CAST(frequency AS INT) AS frequency,
     CAST(DATE_DIFF('day', first_on, last_on) AS INT) AS recency_days,
     CAST(DATE_DIFF('day', first_on, $calibration_end) AS INT) AS age_days,
@@ -49,5 +49,5 @@ SELECT
     spend_before,
     actual_purchases,
     actual_spend
-FROM by_member
+FROM by_customer
 WHERE frequency >= 0

@@ -1,15 +1,15 @@
--- Predicted value per member, before it is ranked; see lifetime.member_lifetime_value.
--- band: the value to within 0.2 %, by which members are ranked without sorting them all.
--- One row: a member with a purchase.
--- Key: membership_number
+-- Predicted value per customer, before it is ranked; see lifetime.customer_lifetime_value.
+-- band: the value to within 0.2 %, by which customers are ranked without sorting them all.
+-- One row: a customer with a purchase.
+-- Key: customer_id
 -- Refresh: view
 WITH spent AS (
     SELECT *, CASE WHEN repeat_spend > 0 THEN $spend_of_repeater ELSE $spend_of_others END AS expected_spend
-    FROM lifetime.member_history
+    FROM lifetime.customer_history
 ),
 valued AS (
     SELECT
-        h.membership_number,
+        h.customer_id,
         s.probability_alive,
         s.expected_purchases,
         s.probability_of_purchase,

@@ -1,14 +1,14 @@
--- The bands of frequency and recency, by which charts group members.
--- One row: a member with at least one purchase day before as_of.
--- Key: membership_number
+-- The bands of frequency and recency, by which charts group customers.
+-- One row: a customer with at least one purchase day before as_of.
+-- Key: customer_id
 -- Refresh: view
 WITH ages AS (
-    SELECT v.membership_number, v.frequency, DATE_DIFF('day', v.last_purchase_on, a.as_of) AS days_since_purchase
-    FROM derived.member_value AS v
+    SELECT v.customer_id, v.frequency, DATE_DIFF('day', v.last_purchase_on, a.as_of) AS days_since_purchase
+    FROM derived.customer_value AS v
     CROSS JOIN derived.as_of AS a
 )
 SELECT
-    membership_number,
+    customer_id,
     CASE
         WHEN frequency = 0 THEN '0'
         WHEN frequency = 1 THEN '1'

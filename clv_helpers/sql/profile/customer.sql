@@ -1,10 +1,10 @@
--- The profile: what audiences ask about a member. Deciles are over all members (see derived.member_decile),
--- NULL where the member earned nothing in that look-back.
+-- The profile: what audiences ask about a customer. Deciles are over all customers (see derived.customer_decile),
+-- NULL where the customer earned nothing in that look-back.
 -- age_days: from the first purchase day to as_of (the T of the lifetime models).
 -- days_since_purchase: from the last purchase day to as_of.
--- What is predicted (see lifetime.member_lifetime_value) is NULL where it is switched off or refused.
--- One row: a member, known from an event before as_of or from the members data.
--- Key: membership_number
+-- What is predicted (see lifetime.customer_lifetime_value) is NULL where it is switched off or refused.
+-- One row: a customer, known from an event before as_of or from the customers data.
+-- Key: customer_id
 -- Refresh: view
 SELECT
     m.*,
@@ -19,4 +19,4 @@ SELECT
     l.decile_predicted
 FROM profile.attribute AS m
 CROSS JOIN derived.as_of AS a
-LEFT JOIN lifetime.member_lifetime_value AS l ON l.membership_number = m.membership_number
+LEFT JOIN lifetime.customer_lifetime_value AS l ON l.customer_id = m.customer_id
