@@ -1,1 +1,41 @@
-"""Helpers behind the notebooks: one module or folder per stage of the CLV workbook."""
+"""The CLV workbook: customer lifetime value measured, seen and used, one room per stage of the guide."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clv_helpers.config.workbook import Workbook
+
+__version__ = "0.2.0"
+__all__ = [
+    "Workbook",
+    "activation",
+    "adobe",
+    "audiences",
+    "campaigns",
+    "dashboards",
+    "derived",
+    "ingest",
+    "insights",
+    "lifetime",
+    "models",
+    "run",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """`Workbook` and the stages, imported when first asked for: the command line starts quickly."""
+    if name == "Workbook":
+        from clv_helpers.config.workbook import Workbook
+
+        return Workbook
+    if name in __all__:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

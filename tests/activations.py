@@ -44,7 +44,7 @@ def activated(workbook: Workbook, **overrides: object) -> dict[str, Any]:
 def everyone_in(workbook: Workbook, limit: int = 600) -> None:
     """Make customers the audience: of the small airline's 600 some 420 may be written to."""
     with workbook.engine.write() as session:
-        session.run("DELETE FROM audiences.spell WHERE audience = 'best_now_quiet'")
+        session.run("DELETE FROM audiences.membership_period WHERE audience = 'best_now_quiet'")
     join(workbook, "TRUE", limit)
 
 
@@ -52,7 +52,7 @@ def join(workbook: Workbook, which: str, limit: int = 600) -> None:
     """Let the first customers of whom a condition holds into the audience, as an evaluation would."""
     with workbook.engine.write() as session:
         session.run(
-            "INSERT INTO audiences.spell SELECT 'best_now_quiet', customer_id, 1, $at, $at, NULL, 'h', 1 "
+            "INSERT INTO audiences.membership_period SELECT 'best_now_quiet', customer_id, 1, $at, $at, NULL, 'h', 1 "
             f"FROM profile.attribute WHERE {which} ORDER BY customer_id LIMIT $limit",
             at=dt.datetime(2025, 12, 1),
             limit=limit,
@@ -62,7 +62,7 @@ def join(workbook: Workbook, which: str, limit: int = 600) -> None:
 def leave(workbook: Workbook, which: str) -> None:
     """Take customers of whom a condition holds out of the audience."""
     with workbook.engine.write() as session:
-        session.run(f"DELETE FROM audiences.spell WHERE {which}")
+        session.run(f"DELETE FROM audiences.membership_period WHERE {which}")
 
 
 def checked_files(folder: Path) -> list[Path]:

@@ -171,9 +171,9 @@ def test_the_latest_qualification_decides_between_duplicates(workbook: Workbook)
     latest = max(sent(workbook))
     with workbook.engine.write() as session:
         session.run("UPDATE profile.attribute SET email = 'one@example.com'")
-        session.run("UPDATE audiences.spell SET last_qualified_at = last_qualified_at - INTERVAL 30 DAY")
+        session.run("UPDATE audiences.membership_period SET last_qualified_at = last_qualified_at - INTERVAL 30 DAY")
         session.run(
-            "UPDATE audiences.spell SET last_qualified_at = last_qualified_at + INTERVAL 1 DAY "
+            "UPDATE audiences.membership_period SET last_qualified_at = last_qualified_at + INTERVAL 1 DAY "
             "WHERE customer_id = $latest",
             latest=latest,
         )

@@ -55,7 +55,7 @@ def test_the_truth_is_shown_for_a_simulated_workbook_alone(workbook: Workbook, o
 
 def test_notebook_outputs_name_nobody_and_no_group_of_few(airline: Workbook) -> None:
     shown = [*campaigns.rates(airline), *campaigns.effects(airline), *campaigns.next_steps(airline)]
-    shown += [*campaigns.checks(airline), campaigns.reach(airline), campaigns.set_aside(airline)]
+    shown += [*campaigns.checks(airline), campaigns.reach(airline), campaigns.rejected(airline)]
     text = "".join(each.bundle["text/html"] for each in shown)
     assert "M0000" not in text and "@" not in text
     few = airline.query("campaigns.fact_campaign_result")

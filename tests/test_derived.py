@@ -203,7 +203,7 @@ def test_as_printed_keeps_what_the_guide_keeps(outputs: Path, tmp_path: Path) ->
     days = pd.date_range("2024-01-15", "2024-10-15", freq="MS") + pd.Timedelta(days=14)
     lines = [f"m{index},{day:%Y-%m-%d},{index + 1}" for index, day in enumerate(days)]
     params = write_shop(tmp_path, csv="customer,day,spent\n" + "\n".join(lines) + "\n")
-    workbook = Workbook.open(params, as_of="2024-10-20", overrides={"as_printed": True})
+    workbook = Workbook.open(params, as_of="2024-10-20", overrides={"literal_guide_windows": True})
     ingest.ingest(workbook)
     models.refresh(workbook, "derived", "profile")
     deciles = workbook.query("derived.customer_decile", category="ALL")

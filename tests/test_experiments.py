@@ -97,7 +97,7 @@ def test_a_run_says_why_the_other_stages_are_skipped(hillstrom: Workbook, output
     assert all("skipped: this workbook has no purchases" in stage["message"] for stage in stages[:4])
     report = (folder / "report.html").read_text("utf-8")
     assert "Mens E-Mail added" in report
-    assert "no e-mail events to set aside" in report
+    assert "no e-mail events to rejected" in report
 
 
 def test_no_audience_can_be_made_of_nobody(hillstrom: Workbook) -> None:

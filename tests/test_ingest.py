@@ -1,4 +1,4 @@
-"""Rows come in or are set aside with a reason; none is lost, none comes in twice."""
+"""Rows come in or are rejected with a reason; none is lost, none comes in twice."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
         ("value: {colum: amount}\n", "value.colum is not a key; did you mean column?"),
         (
             "nonsense_xyz: 1\n",
-            "allowed: activations, as_of, as_printed, campaigns, category, control_arm, destinations",
+            "allowed: activations, as_of, literal_guide_windows, campaigns, category, control_arm, destinations",
         ),
         ("trend_months: many\n", "trend_months is 'many'; allowed: a valid integer"),
         ("trend_months: -3\n", "trend_months is -3; allowed: greater than or equal to 1"),
@@ -52,7 +52,7 @@ def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
         ("campaigns: {x: {control_share: 1}}\n", "campaigns.x.control_share is 1; allowed: less than 1"),
         ("value: [\n", "no YAML"),
         ("title: twice\n", "no YAML (found duplicate key"),
-        ("as_printed: maybe\n", "as_printed is 'maybe'; allowed: a valid boolean"),
+        ("literal_guide_windows: maybe\n", "literal_guide_windows is 'maybe'; allowed: a valid boolean"),
         ("value: {negative: ignore}\n", "value.negative is 'ignore'; allowed: 'subtract' or 'leave out'"),
         ("simulate: {members: 3}\n", "simulate.members is 3; allowed: greater than or equal to 50"),
         (

@@ -36,7 +36,7 @@ sources:
 value: {{column: mileage, unit: miles, transaction_types: [FLIGHT, GIFT]}}
 spend: {{column: amount, unit: EUR, transaction_types: [FLIGHT]}}
 category: category
-as_printed: true
+literal_guide_windows: true
 """
 START = dt.datetime(2024, 1, 15)
 EVENT = ("customer_id", "occurred_at", "transaction_type", "category", "mileage", "amount", "shelf")

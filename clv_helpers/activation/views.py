@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from statistics import NormalDist
 from typing import Any
@@ -12,9 +11,9 @@ from sqlglot import exp
 
 from clv_helpers.activation.delivery import planned
 from clv_helpers.charts import Channel, Widget, draw, show
-from clv_helpers.charts.show import Shown, percent
+from clv_helpers.charts.show import Output, percent
 from clv_helpers.config.destinations import STATUS_FIELD, Activation
-from clv_helpers.config.workbook import BATCH_VARIABLE, Workbook
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import literal, table
 
 EXAMPLES = 5
@@ -23,7 +22,7 @@ SHOWN_FIELDS = re.compile(rf"decile_\w+|category|{STATUS_FIELD}")
 POWER, CONFIDENCE = 0.8, 0.95
 
 
-def waterfall(workbook: Workbook) -> Shown:
+def waterfall(workbook: Workbook) -> Output:
     """From everyone in the audience to those who are sent, for each planned activation: a column each."""
     rows = workbook.query("activation.fact_waterfall", order_by="step_order")
     rows["activation"] = rows["campaign"] + " → " + rows["destination"]
@@ -32,7 +31,7 @@ def waterfall(workbook: Workbook) -> Shown:
     return show.table(wide, step="Step", **{name: f"{name}|,.0f" for name in wide.columns[2:]})
 
 
-def chart(workbook: Workbook, campaign: str = "") -> Shown:
+def chart(workbook: Workbook, campaign: str = "") -> Output:
     """The waterfall of a campaign as a chart; of the first planned activation where none is named."""
     first = _first(workbook, campaign)
     names = {"campaign": first.campaign, "destination": first.destination}
@@ -53,7 +52,7 @@ def chart(workbook: Workbook, campaign: str = "") -> Shown:
     return draw(workbook, widget)
 
 
-def changes(workbook: Workbook) -> Shown:
+def changes(workbook: Workbook) -> Output:
     """How each planned activation differs from the last one: who joins, who leaves."""
     rows = workbook.query("activation.fact_change", order_by="campaign, destination")
     return show.table(
@@ -68,12 +67,12 @@ def changes(workbook: Workbook) -> Shown:
     )
 
 
-def examples(workbook: Workbook, campaign: str = "") -> Shown:
+def examples(workbook: Workbook, campaign: str = "") -> Output:
     """Five rows as the destination gets them, masked: a letter and dots, but for deciles and statuses.
 
     Only for who steps through the notebook: a run's notebooks and report are shared, and hold no row of a person.
     """
-    if os.environ.get(BATCH_VARIABLE):
+    if not workbook.interactive:
         return show.note("Rows are shown, masked, to who steps through this notebook; a report holds no person's row.")
     first = _first(workbook, campaign)
     columns = workbook.params.destinations[first.destination].columns
@@ -110,7 +109,7 @@ def mask(field: str, value: Any) -> str:
     return text[:1] + re.sub(r"\w+", "•••", text[1:])
 
 
-def control(workbook: Workbook) -> Shown:
+def control(workbook: Workbook) -> Output:
     """For each campaign with a control group: its size, and the smallest effect that it can show."""
     sentences, query = [], "SELECT campaign, arm, COUNT(*) AS customers FROM activation.arm GROUP BY campaign, arm"
     with workbook.engine.read() as session:
@@ -168,7 +167,7 @@ def detectable_effect(treated: int, control: int, rate: float) -> float | None:
     return high
 
 
-def done(rows: list[dict[str, Any]]) -> Shown:
+def done(rows: list[dict[str, Any]]) -> Output:
     """What `activate_planned` did, a row per activation; below it, what stops one, and why customers were rejected."""
     for row in rows:
         row["shown_files"] = ", ".join(file["name"] for file in row.get("files", [])) or show.MISSING
@@ -189,7 +188,7 @@ def done(rows: list[dict[str, Any]]) -> Shown:
     if not reasons:
         return shown
     listed = show.table(reasons, reason="Rejected because", customers="Customers|,.0f")
-    return Shown({**shown.bundle, "text/html": shown.bundle["text/html"] + listed.bundle["text/html"]})
+    return Output({**shown.bundle, "text/html": shown.bundle["text/html"] + listed.bundle["text/html"]})
 
 
 def _first(workbook: Workbook, campaign: str) -> Activation:

@@ -42,7 +42,7 @@ TEXT: dict[str, type[exp.Expression]] = {
     "matches": exp.RegexpLike,
 }
 PROFILE = "p"
-MEMBERSHIP = "audiences.spell"
+MEMBERSHIP = "audiences.membership_period"
 DECILES = "derived.customer_decile"
 
 

@@ -24,7 +24,7 @@ from clv_helpers.models import MODEL, refresh_tables
 
 ENTERING = parse(
     "SELECT customer_id FROM qualified WHERE NOT customer_id IN "
-    "(SELECT customer_id FROM audiences.spell WHERE audience = $audience AND left_at IS NULL)"
+    "(SELECT customer_id FROM audiences.membership_period WHERE audience = $audience AND left_at IS NULL)"
 )
 
 
@@ -128,7 +128,7 @@ def evaluate_some(
 
 def begin(session: Session, now: dt.datetime) -> Round:
     """Open an evaluation: its tables where there are none yet, and its number."""
-    for name in ("audiences.spell", "audiences.evaluation"):
+    for name in ("audiences.membership_period", "audiences.evaluation"):
         session.create_if_absent(name, WRITTEN[name])
     number = session.scalar("SELECT COALESCE(MAX(evaluation), 0) + 1 AS next FROM audiences.evaluation")
     newest = "SELECT COALESCE(MAX(_batch_id), 0) AS newest FROM lake.batches WHERE status = 'success'"
@@ -148,13 +148,13 @@ def evaluate_one(session: Session, name: str, audience: Audience, this: Round, t
     among = exp.In(this=column(PRIMARY_IDENTITY), query=only.subquery()) if only else exp.true()
     known = {"audience": name, "number": this.number, "now": this.now}
     departed = session.scalar(
-        "SELECT COUNT(*) AS departed FROM audiences.spell WHERE audience = $audience AND left_at IS NULL AND $among "
+        "SELECT COUNT(*) AS departed FROM audiences.membership_period WHERE audience = $audience AND left_at IS NULL AND $among "
         "AND NOT customer_id IN (SELECT customer_id FROM qualified)",
         among=among,
         **known,
     )
     session.run(
-        "UPDATE audiences.spell SET left_at = $now WHERE audience = $audience AND left_at IS NULL AND $among "
+        "UPDATE audiences.membership_period SET left_at = $now WHERE audience = $audience AND left_at IS NULL AND $among "
         "AND NOT customer_id IN (SELECT customer_id FROM qualified)",
         among=among,
         **known,
@@ -162,9 +162,9 @@ def evaluate_one(session: Session, name: str, audience: Audience, this: Round, t
     session.create_temporary("entering", bind(ENTERING, {"audience": name}))
     entered = session.count(table("entering"))
     session.run(
-        "INSERT INTO audiences.spell SELECT $audience, n.customer_id, $number, "
+        "INSERT INTO audiences.membership_period SELECT $audience, n.customer_id, $number, "
         "COALESCE(MIN(s.first_qualified_at), $now), $now, NULL, $hash, $snapshot FROM entering AS n "
-        "LEFT JOIN audiences.spell AS s ON s.customer_id = n.customer_id AND s.audience = $audience "
+        "LEFT JOIN audiences.membership_period AS s ON s.customer_id = n.customer_id AND s.audience = $audience "
         "GROUP BY n.customer_id",
         hash=audience.hash,
         snapshot=this.snapshot,
@@ -172,7 +172,8 @@ def evaluate_one(session: Session, name: str, audience: Audience, this: Round, t
     )
     row = {"audience": name, "mode": "touched" if touched else "all", "entered": entered, "departed": departed}
     row["customers"] = session.scalar(
-        "SELECT COUNT(*) AS customers FROM audiences.spell WHERE audience = $audience AND left_at IS NULL", **known
+        "SELECT COUNT(*) AS customers FROM audiences.membership_period WHERE audience = $audience AND left_at IS NULL",
+        **known,
     )
     _note(session, {**row, "rule_hash": audience.hash}, this)
     return row
@@ -231,17 +232,17 @@ def _note(session: Session, row: dict[str, Any], this: Round) -> None:
     session.run(exp.Insert(this=table("audiences.evaluation"), expression=values))
     session.set_mark("audiences.evaluation", str(uuid.uuid4()))
     if row["entered"] or row["departed"]:
-        session.set_mark("audiences.spell", str(uuid.uuid4()))
+        session.set_mark("audiences.membership_period", str(uuid.uuid4()))
 
 
 def _close_absent(session: Session, names: list[str], this: Round) -> None:
     """Customers of an audience that is no more leave it."""
     known = exp.In(this=column("audience"), expressions=[literal(name) for name in names])
-    gone = "FROM audiences.spell WHERE left_at IS NULL AND NOT $known"
+    gone = "FROM audiences.membership_period WHERE left_at IS NULL AND NOT $known"
     if session.scalar(f"SELECT COUNT(*) AS gone {gone}", known=known):
-        leave = "UPDATE audiences.spell SET left_at = $now WHERE left_at IS NULL AND NOT $known"
+        leave = "UPDATE audiences.membership_period SET left_at = $now WHERE left_at IS NULL AND NOT $known"
         session.run(leave, now=this.now, known=known)
-        session.set_mark("audiences.spell", str(uuid.uuid4()))
+        session.set_mark("audiences.membership_period", str(uuid.uuid4()))
 
 
 def _described(audiences: dict[str, Audience]) -> exp.Expression:

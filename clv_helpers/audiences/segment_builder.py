@@ -5,7 +5,6 @@ Everything is a button or a field, so Tab, Enter and Space do what the mouse doe
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Any
 
@@ -21,7 +20,7 @@ from clv_helpers.audiences.rule import Audience, parse_part
 from clv_helpers.audiences.sentence import part_in_words, to_sentence
 from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, parse_value
-from clv_helpers.config.workbook import BATCH_VARIABLE, Workbook
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
 
 TABS = ("Funnel", "Sentence", "SQL", "PQL", "YAML", "Ten customers", "Notes", "Changes")
@@ -44,7 +43,7 @@ def builder(workbook: Workbook, name: str = "") -> Any:
 
     Raises ParamsError for an audience that does not exist.
     """
-    if os.environ.get(BATCH_VARIABLE):
+    if not workbook.interactive:
         for each in views.summary(workbook, name):
             display(each)
         return None

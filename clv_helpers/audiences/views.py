@@ -14,7 +14,7 @@ from clv_helpers.audiences.rule import Audience, Condition, walk
 from clv_helpers.audiences.sentence import part_in_words, to_sentence
 from clv_helpers.audiences.when import Clock
 from clv_helpers.charts import Channel, Widget, draw, show
-from clv_helpers.charts.show import Shown
+from clv_helpers.charts.show import Output
 from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import to_sql
@@ -60,7 +60,7 @@ def in_language(workbook: Workbook, audience: Audience, form: str, name: str = "
     return to_sql(query, {"sql": "duckdb"}.get(form, form), pretty=True)
 
 
-def summary(workbook: Workbook, name: str) -> list[Shown]:
+def summary(workbook: Workbook, name: str) -> list[Output]:
     """An audience as a run shows it: its count, its sentence, and what each condition removes."""
     audience, found = audience_files.load(workbook, name), count(workbook, name)
     deciles = sum(n * customers for n, customers in found.deciles.items()) / max(1, sum(found.deciles.values()))
@@ -84,7 +84,7 @@ def checked_context(session: Session, name: str, audience: Audience) -> Context:
     return context
 
 
-def sizes(workbook: Workbook) -> Shown:
+def sizes(workbook: Workbook) -> Output:
     """The audiences, with their size and what their customers have spent."""
     currency = workbook.params.spending.unit
     return show.table(
@@ -99,7 +99,7 @@ def sizes(workbook: Workbook) -> Shown:
     )
 
 
-def sentences(workbook: Workbook) -> Shown:
+def sentences(workbook: Workbook) -> Output:
     """Each audience's rule as a sentence, and whether it follows micro-batches."""
     rows = [
         {"title": audience.title, "sentence": to_sentence(audience), "evaluation": audience.evaluation}
@@ -108,7 +108,7 @@ def sentences(workbook: Workbook) -> Shown:
     return show.table(rows, title="Audience", sentence="Who is in it", evaluation="Evaluated")
 
 
-def rules(workbook: Workbook) -> Shown:
+def rules(workbook: Workbook) -> Output:
     """Each audience's rule as the SQL that is run, but for those that may name a person."""
     queries = []
     with workbook.engine.read() as session:
@@ -122,7 +122,7 @@ def rules(workbook: Workbook) -> Shown:
     return show.folded(show.code(";\n\n".join(queries)), f"The SQL of {len(queries)} audiences")
 
 
-def chart(workbook: Workbook) -> Shown:
+def chart(workbook: Workbook) -> Output:
     """The audiences side by side."""
     widget = Widget(
         title_from="top",

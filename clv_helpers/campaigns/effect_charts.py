@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clv_helpers.charts import CHART_MIME, PALETTE
-from clv_helpers.charts.show import Shown
+from clv_helpers.charts.show import Output
 from clv_helpers.charts.theme import CONFIG, INK
 
 SURE, UNSURE, TRUE = PALETTE[0], PALETTE[6], PALETTE[1]
@@ -13,7 +13,7 @@ SHOWN_AS = {"known": "leaves out zero", "not known": "holds zero", "planted": "p
 Rows = list[dict[str, Any]]
 
 
-def by_campaign(rows: Rows, title: str, unit: str) -> Shown:
+def by_campaign(rows: Rows, title: str, unit: str) -> Output:
     """A point per campaign with its 95% interval. Rows: campaign, cuped, cuped_low, cuped_high; perhaps planted."""
     y = {"field": "campaign", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 240}}
     height = max(120, 60 + 44 * len(rows))
@@ -22,14 +22,16 @@ def by_campaign(rows: Rows, title: str, unit: str) -> Shown:
     )
 
 
-def by_decile(rows: Rows, title: str, unit: str) -> Shown:
+def by_decile(rows: Rows, title: str, unit: str) -> Output:
     """A point per value decile with its 95% interval. Rows: decile, cuped, cuped_low, cuped_high; perhaps planted."""
     x = {"field": "decile", "type": "ordinal", "title": "Value decile when drawn (1 = best)", "axis": {"labelAngle": 0}}
     about = f"Revenue added per customer drawn, in {unit}, with 95% interval, by value decile"
     return _effects(rows, title, about, "y", x, unit, 300)
 
 
-def _effects(rows: Rows, title: str, subtitle: str, along: str, other: dict[str, Any], unit: str, height: int) -> Shown:
+def _effects(
+    rows: Rows, title: str, subtitle: str, along: str, other: dict[str, Any], unit: str, height: int
+) -> Output:
     across = "y" if along == "x" else "x"
     shown = [
         {**row, "state": SHOWN_AS["known" if row["cuped_low"] > 0 or row["cuped_high"] < 0 else "not known"]}
@@ -92,7 +94,7 @@ def _effects(rows: Rows, title: str, subtitle: str, along: str, other: dict[str,
     return _shown({"data": {"values": shown}, "layer": layers, "height": height}, title, subtitle, "half")
 
 
-def qini(rows: Rows, title: str, subtitle: str, unit: str) -> Shown:
+def qini(rows: Rows, title: str, subtitle: str, unit: str) -> Output:
     """What is added as more customers are reached, the best deciles first, beside reaching them at random."""
     named = {"added": "best deciles first", "at_random": "at random"}
     values = [
@@ -127,7 +129,7 @@ def qini(rows: Rows, title: str, subtitle: str, unit: str) -> Shown:
     )
 
 
-def _shown(spec: dict[str, Any], title: str, subtitle: str, width: str) -> Shown:
+def _shown(spec: dict[str, Any], title: str, subtitle: str, width: str) -> Output:
     texts = {"title": {"text": title, "subtitle": subtitle}, "description": f"{title}. {subtitle}"}
     whole = {**spec, **texts, "width": 420, "config": CONFIG, "usermeta": {"width": width}}
-    return Shown({CHART_MIME: whole, "text/plain": title})
+    return Output({CHART_MIME: whole, "text/plain": title})

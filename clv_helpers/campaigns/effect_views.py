@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from clv_helpers.campaigns import effect_charts
 from clv_helpers.campaigns.effect import EVERYONE
 from clv_helpers.charts import show
-from clv_helpers.charts.show import Shown
+from clv_helpers.charts.show import Output
 from clv_helpers.config.workbook import Workbook
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ HOW_TO_GO_ON = (
 )
 
 
-def lift(workbook: Workbook, truth: dict[str, Any] | None = None) -> list[Shown]:
+def lift(workbook: Workbook, truth: dict[str, Any] | None = None) -> list[Output]:
     """What each campaign with a control group added; a sentence for each that has none, or too small a one.
 
     `truth`: what the simulator planted (`simulate.truth`), drawn beside the estimates; nothing of real data.
@@ -49,7 +49,7 @@ def lift(workbook: Workbook, truth: dict[str, Any] | None = None) -> list[Shown]
     return told
 
 
-def _not_measured(rows: pd.DataFrame) -> list[Shown]:
+def _not_measured(rows: pd.DataFrame) -> list[Output]:
     """One sentence for all that held back nobody; one each for whatever else stands in the way."""
     none = rows[rows["sentence"].str.contains("held back no control group")]
     others = [show.note(sentence) for sentence in rows.drop(none.index)["sentence"]]
@@ -77,7 +77,7 @@ def _headline(measured: pd.DataFrame, unit: str) -> str:
     return f"No campaign shows an effect that its size could prove; {best['campaign']} comes closest"
 
 
-def _by_decile(workbook: Workbook, campaign: str, planted: dict[str, Any], unit: str) -> Shown:
+def _by_decile(workbook: Workbook, campaign: str, planted: dict[str, Any], unit: str) -> Output:
     rows = workbook.query("campaigns.fact_lift_decile", order_by="decile", campaign=campaign, audience=EVERYONE)
     known = rows[(rows["verdict"] != "too few") & (rows["decile"] > 0)]
     if known.empty:
@@ -99,7 +99,7 @@ def _deciles(found: list[int]) -> str:
     return f"decile {names[0]}" if len(names) == 1 else f"deciles {', '.join(names[:-1])} and {names[-1]}"
 
 
-def effects(workbook: Workbook) -> list[Shown]:
+def effects(workbook: Workbook) -> list[Output]:
     """The figures behind, a row per campaign and audience: arms, means, differences; conversion, and what it cost."""
     rows = workbook.query("campaigns.fact_lift")
     rows = rows[rows["measured"]]
@@ -138,7 +138,7 @@ def effects(workbook: Workbook) -> list[Shown]:
     return [revenue, money]
 
 
-def checks(workbook: Workbook) -> list[Shown]:
+def checks(workbook: Workbook) -> list[Output]:
     """Whether the draw can be believed: the split against its plan, the arms before the campaign, shared addresses."""
     rows = workbook.query("campaigns.fact_lift")
     rows = rows[rows["measured"] & (rows["audience"] == EVERYONE)]
@@ -158,7 +158,7 @@ def checks(workbook: Workbook) -> list[Shown]:
     return [shown, *_shared(workbook)]
 
 
-def _shared(workbook: Workbook) -> list[Shown]:
+def _shared(workbook: Workbook) -> list[Output]:
     if not workbook.has("purchases"):
         return []
     rows = workbook.query("campaigns.shared_address", order_by="campaign")
@@ -173,7 +173,7 @@ def _shared(workbook: Workbook) -> list[Shown]:
     ]
 
 
-def targeting(workbook: Workbook) -> list[Shown]:
+def targeting(workbook: Workbook) -> list[Output]:
     """The Qini curve of each campaign whose deciles are large enough: is it worth reaching the best deciles first?"""
     rows, unit, told = workbook.query("campaigns.fact_qini"), workbook.params.spending.unit, []
     effects = workbook.query("campaigns.fact_lift", audience=EVERYONE).set_index("campaign")
@@ -191,7 +191,7 @@ def targeting(workbook: Workbook) -> list[Shown]:
     return told
 
 
-def planted(workbook: Workbook, truth: dict[str, Any]) -> list[Shown]:
+def planted(workbook: Workbook, truth: dict[str, Any]) -> list[Output]:
     """What the simulator planted beside what was estimated; nothing where the workbook is not simulated."""
     if not truth:
         return []
@@ -217,7 +217,7 @@ def planted(workbook: Workbook, truth: dict[str, Any]) -> list[Shown]:
     ]
 
 
-def next_steps(workbook: Workbook) -> list[Shown]:
+def next_steps(workbook: Workbook) -> list[Output]:
     """Per decile and audience what a message adds after its cost: whom to write to next, and whom not."""
     rows = workbook.query("campaigns.fact_lift_decile", order_by="campaign, audience, decile")
     several = rows.groupby("campaign")["audience"].transform("nunique") > 1

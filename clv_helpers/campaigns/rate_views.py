@@ -1,4 +1,4 @@
-"""What notebook 6 shows of responses: rates with their intervals, who was reached, what was set aside."""
+"""What notebook 6 shows of responses: rates with their intervals, who was reached, what was rejected."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from clv_helpers.campaigns.effect import EVERYONE
 from clv_helpers.charts import show
-from clv_helpers.charts.show import Shown, percent
+from clv_helpers.charts.show import Output, percent
 from clv_helpers.config.workbook import Workbook
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ DELIVERY = {
 GMAIL_ASKS, GMAIL_LIMITS = 0.001, 0.003
 
 
-def summary(workbook: Workbook) -> Shown:
+def summary(workbook: Workbook) -> Output:
     """How much of the opens are machines: the figure that tells whether open rates can be believed."""
     if not workbook.has("email_events"):
         return show.note("No e-mail events are known (sources.email_events): there are effects, and no rates.")
@@ -41,7 +41,7 @@ def summary(workbook: Workbook) -> Shown:
     )
 
 
-def rates(workbook: Workbook) -> list[Shown]:
+def rates(workbook: Workbook) -> list[Output]:
     """Per campaign its responses and its delivery; behind a line to click on, each rate of each audience as n / d."""
     if not workbook.has("email_events"):
         return []
@@ -74,7 +74,7 @@ def rates(workbook: Workbook) -> list[Shown]:
     return [*told, *_complaints(everyone), *([hidden] if hidden else [])]
 
 
-def _without_small(workbook: Workbook, rows: pd.DataFrame) -> tuple[pd.DataFrame, Shown | None]:
+def _without_small(workbook: Workbook, rows: pd.DataFrame) -> tuple[pd.DataFrame, Output | None]:
     """Rates of at least min_cell people; whoever shares a report learns nothing of a few."""
     least = workbook.params.min_cell
     sizes = rows[rows["kpi"] == "delivery rate"].set_index(["campaign", "audience"])["denominator"]
@@ -87,7 +87,7 @@ def _without_small(workbook: Workbook, rows: pd.DataFrame) -> tuple[pd.DataFrame
     return rows[kept], show.note(f"{len(small)} groups of fewer than {least} people are left out{about}.")
 
 
-def _complaints(everyone: pd.DataFrame) -> list[Shown]:
+def _complaints(everyone: pd.DataFrame) -> list[Output]:
     rows = everyone[(everyone["kpi"] == "complaint rate") & (everyone["denominator"] > 0)]
     above = rows[rows["rate"] >= GMAIL_ASKS].sort_values("rate", ascending=False)
     if above.empty:
@@ -115,7 +115,7 @@ def _interval(low: float, high: float) -> str:
     return f"{_percent(low).removesuffix('%')}–{_percent(high)}" if low == low else show.MISSING
 
 
-def glossary(workbook: Workbook) -> Shown:
+def glossary(workbook: Workbook) -> Output:
     """What each rate is taken over, and how machines are told from people."""
     rows = workbook.query("campaigns.dim_kpi", order_by="kpi_order") if workbook.has("email_events") else []
     if not len(rows):
@@ -126,7 +126,7 @@ def glossary(workbook: Workbook) -> Shown:
     return show.table(rows, kpi="Rate", formula="n / d", definition="Definition")
 
 
-def reach(workbook: Workbook) -> Shown:
+def reach(workbook: Workbook) -> Output:
     """Who was targeted, and for which reason some were not sent: a row per campaign, with those of stage 5 by step."""
     if not workbook.has("purchases"):
         return show.note("Everyone of a finished experiment is in its data: nobody is known to have been left out.")
@@ -140,10 +140,10 @@ def reach(workbook: Workbook) -> Shown:
     return show.table(wide, campaign="Campaign", **names)
 
 
-def set_aside(workbook: Workbook) -> Shown:
+def rejected(workbook: Workbook) -> Output:
     """Which e-mail events are not counted, and why: none is lost, each counts once its reason is gone."""
     if not workbook.has("purchases"):
-        return show.note("There are no e-mail events to set aside.")
+        return show.note("There are no e-mail events to rejected.")
     rows = workbook.query("campaigns.rejected_response")
     if rows.empty:
         return show.note(

@@ -15,7 +15,7 @@ ESTIMATES = ("revenue", "cuped", "conversion", "value_per_message", "incremental
 
 
 def results(workbook: Workbook, campaign: str = "") -> list[dict[str, Any]]:
-    """Per campaign: reach, rates per audience with numerator, denominator and interval, events set aside, and lift.
+    """Per campaign: reach, rates per audience with numerator, denominator and interval, events rejected, and lift.
 
     Audience ALL is everyone, each once. Where the effect cannot be told, `lift` holds `measured` false and the reason
     as `sentence`. Raises ParamsError for a campaign that is not known.
@@ -29,7 +29,7 @@ def results(workbook: Workbook, campaign: str = "") -> list[dict[str, Any]]:
 
 
 def _campaign(workbook: Workbook, name: str, effects: pd.DataFrame) -> dict[str, Any]:
-    found: dict[str, Any] = {"campaign": name, "reach": [], "rates": [], "set_aside": []}
+    found: dict[str, Any] = {"campaign": name, "reach": [], "rates": [], "rejected": []}
     if workbook.has("purchases"):
         rows = workbook.query(
             "campaigns.fact_campaign_rate", "audience, kpi_order", campaign=name, decile_group=EVERYONE
@@ -39,7 +39,7 @@ def _campaign(workbook: Workbook, name: str, effects: pd.DataFrame) -> dict[str,
         found["reach"] = _rows(rows, "audience", "destination", "step", "customers")
         rows = workbook.query("campaigns.rejected_response", campaign=name)
         rows = rows.groupby("reason", as_index=False)["events"].sum()
-        found["set_aside"] = _rows(rows, "reason", "events")
+        found["rejected"] = _rows(rows, "reason", "events")
     own = effects[effects["campaign"] == name]
     deciles = workbook.query("campaigns.fact_lift_decile", "audience, decile", campaign=name)
     found["lift"] = [_lift(row, deciles) for row in _rows(own, *own.columns)]

@@ -11,7 +11,7 @@ from clv_helpers.charts.categories import Categories, categories
 from clv_helpers.charts.disclosure import suppressed, too_small
 from clv_helpers.charts.marks import chart_of
 from clv_helpers.charts.rows import read_rows, select
-from clv_helpers.charts.show import Shown
+from clv_helpers.charts.show import Output
 from clv_helpers.charts.spec import Widget
 from clv_helpers.charts.texts import NO_DATA, header, kind, texts, title_of, with_units
 from clv_helpers.charts.theme import CHART_MIME, CONFIG
@@ -72,7 +72,7 @@ class Picture:
         return {field.column: title_of(field) or header(field.column) for field in fields}
 
 
-def draw(workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = None) -> Shown:
+def draw(workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = None) -> Output:
     """The widget, to display: a chart of the published tables, narrowed by `filters` (column → value, values, Days).
 
     Raises ChartError for a column that the table lacks, or for more than 2,000 rows.
@@ -81,10 +81,10 @@ def draw(workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = No
         drawn = picture(session, workbook, widget, filters)
     if drawn.html:
         heading = f"<h4>{show.escaped(drawn.title)}</h4><p>{show.escaped(drawn.subtitle)}</p>"
-        return Shown({"text/html": heading + drawn.html, "text/plain": drawn.title})
+        return Output({"text/html": heading + drawn.html, "text/plain": drawn.title})
     title = {"text": drawn.title} | ({"subtitle": drawn.subtitle} if drawn.subtitle else {})
     usermeta = {"width": widget.width, "pick": drawn.pickable, "headers": drawn.headers}
-    return Shown({CHART_MIME: {**drawn.spec, "title": title, "usermeta": usermeta}, "text/plain": drawn.title})
+    return Output({CHART_MIME: {**drawn.spec, "title": title, "usermeta": usermeta}, "text/plain": drawn.title})
 
 
 def picture(session: Session, workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = None) -> Picture:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # The report collects these from the executed notebooks and sets them at its top.
-FIGURES_MIME = "application/vnd.clv.figures+json"
+METRICS_MIME = "application/vnd.clv.metrics+json"
 FINDING_MIME = "application/vnd.clv.finding+json"
 BOARD_MIME = "application/vnd.clv.board+json"
 TABLE_MIME = "application/vnd.clv.table+json"
@@ -18,7 +18,7 @@ MISSING = "–"
 
 
 @dataclass(frozen=True)
-class Figure:
+class Metric:
     """One key figure: what it counts, its value as text, and a few words on how to read it."""
 
     label: str
@@ -27,7 +27,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Shown:
+class Output:
     """Something to display: one representation per MIME type."""
 
     bundle: dict[str, Any]
@@ -36,7 +36,7 @@ class Shown:
         return self.bundle
 
 
-def figures(*entries: Figure) -> Shown:
+def metrics(*entries: Metric) -> Output:
     """Key figures in a row."""
     cards = "".join(
         f"<div style='min-width:9em'><div style='font-size:1.7em;font-weight:600'>{html.escape(e.value)}</div>"
@@ -44,27 +44,27 @@ def figures(*entries: Figure) -> Shown:
         for e in entries
     )
     text = "; ".join(f"{e.label}: {e.value}" for e in entries)
-    row = f"<div class='clv-figures' style='display:flex;gap:2em;flex-wrap:wrap'>{cards}</div>"
-    return Shown({FIGURES_MIME: [asdict(e) for e in entries], "text/html": row, "text/plain": text})
+    row = f"<div class='clv-metrics' style='display:flex;gap:2em;flex-wrap:wrap'>{cards}</div>"
+    return Output({METRICS_MIME: [asdict(e) for e in entries], "text/html": row, "text/plain": text})
 
 
-def finding(sentence: str) -> Shown:
+def finding(sentence: str) -> Output:
     """A sentence that was computed from the data, worth repeating at the top of the report."""
     shown = f"<p class='clv-finding'><strong>{html.escape(sentence)}</strong></p>"
-    return Shown({FINDING_MIME: sentence, "text/html": shown, "text/plain": sentence})
+    return Output({FINDING_MIME: sentence, "text/html": shown, "text/plain": sentence})
 
 
-def note(sentence: str) -> Shown:
+def note(sentence: str) -> Output:
     """A plain sentence."""
-    return Shown({"text/html": f"<p class='clv-note'>{html.escape(sentence)}</p>", "text/plain": sentence})
+    return Output({"text/html": f"<p class='clv-note'>{html.escape(sentence)}</p>", "text/plain": sentence})
 
 
-def code(text: str) -> Shown:
+def code(text: str) -> Output:
     """Code or SQL, as it is."""
-    return Shown({"text/html": f"<pre class='clv-code'>{html.escape(text)}</pre>", "text/plain": text})
+    return Output({"text/html": f"<pre class='clv-code'>{html.escape(text)}</pre>", "text/plain": text})
 
 
-def table(rows: pd.DataFrame | list[dict[str, Any]], /, **columns: str) -> Shown:
+def table(rows: pd.DataFrame | list[dict[str, Any]], /, **columns: str) -> Output:
     """Rows as a table with the named columns, in order: `column="Header|format"`.
 
     The format is Python's (`,.0f`, `.1%`); a column without one is shown as text. Texts are escaped.
@@ -83,7 +83,7 @@ def table(rows: pd.DataFrame | list[dict[str, Any]], /, **columns: str) -> Shown
     # the classes of the columns (numeric, wide) stand on the table, as cells carry none of their own
     body = body.replace('class="dataframe clv-table"', f'class="dataframe clv-table {" ".join(marks)}"', 1)
     content = _table_content(frame, columns)
-    return Shown({"text/html": body, TABLE_MIME: content, "text/plain": f"{len(frame)} rows"})
+    return Output({"text/html": body, TABLE_MIME: content, "text/plain": f"{len(frame)} rows"})
 
 
 def _table_content(frame: pd.DataFrame, columns: dict[str, str]) -> dict[str, Any]:
@@ -107,10 +107,10 @@ def _table_content(frame: pd.DataFrame, columns: dict[str, str]) -> dict[str, An
     }
 
 
-def folded(shown: Shown, summary: str) -> Shown:
+def folded(shown: Output, summary: str) -> Output:
     """The same behind a line to click on: for what is long and looked up rather than read."""
     body = f"<details><summary>{html.escape(summary)}</summary>{shown.bundle['text/html']}</details>"
-    return Shown({"text/html": body, "text/plain": shown.bundle["text/plain"]})
+    return Output({"text/html": body, "text/plain": shown.bundle["text/plain"]})
 
 
 def _cell(value: Any, form: str = "") -> str:

@@ -46,7 +46,7 @@ def _print(found: dict[str, Any]) -> None:
             counts = f"{rate['numerator']:,} / {rate['denominator']:,}"
             interval = f"({rate['low']:.2%} to {rate['high']:.2%})"
             print(f"  {rate['kpi']:<24} {counts:>19} {rate['rate']:>8.2%}  {interval}")
-    for aside in found["set_aside"]:
+    for aside in found["rejected"]:
         print(f"  not counted: {aside['events']:,} events, {aside['reason']}")
     for effect in found["lift"]:
         print(f"  {effect['sentence']}")

@@ -16,7 +16,7 @@ class ColumnContract:
     """One column as it comes in.
 
     `header` is its name in the file; a row that lacks a `required` value, or holds none of `enum` where that is
-    given, is set aside. `identity` is the namespace in which the value identifies a person (empty: it does not).
+    given, is rejected. `identity` is the namespace in which the value identifies a person (empty: it does not).
     """
 
     name: str
@@ -113,7 +113,7 @@ WRITTEN: dict[str, dict[str, ColumnType]] = {
         "evaluation": "text",
     },
     # One row: a stay of a customer in an audience.
-    "audiences.spell": {
+    "audiences.membership_period": {
         "audience": "text",
         "customer_id": "text",
         "evaluation": "integer",

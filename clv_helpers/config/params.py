@@ -158,6 +158,28 @@ class CampaignSettings(Strict):
     control_share: float | None = Field(default=None, gt=0, lt=1)
 
 
+class Words(Strict):
+    """What this business calls things, singular and plural, wherever people read of them.
+
+    A plural that is not given is the singular with an s. `category` is called as its column is, unless given here.
+    """
+
+    customer: str = Field(default="customer", min_length=1)
+    customers: str = ""
+    purchase: str = Field(default="purchase", min_length=1)
+    purchases: str = ""
+    value: str = Field(default="value", min_length=1)
+    category: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plurals(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        names = {"customers": "customer", "purchases": "purchase"}
+        return {many: f"{given.get(one) or one}s" for many, one in names.items()} | given
+
+
 class Simulation(Strict):
     """The size and the seed of the simulated airline."""
 
@@ -177,7 +199,8 @@ class Params(Strict):
     value: Measure = Measure()
     spend: Measure | None = None
     category: str | None = None
-    as_printed: bool = False
+    words: Words = Words()
+    literal_guide_windows: bool = False
     trend_months: int = Field(default=24, ge=1, le=120)
     migration_months: int = Field(default=3, ge=1, le=24)
     min_cell: int = Field(default=11, ge=1, le=1000)
@@ -238,6 +261,14 @@ class Params(Strict):
     def spending(self) -> Measure:
         """What a purchase is and what it costs; the value itself where the params do not tell them apart."""
         return self.spend or self.value
+
+    def in_words(self) -> Words:
+        """The words of this workbook, that for the category among them: as given, or as its column is headed."""
+        if self.words.category or not self.category:
+            return self.words.model_copy(update={"category": self.words.category or "category"})
+        column = self.contract("purchases")[self.category]
+        heading = column.header if column.name == "category" else column.name
+        return self.words.model_copy(update={"category": heading.replace("_", " ").lower()})
 
     def campaign(self, name: str) -> CampaignSettings:
         """How a campaign's effect is measured: by its own keys, those of `default`, then the model's."""

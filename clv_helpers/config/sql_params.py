@@ -20,7 +20,7 @@ def params_bindings(params: Params) -> dict[str, Any]:
         "no_category": NO_CATEGORY,
         "category": column(params.category) if params.category else exp.null(),
         "has_category": params.category is not None,
-        "as_printed": params.as_printed,
+        "literal_guide_windows": params.literal_guide_windows,
         "value": _signed(params.value),
         "spend": _signed(params.spending),
         "counts_as_value": _counts(params.value),

@@ -13,7 +13,7 @@ from typing import Any
 from sqlglot import exp
 
 from clv_helpers.config.datasets import EVENT_DATASETS
-from clv_helpers.config.params import LATEST, Params, expand, load_params
+from clv_helpers.config.params import LATEST, Params, Words, expand, load_params
 from clv_helpers.config.sql_params import params_bindings
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.engines.dialect import column, literal, table
@@ -23,7 +23,6 @@ from clv_helpers.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA_SUFFIXES = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet"}
-BATCH_VARIABLE = "CLV_BATCH"  # the run's name, set by `clv run` for its kernels
 
 
 class StageSkipped(UserError):
@@ -51,20 +50,26 @@ def _is_data(file: Path) -> bool:
 
 @dataclass(frozen=True)
 class Workbook:
-    """One params file, opened. `file` is as the caller wrote it; `folder` is outputs/<name>."""
+    """One params file, opened. `file` is as the caller wrote it; `folder` is outputs/<name>.
+
+    `run` names the batch run that opened it; where it is empty a person sits before the notebook.
+    """
 
     file: Path
     params: Params
+    run: str = ""
 
     @classmethod
-    def open(cls, params_file: str | Path, as_of: str = "", overrides: dict[str, Any] | None = None) -> Workbook:
+    def open(
+        cls, params_file: str | Path, as_of: str = "", overrides: dict[str, Any] | None = None, run: str = ""
+    ) -> Workbook:
         """Read params; `as_of` and `overrides` (dotted key → value) change them for this run.
 
         Raises ParamsError with a sentence per wrong key, value or missing environment variable.
         """
         file = Path(params_file)
         changes = {**(overrides or {}), **({"as_of": as_of} if as_of else {})}
-        workbook = cls(file, load_params(file, changes))
+        workbook = cls(file, load_params(file, changes), run)
         for name in workbook.params.sources:
             workbook.source_pattern(name)
         return workbook
@@ -85,6 +90,16 @@ class Workbook:
     @cached_property
     def engine(self) -> Engine:
         return open_engine(self.params.engine, self.folder)
+
+    @cached_property
+    def words(self) -> Words:
+        """What this business calls its customers, purchases, value and category."""
+        return self.params.in_words()
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person may click: live boards and editors stand in; in a batch run, what they show."""
+        return not self.run
 
     def has(self, dataset: str) -> bool:
         """Whether this workbook declares a dataset."""

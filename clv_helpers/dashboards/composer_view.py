@@ -5,14 +5,13 @@ Everything is a button or a field, so Tab, Enter and Space do what the mouse doe
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from clv_helpers.charts import MARKS, picture
 from clv_helpers.charts.show import note
 from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import read_yaml
-from clv_helpers.config.workbook import BATCH_VARIABLE, Workbook
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards import dashboard_files, spec
 from clv_helpers.dashboards.data_panel import DataPanel, problem
 from clv_helpers.dashboards.draft import Draft, problem_of
@@ -32,7 +31,7 @@ def composer(workbook: Workbook, name: str = "") -> Any:
 
     Raises ParamsError for a dashboard that does not exist.
     """
-    if os.environ.get(BATCH_VARIABLE):
+    if not workbook.interactive:
         return note("In JupyterLab, widgets are composed here: a column on an axis, a mark, a title; saved as YAML.")
     return Composer(workbook, name).face
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clv_helpers.charts import NotMade, Picture, draw, picture, sql_of
-from clv_helpers.charts.show import Shown
+from clv_helpers.charts.show import Output
 from clv_helpers.charts.texts import plain_title, with_units
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards.spec import Dashboard, load
@@ -47,6 +47,6 @@ def pictures(
     return found
 
 
-def show(workbook: Workbook, name: str, filters: dict[str, Any] | None = None) -> list[Shown]:
+def show(workbook: Workbook, name: str, filters: dict[str, Any] | None = None) -> list[Output]:
     """All charts of a dashboard, to display."""
     return [draw(workbook, widget, filters) for widget in load(workbook, name).widgets]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import html
-import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +11,7 @@ from IPython.display import display
 
 from clv_helpers.charts.rows import Days
 from clv_helpers.charts.show import note
-from clv_helpers.config.workbook import BATCH_VARIABLE, Workbook
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards import filters, spec, static_board
 from clv_helpers.dashboards.drawing import Failed, pictures
 from clv_helpers.dashboards.filters import Choice
@@ -37,7 +36,7 @@ def board(workbook: Workbook, *names: str) -> Any:
         return note(f"There is no dashboard yet: copy those of params/cdnow to {folder}, beside the params.")
     if not known:
         return None
-    if os.environ.get(BATCH_VARIABLE):
+    if not workbook.interactive:
         for name in known:
             display(static_board.board(workbook, name))
         return None

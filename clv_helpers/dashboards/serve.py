@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from clv_helpers.config.workbook import BATCH_VARIABLE, Workbook
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards import spec
 from clv_helpers.errors import UserError
 from clv_helpers.files import write_atomically
@@ -46,9 +46,7 @@ def serve(workbook: Workbook, names: list[str], port: int, browser: bool, say: C
             *([] if browser else ["--no-browser"]),
         ]  # fmt: skip
         paths = os.pathsep.join(filter(None, [str(PAGES), os.environ.get("JUPYTER_PATH")]))
-        environment = {**os.environ, "JUPYTER_PATH": paths}
-        environment.pop(BATCH_VARIABLE, None)
-        server = subprocess.Popen(command, env=environment)
+        server = subprocess.Popen(command, env={**os.environ, "JUPYTER_PATH": paths})
         say(f"http://127.0.0.1:{port}/?token={token}")
         try:
             status = server.wait()

@@ -12,7 +12,7 @@ import pandas as pd
 from clv_helpers.charts import MAX_ROWS, ChartError, NotMade, Picture, Widget, picture
 from clv_helpers.charts.categories import Categories, categories, merged
 from clv_helpers.charts.rows import narrowing, source_of
-from clv_helpers.charts.show import BOARD_MIME, Shown, escaped, note
+from clv_helpers.charts.show import BOARD_MIME, Output, escaped, note
 from clv_helpers.charts.texts import plain_title, with_units
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards import filters
@@ -23,7 +23,7 @@ from clv_helpers.engines.session import Session
 MOST_CHOICES = 80
 
 
-def board(workbook: Workbook, name: str) -> Shown:
+def board(workbook: Workbook, name: str) -> Output:
     """A dashboard with its filters; where no script runs, as still pictures with the filters' defaults."""
     dashboard = load(workbook, name)
     with workbook.engine.read() as session:
@@ -42,7 +42,7 @@ def board(workbook: Workbook, name: str) -> Shown:
     ]
     content = {"name": name, "title": dashboard.title, "description": dashboard.description}
     content |= {"filters": selects, "cards": cards}
-    return Shown({BOARD_MIME: content, "text/html": _still(content), "text/plain": dashboard.title})
+    return Output({BOARD_MIME: content, "text/html": _still(content), "text/plain": dashboard.title})
 
 
 def _card_or_why_not(session: Session, workbook: Workbook, name: str, widget: Widget, *chosen: Any) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Stage 1: from events to deciles, recency and frequency, and a profile per customer."""
 
 from clv_helpers.derived.views import (
-    as_printed,
     batches,
     concentration,
     contract,
@@ -9,13 +8,13 @@ from clv_helpers.derived.views import (
     figures,
     identities,
     left_out,
+    literal_guide_windows,
     recency_frequency,
     repeat_purchases,
     top_decile,
 )
 
 __all__ = [
-    "as_printed",
     "batches",
     "concentration",
     "contract",
@@ -23,6 +22,7 @@ __all__ = [
     "figures",
     "identities",
     "left_out",
+    "literal_guide_windows",
     "recency_frequency",
     "repeat_purchases",
     "top_decile",

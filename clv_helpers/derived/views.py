@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clv_helpers.charts import Channel, Widget, draw, show
-from clv_helpers.charts.show import Figure, Shown
+from clv_helpers.charts.show import Metric, Output
 from clv_helpers.config.sql_params import NO_CATEGORY, params_bindings
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import parse
@@ -29,7 +29,7 @@ LEFT_OUT = parse("""
     WHERE occurred_at >= DATE_TRUNC('month', $as_of) AND occurred_at < $as_of AND ($counts_as_value OR $counts_as_spend)
     HAVING COUNT(*) > 0
     UNION ALL
-    SELECT dataset, column_name || ' ' || reason, rejected_rows, 'set aside in lake.rejected_rows'
+    SELECT dataset, column_name || ' ' || reason, rejected_rows, 'rejected in lake.rejected_rows'
     FROM derived.rejected_reason
     UNION ALL
     SELECT f.dataset, 'the whole file ' || f.file || ', which failed', MAX(f.rows_read),
@@ -69,21 +69,21 @@ AS_PRINTED = parse("""
 """)
 
 
-def figures(workbook: Workbook) -> Shown:
+def figures(workbook: Workbook) -> Output:
     """The workbook at a glance: the day as of which it is computed, its customers, revenue and value."""
     row = workbook.query("derived.summary").iloc[0]
     params = workbook.params
     entries = [
-        Figure("as of", f"{row.as_of:%d %b %Y}", f"events since {row.first_event_on:%b %Y}"),
-        Figure("customers", f"{row.customers:,.0f}", f"{show.percent(row.share_with_repeat)} came back"),
-        Figure("revenue", f"{show.compact(row.spend)} {params.spending.unit}", f"{row.purchases:,.0f} purchases"),
+        Metric("as of", f"{row.as_of:%d %b %Y}", f"events since {row.first_event_on:%b %Y}"),
+        Metric("customers", f"{row.customers:,.0f}", f"{show.percent(row.share_with_repeat)} came back"),
+        Metric("revenue", f"{show.compact(row.spend)} {params.spending.unit}", f"{row.purchases:,.0f} purchases"),
     ]
     if params.value.unit != params.spending.unit:
-        entries.append(Figure(params.value.unit, show.compact(row.value), "that count as value"))
-    return show.figures(*entries)
+        entries.append(Metric(params.value.unit, show.compact(row.value), "that count as value"))
+    return show.metrics(*entries)
 
 
-def batches(ingested: list[dict[str, Any]]) -> Shown:
+def batches(ingested: list[dict[str, Any]]) -> Output:
     """What `lake.ingest` gave: which files came in, and how many of their rows were accepted and rejected."""
     return show.table(
         ingested,
@@ -98,7 +98,7 @@ def batches(ingested: list[dict[str, Any]]) -> Shown:
     )
 
 
-def contract(workbook: Workbook) -> Shown:
+def contract(workbook: Workbook) -> Output:
     """The columns of each dataset: what they must hold, and in which namespace they identify a person."""
     rows = [
         {
@@ -127,8 +127,8 @@ def contract(workbook: Workbook) -> Shown:
     return show.folded(shown, f"{len(rows)} columns in {datasets} dataset{'s' if datasets > 1 else ''}")
 
 
-def left_out(workbook: Workbook) -> Shown:
-    """Which events count nowhere, and which rows and whole files were set aside: how many, and why."""
+def left_out(workbook: Workbook) -> Output:
+    """Which events count nowhere, and which rows and whole files were rejected: how many, and why."""
     with workbook.engine.read() as session:
         bindings = {**params_bindings(workbook.params), "as_of": session.scalar("SELECT as_of FROM derived.as_of")}
         rows = session.rows(LEFT_OUT, **bindings)
@@ -137,7 +137,7 @@ def left_out(workbook: Workbook) -> Shown:
     return show.table(rows, dataset="Dataset", what="What", events="Rows|,.0f", becomes="What becomes of them")
 
 
-def identities(workbook: Workbook) -> Shown:
+def identities(workbook: Workbook) -> Output:
     """A sentence on the identity graph: whom it joins, and whom it leaves apart."""
     rows = workbook.query("profile.namespace", order_by="namespace")
     primary, others = rows[rows["is_primary"]].iloc[0], rows[~rows["is_primary"]]
@@ -154,7 +154,7 @@ def identities(workbook: Workbook) -> Shown:
     return show.note(text)
 
 
-def deciles(workbook: Workbook, lookback_months: int = 12) -> Shown:
+def deciles(workbook: Workbook, lookback_months: int = 12) -> Output:
     """Sizes and edges of the deciles over all customers, for one look-back (0 = lifetime)."""
     rows = workbook.query(
         "derived.decile_edge", order_by="decile", category=NO_CATEGORY, lookback_months=lookback_months
@@ -172,7 +172,7 @@ def deciles(workbook: Workbook, lookback_months: int = 12) -> Shown:
     )
 
 
-def top_decile(workbook: Workbook, lookback_months: int = 12) -> Shown:
+def top_decile(workbook: Workbook, lookback_months: int = 12) -> Output:
     """The sentence that the guide's deciles are made for: what the best tenth brings."""
     rows = workbook.query(
         "derived.decile_edge", order_by="decile", category=NO_CATEGORY, lookback_months=lookback_months
@@ -193,7 +193,7 @@ def _whole_of_value(workbook: Workbook) -> str:
     return "the revenue" if params.spend is None else f"the value ({params.value.unit})"
 
 
-def repeat_purchases(workbook: Workbook) -> Shown:
+def repeat_purchases(workbook: Workbook) -> Output:
     """How many customers came back how often."""
     widget = Widget(
         title="{share_of_customers} of the customers bought on one day only",
@@ -208,7 +208,7 @@ def repeat_purchases(workbook: Workbook) -> Shown:
     return draw(workbook, widget)
 
 
-def concentration(workbook: Workbook) -> Shown:
+def concentration(workbook: Workbook) -> Output:
     """Which share of the value the most valuable customers bring."""
     unit, whole = workbook.params.value.unit, _whole_of_value(workbook).replace("{", "{{").replace("}", "}}")
     widget = Widget(
@@ -223,7 +223,7 @@ def concentration(workbook: Workbook) -> Shown:
     return draw(workbook, widget)
 
 
-def recency_frequency(workbook: Workbook) -> Shown:
+def recency_frequency(workbook: Workbook) -> Output:
     """Customers by how often they bought and by how long ago: where they are kept, and where they are lost."""
     widget = Widget(
         title="The largest group, {share_of_customers} of customers: {frequency_band} repeat days, last: {recency_band}",
@@ -238,9 +238,9 @@ def recency_frequency(workbook: Workbook) -> Shown:
     return draw(workbook, widget)
 
 
-def as_printed(workbook: Workbook) -> list[Shown]:
-    """How far the guide's cut-offs as printed are from trailing windows; nothing unless `as_printed` asks for them."""
-    if not workbook.params.as_printed:
+def literal_guide_windows(workbook: Workbook) -> list[Output]:
+    """How far the guide's cut-offs as printed are from trailing windows; nothing unless `literal_guide_windows` asks for them."""
+    if not workbook.params.literal_guide_windows:
         return []
     about = show.note(
         "The guide's cut-offs, as printed: its query keeps everything before a cut-off, not a window that ends there. "

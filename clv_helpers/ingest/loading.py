@@ -1,4 +1,4 @@
-"""Files become batches: each row is accepted or set aside with a reason, none is lost, none comes in twice."""
+"""Files become batches: each row is accepted or rejected with a reason, none is lost, none comes in twice."""
 
 from __future__ import annotations
 

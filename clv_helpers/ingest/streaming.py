@@ -50,7 +50,7 @@ class Stream:
         for row in rows:
             self.say(
                 f"batch {row['_batch_id']}: {row['dataset']}, {row['rows_accepted']:,} events taken, "
-                f"{row['rows_rejected']:,} set aside; tables fresh after {time.perf_counter() - started:.1f} s"
+                f"{row['rows_rejected']:,} rejected; tables fresh after {time.perf_counter() - started:.1f} s"
             )
         return rows
 

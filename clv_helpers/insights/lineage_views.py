@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from clv_helpers.charts import PALETTE
-from clv_helpers.charts.show import Shown
+from clv_helpers.charts.show import Output
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.insights.column_lineage import Column, Graph, Lineage, name_of
 from clv_helpers.insights.trace import trace
@@ -31,14 +31,14 @@ class Line:
     said: str
 
 
-def lineage(workbook: Workbook, place: str) -> Shown:
+def lineage(workbook: Workbook, place: str) -> Output:
     """Where a column of a table, or a widget (`dashboards/NAME/1`), comes from. Raises LineageError."""
     found = trace(Graph(workbook), place)
     rows = "".join(map(_row, lines(found)))
     chosen = "".join(f"<code>{html.escape(name_of(each))}</code>, " for each in found.chosen_by)[:-2]
     below = f"<p class='clv-note'>Which rows count also depends on {chosen}.</p>" if chosen else ""
     body = f"<div class='clv-lineage' style='margin:8px 0;line-height:1.7;overflow-x:auto'>{rows}</div>{below}"
-    return Shown({"text/html": body, "text/plain": as_text(found)})
+    return Output({"text/html": body, "text/plain": as_text(found)})
 
 
 def as_text(found: Lineage) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from clv_helpers import models
 from clv_helpers.charts import show
-from clv_helpers.charts.show import Shown
+from clv_helpers.charts.show import Output
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import table
 from clv_helpers.insights.drawing import Model, draw
@@ -17,7 +17,7 @@ from clv_helpers.models.plan import OWN_SCHEMA
 from clv_helpers.models.table_file import DAILY
 
 
-def model(workbook: Workbook, built: list[dict[str, Any]]) -> Shown:
+def model(workbook: Workbook, built: list[dict[str, Any]]) -> Output:
     """The tables of a refresh, behind a line: what a row is, how many, when they last changed, what was done."""
     fresh = {row["table_name"]: row["refreshed_at"] for row in workbook.query("lake.checkpoint").to_dict("records")}
     rows = [
@@ -40,7 +40,7 @@ def model(workbook: Workbook, built: list[dict[str, Any]]) -> Shown:
     return show.folded(listed, line)
 
 
-def key_figures(workbook: Workbook) -> Shown:
+def key_figures(workbook: Workbook) -> Output:
     """Of the platform's key figures those that are one number: how many profiles, audiences and destinations."""
     sizes = workbook.query("kpi.audience_size", order_by="profiles")
     largest = f"the largest: {sizes['title'].iloc[-1]}, {sizes['profiles'].iloc[-1]:,} customers" if len(sizes) else ""
@@ -64,11 +64,11 @@ def read_model(workbook: Workbook) -> Model:
     return Model(tables, columns, workbook.specs)
 
 
-def diagram(workbook: Workbook) -> Shown:
+def diagram(workbook: Workbook) -> Output:
     """The model as a picture."""
     found = read_model(workbook)
     words = f"{len(found.tables)} tables, {len(found.relations)} relations"
-    return Shown({"text/html": draw(found), "text/plain": words})
+    return Output({"text/html": draw(found), "text/plain": words})
 
 
 def as_graph(workbook: Workbook) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def as_graph(workbook: Workbook) -> dict[str, Any]:
     return {"nodes": nodes, "edges": [asdict(relation) for relation in found.relations]}
 
 
-def checks(workbook: Workbook) -> Shown:
+def checks(workbook: Workbook) -> Output:
     """Every key, relation and invariant of the published model, tried now: how many hold, and which do not."""
     tables = read_model(workbook).tables
     with workbook.engine.read() as session:
@@ -106,7 +106,7 @@ def checks(workbook: Workbook) -> Shown:
     return show.table(rows, kind="Checks", asks="What must hold", tried="Tried|,.0f", wrong="Broken")
 
 
-def migration(workbook: Workbook, lookback_months: int = 12) -> Shown:
+def migration(workbook: Workbook, lookback_months: int = 12) -> Output:
     """A sentence on who moved between deciles."""
     rows = workbook.query("insights.fact_decile_migration", lookback_months=lookback_months)
     both = rows[(rows["decile_before"] > 0) & (rows["decile_now"] > 0)]
@@ -124,7 +124,7 @@ def migration(workbook: Workbook, lookback_months: int = 12) -> Shown:
     )
 
 
-def trend(workbook: Workbook) -> Shown:
+def trend(workbook: Workbook) -> Output:
     """A sentence on the last twelve whole months against the twelve before."""
     months = workbook.query("insights.fact_value_by_month", order_by="month", category="ALL")
     if len(months) < 24:

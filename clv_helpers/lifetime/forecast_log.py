@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import uuid
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from clv_helpers.config.workbook import BATCH_VARIABLE
 from clv_helpers.engines.dialect import column, literal, table
 from clv_helpers.engines.session import Session
 from clv_helpers.lifetime import store
@@ -64,7 +62,7 @@ OUTCOME = """
 """
 
 
-def remember(session: Session, curve: pd.DataFrame, as_of: dt.date, model: str) -> None:
+def log_forecast(session: Session, curve: pd.DataFrame, as_of: dt.date, model: str, run: str) -> None:
     """Keep this forecast in lifetime.forecast, one per calendar month (of the first as_of in it), then judge the older.
 
     One row of lifetime.forecast: a run's as_of, a decile of predicted value and a month ahead, with purchases and
@@ -78,11 +76,11 @@ def remember(session: Session, curve: pd.DataFrame, as_of: dt.date, model: str) 
         as_of=as_of,
     )
     if in_month is None or in_month == as_of:
-        _keep(session, curve, as_of, model)
+        _keep(session, curve, as_of, model, run)
     _judge(session, as_of)
 
 
-def _keep(session: Session, curve: pd.DataFrame, as_of: dt.date, model: str) -> None:
+def _keep(session: Session, curve: pd.DataFrame, as_of: dt.date, model: str, run: str) -> None:
     for name in ("lifetime.forecast", CUSTOMERS):
         session.run(exp.delete(table(name), where=exp.EQ(this=column("as_of"), expression=literal(as_of))))
     session.load_frame("month_curve", curve)
@@ -91,7 +89,7 @@ def _keep(session: Session, curve: pd.DataFrame, as_of: dt.date, model: str) -> 
         "SELECT $as_of, customer_id, decile_predicted FROM lifetime.customer_lifetime_value",
         as_of=as_of,
     )
-    session.run(BY_DECILE_AND_MONTH, run=run_name(), as_of=as_of, model=model)
+    session.run(BY_DECILE_AND_MONTH, run=run or "by hand", as_of=as_of, model=model)
     session.set_mark("lifetime.forecast", str(uuid.uuid4()))
 
 
@@ -109,8 +107,3 @@ def _judge(session: Session, as_of: dt.date) -> None:
     kinds = {"as_of": "datetime64[us]", "month": "int64", "ends_before": "datetime64[us]"}
     session.load_frame("judged", frame.astype(kinds))
     store.create(session, "lifetime.forecast_outcome", OUTCOME)
-
-
-def run_name() -> str:
-    """The run to which this process belongs, or that there is none."""
-    return os.environ.get(BATCH_VARIABLE) or "by hand"

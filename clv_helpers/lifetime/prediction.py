@@ -107,11 +107,11 @@ def _predict(session: Session, workbook: Workbook, bindings: dict[str, Any]) -> 
         return made
     proved = proof.prove(session, settings, facts, bindings)
     made |= {**proved, "warnings": doubts.about_size(facts) + made["warnings"] + proved["warnings"]}
-    _value(session, settings, bindings, made)
+    _value(session, settings, bindings, made, workbook.run)
     return made | {"status": "predicted"}
 
 
-def _value(session: Session, settings: Lifetime, bindings: dict[str, Any], made: dict[str, Any]) -> None:
+def _value(session: Session, settings: Lifetime, bindings: dict[str, Any], made: dict[str, Any], run: str) -> None:
     """Fit on all data, score, and join back to the customers; fits and warnings go to what is made."""
     groups = read_groups(session, "lifetime.customer_history")
     fitted = fit(made["model"], as_histories(groups))
@@ -126,7 +126,7 @@ def _value(session: Session, settings: Lifetime, bindings: dict[str, Any], made:
     customers, valued = (session.count(table(name)) for name in ("lifetime.customer_history", OF_CUSTOMERS))
     if customers != valued:
         raise TableError(f"{OF_CUSTOMERS}: {customers:,} customers have bought, and {valued:,} are given a value")
-    memory.remember(session, curve, bindings["as_of"], made["model"])
+    memory.log_forecast(session, curve, bindings["as_of"], made["model"], run)
 
 
 def _forget_values(session: Session) -> None:

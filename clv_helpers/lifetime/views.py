@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from clv_helpers.charts import Channel, Widget, draw, show
-from clv_helpers.charts.show import Figure, Shown
+from clv_helpers.charts.show import Metric, Output
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.lifetime import diagnostics
 from clv_helpers.lifetime.fitting import MODELS
@@ -18,7 +18,7 @@ SERIES = Channel(column="series", title="", sort="series_order")
 IN_DAYS = {"alpha"}
 
 
-def values(workbook: Workbook) -> list[Shown]:
+def values(workbook: Workbook) -> list[Output]:
     """What the customers will bring, and who: or why nothing is predicted."""
     found = record(workbook)
     if found["status"] == "off":
@@ -32,9 +32,9 @@ def values(workbook: Workbook) -> list[Shown]:
     best, purchases = deciles.iloc[0], deciles["expected_purchases"].sum()
     past = (deciles["historic_value_per_customer"] * deciles["customers"]).sum()
     each, so_far = (f"{show.compact(value / customers)} {unit}" for value in (total, past))
-    figures = show.figures(
-        Figure("predicted value", f"{show.compact(total)} {unit}", f"next {months} months, {_assumptions(settings)}"),
-        Figure("predicted per customer", each, f"so far {so_far}, at the same margin"),
+    figures = show.metrics(
+        Metric("predicted value", f"{show.compact(total)} {unit}", f"next {months} months, {_assumptions(settings)}"),
+        Metric("predicted per customer", each, f"so far {so_far}, at the same margin"),
     )
     finding = show.finding(
         f"Over the next {months} months the best tenth by prediction will bring {show.percent(best.share_of_value)} "
@@ -44,7 +44,7 @@ def values(workbook: Workbook) -> list[Shown]:
     return [finding, figures, draw(workbook, _value_chart(months)), draw(workbook, _alive_chart())]
 
 
-def proof(workbook: Workbook) -> list[Shown]:
+def proof(workbook: Workbook) -> list[Output]:
     """How the model did on the days kept back: charts, errors beside the two baselines, and the best tenth."""
     found = record(workbook)
     holdout = found.get("holdout")
@@ -86,7 +86,7 @@ def proof(workbook: Workbook) -> list[Shown]:
     ]
 
 
-def models(workbook: Workbook) -> list[Shown]:
+def models(workbook: Workbook) -> list[Output]:
     """The fits, the simulation's truth beside them where there is one, and what cannot be believed."""
     found = record(workbook)
     if found["status"] != "predicted":
@@ -118,7 +118,7 @@ def models(workbook: Workbook) -> list[Shown]:
     return [*_assumed(found), *_recovery(found, truth), *_warnings(found), table]
 
 
-def track_record(workbook: Workbook) -> list[Shown]:
+def track_record(workbook: Workbook) -> list[Output]:
     """Earlier forecasts of this workbook against what came since, by decile of predicted value."""
     if record(workbook)["status"] != "predicted":
         return []
@@ -210,7 +210,7 @@ def _frequency_title(workbook: Workbook, model: str) -> str:
     return f"{who} came back {means['Actual']:.2f} times each; {model} said {means[model]:.2f}"
 
 
-def _capture(found: dict[str, Any], holdout: dict[str, Any]) -> Shown:
+def _capture(found: dict[str, Any], holdout: dict[str, Any]) -> Output:
     _, model, _, status_quo = holdout["best_tenth"]
     return show.finding(
         f"The tenth that {_title(found)} ranked best on {holdout['calibration_end']} brought "
@@ -220,7 +220,7 @@ def _capture(found: dict[str, Any], holdout: dict[str, Any]) -> Shown:
     )
 
 
-def _errors(holdout: dict[str, Any], unit: str) -> Shown:
+def _errors(holdout: dict[str, Any], unit: str) -> Output:
     names, digits = {"purchases": "Purchase days", "spend": unit}, {"purchases": 2, "spend": 0}
     rows = [
         {**each, "measure": names[each["measure"]]}
@@ -239,11 +239,11 @@ def _errors(holdout: dict[str, Any], unit: str) -> Shown:
     )
 
 
-def _warnings(found: dict[str, Any]) -> list[Shown]:
+def _warnings(found: dict[str, Any]) -> list[Output]:
     return [show.note(each["sentence"]) for each in found["warnings"]]
 
 
-def _assumed(found: dict[str, Any]) -> list[Shown]:
+def _assumed(found: dict[str, Any]) -> list[Output]:
     """The spend model's assumption, where it holds; where not, a warning says so."""
     related = found["correlation_of_frequency_and_spend"]
     if related is None or abs(related) > diagnostics.CORRELATION:
@@ -265,7 +265,7 @@ def _chosen(found: dict[str, Any]) -> str:
     return f" It was chosen for its root mean squared error in purchases: {listed}."
 
 
-def _recovery(found: dict[str, Any], truth: dict[str, dict[str, float]]) -> list[Shown]:
+def _recovery(found: dict[str, Any], truth: dict[str, dict[str, float]]) -> list[Output]:
     """On simulated data: how many intervals hold the truth."""
     true = [
         (name, value, fit["intervals"][name])

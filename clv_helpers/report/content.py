@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts import CHART_MIME
-from clv_helpers.charts.show import BOARD_MIME, FIGURES_MIME, FINDING_MIME, TABLE_MIME
+from clv_helpers.charts.show import BOARD_MIME, FINDING_MIME, METRICS_MIME, TABLE_MIME
 from clv_helpers.errors import UserError
 from clv_helpers.report.tables import table_html
 
@@ -97,8 +97,8 @@ def _section(notebook: dict[str, Any], stage: int, content: Content, min_cell: i
 
 
 def _add_output(section: Section, data: dict[str, Any], content: Content, min_cell: int) -> None:
-    if FIGURES_MIME in data:
-        content.figures += data[FIGURES_MIME]
+    if METRICS_MIME in data:
+        content.figures += data[METRICS_MIME]
     elif FINDING_MIME in data:
         content.findings.append("".join(data[FINDING_MIME]))
         section.blocks.append(Block("text", html="".join(data["text/html"])))

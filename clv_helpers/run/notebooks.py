@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from clv_helpers.config.validation import ParamsError, Problem
-from clv_helpers.config.workbook import BATCH_VARIABLE, ROOT, Workbook
+from clv_helpers.config.workbook import ROOT, Workbook
 from clv_helpers.errors import UserError
 from clv_helpers.files import write_atomically
 from clv_helpers.report.run_record import RunRecord, StageRecord, latest
@@ -120,8 +120,6 @@ def run(
     record = earlier or _new_record(workbook, as_of, overrides or {})
     record.params = workbook.params.model_dump(mode="json", by_alias=True)
     folder = folder or _new_folder(workbook, record)
-    # the kernels inherit it: where nobody is there to use a live board, its charts stand in
-    os.environ[BATCH_VARIABLE] = record.run
     for stage in stages or list(STAGES):
         _run_stage(workbook, record, folder, stage, say)
     _finish(workbook, record, folder)
@@ -167,6 +165,7 @@ def _execute(workbook: Workbook, record: RunRecord, folder: Path, stage: int) ->
         "params_file": os.path.relpath(workbook.file.resolve(), NOTEBOOKS),
         "as_of": record.as_of,
         "overrides": record.overrides,
+        "run": record.run,
     }
     bar = {
         "desc": f"{stage}/{len(STAGES)} {notebook[2:].replace('_', ' ')}",

@@ -35,7 +35,11 @@ def follow_all(workbook: Workbook) -> list[Row]:
             rows += campaigns.build_within(session, workbook)  # the profile among it
         if audiences.names(workbook):
             rows.append(
-                _timed("audiences.spell", "a stay of a customer in an audience.", lambda: _evaluated(session, workbook))
+                _timed(
+                    "audiences.membership_period",
+                    "a stay of a customer in an audience.",
+                    lambda: _evaluated(session, workbook),
+                )
             )
         return _once([*rows, *refresh_tables(session, workbook, "audiences", *MODEL)])
 

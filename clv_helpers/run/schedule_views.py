@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from clv_helpers.charts import show
-from clv_helpers.charts.show import Shown
+from clv_helpers.charts.show import Output
 from clv_helpers.config.schedule import MONTHS, WEEKDAYS, Schedule, cron_values
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.run import history, scheduled_refresh
@@ -111,7 +111,7 @@ def text(found: dict[str, Any], schedule: Schedule) -> str:
     return "\n".join(lines)
 
 
-def shown(workbook: Workbook) -> Shown:
+def shown(workbook: Workbook) -> Output:
     """The schedule for a notebook: a sentence on when and whether, and its latest runs as a table.
 
     What failed is shown without the values in it, which may be of a person.
@@ -127,7 +127,7 @@ def shown(workbook: Workbook) -> Shown:
     for row in rows:
         row["what"] = re.sub(r"'[^']*'|\"[^\"]*\"", "'…'", row["what"])
     table = show.table(rows, **HEADERS)
-    return Shown({kind: f"{sentence.bundle[kind]}\n{table.bundle[kind]}" for kind in ("text/html", "text/plain")})
+    return Output({kind: f"{sentence.bundle[kind]}\n{table.bundle[kind]}" for kind in ("text/html", "text/plain")})
 
 
 def _latest(found: dict[str, Any]) -> list[dict[str, Any]]:

@@ -109,13 +109,15 @@ def _fill(rows: dict) -> DuckDBSession:
         "CREATE TABLE derived.customer_decile "
         "(customer_id VARCHAR, category VARCHAR, lookback_months BIGINT, decile BIGINT)"
     )
-    connection.execute("CREATE TABLE audiences.spell (audience VARCHAR, customer_id VARCHAR, left_at TIMESTAMP)")
+    connection.execute(
+        "CREATE TABLE audiences.membership_period (audience VARCHAR, customer_id VARCHAR, left_at TIMESTAMP)"
+    )
     for name, values in {
         "profile.customer": [list(p.values()) for p in rows["people"]],
         "lake.purchases": [list(e.values()) for e in rows["events"]["purchases"]],
         "lake.email_events": [list(e.values()) for e in rows["events"]["email_events"]],
         "derived.customer_decile": [[*key, decile] for key, decile in rows["deciles"].items()],
-        "audiences.spell": [[*pair, None] for pair in sorted(rows["memberships"])] + [["best", "M45", NOW]],
+        "audiences.membership_period": [[*pair, None] for pair in sorted(rows["memberships"])] + [["best", "M45", NOW]],
     }.items():
         marks = ", ".join("?" * len(values[0]))
         connection.executemany(f"INSERT INTO {name} VALUES ({marks})", values)

@@ -40,7 +40,7 @@ def streaming(rule: dict, zone: str = "UTC") -> Audience:
 
 
 def customers_of(name: str) -> set[str]:
-    query = "SELECT customer_id FROM audiences.spell WHERE audience = $name AND left_at IS NULL"
+    query = "SELECT customer_id FROM audiences.membership_period WHERE audience = $name AND left_at IS NULL"
     return {row["customer_id"] for row in SESSION.rows(query, name=name)}
 
 
@@ -54,7 +54,7 @@ def test_micro_batches_give_what_a_batch_gives(first: dict, second: dict, zone: 
     }
     SESSION.run("BEGIN")
     try:
-        SESSION.run("DROP TABLE audiences.spell")
+        SESSION.run("DROP TABLE audiences.membership_period")
         SESSION.run("CREATE OR REPLACE TABLE touched AS SELECT customer_id FROM profile.customer LIMIT 0")
         now = NOW
         for passed, events, changed in [(dt.timedelta(), [], []), *batches]:

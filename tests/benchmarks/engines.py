@@ -1,7 +1,7 @@
 """How cost grows with the events, engine by engine: `make benchmark-engines` (ROWS="1000000 10000000", ENGINES=…).
 
 Stages 1 and 2 (ingestion, derived tables, profile, insights) of events like those of stage1.py, ten per customer, each
-engine in a process of its own. Shown: seconds of each step.
+engine in a process of its own. Output: seconds of each step.
 """
 
 from __future__ import annotations

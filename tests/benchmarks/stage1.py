@@ -1,7 +1,7 @@
 """Stage 1 at size: `make benchmark` (ROWS=10000000). Ratios within one run; seconds of one machine tell little.
 
 Events: three years, ten events per customer, of which half are a second credit of the same flight that does not count.
-Shown: what one per cent more events costs against the full build, and what the decile table costs against the best
+Output: what one per cent more events costs against the full build, and what the decile table costs against the best
 single query that we know how to write for it.
 """
 

@@ -174,7 +174,7 @@ def test_compare_says_what_changed(run: tuple[record.RunRecord, Path]) -> None:
     content = json.loads(notebook.read_text("utf-8"))
     for cell in content["cells"]:
         for output in cell.get("outputs", []):
-            for each in output.get("data", {}).get("application/vnd.clv.figures+json", []):
+            for each in output.get("data", {}).get("application/vnd.clv.metrics+json", []):
                 if each["label"] == "customers":
                     each["value"] = "123"
     notebook.write_text(json.dumps(content), "utf-8")

@@ -106,7 +106,9 @@ def test_what_python_writes_is_an_end_and_says_who(graph: Graph) -> None:
     )
     assert "lake.purchases.amount" in names(found.sources)
     membership = trace(graph, "audiences.membership.status")
-    assert membership.made_by["audiences.spell", "evaluation"].startswith("written by the evaluation of audiences")
+    assert membership.made_by["audiences.membership_period", "evaluation"].startswith(
+        "written by the evaluation of audiences"
+    )
 
 
 def test_header_of_the_file_is_named(cdnow: Workbook) -> None:

@@ -13,7 +13,7 @@ from parity import same_rows
 ALL = read_tables(*SCHEMAS)
 # Python or a run brings these, no file of sql/ does.
 BROUGHT = {
-    "audiences.spell": "audience, customer_id, evaluation",
+    "audiences.membership_period": "audience, customer_id, evaluation",
     "audiences.evaluation": "audience, evaluation",
     "lifetime.score": "frequency, recency_days, age_days",
     "lake.purchases": "event_id",

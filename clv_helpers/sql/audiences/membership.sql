@@ -15,6 +15,6 @@ SELECT
     s.last_qualified_at,
     s.rule_hash,
     s.snapshot
-FROM audiences.spell AS s
+FROM audiences.membership_period AS s
 JOIN latest AS l ON l.audience = s.audience
 WHERE s.left_at IS NULL

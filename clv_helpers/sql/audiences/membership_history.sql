@@ -12,5 +12,5 @@ SELECT
     rule_hash,
     snapshot,
     evaluation
-FROM audiences.spell
+FROM audiences.membership_period
 WHERE NOT left_at IS NULL

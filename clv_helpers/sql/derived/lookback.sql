@@ -1,7 +1,7 @@
 -- Trailing windows that end at the first of as_of's month, so that they do not move within the month.
 -- starts_on is inside the window, ends_before is not. lookback_months 0 stands for the whole lifetime.
 -- lookback_order: the order to show them in, the lifetime after the windows.
--- With as_printed in the params, three more for comparison: the guide's own query keeps what lies before a cut-off of
+-- With literal_guide_windows in the params, three more for comparison: the guide's own query keeps what lies before a cut-off of
 -- 0, 1 and 4 months ago and calls it 1, 3 and 6 months. Their lookback_months are negative.
 -- One row: a look-back.
 -- Key: lookback_months
@@ -18,8 +18,8 @@ SELECT 12, '12 months', 12, CAST(first_day - INTERVAL '12' MONTH AS DATE), first
 UNION ALL
 SELECT 0, 'lifetime', 13, CAST('1900-01-01' AS DATE), first_day FROM month
 UNION ALL
-SELECT -1, '1 month (as printed)', 14, CAST('1900-01-01' AS DATE), first_day FROM month WHERE $as_printed
+SELECT -1, '1 month (as printed)', 14, CAST('1900-01-01' AS DATE), first_day FROM month WHERE $literal_guide_windows
 UNION ALL
-SELECT -3, '3 months (as printed)', 16, CAST('1900-01-01' AS DATE), CAST(first_day - INTERVAL '1' MONTH AS DATE) FROM month WHERE $as_printed
+SELECT -3, '3 months (as printed)', 16, CAST('1900-01-01' AS DATE), CAST(first_day - INTERVAL '1' MONTH AS DATE) FROM month WHERE $literal_guide_windows
 UNION ALL
-SELECT -6, '6 months (as printed)', 19, CAST('1900-01-01' AS DATE), CAST(first_day - INTERVAL '4' MONTH AS DATE) FROM month WHERE $as_printed
+SELECT -6, '6 months (as printed)', 19, CAST('1900-01-01' AS DATE), CAST(first_day - INTERVAL '4' MONTH AS DATE) FROM month WHERE $literal_guide_windows

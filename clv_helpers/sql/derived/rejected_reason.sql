@@ -1,5 +1,5 @@
--- What was set aside, and why: counts only, as a rejected value may name a person.
--- One row: a dataset, a column and a reason for which rows were set aside.
+-- What was rejected, and why: counts only, as a rejected value may name a person.
+-- One row: a dataset, a column and a reason for which rows were rejected.
 -- Key: dataset, column_name, reason
 SELECT
     r.dataset,
