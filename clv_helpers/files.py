@@ -3,44 +3,54 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
-
-from clv_helpers.engines.dialect import literal, to_sql
+from filelock import FileLock, Timeout
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def write_atomically(file: Path, text: str) -> None:
-    """Write text as UTF-8, so that a reader sees the old file or the new one."""
+    """Write text as UTF-8, so that a reader sees the old file or the new one, also after a crash."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f".{file.name}.part")
-    beside.write_text(text, encoding="utf-8")
+    beside = _beside(file)
+    with beside.open("w", encoding="utf-8", newline="") as part:
+        part.write(text)
+        part.flush()
+        os.fsync(part.fileno())
     beside.replace(file)
 
 
 def write_parquet(rows: pd.DataFrame, file: Path) -> None:
     """Write a DataFrame as Parquet."""
-    beside = file.with_name(f".{file.name}.part")
+    beside = _beside(file)
     with duckdb.connect() as connection:
-        connection.register("rows", rows)
-        connection.execute(f"COPY rows TO {to_sql(literal(str(beside)))} (FORMAT parquet)")
+        connection.from_df(rows).write_parquet(str(beside))
     beside.replace(file)
+
+
+def _beside(file: Path) -> Path:
+    """A name of its own beside a file: two writers of one file do not write into each other's."""
+    return file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}.part")
 
 
 @contextlib.contextmanager
 def held(file: Path) -> Iterator[bool]:
     """Whether this process alone holds a lock file, until the end of the block: the lock goes with the process."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
