@@ -10,6 +10,7 @@ from sqlglot import exp
 from clv_helpers.charts.errors import ChartError
 from clv_helpers.charts.missing_tables import check_made, tables_of
 from clv_helpers.charts.spec import Widget
+from clv_helpers.config import yaml_files
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import cast, column, is_in, literal, table
 from clv_helpers.engines.guarded_select import parse_select
@@ -73,7 +74,7 @@ def source_of(session: Session, workbook: Workbook, widget: Widget) -> exp.Expre
     if widget.table:
         check_made(session, workbook, f"widget {widget.title!r}", [widget.table])
         return table(widget.table)
-    file = workbook.specs / "dashboards" / f"{widget.sql}.sql"
+    file = yaml_files.folder(workbook, "dashboards") / f"{widget.sql}.sql"
     if not file.exists():
         known = ", ".join(sorted(f.stem for f in file.parent.glob("*.sql"))) or "there is none"
         raise ChartError(f"widget {widget.title!r}: sql is {widget.sql!r}; allowed: {known}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 ColumnType = Literal["text", "integer", "number", "decimal", "boolean", "date", "timestamp"]
 NUMERIC: tuple[ColumnType, ...] = ("decimal", "number", "integer")
@@ -33,7 +33,11 @@ EMAIL_NAMESPACE = "Email"
 
 def _known(**types: str) -> dict[str, ColumnContract]:
     """Columns by name; a ! marks what no row may lack."""
-    return {name: ColumnContract(name, name, kind.rstrip("!"), kind.endswith("!")) for name, kind in types.items()}
+    return {name: ColumnContract(name, name, _type(kind), kind.endswith("!")) for name, kind in types.items()}
+
+
+def _type(kind: str) -> ColumnType:
+    return cast("ColumnType", kind.rstrip("!"))
 
 
 # A params file maps its own headers onto these names, and may add columns of its own.

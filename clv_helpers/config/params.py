@@ -7,7 +7,7 @@ import datetime as dt
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -23,7 +23,7 @@ from clv_helpers.config.destinations import Activation, AnyDestination, Destinat
 from clv_helpers.config.schedule import Schedule
 from clv_helpers.config.validation import ParamsError, Problem, Strict, read_yaml, validate
 
-LATEST = "latest"
+LATEST: Final = "latest"
 DEFAULT_CAMPAIGN = "default"  # in campaigns: what holds for those that are not named
 
 
@@ -43,6 +43,12 @@ def _day(value: Any, allowed: str = "a day that exists") -> Any:
 def _check_engine(value: str) -> str:
     if value != "duckdb" and not re.fullmatch(r"spark://(local\[(\d+|\*)\]|[\w.-]+:\d+)|sc://[\w.-]+:\d+", value):
         raise ValueError("duckdb, spark://local[2] (cores of this machine), spark://host:7077 or sc://host:15002")
+    return value
+
+
+def _check_dataset(value: str) -> str:
+    if value not in DATASETS:
+        raise ValueError(", ".join(DATASETS))
     return value
 
 
@@ -195,7 +201,7 @@ class Params(Strict):
     engine: Annotated[str, AfterValidator(_check_engine)] = "duckdb"
     as_of: Annotated[Literal["latest"] | dt.date, BeforeValidator(_as_day)] = LATEST
     simulate: Simulation | None = None
-    sources: dict[Literal["purchases", "customers", "email_events", "assignments", "experiments"], Source]
+    sources: dict[Annotated[str, AfterValidator(_check_dataset)], Source]
     value: Measure = Measure()
     spend: Measure | None = None
     category: str | None = None

@@ -51,7 +51,7 @@ def _campaigns(params: Params) -> dict[str, Any]:
     """How effects are measured: by default, and a row per campaign of which the params say more."""
     default = params.campaign(DEFAULT_CAMPAIGN)
     named = {name: params.campaign(name) for name in params.campaigns if name != DEFAULT_CAMPAIGN}
-    kinds = {"campaign": "text", "sent_on": "date", "window_days": "integer", "before_days": "integer"}
+    kinds: dict[str, ColumnType] = {"campaign": "text", "sent_on": "date", "window_days": "integer", "before_days": "integer"}
     rows = [(name, each.sent_on, each.window_days, each.before_days) for name, each in named.items()]
     return {
         "window_days": default.window_days,
@@ -67,9 +67,9 @@ def _counts(measure: Measure) -> exp.Expression:
     return is_in(column("transaction_type"), [*measure.transaction_types, *measure.debit_types])
 
 
-def _signed(measure: Measure) -> exp.Expression:
+def _signed(measure: Measure) -> exp.Expr:
     """The amount as it counts: see params.Measure."""
-    amount: exp.Expression = column(measure.column)
+    amount: exp.Expr = column(measure.column)
     if measure.negative == "leave out":
         amount = exp.func("GREATEST", amount, literal(0))
     if not measure.debit_types:
@@ -89,17 +89,17 @@ def _is_credit(measure: Measure) -> exp.Expression:
     return exp.not_(exp.func("COALESCE", exp.paren(refund), exp.false()))
 
 
-def _event_attributes(params: Params) -> list[exp.Expression]:
+def _event_attributes(params: Params) -> list[exp.Expr]:
     """For each column marked so: its value in the latest event that has one, as last_<name>."""
     marked = [name for name, spec in (params.sources["purchases"].columns or {}).items() if spec.attribute]
-    found = []
+    attributes: list[exp.Expr] = []
     for name in marked:
         is_known = exp.not_(exp.Is(this=column(name), expression=exp.null()))
         # of two events at one moment the greater value is taken, so that their order does not matter
         rank = exp.Struct.from_arg_list([column(EVENT_TIME), column(name)])
         latest = exp.func("MAX_BY", column(name), exp.Case().when(is_known, rank))
-        found.append(latest.as_(f"last_{name}", quoted=True))
-    return found
+        attributes.append(latest.as_(f"last_{name}", quoted=True))
+    return attributes
 
 
 def _further_identities(params: Params) -> exp.Expression:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import shutil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,23 +17,32 @@ from clv_helpers.errors import UserError
 from clv_helpers.files import write_atomically
 
 Kind = Literal["dashboards", "audiences"]
+# What a workbook without files of its own uses.
+BUILT_IN = Path(__file__).resolve().parents[1] / "templates"
 
 
 class SpecChanged(UserError):
     """The file changed since it was read: saving would lose what another wrote."""
 
 
+def folder(workbook: Workbook, kind: Kind) -> Path:
+    """Where the files of one kind are read: params/<workbook>/<kind>/, or the built-in ones where that holds none."""
+    own = workbook.specs / kind
+    return own if any(own.glob("*.yml")) else BUILT_IN / kind
+
+
 def names(workbook: Workbook, kind: Kind) -> list[str]:
     """The files of one kind, by name, sorted."""
-    return sorted(file.stem for file in (workbook.specs / kind).glob("*.yml"))
+    return sorted(file.stem for file in folder(workbook, kind).glob("*.yml"))
 
 
 def load(workbook: Workbook, kind: Kind, name: str, model: type[Spec]) -> Spec:
     """Read one file as its model. Raises ParamsError, which names the place, the value and what is allowed."""
-    file = workbook.specs / kind / f"{name}.yml"
+    file = folder(workbook, kind) / f"{name}.yml"
     if not file.exists():
-        known = ", ".join(names(workbook, kind)) or f"there is none in {workbook.specs / kind}"
-        raise ParamsError(str(workbook.file), [Problem(kind.removesuffix("s"), repr(name), known)])
+        raise ParamsError(
+            str(workbook.file), [Problem(kind.removesuffix("s"), repr(name), ", ".join(names(workbook, kind)))]
+        )
     place = shown(workbook, kind, name)
     return validate(model, read_yaml(file, place), place)
 
@@ -43,7 +53,10 @@ def shown(workbook: Workbook, kind: Kind, name: str) -> str:
 
 
 def file_of(workbook: Workbook, kind: Kind, name: str, ending: str = "yml") -> Path:
-    """Where a spec is kept. Raises ParamsError for a name that is not one of a file."""
+    """Where a file of the workbook's own is kept, which need not be there.
+
+    Raises ParamsError for a name that is not one of a file.
+    """
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,60}", name):
         allowed = "small letters, digits, _ and -, such as best_now_quiet"
         raise ParamsError(str(workbook.file), [Problem(f"the {kind.removesuffix('s')}'s name", repr(name), allowed)])
@@ -63,8 +76,14 @@ def check_unchanged(file: Path, read_as: str) -> None:
 
 
 def save(file: Path, text: str, read_as: str) -> str:
-    """Write beside the file and rename; gives the new fingerprint. Raises SpecChanged."""
+    """Write beside the file and rename; gives the new fingerprint. Raises SpecChanged.
+
+    The first file of its kind takes the built-in ones with it: what a workbook had before, it has still.
+    """
     check_unchanged(file, read_as)
+    built_in = BUILT_IN / file.parent.name
+    if built_in.is_dir() and not any(file.parent.glob("*.yml")):
+        shutil.copytree(built_in, file.parent, dirs_exist_ok=True)
     write_atomically(file, text)
     return fingerprint(file)
 

@@ -35,7 +35,7 @@ def _widget(graph: Graph, place: str) -> tuple[Column, list[Column]]:
     known = yaml_files.names(graph.workbook, "dashboards")
     if name not in known:
         raise LineageError(f"there is no dashboard {name!r}; allowed: {', '.join(known) or 'none is there'}")
-    widgets = read_yaml(graph.workbook.specs / "dashboards" / f"{name}.yml").get("widgets") or []
+    widgets = read_yaml(yaml_files.folder(graph.workbook, "dashboards") / f"{name}.yml").get("widgets") or []
     titles = [str(widget.get("title", "")) for widget in widgets]
     if which in titles:
         index = titles.index(which)
@@ -49,7 +49,7 @@ def _widget(graph: Graph, place: str) -> tuple[Column, list[Column]]:
     if widget.get("table"):
         there = graph.columns(widget["table"])
         return root, [(widget["table"], column) for column in dict.fromkeys(named) if column in there]
-    file = graph.workbook.specs / "dashboards" / f"{widget.get('sql')}.sql"
+    file = yaml_files.folder(graph.workbook, "dashboards") / f"{widget.get('sql')}.sql"
     try:
         inputs = graph.of_query(parse(file.read_text(encoding="utf-8")))
     except (OSError, ParseError) as error:
