@@ -15,7 +15,8 @@ from clv_helpers.audiences.when import FORMS
 from clv_helpers.charts import MARKS, Channel, Widget
 from clv_helpers.cli import app
 from clv_helpers.config.datasets import ColumnType
-from clv_helpers.config.params import CampaignSettings, Column, CsvFormat, Measure, Params, Source
+from clv_helpers.config.params import CampaignSettings, Measure, Params
+from clv_helpers.config.sources import Column, CsvFormat, Source
 from clv_helpers.config.validation import parse_value, validate
 from clv_helpers.config.workbook import ROOT, Workbook
 from clv_helpers.models.table_file import HEADERS, SQL_FOLDER, read_table

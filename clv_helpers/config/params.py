@@ -17,10 +17,10 @@ from clv_helpers.config.datasets import (
     PRIMARY_IDENTITY,
     PROFILE_MEASURES,
     ColumnContract,
-    ColumnType,
 )
 from clv_helpers.config.destinations import Activation, AnyDestination, DestinationName, check_plan
 from clv_helpers.config.schedule import Schedule
+from clv_helpers.config.sources import Source, column_contract
 from clv_helpers.config.validation import ParamsError, Problem, Strict, read_yaml, validate
 
 LATEST: Final = "latest"
@@ -52,66 +52,6 @@ def _check_dataset(value: str) -> str:
     return value
 
 
-def _listed_formats(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-def _check_date_format(value: str) -> str:
-    """A day must come back from its own text: so a format names day, month and year, and nothing twice."""
-    day = dt.datetime(2033, 11, 28)
-    try:
-        if dt.datetime.strptime(day.strftime(value), value) == day:
-            return value
-    except (ValueError, re.error):
-        pass
-    raise ValueError("day, month and year in codes, such as %d.%m.%Y, %m/%d/%Y or %d.%m.%Y %H:%M")
-
-
-class Column(Strict):
-    """One column of a source: the header it is read from, its type, the values it may have, its unit.
-
-    `identity` names a further namespace in which the value identifies the person (an e-mail address, say).
-    `attribute` carries the latest value into the profile, as last_<name> (columns of one's own in purchases).
-    """
-
-    source: str = Field(alias="from", min_length=1)
-    type: ColumnType | None = None
-    unit: str = ""
-    enum: list[str] = []
-    required: bool = False
-    identity: str = ""
-    attribute: bool = False
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        return {"from": value} if isinstance(value, str) else value
-
-
-class CsvFormat(Strict):
-    """How a CSV file is written, where it is not to be found out by looking: the delimiter is, from the first line.
-
-    `dates`: how its days and moments are written, one format or several; none: as in ISO 8601.
-    """
-
-    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-    encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8"
-    decimal: Literal[".", ","] = "."
-    dates: Annotated[list[Annotated[str, AfterValidator(_check_date_format)]], BeforeValidator(_listed_formats)] = []
-
-
-class Source(Strict):
-    """Where one dataset comes from, and how its headers map onto our column names."""
-
-    path: str = Field(min_length=1)
-    hint: str | None = None
-    namespace: str = "CustomerId"
-    profile_enabled: bool = True
-    columns: dict[str, Column] | None = None
-    csv: CsvFormat = CsvFormat()
-    max_rejected_share: float = Field(default=0.05, ge=0, le=1)
-
-
 class Measure(Strict):
     """A number that is summed: its column, its unit, and the transaction types that count (none = all).
 
@@ -120,19 +60,28 @@ class Measure(Strict):
     """
 
     column: str = "amount"
+    """the column that is summed"""
     unit: str = "USD"
+    """its unit"""
     transaction_types: list[str] | None = Field(default=None, min_length=1)
+    """those that count; none: all"""
     debit_types: list[str] = []
+    """those that are taken away, whichever sign they bear"""
     negative: Literal["subtract", "leave out"] = "subtract"
+    """what becomes of amounts below zero"""
 
 
 class LifetimeGate(Strict):
     """What a prediction needs at least; with less, it is refused with the reason."""
 
     customers: int = Field(default=500, ge=1)
+    """how many with a purchase"""
     history_days: int = Field(default=180, ge=1)
+    """days from the first purchase to `as_of`"""
     with_three_purchases: int = Field(default=1, ge=0)
+    """how many bought on three days"""
     quiet_days: int = Field(default=30, ge=1)
+    """days of the holdout at least"""
 
 
 class Lifetime(Strict):
@@ -142,11 +91,17 @@ class Lifetime(Strict):
     """
 
     model: Literal["bg_nbd", "mbg_nbd", "pareto_nbd", "auto"] = "bg_nbd"
+    """`auto` chooses the closest on the holdout"""
     horizon_months: int = Field(default=12, ge=1, le=60)
+    """how far ahead"""
     annual_discount_rate: float = Field(default=0.10, ge=0, le=1)
+    """by which what comes later counts less"""
     margin: float = Field(default=1.0, gt=0, le=1)
+    """what a purchase leaves, as a share"""
     calibration_end: Annotated[dt.date | None, BeforeValidator(_day)] = None
+    """the last day that the holdout's models know; none: two thirds of the history, or a year ago"""
     minimum: LifetimeGate = LifetimeGate()
+    """what a prediction needs at least"""
 
 
 class CampaignSettings(Strict):
@@ -157,11 +112,17 @@ class CampaignSettings(Strict):
     """
 
     sent_on: Annotated[dt.date | None, BeforeValidator(_day)] = None
+    """the day the window begins; none: when each customer was assigned"""
     window_days: int = Field(default=28, ge=1, le=366)
+    """how many days count after"""
     before_days: int = Field(default=365, ge=1, le=1_500)
+    """how many days before make the covariate"""
     cost_per_message: float = Field(default=0.0, ge=0)
+    """in the currency of spend"""
     margin: float = Field(default=1.0, gt=0, le=1)
+    """what revenue leaves, as a share"""
     control_share: float | None = Field(default=None, gt=0, lt=1)
+    """what was planned, where another system assigned"""
 
 
 class Words(Strict):
@@ -171,11 +132,17 @@ class Words(Strict):
     """
 
     customer: str = Field(default="customer", min_length=1)
+    """who buys: customer, member, guest, donor"""
     customers: str = ""
+    """its plural; none: with an s"""
     purchase: str = Field(default="purchase", min_length=1)
+    """a moment of buying: purchase, flight, visit, gift"""
     purchases: str = ""
+    """its plural; none: with an s"""
     value: str = Field(default="value", min_length=1)
+    """what deciles rank: value, miles, margin"""
     category: str = ""
+    """what deciles are ranked within; none: the column's own name"""
 
     @model_validator(mode="before")
     @classmethod
@@ -190,32 +157,57 @@ class Simulation(Strict):
     """The size and the seed of the simulated airline."""
 
     members: int = Field(default=20_000, ge=50, le=5_000_000)
+    """how many members the airline has"""
     years: int = Field(default=3, ge=1, le=10)
+    """how many years it flies"""
     seed: int = Field(default=2026, ge=0)
+    """the same seed gives the same airline"""
 
 
 class Params(Strict):
     """A workbook: its data, what counts as value, and where audiences go."""
 
     title: str = Field(min_length=1)
+    """the report's heading"""
     engine: Annotated[str, AfterValidator(_check_engine)] = "duckdb"
+    """where the tables are: `duckdb` (embedded), `spark://local[2]` (cores of this machine), `spark://host:7077`, or
+    Spark Connect: `sc://host:15002`; see engines.md"""
     as_of: Annotated[Literal["latest"] | dt.date, BeforeValidator(_as_day)] = LATEST
+    """the day as of which everything is computed, or `latest`: the day after the last event"""
     simulate: Simulation | None = None
+    """make the simulated airline's data first"""
     sources: dict[Annotated[str, AfterValidator(_check_dataset)], Source]
+    """the datasets: `purchases` (needed), `customers` (e-mail, consent, name, region), `email_events` (what
+    campaigns gave), `assignments` (who was treated and who was control in campaigns of another system), or
+    `experiments` alone (a finished randomised mailing)"""
     value: Measure = Measure()
+    """the measure that deciles rank"""
     spend: Measure | None = None
+    """what a purchase is and costs, where it is not the value; none: as `value`"""
     category: str | None = None
+    """the column of `purchases` by which customers are also ranked apart: a tier, a country, a channel"""
     words: Words = Words()
+    """what this business calls its customers, purchases and value, wherever people read of them"""
     literal_guide_windows: bool = False
+    """whether the guide's cut-offs, taken literally, stand beside as further look-backs"""
     trend_months: int = Field(default=24, ge=1, le=120)
+    """how many whole months the trend shows"""
     migration_months: int = Field(default=3, ge=1, le=24)
+    """from how long ago customers are followed from decile to decile"""
     min_cell: int = Field(default=11, ge=1, le=1000)
+    """charts, boards and the report leave out groups of fewer people, and whatever else would give them away"""
     lifetime: Lifetime | None = None
+    """predict lifetime value; none: it is not predicted"""
     destinations: dict[DestinationName, AnyDestination] = {}
+    """where audiences go, by name; see destinations.md"""
     activations: list[Activation] = []
+    """which audience goes to which destination for which campaign; see destinations.md"""
     campaigns: dict[str, CampaignSettings] = {}
+    """how effects are measured, by campaign; `default` for all others"""
     control_arm: str = Field(default="control", min_length=1)
+    """in `experiments`, the arm that got nothing"""
     schedule: Schedule | None = None
+    """when the tables are refreshed; see schedule.md"""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Params:
@@ -290,24 +282,11 @@ class Params(Strict):
         if source.columns is None:  # no mapping: the file uses our names
             columns = dict(known)
         else:
-            columns = {name: _contract(name, spec, known.get(name)) for name, spec in source.columns.items()}
+            columns = {name: column_contract(name, spec, known.get(name)) for name, spec in source.columns.items()}
         if PRIMARY_IDENTITY in columns:
             primary = dataclasses.replace(columns[PRIMARY_IDENTITY], identity=source.namespace)
             columns[PRIMARY_IDENTITY] = primary
         return columns
-
-
-def _contract(name: str, spec: Column, known: ColumnContract | None) -> ColumnContract:
-    """What the params say of a column, over what we know of it."""
-    return ColumnContract(
-        name,
-        spec.source,
-        spec.type or (known.type if known else "text"),
-        spec.required or (known is not None and known.required),
-        tuple(spec.enum) or (known.enum if known else ()),
-        spec.unit,
-        spec.identity or (known.identity if known else ""),
-    )
 
 
 def load_params(file: Path, overrides: dict[str, Any] | None = None) -> Params:

@@ -51,7 +51,12 @@ def _campaigns(params: Params) -> dict[str, Any]:
     """How effects are measured: by default, and a row per campaign of which the params say more."""
     default = params.campaign(DEFAULT_CAMPAIGN)
     named = {name: params.campaign(name) for name in params.campaigns if name != DEFAULT_CAMPAIGN}
-    kinds: dict[str, ColumnType] = {"campaign": "text", "sent_on": "date", "window_days": "integer", "before_days": "integer"}
+    kinds: dict[str, ColumnType] = {
+        "campaign": "text",
+        "sent_on": "date",
+        "window_days": "integer",
+        "before_days": "integer",
+    }
     rows = [(name, each.sent_on, each.window_days, each.before_days) for name, each in named.items()]
     return {
         "window_days": default.window_days,

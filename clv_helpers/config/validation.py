@@ -55,7 +55,7 @@ class ParamsError(UserError):
 class Strict(BaseModel):
     """Base of every spec: unknown keys are errors, and values do not change once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
 
 
 def read_yaml(file: Path, shown: str = "") -> dict[str, Any]:

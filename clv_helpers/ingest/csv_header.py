@@ -6,7 +6,7 @@ import csv
 import gzip
 from pathlib import Path
 
-from clv_helpers.config.params import CsvFormat
+from clv_helpers.config.sources import CsvFormat
 from clv_helpers.errors import UserError
 
 DELIMITERS = (",", ";", "\t", "|")

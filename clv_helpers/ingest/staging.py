@@ -9,7 +9,7 @@ import duckdb
 from sqlglot import exp
 
 from clv_helpers.config.datasets import DATASETS, EVENT_KEY, EVENT_TIME, ColumnContract
-from clv_helpers.config.params import CsvFormat, Source
+from clv_helpers.config.sources import CsvFormat, Source
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import bind, cast, column, is_in, literal, parse, table
 from clv_helpers.engines.duckdb.engine import file_columns, is_csv, is_json, scan, unreadable_lines

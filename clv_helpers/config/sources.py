@@ -1,0 +1,104 @@
+"""What a params file says of its sources: where each dataset comes from, and how its headers map onto our columns."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from clv_helpers.config.datasets import ColumnContract, ColumnType
+from clv_helpers.config.validation import Strict
+
+
+def _listed_formats(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _check_date_format(value: str) -> str:
+    """A day must come back from its own text: so a format names day, month and year, and nothing twice."""
+    day = dt.datetime(2033, 11, 28)
+    try:
+        if dt.datetime.strptime(day.strftime(value), value) == day:
+            return value
+    except (ValueError, re.error):
+        pass
+    raise ValueError("day, month and year in codes, such as %d.%m.%Y, %m/%d/%Y or %d.%m.%Y %H:%M")
+
+
+class Column(Strict):
+    """One column of a source: the header it is read from, its type, the values it may have, its unit.
+
+    `identity` names a further namespace in which the value identifies the person (an e-mail address, say).
+    `attribute` carries the latest value into the profile, as last_<name> (columns of one's own in purchases).
+    """
+
+    source: str = Field(alias="from", min_length=1)
+    """the header in the file"""
+    type: ColumnType | None = None
+    """what it holds; needed for a column of your own"""
+    unit: str = ""
+    """for people to read"""
+    enum: list[str] = []
+    """the values that it may have; other rows are rejected"""
+    required: bool = False
+    """whether rows without it are rejected"""
+    identity: str = ""
+    """a further namespace in which it identifies the customer"""
+    attribute: bool = False
+    """whether its latest value joins the profile as `last_<name>`"""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"from": value} if isinstance(value, str) else value
+
+
+class CsvFormat(Strict):
+    """How a CSV file is written, where it is not to be found out by looking: the delimiter is, from the first line.
+
+    `dates`: how its days and moments are written, one format or several; none: as in ISO 8601.
+    """
+
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    """none: the one of `,` `;` tab `|` that parts the first line into most columns"""
+    encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8"
+    """the file's encoding"""
+    decimal: Literal[".", ","] = "."
+    """the decimal mark of numbers"""
+    dates: Annotated[list[Annotated[str, AfterValidator(_check_date_format)]], BeforeValidator(_listed_formats)] = []
+    """how days and moments are written, such as `"%d.%m.%Y"`; none: as in ISO 8601"""
+
+
+class Source(Strict):
+    """Where one dataset comes from, and how its headers map onto our column names."""
+
+    path: str = Field(min_length=1)
+    """a file, a pattern (`purchases/*.csv`) or a folder, relative to the params file; `${VARIABLE}` is replaced by
+    an environment variable"""
+    hint: str | None = None
+    """where the data can be had, said where the file is missing"""
+    namespace: str = "CustomerId"
+    """the namespace of the customer id"""
+    profile_enabled: bool = True
+    """whether its customers join the profile"""
+    columns: dict[str, Column] | None = None
+    """our name: the header in the file; none: the file has our names"""
+    csv: CsvFormat = CsvFormat()
+    """how a CSV file is written"""
+    max_rejected_share: float = Field(default=0.05, ge=0, le=1)
+    """a batch with a larger share of rejected rows fails"""
+
+
+def column_contract(name: str, spec: Column, known: ColumnContract | None) -> ColumnContract:
+    """What the params say of a column, over what we know of it."""
+    return ColumnContract(
+        name,
+        spec.source,
+        spec.type or (known.type if known else "text"),
+        spec.required or (known is not None and known.required),
+        tuple(spec.enum) or (known.enum if known else ()),
+        spec.unit,
+        spec.identity or (known.identity if known else ""),
+    )
