@@ -1,12 +1,12 @@
 # Everything runs from here: `make help` lists it. The only requirements are Python >= 3.11 and make.
 PYTHON ?= python3
 PARAMS ?= params/airline.yml
-BIN := .venv/bin
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 # pip's own noise and the debugger's notice on frozen modules say nothing to a user
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: help run lab test test-slow lint format lock pictures benchmark benchmark-engines benchmark-lifetime clean
+.PHONY: help run lab test test-slow lint docs format lock pictures benchmark benchmark-engines benchmark-lifetime clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -14,14 +14,14 @@ help: ## this list
 run: .venv/installed ## all six notebooks on $(PARAMS), and the path of the report
 	@$(BIN)/clv run $(PARAMS)
 
-lab: .venv/installed ## JupyterLab on the notebooks
-	@$(BIN)/jupyter lab notebooks
+lab: .venv/installed ## JupyterLab on the notebooks, for $(PARAMS)
+	@$(BIN)/clv lab $(PARAMS)
 
 test: .venv/installed ## the tests
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 2 --dist loadfile --cov=clv_helpers --cov-report=term:skip-covered
 
 test-slow: .venv/installed ## the tests that take minutes
-	@$(BIN)/pytest -n 2 -m slow
+	@$(BIN)/pytest -n 2 --dist loadfile -m slow
 
 benchmark-lifetime: .venv/installed ## the lifetime models beside two other libraries (needs the network and 16 GB)
 	@$(BIN)/python tests/benchmarks/lifetime.py
@@ -29,8 +29,11 @@ benchmark-lifetime: .venv/installed ## the lifetime models beside two other libr
 benchmark-engines: .venv/installed ## stages 1 and 2 on DuckDB and on a local Spark (ROWS="1000000 10000000", ENGINES=…)
 	@$(BIN)/python tests/benchmarks/engines.py --rows $(or $(ROWS),1000000) $(if $(ENGINES),--engines $(ENGINES))
 
-lint: .venv/installed ## ruff on code and notebooks
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+lint: .venv/installed ## ruff on code and notebooks, types, and which room imports which
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+docs: .venv/installed ## the pages of docs/ that are made from the code
+	@$(BIN)/python docs/make_pages.py
 
 format: .venv/installed ## put code and notebooks in ruff's form
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
@@ -51,7 +54,7 @@ clean: ## remove .venv and all outputs
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and "Python 3.11 or newer is needed, this is %d.%d; name one with: make run PYTHON=python3.12" % v)'
-	@echo "setting up .venv (once, about a minute)"
+	@echo "setting up .venv (once, about two minutes)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install -q --require-hashes -r requirements.lock
 	@$(BIN)/pip install -q --no-deps --no-build-isolation -e .

@@ -1,0 +1,182 @@
+"""The pages of docs/ that are made from the code: `make docs` writes them, a test holds them current.
+
+reference.md: params keys, widgets, conditions, headers of tables, commands. tables.md: every table of the warehouse.
+api.md: what `from clv_helpers import …` gives, from the docstrings.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import sys
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+import clv_helpers
+
+DOCS = Path(__file__).resolve().parent
+MADE = "Made from the code by `make docs`.\n"
+
+
+def pages() -> dict[str, str]:
+    """Name of each page → its text."""
+    return {"reference.md": reference(), "tables.md": tables(), "api.md": api()}
+
+
+def reference() -> str:
+    """Params keys, widgets, conditions, headers and commands."""
+    from clv_helpers.audiences.rule import KINDS, OPERATORS, Audience
+    from clv_helpers.charts import MARKS
+    from clv_helpers.config.params import Params
+    from clv_helpers.dashboards import Dashboard
+    from clv_helpers.models.table_file import HEADERS
+
+    sections = [
+        "# Reference\n\n" + MADE,
+        "## Params\n\nThe keys of `params/<workbook>.yml`.\n",
+        *_models(Params),
+        "## Dashboards\n\nThe keys of `params/<workbook>/dashboards/<name>.yml`; see [dashboards.md](dashboards.md).\n",
+        *_models(Dashboard),
+        "Marks: " + ", ".join(f"`{mark}`" for mark in MARKS) + ".\n",
+        "## Audiences\n\nThe keys of `params/<workbook>/audiences/<name>.yml`; see [audiences.md](audiences.md).\n",
+        *_models(Audience),
+        "Conditions: " + ", ".join(f"`{kind}`" for kind in KINDS) + ".\n",
+        "Operators: " + ", ".join(f"`{operator}`" for operator in OPERATORS) + ".\n",
+        "## Headers of tables\n\nSee [own_tables.md](own_tables.md): "
+        + ", ".join(f"`{header}`" for header in HEADERS)
+        + ".\n",
+        "## Commands\n",
+        *_commands(),
+    ]
+    return "\n".join(sections)
+
+
+def _models(model: type[BaseModel], name: str = "", seen: set[type] | None = None) -> Iterator[str]:
+    """A table of keys for a model, then one for each model that it holds."""
+    seen = set() if seen is None else seen
+    if model in seen:
+        return
+    seen.add(model)
+    about = inspect.cleandoc(model.__doc__ or "").split("\n\n")[0]
+    rows = [
+        f"| `{field.alias or key}` | {_about(field)} | {_default(field)} |" for key, field in model.model_fields.items()
+    ]
+    yield (
+        (f"### `{name}`\n\n{about}\n\n" if name else "")
+        + "| key | what it says | default |\n|---|---|---|\n"
+        + "\n".join(rows)
+        + "\n"
+    )
+    for key, field in model.model_fields.items():
+        for inner in _models_in(field.annotation):
+            path = f"{name}.{field.alias or key}" if name else field.alias or key
+            yield from _models(inner, path, seen)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in typing.get_args(annotation) for model in _models_in(part)]
+
+
+def _about(field: FieldInfo) -> str:
+    about = " ".join((field.description or "").split())
+    allowed = _choices(field.annotation)
+    return "; ".join(filter(None, [about, f"one of {allowed}" if allowed else ""])).replace("|", "\\|")
+
+
+def _choices(annotation: Any) -> str:
+    if typing.get_origin(annotation) is typing.Literal:
+        return ", ".join(f"`{value}`" for value in typing.get_args(annotation))
+    if typing.get_origin(annotation) in (Annotated, typing.Union, types.UnionType):
+        return next(filter(None, map(_choices, typing.get_args(annotation))), "")
+    return ""
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "needed" if field.is_required() else "none"
+    if isinstance(field.default, BaseModel):
+        return "as below"
+    return "none" if field.default in (None, [], {}, "") else f"`{field.default}`"
+
+
+def _commands() -> Iterator[str]:
+    import typer
+
+    from clv_helpers.cli import app
+
+    group: Any = typer.main.get_command(app)
+    for name in sorted(group.commands):
+        command = group.commands[name]
+        usage = command.get_usage(command.context_class(command, info_name=f"clv {name}")).removeprefix("Usage: ")
+        usage = re.sub(r"\{(\w+)\}", lambda match: match[1].upper(), usage)
+        options = [
+            f"| `{' '.join([*parameter.opts, *parameter.secondary_opts])}` | {parameter.help or ''} |"
+            for parameter in command.params
+            if getattr(parameter, "help", None)
+        ]
+        table = "\n".join(["| argument or option | what it does |", "|---|---|", *options]) + "\n" if options else ""
+        yield f"### `clv {name}`\n\n{inspect.cleandoc(command.help or '')}\n\n    {' '.join(usage.split())}\n\n{table}"
+
+
+def tables() -> str:
+    """Every table of the warehouse, by schema."""
+    from clv_helpers.models import catalog
+
+    lines = ["# Tables\n", MADE]
+    schema = ""
+    for table in catalog.tables():
+        if table.schema != schema:
+            schema = table.schema
+            lines.append(f"\n## {schema}\n\n{catalog.SCHEMAS[schema]}\n\n| table | one row | key |\n|---|---|---|")
+        key = ", ".join(f"`{column}`" for column in table.key)
+        lines.append(f"| `{table.name}` | {table.one_row} | {key} |")
+    return "\n".join(lines) + "\n"
+
+
+def api() -> str:
+    """What a notebook imports, from the docstrings."""
+    sections = [
+        f"# What `clv_helpers` gives\n\n{MADE}",
+        f"    from clv_helpers import {', '.join(clv_helpers.__all__[:4])} …\n",
+    ]
+    sections += [_documented("Workbook", clv_helpers.Workbook, "##")]
+    sections += [
+        _documented(f"Workbook.{name}", member, "###")
+        for name, member in inspect.getmembers(clv_helpers.Workbook)
+        if not name.startswith("_") and (inspect.isfunction(member) or inspect.ismethod(member))
+    ]
+    for room in clv_helpers.__all__:
+        module = importlib.import_module(f"clv_helpers.{room}") if room != "Workbook" else None
+        if module is None:
+            continue
+        sections.append(f"## {room}\n\n{inspect.cleandoc(module.__doc__ or '')}\n")
+        sections += [_documented(f"{room}.{name}", getattr(module, name), "###") for name in module.__all__]
+    return "\n".join(sections)
+
+
+def _documented(name: str, thing: Any, heading: str) -> str:
+    signature = ""
+    if inspect.isfunction(thing) or inspect.ismethod(thing):
+        signature = re.sub(r"'([^']*)'", r"\1", str(inspect.signature(thing)))
+    elif not inspect.isclass(thing):
+        return f"{heading} `{name}`\n\n    {thing!r}\n"
+    doc = inspect.cleandoc(thing.__doc__ or "")
+    text, _, example = doc.partition("Example:\n")
+    code = "\n".join(f"    {line.strip()}" for line in example.strip().splitlines())
+    return f"{heading} `{name}{signature}`\n\n{text.strip()}\n" + (f"\n{code}\n" if code else "")
+
+
+if __name__ == "__main__":
+    for page, content in pages().items():
+        (DOCS / page).write_text(content, encoding="utf-8")
+        print(f"docs/{page}", file=sys.stderr)
