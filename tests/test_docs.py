@@ -1,11 +1,14 @@
-"""The README tells the truth: what it names exists, and what exists it names."""
+"""The docs tell the truth: what they name exists, and what exists they name."""
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
+import tomllib
 import typing
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -13,7 +16,6 @@ from clv_helpers import audiences, dashboards, models
 from clv_helpers.audiences.rule import KINDS, OPERATORS
 from clv_helpers.audiences.when import FORMS
 from clv_helpers.charts import MARKS, Channel, Widget
-from clv_helpers.cli import app
 from clv_helpers.config.datasets import ColumnType
 from clv_helpers.config.params import CampaignSettings, Measure, Params
 from clv_helpers.config.sources import Column, CsvFormat, Source
@@ -21,23 +23,70 @@ from clv_helpers.config.validation import parse_value, validate
 from clv_helpers.config.workbook import ROOT, Workbook
 from clv_helpers.models.table_file import HEADERS, SQL_FOLDER, read_table
 
+DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text("utf-8")
-OWN_DATA = (ROOT / "docs" / "own_data.md").read_text("utf-8")
+WRITTEN = {page.name: page.read_text("utf-8") for page in sorted(DOCS.glob("*.md"))} | {"README.md": README}
+BLOCKS = [block for page in WRITTEN.values() for block in re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)]
 
 
-def table_rows(heading: str) -> set[str]:
-    section = README.partition(f"{heading}\n")[2].partition("\n## ")[0]
-    return set(re.findall(r"^\| `([^`]+)`", section, flags=re.MULTILINE))
+@pytest.fixture(scope="module")
+def made() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_pages", DOCS / "make_pages.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def test_commands() -> None:
-    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
-    section = README.partition("## Commands\n")[2].partition("\n## ")[0]
-    assert set(re.findall(r"`clv (\w+)", section)) == commands
+@pytest.mark.parametrize("page", ["reference.md", "tables.md", "api.md"])
+def test_made_pages_are_current(made: ModuleType, page: str) -> None:
+    assert (DOCS / page).read_text("utf-8") == made.pages()[page], "run `make docs`"
 
 
-def test_params_keys() -> None:
-    assert table_rows("## Your own data") == set(Params.model_fields)
+def test_every_key_is_described(made: ModuleType) -> None:
+    assert not re.findall(r"^\| `[^`]+` \|  \|", made.reference(), flags=re.MULTILINE)
+
+
+def test_readme_fits_on_a_page() -> None:
+    assert len(README.splitlines()) < 150
+
+
+def test_links_and_make_targets_exist() -> None:
+    for name, page in WRITTEN.items():
+        folder = ROOT if name == "README.md" else DOCS
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page):
+            assert (folder / link).exists(), f"{name}: {link}"
+    targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    contributing = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    assert set(re.findall(r"(?:`|^    )make ([a-z-]+)", README + contributing, flags=re.MULTILINE)) <= targets
+
+
+def test_architecture_shows_the_floors_that_are_held() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = [layer.replace("clv_helpers.", "") for layer in contracts[0]["layers"]]
+    shown = WRITTEN["architecture.md"].partition("```\n")[2].partition("```")[0].splitlines()
+    assert [set(re.findall(r"[a-z_]+", line.split("—")[0])) for line in shown] == [
+        set(re.findall(r"[a-z_]+", layer)) for layer in layers
+    ]
+
+
+def test_architecture_names_files_that_exist() -> None:
+    package = ROOT / "clv_helpers"
+    for name in re.findall(r"`([a-z_]+/[a-z_/]+\.(?:py|sql|js|j2))`", WRITTEN["architecture.md"]):
+        assert (package / name).exists(), name
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_examples_are_valid(block: str) -> None:
+    raw = parse_value(block)
+    if set(raw) <= set(Params.model_fields):  # a whole params file, or some keys of one
+        first = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)[0]
+        validate(Params, raw if "sources" in raw else parse_value(first) | raw, "docs")
+    elif "widgets" in raw:
+        validate(dashboards.Dashboard, raw, "docs")
+    else:
+        validate(audiences.Audience, raw, "docs")
 
 
 def test_rates() -> None:
@@ -45,69 +94,40 @@ def test_rates() -> None:
     rates = re.findall(r"'([a-z -]+ rate(?: with machines)?)'", text)
     assert len(rates) == 12
     for rate in rates:
-        assert re.sub(" with machines", "", rate) in re.sub(r"\s+", " ", README)
+        assert re.sub(" with machines", "", rate) in re.sub(r"\s+", " ", WRITTEN["campaigns.md"])
 
 
-def test_settings_of_campaigns() -> None:
-    for key in CampaignSettings.model_fields:
-        assert f"`{key}`" in README
-
-
-def test_headers_of_own_tables() -> None:
-    assert table_rows("## Tables of your own") == set(HEADERS)
-
-
-def test_example_of_an_own_table_is_built(workbook: Workbook, tmp_path: Path) -> None:
-    example = README.partition("## Tables of your own\n")[2].partition("```sql\n")[2].partition("```")[0]
-    mine = Workbook(Path(shutil.copy(workbook.file, tmp_path / "airline.yml")), workbook.params)
-    shutil.copytree(workbook.specs / "sql", mine.specs / "sql")
-    (mine.specs / "sql" / "fact_region.sql").write_text(example)
-    rows = {row["table"]: row for row in models.refresh(mine, "insights")}
-    assert rows["insights.fact_region"]["rows"] == rows["insights.fact_region_daily"]["rows"] > 20
-
-
-def test_operators() -> None:
-    for operator in OPERATORS:
-        assert f"`{operator}`" in README
-
-
-def test_conditions_and_times() -> None:
-    for key in [*KINDS, *FORMS, "ignore_year", "or_missing", "time_zone", "evaluation"]:
-        assert f"`{key}" in README
-
-
-@pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", README + OWN_DATA, flags=re.DOTALL))
-def test_examples_are_valid(block: str) -> None:
-    raw = parse_value(block)
-    if set(raw) <= set(Params.model_fields):  # a whole params file, or some keys of one
-        first = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)[0]
-        validate(Params, raw if "sources" in raw else parse_value(first) | raw, "README.md")
-    elif "widgets" in raw:
-        validate(dashboards.Dashboard, raw, "README.md")
-    else:
-        validate(audiences.Audience, raw, "README.md")
+def test_conditions_operators_and_times() -> None:
+    for key in [*KINDS, *FORMS, *OPERATORS, "ignore_year", "or_missing", "time_zone", "evaluation"]:
+        assert f"`{key}" in WRITTEN["audiences.md"], key
 
 
 def test_keys_of_a_widget() -> None:
-    section = README.partition("## Dashboards\n")[2].partition("\n## ")[0]
-    told = set(re.findall(r"`([a-z_0-9]+)`", section))
-    assert set(Widget.model_fields) | set(Channel.model_fields) | set(MARKS) <= told
+    named = set(re.findall(r"`([a-z_0-9]+)`", WRITTEN["dashboards.md"]))
+    assert set(Widget.model_fields) | set(Channel.model_fields) | set(MARKS) <= named
 
 
-def test_first_example_has_14_lines() -> None:
-    assert len(re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)[0].splitlines()) == 14
+def test_headers_of_own_tables() -> None:
+    assert set(re.findall(r"^\| `([^`]+)`", WRITTEN["own_tables.md"], flags=re.MULTILINE)) == set(HEADERS)
 
 
-def test_files_and_make_targets_exist() -> None:
-    for link in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
-        assert (ROOT / link).is_file()
-    targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-    assert set(re.findall(r"(?:`|^    )make ([a-z-]+)", README, flags=re.MULTILINE)) <= targets
+def test_example_of_an_own_table_is_built(workbook: Workbook, tmp_path: Path) -> None:
+    example = WRITTEN["own_tables.md"].partition("```sql\n")[2].partition("```")[0]
+    mine = Workbook(Path(shutil.copy(workbook.file, tmp_path / "airline.yml")), workbook.params)
+    shutil.copytree(workbook.specs / "sql", mine.specs / "sql")
+    (mine.specs / "sql" / "fact_region.sql").write_text(example)
+    models.refresh(mine, "insights")
+    assert len(mine.query("insights.fact_region")) == len(mine.query("insights.fact_region_daily")) > 20
 
 
 def test_own_data_page_knows_every_type_and_key() -> None:
     for kind in typing.get_args(ColumnType):
-        assert f"`{kind}`" in OWN_DATA
+        assert f"`{kind}`" in WRITTEN["own_data.md"]
     for key in {**Source.model_fields, **Column.model_fields, **Measure.model_fields, **CsvFormat.model_fields}:
         if key not in ("source", "hint", "column", "type", "transaction_types"):
-            assert re.search(rf"\b{key}\b", OWN_DATA), key
+            assert re.search(rf"\b{key}\b", WRITTEN["own_data.md"]), key
+
+
+def test_settings_of_campaigns() -> None:
+    for key in CampaignSettings.model_fields:
+        assert f"`{key}`" in WRITTEN["reference.md"]

@@ -74,9 +74,9 @@ def source_of(session: Session, workbook: Workbook, widget: Widget) -> exp.Expre
     if widget.table:
         check_made(session, workbook, f"widget {widget.title!r}", [widget.table])
         return table(widget.table)
-    file = yaml_files.folder(workbook, "dashboards") / f"{widget.sql}.sql"
-    if not file.exists():
-        known = ", ".join(sorted(f.stem for f in file.parent.glob("*.sql"))) or "there is none"
+    file = yaml_files.find(workbook, "dashboards", str(widget.sql), "sql")
+    if file is None:
+        known = ", ".join(yaml_files.names(workbook, "dashboards", "sql"))
         raise ChartError(f"widget {widget.title!r}: sql is {widget.sql!r}; allowed: {known}")
     place = f"widget {widget.title!r}: {file.name}"
     query = parse_select(file.read_text("utf-8"), place)

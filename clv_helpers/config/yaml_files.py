@@ -25,21 +25,30 @@ class SpecChanged(UserError):
     """The file changed since it was read: saving would lose what another wrote."""
 
 
-def folder(workbook: Workbook, kind: Kind) -> Path:
-    """Where the files of one kind are read: params/<workbook>/<kind>/, or the built-in ones where that holds none."""
-    own = workbook.specs / kind
-    return own if any(own.glob("*.yml")) else BUILT_IN / kind
+def folders(workbook: Workbook, kind: Kind) -> list[Path]:
+    """Where files of one kind are looked for, in this order: params/<workbook>/<kind>/, then the built-in ones.
+
+    One's own dashboard takes the place of the built-in one of its name; audiences of one's own that of all built in.
+    """
+    own, built_in = workbook.specs / kind, BUILT_IN / kind
+    return [own] if kind == "audiences" and any(own.glob("*.yml")) else [own, built_in]
 
 
-def names(workbook: Workbook, kind: Kind) -> list[str]:
+def names(workbook: Workbook, kind: Kind, ending: str = "yml") -> list[str]:
     """The files of one kind, by name, sorted."""
-    return sorted(file.stem for file in folder(workbook, kind).glob("*.yml"))
+    return sorted({file.stem for folder in folders(workbook, kind) for file in folder.glob(f"*.{ending}")})
+
+
+def find(workbook: Workbook, kind: Kind, name: str, ending: str = "yml") -> Path | None:
+    """A file of one kind, one's own before a built-in one; None where there is neither."""
+    files = [folder / f"{name}.{ending}" for folder in folders(workbook, kind)]
+    return next((file for file in files if file.exists()), None)
 
 
 def load(workbook: Workbook, kind: Kind, name: str, model: type[Spec]) -> Spec:
     """Read one file as its model. Raises ParamsError, which names the place, the value and what is allowed."""
-    file = folder(workbook, kind) / f"{name}.yml"
-    if not file.exists():
+    file = find(workbook, kind, name)
+    if file is None:
         raise ParamsError(
             str(workbook.file), [Problem(kind.removesuffix("s"), repr(name), ", ".join(names(workbook, kind)))]
         )
@@ -78,12 +87,11 @@ def check_unchanged(file: Path, read_as: str) -> None:
 def save(file: Path, text: str, read_as: str) -> str:
     """Write beside the file and rename; gives the new fingerprint. Raises SpecChanged.
 
-    The first file of its kind takes the built-in ones with it: what a workbook had before, it has still.
+    The first audience takes the built-in ones with it: what a workbook had before, it has still.
     """
     check_unchanged(file, read_as)
-    built_in = BUILT_IN / file.parent.name
-    if built_in.is_dir() and not any(file.parent.glob("*.yml")):
-        shutil.copytree(built_in, file.parent, dirs_exist_ok=True)
+    if file.parent.name == "audiences" and not any(file.parent.glob("*.yml")):
+        shutil.copytree(BUILT_IN / "audiences", file.parent, dirs_exist_ok=True)
     write_atomically(file, text)
     return fingerprint(file)
 

@@ -52,8 +52,7 @@ def names(workbook: Workbook) -> list[str]:
 def load(workbook: Workbook, name: str) -> Dashboard:
     """Read a dashboard. Raises ParamsError, which names the widget, the key and what is allowed."""
     dashboard = yaml_files.load(workbook, "dashboards", name, Dashboard)
-    folder = yaml_files.folder(workbook, "dashboards")
-    boards, files = names(workbook), sorted(file.stem for file in folder.glob("*.sql"))
+    boards, files = names(workbook), yaml_files.names(workbook, "dashboards", "sql")
     problems = [
         Problem(f"widgets[{index}].{key}", repr(value), ", ".join(allowed) or "there is none")
         for index, widget in enumerate(dashboard.widgets)

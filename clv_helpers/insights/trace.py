@@ -32,10 +32,11 @@ def trace(graph: Graph, place: str) -> Lineage:
 def _widget(graph: Graph, place: str) -> tuple[Column, list[Column]]:
     """A widget as the root of a lineage, and the columns that it shows or asks for."""
     _, name, which = (*place.split("/", 2), "")[:3]
-    known = yaml_files.names(graph.workbook, "dashboards")
-    if name not in known:
-        raise LineageError(f"there is no dashboard {name!r}; allowed: {', '.join(known) or 'none is there'}")
-    widgets = read_yaml(yaml_files.folder(graph.workbook, "dashboards") / f"{name}.yml").get("widgets") or []
+    board = yaml_files.find(graph.workbook, "dashboards", name)
+    if board is None:
+        known = ", ".join(yaml_files.names(graph.workbook, "dashboards"))
+        raise LineageError(f"there is no dashboard {name!r}; allowed: {known}")
+    widgets = read_yaml(board).get("widgets") or []
     titles = [str(widget.get("title", "")) for widget in widgets]
     if which in titles:
         index = titles.index(which)
@@ -49,7 +50,9 @@ def _widget(graph: Graph, place: str) -> tuple[Column, list[Column]]:
     if widget.get("table"):
         there = graph.columns(widget["table"])
         return root, [(widget["table"], column) for column in dict.fromkeys(named) if column in there]
-    file = yaml_files.folder(graph.workbook, "dashboards") / f"{widget.get('sql')}.sql"
+    file = yaml_files.find(graph.workbook, "dashboards", str(widget.get("sql")), "sql")
+    if file is None:
+        raise LineageError(f"dashboards/{name}: there is no {widget.get('sql')}.sql")
     try:
         inputs = graph.of_query(parse(file.read_text(encoding="utf-8")))
     except (OSError, ParseError) as error:
