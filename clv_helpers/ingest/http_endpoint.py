@@ -1,12 +1,13 @@
-"""The door of the stream: HTTP on 127.0.0.1. What comes in is judged as in a file; what is taken is on the disk."""
+"""The HTTP endpoint of the stream on 127.0.0.1: events are judged as those of a file, and acknowledged once on disk."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import dataclasses
+import itertools
 import json
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,24 +25,39 @@ from clv_helpers.ingest.request_journal import Journal
 from clv_helpers.ingest.staging import IngestError, stage
 
 MAX_BYTES = 16_000_000
-Fault = dict[str, Any]
+Event = dict[str, Any]  # a JSON object, keyed by the headers of the params
+Fault = dict[str, Any]  # a reason, and where it is known the event's number, column and value
+
+
+class EndpointStopped(Exception):
+    """An error that nobody foresaw has ended the worker: what still waits for it is not accepted."""
 
 
 @dataclass
-class Delivery:
+class PendingRequest:
     """One request: its events, and the answer that it waits for."""
 
     dataset: str
-    events: list[dict[str, Any]]
+    events: list[Event]
     answer: asyncio.Future[list[Fault]] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
+    def settle(self, answer: list[Fault] | Exception) -> None:
+        """Give the answer, unless whoever sent the request has gone."""
+        if self.answer.done():
+            return
+        if isinstance(answer, Exception):
+            self.answer.set_exception(answer)
+        else:
+            self.answer.set_result(answer)
 
-class Door:
-    """Takes deliveries of events. All that wait at one moment are judged together, and written with one fsync."""
+
+class Endpoint:
+    """Accepts events by HTTP. All that wait at one moment are judged together, and written with one fsync."""
 
     def __init__(self, workbook: Workbook, journals: dict[str, Journal]):
         self.workbook, self.journals = workbook, journals
-        self.waiting: asyncio.Queue[Delivery] = asyncio.Queue()
+        self.waiting: asyncio.Queue[PendingRequest] = asyncio.Queue()
+        self.stopped = False
 
     async def post(self, request: Request) -> Response:
         """POST /<dataset>: an event or an array of events, keyed by the headers of the params. All or none."""
@@ -55,106 +71,100 @@ class Door:
             events = read_events(body)
         except ValueError as error:
             return _refusal(400, [{"reason": str(error)}])
-        delivery = Delivery(dataset, events)
-        await self.waiting.put(delivery)
         try:
-            faults = await delivery.answer
+            faults = await self._judged(PendingRequest(dataset, events))
         except OSError as error:
             return _refusal(503, [{"reason": f"the events could not be kept ({error.strerror}); send them again"}])
+        except EndpointStopped:
+            return _refusal(503, [{"reason": "the server stops after an error; send the events again when it is back"}])
         if faults:
             return _refusal(400, faults)
-        known = {each.header for each in self.workbook.params.contract(dataset).values()}
+        known = {column.header for column in self.workbook.params.contract(dataset).values()}
         unknown = sorted({name for event in events for name in event} - known)
         return JSONResponse({"accepted": len(events)} | ({"unknown_columns": unknown} if unknown else {}))
 
-    async def work(self) -> None:
-        """Serve deliveries until cancelled."""
-        while True:
-            group = [await self.waiting.get()]
-            while not self.waiting.empty():
-                group.append(self.waiting.get_nowait())
-            for dataset in dict.fromkeys(delivery.dataset for delivery in group):
-                ours = [delivery for delivery in group if delivery.dataset == dataset]
-                try:
-                    answers: list[Any] = await asyncio.to_thread(self._take, dataset, [d.events for d in ours])
-                except OSError as error:
-                    answers = [error] * len(ours)
-                for delivery, answer in zip(ours, answers, strict=True):
-                    settle = (
-                        delivery.answer.set_exception if isinstance(answer, OSError) else delivery.answer.set_result
-                    )
-                    if not delivery.answer.done():  # whoever sent it may have gone
-                        settle(answer)
+    async def _judged(self, request: PendingRequest) -> list[Fault]:
+        if self.stopped:
+            raise EndpointStopped
+        await self.waiting.put(request)
+        return await request.answer
 
-    def _take(self, dataset: str, deliveries: list[list[dict[str, Any]]]) -> list[list[Fault]]:
-        """Judge deliveries, and keep those without a fault: gives the faults of each."""
-        faults = self._judge(dataset, deliveries)
-        good = [event for events, found in zip(deliveries, faults, strict=True) if not found for event in events]
+    async def work(self) -> None:
+        """Answer requests until cancelled. However it ends, no request waits on: each is answered or refused."""
+        requests: list[PendingRequest] = []
+        try:
+            while True:
+                requests = [await self.waiting.get(), *self._also_waiting()]
+                for dataset in dict.fromkeys(request.dataset for request in requests):
+                    await self._answer(dataset, [request for request in requests if request.dataset == dataset])
+        finally:
+            self.stopped = True
+            for request in [*requests, *self._also_waiting()]:
+                request.settle(EndpointStopped())
+
+    def _also_waiting(self) -> list[PendingRequest]:
+        return [self.waiting.get_nowait() for _ in range(self.waiting.qsize())]
+
+    async def _answer(self, dataset: str, requests: list[PendingRequest]) -> None:
+        answers: Sequence[list[Fault] | OSError]
+        try:
+            answers = await asyncio.to_thread(self._keep, dataset, [request.events for request in requests])
+        except OSError as error:
+            answers = [error] * len(requests)
+        for request, answer in zip(requests, answers, strict=True):
+            request.settle(answer)
+
+    def _keep(self, dataset: str, requests: list[list[Event]]) -> list[list[Fault]]:
+        """Judge requests, and write those without a fault to the journal: gives the faults of each."""
+        faults = self._faults_of_requests(dataset, requests)
+        good = [event for events, wrong in zip(requests, faults, strict=True) if not wrong for event in events]
         if good:
             self.journals[dataset].append([json.dumps(event) for event in good])
         return faults
 
-    def _judge(self, dataset: str, deliveries: list[list[dict[str, Any]]]) -> list[list[Fault]]:
+    def _faults_of_requests(self, dataset: str, requests: list[list[Event]]) -> list[list[Fault]]:
         try:
-            found = iter(self._faults(dataset, [event for events in deliveries for event in events]))
+            faults = iter(self._faults(dataset, [event for events in requests for event in events]))
         except IngestError as error:
-            if len(deliveries) == 1:
+            if len(requests) == 1:
                 return [[{"reason": str(error)}]]
-            return [self._judge(dataset, [events])[0] for events in deliveries]
-        rows = [[next(found) for _ in events] for events in deliveries]
-        return [[{"event": i, **fault} for i, fault in enumerate(row) if fault] for row in rows]
+            return [self._faults_of_requests(dataset, [events])[0] for events in requests]
+        by_request = [itertools.islice(faults, len(events)) for events in requests]
+        return [[{"event": number} | fault for number, fault in enumerate(part) if fault] for part in by_request]
 
-    def _faults(self, dataset: str, events: list[dict[str, Any]]) -> list[Fault | None]:
-        """What the ingestion would find wrong with each event, found by its own code."""
+    def _faults(self, dataset: str, events: list[Event]) -> list[Fault]:
+        """What the ingestion would find wrong with each event, found by its own code; empty: nothing."""
         scratch = self.journals[dataset].folder / "judged.jsonl"
         write_atomically(scratch, "".join(f"{json.dumps(event)}\n" for event in events))
         contract = [
-            dataclasses.replace(each, required=each.required or each.name == EVENT_KEY)
-            for each in self.workbook.params.contract(dataset).values()
+            dataclasses.replace(column, required=column.required or column.name == EVENT_KEY)
+            for column in self.workbook.params.contract(dataset).values()
         ]
         with contextlib.closing(duckdb.connect()) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             session = DuckDBSession(connection)
             stage(session, self.workbook, dataset, scratch, contract)
-            rows = session.rows("SELECT _column, _value, _reason FROM staged ORDER BY _row")
-        return [
-            {"column": row["_column"], "value": row["_value"], "reason": row["_reason"]} if row["_reason"] else None
-            for row in rows
-        ]
+            rows = session.rows(
+                'SELECT _column AS "column", _value AS "value", _reason AS reason FROM staged ORDER BY _row'
+            )
+        return [row if row["reason"] else {} for row in rows]
 
 
-def application(door: Door, lifespan: Any) -> Starlette:
-    """The door as a web application; `lifespan` runs what goes on beside it."""
-
-    @contextlib.asynccontextmanager
-    async def working(app: Starlette) -> AsyncIterator[None]:
-        worker = asyncio.create_task(door.work())
-        async with lifespan(app):
-            yield
-        worker.cancel()
-
-    return Starlette(routes=[Route("/{dataset}", door.post, methods=["POST"])], lifespan=working)
+def application(endpoint: Endpoint, lifespan: Any) -> Starlette:
+    """The endpoint as a web application; `lifespan` runs what goes on beside it, the endpoint's worker too."""
+    return Starlette(routes=[Route("/{dataset}", endpoint.post, methods=["POST"])], lifespan=lifespan)
 
 
-def read_events(body: bytes) -> list[dict[str, Any]]:
+def read_events(body: bytes) -> list[Event]:
     """The events of a request. Raises ValueError, with a sentence, for anything but one object or an array of them."""
     try:
-        found = json.loads(body, parse_constant=_no_constant)
+        content = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"no JSON: {error}") from None
-    events = found if isinstance(found, list) else [found]
+    events = content if isinstance(content, list) else [content]
     if not events or not all(isinstance(event, dict) for event in events):
         raise ValueError("allowed: one JSON object, or an array of at least one")
     return events
-
-
-def _settle(future: asyncio.Future[Any], answer: Any) -> None:
-    if future.done():  # whoever sent it has gone
-        return
-    if isinstance(answer, OSError):
-        future.set_exception(answer)
-    else:
-        future.set_result(answer)
 
 
 def _no_constant(name: str) -> Any:

@@ -124,11 +124,11 @@ def test_changed_rows_are_merged_by_key_and_tables_differ_or_not(engine: SparkEn
         session.create_table("derived.t", ROWS)
         session.create_temporary("before", exp.select("*").from_(table("derived.t")))
         session.create_temporary("fresh", parse("SELECT 'b' AS k, 5 AS v, 0.5 AS w UNION ALL SELECT 'c', 6, NULL"))
-        mark = session.mark("derived.t")
+        mark = session.version("derived.t")
         assert session.difference("derived.t", ("k",), "before", "derived.t", mark) is None
         session.change_rows("derived.t", session.difference("derived.t", ("k",), "before", "fresh", mark))
         assert values(session) == {"b": 5, "c": 6}
-        assert session.mark("derived.t") != mark
+        assert session.version("derived.t") != mark
 
 
 def test_frames_come_in_with_their_types_and_views_follow(engine: SparkEngine) -> None:
@@ -140,7 +140,7 @@ def test_frames_come_in_with_their_types_and_views_follow(engine: SparkEngine) -
         session.create_table("derived.t", exp.select("*").from_("loaded"))
         session.load_frame("loaded", frame.iloc[:0])
         assert session.count(exp.to_table("loaded")) == 0
-        session.create_view("derived.v", parse("SELECT k, CAST(day AS DATE) AS day FROM derived.t"), mark="m")
+        session.create_view("derived.v", parse("SELECT k, CAST(day AS DATE) AS day FROM derived.t"), version="m")
         assert session.columns(table("derived.v")) == {"k": "VARCHAR", "day": "DATE"}
         assert session.rows("SELECT * FROM derived.v WHERE k = 'x'") == [{"k": "x", "day": dt.date(2024, 2, 29)}]
         session.create_table("derived.t", parse("SELECT 'y' AS k, CAST('2025-01-01' AS TIMESTAMP) AS day"))
