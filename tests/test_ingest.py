@@ -295,6 +295,21 @@ def test_killed_process_leaves_nothing_and_is_noted(outputs: Path, tmp_path: Pat
     assert len(rows_of(workbook, "lake.purchases")) == 5
 
 
+def test_list_of_batches_makes_no_file_and_waits_for_nobody(outputs: Path, tmp_path: Path) -> None:
+    workbook = Workbook.open(write_shop(tmp_path))
+    assert ingest.batches(workbook) == []
+    assert not workbook.folder.exists()
+    ingest.ingest_files(workbook)
+    before = [(file.name, file.stat().st_mtime_ns) for file in sorted(workbook.folder.iterdir())]
+    assert [batch.file for batch in ingest.batches(workbook)] == ["purchases.csv"]
+    assert [(file.name, file.stat().st_mtime_ns) for file in sorted(workbook.folder.iterdir())] == before
+    with workbook.engine.write(publish=True):
+        pass
+    with workbook.engine.write() as session:  # a writer is at work: what was published is shown at once
+        session.run("DELETE FROM lake.batches")
+        assert [batch.status for batch in ingest.batches(workbook)] == ["success"]
+
+
 EVENT_ID = {"sources.purchases.columns.event_id": "customer"}
 
 

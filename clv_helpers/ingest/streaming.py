@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clv_helpers.config.datasets import EVENT_KEY
 from clv_helpers.config.workbook import Workbook
@@ -18,9 +19,6 @@ from clv_helpers.ingest.batch_log import Batch
 from clv_helpers.ingest.loading import ingest_files
 from clv_helpers.ingest.request_journal import Journal
 from clv_helpers.ingest.staging import IngestError
-
-if TYPE_CHECKING:
-    from clv_helpers.ingest.http_endpoint import Endpoint
 
 UNCHANGED_SECONDS = 1.0  # without a change for so long, a file of the folder counts as whole
 Log = Callable[[str], None]
@@ -111,44 +109,38 @@ def serve(
         journals = _journals(workbook)
         for dataset in workbook.params.sources:
             (watched / dataset).mkdir(parents=True, exist_ok=True)
-        server = uvicorn.Server(uvicorn.Config("", log_level="error"))
-        stream = Stream(workbook, journals, watched, refreshes, log)
-        parts = _Parts(Endpoint(workbook, journals), stream, every, lambda: setattr(server, "should_exit", True))
-        server.config.app = application(parts.endpoint, parts.lifespan)
+        server = uvicorn.Server(uvicorn.Config("", log_level="critical"))
+        stop = functools.partial(setattr, server, "should_exit", True)
+        endpoint = Endpoint(workbook, journals, stop)
+        loop = _MicroBatches(Stream(workbook, journals, watched, refreshes, log), every, stop)
+        server.config.app = application(endpoint, loop.lifespan)
         log(f"accepting events for {', '.join(journals)} at http://127.0.0.1:{port}/<dataset>")
         log(f"and from {watched}/<dataset>/*.jsonl, every {every:g} s")
         server.run(sockets=[listener])
-    if parts.failure:
-        reason = f"{type(parts.failure).__name__}: {parts.failure}"
+    failure = endpoint.failure or loop.failure
+    if failure:
         raise StreamError(
-            f"{workbook.name}: the stream was stopped by an error that nobody foresaw ({reason}); "
-            "events that were acknowledged are kept, and come into the tables when it begins again"
-        ) from parts.failure
+            f"{workbook.name}: the stream was stopped by an error that nobody foresaw ({type(failure).__name__}: "
+            f"{failure}); events that were acknowledged are kept, and come into the tables when it begins again"
+        ) from failure
 
 
-class _Parts:
-    """What runs as long as the server is open: the endpoint's worker, and the micro-batches, once more at the end."""
+class _MicroBatches:
+    """The micro-batches that go on beside the endpoint as long as that is open, and once more when it has closed."""
 
-    def __init__(self, endpoint: Endpoint, stream: Stream, every: float, stop: Callable[[], None]):
-        self.endpoint, self.stream, self.every, self.stop = endpoint, stream, every, stop
+    def __init__(self, stream: Stream, every: float, stop: Callable[[], None]):
+        self.stream, self.every, self.stop = stream, every, stop
         self.failure: BaseException | None = None
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: Any) -> AsyncIterator[None]:
         closed = asyncio.Event()
-        worker = asyncio.create_task(self.endpoint.work())
-        batches = asyncio.create_task(self._micro_batches(closed))
-        for task in (worker, batches):
-            task.add_done_callback(self._ended)
+        task = asyncio.create_task(self._micro_batches(closed))
+        task.add_done_callback(lambda _: self.stop())
         yield
-        worker.cancel()
         closed.set()
-        await asyncio.wait([worker, batches])
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled():
-            self.failure = self.failure or task.exception()
-        self.stop()
+        await asyncio.wait([task])
+        self.failure = task.exception()
 
     async def _micro_batches(self, closed: asyncio.Event) -> None:
         # the first time also the tables of batches that a killed process left without their refresh

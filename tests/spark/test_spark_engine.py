@@ -83,11 +83,10 @@ def test_reader_keeps_its_version_and_sees_only_what_is_published(engine: SparkE
 
 def test_second_writer_is_told_which_process_holds_the_lake(engine: SparkEngine, tmp_path: Path) -> None:
     hold = (
-        "import fcntl, os, sys, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); "
-        "f.write(str(os.getpid())); f.flush(); print('held', flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from clv_helpers.engines.spark.engine import SparkEngine\n"
+        "with SparkEngine('spark://nowhere', Path(sys.argv[1]))._alone(): print('held', flush=True); time.sleep(60)"
     )
-    (tmp_path / "spark").mkdir()
-    command = [sys.executable, "-c", hold, str(tmp_path / "spark" / "lock")]
+    command = [sys.executable, "-c", hold, str(tmp_path / "spark")]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
         holder.stdout.readline()
         with pytest.raises(LakeBusyError, match=f"process {holder.pid} is writing"), engine.write():

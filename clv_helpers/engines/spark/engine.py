@@ -71,6 +71,7 @@ class SparkEngine:
         writer = self.store.root / "writer"
         with held(self.store.root / "lock", self.patience) as ours:
             if not ours:
-                raise LakeBusyError(self.store.root.parent.name, f"process {writer.read_text()}", self.patience)
+                holder = f"process {writer.read_text()}" if writer.exists() else "another process"
+                raise LakeBusyError(self.store.root.parent.name, holder, self.patience)
             writer.write_text(str(os.getpid()))
             yield
