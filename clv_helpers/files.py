@@ -41,12 +41,15 @@ def _beside(file: Path) -> Path:
 
 
 @contextlib.contextmanager
-def held(file: Path) -> Iterator[bool]:
-    """Whether this process alone holds a lock file, until the end of the block: the lock goes with the process."""
+def held(file: Path, patience: float = 0.0) -> Iterator[bool]:
+    """Whether this process alone holds a lock file, until the end of the block: the lock goes with the process.
+
+    Waits up to `patience` seconds for whoever holds it.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(file)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=patience)
     except Timeout:
         yield False
         return

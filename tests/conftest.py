@@ -56,7 +56,7 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def build_all(workbook: Workbook) -> Workbook:
     """All stages' tables, without notebooks."""
     simulate.make_sources(workbook)
-    ingest.ingest(workbook)
+    ingest.ingest_files(workbook)
     models.refresh(workbook, "derived")
     lifetime.refresh(workbook)
     models.refresh(workbook, "profile", "insights")

@@ -97,7 +97,7 @@ def test_an_unsubscription_counts_at_once_even_after_as_of(workbook: Workbook, t
         "event_id,message_id,campaign,customer_id,event_type,occurred_at\n"
         f"late-1,m-late,newsletter,{person},unsubscribed,2024-12-15 10:00:00\n"
     )
-    ingest.ingest(workbook, "email_events", [file])
+    ingest.ingest_files(workbook, "email_events", [file])
     activation.decide(workbook)
     assert person not in sent(workbook)
     assert list(workbook.query("activation.decision", customer_id=person)["outcome"]) == ["suppressed"]
@@ -108,7 +108,7 @@ def test_a_consent_withdrawn_in_a_new_batch_counts_at_once(workbook: Workbook, t
     person = min(sent(workbook))
     file = tmp_path / "customers.csv"
     file.write_text(f"customer_id,email,email_consent\n{person},{person}@example.com,false\n")
-    ingest.ingest(workbook, "customers", [file])
+    ingest.ingest_files(workbook, "customers", [file])
     activation.decide(workbook)
     assert list(workbook.query("activation.decision", customer_id=person)["outcome"]) == ["no consent"]
 

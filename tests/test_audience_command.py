@@ -28,7 +28,7 @@ def params(tmp_path: Path, outputs: Path) -> Path:
     (tmp_path / "p" / "shop" / "audiences").mkdir(parents=True)
     (tmp_path / "p" / "shop" / "audiences" / "quoted.yml").write_text(RULE, encoding="utf-8")
     workbook = Workbook.open(file)
-    ingest.ingest(workbook)
+    ingest.ingest_files(workbook)
     models.refresh(workbook, "derived", "profile")
     audiences.evaluate(workbook)
     return file

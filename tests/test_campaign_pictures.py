@@ -76,7 +76,7 @@ def test_addresses_shared_by_both_arms_are_counted_and_told(workbook: Workbook, 
     pair = drawn.groupby("arm")["customer_id"].first()
     family = pd.DataFrame({"customer_id": pair.to_list(), "email": "Family@example.com"})
     family.to_csv(tmp_path / "family.csv", index=False)
-    ingest.ingest(workbook, "customers", [tmp_path / "family.csv"])
+    ingest.ingest_files(workbook, "customers", [tmp_path / "family.csv"])
     campaigns.build(workbook)
     rows = workbook.query("campaigns.shared_address").set_index("campaign")["customers"]
     assert rows["double-miles"] == 2
@@ -93,7 +93,7 @@ def test_messages_to_those_held_back_are_told(workbook: Workbook, tmp_path: Path
         "event_type": "sent", "occurred_at": "2024-08-08 10:00:00",
     }  # fmt: skip
     pd.DataFrame([sent]).to_csv(tmp_path / "stray.csv", index=False)
-    ingest.ingest(workbook, "email_events", [tmp_path / "stray.csv"])
+    ingest.ingest_files(workbook, "email_events", [tmp_path / "stray.csv"])
     campaigns.build(workbook)
     row = workbook.query("campaigns.fact_lift", campaign="double-miles", audience="ALL").iloc[0]
     assert "1 message went to customers who were to be held back" in row["warnings"]

@@ -120,7 +120,7 @@ def mailer(outputs: Path, tmp_path: Path) -> Callable[..., Workbook]:
         ]
         pd.DataFrame(rows).to_csv(mail / f"{len(list(mail.iterdir())):03}.csv", index=False)
         workbook = Workbook.open(params)
-        ingest.ingest(workbook)
+        ingest.ingest_files(workbook)
         campaigns.build(workbook)
         return workbook
 
@@ -190,7 +190,7 @@ def test_what_was_set_aside_counts_once_its_reason_is_gone(mailer, tmp_path: Pat
     workbook = mailer([("mz", "z", "sent", 0), ("mz", "z", "opened", 5)])
     assert rates(workbook, "spring") == {}
     (tmp_path / "late.csv").write_text("customer_id\nz\n")
-    ingest.ingest(workbook, "customers", [tmp_path / "late.csv"])
+    ingest.ingest_files(workbook, "customers", [tmp_path / "late.csv"])
     campaigns.build(workbook)
     assert rates(workbook, "spring")["open rate"] == (1, 1)
     assert workbook.query("campaigns.rejected_response").empty
@@ -202,10 +202,10 @@ def test_a_file_that_comes_twice_and_events_that_come_twice_count_once(mailer, t
     before = workbook.query("campaigns.fact_campaign_rate")
     copy = tmp_path / "copy.csv"
     copy.write_bytes((tmp_path / "mail" / "000.csv").read_bytes())
-    assert ingest.ingest(workbook, "email_events", [copy])[0]["status"] == "already ingested"
+    assert ingest.ingest_files(workbook, "email_events", [copy])[0].status == "already ingested"
     mailer([*events, ("m1", "a", "opened", 99)])  # the same three, and a second open
     rejected = ingest.batches(workbook)[-1]
-    assert (rejected["rows_read"], rejected["rows_accepted"]) == (4, 1)
+    assert (rejected.rows_read, rejected.rows_accepted) == (4, 1)
     pd.testing.assert_frame_equal(workbook.query("campaigns.fact_campaign_rate"), before)
 
 

@@ -13,7 +13,7 @@ from clv_helpers.charts import CHART_MIME, MARKS, ChartError, Widget
 from clv_helpers.charts.rows import Days
 from clv_helpers.charts.venn import distance, overlap
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.guarded_select import QueryError
+from clv_helpers.engines.guarded_query import QueryError
 
 TABLE = "insights.fact_value_by_decile"
 SHARE = {"column": "share_of_value", "format": ".0%"}

@@ -84,8 +84,8 @@ def test_the_circle_closes_and_nothing_counts_twice(workbook: Workbook, outputs:
     # responses and purchases arrive, and only their batches are folded
     responses(arms["treated"]).to_csv(tmp_path / "responses.csv", index=False)
     flights(arms["treated"], arms["control"], 14).to_csv(tmp_path / "flights.csv", index=False)
-    ingest.ingest(here, "email_events", [tmp_path / "responses.csv"])
-    ingest.ingest(here, "purchases", [tmp_path / "flights.csv"])
+    ingest.ingest_files(here, "email_events", [tmp_path / "responses.csv"])
+    ingest.ingest_files(here, "purchases", [tmp_path / "flights.csv"])
     modes = {row["table"]: row["mode"] for row in campaigns.build(here)}
     assert {modes[name] for name in ("derived.email_message", "derived.email_response", "derived.customer_day")} == {
         "rows"
@@ -101,9 +101,9 @@ def test_the_circle_closes_and_nothing_counts_twice(workbook: Workbook, outputs:
     assert effect["sample_ratio_p"] > 0.9
 
     # the same files once more change nothing
-    again = [ingest.ingest(here, "email_events", [tmp_path / "responses.csv"])[0]]
-    again += [ingest.ingest(here, "purchases", [tmp_path / "flights.csv"])[0]]
-    assert [row["status"] for row in again] == ["already ingested"] * 2
+    again = [ingest.ingest_files(here, "email_events", [tmp_path / "responses.csv"])[0]]
+    again += [ingest.ingest_files(here, "purchases", [tmp_path / "flights.csv"])[0]]
+    assert [batch.status for batch in again] == ["already ingested"] * 2
     campaigns.build(here)
     assert campaigns.results(here, "win-back")[0] == found
 

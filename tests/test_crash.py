@@ -31,8 +31,8 @@ def work(params: Path) -> None:
     """What is killed: two batches with a refresh after each, as a day's run and the next day's."""
     workbook = Workbook.open(params)
     for file in sorted(params.parent.glob("events_*.csv")):
-        ingest.ingest(workbook, "purchases", [file])
-        ingest.ingest(workbook, "customers", [params.parent / "customers.csv"])
+        ingest.ingest_files(workbook, "purchases", [file])
+        ingest.ingest_files(workbook, "customers", [params.parent / "customers.csv"])
         models.refresh(workbook, *SCHEMAS)
 
 

@@ -130,7 +130,7 @@ def test_as_of_leaves_the_future_out(airline: Workbook, outputs) -> None:
     assert str(summary.last_event_on.date()) <= "2024-03-14"
     windows = earlier.query("derived.lookback")
     assert windows[windows["lookback_months"] >= 0]["ends_before"].unique() == pd.Timestamp("2024-03-01")
-    assert ingest.ingest(earlier)[0]["status"] == "already ingested"
+    assert ingest.ingest_files(earlier)[0].status == "already ingested"
 
 
 @pytest.mark.parametrize("name", ["airline", "cdnow"])
@@ -156,7 +156,7 @@ def test_nothing_before_as_of_is_said_in_a_sentence(outputs, tmp_path) -> None:
     from conftest import write_shop
 
     early = Workbook.open(write_shop(tmp_path), as_of="2020-01-01")
-    ingest.ingest(early)
+    ingest.ingest_files(early)
     with pytest.raises(NothingToCompute, match="as_of is 2020-01-01, and the first purchase is on 2024-01-03"):
         models.refresh(early, "derived")
     ingest.revert(early, 1)
@@ -170,7 +170,7 @@ def test_moments_with_an_offset_become_utc(outputs, tmp_path) -> None:
 
     csv = "customer,day,spent\na,2024-01-03T00:30:00+02:00,1\nb,2024-01-03 10:00:00Z,2\nc,2024-01-03 23:59:59,3\n"
     workbook = Workbook.open(write_shop(tmp_path, csv=csv))
-    ingest.ingest(workbook)
+    ingest.ingest_files(workbook)
     models.refresh(workbook, "derived")
     days = workbook.query("derived.customer_day", order_by="customer_id")["day"].dt.strftime("%m-%d")
     assert list(days) == ["01-02", "01-03", "01-03"]
@@ -204,7 +204,7 @@ def test_as_printed_keeps_what_the_guide_keeps(outputs: Path, tmp_path: Path) ->
     lines = [f"m{index},{day:%Y-%m-%d},{index + 1}" for index, day in enumerate(days)]
     params = write_shop(tmp_path, csv="customer,day,spent\n" + "\n".join(lines) + "\n")
     workbook = Workbook.open(params, as_of="2024-10-20", overrides={"literal_guide_windows": True})
-    ingest.ingest(workbook)
+    ingest.ingest_files(workbook)
     models.refresh(workbook, "derived", "profile")
     deciles = workbook.query("derived.customer_decile", category="ALL")
     for months, back in ((1, 0), (3, 1), (6, 4)):
@@ -247,7 +247,7 @@ def test_debits(outputs: Path, tmp_path: Path, spend: dict, of_a: int, purchases
         write_shop(tmp_path, csv=DEBITS),
         overrides={"value": spend, "sources.purchases.columns.transaction_type": "kind"},
     )
-    ingest.ingest(workbook)
+    ingest.ingest_files(workbook)
     models.refresh(workbook, "derived", "profile")
     customers = workbook.query("profile.customer").set_index("customer_id")
     assert (float(customers.loc["a", "value"]), float(customers.loc["a", "spend"])) == (of_a, of_a)
@@ -259,15 +259,15 @@ def test_debits(outputs: Path, tmp_path: Path, spend: dict, of_a: int, purchases
 def test_files_that_failed_are_told_among_what_was_left_out(outputs: Path, tmp_path: Path) -> None:
     """Mended and taken in since, or not: neither is passed over in silence."""
     workbook = Workbook.open(write_shop(tmp_path))
-    ingest.ingest(workbook)
+    ingest.ingest_files(workbook)
     models.refresh(workbook, "derived")
     assert "failed" not in derived.left_out(workbook).bundle["text/html"]
     for name in ("broken.csv", "mended.csv"):
         (tmp_path / name).write_text("customer,day,spent\nz,never,1\n")
         with pytest.raises(ingest.IngestError):
-            ingest.ingest(workbook, "purchases", [tmp_path / name])
+            ingest.ingest_files(workbook, "purchases", [tmp_path / name])
     (tmp_path / "mended.csv").write_text("customer,day,spent\nz,2024-02-02,1\n")
-    ingest.ingest(workbook, "purchases", [tmp_path / "mended.csv"])
+    ingest.ingest_files(workbook, "purchases", [tmp_path / "mended.csv"])
     models.refresh(workbook, "derived")
     told = derived.left_out(workbook).bundle["text/html"]
     assert "the whole file broken.csv, which failed" in told

@@ -51,7 +51,7 @@ def hillstrom(outputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_each_arm_is_measured_against_the_same_control(hillstrom: Workbook) -> None:
-    ingest.ingest(hillstrom)
+    ingest.ingest_files(hillstrom)
     campaigns.build(hillstrom)
     rows = mailing()
     found = {each["campaign"]: each["lift"][0] for each in campaigns.results(hillstrom)}
@@ -77,7 +77,7 @@ def test_each_arm_is_measured_against_the_same_control(hillstrom: Workbook) -> N
 
 def test_tenths_do_not_cut_through_equal_amounts(hillstrom: Workbook, tmp_path: Path) -> None:
     mailing().assign(history=np.repeat([50.0, 10.0], 1500)).to_csv(tmp_path / "hillstrom.csv", index=False)
-    ingest.ingest(hillstrom)
+    ingest.ingest_files(hillstrom)
     campaigns.build(hillstrom)
     assert set(hillstrom.query("experiments.outcome_group")["decile"]) == {1, 6}
 
@@ -101,7 +101,7 @@ def test_a_run_says_why_the_other_stages_are_skipped(hillstrom: Workbook, output
 
 
 def test_no_audience_can_be_made_of_nobody(hillstrom: Workbook) -> None:
-    ingest.ingest(hillstrom)
+    ingest.ingest_files(hillstrom)
     campaigns.build(hillstrom)
     with pytest.raises(campaigns.NoNextAudience, match="hillstrom has no customers of whom an audience could be made"):
         campaigns.next_audience(hillstrom, "Mens E-Mail")

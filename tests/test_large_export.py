@@ -51,7 +51,7 @@ def make(folder: Path, customers: int) -> Workbook:
     rule = "title: Everyone\nrule: {all: [{field: purchases, op: at least, value: 1}]}\n"
     (folder / "many" / "audiences" / "everyone.yml").write_text(rule)
     workbook = Workbook.open(params)
-    ingest.ingest(workbook)
+    ingest.ingest_files(workbook)
     models.refresh(workbook, "derived", "profile")
     audiences.evaluate(workbook)
     return workbook

@@ -45,7 +45,7 @@ def shop(folder: Path, rows: list[Row], extra: str = SWITCHED_ON) -> Workbook:
 
 
 def predict(workbook: Workbook) -> dict[str, Any]:
-    ingest.ingest(workbook)
+    ingest.ingest_files(workbook)
     models.refresh(workbook, "derived")
     found = lifetime.refresh(workbook)
     models.refresh(workbook, "profile")  # what follows goes on, whatever became of the prediction

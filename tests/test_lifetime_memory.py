@@ -20,7 +20,7 @@ def predict(folder: Path, as_of: str, run: str, patch: pytest.MonkeyPatch, **ove
         as_of=as_of,
         overrides={"sources.purchases.path": str(folder / "cdnow_sample.csv"), **overrides},
     )
-    ingest.ingest(workbook)
+    ingest.ingest_files(workbook)
     models.refresh(workbook, "derived")
     assert lifetime.refresh(workbook)["status"] == "predicted"
     return workbook

@@ -25,7 +25,7 @@ ACTUAL, NAIVE = 1_882, 2_930
 
 
 def value(workbook: Workbook) -> dict[str, Any]:
-    ingest.ingest(workbook)
+    ingest.ingest_files(workbook)
     models.refresh(workbook, "derived")
     return lifetime.refresh(workbook)
 

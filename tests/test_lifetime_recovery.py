@@ -75,7 +75,7 @@ def test_airline_is_recovered(outputs: Path) -> None:
     """The notebook counts the true parameters that the intervals hold; with few customers, they hold them all."""
     workbook = Workbook.open(ROOT / "params" / "airline.yml", overrides={**SMALL, "lifetime.model": "mbg_nbd"})
     simulate.make_sources(workbook)
-    ingest.ingest(workbook)
+    ingest.ingest_files(workbook)
     models.refresh(workbook, "derived")
     assert lifetime.refresh(workbook)["status"] == "predicted"
     shown = lifetime.models(workbook)

@@ -179,7 +179,7 @@ def test_second_refresh_has_nothing_to_do(airline: Workbook) -> None:
     for _ in range(2):
         lifetime.refresh(airline)
         with airline.engine.write() as session:
-            marks[len(marks)] = session.mark("lifetime.customer_lifetime_value")
+            marks[len(marks)] = session.version("lifetime.customer_lifetime_value")
     assert marks[0] == marks[1]
     assert lifetime.record(airline) == json.loads(before)
 

@@ -214,7 +214,7 @@ def experiments(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, pd.DataF
                 f"campaigns: {{default: {{control_share: {SHARE}}}}}\n"
             )
             workbook = Workbook.open(folder / "many.yml")
-            ingest.ingest(workbook)
+            ingest.ingest_files(workbook)
             campaigns.build(workbook)
             rows = workbook.query("campaigns.fact_lift", order_by="campaign", audience="ALL")
             found[planted] = rows.assign(truth=truth.to_numpy() if planted else 0.0)
@@ -363,7 +363,7 @@ def test_who_was_assigned_stays_so(workbook: Workbook, tmp_path: Path) -> None:
         assigned_at=before["assigned_on"] + pd.Timedelta(days=3),
     )
     swapped[["customer_id", "campaign", "audience", "arm", "assigned_at"]].to_csv(tmp_path / "later.csv", index=False)
-    ingest.ingest(workbook, "assignments", [tmp_path / "later.csv"])
+    ingest.ingest_files(workbook, "assignments", [tmp_path / "later.csv"])
     campaigns.build(workbook)
     after = workbook.query("campaigns.assignment", order_by="campaign, customer_id")
     pd.testing.assert_frame_equal(after, before)

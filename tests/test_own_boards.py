@@ -27,7 +27,7 @@ def shop(outputs: Path, tmp_path: Path) -> Workbook:
     """A shop of three customers, too few for a prediction, with CDNOW's boards."""
     workbook = Workbook.open(write_shop(tmp_path, extra="lifetime: {horizon_months: 12}\n"))
     shutil.copytree(ROOT / "params" / "cdnow" / "dashboards", workbook.specs / "dashboards")
-    ingest.ingest(workbook)
+    ingest.ingest_files(workbook)
     models.refresh(workbook, "derived")
     lifetime.refresh(workbook)
     models.refresh(workbook, "profile", *models.MODEL)

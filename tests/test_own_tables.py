@@ -30,7 +30,7 @@ def shop(outputs: Path, tmp_path: Path) -> Workbook:
     """A small shop, built, with an empty folder for tables of its own."""
     workbook = Workbook.open(write_shop(tmp_path))
     (workbook.specs / "sql").mkdir(parents=True)
-    ingest.ingest(workbook)
+    ingest.ingest_files(workbook)
     models.refresh(workbook, "derived", "profile", "insights")
     return workbook
 
@@ -141,14 +141,14 @@ def test_days_are_kept_replaced_within_a_day_and_survive_new_columns(shop: Workb
     models.refresh(shop, "derived", "insights")
     more = shop.folder.parent / "more.csv"
     more.write_text("customer,day,spent\nd,2024-03-01,7.00\n")
-    ingest.ingest(shop, "purchases", [more])
+    ingest.ingest_files(shop, "purchases", [more])
     models.refresh(shop, "derived", "profile", "insights")
     kept = shop.query("insights.trend_daily", order_by="as_of")
     assert list(kept["customers"]) == [4] and list(kept["as_of"].dt.date) == [dt.date(2024, 3, 2)]
 
     more = more.with_name("later.csv")
     more.write_text("customer,day,spent\ne,2024-03-09,7.00\n")
-    ingest.ingest(shop, "purchases", [more])
+    ingest.ingest_files(shop, "purchases", [more])
     put(
         shop,
         "trend.sql",

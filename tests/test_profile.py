@@ -33,7 +33,7 @@ def shop_with_customers(folder: Path, **overrides: object) -> Workbook:
             **overrides,
         },
     )
-    ingest.ingest(workbook)
+    ingest.ingest_files(workbook)
     models.refresh(workbook, "derived", "profile")
     return workbook
 
@@ -64,7 +64,7 @@ def test_not_enabled_dataset_stays_out(outputs: Path, tmp_path: Path) -> None:
 def test_newest_row_of_a_customer_counts(outputs: Path, tmp_path: Path) -> None:
     workbook = shop_with_customers(tmp_path)
     (tmp_path / "moved.csv").write_text("customer,mail,tier\na,new@example.org,old\n")
-    ingest.ingest(workbook, "customers", [tmp_path / "moved.csv"])
+    ingest.ingest_files(workbook, "customers", [tmp_path / "moved.csv"])
     models.refresh(workbook, "derived", "profile")
     customer = workbook.query("profile.customer", customer_id="a").iloc[0]
     assert (customer.email, customer.tier) == ("new@example.org", "old")

@@ -33,7 +33,7 @@ def test_each_answer_is_of_one_version_and_none_fails(workbook: Workbook, tmp_pa
                 "event_id,customer_id,occurred_at,transaction_type,category,mileage,amount\n"
                 f"new{number},N{number},2024-05-05 10:00:00,STATUS_MILES,FLYER,100,10.00\n"
             )
-            ingest.ingest(workbook, "purchases", [file])
+            ingest.ingest_files(workbook, "purchases", [file])
             follow(workbook)
             rows = workbook.query("insights.fact_value_by_decile", category="ALL", lookback_months=0)
             versions.add(f"{rows['customers'].sum()} {rows['value'].sum():.2f}")

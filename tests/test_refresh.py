@@ -72,7 +72,7 @@ class Airline:
         file = self.folder / f"{dataset}_{self.batches}.csv"
         with file.open("w", newline="") as stream:
             csv.writer(stream).writerows([header, *rows])
-        return ingest.ingest(self.workbook, dataset, [file])[0]["_batch_id"]
+        return ingest.ingest_files(self.workbook, dataset, [file])[0].batch_id
 
     def refresh(self) -> dict[str, str]:
         """The mode of each table."""

@@ -47,11 +47,12 @@ def params(outputs: Path, tmp_path: Path) -> Path:
 class Server:
     """`clv stream` on a free port."""
 
-    def __init__(self, params: Path, *options: str):
+    def __init__(self, params: Path, *options: str, program: tuple[str, ...] = ()):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        command = [Path(sys.executable).with_name("clv"), "stream", params, f"--port={self.port}", *options]
+        program = program or (str(Path(sys.executable).with_name("clv")),)
+        command = [*program, "stream", params, f"--port={self.port}", *options]
         self.log = params.with_name("log.txt").open("a+")
         self.process = subprocess.Popen(command, stderr=self.log)
 
@@ -163,16 +164,16 @@ def _wait_for_rows(params: Path, name: str, rows: int, seconds: float = 60) -> N
         ([event(1), {**event(2), "customer": "\ud800"}], "cannot be read"),
     ],
 )
-def test_refused_with_the_reason_and_nothing_taken(closed_door, body: object, says: str) -> None:
-    status, answer = closed_door.post(body)
+def test_refused_with_the_reason_and_nothing_taken(refusing, body: object, says: str) -> None:
+    status, answer = refusing.post(body)
     assert (status, answer["accepted"]) == (400, 0)
     assert says in answer["rejected"][0]["reason"]
 
 
 @pytest.fixture(scope="module")
-def closed_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for the refusals; at the end nothing is there."""
-    folder = tmp_path_factory.mktemp("door")
+    folder = tmp_path_factory.mktemp("refusing")
     (folder / "flow.yml").write_text(PARAMS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLV_OUTPUTS_DIR", str(folder / "outputs"))
@@ -185,13 +186,57 @@ def closed_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             assert not session.has_table("lake.batch_log")
 
 
-def test_faults_are_named_by_event_and_column(closed_door: Server) -> None:
-    status, answer = closed_door.post([event(1), {**event(2), "spent": "much"}, {"id": "x"}])
+def test_faults_are_named_by_event_and_column(refusing: Server) -> None:
+    status, answer = refusing.post([event(1), {**event(2), "spent": "much"}, {"id": "x"}])
     assert status == 400
     assert [(fault["event"], fault["column"]) for fault in answer["rejected"]] == [
         (1, "amount"),
         (2, "customer_id"),
     ]
+
+
+BROKEN = """
+from clv_helpers import cli
+from clv_helpers.ingest import {module}
+
+def broken(*_):
+    raise ValueError("nobody thought of this")
+
+{module}.{method} = broken
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "method"), [("http_endpoint", "Endpoint._keep"), ("streaming", "Stream.micro_batch")]
+)
+def test_error_that_nobody_foresaw_stops_the_server_and_no_request_waits(
+    params: Path, module: str, method: str
+) -> None:
+    code = BROKEN.format(module=module, method=method)
+    server = Server(params, "--every=2", program=(sys.executable, "-c", code))
+    answers: list[int | None] = []
+
+    def send() -> None:
+        try:
+            answers.append(server.post(event(1))[0])
+        except OSError:  # the server is gone already
+            answers.append(None)
+
+    try:
+        if module == "http_endpoint":
+            server.wait()
+        senders = [threading.Thread(target=send) for _ in range(4)]
+        for thread in senders:
+            thread.start()
+        for thread in senders:
+            thread.join(timeout=60)
+        assert server.process.wait(timeout=60) == 1
+    finally:
+        server.process.kill()
+    assert len(answers) == 4 and 200 not in answers
+    assert "stopped by an error that nobody foresaw (ValueError: nobody thought of this)" in server.said()
+    assert "Traceback" not in server.said()
 
 
 def test_folder(params: Path, outputs: Path) -> None:
@@ -205,7 +250,7 @@ def test_folder(params: Path, outputs: Path) -> None:
                 time.sleep(0.1)
         (inbox / "broken.jsonl").write_text("no json\n")
         deadline = time.monotonic() + 30
-        while server.said().count("events taken") < 2 or "broken.jsonl cannot" not in server.said():
+        while server.said().count("events accepted") < 2 or "broken.jsonl cannot" not in server.said():
             assert time.monotonic() < deadline, server.said()
             time.sleep(0.1)
         server.stop()
@@ -239,7 +284,9 @@ def test_killed_at_any_moment(params: Path, outputs: Path, trial: int) -> None:
             time.sleep(chance.uniform(0.05, 0.6))
             box["server"].stop(signal.SIGKILL)
             box["server"] = Server(params, "--every=0.05").wait()
-        time.sleep(0.2)
+        deadline = time.monotonic() + 60
+        while len(acknowledged) <= 20 and time.monotonic() < deadline:
+            time.sleep(0.05)
     finally:
         stop.set()
         for thread in senders:

@@ -78,7 +78,7 @@ def intend(session: Session, destination: Destination, as_of: dt.date) -> Run | 
     plan = destination.activation
     names = {"campaign": plan.campaign, "destination": plan.destination}
     _assign(session, plan, as_of)
-    session.set_mark("activation.assignment", str(uuid.uuid4()))
+    session.set_version("activation.assignment", str(uuid.uuid4()))
     session.create_temporary("todo", _todo(session, destination, names))
     if not destination.takes_leavers:
         session.run(
@@ -96,7 +96,7 @@ def intend(session: Session, destination: Destination, as_of: dt.date) -> Run | 
     run = Run(uuid.uuid4().hex[:12], plan.campaign, plan.audience, plan.destination, as_of, now(), counts["parts"])
     _write_run(session, run, counts, session.count(exp.select("*").from_(_parsed_sent(names)).subquery("sent")))
     _write_intents(session, run)
-    session.set_mark("activation.run", str(uuid.uuid4()))
+    session.set_version("activation.run", str(uuid.uuid4()))
     return run
 
 
@@ -265,7 +265,7 @@ def finish(session: Session, run: Run) -> None:
         now=now(),
         run_id=run.run_id,
     )
-    session.set_mark("activation.run", str(uuid.uuid4()))
+    session.set_version("activation.run", str(uuid.uuid4()))
 
 
 def parts(session: Session, run: Run) -> list[dict[str, Any]]:

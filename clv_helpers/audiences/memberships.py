@@ -230,9 +230,9 @@ def _note(session: Session, row: dict[str, Any], this: Round) -> None:
     full = {**row, "evaluation": this.number, "evaluated_at": this.now, "snapshot": this.snapshot}
     values = exp.select(*(literal(full[name]) for name in WRITTEN["audiences.evaluation"]))
     session.run(exp.Insert(this=table("audiences.evaluation"), expression=values))
-    session.set_mark("audiences.evaluation", str(uuid.uuid4()))
+    session.set_version("audiences.evaluation", str(uuid.uuid4()))
     if row["entered"] or row["departed"]:
-        session.set_mark("audiences.membership_period", str(uuid.uuid4()))
+        session.set_version("audiences.membership_period", str(uuid.uuid4()))
 
 
 def _close_absent(session: Session, names: list[str], this: Round) -> None:
@@ -242,7 +242,7 @@ def _close_absent(session: Session, names: list[str], this: Round) -> None:
     if session.scalar(f"SELECT COUNT(*) AS gone {gone}", known=known):
         leave = "UPDATE audiences.membership_period SET left_at = $now WHERE left_at IS NULL AND NOT $known"
         session.run(leave, now=this.now, known=known)
-        session.set_mark("audiences.membership_period", str(uuid.uuid4()))
+        session.set_version("audiences.membership_period", str(uuid.uuid4()))
 
 
 def _described(audiences: dict[str, Audience]) -> exp.Expression:

@@ -13,7 +13,7 @@ from clv_helpers.charts.spec import Widget
 from clv_helpers.config import yaml_files
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import cast, column, is_in, literal, table
-from clv_helpers.engines.guarded_select import parse_select
+from clv_helpers.engines.guarded_query import parse_select
 from clv_helpers.engines.session import Session
 
 if TYPE_CHECKING:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clv_helpers.cli.options import AsOf, Json, Params, Set, app, as_text, parse_changes
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook, in_folders
+
+if TYPE_CHECKING:
+    from clv_helpers.ingest import Batch
 
 
 @app.command()
@@ -27,17 +31,17 @@ def ingest(
     if bool(files) != bool(dataset) or (dataset and dataset not in workbook.params.sources):
         allowed = ", ".join(workbook.params.sources)
         raise ParamsError(str(params), [Problem("--dataset", repr(dataset), f"with files, one of {allowed}")])
-    rows = ingest.ingest(workbook, dataset, in_folders(files) or None)
-    for row in rows:
-        if row["unknown_columns"]:
-            names = ", ".join(row["unknown_columns"])
-            print(f"{row['file']}: columns that sources.{row['dataset']} does not know: {names}", file=sys.stderr)
-    _print_batches(rows, as_json)
+    batches = ingest.ingest_files(workbook, dataset, in_folders(files) or None)
+    for batch in batches:
+        if batch.unknown_columns:
+            names = ", ".join(batch.unknown_columns)
+            print(f"{batch.file}: columns that sources.{batch.dataset} does not know: {names}", file=sys.stderr)
+    _print_batches(batches, as_json)
 
 
 @app.command()
 def batches(params: Params, as_json: Json = False) -> None:
-    """The ledger: every batch, and where it stands."""
+    """Every batch, and where it stands."""
     from clv_helpers import ingest
 
     _print_batches(ingest.batches(Workbook.open(params)), as_json)
@@ -82,16 +86,16 @@ def refresh(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json =
         print(f"{row['table']:<34} {row['mode']:<10} {count:>17} {row['seconds']:>9.3f} s")
 
 
-def _print_batches(rows: list[dict[str, Any]], as_json: bool) -> None:
+def _print_batches(batches: list[Batch], as_json: bool) -> None:
     if as_json:
-        print(as_text(rows))
+        print(as_text([dataclasses.asdict(batch) for batch in batches]))
         return
     print(f"{'batch':>5}  {'dataset':<15} {'file':<32} {'status':<17} {'read':>12} {'accepted':>12} {'rejected':>9}")
-    for row in rows:
-        counts = [f"{row[name] or 0:,}" for name in ("rows_read", "rows_accepted", "rows_rejected")]
+    for batch in batches:
+        counts = [f"{count or 0:,}" for count in (batch.rows_read, batch.rows_accepted, batch.rows_rejected)]
         print(
-            f"{row['_batch_id']:>5}  {row['dataset']:<15} {row['file']:<32} {row['status']:<17} "
+            f"{batch.batch_id:>5}  {batch.dataset:<15} {batch.file:<32} {batch.status:<17} "
             f"{counts[0]:>12} {counts[1]:>12} {counts[2]:>9}"
         )
-        if row["status"] == "failed":
-            print(f"       {row['reason']}")
+        if batch.status == "failed":
+            print(f"       {batch.reason}")

@@ -16,7 +16,7 @@ def lifetime(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json 
 
     workbook = Workbook.open(params, as_of, parse_changes(params, changes))
     simulate.make_sources(workbook)
-    ingest.ingest(workbook)
+    ingest.ingest_files(workbook)
     models.refresh(workbook, "derived")
     stage.refresh(workbook)
     models.refresh(workbook, "profile")

@@ -27,7 +27,7 @@ def results(
         raise typer.BadParameter("--next needs the campaign from which the audience follows")
     workbook = Workbook.open(params, as_of, parse_changes(params, changes))
     simulate.make_sources(workbook)
-    ingest.ingest(workbook)
+    ingest.ingest_files(workbook)
     campaigns.build(workbook)
     found = campaigns.results(workbook, campaign)
     if as_json:

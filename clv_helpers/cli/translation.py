@@ -11,7 +11,7 @@ from sqlglot.errors import ParseError
 from clv_helpers.config.sql_params import params_bindings
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import bind, parse, syntax_error, table
-from clv_helpers.engines.duckdb.engine import NothingPublished
+from clv_helpers.engines.engine import NothingPublished
 from clv_helpers.engines.translate import TranslationError, translate
 from clv_helpers.models import all_tables
 from clv_helpers.models.table_file import SCHEMAS
@@ -24,7 +24,7 @@ def translated(workbook: Workbook, query: str, target: str) -> str:
     numbers, say) stays a named parameter. Raises TranslationError.
     """
     query = query.strip()
-    tables = {each.name: each for each in all_tables(workbook, *SCHEMAS)}
+    tables = {table.name: table for table in all_tables(workbook, *SCHEMAS)}
     if re.fullmatch(r"\w+\.\w+", query) and query not in tables:
         raise TranslationError(f"there is no table {query}; allowed: a SELECT, or one of {', '.join(sorted(tables))}")
     try:
@@ -33,7 +33,7 @@ def translated(workbook: Workbook, query: str, target: str) -> str:
         raise TranslationError(f"SQL, {syntax_error(error)}") from None
     as_of, schema = _published(workbook, tree)
     known: dict[str, Any] = {**params_bindings(workbook.params), **as_of}
-    names = {each.name for each in tree.find_all(exp.Placeholder)}
+    names = {placeholder.name for placeholder in tree.find_all(exp.Placeholder)}
     tree = bind(tree, {name: known.get(name, exp.Placeholder(this=name)) for name in names})
     return translate(_without_comments(tree), target, schema)
 
@@ -42,7 +42,8 @@ def _published(workbook: Workbook, tree: exp.Expression) -> tuple[dict[str, Any]
     """as_of, and the columns of the tables that a query reads: as far as something is published."""
     try:
         with workbook.engine.read() as session:
-            known = {f"{each.db}.{each.name}" for each in tree.find_all(exp.Table) if each.db} & set(session.tables())
+            mentioned = {f"{mention.db}.{mention.name}" for mention in tree.find_all(exp.Table) if mention.db}
+            known = mentioned & set(session.tables())
             as_of = session.scalar("SELECT as_of FROM derived.as_of")
             return {"as_of": as_of}, {name: session.columns(table(name)) for name in known}
     except NothingPublished:

@@ -11,7 +11,7 @@ from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import validate
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards.spec import Dashboard
-from clv_helpers.engines.guarded_select import parse_select
+from clv_helpers.engines.guarded_query import parse_select
 
 
 def file_of(workbook: Workbook, name: str) -> Path:

@@ -14,8 +14,7 @@ from clv_helpers.dashboards import column_catalog, dashboard_files
 from clv_helpers.dashboards.column_catalog import Attribute
 from clv_helpers.dashboards.draft import SHELVES, Draft
 from clv_helpers.engines.dialect import table
-from clv_helpers.engines.guarded_query import MEMORY, ask
-from clv_helpers.engines.guarded_select import parse_select
+from clv_helpers.engines.guarded_query import MEMORY, ask, parse_select
 from clv_helpers.errors import UserError
 
 PREVIEW_ROWS = 8

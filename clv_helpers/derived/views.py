@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
 
 from clv_helpers.charts import Channel, Widget, draw, show
 from clv_helpers.charts.show import Metric, Output
 from clv_helpers.config.sql_params import NO_CATEGORY, params_bindings
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import parse
+from clv_helpers.ingest import Batch
 
 LEFT_OUT = parse("""
     SELECT 'purchases' AS dataset, 'transactions of type ' || COALESCE(transaction_type, '(none)') AS what,
@@ -83,11 +84,11 @@ def figures(workbook: Workbook) -> Output:
     return show.metrics(*entries)
 
 
-def batches(ingested: list[dict[str, Any]]) -> Output:
-    """What `lake.ingest` gave: which files came in, and how many of their rows were accepted and rejected."""
+def batches(ingested: list[Batch]) -> Output:
+    """What `ingest.ingest_files` gave: which files came in, and how many of their rows were accepted and rejected."""
     return show.table(
-        ingested,
-        _batch_id="Batch|.0f",
+        [dataclasses.asdict(batch) for batch in ingested],
+        batch_id="Batch|.0f",
         dataset="Dataset",
         file="File",
         rows_read="Rows read|,.0f",

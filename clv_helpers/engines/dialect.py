@@ -1,9 +1,10 @@
-"""The one way from SQL text to SQL: parsed by sqlglot, values bound as literals, never pasted."""
+"""SQL text to trees and back: parsed by sqlglot in DuckDB's dialect, values bound as literals, never pasted."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -28,22 +29,27 @@ SQL_TYPES = {
 
 def parse(sql: str) -> exp.Expression:
     """One SQL statement as a tree. Raises sqlglot.errors.ParseError, which names line and column."""
-    return sqlglot.parse_one(sql, dialect=DIALECT)
+    return sqlglot.parse_one(sql, dialect=DIALECT)  # type: ignore[return-value]  # it never gives a bare Expr
+
+
+def expression(sql: str, **bindings: Any) -> exp.Expression:
+    """A piece of SQL as a tree, each of its `$names` replaced as `bind` says."""
+    return bind(parse(sql), bindings)
 
 
 def syntax_error(error: ParseError) -> str:
     """What is wrong with a text that is no SQL, with the line and the word at which the reading ended."""
     detail = error.errors[0]
     word = detail["highlight"]
-    said = re.sub(r"<Token .*?text: (.*?), line: .*?>", r"\1", detail["description"])
-    if said.startswith("Invalid expression"):
-        said = f"{word!r} is not expected here"
-    elif said.startswith("Required keyword"):
-        said = f"something is missing at {word!r}"
+    reason = re.sub(r"<Token .*?text: (.*?), line: .*?>", r"\1", detail["description"])
+    if reason.startswith("Invalid expression"):
+        reason = f"{word!r} is not expected here"
+    elif reason.startswith("Required keyword"):
+        reason = f"something is missing at {word!r}"
     else:
-        said = f"{said.rstrip('.')} at {word!r}"
+        reason = f"{reason.rstrip('.')} at {word!r}"
     before = detail["start_context"].split("\n")[-1].strip()[-30:]
-    return f"line {detail['line']}: {said}" + (f", after {before!r}" if before else "")
+    return f"line {detail['line']}: {reason}" + (f", after {before!r}" if before else "")
 
 
 def column(name: str) -> exp.Column:
@@ -57,9 +63,9 @@ def table(name: str) -> exp.Table:
     return exp.Table(this=parts[-1], db=parts[-2] if len(parts) > 1 else None)
 
 
-def cast(expression: exp.Expression, kind: str) -> exp.Cast:
+def cast(value: exp.Expr, kind: str) -> exp.Cast:
     """A cast to one of the contract's types."""
-    return exp.cast(expression, exp.DataType.build(SQL_TYPES[kind], dialect=DIALECT))
+    return exp.cast(value, exp.DataType.build(SQL_TYPES[kind], dialect=DIALECT))
 
 
 def literal(value: Any) -> exp.Expression:
@@ -85,11 +91,11 @@ def literal(value: Any) -> exp.Expression:
     raise TypeError(f"no SQL literal for {type(value).__name__}: {value!r}")
 
 
-def is_in(expression: exp.Expression, values: list[Any]) -> exp.Expression:
-    """`expression IN (values)`; false for an empty list."""
+def is_in(value: exp.Expr, values: list[Any]) -> exp.Expression:
+    """`value IN (values)`; false for an empty list."""
     if not values:
         return exp.false()
-    return exp.In(this=expression, expressions=[literal(value) for value in values])
+    return exp.In(this=value, expressions=[literal(one) for one in values])
 
 
 def joined(texts: list[exp.Expression]) -> exp.Expression:
@@ -101,28 +107,35 @@ def joined(texts: list[exp.Expression]) -> exp.Expression:
     return whole
 
 
-def bind(query: exp.Expression, bindings: dict[str, Any]) -> exp.Expression:
-    """Replace each `$name` by a literal, or by the sqlglot expression given for it (a table after FROM).
+def bind(query: exp.Expr, bindings: Mapping[str, Any]) -> exp.Expression:
+    """Replace each `$name` by a literal, or by the sqlglot tree given for it: an expression, a table or a query.
 
     In a SELECT list it may stand for a list of expressions. Raises KeyError with the name of a placeholder that has
     no binding.
     """
 
-    def replace(node: exp.Expression) -> exp.Expression:
+    def replace(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Table) and isinstance(node.this, exp.Placeholder):  # FROM $name AS alias
-            return exp.alias_(bindings[node.this.name].copy(), node.alias, table=True)
+            source = bindings[node.this.name].copy()
+            if isinstance(source, exp.Query) and not isinstance(source, exp.Subquery):
+                source = source.subquery()
+            return exp.alias_(source, node.alias, table=True) if node.alias else source
         if isinstance(node, exp.Select):
-            node.set("expressions", [each for part in node.expressions for each in _listed(part, bindings)])
-        return literal(bindings[node.name]) if isinstance(node, exp.Placeholder) and node.name else node
+            node.set("expressions", [part for item in node.expressions for part in _listed(item, bindings)])
+        if not isinstance(node, exp.Placeholder) or not node.name:
+            return node
+        value = literal(bindings[node.name])
+        inside = isinstance(node.parent, exp.Binary | exp.Unary)
+        return exp.paren(value) if inside and isinstance(value, exp.Connector) else value
 
-    return query.transform(replace)
+    return query.transform(replace)  # type: ignore[return-value]  # as parse
 
 
-def _listed(part: exp.Expression, bindings: dict[str, Any]) -> list[exp.Expression]:
-    bound = bindings.get(part.name) if isinstance(part, exp.Placeholder) else None
-    return [each.copy() for each in bound] if isinstance(bound, list) else [part]
+def _listed(item: exp.Expr, bindings: Mapping[str, Any]) -> list[exp.Expr]:
+    value = bindings.get(item.name) if isinstance(item, exp.Placeholder) else None
+    return [part.copy() for part in value] if isinstance(value, list) else [item]
 
 
-def to_sql(query: exp.Expression, dialect: str = DIALECT, pretty: bool = False) -> str:
+def to_sql(query: exp.Expr, dialect: str = DIALECT, pretty: bool = False) -> str:
     """The tree as SQL text for an engine."""
     return query.sql(dialect=dialect, pretty=pretty)

@@ -1,13 +1,12 @@
-"""The ledger of batches: loading → loaded → success or failed, later perhaps reverted. Rows are only added."""
+"""The log of batches: loading → loaded → success or failed, later perhaps reverted. Rows are only added."""
 
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import Any
 
-from sqlglot import exp
-
-from clv_helpers.engines.dialect import bind, cast, column, literal, table
+from clv_helpers.engines.dialect import bind, cast, literal
 from clv_helpers.engines.session import Session
 from clv_helpers.models.table_file import SQL_FOLDER, read_table
 
@@ -29,47 +28,70 @@ COLUMNS = {
 }
 
 
-def create(session: Session) -> None:
-    """Make the empty ledger, and close what a killed process left open: nothing of those batches is visible.
+@dataclass(frozen=True)
+class Batch:
+    """Where one batch stands: a row of lake.batches. Moments are in UTC, `sha256` is of the file.
+
+    `status`: one of STEPS, or `already ingested` of a file that is in the lake. `unknown_columns`: the file's headers
+    that the contract does not know, where it was just read.
+    """
+
+    batch_id: int
+    dataset: str
+    file: str
+    sha256: str
+    status: str
+    rows_read: int | None
+    rows_accepted: int | None
+    rows_rejected: int | None
+    first_event_at: dt.datetime | None
+    last_event_at: dt.datetime | None
+    reason: str | None
+    started_at: dt.datetime
+    changed_at: dt.datetime
+    unknown_columns: tuple[str, ...] = ()
+
+
+def prepare(session: Session) -> None:
+    """Make the empty log, and close what a killed process left open: nothing of those batches is visible.
 
     Whoever writes holds the lake alone, so a batch that is still loading belongs to a process that is gone.
     """
     session.create_if_absent("lake.batch_log", COLUMNS)
     _refresh(session)
-    for batch in session.rows("SELECT _batch_id FROM lake.batches WHERE status IN ('loading', 'loaded')"):
-        note(session, batch["_batch_id"], "failed", reason="interrupted")
+    for batch in batches(session, "status IN ('loading', 'loaded')"):
+        advance(session, batch.batch_id, "failed", reason="interrupted")
 
 
 def begin(session: Session, dataset: str, file: str, sha256: str) -> int:
     """Open a batch; gives its id, one more than any before."""
-    batch = session.scalar("SELECT COALESCE(MAX(_batch_id), 0) + 1 AS next FROM lake.batch_log")
-    _append(session, {"_batch_id": batch, "dataset": dataset, "file": file, "sha256": sha256, "status": "loading"})
-    return batch
+    batch_id = session.scalar("SELECT COALESCE(MAX(_batch_id), 0) + 1 AS next FROM lake.batch_log")
+    _append(session, {"_batch_id": batch_id, "dataset": dataset, "file": file, "sha256": sha256}, "loading")
+    return batch_id
 
 
-def note(session: Session, batch: int, status: str, **facts: Any) -> dict[str, Any]:
-    """Note that a batch took a step, with what is known of it now; gives its row of the ledger."""
-    before = find(session, batch)
-    _append(session, {**{name: before[name] for name in COLUMNS if name in before}, **facts, "status": status})
-    return find(session, batch)
+def advance(session: Session, batch_id: int, status: str, **facts: Any) -> Batch:
+    """Log that a batch took a step, with what is known of it now. Raises KeyError where there is no such batch."""
+    known = session.rows("SELECT * FROM lake.batches WHERE _batch_id = $batch", batch=batch_id)
+    if not known:
+        raise KeyError(batch_id)
+    _append(session, {**known[0], **facts}, status)
+    return batches(session, "_batch_id = $batch", batch=batch_id)[0]
 
 
-def find(session: Session, batch: int) -> dict[str, Any]:
-    """One batch's row of the ledger. Raises KeyError where there is none."""
-    rows = session.rows("SELECT * FROM lake.batches WHERE _batch_id = $batch", batch=batch)
-    if not rows:
-        raise KeyError(batch)
-    return rows[0]
+def batches(session: Session, condition: str = "TRUE", **bindings: Any) -> list[Batch]:
+    """The batches that meet a condition on the columns of lake.batches, oldest first."""
+    rows = session.rows(f"SELECT * FROM lake.batches WHERE {condition} ORDER BY _batch_id", **bindings)
+    return [Batch(batch_id=row.pop("_batch_id"), **row) for row in rows]
 
 
-def _append(session: Session, row: dict[str, Any]) -> None:
-    row = {**row, "step": STEPS.index(row["status"]), "at": dt.datetime.now(dt.UTC).replace(tzinfo=None)}
-    values = exp.select(*(cast(literal(row.get(name)), kind) for name, kind in COLUMNS.items()))
-    target = exp.Schema(this=table("lake.batch_log"), expressions=[column(name).this for name in COLUMNS])
-    session.run(exp.Insert(this=target, expression=values))
+def _append(session: Session, facts: dict[str, Any], status: str) -> None:
+    row = {**facts, "status": status, "step": STEPS.index(status), "at": dt.datetime.now(dt.UTC).replace(tzinfo=None)}
+    values = [cast(literal(row.get(name)), kind).as_(name) for name, kind in COLUMNS.items()]
+    session.run("INSERT INTO lake.batch_log BY NAME SELECT $values", values=values)
     _refresh(session)
 
 
 def _refresh(session: Session) -> None:
-    batches = read_table(SQL_FOLDER / "lake" / "batches.sql")
-    session.create_table(batches.name, bind(batches.query, {}))
+    table = read_table(SQL_FOLDER / "lake" / "batches.sql")
+    session.create_table(table.name, bind(table.query, {}))

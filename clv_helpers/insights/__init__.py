@@ -1,6 +1,6 @@
 """Stage 2: the star model over the derived tables, where its columns come from, and read-only SQL on it."""
 
-from clv_helpers.engines.guarded_select import QueryError
+from clv_helpers.engines.guarded_query import QueryError
 from clv_helpers.insights.analyst_sql import Answer, query
 from clv_helpers.insights.column_lineage import LineageError
 from clv_helpers.insights.lineage_views import lineage

@@ -90,7 +90,7 @@ def _keep(session: Session, curve: pd.DataFrame, as_of: dt.date, model: str, run
         as_of=as_of,
     )
     session.run(BY_DECILE_AND_MONTH, run=run or "by hand", as_of=as_of, model=model)
-    session.set_mark("lifetime.forecast", str(uuid.uuid4()))
+    session.set_version("lifetime.forecast", str(uuid.uuid4()))
 
 
 def _judge(session: Session, as_of: dt.date) -> None:

@@ -142,7 +142,7 @@ def _digest(session: Session, workbook: Workbook, as_of: dt.date) -> str:
     code = [*Path(__file__).parent.glob("*.py"), *(SQL_FOLDER / "lifetime").glob("*.sql")]
     settings = workbook.params.lifetime
     parts = [
-        *(str(session.mark(name)) for name in ("derived.customer_value", "derived.customer_day")),
+        *(str(session.version(name)) for name in ("derived.customer_value", "derived.customer_day")),
         str(as_of),
         settings.model_dump_json() if settings else "off",
         *(hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(code)),

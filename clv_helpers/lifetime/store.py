@@ -27,7 +27,7 @@ def build(session: Session, names: tuple[str, ...], bindings: dict[str, Any]) ->
             continue
         if each.refresh == "view":
             views.add(each.name)
-            session.create_view(each.name, bind(each.query, bindings), mark=str(uuid.uuid4()))
+            session.create_view(each.name, bind(each.query, bindings), version=str(uuid.uuid4()))
         else:
             session.create_table(each.name, bind(each.query, bindings))
         if each.refresh != "view" and not views & each.depends_on:

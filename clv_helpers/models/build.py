@@ -91,7 +91,7 @@ def _create_written(session: Session, each: Table) -> None:
     for name in sorted(each.depends_on & WRITTEN.keys()):
         if not session.has_table(name):
             session.create_if_absent(name, WRITTEN[name])
-            session.set_mark(name, "empty")
+            session.set_version(name, "empty")
 
 
 def _refresh_one(
@@ -114,7 +114,7 @@ def _refresh_one(
 
 def _refresh_table(session: Session, each: Table, bindings: dict[str, Any], before: Checkpoint | None) -> str:
     each = replace(each, query=bind(each.query, {**bindings, "as_of": exp.Placeholder(this="as_of")}))
-    marks = session.marks()
+    marks = session.versions()
     now = _now(session, each, bindings, marks)
     if before == now and None not in now.inputs.values() and each.name in marks:
         return "unchanged"
@@ -122,7 +122,7 @@ def _refresh_table(session: Session, each: Table, bindings: dict[str, Any], befo
     touched = _touched_parts(session, each, query, before, now) if each.refresh == "by" else None
     if each.refresh == "view":
         mode = "view"
-        session.create_view(each.name, query, mark=hashlib.sha256(repr(now).encode()).hexdigest())
+        session.create_view(each.name, query, version=hashlib.sha256(repr(now).encode()).hexdigest())
         check_key(session, each, table(each.name))
     elif touched and _is_minor(session, each, touched):
         mode = "rows"
@@ -146,7 +146,7 @@ def _is_minor(session: Session, each: Table, touched: exp.Query) -> bool:
 
 def _build(session: Session, each: Table, query: exp.Expression) -> None:
     """The whole table. Where it is small and comes out as it was, it keeps its mark: what reads it need not follow."""
-    mark, columns = session.mark(each.name), None
+    mark, columns = session.version(each.name), None
     if mark and session.count(table(each.name)) <= SMALL:
         columns = session.columns(table(each.name))
         session.create_temporary("before", exp.select("*").from_(table(each.name)))
@@ -154,14 +154,14 @@ def _build(session: Session, each: Table, query: exp.Expression) -> None:
     check_key(session, each, table(each.name))
     comparable = columns == session.columns(table(each.name)) and session.count(table(each.name)) <= SMALL
     if comparable and not session.difference(each.name, each.key, "before", each.name, since=mark):
-        session.set_mark(each.name, mark)
+        session.set_version(each.name, mark)
 
 
 def _fold_anew(session: Session, each: Table, query: exp.Expression) -> None:
     """The touched parts of a table in the place of what they were."""
     session.create_temporary("fresh", _restricted(session, each, query))
     check_key(session, each, table("fresh"))
-    delta = session.difference(each.name, each.key, "before", "fresh", since=session.mark(each.name))
+    delta = session.difference(each.name, each.key, "before", "fresh", since=session.version(each.name))
     if delta:
         session.change_rows(each.name, delta)
 
@@ -181,7 +181,7 @@ def _touched_parts(
     session: Session, each: Table, query: exp.Expression, before: Checkpoint | None, now: Checkpoint
 ) -> exp.Query | None:
     """The parts to which changed rows belong, as a query; None where that cannot be told."""
-    if before is None or before.definition != now.definition or not session.mark(each.name):
+    if before is None or before.definition != now.definition or not session.version(each.name):
         return None
     if before.as_of != now.as_of and not EVENTS & now.inputs.keys():
         return None
@@ -240,7 +240,7 @@ def _changed_rows(session: Session, name: str, before: Checkpoint) -> exp.Query 
     delta = session.deltas.get(name)
     if not delta or not delta.since or delta.since != before.inputs.get(name):
         return None
-    sides = [exp.select("*").from_(table(side)) for side in (delta.gone, delta.came)]
+    sides = [exp.select("*").from_(table(side)) for side in (delta.removed, delta.added)]
     return exp.union(*sides, distinct=False)
 
 

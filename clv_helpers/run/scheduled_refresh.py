@@ -132,7 +132,7 @@ def _work(workbook: Workbook) -> tuple[int, list[dict[str, Any]]]:
     from clv_helpers import ingest, simulate
 
     simulate.make_sources(workbook)
-    new = [batch for batch in ingest.ingest(workbook) if batch["status"] == "success"]
+    new = [batch for batch in ingest.ingest_files(workbook) if batch.status == "success"]
     return len(new), follow_all(workbook)
 
 

@@ -89,7 +89,7 @@ def shop(tmp_path, outputs) -> Workbook:
     workbook = Workbook.open(write_shop(tmp_path / "p"))
     write(workbook, "recent", {"event": "purchases", "when": {"in_last": "30 days"}}, evaluation="streaming")
     write(workbook, "regular", {"all": [{"audience": "recent"}, {"field": "frequency", "op": "at least", "value": 1}]})
-    ingest.ingest(workbook)
+    ingest.ingest_files(workbook)
     models.refresh(workbook, "derived", "profile")
     return workbook
 
@@ -101,7 +101,7 @@ def write(workbook: Workbook, name: str, rule: dict, **more: Any) -> None:
 
 def add_events(workbook: Workbook, name: str, text: str) -> None:
     (workbook.file.parent / name).write_text("customer,day,spent\n" + text, encoding="utf-8")
-    ingest.ingest(workbook, "purchases", [workbook.file.parent / name])
+    ingest.ingest_files(workbook, "purchases", [workbook.file.parent / name])
     models.refresh(workbook, "derived", "profile")
 
 

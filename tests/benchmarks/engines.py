@@ -36,7 +36,7 @@ def measure(params: Path) -> dict[str, float]:
 
     for name, work in (
         ("start", start),
-        ("ingest", lambda: ingest.ingest(workbook)),
+        ("ingest", lambda: ingest.ingest_files(workbook)),
         ("derived", lambda: models.refresh(workbook, "derived")),
         ("profile and insights", lambda: models.refresh(workbook, "profile", "insights")),
     ):

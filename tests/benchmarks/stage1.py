@@ -147,14 +147,14 @@ def main(rows: int) -> None:
         (folder / "w.yml").write_text(PARAMS)
         write_events(folder / "first.parquet", 0, rows, rows // 10, "2023-01-01", 1090)
         workbook = Workbook.open(folder / "w.yml")
-        timed("ingest", lambda: ingest.ingest(workbook, "purchases", [folder / "first.parquet"]), seconds)
+        timed("ingest", lambda: ingest.ingest_files(workbook, "purchases", [folder / "first.parquet"]), seconds)
         show(timed("full build", lambda: models.refresh(workbook, *SCHEMAS), seconds))
         whole = seconds["ingest"] + seconds["full build"]
         ratios = {}
         for number, (name, (first, days)) in enumerate(MORE.items(), 1):
             file = folder / f"{number}.parquet"
             write_events(file, rows * (1 + number), rows // 100, rows // 10, first, days)
-            timed(f"ingest +1 %, {name}", lambda file=file: ingest.ingest(workbook, "purchases", [file]), seconds)
+            timed(f"ingest +1 %, {name}", lambda file=file: ingest.ingest_files(workbook, "purchases", [file]), seconds)
             show(timed(f"refresh +1 %, {name}", lambda: models.refresh(workbook, *SCHEMAS), seconds))
             more = seconds[f"refresh +1 %, {name}"]
             ratios[f"+1 %, {name}: refresh / full build"] = more / seconds["full build"]

@@ -44,8 +44,8 @@ def work(params: Path) -> None:
     """Two batches of events, one of customers, and a refresh after each file of events."""
     workbook = Workbook.open(params)
     for file in sorted(params.parent.glob("events_*.csv")):
-        ingest.ingest(workbook, "purchases", [file])
-        ingest.ingest(workbook, "customers", [params.parent / "customers.csv"])
+        ingest.ingest_files(workbook, "purchases", [file])
+        ingest.ingest_files(workbook, "customers", [params.parent / "customers.csv"])
         models.refresh(workbook, "derived")
 
 

@@ -51,7 +51,7 @@ def use_small_settings(folder: Path) -> None:
 
 def a_month_before(workbook: Workbook) -> None:
     """All that is in the lake, as it would have been seen earlier: what comes then has a past to follow."""
-    ingest.ingest(workbook)
+    ingest.ingest_files(workbook)
     before = Workbook.open(workbook.file, EARLIER, {**SETTINGS, "engine": workbook.params.engine})
     models.refresh(before, "derived", "profile")
     audiences.evaluate(before, "rising", "top_decile_lapsing")

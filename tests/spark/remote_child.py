@@ -19,7 +19,7 @@ if sys.argv[3] == "all":
     activation.activate_planned(workbook)
 else:
     simulate.make_sources(workbook)
-    ingest.ingest(workbook)
+    ingest.ingest_files(workbook)
     models.refresh(workbook, "derived")
 with workbook.engine.read() as session:
     for name in session.tables():

@@ -83,11 +83,10 @@ def test_reader_keeps_its_version_and_sees_only_what_is_published(engine: SparkE
 
 def test_second_writer_is_told_which_process_holds_the_lake(engine: SparkEngine, tmp_path: Path) -> None:
     hold = (
-        "import fcntl, os, sys, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); "
-        "f.write(str(os.getpid())); f.flush(); print('held', flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from clv_helpers.engines.spark.engine import SparkEngine\n"
+        "with SparkEngine('spark://nowhere', Path(sys.argv[1]))._alone(): print('held', flush=True); time.sleep(60)"
     )
-    (tmp_path / "spark").mkdir()
-    command = [sys.executable, "-c", hold, str(tmp_path / "spark" / "lock")]
+    command = [sys.executable, "-c", hold, str(tmp_path / "spark")]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
         holder.stdout.readline()
         with pytest.raises(LakeBusyError, match=f"process {holder.pid} is writing"), engine.write():
@@ -124,11 +123,11 @@ def test_changed_rows_are_merged_by_key_and_tables_differ_or_not(engine: SparkEn
         session.create_table("derived.t", ROWS)
         session.create_temporary("before", exp.select("*").from_(table("derived.t")))
         session.create_temporary("fresh", parse("SELECT 'b' AS k, 5 AS v, 0.5 AS w UNION ALL SELECT 'c', 6, NULL"))
-        mark = session.mark("derived.t")
+        mark = session.version("derived.t")
         assert session.difference("derived.t", ("k",), "before", "derived.t", mark) is None
         session.change_rows("derived.t", session.difference("derived.t", ("k",), "before", "fresh", mark))
         assert values(session) == {"b": 5, "c": 6}
-        assert session.mark("derived.t") != mark
+        assert session.version("derived.t") != mark
 
 
 def test_frames_come_in_with_their_types_and_views_follow(engine: SparkEngine) -> None:
@@ -140,7 +139,7 @@ def test_frames_come_in_with_their_types_and_views_follow(engine: SparkEngine) -
         session.create_table("derived.t", exp.select("*").from_("loaded"))
         session.load_frame("loaded", frame.iloc[:0])
         assert session.count(exp.to_table("loaded")) == 0
-        session.create_view("derived.v", parse("SELECT k, CAST(day AS DATE) AS day FROM derived.t"), mark="m")
+        session.create_view("derived.v", parse("SELECT k, CAST(day AS DATE) AS day FROM derived.t"), version="m")
         assert session.columns(table("derived.v")) == {"k": "VARCHAR", "day": "DATE"}
         assert session.rows("SELECT * FROM derived.v WHERE k = 'x'") == [{"k": "x", "day": dt.date(2024, 2, 29)}]
         session.create_table("derived.t", parse("SELECT 'y' AS k, CAST('2025-01-01' AS TIMESTAMP) AS day"))

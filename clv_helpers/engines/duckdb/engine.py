@@ -12,18 +12,9 @@ from pathlib import Path
 import duckdb
 from sqlglot import exp
 
-from clv_helpers.engines.dialect import column, literal, table, to_sql
+from clv_helpers.engines.dialect import literal, parse, table, to_sql
 from clv_helpers.engines.duckdb.session import STORE, DuckDBSession
-from clv_helpers.engines.session import Session
-from clv_helpers.errors import UserError
-
-
-class LakeBusyError(UserError):
-    """Another process holds the lake for longer than we are ready to wait."""
-
-
-class NothingPublished(UserError):
-    """There is nothing to read yet: no refresh has passed its checks."""
+from clv_helpers.engines.session import LakeBusyError, NothingPublished, Session
 
 
 class DuckDBEngine:
@@ -63,11 +54,9 @@ class DuckDBEngine:
         Raises NothingPublished where nothing has been published yet.
         """
         if not self.published.exists():
-            raise NothingPublished(f"nothing is published yet in {self.published.parent.name}: run stage 1 first")
-        connection = duckdb.connect()  # an instance of its own, as a file's settings hold for all who have it open
+            raise NothingPublished(self.published.parent.name)
+        connection = _attached(self.published)
         try:
-            connection.execute(f"ATTACH {to_sql(literal(str(self.published)))} AS {STORE} (READ_ONLY)")
-            connection.execute(f"USE {STORE}")
             if memory:
                 connection.execute("SET enable_progress_bar = false")
                 connection.execute("SET python_enable_replacements = false")
@@ -78,6 +67,23 @@ class DuckDBEngine:
                 connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
             connection.execute("SET lock_configuration = true")
             yield DuckDBSession(connection, memory)
+        finally:
+            connection.close()
+
+    @contextlib.contextmanager
+    def read_latest(self) -> Iterator[Session]:
+        """What is committed, read-only, also before it is published; as last published, while a process is writing.
+
+        Makes no file and waits for nobody. Raises NothingPublished where there is neither.
+        """
+        try:
+            connection = _attached(self.lake)
+        except duckdb.Error:  # there is no lake, or its writer has it
+            with self.read() as session:
+                yield session
+            return
+        try:
+            yield DuckDBSession(connection)
         finally:
             connection.close()
 
@@ -105,13 +111,9 @@ class DuckDBEngine:
             beside.with_name(f"{beside.name}.wal").unlink(missing_ok=True)  # of a process that was killed here
             connection.execute(f"ATTACH {to_sql(literal(str(beside)))} AS beside")
             for name in names:
-                schema, _, bare = name.partition(".")
-                target = exp.table_(bare, db=schema, catalog="beside", quoted=True)
-                connection.execute(
-                    f"CREATE SCHEMA IF NOT EXISTS beside.{to_sql(exp.to_identifier(schema, quoted=True))}"
-                )
-                rows = exp.select("*").from_(table(name))
-                connection.execute(to_sql(exp.Create(this=target, kind="TABLE", replace=True, expression=rows)))
+                connection.execute(f"CREATE SCHEMA IF NOT EXISTS beside.{to_sql(table(name.split('.')[0]))}")
+                quoted = to_sql(table(name))
+                connection.execute(f"CREATE OR REPLACE TABLE beside.{quoted} AS SELECT * FROM {quoted}")
             connection.execute("CHECKPOINT beside")
             connection.execute("DETACH beside")
             beside.replace(self.published)
@@ -137,11 +139,20 @@ class DuckDBEngine:
                     raise
                 if time.monotonic() > deadline:
                     who = f"process {holder[1]}" if holder else "this process itself"
-                    raise LakeBusyError(
-                        f"{self.lake.parent.name}: {who} is writing to the lake, and did not finish "
-                        f"within {self.patience:.0f} seconds; wait for it or stop it, then run again"
-                    ) from None
+                    raise LakeBusyError(self.lake.parent.name, who, self.patience) from None
                 time.sleep(0.05)
+
+
+def _attached(file: Path) -> duckdb.DuckDBPyConnection:
+    """A file, read-only, in an instance of its own, as a file's settings hold for all who have it open."""
+    connection = duckdb.connect()
+    try:
+        connection.execute(f"ATTACH {to_sql(literal(str(file)))} AS {STORE} (READ_ONLY)")
+        connection.execute(f"USE {STORE}")
+    except duckdb.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def is_json(file: Path) -> bool:
@@ -183,21 +194,18 @@ def file_columns(file: Path) -> list[str]:
         return list(DuckDBSession(connection).columns(scan(file)))
 
 
-def unreadable_lines() -> exp.Select:
+def unreadable_lines() -> exp.Expression:
     """The lines that the last scan of a CSV could not read: line (of the file, from 1), text, and the first reason."""
-    last = exp.select("MAX(scan_id)").from_("reject_scans")
-    return (
-        exp.select(
-            "CAST(line AS BIGINT) AS line", "MIN(csv_line) AS text", "MIN_BY(error_message, column_idx) AS reason"
-        )
-        .from_("reject_errors")
-        .where(exp.EQ(this=column("scan_id"), expression=last.subquery()))
-        .group_by("line")
-    )
+    return parse("""
+        SELECT CAST(line AS BIGINT) AS line, MIN(csv_line) AS text, MIN_BY(error_message, column_idx) AS reason
+        FROM reject_errors
+        WHERE scan_id = (SELECT MAX(scan_id) FROM reject_scans)
+        GROUP BY line
+    """)
 
 
 def _kind(file: Path) -> str:
-    return next((s for s in reversed(file.suffixes) if s != ".gz"), "").lower()
+    return next((suffix for suffix in reversed(file.suffixes) if suffix != ".gz"), "").lower()
 
 
 def regular_expression_problem(pattern: str) -> str:

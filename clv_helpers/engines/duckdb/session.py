@@ -1,4 +1,7 @@
-"""A session on DuckDB: a short-lived connection to the lake, or to its published copy."""
+"""A session on DuckDB: a short-lived connection to the lake, or to its published copy.
+
+Statements are put together from names that sqlglot quoted and from trees that it wrote; no value is pasted into them.
+"""
 
 from __future__ import annotations
 
@@ -10,40 +13,126 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlglot import exp
 
-from clv_helpers.engines.dialect import cast, column, literal, table, to_sql
+from clv_helpers.engines.dialect import SQL_TYPES, column, literal, table, to_sql
 from clv_helpers.engines.session import Delta, Session, bound
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
 # The name under which the file is attached. The file's own, lake, would be taken for the schema lake.
 STORE = "store"
+VERSIONS = """
+    SELECT schema_name || '.' || table_name, 'TABLE', comment FROM duckdb_tables()
+    WHERE database_name = current_database() AND NOT temporary
+    UNION ALL
+    SELECT schema_name || '.' || view_name, 'VIEW', comment FROM duckdb_views()
+    WHERE database_name = current_database() AND NOT internal AND NOT temporary
+"""
 
 
 class DuckDBSession(Session):
-    """A session whose temporary tables are those of its connection, and whose marks are comments."""
+    """A session whose temporary tables are those of its connection, and whose versions are comments."""
 
-    errors = duckdb.Error
+    errors = (duckdb.Error,)
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, memory: str = ""):
         super().__init__()
         self.connection, self.memory = connection, memory
 
-    def run(self, query: str | exp.Expression, **bindings: Any) -> None:
+    def run(self, query: str | exp.Expr, **bindings: Any) -> None:
         self.connection.execute(to_sql(bound(query, bindings)))
 
-    def rows(self, query: str | exp.Expression, **bindings: Any) -> list[dict[str, Any]]:
+    def rows(self, query: str | exp.Expr, **bindings: Any) -> list[dict[str, Any]]:
         cursor = self.connection.execute(to_sql(bound(query, bindings)))
         names = [entry[0] for entry in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
-    def frame(self, query: str | exp.Expression, **bindings: Any) -> pd.DataFrame:
+    def frame(self, query: str | exp.Expr, **bindings: Any) -> pd.DataFrame:
         cursor = self.connection.execute(to_sql(bound(query, bindings)))
         huge = [name for name, kind, *_ in cursor.description if str(kind) == "HUGEINT"]
         rows = cursor.df()
-        # a sum of whole numbers is a whole number; DuckDB hands it over as floating point
+        # a sum of whole numbers is a whole number; DuckDB gives it as floating point
         return rows.astype({name: "int64" for name in huge if not rows[name].hasnans})
+
+    def copy_to(self, query: exp.Expr, file: Path, **options: Any) -> int:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        listed = ", ".join(f"{exp.to_identifier(key)} {to_sql(literal(value))}" for key, value in options.items())
+        copy = f"COPY ({to_sql(query)}) TO {to_sql(literal(str(file)))} ({listed})"
+        return self.connection.execute(copy).fetchall()[0][0]
+
+    def columns(self, source: exp.Expr) -> dict[str, str]:
+        rows = self.connection.execute(f"DESCRIBE {to_sql(exp.select('*').from_(source))}").fetchall()
+        return {row[0]: row[1] for row in rows}
+
+    def commit(self) -> None:
+        self.connection.execute("COMMIT")
+        self.connection.execute("BEGIN")
+
+    def rollback(self) -> None:
+        self.connection.execute("ROLLBACK")
+        self.connection.execute("BEGIN")
+
+    def create_if_absent(self, name: str, columns: dict[str, Any]) -> None:
+        self._create_schema(name)
+        typed = ", ".join(f"{to_sql(column(key))} {SQL_TYPES[kind]}" for key, kind in columns.items())
+        self.connection.execute(f"CREATE TABLE IF NOT EXISTS {to_sql(table(name))} ({typed})")
+
+    def add_column(self, name: str, column_name: str, kind: str) -> None:
+        added = f"{to_sql(column(column_name))} {SQL_TYPES[kind]}"
+        self.connection.execute(f"ALTER TABLE {to_sql(table(name))} ADD COLUMN {added}")
+
+    def create_temporary(self, name: str, query: exp.Expr) -> None:
+        self.connection.execute(f"CREATE OR REPLACE TEMPORARY TABLE {to_sql(table(name))} AS {to_sql(query)}")
+
+    def load_file(self, name: str, query: exp.Expr, *more: exp.Expr) -> None:
+        self.create_temporary(name, query)
+        for statement in more:
+            self.run(statement)
+
+    def load_frame(self, name: str, frame: pd.DataFrame) -> None:
+        self.connection.register("incoming", frame)
+        self.create_temporary(name, exp.select("*").from_("incoming"))
+        self.connection.unregister("incoming")
+
+    def create_table(self, name: str, query: exp.Expr) -> None:
+        self._make_room(name, "TABLE")
+        self.connection.execute(f"CREATE OR REPLACE TABLE {to_sql(table(name))} AS {to_sql(query)}")
+        self.deltas.pop(name, None)
+        self.set_version(name, str(uuid.uuid4()))
+
+    def create_view(self, name: str, query: exp.Expr, version: str) -> None:
+        self._make_room(name, "VIEW")
+        self.connection.execute(f"CREATE OR REPLACE VIEW {to_sql(table(name))} AS {to_sql(query)}")
+        self._comment("VIEW", name, version)
+
+    def change_rows(self, name: str, delta: Delta) -> None:
+        """Each row is changed in place: deleted and inserted, it makes DuckDB rewrite the whole table (3 × as long)."""
+        target, added, removed = (to_sql(table(source)) for source in (name, delta.added, delta.removed))
+        keys = [to_sql(column(key)) for key in delta.key]
+        names = [to_sql(column(key)) for key in self.columns(table(name))]
+        listed = ", ".join(keys)
+        self.connection.execute(
+            f"DELETE FROM {target} WHERE ({listed}) IN "
+            f"(SELECT ({listed}) FROM (SELECT {listed} FROM {removed} EXCEPT SELECT {listed} FROM {added}))"
+        )
+        changes = ", ".join(f"{key} = new.{key}" for key in names if key not in keys)
+        self.connection.execute(
+            f"MERGE INTO {target} AS old USING {added} AS new "
+            f"ON {' AND '.join(f'old.{key} = new.{key}' for key in keys)} "
+            f"{f'WHEN MATCHED THEN UPDATE SET {changes} ' if changes else ''}"
+            f"WHEN NOT MATCHED THEN INSERT ({', '.join(names)}) VALUES ({', '.join(f'new.{key}' for key in names)})"
+        )
+        self.set_version(name, str(uuid.uuid4()))
+
+    def drop(self, name: str) -> None:
+        kind, _ = self._kinds_and_versions()[name]
+        self.connection.execute(f"DROP {kind} {to_sql(table(name))}")
+
+    def versions(self) -> dict[str, str | None]:
+        return {name: version for name, (_, version) in self._kinds_and_versions().items()}
+
+    def set_version(self, name: str, version: str) -> None:
+        self._comment("TABLE", name, version)
 
     def interrupt(self) -> None:
         self.connection.interrupt()
@@ -61,129 +150,19 @@ class DuckDBSession(Session):
         line = re.match(r"\d+", place)
         return int(line[0]) if line else None, " ".join(re.sub(r"^\w+ Error: ", "", text).split())
 
-    def columns(self, source: exp.Expression) -> dict[str, str]:
-        rows = self.connection.execute(f"DESCRIBE {to_sql(exp.select('*').from_(source))}").fetchall()
-        return {row[0]: row[1] for row in rows}
-
-    def tables(self) -> list[str]:
-        rows = self.connection.execute(
-            "SELECT table_schema || '.' || table_name FROM information_schema.tables "
-            "WHERE table_catalog = current_database()"
-        ).fetchall()
-        return sorted(row[0] for row in rows)
-
-    def has_table(self, name: str) -> bool:
-        schema, _, bare = name.partition(".")
-        found = self.connection.execute(
-            "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = ?",
-            [schema, bare],
-        ).fetchall()
-        return bool(found)
-
-    def commit(self) -> None:
-        self.connection.execute("COMMIT")
-        self.connection.execute("BEGIN")
-
-    def rollback(self) -> None:
-        self.connection.execute("ROLLBACK")
-        self.connection.execute("BEGIN")
-
-    def create_if_absent(self, name: str, columns: dict[str, str]) -> None:
-        self._create_schema(name)
-        typed = exp.select(*(cast(exp.null(), kind).as_(key, quoted=True) for key, kind in columns.items()))
-        self.run(exp.Create(this=table(name), kind="TABLE", exists=True, expression=typed.where(exp.false())))
-
-    def create_temporary(self, name: str, query: exp.Expression) -> None:
-        temporary = exp.Properties(expressions=[exp.TemporaryProperty()])
-        target = exp.to_identifier(name)
-        self.run(exp.Create(this=target, kind="TABLE", replace=True, expression=query, properties=temporary))
-
-    def load_file(self, name: str, query: exp.Expression, *more: exp.Expression) -> None:
-        self.create_temporary(name, query)
-        for statement in more:
-            self.run(statement)
-
-    def load_frame(self, name: str, frame: pd.DataFrame) -> None:
-        self.connection.register("incoming", frame)
-        self.create_temporary(name, exp.select("*").from_("incoming"))
-        self.connection.unregister("incoming")
-
-    def add_column(self, name: str, column_name: str, kind: str) -> None:
-        added = exp.ColumnDef(this=exp.to_identifier(column_name, quoted=True), kind=cast(exp.null(), kind).to)
-        self.run(exp.Alter(this=table(name), kind="TABLE", actions=[added]))
-
-    def create_table(self, name: str, query: exp.Expression) -> None:
-        self._make_room(name, "TABLE")
-        self.run(exp.Create(this=table(name), kind="TABLE", replace=True, expression=query))
-        self.deltas.pop(name, None)
-        self.set_mark(name, str(uuid.uuid4()))
-
-    def create_view(self, name: str, query: exp.Expression, mark: str) -> None:
-        self._make_room(name, "VIEW")
-        self.run(exp.Create(this=table(name), kind="VIEW", replace=True, expression=query))
-        self._comment(name, "VIEW", mark)
-
-    def change_rows(self, name: str, delta: Delta) -> None:
-        """Each row is changed in place: deleted and inserted, it makes DuckDB rewrite the whole table (3 × as long)."""
-        keys = [column(key) for key in delta.key]
-        left = exp.except_(*(exp.select(*keys).from_(exp.to_identifier(side)) for side in (delta.gone, delta.came)))
-        self.run(exp.delete(table(name), where=exp.In(this=exp.Tuple(expressions=keys), query=left.subquery())))
-        self.run(_merge(table(name), delta, list(self.columns(table(name)))))
-        self.set_mark(name, str(uuid.uuid4()))
-
-    def marks(self) -> dict[str, str | None]:
-        return {name: mark for name, (_, mark) in self._kinds_and_marks().items()}
-
-    def set_mark(self, name: str, mark: str) -> None:
-        self._comment(name, "TABLE", mark)
-
-    def drop(self, name: str) -> None:
-        kind, _ = self._kinds_and_marks()[name]
-        self.run(exp.Drop(tables=[table(name)], kind=kind))
-
     def _make_room(self, name: str, kind: str) -> None:
         """The schema for a table or view, and nothing of the other kind in its place."""
         self._create_schema(name)
-        there = self._kinds_and_marks().get(name)
-        if there and there[0] != kind:
-            self.run(exp.Drop(tables=[table(name)], kind=there[0]))
+        present, _ = self._kinds_and_versions().get(name, (kind, None))
+        if present != kind:
+            self.drop(name)
 
     def _create_schema(self, name: str) -> None:
-        schema = exp.Schema(this=exp.to_identifier(name.split(".")[0], quoted=True))
-        self.run(exp.Create(this=schema, kind="SCHEMA", exists=True))
+        self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {to_sql(table(name.split('.')[0]))}")
 
-    def _kinds_and_marks(self) -> dict[str, tuple[str, str | None]]:
-        query = (
-            "SELECT schema_name || '.' || table_name, 'TABLE', comment FROM duckdb_tables() WHERE database_name = $1 "
-            "UNION ALL SELECT schema_name || '.' || view_name, 'VIEW', comment FROM duckdb_views() "
-            "WHERE database_name = $1 AND NOT internal"
-        )
-        return {name: (kind, mark) for name, kind, mark in self.connection.execute(query, [STORE]).fetchall()}
+    def _kinds_and_versions(self) -> dict[str, tuple[str, str | None]]:
+        return {name: (kind, version) for name, kind, version in self.connection.execute(VERSIONS).fetchall()}
 
-    def _comment(self, name: str, kind: str, mark: str) -> None:
-        """A mark is a comment, which is part of the transaction and of the file."""
-        self.connection.execute(f"COMMENT ON {kind} {to_sql(table(name))} IS {to_sql(literal(mark))}")
-
-    def copy_to(self, query: exp.Expression, file: Path, **options: Any) -> int:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        listed = ", ".join(f"{exp.to_identifier(key)} {to_sql(literal(value))}" for key, value in options.items())
-        copy = f"COPY ({to_sql(query)}) TO {to_sql(literal(str(file)))} ({listed})"
-        return self.connection.execute(copy).fetchall()[0][0]
-
-
-def _merge(target: exp.Table, delta: Delta, names: list[str]) -> exp.Merge:
-    """MERGE of the rows that came: by key into the row's place, or as a new row."""
-    ours = {name: exp.column(exp.to_identifier(name, quoted=True), table="old") for name in names}
-    theirs = {name: exp.column(exp.to_identifier(name, quoted=True), table="new") for name in names}
-    values = [exp.EQ(this=column(name), expression=theirs[name]) for name in names if name not in delta.key]
-    targets = exp.Tuple(expressions=[column(name) for name in names])
-    insert = exp.Insert(this=targets, expression=exp.Tuple(expressions=list(theirs.values())))
-    whens = [exp.When(matched=False, then=insert)]
-    if values:
-        whens.insert(0, exp.When(matched=True, then=exp.Update(expressions=values)))
-    return exp.Merge(
-        this=exp.alias_(target, "old", table=True),
-        using=exp.alias_(table(delta.came), "new", table=True),
-        on=exp.and_(*(exp.EQ(this=ours[name], expression=theirs[name]) for name in delta.key)),
-        whens=exp.Whens(expressions=whens),
-    )
+    def _comment(self, kind: str, name: str, version: str) -> None:
+        """A version is a comment, which is part of the transaction and of the file."""
+        self.connection.execute(f"COMMENT ON {kind} {to_sql(table(name))} IS {to_sql(literal(version))}")

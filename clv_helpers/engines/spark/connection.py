@@ -105,7 +105,7 @@ def halt(spark: sql.SparkSession) -> None:
     if spark not in _started:
         return  # a Connect server, or a Spark that was here before us: not ours to kill
     context, deadline = spark.sparkContext, time.monotonic() + HEEDED_WITHIN
-    while context.master.startswith("local") and _has_busy_workers(context):
+    while str(context.master).startswith("local") and _has_busy_workers(context):
         if time.monotonic() > deadline:
             return _kill(spark)
         time.sleep(0.1)
@@ -114,7 +114,7 @@ def halt(spark: sql.SparkSession) -> None:
 def _has_busy_workers(context: Any) -> bool:
     """Whether a thread of tasks computes: Spark itself takes a stopped task for ended at once."""
     threads = context._jvm.java.lang.Thread.getAllStackTraces().keySet()
-    return any(each.getName().startswith(WORKER) and str(each.getState()) == "RUNNABLE" for each in threads)
+    return any(thread.getName().startswith(WORKER) and str(thread.getState()) == "RUNNABLE" for thread in threads)
 
 
 def _kill(spark: sql.SparkSession) -> None:
@@ -123,7 +123,7 @@ def _kill(spark: sql.SparkSession) -> None:
     for address in [address for address, known in _running.items() if known is spark]:
         del _running[address]
     _started.remove(spark)
-    gateway = SparkContext._gateway
+    gateway: Any = SparkContext._gateway  # it is there as long as a session is
     try:
         spark.stop()
         gateway.shutdown()
@@ -140,10 +140,10 @@ def check_java() -> None:
     where = f"JAVA_HOME ({home})" if home else "the PATH"
     if not java:
         raise SparkUnavailable(f"Spark needs Java {OLDEST_JAVA} or later, and there is none in {where}")
-    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    found = re.search(r'version "(\d+)', told)
-    if not found or int(found[1]) < OLDEST_JAVA:
-        version = found[1] if found else "of an unknown version"
+    output = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    match = re.search(r'version "(\d+)', output)
+    if not match or int(match[1]) < OLDEST_JAVA:
+        version = match[1] if match else "of an unknown version"
         raise SparkUnavailable(f"Spark needs Java {OLDEST_JAVA} or later, and the one in {where} is {version}")
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sqlglot import exp, transforms
-from sqlglot.dialects.databricks import Databricks
 from sqlglot.dialects.spark import Spark
 
 from clv_helpers.errors import UserError
@@ -30,25 +29,18 @@ WITH_QUALIFY = transforms.preprocess(
 class LakeSpark(Spark):
     """Spark 4.3, which has QUALIFY."""
 
-    class Generator(Spark.Generator):
+    class Generator(Spark.Generator):  # type: ignore[misc, valid-type]  # sqlglot's dialects set it by a metaclass
         TRANSFORMS = {**Spark.Generator.TRANSFORMS, exp.Select: WITH_QUALIFY}
 
 
-class LakeDatabricks(Databricks):
-    """Databricks, which is Spark with QUALIFY and more."""
-
-    class Generator(Databricks.Generator):
-        TRANSFORMS = {**Databricks.Generator.TRANSFORMS, exp.Select: WITH_QUALIFY}
-
-
-def spark_sql(query: exp.Expression, pretty: bool = False, dialect: type[Spark] = LakeSpark) -> str:
+def spark_sql(query: exp.Expr, pretty: bool = False) -> str:
     """A tree in DuckDB's meaning as SQL text that means the same on Spark 4.3 in ANSI mode."""
     query = exp.paren(query)  # so that every node has a parent
     for node in reversed(list(query.this.bfs())):
         rewrite = REWRITES.get(type(node))
         if rewrite:
             node.replace(rewrite(node))
-    return query.this.sql(dialect=dialect, pretty=pretty)
+    return query.this.sql(dialect=LakeSpark, pretty=pretty)
 
 
 def _divided(node: exp.Div) -> exp.Expression:
@@ -78,7 +70,7 @@ def _exact_percentile(node: exp.WithinGroup | exp.PercentileCont | exp.Quantile)
     if not isinstance(node, exp.WithinGroup):
         if isinstance(node.parent, exp.WithinGroup):
             return node
-        share = node.args.get("expression") or node.args.get("quantile")
+        share: exp.Expr = node.args.get("expression") or node.args["quantile"]
         return exp.Anonymous(this="PERCENTILE", expressions=[node.this.copy(), share.copy()])
     if not isinstance(node.this, exp.PercentileCont):
         return node
@@ -131,7 +123,7 @@ def _function(node: exp.Anonymous) -> exp.Expression:
         raise ForbiddenFunction(f"{node.name} is no function here")
     if node.name.upper() != "HASH":
         return node
-    return exp.Anonymous(this="XXHASH64", expressions=[each.copy() for each in node.expressions])
+    return exp.Anonymous(this="XXHASH64", expressions=[argument.copy() for argument in node.expressions])
 
 
 REWRITES: dict[type[exp.Expression], Callable[..., exp.Expression]] = {

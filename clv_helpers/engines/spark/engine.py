@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
 
-from clv_helpers.engines.duckdb.engine import LakeBusyError, NothingPublished
-from clv_helpers.engines.session import Session
+from clv_helpers.engines.session import LakeBusyError, NothingPublished, Session
 from clv_helpers.engines.spark.connection import connect
 from clv_helpers.engines.spark.session import SparkSession
 from clv_helpers.engines.spark.store import Manifest, Store
+from clv_helpers.files import held
 
 
 class SparkEngine:
-    """The lake and its published state, as two manifests over the same folders. See spark_store."""
+    """The lake and its published state, as two manifests over the same folders. See store.py."""
 
     def __init__(self, address: str, folder: Path, patience: float = 30.0):
         self.address, self.store, self.patience = address, Store(folder), patience
@@ -28,7 +25,7 @@ class SparkEngine:
     def write(self, publish: bool = False) -> Iterator[Session]:
         """One transaction on the lake: see DuckDBEngine.write. A commit is the renaming of one small file."""
         with self._alone():
-            self.store.sweep(self.store.read(self.lake), self.store.read(self.published))
+            self.store.delete_unused(self.store.read(self.lake), self.store.read(self.published))
             with contextlib.closing(SparkSession(connect(self.address), self.store, self.lake)) as session:
                 yield session
                 session.commit()
@@ -42,10 +39,21 @@ class SparkEngine:
         Raises NothingPublished where nothing has been published yet.
         """
         if not self.published.exists():
-            raise NothingPublished(f"nothing is published yet in {self.store.root.parent.name}: run stage 1 first")
-        spark = connect(self.address)
-        with contextlib.closing(SparkSession(spark, self.store, self.published, True, memory)) as session:
+            raise NothingPublished(self.store.root.parent.name)
+        with self._reading(self.published, memory) as session:
             yield session
+
+    @contextlib.contextmanager
+    def read_latest(self) -> Iterator[Session]:
+        """What is committed, read-only, also before it is published, and while another process writes."""
+        if not self.lake.exists():
+            raise NothingPublished(self.store.root.parent.name)
+        with self._reading(self.lake) as session:
+            yield session
+
+    def _reading(self, manifest: Path, memory: str = "") -> contextlib.closing[SparkSession]:
+        session = SparkSession(connect(self.address), self.store, manifest, read_only=True, memory=memory)
+        return contextlib.closing(session)
 
     def publish_only(self, *names: str) -> None:
         """Publish these tables alone, beside the others as last published: see DuckDBEngine.publish_only."""
@@ -54,31 +62,16 @@ class SparkEngine:
         with self._alone():
             before, now = self.store.read(self.published), self.store.read(self.lake)
             tables = {**before.tables, **{name: now.tables[name] for name in names if name in now.tables}}
-            books = {**before.books, **{name: now.books[name] for name in names if name in now.books}}
-            self.store.write(self.published, Manifest(tables, books))
+            metadata = {**before.metadata, **{name: now.metadata[name] for name in names if name in now.metadata}}
+            self.store.write(self.published, Manifest(tables, metadata))
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """One writer at a time: the lock goes with the process, however it ends."""
-        self.store.root.mkdir(parents=True, exist_ok=True)
-        with (self.store.root / "lock").open("a+") as lock:
-            self._take(lock)
-            lock.seek(0)
-            lock.truncate()
-            lock.write(str(os.getpid()))
-            lock.flush()
+        """One writer at a time; a file beside the lock names its process, for whoever waits in vain."""
+        writer = self.store.root / "writer"
+        with held(self.store.root / "lock", self.patience) as ours:
+            if not ours:
+                holder = f"process {writer.read_text()}" if writer.exists() else "another process"
+                raise LakeBusyError(self.store.root.parent.name, holder, self.patience)
+            writer.write_text(str(os.getpid()))
             yield
-
-    def _take(self, lock: TextIO) -> None:
-        deadline = time.monotonic() + self.patience
-        while True:
-            try:
-                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    lock.seek(0)
-                    raise LakeBusyError(
-                        f"{self.store.root.parent.name}: process {lock.read()} is writing to the lake, and did not "
-                        f"finish within {self.patience:.0f} seconds; wait for it or stop it, then run again"
-                    ) from None
-                time.sleep(0.05)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from clv_helpers.engines.dialect import SQL_TYPES, literal
+from clv_helpers.engines.dialect import SQL_TYPES, expression
 
 if TYPE_CHECKING:
     from pyspark import sql
@@ -17,14 +17,14 @@ OUR_NAMES = {"string": "VARCHAR", "int": "INTEGER", "timestamp_ntz": "TIMESTAMP"
 
 def columns_of(data: sql.DataFrame) -> dict[str, str]:
     """Name → type, by Spark's name for it; asks Spark for the plan, and reads no rows."""
-    return {each.name: each.dataType.simpleString() for each in data.schema.fields}
+    return {field.name: field.dataType.simpleString() for field in data.schema.fields}
 
 
 def as_columns(data: sql.DataFrame, columns: dict[str, str]) -> sql.DataFrame:
     """The columns in this order and of these types; NULL for one that is not there."""
-    there = set(data.columns)
+    present = set(data.columns)
     chosen = (
-        f"CAST({quoted(name) if name in there else 'NULL'} AS {kind}) AS {quoted(name)}"
+        f"CAST({quoted(name) if name in present else 'NULL'} AS {kind}) AS {quoted(name)}"
         for name, kind in columns.items()
     )
     return data.selectExpr(*chosen)
@@ -50,7 +50,6 @@ def our_name(kind: str) -> str:
     return OUR_NAMES.get(kind, kind.upper())
 
 
-def parquet_files(folder: Path) -> exp.Select:
+def parquet_files(folder: Path) -> exp.Expression:
     """The rows that Spark wrote to a folder, for DuckDB to read."""
-    files = exp.Anonymous(this="read_parquet", expressions=[literal(f"{folder}/*.parquet")])
-    return exp.select("*").from_(exp.Table(this=files))
+    return expression("SELECT * FROM READ_PARQUET($files)", files=f"{folder}/*.parquet")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlglot import exp
 
-from clv_helpers.engines.dialect import column, literal, parse, table, to_sql
+from clv_helpers.engines.dialect import column, expression, literal, parse, table, to_sql
 from clv_helpers.engines.duckdb.session import DuckDBSession
 from clv_helpers.engines.session import Delta, Session, bound
 from clv_helpers.engines.spark.changes import changed_by_update, kept_by_delete, listed_values
@@ -28,7 +28,7 @@ from clv_helpers.engines.spark.frames import (
     parquet_files,
     quoted,
 )
-from clv_helpers.engines.spark.metadata_tables import BOOKS, Books
+from clv_helpers.engines.spark.metadata_tables import METADATA, MetadataTables
 from clv_helpers.engines.spark.store import BATCH, Store, Stored, parquet_rows
 from clv_helpers.errors import UserError
 
@@ -53,15 +53,15 @@ class SparkSession(Session):
 
     def __init__(self, spark: sql.SparkSession, store: Store, file: Path, read_only: bool = False, memory: str = ""):
         super().__init__()
-        from py4j.protocol import Py4JError
+        from py4j.protocol import Py4JError  # type: ignore[import-untyped]
         from pyspark.errors import PySparkException
 
-        of_spark = (PySparkException, Py4JError, ConnectionError)  # the last two: of a query that was stopped
-        self.errors = (*of_spark, duckdb.Error, NoSuchTable, ForbiddenFunction, QueryRefused)
+        stopped = (Py4JError, ConnectionError)  # of a query that was stopped
+        self.errors = (PySparkException, *stopped, duckdb.Error, NoSuchTable, ForbiddenFunction, QueryRefused)
         self.spark, self.store, self.file = spark, store, file
         self.id = uuid.uuid4().hex
         self.manifest = store.read(file)
-        self.books = Books(store, self.manifest, read_only, memory)
+        self.metadata = MetadataTables(store, self.manifest, read_only, memory)
         self.read_only = read_only
         self.views: dict[Any, str] = {}  # of what a view is made → its name in Spark
         self.temporary: dict[str, Stored | str] = {}  # name → a table, or a view's name in Spark
@@ -72,7 +72,7 @@ class SparkSession(Session):
         for view in self.views.values():
             with contextlib.suppress(*self.errors):  # it is gone with a JVM that was killed
                 self.spark.catalog.dropTempView(view)
-        self.books.close()
+        self.metadata.close()
         self.reader.connection.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
@@ -81,40 +81,40 @@ class SparkSession(Session):
         return self.store.root / "scratch" / self.id
 
     def commit(self) -> None:
-        self.manifest = replace(self.manifest, books=self.books.save())
+        self.manifest = replace(self.manifest, metadata=self.metadata.save())
         self.store.write(self.file, self.manifest)
 
     def rollback(self) -> None:
         self.manifest = self.store.read(self.file)
-        self.books.rollback(self.manifest)
+        self.metadata.rollback(self.manifest)
 
     # -- out
 
-    def run(self, query: str | exp.Expression, **bindings: Any) -> None:
+    def run(self, query: str | exp.Expr, **bindings: Any) -> None:
         tree = bound(query, bindings)
         target = tree.find(exp.Table) if isinstance(tree, exp.Insert | exp.Update | exp.Delete) else None
         if target is None:
             raise NotImplementedError(f"no statement of ours on Spark: {to_sql(tree)[:80]}")
         name = _name(target)
-        if name in BOOKS:
-            self.books.run(tree)
+        if name in METADATA:
+            self.metadata.run(name, tree)
         elif isinstance(tree, exp.Insert):
             self._insert(name, tree)
         elif isinstance(tree, exp.Delete):
             self._delete(name, tree)
-        else:
+        elif isinstance(tree, exp.Update):
             self._replace(name, self._data(changed_by_update(tree, self._stored(name).columns)))
 
-    def rows(self, query: str | exp.Expression, **bindings: Any) -> list[dict[str, Any]]:
+    def rows(self, query: str | exp.Expr, **bindings: Any) -> list[dict[str, Any]]:
         return self._answer(bound(query, bindings), DuckDBSession.rows)
 
-    def frame(self, query: str | exp.Expression, **bindings: Any) -> pd.DataFrame:
+    def frame(self, query: str | exp.Expr, **bindings: Any) -> pd.DataFrame:
         return self._answer(bound(query, bindings), DuckDBSession.frame)
 
-    def _answer(self, tree: exp.Expression, form: Callable[[DuckDBSession, exp.Expression], Any]) -> Any:
+    def _answer(self, tree: exp.Expr, form: Callable[[DuckDBSession, exp.Expr], Any]) -> Any:
         """Rows that came from Spark pass through DuckDB's reader of Arrow: both engines answer in the same types."""
-        if self._only_books(tree):
-            return form(self.books.session, tree)
+        if self._only_metadata(tree):
+            return form(self.metadata.session, tree)
         try:
             arrow = self._collect(self._data(tree))
         except self.errors as error:
@@ -130,34 +130,28 @@ class SparkSession(Session):
         return data.toArrow()
 
     def interrupt(self) -> None:
-        self.books.session.interrupt()
+        self.metadata.session.interrupt()
         halt(self.spark)
 
     def explain(self, sql: str, error: Exception) -> tuple[int | None, str]:
         """As Session says; Spark's lines would be those of the translation."""
         if isinstance(error, duckdb.Error):
-            return self.books.session.explain(sql, error)
+            return self.metadata.session.explain(sql, error)
         return None, str(error)
 
-    def columns(self, source: exp.Expression) -> dict[str, str]:
+    def columns(self, source: exp.Expr) -> dict[str, str]:
         query = exp.select("*").from_(source.copy())
-        if self._only_books(query):
-            return self.books.session.columns(source)
+        if self._only_metadata(query):
+            return self.metadata.session.columns(source)
         stored = self._known(source)
         columns = stored.columns if stored else columns_of(self._data(query))
         return {name: our_name(kind) for name, kind in columns.items()}
 
-    def count(self, source: exp.Expression) -> int:
+    def count(self, source: exp.Expr) -> int:
         stored = self._known(source)
         return stored.rows if stored and not stored.view else super().count(source)
 
-    def tables(self) -> list[str]:
-        return sorted([*self.manifest.tables, *self.books.tables()])
-
-    def has_table(self, name: str) -> bool:
-        return name in self.manifest.tables or name in self.books.tables()
-
-    def copy_to(self, query: exp.Expression, file: Path, **options: Any) -> int:
+    def copy_to(self, query: exp.Expr, file: Path, **options: Any) -> int:
         """As Session says. Spark writes the rows in their order to one Parquet file, DuckDB makes the file of it."""
         folder = self.scratch / uuid.uuid4().hex
         self._data(query).coalesce(1).write.parquet(str(folder))
@@ -166,7 +160,7 @@ class SparkSession(Session):
 
     # -- temporary
 
-    def create_temporary(self, name: str, query: exp.Expression) -> None:
+    def create_temporary(self, name: str, query: exp.Expr) -> None:
         whole = self._known(_whole_table(query))
         if whole and not whole.view:  # what is stored does not change: a second name is enough
             self.temporary[name] = whole
@@ -174,7 +168,7 @@ class SparkSession(Session):
         folder = f"scratch/{self.id}/{uuid.uuid4().hex}"
         self.temporary[name] = self._written(self._data(query), folder)
 
-    def load_file(self, name: str, query: exp.Expression, *more: exp.Expression) -> None:
+    def load_file(self, name: str, query: exp.Expr, *more: exp.Expr) -> None:
         folder = self.scratch / uuid.uuid4().hex
         folder.mkdir(parents=True)
         with duckdb.connect() as connection:
@@ -196,9 +190,9 @@ class SparkSession(Session):
 
     # -- tables
 
-    def create_if_absent(self, name: str, columns: dict[str, str]) -> None:
-        if name in BOOKS:
-            self.books.session.create_if_absent(name, columns)
+    def create_if_absent(self, name: str, columns: dict[str, Any]) -> None:
+        if name in METADATA:
+            self.metadata.session.create_if_absent(name, columns)
         elif name not in self.manifest.tables:
             kinds = {key: contract_type(kind) for key, kind in columns.items()}
             self._put(name, Stored(kinds, by_batch=BATCH in columns))
@@ -207,38 +201,44 @@ class SparkSession(Session):
         stored = self._stored(name)
         self._put(name, replace(stored, columns={**stored.columns, column_name: contract_type(kind)}))
 
-    def create_table(self, name: str, query: exp.Expression) -> None:
-        if name in BOOKS:
-            return self.books.create_table(name, query)
+    def create_table(self, name: str, query: exp.Expr) -> None:
+        if name in METADATA:
+            return self.metadata.create_table(name, query)
         stored = self._written(self._data(query), self.store.new_folder(name))
         self.deltas.pop(name, None)
-        return self._put(name, replace(stored, mark=str(uuid.uuid4())))
+        return self._put(name, replace(stored, version=str(uuid.uuid4())))
 
-    def create_view(self, name: str, query: exp.Expression, mark: str) -> None:
-        self._put(name, Stored(columns_of(self._data(query)), mark=mark, view=to_sql(query)))
+    def create_view(self, name: str, query: exp.Expr, version: str) -> None:
+        self._put(name, Stored(columns_of(self._data(query)), version=version, view=to_sql(query)))
 
     def change_rows(self, name: str, delta: Delta) -> None:
-        keys = [exp.to_identifier(key, quoted=True) for key in delta.key]
-        sides = [exp.select(*map(column, delta.key)).from_(table(side)) for side in (delta.gone, delta.came)]
-        changed = exp.union(*sides).subquery("changed")
-        kept = exp.select("*").from_(table(name)).join(changed, using=keys, join_type="anti")
-        names = list(self._stored(name).columns)
-        parts = [exp.select(*map(column, names)).from_(each) for each in (kept.subquery("kept"), table(delta.came))]
-        self._replace(name, self._data(exp.union(*parts, distinct=False)))
-        self.set_mark(name, str(uuid.uuid4()))
+        stored = self._stored(name)
+        changed = expression(
+            "SELECT * FROM (SELECT $key FROM $removed UNION SELECT $key FROM $added) AS changed",
+            key=[column(key) for key in delta.key], removed=table(delta.removed), added=table(delta.added),
+        )  # fmt: skip
+        using: list[Any] = [exp.to_identifier(key, quoted=True) for key in delta.key]
+        kept = exp.select("*").from_(table(name)).join(changed, using=using, join_type="anti", join_alias="changed")
+        rows = expression(
+            "SELECT $columns FROM $kept AS kept UNION ALL SELECT $columns FROM $added",
+            columns=[column(key) for key in stored.columns], kept=kept, added=table(delta.added),
+        )  # fmt: skip
+        self._replace(name, self._data(rows))
+        self.set_version(name, str(uuid.uuid4()))
 
-    def marks(self) -> dict[str, str | None]:
-        return {**{name: stored.mark for name, stored in self.manifest.tables.items()}, **self.books.marks}
+    def versions(self) -> dict[str, str | None]:
+        tables = {name: stored.version for name, stored in self.manifest.tables.items()}
+        return tables | {name: self.metadata.versions.get(name) for name in self.metadata.tables()}
 
-    def set_mark(self, name: str, mark: str) -> None:
-        if name in BOOKS:
-            self.books.marks[name] = mark
+    def set_version(self, name: str, version: str) -> None:
+        if name in METADATA:
+            self.metadata.versions[name] = version
         else:
-            self._put(name, replace(self._stored(name), mark=mark))
+            self._put(name, replace(self._stored(name), version=version))
 
     def drop(self, name: str) -> None:
-        if name in BOOKS:
-            self.books.drop(name)
+        if name in METADATA:
+            self.metadata.drop(name)
         else:
             tables = {other: stored for other, stored in self.manifest.tables.items() if other != name}
             self.manifest = replace(self.manifest, tables=tables)
@@ -251,15 +251,18 @@ class SparkSession(Session):
         self.manifest = replace(self.manifest, tables={**self.manifest.tables, name: stored})
 
     def _replace(self, name: str, data: sql.DataFrame) -> None:
-        """Other rows in a table of the same columns; its mark stays."""
+        """Other rows in a table of the same columns; its version stays."""
         before = self._stored(name)
         after = self._written(as_columns(data, before.columns), self.store.new_folder(name))
         self._put(name, replace(before, folders=after.folders))
 
     def _insert(self, name: str, tree: exp.Insert) -> None:
         stored = self._stored(name)
-        names = [each.name for each in tree.this.expressions] if isinstance(tree.this, exp.Schema) else None
-        names, query = names or list(stored.columns), listed_values(tree.expression)
+        query = listed_values(tree.expression)
+        if isinstance(tree.this, exp.Schema):
+            names = [target.name for target in tree.this.expressions]
+        else:
+            names = query.named_selects if tree.args.get("by_name") else list(stored.columns)
         columns, batch = stored.columns, None
         if stored.by_batch:  # the rows of a statement are of one batch, which it names
             batch = int(query.selects[names.index(BATCH)].unalias().this)
@@ -277,16 +280,16 @@ class SparkSession(Session):
             raise NotImplementedError(f"rows leave {name} by batches only")
         return self._put(name, stored.without_batch(int(where.expression.this)))
 
-    def _known(self, source: exp.Expression) -> Stored | None:
+    def _known(self, source: exp.Expr) -> Stored | None:
         """What is known of a source without asking Spark: of a table by itself, its columns and rows."""
         name = _name(source) if isinstance(source, exp.Table) else ""
-        found = self.temporary.get(name, self.manifest.tables.get(name))
-        return found if isinstance(found, Stored) else None
+        known = self.temporary.get(name, self.manifest.tables.get(name))
+        return known if isinstance(known, Stored) else None
 
     def _stored(self, name: str) -> Stored:
-        found = self.temporary.get(name) if "." not in name else self.manifest.tables.get(name)
-        if isinstance(found, Stored):
-            return found
+        stored = self.temporary.get(name) if "." not in name else self.manifest.tables.get(name)
+        if isinstance(stored, Stored):
+            return stored
         raise NoSuchTable(f"there is no table {name}")
 
     def _written(self, data: sql.DataFrame, folder: str) -> Stored:
@@ -297,10 +300,10 @@ class SparkSession(Session):
         data.write.parquet(str(self.store.root / folder))
         return Stored(kinds, {folder: parquet_rows(self.store.root / folder)})
 
-    def _data(self, query: exp.Expression) -> sql.DataFrame:
+    def _data(self, query: exp.Expr) -> sql.DataFrame:
         return self.spark.sql(self._translated(query))
 
-    def _translated(self, query: exp.Expression) -> str:
+    def _translated(self, query: exp.Expr) -> str:
         """For Spark, with this session's views in the place of the tables."""
         query = query.copy()
         for mention in _tables(query):
@@ -311,8 +314,8 @@ class SparkSession(Session):
         return spark_sql(query)
 
     def _view(self, name: str) -> str:
-        if name in self.books.tables():
-            return self._viewed(self.books.version(name), lambda: self._from_arrow(self.books.arrow(name)))
+        if name in self.metadata.tables():
+            return self._viewed(self.metadata.state(name), lambda: self._from_arrow(self.metadata.arrow(name)))
         view = self.temporary.get(name)
         if isinstance(view, str):
             return view
@@ -350,27 +353,28 @@ class SparkSession(Session):
         nulls = (f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in columns.items())
         return self.spark.sql(f"SELECT {', '.join(nulls)} WHERE FALSE")
 
-    def _only_books(self, query: exp.Expression) -> bool:
-        """Whether a query asks the engine's own books alone, or no table at all."""
-        return all(_name(mention) in self.books.tables() for mention in _tables(query))
+    def _only_metadata(self, query: exp.Expr) -> bool:
+        """Whether a query asks the metadata tables alone, or no table at all."""
+        return all(_name(mention) in self.metadata.tables() for mention in _tables(query))
 
 
-def _tables(query: exp.Expression) -> list[exp.Table]:
+def _tables(query: exp.Expr) -> list[exp.Table]:
     """The mentions of tables, CTEs left out. Raises NoSuchTable for what is a file or a function."""
     ctes = {cte.alias for cte in query.find_all(exp.CTE)}
-    found = [each for each in query.find_all(exp.Table) if each.db or each.name not in ctes]
-    for each in found:
-        if not isinstance(each.this, exp.Identifier):
-            raise NoSuchTable(f"there is no table {to_sql(each)}")
-    return found
+    mentions = [mention for mention in query.find_all(exp.Table) if mention.db or mention.name not in ctes]
+    for mention in mentions:
+        if not isinstance(mention.this, exp.Identifier):
+            raise NoSuchTable(f"there is no table {to_sql(mention)}")
+    return mentions
 
 
 def _name(mention: exp.Table) -> str:
     return f"{mention.db}.{mention.name}" if mention.db else mention.name
 
 
-def _whole_table(query: exp.Expression) -> exp.Expression:
+def _whole_table(query: exp.Expr) -> exp.Expr:
     """The table of which a query is just all rows and columns; else the query itself."""
     source = query.args.get("from_") if isinstance(query, exp.Select) and query.is_star else None
-    plain = source and isinstance(source.this, exp.Table) and query == exp.select("*").from_(source.this.copy())
-    return source.this if plain else query
+    if source and isinstance(source.this, exp.Table) and query == exp.select("*").from_(source.this.copy()):
+        return source.this
+    return query

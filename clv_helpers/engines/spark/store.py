@@ -31,7 +31,7 @@ class Stored:
 
     columns: dict[str, str]
     folders: dict[str, int] = field(default_factory=dict)
-    mark: str | None = None
+    version: str | None = None
     view: str = ""
     by_batch: bool = False
 
@@ -49,10 +49,10 @@ class Stored:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All that counts: tables and views by name; of the engine's own books their file and mark."""
+    """All that counts: tables and views by name; of the metadata tables their file and version."""
 
     tables: dict[str, Stored] = field(default_factory=dict)
-    books: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    metadata: dict[str, tuple[str, str | None]] = field(default_factory=dict)
 
     @property
     def folders(self) -> set[str]:
@@ -60,7 +60,7 @@ class Manifest:
 
     @property
     def files(self) -> set[str]:
-        return {file for file, _ in self.books.values()}
+        return {file for file, _ in self.metadata.values()}
 
 
 class Store:
@@ -75,12 +75,12 @@ class Store:
             return Manifest()
         raw = json.loads(file.read_text(encoding="utf-8"))
         tables = {name: Stored(**stored) for name, stored in raw["tables"].items()}
-        return Manifest(tables, {name: (path, mark) for name, (path, mark) in raw["books"].items()})
+        return Manifest(tables, {name: (path, version) for name, (path, version) in raw["metadata"].items()})
 
     def write(self, file: Path, manifest: Manifest) -> None:
         """Make a manifest the one that counts: the moment of the commit."""
         tables = {name: asdict(stored) for name, stored in manifest.tables.items()}
-        write_atomically(file, json.dumps({"tables": tables, "books": manifest.books}))
+        write_atomically(file, json.dumps({"tables": tables, "metadata": manifest.metadata}))
 
     def new_folder(self, name: str, batch: int | None = None) -> str:
         """A folder of a table, relative to the root, that nobody has used."""
@@ -90,14 +90,11 @@ class Store:
     def table_folder(self, name: str) -> str:
         return str(self.root / "tables" / name.replace(".", "/"))
 
-    def sweep(self, *manifests: Manifest) -> None:
+    def delete_unused(self, *manifests: Manifest) -> None:
         """Delete what no manifest names and nobody can still be reading. Cost: a walk over the folders' names."""
-        kept = {each for manifest in manifests for each in manifest.folders | manifest.files}
-        for path in [
-            *_leaves(self.root / "tables"),
-            *(self.root / "books").glob("*"),
-            *(self.root / "scratch").glob("*"),
-        ]:
+        kept = {path for manifest in manifests for path in manifest.folders | manifest.files}
+        loose = [path for folder in ("metadata", "scratch") for path in (self.root / folder).glob("*")]
+        for path in [*_leaves(self.root / "tables"), *loose]:
             old = time.time() - path.stat().st_mtime > KEPT_SECONDS
             if old and str(path.relative_to(self.root)) not in kept:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
