@@ -18,7 +18,7 @@ import httpx
 import tenacity
 from pydantic import Field, model_validator
 
-from clv_helpers.activation.destination import CUSTOMER, OPERATION, Destination, Outcome, Part
+from clv_helpers.activation.destination import CUSTOMER, MEMBERSHIP, Destination, Outcome, Part
 from clv_helpers.config.destinations import DestinationError, DestinationParams
 
 MOST_FIELDS, MOST_BYTES, PAGE = 100, 30_000_000, 1_000  # a request may have 32 MB, an import 100 fields
@@ -62,8 +62,8 @@ class Eloqua(Destination):
     Params = EloquaParams
 
     @property
-    def takes_leavers(self) -> bool:
-        """Leavers are taken off the contact list, where one is named."""
+    def takes_exited(self) -> bool:
+        """Who has exited is taken off the contact list, where one is named."""
         return self.params.contact_list is not None
 
     @property
@@ -92,19 +92,19 @@ class Eloqua(Destination):
         return Outcome(rejected=rejected)
 
     def recover(self, part: Part) -> Outcome | None:
-        """What the syncs gave that a killed run had started; the rest of the part is safe to begin anew."""
+        """What the syncs gave that a killed run had started; the rest of the part is safe to deliver again."""
         if not part.spool.exists():
             return None
-        outcome = Outcome(delivered=[])
+        delivered: list[str] = []
+        rejected: dict[str, str] = {}
         with self._client() as client:
             for action in self._actions(part):
                 sync = self._ended_sync(client, part, action)
                 if sync:
                     rows = [row for row in part.rows() if _action(row) == action]
-                    rejected = self._rejects(client, sync, rows)
-                    outcome.rejected |= rejected
-                    outcome.delivered += [row[CUSTOMER] for row in rows if row[CUSTOMER] not in rejected]
-        return outcome
+                    rejected |= self._rejects(client, sync, rows)
+                    delivered += [row[CUSTOMER] for row in rows if row[CUSTOMER] not in rejected]
+        return Outcome(delivered=delivered, rejected=rejected)
 
     def _actions(self, part: Part) -> list[str]:
         return sorted({_action(row) for row in part.rows()})
@@ -133,13 +133,12 @@ class Eloqua(Destination):
 
     def _definitions(self, client: httpx.Client, part: Part, action: str) -> list[str]:
         name = self._import_name(part, action)
-        return [
-            item["uri"] for item in self._pages(client, "/contacts/imports", q=f'"name={name}"') if item["name"] == name
-        ]
+        imports = self._pages(client, "/contacts/imports", q=f'"name={name}"')
+        return [item["uri"] for item in imports if item["name"] == name]
 
     def _syncs(self, client: httpx.Client, uri: str) -> list[str]:
-        found = self._pages(client, "/syncs", q=f'"syncedInstanceUri={uri}"')
-        return [item["uri"] for item in found if item["syncedInstanceUri"] == uri]
+        syncs = self._pages(client, "/syncs", q=f'"syncedInstanceUri={uri}"')
+        return [item["uri"] for item in syncs if item["syncedInstanceUri"] == uri]
 
     def _ended_sync(self, client: httpx.Client, part: Part, action: str) -> str | None:
         """The sync of a part that took the data in; one that is under way is waited for."""
@@ -249,20 +248,24 @@ class Eloqua(Destination):
                 raise DestinationError(f"{self.name}: {method} {path} gave {reply.status_code} {reply.text[:200]}")
             return reply.json() if reply.content else {}
 
+        def wait(state: tenacity.RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            return max(back_off(state), error.retry_after if isinstance(error, _TooMany) else 0)
+
         repeats = (_TooMany,) if only_when_refused else (_TooMany, _ReplyLost)
         first = self.params.back_off_seconds
         back_off = tenacity.wait_exponential_jitter(multiplier=first, max=60, jitter=first)
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self.params.attempts),
             retry=tenacity.retry_if_exception_type(repeats),
-            wait=lambda state: max(back_off(state), getattr(state.outcome.exception(), "retry_after", 0)),
+            wait=wait,
             reraise=True,
         )
         return retrying(call)
 
 
 class _ReplyLost(DestinationError):
-    """No reply, or one that does not tell whether the call was carried out."""
+    """No reply, or one from which it cannot be known whether the call was carried out."""
 
 
 class _TooMany(DestinationError):
@@ -274,7 +277,7 @@ class _TooMany(DestinationError):
 
 
 def _action(row: dict[str, Any]) -> str:
-    return "remove" if row[OPERATION] == "leave" else "add"
+    return "remove" if row[MEMBERSHIP] == "exited" else "add"
 
 
 def _key(value: Any) -> str:

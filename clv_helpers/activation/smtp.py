@@ -1,4 +1,4 @@
-"""Messages through a real SMTP server: one per person, each noted down before and after it is handed over."""
+"""Messages through an SMTP server: one per customer, each noted down before and after it is delivered."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class SmtpParams(DestinationParams):
 
 
 class Smtp(Destination):
-    """Sends a message to each person of a part, once."""
+    """Sends a message to each customer of a part, once."""
 
     Params = SmtpParams
     sends_once = True
@@ -112,7 +112,7 @@ class Smtp(Destination):
         return journal.outcome()
 
     def recover(self, part: Part) -> Outcome | None:
-        """What the journal says: handed over with a reply, refused, or begun and without a reply: in doubt."""
+        """By the journal: delivered with a reply, rejected, or begun and without a reply: in doubt."""
         return Journal(_journal_file(part)).outcome()
 
     def _send(self, server: smtplib.SMTP, row: dict[str, Any], journal: Journal) -> None:
@@ -120,10 +120,10 @@ class Smtp(Destination):
         try:
             message = self.message(row)
         except (TemplateError, ValueError) as error:
-            return journal.note("refused", customer, f"the message cannot be made: {error}")
+            return journal.note("rejected", customer, f"the message cannot be made: {error}")
         address = parseaddr(str(message["To"]))[1]
         if not address.isascii() and not server.has_extn("smtputf8"):
-            return journal.note("refused", customer, "the server takes no address with such letters")
+            return journal.note("rejected", customer, "the server takes no address with such letters")
         try:
             server.ehlo_or_helo_if_needed()
             options = [] if address.isascii() else ["SMTPUTF8"]
@@ -132,21 +132,21 @@ class Smtp(Destination):
                 code, reply = server.rcpt(address)
             if code not in (250, 251):
                 server.rset()
-                return journal.note("refused", customer, _reason(code, reply))
+                return journal.note("rejected", customer, _reason(code, reply))
             journal.note("begun", customer)  # from here on the server may have it without our knowing
             code, reply = server.data(message.as_bytes())
-        except smtplib.SMTPDataError as error:  # refused before it was handed over
-            return journal.note("refused", customer, _reason(error.smtp_code, error.smtp_error))
+        except smtplib.SMTPDataError as error:  # refused before it was taken
+            return journal.note("rejected", customer, _reason(error.smtp_code, error.smtp_error))
         except (OSError, smtplib.SMTPException) as error:
             raise DestinationError(
                 f"{self.name}: the connection to {self.params.host} broke: {_line(error)}"
             ) from error
         if code == 250:
-            return journal.note("sent", customer)
-        return journal.note("refused", customer, _reason(code, reply))
+            return journal.note("delivered", customer)
+        return journal.note("rejected", customer, _reason(code, reply))
 
     def message(self, row: dict[str, Any]) -> EmailMessage:
-        """The message for one person (a row of a part). Raises TemplateError or ValueError."""
+        """The message for one customer (a row of a part). Raises TemplateError or ValueError."""
         fields = {name: "" if value is None else value for name, value in row.items()}
         filled = {"unsubscribe_url": _one_line(self._templates["unsubscribe_url"].render(fields))}
         address = str(fields[self.params.recipient]).strip()
@@ -156,7 +156,7 @@ class Smtp(Destination):
         message["Subject"] = _one_line(self._templates["subject"].render(fields))
         if self.params.reply_to:
             message["Reply-To"] = self.params.reply_to
-        # The same person and campaign give the same id, by which a receiver can tell a repetition.
+        # The same customer and campaign give the same id, by which a receiver knows a repetition.
         person = f"{self.activation.campaign}|{self.activation.destination}|{row[CUSTOMER]}"
         domain = parseaddr(self.params.sender)[1].rpartition("@")[2]
         message["Message-ID"] = f"<{hashlib.sha256(person.encode()).hexdigest()[:32]}@{domain}>"
@@ -199,14 +199,12 @@ class Smtp(Destination):
 
 
 class Journal:
-    """What was done for whom, a line each, on the disk before it counts: so that a killed run can tell."""
+    """A file of what was done for whom, a line each, on the disk before it counts: what a killed run leaves."""
 
     def __init__(self, file: Path):
         self.file = file
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open(
-            "ab+"
-        ) as stream:  # a torn line is of a process that was killed while it wrote: it does not count
+        with file.open("ab+") as stream:  # a torn line, of a process that was killed while it wrote, does not count
             stream.seek(0)
             stream.truncate(stream.read().rfind(b"\n") + 1)
 
@@ -219,7 +217,7 @@ class Journal:
                 os.fsync(stream.fileno())
 
     def outcome(self) -> Outcome:
-        """What the lines say: the last about each customer, and how often one was begun without an end."""
+        """What the lines add up to: the last about each customer, and how often one was begun without an end."""
         last: dict[str, tuple[str, str]] = {}
         begun: Counter[str] = Counter()
         for line in self.file.read_text("utf-8").splitlines():
@@ -230,8 +228,8 @@ class Journal:
                 begun[customer] -= 1
             last[customer] = (what, reason)
         return Outcome(
-            delivered=[customer for customer, (what, _) in last.items() if what == "sent"],
-            rejected={customer: reason for customer, (what, reason) in last.items() if what == "refused"},
+            delivered=[customer for customer, (what, _) in last.items() if what == "delivered"],
+            rejected={customer: reason for customer, (what, reason) in last.items() if what == "rejected"},
             in_doubt={customer: begun[customer] for customer, (what, _) in last.items() if what == "begun"},
         )
 
