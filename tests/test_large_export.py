@@ -65,7 +65,8 @@ def export_only(workbook: Workbook, run_id: str, folder: Path) -> tuple[float, f
         session.run("UPDATE activation.ledger SET status = 'intended' WHERE run_id = $run_id", run_id=run_id)
         row = session.rows("SELECT * FROM activation.run WHERE run_id = $run_id", run_id=run_id)[0]
     run = Run(**{name: row[name] for name in Run.__dataclass_fields__})
-    part, people = Part(run, 1, folder / "spool.part"), mapping.rows_of_part(run, 1, destination.params)
+    part = Part(run, 1, folder / "spool.part")
+    people = mapping.rows_of_part(part, destination.params)
     with workbook.engine.write() as session:
         headers = map(column, destination.params.columns.values())
         bare = exp.select(*headers).from_(people.subquery("people")).order_by("_customer")

@@ -106,19 +106,18 @@ def _begin(workbook: Workbook, destination: Destination, accept_change: bool) ->
 
 
 def _deliver_parts(workbook: Workbook, destination: Destination, run: Run, spools: Path, goes_on: bool) -> None:
+    """Deliver what is open of a run; of one that was interrupted, after finding out what had become of it."""
     with workbook.engine.write() as session:
-        numbers = ledger.open_parts(session, run)
+        parts = ledger.open_parts(session, run, spools)
     if goes_on:
-        for number in numbers:
-            part = Part(run, number, spools / f"{number}.part")
+        for part in parts:
             _settle(workbook, destination, part, destination.recover(part))
         with workbook.engine.write() as session:
             ledger.withdraw(session, run, destination.params)
-            numbers = ledger.open_parts(session, run)
-    for number in numbers:
-        part = Part(run, number, spools / f"{number}.part")
+            parts = ledger.open_parts(session, run, spools)
+    for part in parts:
         with workbook.engine.write() as session:
-            destination.prepare(session, rows_of_part(run, number, destination.params), part)
+            destination.prepare(session, rows_of_part(part, destination.params), part)
         try:
             outcome = destination.deliver(part)
         except DestinationError:

@@ -14,7 +14,6 @@ from sqlglot import exp
 
 from clv_helpers.config.destinations import Activation, DestinationError, DestinationParams, destination_types
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.dialect import literal, to_sql
 from clv_helpers.engines.session import Session
 
 # Beside the mapped columns: who it is, and whether they are new to the audience there, stay in it or have left it:
@@ -46,10 +45,9 @@ class Part:
     def rows(self) -> Iterator[dict[str, Any]]:
         """The customers of this part: the mapped columns by their header, and `_customer` and `_membership`."""
         with duckdb.connect() as connection:
-            cursor = connection.execute(f"SELECT * FROM read_parquet({to_sql(literal(str(self.spool)))})")
-            names = [entry[0] for entry in cursor.description or ()]
-            while batch := cursor.fetchmany(1_000):
-                yield from (dict(zip(names, row, strict=True)) for row in batch)
+            spooled = connection.read_parquet(str(self.spool))
+            while batch := spooled.fetchmany(1_000):
+                yield from (dict(zip(spooled.columns, row, strict=True)) for row in batch)
 
 
 @dataclass(frozen=True)

@@ -84,8 +84,7 @@ class Eloqua(Destination):
         """One import for those who are in the audience, one for those who have left it."""
         rejected: dict[str, str] = {}
         with self._client() as client:
-            for action in self._actions(part):
-                rows = [row for row in part.rows() if _action(row) == action]
+            for action, rows in _by_action(part).items():
                 uri = self._definition(client, part, action)
                 self._stage(client, uri, rows)
                 rejected |= self._sync(client, uri, rows)
@@ -98,16 +97,11 @@ class Eloqua(Destination):
         delivered: list[str] = []
         rejected: dict[str, str] = {}
         with self._client() as client:
-            for action in self._actions(part):
-                sync = self._ended_sync(client, part, action)
-                if sync:
-                    rows = [row for row in part.rows() if _action(row) == action]
+            for action, rows in _by_action(part).items():
+                if sync := self._ended_sync(client, part, action):
                     rejected |= self._rejects(client, sync, rows)
                     delivered += [row[CUSTOMER] for row in rows if row[CUSTOMER] not in rejected]
         return Outcome(delivered=delivered, rejected=rejected)
-
-    def _actions(self, part: Part) -> list[str]:
-        return sorted({_action(row) for row in part.rows()})
 
     def _definition(self, client: httpx.Client, part: Part, action: str) -> str:
         """The import definition of a part: one that was never synced, without its staged data, or a new one."""
@@ -118,7 +112,7 @@ class Eloqua(Destination):
         lists = self.params.contact_list
         actions = [{"action": action, "destination": f"{{{{ContactList[{lists}]}}}}"}] if lists else []
         definition = {
-            "name": self._import_name(part, action),
+            "name": _import_name(part, action),
             "fields": {field: f"{{{{Contact.Field({field})}}}}" for field in self.params.columns.values()},
             "identifierFieldName": self.params.identifier,
             "isSyncTriggeredOnImport": False,
@@ -128,11 +122,8 @@ class Eloqua(Destination):
         }
         return self._ask(client, "POST", "/contacts/imports", definition)["uri"]
 
-    def _import_name(self, part: Part, action: str) -> str:
-        return f"clv {part.run.run_id} {part.number} {action}"
-
     def _definitions(self, client: httpx.Client, part: Part, action: str) -> list[str]:
-        name = self._import_name(part, action)
+        name = _import_name(part, action)
         imports = self._pages(client, "/contacts/imports", q=f'"name={name}"')
         return [item["uri"] for item in imports if item["name"] == name]
 
@@ -276,8 +267,16 @@ class _TooMany(DestinationError):
         self.retry_after = retry_after
 
 
-def _action(row: dict[str, Any]) -> str:
-    return "remove" if row[MEMBERSHIP] == "exited" else "add"
+def _import_name(part: Part, action: str) -> str:
+    return f"clv {part.run.run_id} {part.number} {action}"
+
+
+def _by_action(part: Part) -> dict[str, list[dict[str, Any]]]:
+    """The rows of a part by what is to be done on the contact list, in a fixed order."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in part.rows():
+        groups.setdefault("remove" if row[MEMBERSHIP] == "exited" else "add", []).append(row)
+    return dict(sorted(groups.items()))
 
 
 def _key(value: Any) -> str:

@@ -176,19 +176,11 @@ class Files(Destination):
         return exp.select(*chosen).from_(rows.subquery("rows")).order_by(column(CUSTOMER))
 
     def _copy_options(self) -> dict[str, Any]:
-        if self.params.format == "parquet":
-            return {"format": "parquet"}
-        if self.params.format == "jsonl":
-            return {"format": "json"}
+        if self.params.format != "csv":
+            return {"format": "json" if self.params.format == "jsonl" else "parquet"}
         csv = self.params.csv
-        return {
-            "format": "csv",
-            "header": True,
-            "delimiter": csv.delimiter,
-            "quote": csv.quote,
-            "escape": csv.escape,
-            "nullstr": csv.null_text,
-        }
+        signs = csv.model_dump(include={"delimiter", "quote", "escape"})
+        return {"format": "csv", "header": True, "nullstr": csv.null_text, **signs}
 
     def _recode(self, file: Path) -> Path:
         """The file in its encoding and compressed; itself where that is UTF-8 and nothing is to be compressed."""

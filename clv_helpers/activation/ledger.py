@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from clv_helpers.activation.destination import DeliveredFile, Destination, Outcome, Part, Run
@@ -219,10 +220,11 @@ def withdraw(session: Session, run: Run, params: DestinationParams) -> None:
     )
 
 
-def open_parts(session: Session, run: Run) -> list[int]:
-    """The numbers of a run's parts of which something is still to be delivered."""
+def open_parts(session: Session, run: Run, spools: Path) -> list[Part]:
+    """The parts of a run of which something is still to be delivered."""
     query = "SELECT DISTINCT part FROM activation.ledger WHERE run_id = $run_id AND status = 'intended' ORDER BY part"
-    return [row["part"] for row in session.rows(query, run_id=run.run_id)]
+    numbers = [row["part"] for row in session.rows(query, run_id=run.run_id)]
+    return [Part(run, number, spools / f"{number}.part") for number in numbers]
 
 
 def settle(session: Session, part: Part, outcome: Outcome, again: bool) -> None:

@@ -6,7 +6,7 @@ from typing import cast
 
 from sqlglot import exp
 
-from clv_helpers.activation.destination import CUSTOMER, MEMBERSHIP, Run
+from clv_helpers.activation.destination import CUSTOMER, MEMBERSHIP, Part
 from clv_helpers.config.destinations import STATUS_FIELD, DestinationParams
 from clv_helpers.engines.dialect import bind, joined, literal, parse
 
@@ -18,14 +18,14 @@ ORDER BY l.customer_id
 """
 
 
-def rows_of_part(run: Run, number: int, params: DestinationParams) -> exp.Select:
+def rows_of_part(part: Part, params: DestinationParams) -> exp.Select:
     """The rows of a part as the destination gets them, by customer id, with `_customer` and `_membership`."""
     special = {
         STATUS_FIELD: _status(params),
         "customer_id": exp.column("customer_id", table="l"),  # even of one who is no longer known
     }
     mapped = [special.get(field, _field(field)).as_(header, quoted=True) for field, header in params.columns.items()]
-    return cast(exp.Select, bind(parse(ROWS), {"run_id": run.run_id, "part": number, "mapped": mapped}))
+    return cast(exp.Select, bind(parse(ROWS), {"run_id": part.run.run_id, "part": part.number, "mapped": mapped}))
 
 
 def _status(params: DestinationParams) -> exp.Expression:

@@ -10,7 +10,7 @@ import smtplib
 import ssl
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
@@ -121,29 +121,30 @@ class Smtp(Destination):
             message = self.message(row)
         except (TemplateError, ValueError) as error:
             return journal.note("rejected", customer, f"the message cannot be made: {error}")
+        reason = self._transmit(server, message, lambda: journal.note("begun", customer))
+        return journal.note("rejected" if reason else "delivered", customer, reason)
+
+    def _transmit(self, server: smtplib.SMTP, message: EmailMessage, begin: Callable[[], None]) -> str:
+        """Why the server rejects a message, else "". `begin` is called before it may have it without our knowing."""
         address = parseaddr(str(message["To"]))[1]
         if not address.isascii() and not server.has_extn("smtputf8"):
-            return journal.note("rejected", customer, "the server takes no address with such letters")
+            return "the server takes no address with such letters"
         try:
             server.ehlo_or_helo_if_needed()
-            options = [] if address.isascii() else ["SMTPUTF8"]
-            code, reply = server.mail(parseaddr(self.params.sender)[1], options)
+            code, reply = server.mail(parseaddr(self.params.sender)[1], [] if address.isascii() else ["SMTPUTF8"])
             if code == 250:
                 code, reply = server.rcpt(address)
             if code not in (250, 251):
                 server.rset()
-                return journal.note("rejected", customer, _reason(code, reply))
-            journal.note("begun", customer)  # from here on the server may have it without our knowing
+                return _reason(code, reply)
+            begin()
             code, reply = server.data(message.as_bytes())
-        except smtplib.SMTPDataError as error:  # refused before it was taken
-            return journal.note("rejected", customer, _reason(error.smtp_code, error.smtp_error))
+        except smtplib.SMTPDataError as error:  # rejected before it was taken
+            return _reason(error.smtp_code, error.smtp_error)
         except (OSError, smtplib.SMTPException) as error:
-            raise DestinationError(
-                f"{self.name}: the connection to {self.params.host} broke: {_line(error)}"
-            ) from error
-        if code == 250:
-            return journal.note("delivered", customer)
-        return journal.note("rejected", customer, _reason(code, reply))
+            reason = f"the connection to {self.params.host} broke: {_line(error)}"
+            raise DestinationError(f"{self.name}: {reason}") from error
+        return "" if code == 250 else _reason(code, reply)
 
     def message(self, row: dict[str, Any]) -> EmailMessage:
         """The message for one customer (a row of a part). Raises TemplateError or ValueError."""
