@@ -6,15 +6,20 @@ import csv
 import datetime as dt
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 from activations import changed, plan, sent, steps
 
 from clv_helpers import activation, ingest
-from clv_helpers.activation import ActivationResult
+from clv_helpers.activation import ActivationResult, ledger
+from clv_helpers.activation.destination import Run
 from clv_helpers.activation.ledger import Reason
+from clv_helpers.config.destinations import DestinationParams
 from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import StageSkipped, Workbook
+from clv_helpers.engines.dialect import parse
+from clv_helpers.engines.duckdb.session import DuckDBSession
 from clv_helpers.report.content import Content, Section, _add_output
 
 EMAIL = {"from": "email", "identity": "Email"}
@@ -281,6 +286,23 @@ def test_why_one_is_stopped_and_why_members_were_rejected_reach_the_report() -> 
     assert "autumn to mail is stopped: nobody" in report
     assert "550 5.1.1 &lt;…&gt; no such user" in report
     assert '<td class="number">17</td>' in report
+
+
+def test_a_run_goes_on_where_customers_have_a_status_of_their_own() -> None:
+    run = Run("r", "spring", "all", "mail", dt.date(2025, 1, 1), dt.datetime(2025, 1, 1), 1)
+    with duckdb.connect() as connection:
+        session = DuckDBSession(connection)
+        ledger.create_tables(session)
+        session.create_table("profile.customer", parse("SELECT 'C1' AS customer_id, 'gold' AS status, 1 AS part"))
+        decision = "SELECT 'spring' AS campaign, 'mail' AS destination, 'C1' AS customer_id, 'sent' AS outcome"
+        session.create_table("activation.decision", parse(decision))
+        session.run(
+            "INSERT INTO activation.ledger (campaign, destination, customer_id, run_id, part, membership, status) "
+            "VALUES ('spring', 'mail', 'C1', 'r', 1, 'realized', 'intended')"
+        )
+        ledger.withdraw(session, run, DestinationParams(type="files", columns={"status": "tier"}))
+        (row,) = session.rows("SELECT status, row_hash FROM activation.ledger")
+    assert row["status"] == "intended" and len(row["row_hash"]) == 32
 
 
 def test_views_speak_in_the_words_of_the_business(workbook: Workbook) -> None:

@@ -146,9 +146,7 @@ def intend(session: Session, destination: Destination, as_of: dt.date) -> Run | 
     counts = session.rows(
         "SELECT MAX(part) AS parts, COUNT(CASE WHEN membership = 'realized' THEN 1 END) AS realized, "
         "COUNT(CASE WHEN membership = 'existing' THEN 1 END) AS existing, "
-        f"COUNT(CASE WHEN membership = 'exited' THEN 1 END) AS exited, (SELECT COUNT(*) FROM ({SENT}) AS s) "
-        "AS customers FROM due",
-        **names,
+        "COUNT(CASE WHEN membership = 'exited' THEN 1 END) AS exited FROM due"
     )[0]
     if counts["parts"] is None:
         return None
@@ -157,6 +155,7 @@ def intend(session: Session, destination: Destination, as_of: dt.date) -> Run | 
         "INSERT INTO activation.run VALUES ($run_id, $campaign, $audience, $destination, $as_of, 'open', $parts, "
         "$customers, $realized, $existing, $exited, $started_at, NULL)",
         **{**dataclasses.asdict(run), **counts},
+        customers=session.scalar(f"SELECT COUNT(*) AS customers FROM ({SENT}) AS s", **names),
     )
     _write_intents(session, run)
     session.set_mark("activation.run", str(uuid.uuid4()))
@@ -213,8 +212,9 @@ def withdraw(session: Session, run: Run, params: DestinationParams) -> None:
         **{**dataclasses.asdict(run), "now": now()},
     )
     session.run(
-        "UPDATE activation.ledger SET row_hash = $row_hash FROM profile.customer AS p "
-        f"WHERE {of_run} AND activation.ledger.customer_id = p.customer_id",
+        "UPDATE activation.ledger SET row_hash = h.row_hash "
+        "FROM (SELECT customer_id, $row_hash AS row_hash FROM profile.customer AS p) AS h "
+        f"WHERE {of_run} AND activation.ledger.customer_id = h.customer_id",
         run_id=run.run_id,
         row_hash=row_hash(params),
     )
