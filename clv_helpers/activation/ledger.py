@@ -229,44 +229,41 @@ def open_parts(session: Session, run: Run, spools: Path) -> list[Part]:
 
 def settle(session: Session, part: Part, outcome: Outcome, again: bool) -> None:
     """Write down what became of a part. With `again`, who is in doubt stays intended, and is delivered once more."""
-    import pandas as pd
-
-    of_part = "run_id = $run_id AND part = $part AND status = 'intended'"
-    names: dict[str, Any] = {"run_id": part.run.run_id, "part": part.number, "now": now()}
+    names = {"run_id": part.run.run_id, "part": part.number, "now": now()}
     in_doubt = "intended" if again else "in doubt"
     settled = [(customer, "rejected", reason, 0) for customer, reason in outcome.rejected.items()]
     settled += [(customer, in_doubt, "its reply was lost", times) for customer, times in outcome.in_doubt.items()]
     if settled:
-        _load(session, pd.DataFrame(settled, columns=["customer_id", "status", "reason", "lost_replies"]))
+        _load(session, {"customer_id": "str", "status": "str", "reason": "str", "lost_replies": "int64"}, settled)
         session.run(
             "UPDATE activation.ledger SET status = s.status, reason = s.reason, settled_at = $now, "
-            "at_destination = COALESCE(at_destination, FALSE) OR s.status = 'in doubt', "
-            "lost_replies = s.lost_replies FROM settled AS s "
+            "lost_replies = s.lost_replies, "
+            "at_destination = COALESCE(at_destination, FALSE) OR s.status = 'in doubt' FROM settled AS s "
             "WHERE run_id = $run_id AND part = $part AND activation.ledger.status = 'intended' "
             "AND activation.ledger.customer_id = s.customer_id",
             **names,
         )
+    only = ""
     if outcome.delivered is not None:
-        _load(session, pd.DataFrame({"customer_id": outcome.delivered}))
-        of_part += " AND customer_id IN (SELECT customer_id FROM settled)"
+        _load(session, {"customer_id": "str"}, [(customer,) for customer in outcome.delivered])
+        only = "AND customer_id IN (SELECT customer_id FROM settled)"
     session.run(
         "UPDATE activation.ledger SET status = 'delivered', reason = NULL, settled_at = $now, "
-        f"delivered_hash = row_hash, at_destination = membership <> 'exited' WHERE {of_part}",
+        "delivered_hash = row_hash, at_destination = membership <> 'exited' "
+        f"WHERE run_id = $run_id AND part = $part AND status = 'intended' {only}",
         **names,
     )
     if outcome.file:
         session.run("DELETE FROM activation.part WHERE run_id = $run_id AND part = $part", **names)
-        session.run(
-            "INSERT INTO activation.part VALUES ($run_id, $part, $name, $rows, $bytes, $sha256, $now)",
-            **names,
-            **dataclasses.asdict(outcome.file),
-        )
+        insert = "INSERT INTO activation.part VALUES ($run_id, $part, $name, $rows, $bytes, $sha256, $now)"
+        session.run(insert, **names, **dataclasses.asdict(outcome.file))
 
 
-def _load(session: Session, settled: Any) -> None:
-    """A DataFrame as the temporary table `settled`, its texts typed even where there are none."""
-    texts = [name for name in settled.columns if name != "lost_replies"]
-    session.load_frame("settled", settled.astype(dict.fromkeys(texts, "str")))
+def _load(session: Session, kinds: dict[str, str], rows: list[tuple[Any, ...]]) -> None:
+    """Rows as the temporary table `settled`, its columns typed even where there are none."""
+    import pandas as pd
+
+    session.load_frame("settled", pd.DataFrame(rows, columns=list(kinds)).astype(kinds))
 
 
 def finish(session: Session, run: Run) -> None:
