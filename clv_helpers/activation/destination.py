@@ -79,26 +79,14 @@ class Destination(abc.ABC):
 
     Params: ClassVar[type[DestinationParams]] = DestinationParams
     sends_once: ClassVar[bool] = False  # who has had it never gets it again, even when their row has changed
+    takes_exited: bool = False  # whether customers who have left the audience are delivered too
+    sends_again_in_doubt: bool = True  # whether who is in doubt, as the reply was lost, is delivered once more
+    rows_per_part: int = 100_000  # how many customers are delivered at once at most
 
     def __init__(self, workbook: Workbook, activation: Activation):
         self.workbook, self.activation = workbook, activation
         self.name = activation.destination
-        self.params: Any = workbook.params.destinations[activation.destination]
-
-    @property
-    def takes_exited(self) -> bool:
-        """Whether customers who have left the audience are delivered to the destination too."""
-        return False
-
-    @property
-    def sends_again_in_doubt(self) -> bool:
-        """Whether who is in doubt, as the reply was lost, is delivered again: at least once, or at most once."""
-        return True
-
-    @property
-    def rows_per_part(self) -> int:
-        """How many customers are delivered at once at most."""
-        return 100_000
+        self.params: Any = workbook.params.destinations[activation.destination]  # of the class's Params
 
     @abc.abstractmethod
     def check(self) -> str:

@@ -19,7 +19,8 @@ import tenacity
 from pydantic import Field, model_validator
 
 from clv_helpers.activation.destination import CUSTOMER, MEMBERSHIP, Destination, Outcome, Part
-from clv_helpers.config.destinations import DestinationError, DestinationParams
+from clv_helpers.config.destinations import Activation, DestinationError, DestinationParams
+from clv_helpers.config.workbook import Workbook
 
 MOST_FIELDS, MOST_BYTES, PAGE = 100, 30_000_000, 1_000  # a request may have 32 MB, an import 100 fields
 ENDED = ("success", "warning", "error")
@@ -60,16 +61,11 @@ class Eloqua(Destination):
     """Contacts are created or updated by their identifier, and put on (or taken off) a contact list."""
 
     Params = EloquaParams
+    rows_per_part = 50_000  # contacts of one import: well below the 250 MB that may be staged at once
 
-    @property
-    def takes_exited(self) -> bool:
-        """Who has exited is taken off the contact list, where one is named."""
-        return self.params.contact_list is not None
-
-    @property
-    def rows_per_part(self) -> int:
-        """So many contacts are one import: well below the 250 MB that may be staged at once."""
-        return 50_000
+    def __init__(self, workbook: Workbook, activation: Activation):
+        super().__init__(workbook, activation)
+        self.takes_exited = self.params.contact_list is not None
 
     def check(self) -> str:
         """Sign in, and see that the account has the fields that the columns name."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import codecs
-import contextlib
 import gzip
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -20,8 +19,9 @@ from sqlglot import exp
 
 from clv_helpers.activation.destination import CUSTOMER, DeliveredFile, Destination, Outcome, Part, Run
 from clv_helpers.activation.file_systems import Place, existing, open_place
-from clv_helpers.config.destinations import STATUS_FIELD, DestinationError, DestinationParams
+from clv_helpers.config.destinations import STATUS_FIELD, Activation, DestinationError, DestinationParams
 from clv_helpers.config.validation import Strict
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import bind, column, is_in, literal, parse
 from clv_helpers.engines.session import Session
 
@@ -98,15 +98,10 @@ class Files(Destination):
 
     Params = FilesParams
 
-    @property
-    def takes_exited(self) -> bool:
-        """Who has exited comes where the status has a column, and only what changed is exported."""
-        return STATUS_FIELD in self.params.columns and self.params.mode == "incremental"
-
-    @property
-    def rows_per_part(self) -> int:
-        """How many rows a file holds at most."""
-        return self.params.rows_per_file
+    def __init__(self, workbook: Workbook, activation: Activation):
+        super().__init__(workbook, activation)
+        self.takes_exited = STATUS_FIELD in self.params.columns and self.params.mode == "incremental"
+        self.rows_per_part = self.params.rows_per_file
 
     def check(self) -> str:
         """Write a small file to the folder, and take it away."""
@@ -188,20 +183,15 @@ class Files(Destination):
         if encoding == "utf-8" and not self.params.gzip:
             return file
         recoded = file.with_name(f"{file.name}.recoded")
-        with contextlib.ExitStack() as stack:
-            source = stack.enter_context(file.open(encoding="utf-8", newline=""))
-            raw = stack.enter_context(recoded.open("wb"))
+        with file.open(encoding="utf-8", newline="") as source, recoded.open("wb") as raw:
             # without a time, so that the same rows are the same bytes
-            target = stack.enter_context(gzip.GzipFile("", "wb", fileobj=raw, mtime=0)) if self.params.gzip else raw
-            encoder = codecs.getincrementalencoder(encoding)()
-            try:
-                while text := source.read(CHUNK):
-                    target.write(encoder.encode(text))
-            except UnicodeEncodeError as error:
-                letter = error.object[error.start]
-                raise DestinationError(
-                    f"{self.name}: {letter!r} cannot be written in {encoding}; csv.encoding utf-8 holds every letter"
-                ) from None
+            packed = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if self.params.gzip else raw
+            with io.TextIOWrapper(packed, encoding=encoding, newline="") as target:
+                try:
+                    shutil.copyfileobj(source, target, CHUNK)
+                except UnicodeEncodeError as error:
+                    wrong = f"{error.object[error.start]!r} cannot be written in {encoding}"
+                    raise DestinationError(f"{self.name}: {wrong}; csv.encoding utf-8 holds every letter") from None
         file.unlink()
         return recoded
 

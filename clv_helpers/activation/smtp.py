@@ -25,7 +25,8 @@ from jinja2.sandbox import SandboxedEnvironment
 from pydantic import Field, model_validator
 
 from clv_helpers.activation.destination import CUSTOMER, Destination, Outcome, Part
-from clv_helpers.config.destinations import DestinationError, DestinationParams
+from clv_helpers.config.destinations import Activation, DestinationError, DestinationParams
+from clv_helpers.config.workbook import Workbook
 
 TEMPLATES = ("subject", "text", "html", "unsubscribe_url")
 UNSUBSCRIBE = "unsubscribe_url"  # may stand in text and html
@@ -81,16 +82,11 @@ class Smtp(Destination):
 
     Params = SmtpParams
     sends_once = True
+    rows_per_part = 1_000  # so many outcomes are written to the ledger at once
 
-    @property
-    def sends_again_in_doubt(self) -> bool:
-        """As the params choose: at least once, or at most once."""
-        return self.params.delivery == "at_least_once"
-
-    @property
-    def rows_per_part(self) -> int:
-        """So many results are written to the ledger at once."""
-        return 1_000
+    def __init__(self, workbook: Workbook, activation: Activation):
+        super().__init__(workbook, activation)
+        self.sends_again_in_doubt = self.params.delivery == "at_least_once"
 
     def check(self) -> str:
         """Connect, encrypt and sign in; nothing is sent."""

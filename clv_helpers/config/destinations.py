@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, InstanceOf, SerializeAsAny, model_validator
@@ -72,7 +72,7 @@ class DestinationParams(Strict):
         return os.environ[variable]
 
 
-def destination_types() -> dict[str, Any]:
+def destination_types() -> dict[str, EntryPoint]:
     """The types of destination that are installed: name → entry point, ours and those of other packages."""
     return {point.name: point for point in entry_points(group=GROUP)}
 
