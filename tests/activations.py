@@ -35,8 +35,8 @@ def sent(workbook: Workbook) -> set[str]:
     return set(workbook.query("activation.decision", outcome="sent")["customer_id"])
 
 
-def activated(workbook: Workbook, **overrides: object) -> dict[str, Any]:
-    """Decide, and hand over the first planned activation."""
+def activated(workbook: Workbook, **overrides: object) -> activation.ActivationResult:
+    """Decide, and deliver the first planned activation."""
     workbook = changed(workbook, **overrides) if overrides else workbook
     return activation.activate(workbook, workbook.params.activations[0])
 

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import asdict
 
 import fsspec.asyn  # noqa: F401 (imported before the fork, like the rest)
 import pandas as pd  # noqa: F401
@@ -29,7 +30,7 @@ def run_activation(params_file: str, overrides: dict) -> str:
     """What was done, as JSON."""
     workbook = Workbook.open(params_file, overrides=overrides)
     try:
-        return json.dumps(activation.activate(workbook, workbook.params.activations[0]), default=str)
+        return json.dumps(asdict(activation.activate(workbook, workbook.params.activations[0])), default=str)
     except UserError as error:
         return f"error {error}"
 

@@ -29,14 +29,14 @@ def test_dry_run_then_confirmed(workbook: Workbook) -> None:
     dry = clv("activate", AIRLINE, "win-back", *OPTIONS)
     assert dry.returncode == 0, dry.stderr
     assert "win-back → email_team (audience best_now_quiet): dry run" in dry.stdout
-    assert "nothing was written; hand over with --confirm" in dry.stderr
+    assert "nothing was written; deliver with --confirm" in dry.stderr
     assert exports(workbook) == []
     done = clv("activate", AIRLINE, "win-back", "--confirm", "--json", *OPTIONS)
     assert done.returncode == 0, done.stderr
     (row,) = json.loads(done.stdout)
     steps = dict(row["waterfall"])
     assert steps.pop("matched") == sum(steps.values())
-    assert row["delivered"] == steps["sent"] == row["joined"] == row["files"][0]["rows"]
+    assert row["delivered"] == steps["sent"] == row["realized"] == row["files"][0]["rows"]
     assert [file.name for file in exports(workbook)] == [row["files"][0]["name"]]
 
 

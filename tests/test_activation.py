@@ -6,13 +6,21 @@ import csv
 import datetime as dt
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 from activations import changed, plan, sent, steps
 
 from clv_helpers import activation, ingest
+from clv_helpers.activation import ActivationResult, ledger
+from clv_helpers.activation.destination import Run
+from clv_helpers.activation.ledger import Reason
+from clv_helpers.config.destinations import DestinationParams
 from clv_helpers.config.validation import ParamsError
-from clv_helpers.config.workbook import BATCH_VARIABLE, StageSkipped, Workbook
+from clv_helpers.config.workbook import StageSkipped, Workbook
+from clv_helpers.engines.dialect import parse
+from clv_helpers.engines.duckdb.session import DuckDBSession
+from clv_helpers.report.content import Content, Section, _add_output
 
 EMAIL = {"from": "email", "identity": "Email"}
 
@@ -41,7 +49,7 @@ def decided(workbook: Workbook) -> pd.DataFrame:
 def test_file_holds_exactly_those_who_may_receive(workbook: Workbook) -> None:
     activation.decide(workbook)
     result = activation.activate(workbook, workbook.params.activations[0])
-    file = workbook.folder / "exports" / result["files"][0]["name"]
+    file = workbook.folder / "exports" / result.files[0].name
     with file.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     audience = workbook.query("audiences.membership", audience="best_now_quiet")["customer_id"]
@@ -94,10 +102,11 @@ def test_an_unsubscription_counts_at_once_even_after_as_of(workbook: Workbook, t
     person = min(sent(workbook))
     file = tmp_path / "unsubscribed.csv"
     file.write_text(
-        "event_id,message_id,campaign,customer_id,event_type,occurred_at\n"
-        f"late-1,m-late,newsletter,{person},unsubscribed,2024-12-15 10:00:00\n"
+        "event_id,message_id,campaign,audience,membership_number,event_type,occurred_at,bounce_type,bounce_code,"
+        "url,user_agent,ip_class\n"
+        f"late-1,m-late,newsletter,,{person},unsubscribed,2024-12-15 10:00:00,,,,,\n"
     )
-    ingest.ingest_files(workbook, "email_events", [file])
+    ingest.ingest(workbook, "email_events", [file])
     activation.decide(workbook)
     assert person not in sent(workbook)
     assert list(workbook.query("activation.decision", customer_id=person)["outcome"]) == ["suppressed"]
@@ -107,8 +116,9 @@ def test_a_consent_withdrawn_in_a_new_batch_counts_at_once(workbook: Workbook, t
     activation.decide(workbook)
     person = min(sent(workbook))
     file = tmp_path / "customers.csv"
-    file.write_text(f"customer_id,email,email_consent\n{person},{person}@example.com,false\n")
-    ingest.ingest_files(workbook, "customers", [file])
+    headers = "membership_number,email,first_name,last_name,region,joined_on,email_consent"
+    file.write_text(f"{headers}\n{person},{person}@example.com,,,,,false\n")
+    ingest.ingest(workbook, "customers", [file])
     activation.decide(workbook)
     assert list(workbook.query("activation.decision", customer_id=person)["outcome"]) == ["no consent"]
 
@@ -181,7 +191,7 @@ def test_the_latest_qualification_decides_between_duplicates(workbook: Workbook)
     assert sent(workbook) == {latest}
 
 
-def test_what_was_handed_over_counts_before_its_events_come_back(workbook: Workbook) -> None:
+def test_what_was_delivered_counts_before_its_events_come_back(workbook: Workbook) -> None:
     cap = {"messages": 1, "days": 30}
     both = [plan(campaign="first"), plan(campaign="second", frequency_cap=cap)]
     workbook = changed(workbook, activations=both)
@@ -214,7 +224,7 @@ def test_frequency_cap_counts_messages_of_other_campaigns(workbook: Workbook) ->
 def test_dry_run_writes_nothing(workbook: Workbook) -> None:
     dry = changed(workbook, activations=[plan(campaign="trial")])
     activation.decide(dry)
-    assert activation.activate_planned(dry)[0]["outcome"] == "dry run"
+    assert activation.activate_planned(dry)[0].outcome == "dry run"
     assert not list(dry.folder.glob("exports/*trial*"))
     for name in ("ledger", "run", "assignment"):
         assert dry.query(f"activation.{name}").empty
@@ -252,13 +262,52 @@ def test_cdnow_sends_its_best_customers(cdnow: Workbook) -> None:
     assert customers["sent"] == customers["matched"] == (cdnow.query("profile.customer")["decile_lifetime"] <= 2).sum()
 
 
-def test_example_rows_name_nobody_and_stay_out_of_reports(workbook: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(BATCH_VARIABLE, raising=False)
+def test_example_rows_name_nobody_and_stay_out_of_reports(workbook: Workbook) -> None:
     activation.decide(workbook)
     shown = activation.examples(workbook).bundle["text/html"]
     customers = workbook.query("profile.customer")
     for field in ("customer_id", "email"):
         assert not any(str(value) in shown for value in customers[field].dropna())
     assert shown.count("<tr>") == 5
-    monkeypatch.setenv(BATCH_VARIABLE, "a run")
-    assert "<tr>" not in activation.examples(workbook).bundle["text/html"]
+    in_a_run = Workbook(workbook.file, workbook.params, run="a run")
+    assert "<tr>" not in activation.examples(in_a_run).bundle["text/html"]
+
+
+def test_why_one_is_stopped_and_why_members_were_rejected_reach_the_report() -> None:
+    reasons = [Reason("550 5.1.1 <a@example.com> no such user", 9), Reason("550 5.1.1 <b@example.com> no such user", 8)]
+    results = [
+        ActivationResult("spring", "mail", "a", "done", to_send=100, delivered=83, rejected=17, reasons=reasons),
+        ActivationResult("autumn", "mail", "a", "dry run", to_send=0, stops="autumn to mail is stopped: nobody"),
+    ]
+    section, content = Section(5, "Stage 5"), Content()
+    for part in activation.done(results).parts:
+        _add_output(section, part.bundle, content, 11)
+    report = "".join(block.html for block in section.blocks)
+    assert "autumn to mail is stopped: nobody" in report
+    assert "550 5.1.1 &lt;…&gt; no such user" in report
+    assert '<td class="number">17</td>' in report
+
+
+def test_a_run_goes_on_where_customers_have_a_status_of_their_own() -> None:
+    run = Run("r", "spring", "all", "mail", dt.date(2025, 1, 1), dt.datetime(2025, 1, 1), 1)
+    with duckdb.connect() as connection:
+        session = DuckDBSession(connection)
+        ledger.create_tables(session)
+        session.create_table("profile.customer", parse("SELECT 'C1' AS customer_id, 'gold' AS status, 1 AS part"))
+        decision = "SELECT 'spring' AS campaign, 'mail' AS destination, 'C1' AS customer_id, 'sent' AS outcome"
+        session.create_table("activation.decision", parse(decision))
+        session.run(
+            "INSERT INTO activation.ledger (campaign, destination, customer_id, run_id, part, membership, status) "
+            "VALUES ('spring', 'mail', 'C1', 'r', 1, 'realized', 'intended')"
+        )
+        ledger.withdraw(session, run, DestinationParams(type="files", columns={"status": "tier"}))
+        (row,) = session.rows("SELECT status, row_hash FROM activation.ledger")
+    assert row["status"] == "intended" and len(row["row_hash"]) == 32
+
+
+def test_views_speak_in_the_words_of_the_business(workbook: Workbook) -> None:
+    in_shop = changed(workbook, **{"words": {"customer": "guest", "purchase": "stay"}})
+    for there, word in ((workbook, "members"), (in_shop, "guests")):
+        activation.decide(there)
+        assert f" {word} are sent the campaign win-back" in str(activation.chart(there).bundle)
+        assert f" {word} are control" in str(activation.control(there).bundle)

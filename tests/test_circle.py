@@ -77,7 +77,7 @@ def test_the_circle_closes_and_nothing_counts_twice(workbook: Workbook, outputs:
     campaigns.build(here)
     drawn = here.query("campaigns.assignment", order_by="customer_id", campaign="win-back")
     arms = {arm: list(rows["customer_id"]) for arm, rows in drawn.groupby("arm")}
-    assert done["delivered"] == len(arms["treated"]) > 250
+    assert done.delivered == len(arms["treated"]) > 250
     early = campaigns.results(here, "win-back")[0]["lift"][0]
     assert "no day of it has passed yet" in early["sentence"]
 
@@ -92,8 +92,8 @@ def test_the_circle_closes_and_nothing_counts_twice(workbook: Workbook, outputs:
     }
     found = campaigns.results(here, "win-back")[0]
     rates = {rate["kpi"]: rate for rate in found["rates"] if rate["audience"] == "ALL"}
-    assert rates["delivery rate"]["numerator"] == rates["delivery rate"]["denominator"] == done["delivered"]
-    assert rates["open rate"]["numerator"] == -(-done["delivered"] // 3)
+    assert rates["delivery rate"]["numerator"] == rates["delivery rate"]["denominator"] == done.delivered
+    assert rates["open rate"]["numerator"] == -(-done.delivered // 3)
     effect = found["lift"][0]
     assert (effect["treated"], effect["control"]) == (len(arms["treated"]), len(arms["control"]))
     assert effect["conversion"]["estimate"] == pytest.approx(0.7, abs=0.1)

@@ -38,7 +38,7 @@ def keys(heading: str) -> set[str]:
     return {key for cell in first_cells for key in re.findall(r"`(\w+)`", cell)}
 
 
-def test_the_keys_of_every_type_are_told() -> None:
+def test_the_keys_of_every_type_are_documented() -> None:
     common = set(DestinationParams.model_fields)
     assert keys("What every destination has") == common
     for kind in ("files", "smtp", "eloqua"):
@@ -126,7 +126,7 @@ def test_the_plug_in_of_the_page_works(
     assert sorted(each["id"] for each in got) == sorted(workbook.query("activation.ledger")["customer_id"])
     assert {each["id"] for each in got} == sent(workbook) | {each["id"] for each in got if each["id"].endswith("7")}
     assert all(len(people) <= 100 for people in Receiver.lists.values())
-    assert done["rejected"] == sum(each["id"].endswith("7") for each in got) > 0
+    assert done.rejected == sum(each["id"].endswith("7") for each in got) > 0
     monkeypatch.setenv("TOKEN", "wrong")
     with pytest.raises(DestinationError, match="403"):
         activated(workbook, **options)

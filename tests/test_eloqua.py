@@ -11,6 +11,7 @@ from eloqua_server import COMPANY, Account, eloqua_server
 from servers import PASSWORD, USER
 
 from clv_helpers.activation.destination import open_destination
+from clv_helpers.activation.ledger import Reason
 from clv_helpers.config.destinations import DestinationError
 from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import Workbook
@@ -60,17 +61,17 @@ def test_contacts_and_their_list(workbook: Workbook, account: Account) -> None:
     everyone_in(workbook)
     done = activated(workbook, **{NAME: contacts(account)})
     expected = wanted(workbook)
-    assert done["delivered"] == len(expected) > 100
+    assert done.delivered == len(expected) > 100
     assert account.contacts == expected
     assert account.lists == {LIST: set(expected)}
     assert len(account.imports) == len(account.syncs) == 1
 
 
-def test_only_changes_and_leavers_follow(workbook: Workbook, account: Account) -> None:
+def test_only_changes_and_exited_follow(workbook: Workbook, account: Account) -> None:
     everyone_in(workbook)
-    options = {NAME: contacts(account), "activations": [plan(guards={"max_leaving_share": 1})]}
+    options = {NAME: contacts(account), "activations": [plan(guards={"max_exited_share": 1})]}
     activated(workbook, **options)
-    assert activated(workbook, **options)["outcome"] == "nothing new"
+    assert activated(workbook, **options).outcome == "nothing new"
     before = wanted(workbook)
     leaving, changing, *_ = sorted(before)
     account.taken_in.clear()
@@ -79,7 +80,7 @@ def test_only_changes_and_leavers_follow(workbook: Workbook, account: Account) -
         session.run("UPDATE profile.attribute SET first_name = 'New' WHERE email = $email", email=changing)
     done = activated(workbook, **options)
     assert account.taken_in == {leaving: 1, changing: 1}
-    assert done["delivered"] == 2
+    assert done.delivered == 2
     assert account.contacts[changing]["C_FirstName"] == "New"
     assert account.lists[LIST] == set(before) - {leaving}
 
@@ -91,15 +92,15 @@ def test_rejected_rows_are_listed_and_tried_again(workbook: Workbook, account: A
     options = {NAME: contacts(account)}
     done = activated(workbook, **options)
     broken = len(workbook.query("activation.ledger", status="rejected"))
-    assert done["rejected"] == broken > 0
-    assert done["reasons"] == [{"reason": "ELQ-00002 Invalid email addresses.", "customers": broken}]
+    assert done.rejected == broken > 0
+    assert done.reasons == [Reason("ELQ-00002 Invalid email addresses.", broken)]
     assert set(account.contacts) == set(wanted(workbook)) - {"no address"}
     with workbook.engine.write() as session:
         session.run(
             "UPDATE profile.attribute SET email = LOWER(customer_id) || '@example.com' WHERE email = 'no address'"
         )
     again = activated(workbook, **options)
-    assert (again["delivered"], again["rejected"]) == (broken, 0)
+    assert (again.delivered, again.rejected) == (broken, 0)
     assert set(account.contacts) == set(wanted(workbook))
 
 
@@ -130,7 +131,7 @@ def prepared(workbook: Workbook, account: Account) -> tuple[Any, Any]:
     run = Run("trial", "win-back", "best_now_quiet", "email_team", dt.date(2025, 1, 1), dt.datetime(2025, 1, 1), 1)
     spool = Path(tempfile.mkdtemp()) / "1.part"
     rows = "SELECT 'p' || i || '@example.com' AS C_EmailAddress, 'N' AS C_FirstName, '1' AS C_Decile1, "
-    rows += "'M' || i AS _customer, 'join' AS _operation FROM range(12) AS r(i)"
+    rows += "'M' || i AS _customer, 'realized' AS _membership FROM range(12) AS r(i)"
     duckdb.sql(rows).write_parquet(str(spool))
     return Part(run, 1, spool), open_destination(there, there.params.activations[0])
 
@@ -142,7 +143,7 @@ def test_a_server_that_stays_down_is_said_and_the_run_goes_on_later(workbook: Wo
         activated(workbook, **options)
     account.misbehaves = []
     done = activated(workbook, **options)
-    assert done["outcome"] == "finished an interrupted run"
+    assert done.outcome == "finished an interrupted run"
     assert set(account.contacts) == set(wanted(workbook))
 
 
@@ -157,11 +158,11 @@ def test_who_loses_consent_before_a_run_goes_on_is_withdrawn(workbook: Workbook,
         session.run("UPDATE profile.attribute SET email_consent = FALSE WHERE customer_id = $m", m=person)
         session.run("UPDATE profile.attribute SET first_name = 'Newer' WHERE customer_id <> $m", m=person)
     done = activated(workbook, **options)
-    assert done["withdrawn"] == 1
+    assert done.withdrawn == 1
     assert email not in account.contacts
     assert account.contacts == wanted(workbook)
     assert {contact["C_FirstName"] for contact in account.contacts.values()} == {"Newer"}
-    assert activated(workbook, **options)["outcome"] == "nothing new"
+    assert activated(workbook, **options).outcome == "nothing new"
 
 
 def test_a_failed_sync_is_said_with_its_log(workbook: Workbook, account: Account) -> None:

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
 import duckdb
@@ -175,7 +176,7 @@ def test_pgp_encrypts_to_a_public_key(workbook: Workbook, tmp_path: Path) -> Non
         open_destination(missing, missing.params.activations[0]).check()
 
 
-def test_incremental_export_sends_changes_and_leavers(workbook: Workbook) -> None:
+def test_incremental_export_sends_changes_and_exited(workbook: Workbook) -> None:
     """Against an independent book-keeping: what a receiver has who applies each file in turn."""
     everyone_in(workbook)
     options = {
@@ -183,19 +184,20 @@ def test_incremental_export_sends_changes_and_leavers(workbook: Workbook) -> Non
         f"{FILES}.file_name": "{campaign}_{run}",
         f"{FILES}.columns": {"customer_id": "id", "first_name": "name", "membership_status": "status"},
         f"{FILES}.mandatory": [],
-        "activations": [plan(guards={"max_leaving_share": 1, "max_size_change": 9})],
+        "activations": [plan(guards={"max_exited_share": 1, "max_size_change": 9})],
     }
     receiver: dict[str, str] = {}
 
     def export() -> list[dict[str, str]]:
-        row = activated(workbook, **options)
-        rows = [r for f in row["files"] for r in read_csv(workbook.folder / "exports" / f["name"])]
-        for each in rows:
-            if each["status"] == "expired":
-                del receiver[each["id"]]
+        done = activated(workbook, **options)
+        rows = [r for f in done.files for r in read_csv(workbook.folder / "exports" / f.name)]
+        for row in rows:
+            if row["status"] == "exited":
+                del receiver[row["id"]]
             else:
-                assert receiver.get(each["id"]) != each["name"], "sent without a change"
-                receiver[each["id"]] = each["name"]
+                assert (row["status"] == "existing") == (row["id"] in receiver)
+                assert receiver.get(row["id"]) != row["name"], "sent without a change"
+                receiver[row["id"]] = row["name"]
         return rows
 
     def change(statement: str, **values: object) -> None:
@@ -209,27 +211,38 @@ def test_incremental_export_sends_changes_and_leavers(workbook: Workbook) -> Non
     leave(workbook, f"customer_id = '{leaving}'")
     change("UPDATE profile.attribute SET email_consent = FALSE WHERE customer_id = $m", m=losing_consent)
     rows = {row["id"]: row["status"] for row in export()}
-    assert rows == {changing: "active", leaving: "expired", losing_consent: "expired"}
+    assert rows == {changing: "existing", leaving: "exited", losing_consent: "exited"}
     join(workbook, f"customer_id = '{leaving}'")
-    assert [(row["id"], row["status"]) for row in export()] == [(leaving, "active")]
+    assert [(row["id"], row["status"]) for row in export()] == [(leaving, "realized")]
     activation.decide(changed(workbook, **options))
     assert set(receiver) == sent(workbook)
 
 
 def test_a_full_export_of_the_same_day_replaces_the_last(workbook: Workbook) -> None:
     first, second = activated(workbook), activated(workbook)
-    assert first["files"][0]["name"] == second["files"][0]["name"]
-    assert first["files"][0]["sha256"] == second["files"][0]["sha256"]
-    assert first["run_id"] != second["run_id"]
+    assert first.files[0].name == second.files[0].name
+    assert first.files[0].sha256 == second.files[0].sha256
+    assert first.run_id != second.run_id
+
+
+def test_a_status_in_the_words_of_the_receiver(workbook: Workbook) -> None:
+    def statuses(**values: str) -> list[str]:
+        columns = {"customer_id": "id", "membership_status": "status"}
+        file = activated(workbook, **{f"{FILES}.columns": columns, f"{FILES}.status_values": values}).files[0]
+        return sorted({row["status"] for row in read_csv(workbook.folder / "exports" / file.name)})
+
+    assert statuses() == ["realized"]
+    assert statuses() == ["existing"]
+    assert statuses(existing="active", exited="expired") == ["active"]
 
 
 def test_manifest_tells_the_run(workbook: Workbook) -> None:
     row = activated(workbook)
     (manifest,) = (workbook.folder / "exports").glob("manifest-*.json")
     content = json.loads(manifest.read_text())
-    assert content["run_id"] == row["run_id"]
-    assert content["files"] == row["files"]
-    assert content["files"][0]["rows"] == row["delivered"]
+    assert content["run_id"] == row.run_id
+    assert content["files"] == [asdict(file) for file in row.files]
+    assert content["files"][0]["rows"] == row.delivered
 
 
 def test_sftp(workbook: Workbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,9 +259,9 @@ def test_sftp(workbook: Workbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert destination.check() == "sftp://127.0.0.1/exports can be written to"
         assert list(server.folder.iterdir()) == []
         row = activated(workbook, **options)
-        assert len(read_csv(only(server.folder))) == row["delivered"] > 0
+        assert len(read_csv(only(server.folder))) == row.delivered > 0
         again = activated(workbook, **options)  # the same name again: renamed over the file that is there
-        assert again["files"][0]["name"] == row["files"][0]["name"]
+        assert again.files[0].name == row.files[0].name
         monkeypatch.setenv("SFTP_PASSWORD", "wrong")
         with pytest.raises(DestinationError, match="does not take the file: Permission denied"):
             destination.check()
@@ -274,7 +287,7 @@ def test_s3(workbook: Workbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert open_destination(there, there.params.activations[0]).check() == "s3://exports/airline can be written to"
         row = activated(workbook, **options)
         system.get("exports/airline/", str(tmp_path / "got"), recursive=True)
-        assert len(read_csv(only(tmp_path / "got"))) == row["delivered"] > 0
+        assert len(read_csv(only(tmp_path / "got"))) == row.delivered > 0
         nowhere = changed(workbook, **{**options, f"{FILES}.path": "s3://no-such-bucket/x"})
         with pytest.raises(DestinationError, match="does not take the file: The specified bucket does not exist"):
             open_destination(nowhere, nowhere.params.activations[0]).check()

@@ -1,4 +1,4 @@
-"""What stops an activation, and who is kept back: nothing is written before it is meant, nothing twice at once."""
+"""What stops an activation, and who is control: nothing is written before it is meant, nothing twice at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from activations import activated, changed, everyone_in, join, leave, plan, sent
 
 from clv_helpers import activation
 from clv_helpers.activation import ActivationBusy, ActivationStopped
-from clv_helpers.activation.guards import only_one
+from clv_helpers.activation.guards import held_destination
 from clv_helpers.config.workbook import Workbook
 
 
@@ -30,46 +30,44 @@ def test_an_empty_audience_stops(workbook: Workbook) -> None:
     assert workbook.query("activation.run").empty
 
 
-def test_many_leaving_stop_unless_accepted(workbook: Workbook) -> None:
+def test_many_exited_stop_unless_accepted(workbook: Workbook) -> None:
     everyone_in(workbook)
     first = activated(workbook)
     shrink(workbook, 100)
-    said = r"is stopped: \d+ of \d+ customers \(\d\d%\) leave; guards\.max_leaving_share is 50%.*--accept-change"
+    said = r"is stopped: \d+ of \d+ members \(\d\d%\) have exited; guards\.max_exited_share is 50%.*--accept-change"
     with pytest.raises(ActivationStopped, match=said):
         activated(workbook)
     activation.decide(workbook)
-    assert "(8" in activation.dry_run(workbook, workbook.params.activations[0])["stops"]
+    assert "(8" in activation.dry_run(workbook, workbook.params.activations[0]).stops
     ledger = workbook.query("activation.ledger")
-    assert len(ledger) == ledger["present"].sum() == first["delivered"]
+    assert len(ledger) == ledger["at_destination"].sum() == first.delivered
     done = activation.activate(workbook, workbook.params.activations[0], accept_change=True)
-    assert 0 < done["delivered"] < first["delivered"]
-    assert activated(workbook)["outcome"] == "done"
+    assert 0 < done.delivered < first.delivered
+    assert activated(workbook).outcome == "done"
 
 
 def test_a_size_that_jumps_stops(workbook: Workbook) -> None:
     first = activated(workbook)
     everyone_in(workbook)
-    with pytest.raises(
-        ActivationStopped, match=rf"customers are to be sent, \+\d+% from {first['delivered']} last time"
-    ):
+    with pytest.raises(ActivationStopped, match=rf"members are to be sent, \+\d+% from {first.delivered} last time"):
         activated(workbook)
 
 
 def test_two_at_once_one_is_refused(workbook: Workbook) -> None:
     folder = workbook.folder / "activation"
     hold = (
-        "import sys, time\nfrom pathlib import Path\nfrom clv_helpers.activation.guards import only_one\n"
-        "with only_one(Path(sys.argv[1]), 'email_team'):\n    print('held', flush=True)\n    time.sleep(60)\n"
+        "import sys, time\nfrom pathlib import Path\nfrom clv_helpers.activation.guards import held_destination\n"
+        "with held_destination(Path(sys.argv[1]), 'email_team'):\n    print('held', flush=True)\n    time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", hold, str(folder)], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(ActivationBusy, match=f"email_team: process {other.pid} is handing over to it"):
+        with pytest.raises(ActivationBusy, match=f"email_team: process {other.pid} delivers to it"):
             activated(workbook)
-        with only_one(folder, "another_destination"):
+        with held_destination(folder, "another_destination"):
             pass
         other.kill()
         other.wait()
-    assert activated(workbook)["outcome"] == "done"  # the lock went with the process that held it
+    assert activated(workbook).outcome == "done"  # the lock went with the process that held it
 
 
 def test_control_group_is_stratified_and_stays(workbook: Workbook) -> None:
@@ -77,8 +75,8 @@ def test_control_group_is_stratified_and_stays(workbook: Workbook) -> None:
     options = {"activations": [plan(control={"share": 0.2}, guards={"max_size_change": 9})]}
     activated(workbook, **options)
     first = workbook.query("activation.assignment")
-    kept = first.assign(kept=first["arm"] == "control")
-    by_decile = kept.groupby("decile", dropna=False)["kept"].agg(["sum", "size"])
+    is_control = (first["arm"] == "control").groupby(first["decile"], dropna=False)
+    by_decile = is_control.agg(["sum", "size"])
     assert ((by_decile["sum"] - 0.2 * by_decile["size"]).abs() < 1).all()
     assert abs((first["arm"] == "control").sum() - 0.2 * len(first)) < 1
     everyone_in(workbook)
@@ -119,13 +117,16 @@ def test_detectable_effect_agrees_with_a_published_table() -> None:
     assert activation.detectable_effect(2, 2, 0.5) is None
 
 
-def test_what_the_control_can_show_is_said(workbook: Workbook) -> None:
+def test_what_the_control_can_show(workbook: Workbook) -> None:
     activation.decide(workbook)
     arms = workbook.query("activation.arm")["arm"].value_counts()
     said = activation.control(workbook).bundle["text/plain"]
-    assert said.startswith(f"win-back: {arms['control']} customers are kept back as control against {arms['treated']}")
+    assert said.startswith(f"win-back: {arms['control']} members are control against {arms['treated']}")
     activation.decide(changed(workbook, activations=[plan()]))
-    assert "No campaign keeps back" in activation.control(changed(workbook, activations=[plan()])).bundle["text/plain"]
+    assert (
+        "No campaign has a control group"
+        in activation.control(changed(workbook, activations=[plan()])).bundle["text/plain"]
+    )
 
 
 def test_the_difference_to_the_last_time(workbook: Workbook) -> None:
@@ -138,5 +139,5 @@ def test_the_difference_to_the_last_time(workbook: Workbook) -> None:
     change = workbook.query("activation.fact_change").iloc[0]
     now = sent(workbook)
     expected = (len(before), len(now - before), len(before - now), len(now))
-    assert tuple(change[["before", "joined", "has_left", "now"]]) == expected
-    assert change["has_left"] == 10 and change["joined"] > 0
+    assert tuple(change[["before", "realized", "exited", "now"]]) == expected
+    assert change["exited"] == 10 and change["realized"] > 0

@@ -65,7 +65,8 @@ def export_only(workbook: Workbook, run_id: str, folder: Path) -> tuple[float, f
         session.run("UPDATE activation.ledger SET status = 'intended' WHERE run_id = $run_id", run_id=run_id)
         row = session.rows("SELECT * FROM activation.run WHERE run_id = $run_id", run_id=run_id)[0]
     run = Run(**{name: row[name] for name in Run.__dataclass_fields__})
-    part, people = Part(run, 1, folder / "spool.part"), mapping.people(run, 1, destination.params)
+    part = Part(run, 1, folder / "spool.part")
+    people = mapping.rows_of_part(part, destination.params)
     with workbook.engine.write() as session:
         headers = map(column, destination.params.columns.values())
         bare = exp.select(*headers).from_(people.subquery("people")).order_by("_customer")
@@ -86,8 +87,8 @@ def export_only(workbook: Workbook, run_id: str, folder: Path) -> tuple[float, f
 def test_a_small_one_holds_what_a_bare_copy_holds(tmp_path: Path, outputs: Path) -> None:
     workbook = make(tmp_path, 5_000)
     done = activation.activate(workbook, workbook.params.activations[0])
-    assert done["delivered"] == 4_950
-    export_only(workbook, done["run_id"], tmp_path)
+    assert done.delivered == 4_950
+    export_only(workbook, done.run_id, tmp_path)
     (file,) = checked_files(workbook.folder / "exports")
     assert file.read_bytes() == (tmp_path / "bare.csv").read_bytes()
 
@@ -101,7 +102,7 @@ def test_a_million_at_half_the_speed_of_a_bare_copy(tmp_path: Path, outputs: Pat
         "from clv_helpers.config.workbook import Workbook\n"
         "w = Workbook.open(sys.argv[1])\nstarted = time.perf_counter()\n"
         "done = activation.activate(w, w.params.activations[0])\n"
-        "print(done['run_id'], done['delivered'], time.perf_counter() - started, "
+        "print(done.run_id, done.delivered, time.perf_counter() - started, "
         "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     )
     said = subprocess.run([sys.executable, "-c", code, str(workbook.file)], check=True, capture_output=True, text=True)

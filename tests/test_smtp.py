@@ -64,7 +64,7 @@ def test_each_person_gets_their_message_once(workbook: Workbook, server: SmtpSer
         session.run("UPDATE profile.attribute SET first_name = $name", name=person)
     done = activated(workbook, **{NAME: message(server)})
     wanted = people(workbook)
-    assert done["delivered"] == len(wanted) == len(server.messages) > 10
+    assert done.delivered == len(wanted) == len(server.messages) > 10
     for got in server.messages:
         to = wanted[got["To"]]
         link = f"https://example.com/u?m={to['customer_id']}"
@@ -78,7 +78,7 @@ def test_each_person_gets_their_message_once(workbook: Workbook, server: SmtpSer
         assert "Zoë &lt;b&gt;Ærø&lt;/b&gt; 🛫" in html and link in html
     assert len({got["Message-ID"] for got in server.messages}) == len(server.messages)
     again = activated(workbook, **{NAME: message(server, subject="Another subject")})
-    assert again["outcome"] == "nothing new"
+    assert again.outcome == "nothing new"
     assert len(server.messages) == len(wanted)
 
 
@@ -87,11 +87,11 @@ def test_refused_people_are_listed_and_tried_again(workbook: Workbook, server: S
     first, second, *_ = sorted(people(workbook))
     server.refused = {first: "550 5.1.1 no such user", second: "450 4.2.1 mailbox busy"}
     done = activated(workbook, **{NAME: message(server)})
-    assert done["rejected"] == 2
-    assert {r["reason"] for r in done["reasons"]} == {"550 5.1.1 no such user", "450 4.2.1 mailbox busy"}
+    assert done.rejected == 2
+    assert {reason.reason for reason in done.reasons} == {"550 5.1.1 no such user", "450 4.2.1 mailbox busy"}
     server.refused = {}
     again = activated(workbook, **{NAME: message(server)})
-    assert again["delivered"] == 2
+    assert again.delivered == 2
     assert sorted(server.recipients) == sorted(people(workbook))
 
 
@@ -105,12 +105,12 @@ def test_a_lost_reply_leaves_one_person_in_doubt(
         activated(workbook, **options)
     server.hangs_up_after = 10**9
     done = activated(workbook, **options)
-    assert done["outcome"] == "finished an interrupted run"
-    assert done["doubts"] == 1
-    assert done["in doubt"] == (1 if copies == 1 else 0)
+    assert done.outcome == "finished an interrupted run"
+    assert done.lost_replies == 1
+    assert done.in_doubt == (1 if copies == 1 else 0)
     assert sorted(set(server.recipients)) == sorted(people(workbook))
     assert len(server.recipients) == len(people(workbook)) + copies - 1
-    assert activated(workbook, **options)["outcome"] == "nothing new"
+    assert activated(workbook, **options).outcome == "nothing new"
 
 
 def test_rate_is_kept(workbook: Workbook, server: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ def test_rate_is_kept(workbook: Workbook, server: SmtpServer, monkeypatch: pytes
     # of this module alone: the server runs by the clock of this process
     monkeypatch.setattr(smtp, "time", SimpleNamespace(sleep=waits.append, monotonic=lambda: sum(waits)))
     done = activated(workbook, **{NAME: message(server, messages_per_second=4)})
-    assert sum(waits) == pytest.approx((done["delivered"] - 1) / 4)
+    assert sum(waits) == pytest.approx((done.delivered - 1) / 4)
 
 
 def test_check_says_what_is_wrong(workbook: Workbook, server: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +160,7 @@ def test_no_header_can_be_put_in_by_a_name(workbook: Workbook, server: SmtpServe
     with workbook.engine.write() as session:
         session.run("UPDATE profile.attribute SET first_name = $name", name="A\r\nBcc: eve@example.com")
     done = activated(workbook, **{NAME: message(server)})
-    assert done["delivered"] == len(server.messages) > 0
+    assert done.delivered == len(server.messages) > 0
     assert all(got["Bcc"] is None for got in server.messages)
     assert server.messages[0]["Subject"] == "We miss you, A Bcc: eve@example.com"
 
@@ -175,4 +175,4 @@ def test_an_address_that_cannot_be_one_is_refused_alone(workbook: Workbook, serv
             person=person,
         )
     done = activated(workbook, **{NAME: message(server)})
-    assert (done["rejected"], done["delivered"]) == (1, len(server.messages))
+    assert (done.rejected, done.delivered) == (1, len(server.messages))

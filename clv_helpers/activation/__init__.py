@@ -3,10 +3,12 @@
 from clv_helpers.activation.decision import decide
 from clv_helpers.activation.delivery import activate, activate_planned, dry_run, planned
 from clv_helpers.activation.guards import ActivationBusy, ActivationStopped
+from clv_helpers.activation.ledger import ActivationResult
 from clv_helpers.activation.views import changes, chart, control, detectable_effect, done, examples, waterfall
 
 __all__ = [
     "ActivationBusy",
+    "ActivationResult",
     "ActivationStopped",
     "activate",
     "activate_planned",

@@ -1,4 +1,4 @@
-"""Who leaves: consent, suppression, cap, control group, duplicates and mandatory attributes, in this order."""
+"""Who is sent: consent, suppression, cap, control group, duplicates and mandatory attributes, in this order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from clv_helpers.activation.destination import destination_class
 from clv_helpers.config.destinations import STATUS_FIELD, Activation
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import StageSkipped, Workbook
-from clv_helpers.engines.dialect import cast, is_in, joined, literal, table
+from clv_helpers.engines.dialect import bind, cast, is_in, joined, literal, parse, table
 from clv_helpers.engines.session import Session
 from clv_helpers.models import refresh_tables
 
@@ -23,6 +23,11 @@ def decide(workbook: Workbook) -> None:
     activation.fact_change. Consent and suppression are read from the newest batches, whatever as_of is.
     Raises StageSkipped where the params plan no activation, ParamsError for an audience that does not exist.
     Cost: a few passes over the customers of the planned audiences.
+
+    Example:
+        >>> decide(wb)
+        >>> set(wb.query("activation.decision")["outcome"]) >= {"sent", "control", "no consent"}
+        True
     """
     needs_a_plan(workbook)
     with workbook.engine.write(publish=True) as session:
@@ -41,17 +46,19 @@ def decide_within(session: Session, workbook: Workbook) -> None:
     _check_names(session, workbook)
     ledger.create_tables(session)
     session.create_table("activation.plan", _plan(workbook))
-    refresh_tables(session, workbook, "activation", bindings=_bindings(session, workbook))
+    refresh_tables(session, workbook, "activation", bindings=_bindings(workbook))
 
 
-def _bindings(session: Session, workbook: Workbook) -> dict[str, Any]:
-    caps = [each.frequency_cap.days for each in workbook.params.activations if each.frequency_cap]
-    once = [name for name, each in workbook.params.destinations.items() if destination_class(each.type).sends_once]
+def _bindings(workbook: Workbook) -> dict[str, Any]:
+    """What the `$names` of sql/activation stand for."""
+    destinations = workbook.params.destinations
+    caps = [plan.frequency_cap.days for plan in workbook.params.activations if plan.frequency_cap]
+    once = [name for name, params in destinations.items() if destination_class(params.type).sends_once]
     return {
         "longest_cap_days": max(caps, default=0),
         "duplicate_key": _duplicate_key(workbook),
         "has_mandatory": _has_mandatory(workbook),
-        "sent_once": is_in(exp.column("destination", table="e"), once),
+        "sent_once": _is_one_of(once),
     }
 
 
@@ -64,15 +71,13 @@ def _check_names(session: Session, workbook: Workbook) -> None:
         if activation.audience not in known
     ]
     for name, destination in workbook.params.destinations.items():
-        for field in dict.fromkeys(destination.fields):
-            if field not in fields:
-                allowed = ", ".join([*fields, STATUS_FIELD])
-                problems.append(Problem(f"destinations.{name}", f"a column {field!r}", allowed))
-        if destination.deduplicate and destination.deduplicate.identity:
-            namespaces = _namespaces(workbook)
-            if destination.deduplicate.identity not in namespaces:
-                place = f"destinations.{name}.deduplicate.identity"
-                problems.append(Problem(place, repr(destination.deduplicate.identity), ", ".join(namespaces)))
+        allowed = ", ".join([*fields, STATUS_FIELD])
+        unknown = [field for field in dict.fromkeys(destination.fields) if field not in fields]
+        problems += [Problem(f"destinations.{name}", f"a column {field!r}", allowed) for field in unknown]
+        identity, namespaces = destination.deduplicate and destination.deduplicate.identity, _namespaces(workbook)
+        if identity and identity not in namespaces:
+            place = f"destinations.{name}.deduplicate.identity"
+            problems.append(Problem(place, repr(identity), ", ".join(namespaces)))
     if problems:
         raise ParamsError(str(workbook.file), problems)
 
@@ -80,11 +85,13 @@ def _check_names(session: Session, workbook: Workbook) -> None:
 def _namespaces(workbook: Workbook) -> dict[str, str]:
     """The identities that a customer's row of the profile holds: namespace → field."""
     columns = {**workbook.params.contract("purchases"), **workbook.params.contract("customers")}
-    return {each.identity: name for name, each in columns.items() if each.identity}
+    return {column.identity: name for name, column in columns.items() if column.identity}
 
 
 def _plan(workbook: Workbook) -> exp.Expression:
-    return _union([_planned(workbook, activation) for activation in workbook.params.activations])
+    """The planned activations as rows."""
+    plans = [_planned(workbook, activation) for activation in workbook.params.activations]
+    return exp.union(*plans, distinct=False) if plans[1:] else plans[0]
 
 
 def _planned(workbook: Workbook, activation: Activation) -> exp.Select:
@@ -101,10 +108,6 @@ def _planned(workbook: Workbook, activation: Activation) -> exp.Select:
     return exp.select(*(value.as_(name) for name, value in values.items()))
 
 
-def _union(queries: list[exp.Select]) -> exp.Expression:
-    return exp.union(*queries, distinct=False) if queries[1:] else queries[0]
-
-
 def _duplicate_key(workbook: Workbook) -> exp.Expression:
     """What may occur once at the customer's destination, as text; NULL where there is none."""
     cases = exp.Case()
@@ -112,10 +115,8 @@ def _duplicate_key(workbook: Workbook) -> exp.Expression:
         if destination.deduplicate:
             chosen = destination.deduplicate
             fields = chosen.attributes or [_namespaces(workbook)[chosen.identity]]
-            parts = [exp.Lower(this=_text(field)) for field in fields]
-            key = joined([_or_empty(part) for part in parts])
-            there = [exp.NEQ(this=_or_empty(part), expression=literal("")) for part in parts]
-            cases = cases.when(exp.and_(is_in(exp.column("destination", table="e"), [name]), *there), key)
+            has_all = exp.and_(_is_one_of([name]), *(exp.not_(_is_empty(field)) for field in fields))
+            cases = cases.when(has_all, joined([exp.Lower(this=_text(field)) for field in fields]))
     return cases if cases.args.get("ifs") else exp.cast(exp.null(), "VARCHAR")
 
 
@@ -123,16 +124,21 @@ def _has_mandatory(workbook: Workbook) -> exp.Expression:
     """True where the customer has every attribute that the destination insists on."""
     tests = []
     for name, destination in workbook.params.destinations.items():
-        lacks = [exp.EQ(this=_or_empty(_text(field)), expression=literal("")) for field in destination.mandatory]
+        lacks = [_is_empty(field) for field in destination.mandatory]
         if lacks:
-            is_destination = is_in(exp.column("destination", table="e"), [name])
-            tests.append(exp.not_(exp.and_(is_destination, exp.paren(exp.or_(*lacks)))))
+            tests.append(exp.not_(exp.and_(_is_one_of([name]), exp.paren(exp.or_(*lacks)))))
     return exp.paren(exp.and_(*tests)) if tests else exp.true()
 
 
+def _is_one_of(destinations: list[str]) -> exp.Expression:
+    return is_in(exp.column("destination", table="e"), destinations)
+
+
 def _text(field: str) -> exp.Expression:
-    return exp.Trim(this=exp.cast(exp.column(field, table="p", quoted=True), "VARCHAR"))
+    """A field of the profile as text without blanks around it, empty where there is none."""
+    value = exp.column(field, table="p", quoted=True)
+    return bind(parse("COALESCE(TRIM(CAST($value AS TEXT)), '')"), {"value": value})
 
 
-def _or_empty(value: exp.Expression) -> exp.Expression:
-    return exp.func("COALESCE", value, literal(""))
+def _is_empty(field: str) -> exp.Expression:
+    return exp.EQ(this=_text(field), expression=literal(""))

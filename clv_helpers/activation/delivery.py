@@ -2,75 +2,95 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
-from typing import Any
 
 from clv_helpers import models
 from clv_helpers.activation import ledger
 from clv_helpers.activation.decision import decide_within, needs_a_plan
 from clv_helpers.activation.destination import Destination, Outcome, Part, Run, open_destination
-from clv_helpers.activation.guards import ActivationStopped, check_size, only_one
-from clv_helpers.activation.mapping import people
+from clv_helpers.activation.guards import ActivationStopped, check_size, held_destination
+from clv_helpers.activation.ledger import ActivationResult
+from clv_helpers.activation.mapping import rows_of_part
 from clv_helpers.config.destinations import Activation, DestinationError
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook
 
 
 def planned(workbook: Workbook, campaign: str) -> list[Activation]:
-    """The planned activations of a campaign, one per destination. Raises ParamsError where there is none."""
+    """The planned activations of a campaign, one per destination. Raises ParamsError where there is none.
+
+    Example:
+        >>> [activation.destination for activation in planned(wb, "win-back")]
+        ['email_team']
+    """
     needs_a_plan(workbook)
-    found = [each for each in workbook.params.activations if each.campaign == campaign]
-    if not found:
-        known = ", ".join(dict.fromkeys(each.campaign for each in workbook.params.activations))
+    activations = [activation for activation in workbook.params.activations if activation.campaign == campaign]
+    if not activations:
+        known = ", ".join(dict.fromkeys(activation.campaign for activation in workbook.params.activations))
         raise ParamsError(str(workbook.file), [Problem("the campaign", repr(campaign), known)])
-    return found
+    return activations
 
 
-def activate_planned(workbook: Workbook) -> list[dict[str, Any]]:
-    """Activate what has `activate: true` in the params; the others stay a dry run. Gives a row per activation."""
+def activate_planned(workbook: Workbook) -> list[ActivationResult]:
+    """Activate what has `activate: true` in the params; the others stay a dry run. Gives a result per activation.
+
+    Raises what `activate` raises, and StageSkipped where the params plan no activation.
+
+    Example:
+        >>> {result.outcome for result in activate_planned(wb)} <= {"done", "dry run"}
+        True
+    """
     needs_a_plan(workbook)
     plan = workbook.params.activations
-    return [activate(workbook, each) if each.activate else dry_run(workbook, each) for each in plan]
+    return [activate(workbook, entry) if entry.activate else dry_run(workbook, entry) for entry in plan]
 
 
-def dry_run(workbook: Workbook, activation: Activation) -> dict[str, Any]:
-    """What an activation would do, as it was last decided; nothing is written. `stops`: what a guard would say."""
-    names = {"campaign": activation.campaign, "destination": activation.destination}
-    to_send = int(workbook.query("activation.fact_change", **names)["now"].iloc[0])
-    stops = ""
+def dry_run(workbook: Workbook, activation: Activation) -> ActivationResult:
+    """What an activation would do, as it was last decided; nothing is written.
+
+    Example:
+        >>> dry_run(wb, planned(wb, "win-back")[0]).delivered
+        0
+    """
+    campaign, destination, stops = activation.campaign, activation.destination, ""
+    change = workbook.query("activation.fact_change", campaign=campaign, destination=destination)
     try:
         with workbook.engine.read() as session:
-            check_size(session, activation)
+            check_size(session, activation, workbook.words)
     except ActivationStopped as error:
         stops = str(error)
-    counts = {"to_send": to_send, "delivered": 0, "rejected": 0, "in doubt": 0}
-    return {**names, "audience": activation.audience, "outcome": "dry run", "stops": stops, **counts}
+    to_send = int(change["now"].iloc[0])
+    return ActivationResult(campaign, destination, activation.audience, "dry run", to_send, stops=stops)
 
 
-def activate(workbook: Workbook, activation: Activation, accept_change: bool = False) -> dict[str, Any]:
-    """Hand an audience over: once, completely, and only those who may be written to.
+def activate(workbook: Workbook, activation: Activation, accept_change: bool = False) -> ActivationResult:
+    """Deliver an audience: once, completely, and only those who may be written to.
 
-    A run that was interrupted is finished before another can begin. Gives what was done: run_id, outcome (`done`,
-    `finished an interrupted run`, `nothing new`), delivered, rejected, in doubt, withdrawn, reasons, files.
-    Raises ActivationStopped by a guard, ActivationBusy where another process is at it, DestinationError where the
-    destination does not answer; the run then stays open, and goes on when it is called again.
+    A run that was interrupted is finished before another can begin. Raises ActivationStopped by a guard (not with
+    `accept_change`), ActivationBusy where another process is at it, DestinationError where the destination does not
+    answer; the run then stays open, and goes on when it is called again. Cost: a few passes over the audience.
+
+    Example:
+        >>> activate(wb, planned(wb, "win-back")[0]).outcome
+        'done'
     """
     destination = open_destination(workbook, activation)
     folder = workbook.folder / "activation"
-    with only_one(folder, activation.destination):
+    with held_destination(folder, activation.destination):
         run, goes_on = _begin(workbook, destination, accept_change)
         if run is None:
             with workbook.engine.write(publish=True):
                 pass  # what was written may not have been published, if its process was killed just then
-            return {**dry_run(workbook, activation), "outcome": "nothing new", "files": []}
+            return dataclasses.replace(dry_run(workbook, activation), outcome="nothing new")
         spools = folder / run.run_id
-        _hand_over_parts(workbook, destination, run, spools, goes_on)
+        _deliver_parts(workbook, destination, run, spools, goes_on)
         with workbook.engine.write() as session:
-            delivered = ledger.parts(session, run)
-        destination.finish(run, delivered)
+            files = ledger.files(session, run)
+        destination.finish(run, files)
         shutil.rmtree(spools, ignore_errors=True)
-        return _close(workbook, run, goes_on, delivered)
+        return _close(workbook, run, goes_on)
 
 
 def _begin(workbook: Workbook, destination: Destination, accept_change: bool) -> tuple[Run | None, bool]:
@@ -81,25 +101,23 @@ def _begin(workbook: Workbook, destination: Destination, accept_change: bool) ->
         if run:
             return run, True
         if not accept_change:
-            check_size(session, destination.activation)
+            check_size(session, destination.activation, workbook.words)
         return ledger.intend(session, destination, workbook.as_of(session)), False
 
 
-def _hand_over_parts(workbook: Workbook, destination: Destination, run: Run, spools: Path, goes_on: bool) -> None:
+def _deliver_parts(workbook: Workbook, destination: Destination, run: Run, spools: Path, goes_on: bool) -> None:
+    """Deliver what is open of a run; of one that was interrupted, after finding out what had become of it."""
     with workbook.engine.write() as session:
-        numbers = ledger.open_parts(session, run)
-    for number in numbers:
-        part = Part(run, number, spools / f"{number}.part")
-        if goes_on:
-            _settle(workbook, destination, part, destination.recover(part))
+        parts = ledger.open_parts(session, run, spools)
     if goes_on:
+        for part in parts:
+            _settle(workbook, destination, part, destination.recover(part))
         with workbook.engine.write() as session:
             ledger.withdraw(session, run, destination.params)
-            numbers = ledger.open_parts(session, run)
-    for number in numbers:
-        part = Part(run, number, spools / f"{number}.part")
+            parts = ledger.open_parts(session, run, spools)
+    for part in parts:
         with workbook.engine.write() as session:
-            destination.prepare(session, people(run, number, destination.params), part)
+            destination.prepare(session, rows_of_part(part, destination.params), part)
         try:
             outcome = destination.deliver(part)
         except DestinationError:
@@ -111,22 +129,11 @@ def _hand_over_parts(workbook: Workbook, destination: Destination, run: Run, spo
 def _settle(workbook: Workbook, destination: Destination, part: Part, outcome: Outcome | None) -> None:
     if outcome is not None:
         with workbook.engine.write() as session:
-            ledger.settle(session, part, outcome, keep_doubts=not destination.sends_again_in_doubt)
+            ledger.settle(session, part, outcome, again=destination.sends_again_in_doubt)
 
 
-def _close(workbook: Workbook, run: Run, goes_on: bool, files: list[dict[str, Any]]) -> dict[str, Any]:
+def _close(workbook: Workbook, run: Run, goes_on: bool) -> ActivationResult:
     with workbook.engine.write(publish=True) as session:
         ledger.finish(session, run)
         models.refresh_tables(session, workbook, *models.MODEL)
-        counts, reasons = ledger.counts(session, run), ledger.reasons(session, run)
-    return {
-        "campaign": run.campaign,
-        "destination": run.destination,
-        "audience": run.audience,
-        "outcome": "finished an interrupted run" if goes_on else "done",
-        "run_id": run.run_id,
-        "to_send": sum(counts[status] for status in ("delivered", "rejected", "in doubt", "withdrawn")),
-        **counts,
-        "reasons": reasons,
-        "files": files,
-    }
+        return ledger.result(session, run, "finished an interrupted run" if goes_on else "done")

@@ -1,4 +1,4 @@
-"""What every destination does: say whether it answers, and take a part of a run."""
+"""The base of all destinations, and what is passed to them and comes back: runs, parts, outcomes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from sqlglot import exp
 
 from clv_helpers.config.destinations import Activation, DestinationError, DestinationParams, destination_types
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.dialect import literal, to_sql
 from clv_helpers.engines.session import Session
 
-CUSTOMER, OPERATION = "_customer", "_operation"  # beside the mapped columns: who it is, and join, update or leave
+# Beside the mapped columns: who it is, and whether they are new to the audience there, stay in it or have left it:
+# realized, existing or exited.
+CUSTOMER, MEMBERSHIP = "_customer", "_membership"
 
 
 @dataclass(frozen=True)
@@ -35,19 +36,28 @@ class Run:
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a run that is handed over at once. `spool` holds its rows once `prepare` has been called."""
+    """A piece of a run that is delivered at once. `spool` holds its rows once `prepare` has been called."""
 
     run: Run
     number: int
     spool: Path
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """The people of this part: the mapped columns by their header, and `_customer` and `_operation`."""
+        """The customers of this part: the mapped columns by their header, and `_customer` and `_membership`."""
         with duckdb.connect() as connection:
-            cursor = connection.execute(f"SELECT * FROM read_parquet({to_sql(literal(str(self.spool)))})")
-            names = [entry[0] for entry in cursor.description]
-            while batch := cursor.fetchmany(1_000):
-                yield from (dict(zip(names, row, strict=True)) for row in batch)
+            spooled = connection.read_parquet(str(self.spool))
+            while batch := spooled.fetchmany(1_000):
+                yield from (dict(zip(spooled.columns, row, strict=True)) for row in batch)
+
+
+@dataclass(frozen=True)
+class DeliveredFile:
+    """A file as it was delivered."""
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
 
 
 @dataclass
@@ -57,41 +67,26 @@ class Outcome:
     delivered: list[str] | None = None
     rejected: dict[str, str] = field(default_factory=dict)  # customer → reason
     in_doubt: dict[str, int] = field(default_factory=dict)  # customer → how often the reply was lost in this run
-    name: str = ""
-    rows: int = 0
-    bytes: int = 0
-    sha256: str = ""
+    file: DeliveredFile | None = None
 
 
 class Destination(abc.ABC):
     """Base of all destinations; one object for one activation.
 
     `deliver` must leave the destination in the same state when it is called twice with the same part, as it is after
-    a crash; where that cannot be, `recover` tells what had become of a part before.
+    a crash; where that cannot be, `recover` finds out what had become of a part before.
     """
 
     Params: ClassVar[type[DestinationParams]] = DestinationParams
-    sends_once: ClassVar[bool] = False  # a person who has had it never gets it again, even when their row has changed
+    sends_once: ClassVar[bool] = False  # who has had it never gets it again, even when their row has changed
+    takes_exited: bool = False  # whether customers who have left the audience are delivered too
+    sends_again_in_doubt: bool = True  # whether who is in doubt, as the reply was lost, is delivered once more
+    rows_per_part: int = 100_000  # how many customers are delivered at once at most
 
     def __init__(self, workbook: Workbook, activation: Activation):
         self.workbook, self.activation = workbook, activation
         self.name = activation.destination
-        self.params: Any = workbook.params.destinations[activation.destination]
-
-    @property
-    def takes_leavers(self) -> bool:
-        """Whether customers who have left the audience are told to the destination."""
-        return False
-
-    @property
-    def sends_again_in_doubt(self) -> bool:
-        """Whether who is in doubt, as the reply was lost, is handed over again: at least once, or at most once."""
-        return True
-
-    @property
-    def rows_per_part(self) -> int:
-        """How many people are handed over at once at most."""
-        return 100_000
+        self.params: Any = workbook.params.destinations[activation.destination]  # of the class's Params
 
     @abc.abstractmethod
     def check(self) -> str:
@@ -99,20 +94,20 @@ class Destination(abc.ABC):
 
     @abc.abstractmethod
     def deliver(self, part: Part) -> Outcome:
-        """Hand over a part whose rows are in its spool. The lake is not held. Raises DestinationError."""
+        """Deliver a part whose rows are in its spool. The lake is not held. Raises DestinationError."""
 
-    def prepare(self, session: Session, people: exp.Select, part: Part) -> None:
+    def prepare(self, session: Session, rows: exp.Select, part: Part) -> None:
         """Write the part's rows to its spool, while the lake is held: as Parquet, unless a destination overrides it."""
         beside = part.spool.with_suffix(".beside")
-        session.copy_to(people, beside, format="parquet")
+        session.copy_to(rows, beside, format="parquet")
         beside.replace(part.spool)
 
     def recover(self, part: Part) -> Outcome | None:
-        """What became of a part that may have been handed over before a crash; None where delivering again is safe."""
+        """What became of a part that may have been delivered before a crash; None where delivering again is safe."""
         return None
 
-    def finish(self, run: Run, parts: list[dict[str, Any]]) -> None:  # noqa: B027 (most have nothing to do)
-        """Called once all parts are delivered; `parts` has a row per part: name, rows, bytes, sha256."""
+    def finish(self, run: Run, files: list[DeliveredFile]) -> None:  # noqa: B027 (most have nothing to do)
+        """Called once all parts are delivered, with their files where they have any."""
 
 
 def destination_class(kind: str) -> type[Destination]:
@@ -125,4 +120,4 @@ def open_destination(workbook: Workbook, activation: Activation) -> Destination:
     return destination_class(workbook.params.destinations[activation.destination].type)(workbook, activation)
 
 
-__all__ = ["Destination", "DestinationError", "DestinationParams", "Outcome", "Part", "Run"]
+__all__ = ["DeliveredFile", "Destination", "DestinationError", "DestinationParams", "Outcome", "Part", "Run"]

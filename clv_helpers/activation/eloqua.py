@@ -18,8 +18,9 @@ import httpx
 import tenacity
 from pydantic import Field, model_validator
 
-from clv_helpers.activation.destination import CUSTOMER, OPERATION, Destination, Outcome, Part
-from clv_helpers.config.destinations import DestinationError, DestinationParams
+from clv_helpers.activation.destination import CUSTOMER, MEMBERSHIP, Destination, Outcome, Part
+from clv_helpers.config.destinations import Activation, DestinationError, DestinationParams
+from clv_helpers.config.workbook import Workbook
 
 MOST_FIELDS, MOST_BYTES, PAGE = 100, 30_000_000, 1_000  # a request may have 32 MB, an import 100 fields
 ENDED = ("success", "warning", "error")
@@ -60,16 +61,11 @@ class Eloqua(Destination):
     """Contacts are created or updated by their identifier, and put on (or taken off) a contact list."""
 
     Params = EloquaParams
+    rows_per_part = 50_000  # contacts of one import: well below the 250 MB that may be staged at once
 
-    @property
-    def takes_leavers(self) -> bool:
-        """Leavers are taken off the contact list, where one is named."""
-        return self.params.contact_list is not None
-
-    @property
-    def rows_per_part(self) -> int:
-        """So many contacts are one import: well below the 250 MB that may be staged at once."""
-        return 50_000
+    def __init__(self, workbook: Workbook, activation: Activation):
+        super().__init__(workbook, activation)
+        self.takes_exited = self.params.contact_list is not None
 
     def check(self) -> str:
         """Sign in, and see that the account has the fields that the columns name."""
@@ -84,30 +80,24 @@ class Eloqua(Destination):
         """One import for those who are in the audience, one for those who have left it."""
         rejected: dict[str, str] = {}
         with self._client() as client:
-            for action in self._actions(part):
-                rows = [row for row in part.rows() if _action(row) == action]
+            for action, rows in _by_action(part).items():
                 uri = self._definition(client, part, action)
                 self._stage(client, uri, rows)
                 rejected |= self._sync(client, uri, rows)
         return Outcome(rejected=rejected)
 
     def recover(self, part: Part) -> Outcome | None:
-        """What the syncs gave that a killed run had started; the rest of the part is safe to begin anew."""
+        """What the syncs gave that a killed run had started; the rest of the part is safe to deliver again."""
         if not part.spool.exists():
             return None
-        outcome = Outcome(delivered=[])
+        delivered: list[str] = []
+        rejected: dict[str, str] = {}
         with self._client() as client:
-            for action in self._actions(part):
-                sync = self._ended_sync(client, part, action)
-                if sync:
-                    rows = [row for row in part.rows() if _action(row) == action]
-                    rejected = self._rejects(client, sync, rows)
-                    outcome.rejected |= rejected
-                    outcome.delivered += [row[CUSTOMER] for row in rows if row[CUSTOMER] not in rejected]
-        return outcome
-
-    def _actions(self, part: Part) -> list[str]:
-        return sorted({_action(row) for row in part.rows()})
+            for action, rows in _by_action(part).items():
+                if sync := self._ended_sync(client, part, action):
+                    rejected |= self._rejects(client, sync, rows)
+                    delivered += [row[CUSTOMER] for row in rows if row[CUSTOMER] not in rejected]
+        return Outcome(delivered=delivered, rejected=rejected)
 
     def _definition(self, client: httpx.Client, part: Part, action: str) -> str:
         """The import definition of a part: one that was never synced, without its staged data, or a new one."""
@@ -118,7 +108,7 @@ class Eloqua(Destination):
         lists = self.params.contact_list
         actions = [{"action": action, "destination": f"{{{{ContactList[{lists}]}}}}"}] if lists else []
         definition = {
-            "name": self._import_name(part, action),
+            "name": _import_name(part, action),
             "fields": {field: f"{{{{Contact.Field({field})}}}}" for field in self.params.columns.values()},
             "identifierFieldName": self.params.identifier,
             "isSyncTriggeredOnImport": False,
@@ -128,18 +118,14 @@ class Eloqua(Destination):
         }
         return self._ask(client, "POST", "/contacts/imports", definition)["uri"]
 
-    def _import_name(self, part: Part, action: str) -> str:
-        return f"clv {part.run.run_id} {part.number} {action}"
-
     def _definitions(self, client: httpx.Client, part: Part, action: str) -> list[str]:
-        name = self._import_name(part, action)
-        return [
-            item["uri"] for item in self._pages(client, "/contacts/imports", q=f'"name={name}"') if item["name"] == name
-        ]
+        name = _import_name(part, action)
+        imports = self._pages(client, "/contacts/imports", q=f'"name={name}"')
+        return [item["uri"] for item in imports if item["name"] == name]
 
     def _syncs(self, client: httpx.Client, uri: str) -> list[str]:
-        found = self._pages(client, "/syncs", q=f'"syncedInstanceUri={uri}"')
-        return [item["uri"] for item in found if item["syncedInstanceUri"] == uri]
+        syncs = self._pages(client, "/syncs", q=f'"syncedInstanceUri={uri}"')
+        return [item["uri"] for item in syncs if item["syncedInstanceUri"] == uri]
 
     def _ended_sync(self, client: httpx.Client, part: Part, action: str) -> str | None:
         """The sync of a part that took the data in; one that is under way is waited for."""
@@ -249,20 +235,24 @@ class Eloqua(Destination):
                 raise DestinationError(f"{self.name}: {method} {path} gave {reply.status_code} {reply.text[:200]}")
             return reply.json() if reply.content else {}
 
+        def wait(state: tenacity.RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            return max(back_off(state), error.retry_after if isinstance(error, _TooMany) else 0)
+
         repeats = (_TooMany,) if only_when_refused else (_TooMany, _ReplyLost)
         first = self.params.back_off_seconds
         back_off = tenacity.wait_exponential_jitter(multiplier=first, max=60, jitter=first)
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self.params.attempts),
             retry=tenacity.retry_if_exception_type(repeats),
-            wait=lambda state: max(back_off(state), getattr(state.outcome.exception(), "retry_after", 0)),
+            wait=wait,
             reraise=True,
         )
         return retrying(call)
 
 
 class _ReplyLost(DestinationError):
-    """No reply, or one that does not tell whether the call was carried out."""
+    """No reply, or one from which it cannot be known whether the call was carried out."""
 
 
 class _TooMany(DestinationError):
@@ -273,8 +263,16 @@ class _TooMany(DestinationError):
         self.retry_after = retry_after
 
 
-def _action(row: dict[str, Any]) -> str:
-    return "remove" if row[OPERATION] == "leave" else "add"
+def _import_name(part: Part, action: str) -> str:
+    return f"clv {part.run.run_id} {part.number} {action}"
+
+
+def _by_action(part: Part) -> dict[str, list[dict[str, Any]]]:
+    """The rows of a part by what is to be done on the contact list, in a fixed order."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in part.rows():
+        groups.setdefault("remove" if row[MEMBERSHIP] == "exited" else "add", []).append(row)
+    return dict(sorted(groups.items()))
 
 
 def _key(value: Any) -> str:

@@ -1,27 +1,28 @@
-"""Files for a local folder, SFTP or S3: whole or absent under their name, the same again after a crash."""
+"""Exports to files in a local folder, by SFTP or to S3: whole or absent, and the same again after a crash."""
 
 from __future__ import annotations
 
-import codecs
-import contextlib
 import gzip
 import hashlib
+import io
 import json
 import re
 import shutil
 import subprocess
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 from sqlglot import exp
 
-from clv_helpers.activation.destination import CUSTOMER, Destination, Outcome, Part, Run
-from clv_helpers.activation.file_systems import Store, open_store
-from clv_helpers.config.destinations import STATUS_FIELD, DestinationError, DestinationParams
+from clv_helpers.activation.destination import CUSTOMER, DeliveredFile, Destination, Outcome, Part, Run
+from clv_helpers.activation.file_systems import Place, existing, open_place
+from clv_helpers.config.destinations import STATUS_FIELD, Activation, DestinationError, DestinationParams
 from clv_helpers.config.validation import Strict
-from clv_helpers.engines.dialect import column, is_in, literal
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.engines.dialect import bind, column, is_in, literal, parse
 from clv_helpers.engines.session import Session
 
 NAME_FIELDS = ("campaign", "audience", "destination", "as_of", "date", "time", "unix", "run")
@@ -97,52 +98,45 @@ class Files(Destination):
 
     Params = FilesParams
 
-    @property
-    def takes_leavers(self) -> bool:
-        """Leavers come where their status has a column, and only what changed is exported."""
-        return STATUS_FIELD in self.params.columns and self.params.mode == "incremental"
-
-    @property
-    def rows_per_part(self) -> int:
-        """How many rows a file holds at most."""
-        return self.params.rows_per_file
+    def __init__(self, workbook: Workbook, activation: Activation):
+        super().__init__(workbook, activation)
+        self.takes_exited = STATUS_FIELD in self.params.columns and self.params.mode == "incremental"
+        self.rows_per_part = self.params.rows_per_file
 
     def check(self) -> str:
         """Write a small file to the folder, and take it away."""
         if self.params.pgp_key:
             self._pgp_key()
-        with self._store() as store:
-            probe = f".clv-check-{hashlib.sha256(str(self.workbook.folder).encode()).hexdigest()[:8]}"
-            with tempfile.NamedTemporaryFile() as file:
-                store.put(Path(file.name), probe)
-            store.remove(probe)
-            return f"{store.shown} can be written to"
+        probe = f".clv-check-{hashlib.sha256(str(self.workbook.folder).encode()).hexdigest()[:8]}"
+        with open_place(self.workbook, self.name, self.params) as place:
+            _put_text(place, "", probe)
+            place.remove(probe)
+            return f"{place.shown} can be written to"
 
-    def prepare(self, session: Session, people: exp.Select, part: Part) -> None:
+    def prepare(self, session: Session, rows: exp.Select, part: Part) -> None:
         """Write the rows in the format of the file; beside its final place where that is a local folder."""
-        self._rows = session.copy_to(self._selected(session, people), self._written(part), **self._copy_options())
+        self._rows = session.copy_to(self._selected(session, rows), self._written(part), **self._copy_options())
 
     def deliver(self, part: Part) -> Outcome:
         """Bring the file under its name. Doing it again overwrites it by itself."""
         written, name = self._written(part), self.file_name(part.run, part.number)
         finished = self._encrypt(self._recode(written))
-        outcome = Outcome(name=name, bytes=finished.stat().st_size, sha256=_sha256(finished), rows=self._rows)
-        with self._store() as store:
-            store.put(finished, name)
+        with finished.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        delivered = DeliveredFile(name, self._rows, finished.stat().st_size, sha256)
+        with open_place(self.workbook, self.name, self.params) as place:
+            place.put(finished, name)
         for file in {written, finished}:
             file.unlink(missing_ok=True)
-        return outcome
+        return Outcome(file=delivered)
 
-    def finish(self, run: Run, parts: list[dict[str, Any]]) -> None:
+    def finish(self, run: Run, files: list[DeliveredFile]) -> None:
         """Write the manifest, last of all."""
-        if not self.params.manifest:
-            return
-        names = ("run_id", "campaign", "audience", "destination", "as_of", "started_at")
-        content = {**{name: str(getattr(run, name)) for name in names}, "files": parts}
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".json") as file, self._store() as store:
-            file.write(json.dumps(content, indent=2) + "\n")
-            file.flush()
-            store.put(Path(file.name), f"manifest-{run.destination}-{run.run_id}.json")
+        if self.params.manifest:
+            names = ("run_id", "campaign", "audience", "destination", "as_of", "started_at")
+            content = {**{name: str(getattr(run, name)) for name in names}, "files": [asdict(file) for file in files]}
+            with open_place(self.workbook, self.name, self.params) as place:
+                _put_text(place, json.dumps(content, indent=2) + "\n", f"manifest-{run.destination}-{run.run_id}.json")
 
     def file_name(self, run: Run, number: int) -> str:
         """The name of a part's file: the template's fields, _2, _3 … after the first, and what was done to it."""
@@ -156,9 +150,6 @@ class Files(Destination):
             raise DestinationError(f"{self.name}: the file name {name[:40]}… has more than {LONGEST_NAME} bytes")
         return name
 
-    def _store(self) -> contextlib.AbstractContextManager[Store]:
-        return open_store(self.workbook, self.name, self.params)
-
     def _written(self, part: Part) -> Path:
         """Where a part is written to: where its place is a local folder, beside it."""
         if "://" in self.params.path:
@@ -166,34 +157,25 @@ class Files(Destination):
         folder = self.workbook.path(self.params.path, f"destinations.{self.name}.path")
         return folder / f".{self.file_name(part.run, part.number)}.part"
 
-    def _selected(self, session: Session, people: exp.Select) -> exp.Select:
+    def _selected(self, session: Session, rows: exp.Select) -> exp.Select:
         """The mapped columns; in a CSV with texts that no spreadsheet runs, and with the text for an empty value."""
-        columns = list(self.params.columns.values())
-        if self.params.format != "csv":
-            return _in_order(exp.select(*map(column, columns)), people)
-        csv, chosen, kinds = self.params.csv, [], session.columns(people.subquery("people"))
-        for header in columns:
+        csv, kinds = self.params.csv, session.columns(rows.subquery("rows"))
+        chosen = []
+        for header in self.params.columns.values():
             value: exp.Expression = column(header)
-            if kinds[header] == "VARCHAR":
+            if self.params.format == "csv" and kinds[header] == "VARCHAR":
                 value = _neutralized(value) if csv.neutralize_formulas else value
                 value = _emptied(value, csv)
             chosen.append(value.as_(header, quoted=True))
-        return _in_order(exp.select(*chosen), people)
+        # by customer, so that the same rows are the same bytes; the order of a subquery would not hold
+        return exp.select(*chosen).from_(rows.subquery("rows")).order_by(column(CUSTOMER))
 
     def _copy_options(self) -> dict[str, Any]:
-        if self.params.format == "parquet":
-            return {"format": "parquet"}
-        if self.params.format == "jsonl":
-            return {"format": "json"}
+        if self.params.format != "csv":
+            return {"format": "json" if self.params.format == "jsonl" else "parquet"}
         csv = self.params.csv
-        return {
-            "format": "csv",
-            "header": True,
-            "delimiter": csv.delimiter,
-            "quote": csv.quote,
-            "escape": csv.escape,
-            "nullstr": csv.null_text,
-        }
+        signs = csv.model_dump(include={"delimiter", "quote", "escape"})
+        return {"format": "csv", "header": True, "nullstr": csv.null_text, **signs}
 
     def _recode(self, file: Path) -> Path:
         """The file in its encoding and compressed; itself where that is UTF-8 and nothing is to be compressed."""
@@ -201,20 +183,15 @@ class Files(Destination):
         if encoding == "utf-8" and not self.params.gzip:
             return file
         recoded = file.with_name(f"{file.name}.recoded")
-        with contextlib.ExitStack() as stack:
-            source = stack.enter_context(file.open(encoding="utf-8", newline=""))
-            raw = stack.enter_context(recoded.open("wb"))
+        with file.open(encoding="utf-8", newline="") as source, recoded.open("wb") as raw:
             # without a time, so that the same rows are the same bytes
-            target = stack.enter_context(gzip.GzipFile("", "wb", fileobj=raw, mtime=0)) if self.params.gzip else raw
-            encoder = codecs.getincrementalencoder(encoding)()
-            try:
-                while text := source.read(CHUNK):
-                    target.write(encoder.encode(text))
-            except UnicodeEncodeError as error:
-                letter = error.object[error.start]
-                raise DestinationError(
-                    f"{self.name}: {letter!r} cannot be written in {encoding}; csv.encoding utf-8 holds every letter"
-                ) from None
+            packed = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if self.params.gzip else raw
+            with io.TextIOWrapper(packed, encoding=encoding, newline="") as target:
+                try:
+                    shutil.copyfileobj(source, target, CHUNK)
+                except UnicodeEncodeError as error:
+                    wrong = f"{error.object[error.start]!r} cannot be written in {encoding}"
+                    raise DestinationError(f"{self.name}: {wrong}; csv.encoding utf-8 holds every letter") from None
         file.unlink()
         return recoded
 
@@ -234,36 +211,31 @@ class Files(Destination):
         return sealed
 
     def _pgp_key(self) -> Path:
-        key = self.workbook.path(self.params.pgp_key, f"destinations.{self.name}.pgp_key")
         if not shutil.which("gpg"):
             raise DestinationError(f"{self.name}: pgp_key needs the program gpg (Debian: apt-get install gpg)")
-        if not key.is_file():
-            raise DestinationError(f"{self.name}: pgp_key is {key}, and there is no such file")
-        return key
+        return existing(self.workbook, self.name, self.params, "pgp_key")
 
 
-def _in_order(chosen: exp.Select, people: exp.Select) -> exp.Select:
-    """By customer, so that the same rows are the same bytes; the order of a subquery would not hold."""
-    return chosen.from_(people.subquery("people")).order_by(column(CUSTOMER))
+def _put_text(place: Place, text: str, name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, name)
+        file.write_text(text, "utf-8")
+        place.put(file, name)
 
 
 def _neutralized(value: exp.Expression) -> exp.Expression:
     """A text that a spreadsheet would run, behind an apostrophe; numbers and phones as they are."""
-    first = exp.func("LEFT", value.copy(), literal(1))
-    harmless = exp.RegexpLike(this=value.copy(), expression=literal(NUMBER_OR_PHONE))
-    quoted = exp.func("CONCAT", literal("'"), value.copy())
-    runs = exp.Case().when(harmless, value.copy()).else_(quoted)  # within, so that few rows are matched
-    return exp.Case().when(is_in(first, list(FORMULA)), runs).else_(value)
+    text = (
+        "CASE WHEN $is_formula THEN "  # numbers are looked for within, so that few rows are matched
+        "CASE WHEN REGEXP_MATCHES($value, $number) THEN $value ELSE CONCAT('''', $value) END ELSE $value END"
+    )
+    is_formula = is_in(exp.Left(this=value, expression=literal(1)), list(FORMULA))
+    return bind(parse(text), {"value": value, "is_formula": is_formula, "number": NUMBER_OR_PHONE})
 
 
 def _emptied(value: exp.Expression, csv: CsvOptions) -> exp.Expression:
     """An empty text as the params want it; one that is to look like no value becomes none."""
     if csv.empty_text is None:
         return value
-    stands = exp.null() if csv.empty_text == csv.null_text else literal(csv.empty_text)
-    return exp.Case().when(exp.EQ(this=value.copy(), expression=literal("")), stands).else_(value)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    empty = None if csv.empty_text == csv.null_text else csv.empty_text
+    return bind(parse("CASE WHEN $value = '' THEN $empty ELSE $value END"), {"value": value, "empty": empty})

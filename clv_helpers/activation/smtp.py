@@ -1,4 +1,4 @@
-"""Messages through a real SMTP server: one per person, each noted down before and after it is handed over."""
+"""Messages through an SMTP server: one per customer, each noted down before and after it is delivered."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import smtplib
 import ssl
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
@@ -25,7 +25,8 @@ from jinja2.sandbox import SandboxedEnvironment
 from pydantic import Field, model_validator
 
 from clv_helpers.activation.destination import CUSTOMER, Destination, Outcome, Part
-from clv_helpers.config.destinations import DestinationError, DestinationParams
+from clv_helpers.config.destinations import Activation, DestinationError, DestinationParams
+from clv_helpers.config.workbook import Workbook
 
 TEMPLATES = ("subject", "text", "html", "unsubscribe_url")
 UNSUBSCRIBE = "unsubscribe_url"  # may stand in text and html
@@ -77,20 +78,15 @@ class SmtpParams(DestinationParams):
 
 
 class Smtp(Destination):
-    """Sends a message to each person of a part, once."""
+    """Sends a message to each customer of a part, once."""
 
     Params = SmtpParams
     sends_once = True
+    rows_per_part = 1_000  # so many outcomes are written to the ledger at once
 
-    @property
-    def sends_again_in_doubt(self) -> bool:
-        """As the params choose: at least once, or at most once."""
-        return self.params.delivery == "at_least_once"
-
-    @property
-    def rows_per_part(self) -> int:
-        """So many results are written to the ledger at once."""
-        return 1_000
+    def __init__(self, workbook: Workbook, activation: Activation):
+        super().__init__(workbook, activation)
+        self.sends_again_in_doubt = self.params.delivery == "at_least_once"
 
     def check(self) -> str:
         """Connect, encrypt and sign in; nothing is sent."""
@@ -112,7 +108,7 @@ class Smtp(Destination):
         return journal.outcome()
 
     def recover(self, part: Part) -> Outcome | None:
-        """What the journal says: handed over with a reply, refused, or begun and without a reply: in doubt."""
+        """By the journal: delivered with a reply, rejected, or begun and without a reply: in doubt."""
         return Journal(_journal_file(part)).outcome()
 
     def _send(self, server: smtplib.SMTP, row: dict[str, Any], journal: Journal) -> None:
@@ -120,33 +116,34 @@ class Smtp(Destination):
         try:
             message = self.message(row)
         except (TemplateError, ValueError) as error:
-            return journal.note("refused", customer, f"the message cannot be made: {error}")
+            return journal.note("rejected", customer, f"the message cannot be made: {error}")
+        reason = self._transmit(server, message, lambda: journal.note("begun", customer))
+        return journal.note("rejected" if reason else "delivered", customer, reason)
+
+    def _transmit(self, server: smtplib.SMTP, message: EmailMessage, begin: Callable[[], None]) -> str:
+        """Why the server rejects a message, else "". `begin` is called before it may have it without our knowing."""
         address = parseaddr(str(message["To"]))[1]
         if not address.isascii() and not server.has_extn("smtputf8"):
-            return journal.note("refused", customer, "the server takes no address with such letters")
+            return "the server takes no address with such letters"
         try:
             server.ehlo_or_helo_if_needed()
-            options = [] if address.isascii() else ["SMTPUTF8"]
-            code, reply = server.mail(parseaddr(self.params.sender)[1], options)
+            code, reply = server.mail(parseaddr(self.params.sender)[1], [] if address.isascii() else ["SMTPUTF8"])
             if code == 250:
                 code, reply = server.rcpt(address)
             if code not in (250, 251):
                 server.rset()
-                return journal.note("refused", customer, _reason(code, reply))
-            journal.note("begun", customer)  # from here on the server may have it without our knowing
+                return _reason(code, reply)
+            begin()
             code, reply = server.data(message.as_bytes())
-        except smtplib.SMTPDataError as error:  # refused before it was handed over
-            return journal.note("refused", customer, _reason(error.smtp_code, error.smtp_error))
+        except smtplib.SMTPDataError as error:  # rejected before it was taken
+            return _reason(error.smtp_code, error.smtp_error)
         except (OSError, smtplib.SMTPException) as error:
-            raise DestinationError(
-                f"{self.name}: the connection to {self.params.host} broke: {_line(error)}"
-            ) from error
-        if code == 250:
-            return journal.note("sent", customer)
-        return journal.note("refused", customer, _reason(code, reply))
+            reason = f"the connection to {self.params.host} broke: {_line(error)}"
+            raise DestinationError(f"{self.name}: {reason}") from error
+        return "" if code == 250 else _reason(code, reply)
 
     def message(self, row: dict[str, Any]) -> EmailMessage:
-        """The message for one person (a row of a part). Raises TemplateError or ValueError."""
+        """The message for one customer (a row of a part). Raises TemplateError or ValueError."""
         fields = {name: "" if value is None else value for name, value in row.items()}
         filled = {"unsubscribe_url": _one_line(self._templates["unsubscribe_url"].render(fields))}
         address = str(fields[self.params.recipient]).strip()
@@ -156,7 +153,7 @@ class Smtp(Destination):
         message["Subject"] = _one_line(self._templates["subject"].render(fields))
         if self.params.reply_to:
             message["Reply-To"] = self.params.reply_to
-        # The same person and campaign give the same id, by which a receiver can tell a repetition.
+        # The same customer and campaign give the same id, by which a receiver knows a repetition.
         person = f"{self.activation.campaign}|{self.activation.destination}|{row[CUSTOMER]}"
         domain = parseaddr(self.params.sender)[1].rpartition("@")[2]
         message["Message-ID"] = f"<{hashlib.sha256(person.encode()).hexdigest()[:32]}@{domain}>"
@@ -199,14 +196,12 @@ class Smtp(Destination):
 
 
 class Journal:
-    """What was done for whom, a line each, on the disk before it counts: so that a killed run can tell."""
+    """A file of what was done for whom, a line each, on the disk before it counts: what a killed run leaves."""
 
     def __init__(self, file: Path):
         self.file = file
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open(
-            "ab+"
-        ) as stream:  # a torn line is of a process that was killed while it wrote: it does not count
+        with file.open("ab+") as stream:  # a torn line, of a process that was killed while it wrote, does not count
             stream.seek(0)
             stream.truncate(stream.read().rfind(b"\n") + 1)
 
@@ -219,7 +214,7 @@ class Journal:
                 os.fsync(stream.fileno())
 
     def outcome(self) -> Outcome:
-        """What the lines say: the last about each customer, and how often one was begun without an end."""
+        """What the lines add up to: the last about each customer, and how often one was begun without an end."""
         last: dict[str, tuple[str, str]] = {}
         begun: Counter[str] = Counter()
         for line in self.file.read_text("utf-8").splitlines():
@@ -230,8 +225,8 @@ class Journal:
                 begun[customer] -= 1
             last[customer] = (what, reason)
         return Outcome(
-            delivered=[customer for customer, (what, _) in last.items() if what == "sent"],
-            rejected={customer: reason for customer, (what, reason) in last.items() if what == "refused"},
+            delivered=[customer for customer, (what, _) in last.items() if what == "delivered"],
+            rejected={customer: reason for customer, (what, reason) in last.items() if what == "rejected"},
             in_doubt={customer: begun[customer] for customer, (what, _) in last.items() if what == "begun"},
         )
 

@@ -1,29 +1,42 @@
-"""What an activation would do, for people to look at before they say yes: counts, and rows that name nobody."""
+"""What an activation would do and did, to look at before and after: counts, and rows that name nobody."""
 
 from __future__ import annotations
 
-import math
 import re
-from statistics import NormalDist
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from sqlglot import exp
 
 from clv_helpers.activation.delivery import planned
+from clv_helpers.activation.ledger import ActivationResult
 from clv_helpers.charts import Channel, Widget, draw, show
-from clv_helpers.charts.show import Output, percent
+from clv_helpers.charts.show import Output, percent, upper_first
 from clv_helpers.config.destinations import STATUS_FIELD, Activation
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.dialect import literal, table
+from clv_helpers.engines.dialect import literal
 
-EXAMPLES = 5
+EXAMPLES = """
+SELECT $fields
+FROM activation.decision AS d JOIN profile.customer AS p ON p.customer_id = d.customer_id
+WHERE d.campaign = $campaign AND d.destination = $destination AND d.outcome = 'sent'
+ORDER BY MD5(d.customer_id)
+LIMIT 5
+"""
 # What an example row shows as it is: it places a person among thousands.
-SHOWN_FIELDS = re.compile(rf"decile_\w+|category|{STATUS_FIELD}")
+UNMASKED = re.compile(rf"decile_\w+|category|{STATUS_FIELD}")
+ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
 POWER, CONFIDENCE = 0.8, 0.95
 
 
 def waterfall(workbook: Workbook) -> Output:
-    """From everyone in the audience to those who are sent, for each planned activation: a column each."""
+    """From everyone in the audience to those who are sent: a row per step, a column per planned activation.
+
+    Example:
+        >>> waterfall(wb).bundle["text/plain"]
+        '9 rows'
+    """
     rows = workbook.query("activation.fact_waterfall", order_by="step_order")
     rows["activation"] = rows["campaign"] + " → " + rows["destination"]
     wide = rows.pivot(index=["step_order", "step"], columns="activation", values="customers")
@@ -32,28 +45,43 @@ def waterfall(workbook: Workbook) -> Output:
 
 
 def chart(workbook: Workbook, campaign: str = "") -> Output:
-    """The waterfall of a campaign as a chart; of the first planned activation where none is named."""
-    first = _first(workbook, campaign)
-    names = {"campaign": first.campaign, "destination": first.destination}
+    """The waterfall of a campaign as a chart; of the first planned activation where none is named.
+
+    Raises ParamsError for a campaign that is not planned.
+
+    Example:
+        >>> chart(wb, "win-back").bundle["text/plain"]  # doctest: +ELLIPSIS
+        '...'
+    """
+    first, customers = _first(workbook, campaign), workbook.words.customers
+    names: dict[str, Any] = {"campaign": first.campaign, "destination": first.destination}
     matched = workbook.query("activation.fact_waterfall", step="matched", **names)["customers"].iloc[0]
     widget = Widget(
-        title="{customers} customers are sent the campaign " + first.campaign,
+        title=f"{{customers}} {customers} are sent the campaign {first.campaign}",
         title_from={"step": "sent"},
-        subtitle=f"Of {show.compact(matched)} in the audience {first.audience}, who stays behind at each step",
+        subtitle=f"Of {show.compact(matched)} in the audience {first.audience}, who is not sent at each step",
         table="activation.fact_waterfall",
         filters=names,
         mark="bar",
-        x=Channel(column="high", title="Customers", format=",.0f"),
+        x=Channel(column="high", title=upper_first(customers), format=",.0f"),
         x2="low",
         y=Channel(column="step", title="", sort="step_order"),
         highlight={"step": "sent"},
-        tooltip=[Channel(column="step"), Channel(column="customers", format=",.0f")],
+        tooltip=[
+            Channel(column="step"),
+            Channel(column="customers", title=upper_first(customers), format=",.0f"),
+        ],
     )
     return draw(workbook, widget)
 
 
 def changes(workbook: Workbook) -> Output:
-    """How each planned activation differs from the last one: who joins, who leaves."""
+    """How each planned activation differs from the last one: how many are new (realized), how many have exited.
+
+    Example:
+        >>> changes(wb).bundle["text/plain"]
+        '1 rows'
+    """
     rows = workbook.query("activation.fact_change", order_by="campaign, destination")
     return show.table(
         rows,
@@ -61,8 +89,8 @@ def changes(workbook: Workbook) -> Output:
         audience="Audience",
         destination="Destination",
         before="Last time|,.0f",
-        joined="Joined|+,.0f",
-        has_left="Left|,.0f",
+        realized="Realized|+,.0f",
+        exited="Exited|,.0f",
         now="Now|,.0f",
     )
 
@@ -71,72 +99,66 @@ def examples(workbook: Workbook, campaign: str = "") -> Output:
     """Five rows as the destination gets them, masked: a letter and dots, but for deciles and statuses.
 
     Only for who steps through the notebook: a run's notebooks and report are shared, and hold no row of a person.
+    Raises ParamsError for a campaign that is not planned.
+
+    Example:
+        >>> examples(wb, "win-back").bundle["text/plain"]
+        '5 rows'
     """
     if not workbook.interactive:
         return show.note("Rows are shown, masked, to who steps through this notebook; a report holds no person's row.")
     first = _first(workbook, campaign)
-    columns = workbook.params.destinations[first.destination].columns
-    wanted = {"campaign": first.campaign, "destination": first.destination, "outcome": "sent"}
-    where = [exp.EQ(this=exp.column(key, table="d"), expression=literal(value)) for key, value in wanted.items()]
-    chosen = [
-        (literal("active") if field == STATUS_FIELD else exp.column(field, table="p", quoted=True)).as_(
-            header, quoted=True
-        )
-        for field, header in columns.items()
+    params = workbook.params.destinations[first.destination]
+    names = {field: f"c{index}" for index, field in enumerate(params.columns)}
+    status = literal(params.status_values.get("realized", "realized"))
+    fields = [
+        (status if field == STATUS_FIELD else exp.column(field, table="p", quoted=True)).as_(name)
+        for field, name in names.items()
     ]
-    query = (
-        exp.select(*chosen)
-        .from_(table("activation.decision").as_("d"))
-        .join(table("profile.customer").as_("p"), on="p.customer_id = d.customer_id")
-        .where(*where)
-        .order_by(exp.func("MD5", exp.column("customer_id", table="d")))
-        .limit(EXAMPLES)
-    )
     with workbook.engine.read() as session:
-        rows = session.rows(query)
-    headers = list(columns.values())
-    masked = [{f"c{i}": mask(field, row[columns[field]]) for i, field in enumerate(columns)} for row in rows]
-    if not masked:
+        rows = session.rows(EXAMPLES, fields=fields, campaign=first.campaign, destination=first.destination)
+    if not rows:
         return show.note(f"{first.campaign}: nobody is to be sent, so there is no row to show.")
-    return show.table(masked, **{f"c{index}": header for index, header in enumerate(headers)})
+    masked = [{name: mask(field, row[name]) for field, name in names.items()} for row in rows]
+    return show.table(masked, **{names[field]: header for field, header in params.columns.items()})
 
 
 def mask(field: str, value: Any) -> str:
     """A value of a person as it may be shown: its first letter, and three dots for each further run of letters."""
-    if value is None or SHOWN_FIELDS.fullmatch(field):
+    if value is None or UNMASKED.fullmatch(field):
         return show.MISSING if value is None else str(value)
     text = str(value)
     return text[:1] + re.sub(r"\w+", "•••", text[1:])
 
 
 def control(workbook: Workbook) -> Output:
-    """For each campaign with a control group: its size, and the smallest effect that it can show."""
-    sentences, query = [], "SELECT campaign, arm, COUNT(*) AS customers FROM activation.arm GROUP BY campaign, arm"
+    """For each campaign with a control group: its size, and the smallest effect that it can show.
+
+    Example:
+        >>> control(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
+        'win-back: ... members are control against ... treated...'
+    """
+    query = "SELECT campaign, arm, COUNT(*) AS customers FROM activation.arm GROUP BY campaign, arm"
     with workbook.engine.read() as session:
         sizes = {(row["campaign"], row["arm"]): row["customers"] for row in session.rows(query)}
-    for campaign, group in _controls(workbook).items():
-        treated, kept = (sizes.get((campaign, arm), 0) for arm in ("treated", "control"))
-        sentences.append(_in_words(campaign, treated, kept, group.expected_rate))
-    if not sentences:
-        return show.note(
-            "No campaign keeps back a control group, so none can show what it added "
-            "(control: {share: 0.1} under activations)."
-        )
-    return show.note(" ".join(sentences))
+    groups = {plan.campaign: plan.control for plan in workbook.params.activations if plan.control}
+    sentences = []
+    for campaign, group in groups.items():
+        treated, controls = (sizes.get((campaign, arm), 0) for arm in ("treated", "control"))
+        who = f"{campaign}: {controls:,} {workbook.words.customers} are control against {treated:,} treated"
+        sentences.append(f"{who}{_power(treated, controls, group.expected_rate)}")
+    none = "No campaign has a control group, so none can show what it added (control: {share: 0.1} under activations)."
+    return show.note(" ".join(sentences) or none)
 
 
-def _controls(workbook: Workbook) -> dict[str, Any]:
-    return {each.campaign: each.control for each in workbook.params.activations if each.control}
-
-
-def _in_words(campaign: str, treated: int, kept: int, rate: float) -> str:
-    effect = detectable_effect(treated, kept, rate)
+def _power(treated: int, control: int, rate: float) -> str:
+    """What two groups of these sizes can show, as the end of a sentence."""
+    effect = detectable_effect(treated, control, rate)
     if effect is None:
-        return f"{campaign}: {kept:,} control against {treated:,} treated customers are too few to show any effect."
+        return ", too few to show any effect."
     return (
-        f"{campaign}: {kept:,} customers are kept back as control against {treated:,} treated. If {percent(rate)} "
-        f"respond by themselves, the smallest effect that this can show is {effect * 100:.1f} percentage points (to "
-        f"{percent(rate + effect)}; with {POWER:.0%} power at {CONFIDENCE:.0%} confidence)."
+        f". If {percent(rate)} respond by themselves, the smallest effect that this can show is {effect * 100:.1f} "
+        f"percentage points (to {percent(rate + effect)}; with {POWER:.0%} power at {CONFIDENCE:.0%} confidence)."
     )
 
 
@@ -145,33 +167,35 @@ def detectable_effect(treated: int, control: int, rate: float) -> float | None:
 
     Gives the rise as a share (0.02: two percentage points), None where not even a rise to 100 % would be found.
     Formula: Fleiss, Statistical Methods for Rates and Proportions (3rd ed., 2003), section 4.2, unequal sizes,
-    without continuity correction, solved for the second rate by bisection.
+    without continuity correction.
+
+    Example:
+        >>> round(detectable_effect(435, 435, 0.05), 3)
+        0.05
     """
+    from scipy.optimize import brentq
+    from statsmodels.stats.proportion import power_proportions_2indep
+
     if min(treated, control) < 1:
         return None
-    z_alpha, z_beta = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / 2), NormalDist().inv_cdf(POWER)
 
-    def is_found(effect: float) -> bool:
-        other = rate + effect
-        mean = (rate * control + other * treated) / (control + treated)
-        under_null = math.sqrt(mean * (1 - mean) * (1 / control + 1 / treated))
-        under_effect = math.sqrt(rate * (1 - rate) / control + other * (1 - other) / treated)
-        return effect >= z_alpha * under_null + z_beta * under_effect
+    def missing_power(effect: float) -> float:
+        ratio, alpha = control / treated, 1 - CONFIDENCE
+        return power_proportions_2indep(effect, rate, treated, ratio, alpha, return_results=False) - POWER
 
-    low, high = 0.0, 1 - rate
-    if not is_found(high):
-        return None
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (low, middle) if is_found(middle) else (middle, high)
-    return high
+    return float(brentq(missing_power, 0, 1 - rate)) if missing_power(1 - rate) > 0 else None
 
 
-def done(rows: list[dict[str, Any]]) -> Output:
-    """What `activate_planned` did, a row per activation; below it, what stops one, and why customers were rejected."""
-    for row in rows:
-        row["shown_files"] = ", ".join(file["name"] for file in row.get("files", [])) or show.MISSING
-    shown = show.table(
+def done(results: Sequence[ActivationResult]) -> Output:
+    """What `activate_planned` did, a row per activation; below it, what stops one, and why customers were rejected.
+
+    Example:
+        >>> result = ActivationResult("win-back", "email_team", "best_now_quiet", "dry run", to_send=120)
+        >>> done([result]).bundle["text/plain"]
+        '1 rows'
+    """
+    rows = [{**vars(result), "files": ", ".join(file.name for file in result.files) or None} for result in results]
+    outcomes = show.table(
         rows,
         campaign="Campaign",
         destination="Destination",
@@ -179,16 +203,17 @@ def done(rows: list[dict[str, Any]]) -> Output:
         to_send="To send|,.0f",
         delivered="Delivered|,.0f",
         rejected="Rejected|,.0f",
-        **{"in doubt": "In doubt|,.0f"},
-        shown_files="Files",
+        in_doubt="In doubt|,.0f",
+        files="Files",
     )
-    reasons = [reason for row in rows for reason in row.get("reasons", [])]
-    notes = "".join(show.note(row["stops"]).bundle["text/html"] for row in rows if row.get("stops"))
-    shown.bundle["text/html"] += notes
-    if not reasons:
-        return shown
-    listed = show.table(reasons, reason="Rejected because", customers="Customers|,.0f")
-    return Output({**shown.bundle, "text/html": shown.bundle["text/html"] + listed.bundle["text/html"]})
+    below = [show.note(result.stops) for result in results if result.stops]
+    reasons: Counter[str] = Counter()
+    for reason in (reason for result in results for reason in result.reasons):
+        reasons[ADDRESS.sub("…", reason.reason)] += reason.customers  # a mail server names whom it does not know
+    if reasons:
+        listed = [{"reason": reason, "customers": customers} for reason, customers in reasons.most_common()]
+        below.append(show.table(listed, reason="Rejected because", customers="Rejected|,.0f"))
+    return show.stack(outcomes, *below)
 
 
 def _first(workbook: Workbook, campaign: str) -> Activation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from typing import Annotated, Any
 
@@ -42,12 +43,12 @@ def destinations(
 def activate(
     params: Params,
     name: Annotated[str, typer.Argument(help="the campaign, as the params name it under activations")],
-    confirm: Annotated[bool, typer.Option("--confirm", help="hand the audience over; without it, a dry run")] = False,
+    confirm: Annotated[bool, typer.Option("--confirm", help="deliver the audience; without it, a dry run")] = False,
     accept_change: Annotated[bool, typer.Option("--accept-change", help="whatever the guards say")] = False,
     changes: Set = [],  # noqa: B006 (typer copies it)
     as_json: Json = False,
 ) -> None:
-    """Show who would be sent a campaign, step by step; with --confirm, hand them over."""
+    """Show who would be sent a campaign, step by step; with --confirm, deliver to them."""
     from clv_helpers import activation
 
     workbook = Workbook.open(params, overrides=parse_changes(params, changes))
@@ -57,13 +58,13 @@ def activate(
     for each in plan:
         before = _before(workbook, name, each.destination)
         row = activation.activate(workbook, each, accept_change) if confirm else activation.dry_run(workbook, each)
-        done.append({**row, **before})
+        done.append({**dataclasses.asdict(row), **before})
     if as_json:
         print(as_text(done))
     else:
         _print(done)
     if not confirm:
-        print("nothing was written; hand over with --confirm", file=sys.stderr)
+        print("nothing was written; deliver with --confirm", file=sys.stderr)
 
 
 def _before(workbook: Workbook, campaign: str, destination: str) -> dict[str, Any]:
@@ -72,8 +73,8 @@ def _before(workbook: Workbook, campaign: str, destination: str) -> dict[str, An
     change = workbook.query("activation.fact_change", **names).iloc[0]
     return {
         "waterfall": dict(zip(steps["step"], map(int, steps["customers"]), strict=True)),
-        "joined": int(change["joined"]),
-        "left": int(change["has_left"]),
+        "realized": int(change["realized"]),
+        "exited": int(change["exited"]),
     }
 
 
@@ -82,13 +83,13 @@ def _print(rows: list[dict[str, Any]]) -> None:
         print(f"{row['campaign']} → {row['destination']} (audience {row['audience']}): {row['outcome']}")
         for step, customers in row["waterfall"].items():
             print(f"  {step:<18} {customers:>12,}")
-        print(f"  {'since last time':<18} {row['joined']:>+12,} joined, {-row['left']:,} left")
-        if row.get("stops"):
+        print(f"  {'since last time':<18} {row['realized']:>+12,} realized, {-row['exited']:,} exited")
+        if row["stops"]:
             print(f"  {row['stops']}")
-        for key in ("delivered", "rejected", "in doubt", "withdrawn"):
-            if row.get(key):
-                print(f"  {key:<18} {row[key]:>12,}")
-        for reason in row.get("reasons", []):
+        for key in ("delivered", "rejected", "in_doubt", "withdrawn"):
+            if row[key]:
+                print(f"  {key.replace('_', ' '):<18} {row[key]:>12,}")
+        for reason in row["reasons"]:
             print(f"    {reason['reason']}: {reason['customers']:,}")
-        for file in row.get("files", []):
+        for file in row["files"]:
             print(f"  {file['name']}: {file['rows']:,} rows, {file['bytes']:,} bytes, sha256 {file['sha256']}")

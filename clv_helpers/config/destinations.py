@@ -1,10 +1,10 @@
-"""What a params file says of destinations and activations. Each type of destination brings keys of its own."""
+"""The params of destinations and activations. Each type of destination brings keys of its own."""
 
 from __future__ import annotations
 
 import difflib
 import os
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, InstanceOf, SerializeAsAny, model_validator
@@ -13,9 +13,9 @@ from clv_helpers.config.validation import Strict
 from clv_helpers.errors import UserError
 
 GROUP = "clv_helpers.destinations"  # the entry points by which types of destination are found
-STATUS_FIELD = (
-    "membership_status"  # in `columns`: whether the customer is in the audience (active) or has left (expired)
-)
+STATUS_FIELD = "membership_status"  # in `columns`: whether the customer is in the audience, a MembershipStatus
+# New in the audience at this destination, in it since before, or no longer in it.
+MembershipStatus = Literal["realized", "existing", "exited"]
 
 
 class DestinationError(UserError):
@@ -36,10 +36,14 @@ class Deduplication(Strict):
 
 
 class DestinationParams(Strict):
-    """What every destination has. `columns` maps fields of the profile to the names that the destination knows."""
+    """What every destination has. `columns` maps fields of the profile to the names that the destination knows.
+
+    `status_values`: what is written for a membership status, where the receiver knows it by another word.
+    """
 
     type: str
     columns: dict[str, str] = Field(min_length=1)
+    status_values: dict[MembershipStatus, str] = {}
     mandatory: list[str] = []
     require_consent: bool = True
     deduplicate: Deduplication | None = None
@@ -68,7 +72,7 @@ class DestinationParams(Strict):
         return os.environ[variable]
 
 
-def destination_types() -> dict[str, Any]:
+def destination_types() -> dict[str, EntryPoint]:
     """The types of destination that are installed: name → entry point, ours and those of other packages."""
     return {point.name: point for point in entry_points(group=GROUP)}
 
@@ -90,23 +94,23 @@ AnyDestination = Annotated[SerializeAsAny[InstanceOf[DestinationParams]], Before
 
 
 class FrequencyCap(Strict):
-    """At most this many messages of other campaigns in the days before as_of; who has had them stays behind."""
+    """At most this many messages of other campaigns in the days before as_of; who has had them is not sent."""
 
     messages: int = Field(ge=1)
     days: int = Field(ge=1, le=366)
 
 
 class ControlGroup(Strict):
-    """The share that is kept back to measure the effect, and the rate at which people respond by themselves."""
+    """The share that is control, to measure the effect, and the rate at which customers respond by themselves."""
 
     share: float = Field(gt=0, le=0.5)
     expected_rate: float = Field(default=0.05, gt=0, lt=1)
 
 
 class Guards(Strict):
-    """What stops an activation: the share of the last one that would leave, and by how much the size would differ."""
+    """What stops an activation: the share of the last one that would exit, and by how much the size would differ."""
 
-    max_leaving_share: float = Field(default=0.5, gt=0, le=1)
+    max_exited_share: float = Field(default=0.5, gt=0, le=1)
     max_size_change: float = Field(default=0.5, gt=0)
 
 
@@ -126,14 +130,15 @@ def check_plan(activations: list[Activation], destinations: dict[str, Destinatio
     """Raise ValueError where activations name no destination, or say two things of one campaign."""
     shares: dict[str, float | None] = {}
     seen: set[tuple[str, str]] = set()
-    for index, each in enumerate(activations):
-        place, share = f"activations[{index}]", each.control.share if each.control else None
-        if each.destination not in destinations:
+    for index, activation in enumerate(activations):
+        place, campaign, destination = f"activations[{index}]", activation.campaign, activation.destination
+        share = activation.control.share if activation.control else None
+        if destination not in destinations:
             known = ", ".join(destinations) or "none is declared"
-            raise ValueError(f"{place}.destination is {each.destination!r}; allowed: {known}")
-        if (each.campaign, each.destination) in seen:
-            raise ValueError(f"{place}.campaign is {each.campaign!r}; allowed: each campaign once per destination")
-        if shares.setdefault(each.campaign, share) != share:
-            allowed = f"{shares[each.campaign]}, as for the campaign's other destination"
+            raise ValueError(f"{place}.destination is {destination!r}; allowed: {known}")
+        if (campaign, destination) in seen:
+            raise ValueError(f"{place}.campaign is {campaign!r}; allowed: each campaign once per destination")
+        if shares.setdefault(campaign, share) != share:
+            allowed = f"{shares[campaign]}, as for the campaign's other destination"
             raise ValueError(f"{place}.control.share is {share}; allowed: {allowed}")
-        seen.add((each.campaign, each.destination))
+        seen.add((campaign, destination))

@@ -1,6 +1,6 @@
--- Treated or kept back as control. Who was assigned stays so (activation.assignment); the others are lined up by decile,
--- and within a decile by a hash of campaign and customer, and every 1/share-th is control: so each decile gives its share,
--- and a repeated run draws the same people.
+-- Treated or control. Who was assigned stays so (activation.assignment); the others are lined up by decile, and within a
+-- decile by a hash of campaign and customer, and every 1/share-th is control: so each decile gives its share, and a
+-- repeated run assigns the same customers.
 -- One row: a campaign and a customer who could be written to, or who has been assigned before.
 -- Key: campaign, customer_id
 WITH pool AS (

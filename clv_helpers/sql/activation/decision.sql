@@ -1,5 +1,5 @@
--- Who leaves and who stays, and why: the first reason that applies, in the order of the waterfall. Of duplicates the one
--- leaves who qualified last (where a message is sent but once: the one who has had it).
+-- Who is sent and who is not, and why: the first reason that applies, in the order of the waterfall. Of duplicates the one
+-- is sent who qualified last (where a message is sent but once: the one who has had it).
 -- One row: a planned activation and a customer of its audience.
 -- Key: campaign, destination, customer_id
 WITH armed AS (
@@ -8,7 +8,7 @@ WITH armed AS (
         COALESCE(e.outcome, CASE WHEN a.arm = 'control' THEN 'control' END) AS stays,
         $duplicate_key AS duplicate_key,
         $has_mandatory AS has_mandatory,
-        CASE WHEN $sent_once AND NOT l.delivered_hash IS NULL THEN 0 ELSE 1 END AS has_not_had_it,
+        CASE WHEN $sent_once AND NOT l.delivered_hash IS NULL THEN 0 ELSE 1 END AS is_first_time,
         p.last_purchase_on
     FROM activation.eligible AS e
     JOIN profile.customer AS p ON p.customer_id = e.customer_id
@@ -21,7 +21,7 @@ placed AS (
         *,
         CASE WHEN stays IS NULL AND NOT duplicate_key IS NULL THEN ROW_NUMBER() OVER (
             PARTITION BY campaign, destination, stays IS NULL, duplicate_key
-            ORDER BY has_not_had_it, qualified_at DESC NULLS LAST, last_purchase_on DESC NULLS LAST, customer_id
+            ORDER BY is_first_time, qualified_at DESC NULLS LAST, last_purchase_on DESC NULLS LAST, customer_id
         ) END AS place
     FROM armed
 )
