@@ -106,7 +106,7 @@ def test_an_unsubscription_counts_at_once_even_after_as_of(workbook: Workbook, t
         "url,user_agent,ip_class\n"
         f"late-1,m-late,newsletter,,{person},unsubscribed,2024-12-15 10:00:00,,,,,\n"
     )
-    ingest.ingest(workbook, "email_events", [file])
+    ingest.ingest_files(workbook, "email_events", [file])
     activation.decide(workbook)
     assert person not in sent(workbook)
     assert list(workbook.query("activation.decision", customer_id=person)["outcome"]) == ["suppressed"]
@@ -118,7 +118,7 @@ def test_a_consent_withdrawn_in_a_new_batch_counts_at_once(workbook: Workbook, t
     file = tmp_path / "customers.csv"
     headers = "membership_number,email,first_name,last_name,region,joined_on,email_consent"
     file.write_text(f"{headers}\n{person},{person}@example.com,,,,,false\n")
-    ingest.ingest(workbook, "customers", [file])
+    ingest.ingest_files(workbook, "customers", [file])
     activation.decide(workbook)
     assert list(workbook.query("activation.decision", customer_id=person)["outcome"]) == ["no consent"]
 
