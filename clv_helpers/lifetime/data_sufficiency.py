@@ -1,11 +1,11 @@
-"""Whether there is enough data to predict from, and which part of it is kept back for the proof."""
+"""Whether there is enough data to predict from, and how much of it is the holdout."""
 
 from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
 
-from clv_helpers.config.params import Lifetime, LifetimeGate
+from clv_helpers.config.params import Lifetime, LifetimeGate, Words
 from clv_helpers.engines.session import Session
 
 LONGEST_HOLDOUT = 365
@@ -34,30 +34,33 @@ def read_facts(session: Session) -> Facts:
     return Facts(**row)
 
 
-def refusals(facts: Facts, gate: LifetimeGate) -> list[str]:
+def refusals(facts: Facts, minimum: LifetimeGate, words: Words) -> list[str]:
     """Why there can be no prediction: a sentence per reason; none where there is enough."""
-    found = []
-    if facts.customers < gate.customers:
-        found.append(f"{count(facts.customers, 'customer')} bought; {gate.customers:,} are needed")
-    if facts.history_days < gate.history_days:
-        found.append(f"the purchases go back {count(facts.history_days, 'day')}; {gate.history_days:,} are needed")
-    if facts.with_three_purchases < gate.with_three_purchases:
-        some = count(facts.with_three_purchases, "customer")
-        found.append(f"{some} bought on three days or more; {gate.with_three_purchases:,} must have")
-    if facts.quiet_days > gate.quiet_days:
-        found.append(f"the last purchase was {count(facts.quiet_days, 'day')} ago; {gate.quiet_days:,} are allowed")
-    return found
+    reasons = []
+    if facts.customers < minimum.customers:
+        bought = count(facts.customers, words.customer, words.customers)
+        reasons.append(f"{bought} bought; {minimum.customers:,} are needed")
+    if facts.history_days < minimum.history_days:
+        days = count(facts.history_days, "day")
+        reasons.append(f"the {words.purchases} go back {days}; {minimum.history_days:,} are needed")
+    if facts.with_three_purchases < minimum.with_three_purchases:
+        loyal = count(facts.with_three_purchases, words.customer, words.customers)
+        reasons.append(f"{loyal} bought on three days or more; {minimum.with_three_purchases:,} must have")
+    if facts.quiet_days > minimum.quiet_days:
+        quiet = count(facts.quiet_days, "day")
+        reasons.append(f"the last {words.purchase} was {quiet} ago; {minimum.quiet_days:,} are allowed")
+    return reasons
 
 
 def calibration_end(settings: Lifetime, facts: Facts, as_of: dt.date) -> dt.date:
-    """The last day that the proof's models know: as the params say, or so that a third of the history is kept back.
+    """The last day of the calibration: as the params say, or so that the holdout is a third of the history.
 
-    At most a year is kept back by default.
+    At most a year by default.
     """
-    kept_back = min(facts.history_days // 3, LONGEST_HOLDOUT)
-    return settings.calibration_end or as_of - dt.timedelta(days=kept_back + 1)
+    holdout_days = min(facts.history_days // 3, LONGEST_HOLDOUT)
+    return settings.calibration_end or as_of - dt.timedelta(days=holdout_days + 1)
 
 
-def count(number: int, noun: str) -> str:
-    """A number with its noun, in the plural where that fits."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def count(number: float, one: str, many: str = "") -> str:
+    """A number with its noun, in the plural (with an s, unless given) where that fits."""
+    return f"{number:,.0f} {one if number == 1 else many or one + 's'}"

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clv_helpers.lifetime.counts import DAYS_PER_WEEK
-from clv_helpers.lifetime.fitting import PURCHASE_MODELS, Fit
+from clv_helpers.lifetime.counts import DAYS_PER_WEEK, KEY, Array
+from clv_helpers.lifetime.fitting import PURCHASE_MODELS
+from clv_helpers.lifetime.records import Fit
 
 if TYPE_CHECKING:
     import pandas as pd
 
 WEEKS_PER_MONTH = 365.25 / 12 / DAYS_PER_WEEK
-KEY = ["frequency", "recency_days", "age_days"]
 
 
 def month_curve(fit: Fit, groups: pd.DataFrame, months: int) -> pd.DataFrame:
@@ -64,7 +64,7 @@ def score(fit: Fit, groups: pd.DataFrame, curve: pd.DataFrame, annual_discount_r
     return scored
 
 
-def expected_purchases(fit: Fit, groups: pd.DataFrame, days: float) -> np.ndarray:
+def expected_purchases(fit: Fit, groups: pd.DataFrame, days: float) -> Array:
     """Expected purchases of each history in the next days."""
     frequency, age = groups["frequency"].to_numpy(float), groups["age_days"].to_numpy(float) / DAYS_PER_WEEK
     model = PURCHASE_MODELS[fit.model]
@@ -73,7 +73,7 @@ def expected_purchases(fit: Fit, groups: pd.DataFrame, days: float) -> np.ndarra
     return probability_alive(fit, groups) * ahead[index.ravel()]
 
 
-def probability_alive(fit: Fit, groups: pd.DataFrame) -> np.ndarray:
+def probability_alive(fit: Fit, groups: pd.DataFrame) -> Array:
     """The probability that a customer of each history will buy again at all."""
     frequency, recency, age = (groups[name].to_numpy(float) for name in KEY)
     return PURCHASE_MODELS[fit.model].probability_alive(

@@ -6,8 +6,9 @@ from typing import Any
 
 from clv_helpers.engines.dialect import bind, literal, parse, table
 from clv_helpers.engines.session import Session
-from clv_helpers.lifetime.fitting import Fit, fit
-from clv_helpers.lifetime.histories import read_spends
+from clv_helpers.lifetime.counts import read_spends
+from clv_helpers.lifetime.fitting import fit
+from clv_helpers.lifetime.records import Fit
 
 FEWEST_SPENDERS = 20
 

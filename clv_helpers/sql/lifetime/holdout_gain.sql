@@ -11,7 +11,7 @@ WITH within AS (
         b.whole_spend,
         b.actual_spend * LEAST(1, (b.everyone * d.decile / 10.0 - b.places_before) / b.customers) AS spend
     FROM lifetime.holdout_band AS b
-    JOIN lifetime.tenth AS d ON b.places_before < b.everyone * d.decile / 10.0
+    JOIN lifetime.decile AS d ON b.places_before < b.everyone * d.decile / 10.0
 ),
 summed AS (
     SELECT series, series_order, percent_of_customers, SUM(spend) / NULLIF(MAX(whole_spend), 0) AS share_of_spend

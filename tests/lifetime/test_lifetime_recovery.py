@@ -10,7 +10,8 @@ import pytest
 from clv_helpers import ingest, lifetime, models, simulate
 from clv_helpers.config.workbook import ROOT, Workbook
 from clv_helpers.lifetime.counts import Histories, Spends
-from clv_helpers.lifetime.fitting import Fit, fit
+from clv_helpers.lifetime.fitting import fit
+from clv_helpers.lifetime.records import Fit
 from conftest import SMALL
 
 CUSTOMERS, LAST_DAY = 1_500, 730
@@ -52,7 +53,7 @@ def spends(rng: np.random.Generator) -> Spends:
 
 
 def holds(found: Fit, name: str, value: float) -> bool:
-    interval = found.interval(name)
+    interval = found.intervals[name]
     return interval is not None and interval[0] <= value <= interval[1]
 
 
@@ -77,9 +78,9 @@ def test_airline_is_recovered(outputs: Path) -> None:
     simulate.make_sources(workbook)
     ingest.ingest(workbook)
     models.refresh(workbook, "derived")
-    assert lifetime.refresh(workbook)["status"] == "predicted"
+    assert lifetime.refresh(workbook).status == "predicted"
     shown = lifetime.models(workbook)
-    said = "\n".join(part.bundle["text/plain"] for part in shown)
-    assert "NaN" not in shown[-1].bundle["text/html"] and "None" not in shown[-1].bundle["text/html"]
+    said, fits = shown.bundle["text/plain"], shown.parts[-1].bundle["text/html"]
+    assert "NaN" not in fits and "None" not in fits
     assert "The spend model takes spend not to depend on frequency: here their correlation is" in said
     assert "the truth is known: 7 of the 7 true parameters lie within their 95% intervals." in said
