@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +14,8 @@ from clv_helpers.lifetime.counts import KEY, Array, as_histories, read_groups
 from clv_helpers.lifetime.data_sufficiency import Facts, calibration_end
 from clv_helpers.lifetime.diagnostics import about_holdout
 from clv_helpers.lifetime.fitting import PURCHASE_MODELS, fit
-from clv_helpers.lifetime.records import BestDecile, Diagnostic, Fit, Holdout, HoldoutError
-from clv_helpers.lifetime.scoring import expected_purchases
-from clv_helpers.lifetime.spend import fit_spend
+from clv_helpers.lifetime.records import BestDecile, Diagnostic, Fit, Holdout, HoldoutError, LifetimeRecord
+from clv_helpers.lifetime.scoring import expected_purchases, fit_spend
 from clv_helpers.lifetime.tables import build, load
 
 if TYPE_CHECKING:
@@ -25,33 +24,33 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "bg_nbd"
 FEWEST_REPEATERS = 30  # in the calibration; with fewer, its fit says nothing about the fit on all data
 CALIBRATION = "lifetime.customer_calibration"
+ERRORS = (
+    "SELECT measure, series, forecast, actual, bias, mae, rmse FROM lifetime.holdout_error "
+    "ORDER BY measure, series_order"
+)
+BEST_DECILE = (
+    "SELECT series, share_of_spend, share_captured FROM lifetime.holdout_gain WHERE percent_of_customers = 10 "
+    "ORDER BY series_order"
+)
 COMPARISONS = tuple(f"lifetime.holdout_{name}" for name in ("error", "frequency", "week", "gain", "decile"))
 
 
-@dataclass(frozen=True)
-class Validation:
-    """What the holdout says: `model` is the one to go on with, `holdout` None where there can be none."""
+def validate(
+    session: Session, settings: Lifetime, facts: Facts, bindings: dict[str, Any], words: Words, made: LifetimeRecord
+) -> LifetimeRecord:
+    """Fit on the calibration, forecast the holdout, and compare customer by customer; gives the record with all that.
 
-    model: str
-    holdout: Holdout | None = None
-    fits: list[Fit] = field(default_factory=list)
-    warnings: list[Diagnostic] = field(default_factory=list)
-
-
-def validate(session: Session, settings: Lifetime, facts: Facts, bindings: dict[str, Any], words: Words) -> Validation:
-    """Fit on the calibration, forecast the holdout, and compare customer by customer.
-
-    With the model `auto`, the one whose error on the holdout is least is chosen. Where the holdout would be too small,
-    `warnings` says so. Cost: a pass over the days, and sorts of the customers.
+    Its `model` is the one to go on with: for `auto`, that whose error on the holdout is least. Where there can be no
+    holdout, `warnings` says why. Cost: a pass over the days, and sorts of the customers.
     """
     as_of, end = bindings["as_of"], calibration_end(settings, facts, bindings["as_of"])
     days = (as_of - end).days - 1
     calibration_days = facts.history_days - days - 1
-    default = DEFAULT_MODEL if settings.model == "auto" else settings.model
+    made = replace(made, model=DEFAULT_MODEL if settings.model == "auto" else settings.model)
     if days < 1 or calibration_days < 1:
         first = as_of - dt.timedelta(days=facts.history_days)
         text = f"the calibration would end on {end}, and {words.purchases} go from {first} to the day before {as_of}."
-        return _no_holdout(default, text)
+        return _without_holdout(made, text)
     year = min(calibration_days, 365)
     bindings = bindings | {
         "calibration_end": end,
@@ -63,8 +62,8 @@ def validate(session: Session, settings: Lifetime, facts: Facts, bindings: dict[
     groups = read_groups(session, CALIBRATION, outcome=True)
     histories = as_histories(groups)
     if histories.repeaters < FEWEST_REPEATERS:
-        return _no_holdout(default, f"up to {end}, only {histories.repeaters:.0f} {words.customers} had come back.")
-    fits = [fit(name, histories) for name in (PURCHASE_MODELS if settings.model == "auto" else [default])]
+        return _without_holdout(made, f"up to {end}, only {histories.repeaters:.0f} {words.customers} had come back.")
+    fits = [fit(name, histories) for name in (PURCHASE_MODELS if settings.model == "auto" else [made.model])]
     errors = {fitted.model: _rmse(groups, expected_purchases(fitted, groups, days)) for fitted in fits}
     best = min(fits, key=lambda fitted: errors[fitted.model])
     spend, spend_bindings = fit_spend(session, CALIBRATION)
@@ -76,15 +75,16 @@ def validate(session: Session, settings: Lifetime, facts: Facts, bindings: dict[
         days=days,
         customers=int(groups["customers"].sum()),
         rmse_by_model=errors,
-        errors=_errors(session),
-        best_decile=_best_decile(session),
+        errors=[HoldoutError(**row) for row in session.rows(ERRORS)],
+        best_decile=[BestDecile(**row) for row in session.rows(BEST_DECILE)],
     )
     fits = [replace(fitted, data="calibration") for fitted in (*fits, spend) if fitted]
-    return Validation(best.model, holdout, fits, list(about_holdout(holdout, words)))
+    warnings = [*made.warnings, *about_holdout(holdout, words)]
+    return replace(made, model=best.model, holdout=holdout, fits=fits, warnings=warnings)
 
 
-def _no_holdout(model: str, reason: str) -> Validation:
-    return Validation(model, warnings=[Diagnostic("no_holdout", f"There is no holdout: {reason}")])
+def _without_holdout(made: LifetimeRecord, reason: str) -> LifetimeRecord:
+    return replace(made, warnings=[*made.warnings, Diagnostic("no_holdout", f"There is no holdout: {reason}")])
 
 
 def _rmse(groups: pd.DataFrame, forecast: Array) -> float:
@@ -108,19 +108,3 @@ def _load_forecasts(session: Session, fitted: Fit, groups: pd.DataFrame, days: i
         "naive_purchases": [rate * end for end in ends],
     }
     load(session, "lifetime.week_forecast", pd.DataFrame(weeks))
-
-
-def _errors(session: Session) -> list[HoldoutError]:
-    rows = session.rows(
-        "SELECT measure, series, forecast, actual, bias, mae, rmse FROM lifetime.holdout_error "
-        "ORDER BY measure, series_order"
-    )
-    return [HoldoutError(**row) for row in rows]
-
-
-def _best_decile(session: Session) -> list[BestDecile]:
-    rows = session.rows(
-        "SELECT series, share_of_spend, share_captured FROM lifetime.holdout_gain WHERE percent_of_customers = 10 "
-        "ORDER BY series_order"
-    )
-    return [BestDecile(**row) for row in rows]

@@ -52,10 +52,10 @@ def _by_series(n: Array, ratio: Array, a: float, kept: Array) -> Array:
         done = (falls < 1) & (weight * so_far <= EPSILON * answer * (1 - falls) ** 2)
         if done.any():
             result[rows[done]] = (answer / total)[done]
-            go_on = ~done
-            rows, n, z, kept = rows[go_on], n[go_on], z[go_on], kept[go_on]
-            weight, total, answer = weight[go_on], total[go_on], answer[go_on]
-            happens, so_far = happens[go_on], so_far[go_on]
+            rows = rows[~done]
+            n, z, kept, weight, total, answer, happens, so_far = (
+                state[~done] for state in (n, z, kept, weight, total, answer, happens, so_far)
+            )
             if not len(rows):
                 break
         large = np.where(total > 1e200, 1e-200, 1.0)

@@ -24,8 +24,7 @@ from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.forecast_log import log_forecast
 from clv_helpers.lifetime.holdout_validation import validate
 from clv_helpers.lifetime.records import RECORD, LifetimeRecord
-from clv_helpers.lifetime.scoring import month_curve, score
-from clv_helpers.lifetime.spend import correlation, fit_spend
+from clv_helpers.lifetime.scoring import correlation, fit_spend, month_curve, score
 from clv_helpers.lifetime.tables import build, load
 from clv_helpers.models.table_file import SQL_FOLDER, TableError
 
@@ -103,14 +102,8 @@ def _predict(session: Session, workbook: Workbook, bindings: dict[str, Any]) -> 
     if made.refused:
         _withdraw_values(session)
         return made
-    holdout = validate(session, settings, facts, bindings, words)
-    made = replace(
-        made,
-        model=holdout.model,
-        holdout=holdout.holdout,
-        fits=holdout.fits,
-        warnings=[*about_size(facts, words), *made.warnings, *holdout.warnings],
-    )
+    made = replace(made, warnings=[*about_size(facts, words), *made.warnings])
+    made = validate(session, settings, facts, bindings, words, made)
     return _value(session, workbook, settings, bindings, made)
 
 
@@ -130,12 +123,12 @@ def _value(
         raise TableError(f"{VALUE}: {customers:,} customers have bought, and {valued:,} are given a value")
     log_forecast(session, curve, bindings["as_of"], made.model, workbook.run)
     build(session, bindings, "lifetime.forecast_outcome")
-    about = [*about_fit(fitted, workbook.words), *about_spend(spend, related, workbook.words)]
+    warnings = [*about_fit(fitted, workbook.words), *about_spend(spend, related, workbook.words)]
     return replace(
         made,
         status="predicted",
-        fits=[*made.fits, fitted, *([spend] if spend else [])],
-        warnings=[*made.warnings, *about],
+        fits=[*made.fits, *filter(None, (fitted, spend))],
+        warnings=[*made.warnings, *warnings],
         correlation_of_frequency_and_spend=related,
     )
 

@@ -73,7 +73,7 @@ def holdout(workbook: Workbook) -> Output:
     begin = show.note(
         f"How it did where the outcome is known: {made.title}, fitted on the days up to {outcome.calibration_end}, "
         f"forecast the {outcome.days} days after. Beside it, what needs no model: each {words.customer}'s rate as "
-        f"before, and each {words.customer}'s last year again.{_choice(outcome)}"
+        f"before, and each {words.customer}'s last year again.{_choice(outcome, words)}"
     )
     charts = (
         _week_chart(made.title, outcome, words),
@@ -284,13 +284,13 @@ def _assumption_of_spend(made: LifetimeRecord) -> list[Output]:
     ]
 
 
-def _choice(outcome: Holdout) -> str:
+def _choice(outcome: Holdout, words: Words) -> str:
     """Why this model, where several were tried."""
     errors = outcome.rmse_by_model
     if len(errors) < 2:
         return ""
     listed = ", ".join(f"{TITLES[name]} {errors[name]:.4f}" for name in sorted(errors, key=lambda name: errors[name]))
-    return f" It was chosen for its root mean squared error in purchases: {listed}."
+    return f" It was chosen for its root mean squared error in {words.purchases}: {listed}."
 
 
 def _recovery(made: LifetimeRecord, truth: dict[str, dict[str, float]], words: Words) -> list[Output]:

@@ -14,8 +14,7 @@ from clv_helpers.engines.session import bound
 from clv_helpers.lifetime.counts import as_histories, read_groups
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.prediction import HISTORY, VALUE
-from clv_helpers.lifetime.scoring import month_curve, score
-from clv_helpers.lifetime.spend import fit_spend
+from clv_helpers.lifetime.scoring import fit_spend, month_curve, score
 from clv_helpers.lifetime.tables import build, load
 
 
