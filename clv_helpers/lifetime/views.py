@@ -68,7 +68,7 @@ def holdout(workbook: Workbook) -> Output:
     """
     made, words = record(workbook), workbook.words
     if made.holdout is None:
-        return _nothing("There is no holdout.")
+        return _nothing(made, "holdout")
     outcome = made.holdout
     begin = show.note(
         f"How it did where the outcome is known: {made.title}, fitted on the days up to {outcome.calibration_end}, "
@@ -94,7 +94,7 @@ def models(workbook: Workbook) -> Output:
     """
     made = record(workbook)
     if made.status != "predicted":
-        return _nothing("There are no fits.")
+        return _nothing(made, "fit")
     truth = _truth(workbook)
     end = made.holdout.calibration_end if made.holdout else ""
     rows = [
@@ -130,8 +130,9 @@ def track_record(workbook: Workbook) -> Output:
         >>> lifetime.track_record(wb).bundle["text/plain"]
         'This forecast is logged: a run a month or more ahead shows what came of it.'
     """
-    if record(workbook).status != "predicted":
-        return _nothing("There is no forecast.")
+    made = record(workbook)
+    if made.status != "predicted":
+        return _nothing(made, "forecast")
     outcome = workbook.query("lifetime.forecast_outcome", order_by="as_of, decile")
     if outcome.empty:
         return show.note("This forecast is logged: a run a month or more ahead shows what came of it.")
@@ -158,9 +159,10 @@ def track_record(workbook: Workbook) -> Output:
     return show.stack(show.finding(sentence), table)
 
 
-def _nothing(why: str) -> Output:
+def _nothing(made: LifetimeRecord, what: str) -> Output:
     """A text for the notebook alone; the report leaves it out."""
-    return Output({"text/plain": f"{why} lifetime.values says whether, and why not, anything is predicted."})
+    why = "the warnings below say why" if made.status == "predicted" else "nothing is predicted"
+    return Output({"text/plain": f"There is no {what}: {why}."})
 
 
 def _decile_chart(title: str, subtitle: str, y: Channel) -> Widget:
@@ -200,15 +202,13 @@ def _frequency_chart(workbook: Workbook, model: str) -> Widget:
     fewest = rows[rows["frequency"] == rows["frequency"].min()]
     means = dict(zip(fewest["series"], fewest["purchases_per_customer"], strict=True))
     who = f"One-time {words.customers}" if fewest["frequency"].iloc[0] == 0 else "The least frequent"
+    days = f"{show.upper_first(words.purchase)} days per {words.customer}"
     return _series_chart(
         "holdout_frequency",
         f"{who} came back {means['Actual']:.2f} times each; {model} forecast {means[model]:.2f}",
-        f"{show.upper_first(words.purchase)} days per {words.customer} in the holdout, by those repeated before it",
+        f"{days} in the holdout, by those repeated before it",
         Channel(column="frequency_label", title=f"Repeat {words.purchase} days before", sort="frequency"),
-        Channel(
-            column="purchases_per_customer",
-            title=f"{show.upper_first(words.purchase)} days per {words.customer}",
-        ),
+        Channel(column="purchases_per_customer", title=days),
     )
 
 
@@ -223,11 +223,8 @@ def _gain_chart(outcome: Holdout, words: Words) -> Widget:
 
 
 def _lift_chart(workbook: Workbook) -> Widget:
-    rows, customer = (
-        workbook.query("lifetime.holdout_decile", series="Actual", order_by="decile"),
-        workbook.words.customer,
-    )
-    mean = rows["spend"].sum() / rows["customers"].sum()
+    rows = workbook.query("lifetime.holdout_decile", series="Actual", order_by="decile")
+    mean, customer = rows["spend"].sum() / rows["customers"].sum(), workbook.words.customer
     times = rows["spend_per_customer"].iloc[0] / mean if mean > 0 else 0.0
     return _series_chart(
         "holdout_decile",
@@ -295,19 +292,19 @@ def _choice(outcome: Holdout, words: Words) -> str:
 
 def _recovery(made: LifetimeRecord, truth: dict[str, dict[str, float]], words: Words) -> list[Output]:
     """On simulated data: how many intervals hold the truth."""
-    missed, total = [], 0
-    for fit in made.fits:
-        for name, value in truth.get(fit.model, {}).items() if fit.data == "all" else ():
-            bounds = fit.intervals[name]
-            total += 1
-            if not bounds or not bounds[0] <= value <= bounds[1]:
-                missed.append(name)
-    if not total:
+    tried = [
+        (name, value, fit.intervals[name])
+        for fit in made.fits
+        if fit.data == "all"
+        for name, value in truth.get(fit.model, {}).items()
+    ]
+    if not tried:
         return []
+    missed = [name for name, value, bounds in tried if not bounds or not bounds[0] <= value <= bounds[1]]
     but = f", not {', '.join(missed)}: {words.purchases} are seen by the day, and two on a day as one" if missed else ""
     return [
         show.note(
-            f"This data is simulated, so the truth is known: {total - len(missed)} of the {total} true "
+            f"This data is simulated, so the truth is known: {len(tried) - len(missed)} of the {len(tried)} true "
             f"parameters lie within their 95% intervals{but}."
         )
     ]

@@ -22,7 +22,7 @@ from conftest import write_shop
 Row = tuple[str, dt.date, Any]
 FIRST = dt.date(2023, 1, 2)
 SWITCHED_ON = "lifetime:\n  horizon_months: 12\n  margin: 0.3\n"
-SMALL_GATE = SWITCHED_ON + "  minimum: {customers: 1, history_days: 1, with_three_purchases: 0, quiet_days: 4000}\n"
+NO_MINIMUM = SWITCHED_ON + "  minimum: {customers: 1, history_days: 1, with_three_purchases: 0, quiet_days: 4000}\n"
 
 
 def purchases(customers: int, days: int = 500, seed: int = 1, rate: float = 0.02, dropout: float = 0.15) -> list[Row]:
@@ -49,18 +49,18 @@ def shop(folder: Path, rows: list[Row], extra: str = SWITCHED_ON) -> Workbook:
 def predict(workbook: Workbook) -> LifetimeRecord:
     ingest.ingest(workbook)
     models.refresh(workbook, "derived")
-    found = lifetime.refresh(workbook)
+    record = lifetime.refresh(workbook)
     models.refresh(workbook, "profile")  # what follows goes on, whatever became of the prediction
-    return found
+    return record
 
 
-def codes(found: LifetimeRecord) -> set[str]:
-    assert all(each.sentence.endswith(".") for each in found.warnings)
-    return {each.code for each in found.warnings}
+def codes(record: LifetimeRecord) -> set[str]:
+    assert all(warning.sentence.endswith(".") for warning in record.warnings)
+    return {warning.code for warning in record.warnings}
 
 
-def sentence(found: LifetimeRecord, code: str) -> str:
-    return next(each.sentence for each in found.warnings if each.code == code)
+def sentence(record: LifetimeRecord, code: str) -> str:
+    return next(warning.sentence for warning in record.warnings if warning.code == code)
 
 
 def shown(workbook: Workbook) -> str:
@@ -83,9 +83,9 @@ class TestRefusal:
     def test_too_little_is_refused_with_every_reason(self, outputs: Path, tmp_path: Path) -> None:
         rows = [("a", FIRST, 10), ("b", FIRST, 20), ("a", FIRST + dt.timedelta(days=40), 5)]
         workbook = shop(tmp_path, rows, f"as_of: 2023-04-01\n{SWITCHED_ON}")
-        found = predict(workbook)
-        assert found.status == "refused"
-        assert found.refused == [
+        record = predict(workbook)
+        assert record.status == "refused"
+        assert record.refused == [
             "2 customers bought; 500 are needed",
             "the purchases go back 89 days; 180 are needed",
             "0 customers bought on three days or more; 1 must have",
@@ -94,14 +94,14 @@ class TestRefusal:
         assert "There is no prediction on this data: 2 customers bought; 500 are needed;" in shown(workbook)
         assert workbook.query("profile.customer")["lifetime_value"].isna().all()
 
-    def test_params_move_the_gate(self, outputs: Path, tmp_path: Path) -> None:
+    def test_params_move_the_minimum(self, outputs: Path, tmp_path: Path) -> None:
         rows = purchases(120)
         assert predict(shop(tmp_path, rows)).refused == ["120 customers bought; 500 are needed"]
         moved = Workbook.open(tmp_path / "shop.yml", overrides={"lifetime.minimum.customers": 100})
-        found = predict(moved)
-        assert found.status == "predicted"
-        assert sentence(found, "few_repeaters") == (
-            f"Only {found.repeaters} customers came back: parameters and values are rough."
+        record = predict(moved)
+        assert record.status == "predicted"
+        assert sentence(record, "few_repeaters") == (
+            f"Only {record.repeaters} customers came back: parameters and values are rough."
         )
         assert moved.query("profile.customer")["lifetime_value"].notna().all()
         assert not ranked_otherwise(moved)
@@ -136,10 +136,10 @@ class TestBadInput:
     )
     def test_extremes_end_in_sentences(self, outputs: Path, tmp_path: Path, rows: list[Row]) -> None:
         assert predict(shop(tmp_path / "default", rows)).status == "refused"
-        workbook = shop(tmp_path / "open", rows, SMALL_GATE)  # the same name: the lake holds the file already
-        found = predict(workbook)
+        workbook = shop(tmp_path / "open", rows, NO_MINIMUM)  # the same name: the lake holds the file already
+        record = predict(workbook)
         assert shown(workbook)
-        if found.status == "predicted":
+        if record.status == "predicted":
             values = workbook.query("lifetime.customer_lifetime_value").drop(columns="customer_id")
             assert np.isfinite(values.to_numpy(float)).all()
             assert (values.to_numpy(float) >= 0).all()
@@ -148,8 +148,8 @@ class TestBadInput:
     def test_amounts_as_text(self, outputs: Path, tmp_path: Path) -> None:
         rows = purchases(550)
         workbook = shop(tmp_path / "few", [*rows, ("c1", FIRST, "twelve")])
-        found = predict(workbook)
-        assert found.status == "predicted"
+        record = predict(workbook)
+        assert record.status == "predicted"
         rejected = workbook.query("derived.rejected_reason")
         assert rejected["rejected_rows"].sum() == 1
         many = shop(tmp_path / "many", [(c, d, f"{a} euros") for c, d, a in rows])
@@ -160,8 +160,8 @@ class TestBadInput:
         rows = purchases(550)
         later = [("c1", dt.date(2025, 1, 1), 10), ("c2", dt.date(2025, 1, 2), 10)]
         workbook = shop(tmp_path, [*rows, *later], f"as_of: 2024-05-16\n{SWITCHED_ON}")
-        found = predict(workbook)
-        assert sentence(found, "events_after_as_of") == (
+        record = predict(workbook)
+        assert sentence(record, "events_after_as_of") == (
             "Not used, as they are not before as_of (2024-05-16): 2 events."
         )
         assert workbook.query("lifetime.customer_history")["age_days"].max() <= 500
@@ -170,10 +170,10 @@ class TestBadInput:
         rows = purchases(550)
         single = predict(shop(tmp_path / "single", rows))
         doubled = shop(tmp_path / "doubled", rows * 2)
-        found = predict(Workbook.open(doubled.file.rename(doubled.file.with_name("twice.yml"))))
+        record = predict(Workbook.open(doubled.file.rename(doubled.file.with_name("twice.yml"))))
         assert "repeated_rows" not in codes(single)
-        assert f"{len(rows):,} rows" in sentence(found, "repeated_rows")
-        ours, twice = (next(f for f in each.fits if f.data == "all") for each in (single, found))
+        assert f"{len(rows):,} rows" in sentence(record, "repeated_rows")
+        ours, twice = (next(f for f in result.fits if f.data == "all") for result in (single, record))
         assert ours.parameters == pytest.approx(twice.parameters)
 
 
@@ -193,16 +193,16 @@ class TestRefunds:
     ]
 
     def test_netting(self, outputs: Path, tmp_path: Path) -> None:
-        workbook = shop(tmp_path, self.ROWS, f"as_of: 2023-04-01\n{SMALL_GATE}")
-        found = predict(workbook)
+        workbook = shop(tmp_path, self.ROWS, f"as_of: 2023-04-01\n{NO_MINIMUM}")
+        record = predict(workbook)
         history = workbook.query("lifetime.customer_history", order_by="customer_id").set_index("customer_id")
         assert history["frequency"].to_dict() == {"a": 1, "b": 1, "d": 1}
         assert history["repeat_spend"].to_dict() == {"a": 30, "b": 30, "d": 0}
         assert history["spend"].to_dict() == {"a": 90, "b": 55, "d": 12}
         assert history["recency_days"].to_dict() == {"a": 30, "b": 59, "d": 5}
-        assert "On 4 days, 3 customers got back more than they spent" in sentence(found, "refunds")
-        assert "2 had no purchase before" in sentence(found, "refunds")
-        assert sentence(found, "repeat_without_spend").startswith("1 customer came back and spent nothing")
+        assert "On 4 days, 3 customers got back more than they spent" in sentence(record, "refunds")
+        assert "2 had no purchase before" in sentence(record, "refunds")
+        assert sentence(record, "repeat_without_spend").startswith("1 customer came back and spent nothing")
 
     def test_histories_are_the_same_on_both_ways(self, outputs: Path, tmp_path: Path) -> None:
         """The calibration is read from the days, all data from derived.customer_value: on one date they agree."""
@@ -229,13 +229,13 @@ class TestBoundaries:
         x = rng.poisson(rates * age)
         recency = np.where(x > 0, age * rng.beta(np.maximum(x, 1), 1), 0.0)
         for model in ("bg_nbd", "mbg_nbd", "pareto_nbd"):
-            found = fit(model, Histories(x.astype(float), recency, age, np.ones(3_000)))
-            (warning,) = diagnostics.about_fit(found, Words())
+            fitted = fit(model, Histories(x.astype(float), recency, age, np.ones(3_000)))
+            (warning,) = diagnostics.about_fit(fitted, Words())
             assert warning.code == "no_dropout"
-            lost = found.unidentified
-            assert lost and all(found.standard_errors[name] is None for name in lost)
-            assert all(found.intervals[name] is None for name in lost)
-            assert all(np.isfinite(found.theta))
+            lost = fitted.unidentified
+            assert lost and all(fitted.standard_errors[name] is None for name in lost)
+            assert all(fitted.intervals[name] is None for name in lost)
+            assert all(np.isfinite(fitted.theta))
 
     def test_everyone_drops_out_alike(self) -> None:
         rng = np.random.default_rng(5)
@@ -251,8 +251,8 @@ class TestBoundaries:
                     break
             rows.append((x, last, age))
         x, recency, age = np.array(rows).T
-        found = fit("bg_nbd", Histories(x, recency, age, np.ones(len(x))))
-        (warning,) = diagnostics.about_fit(found, Words(purchase="flight"))
+        fitted = fit("bg_nbd", Histories(x, recency, age, np.ones(len(x))))
+        (warning,) = diagnostics.about_fit(fitted, Words(purchase="flight"))
         assert warning.code == "dropout_not_identified"
         assert warning.sentence == "Only the mean share that drops out after each flight, a/(a+b) = 20%, is identified."
 
@@ -261,32 +261,32 @@ class TestBoundaries:
         age = rng.uniform(50, 150, 2_000)
         x = rng.poisson(0.1 * age).astype(float)
         recency = np.where(x > 0, age * rng.beta(np.maximum(x, 1), 1), 0.0)
-        found = fit("bg_nbd", Histories(x, recency, age, np.ones(2_000)))
-        assert "rates_not_identified" in {warning.code for warning in diagnostics.about_fit(found, Words())}
+        fitted = fit("bg_nbd", Histories(x, recency, age, np.ones(2_000)))
+        assert "rates_not_identified" in {warning.code for warning in diagnostics.about_fit(fitted, Words())}
 
     def test_spend_that_follows_frequency(self, outputs: Path, tmp_path: Path) -> None:
         rows = purchases(700, dropout=0.05)
         often: dict[str, int] = {}
         for customer, _, _ in rows:
             often[customer] = often.get(customer, 0) + 1
-        found = predict(shop(tmp_path, [(c, d, round(5.0 * often[c] + a / 50, 2)) for c, d, a in rows]))
-        assert found.correlation_of_frequency_and_spend > 0.9
-        said = sentence(found, "spend_depends_on_frequency")
+        record = predict(shop(tmp_path, [(c, d, round(5.0 * often[c] + a / 50, 2)) for c, d, a in rows]))
+        assert record.correlation_of_frequency_and_spend > 0.9
+        said = sentence(record, "spend_depends_on_frequency")
         assert said.startswith("Who buys more often spends more each time (correlation 1.00;")
 
     def test_spend_without_a_mean(self) -> None:
         rng = np.random.default_rng(6)
         nu = rng.gamma(0.7, 1 / 20, 4_000)
         total = rng.gamma(3 * 2, 1 / nu)
-        found = fit("gamma_gamma", Spends(np.full(4_000, 2.0), np.log(total), np.ones(4_000)))
-        assert found.parameters["q"] == pytest.approx(0.7, rel=0.1)
-        assert [warning.code for warning in diagnostics.about_spend(found, 0.0, Words())] == ["spend_without_mean"]
+        fitted = fit("gamma_gamma", Spends(np.full(4_000, 2.0), np.log(total), np.ones(4_000)))
+        assert fitted.parameters["q"] == pytest.approx(0.7, rel=0.1)
+        assert [warning.code for warning in diagnostics.about_spend(fitted, 0.0, Words())] == ["spend_without_mean"]
 
     def test_short_data_and_a_large_miss_are_said(self, outputs: Path, tmp_path: Path) -> None:
         rows = purchases(550, days=230)
-        found = predict(shop(tmp_path, rows, f"{SWITCHED_ON}  calibration_end: 2023-07-20\n"))
-        assert {"short_holdout"} <= codes(found)
-        assert found.holdout.days < 56
+        record = predict(shop(tmp_path, rows, f"{SWITCHED_ON}  calibration_end: 2023-07-20\n"))
+        assert {"short_holdout"} <= codes(record)
+        assert record.holdout.days < 56
         for end in ("2023-01-01", "2029-01-01"):
             none = predict(Workbook.open(tmp_path / "shop.yml", overrides={"lifetime.calibration_end": end}))
             assert none.status == "predicted"

@@ -39,23 +39,23 @@ def sample(folder: Path, **overrides: Any) -> Workbook:
 
 
 def test_sample_calibration_and_holdout(outputs: Path, cdnow_folder: Path) -> None:
-    found = value(sample(cdnow_folder, lifetime__model="auto"))
-    fits = {fit.model: fit for fit in found.fits if fit.data == "calibration"}
+    record = value(sample(cdnow_folder, lifetime__model="auto"))
+    fits = {fit.model: fit for fit in record.fits if fit.data == "calibration"}
     assert fits.keys() == SAMPLE.keys()
     for name, (parameters, log_likelihood) in SAMPLE.items():
         assert fits[name].log_likelihood == pytest.approx(log_likelihood, rel=1e-6)
         assert fits[name].parameters == pytest.approx(parameters, rel=1e-3)
     assert fits["bg_nbd"].customers == 2_357
     assert fits["gamma_gamma"].customers == 946
-    best = min(found.holdout.rmse_by_model, key=found.holdout.rmse_by_model.get)
-    assert found.model == best
+    best = min(record.holdout.rmse_by_model, key=record.holdout.rmse_by_model.get)
+    assert record.model == best
 
 
 @pytest.mark.parametrize("model", HOLDOUT)
 def test_sample_forecast_39_weeks_ahead(outputs: Path, cdnow_folder: Path, model: str) -> None:
     workbook = sample(cdnow_folder, lifetime__model=model)
     holdout = value(workbook).holdout
-    purchases = {each.series: each for each in holdout.errors if each.measure == "purchases"}
+    purchases = {error.series: error for error in holdout.errors if error.measure == "purchases"}
     ours = purchases[{"bg_nbd": "BG/NBD", "pareto_nbd": "Pareto/NBD"}[model]]
     assert holdout.days == 39 * 7
     assert ours.actual == ACTUAL
@@ -71,9 +71,9 @@ def test_sample_forecast_39_weeks_ahead(outputs: Path, cdnow_folder: Path, model
 def test_master_from_the_command_line(outputs: Path, cdnow_folder: Path) -> None:
     command = [Path(sys.executable).with_name("clv"), "lifetime", ROOT / "params" / "cdnow.yml", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-    found = RECORD.validate_json(done.stdout)
-    calibration, spend, everything, _ = found.fits
-    assert [fit.data for fit in found.fits] == ["calibration", "calibration", "all", "all"]
+    record = RECORD.validate_json(done.stdout)
+    calibration, spend, everything, _ = record.fits
+    assert [fit.data for fit in record.fits] == ["calibration", "calibration", "all", "all"]
     expected = {"r": 0.2516, "alpha": 4.7889, "a": 0.7234, "b": 2.1611}
     assert calibration.parameters == pytest.approx(expected, rel=1e-3)
     assert calibration.log_likelihood == pytest.approx(-95_368.4439, rel=1e-6)
@@ -81,5 +81,5 @@ def test_master_from_the_command_line(outputs: Path, cdnow_folder: Path) -> None
     assert everything.customers == 23_570
     assert set(everything.standard_errors) == {"r", "alpha", "a", "b"}
     assert all(0 < error < 1 for error in everything.standard_errors.values())
-    assert found.status == "predicted"
-    assert {each.code for each in found.warnings} == {"repeat_without_spend", "repeated_rows"}
+    assert record.status == "predicted"
+    assert {warning.code for warning in record.warnings} == {"repeat_without_spend", "repeated_rows"}

@@ -52,8 +52,8 @@ def spends(rng: np.random.Generator) -> Spends:
     return Spends(x, np.log(total), np.ones(CUSTOMERS))
 
 
-def holds(found: Fit, name: str, value: float) -> bool:
-    interval = found.intervals[name]
+def holds(fitted: Fit, name: str, value: float) -> bool:
+    interval = fitted.intervals[name]
     return interval is not None and interval[0] <= value <= interval[1]
 
 
@@ -66,9 +66,9 @@ def test_intervals_cover_the_truth(model: str, simulations: int, at_least: int) 
     rng = np.random.default_rng(2026)
     covered = dict.fromkeys(TRUTH[model], 0)
     for _ in range(simulations):
-        found = fit(model, spends(rng) if model == "gamma_gamma" else purchases(rng, model))
+        fitted = fit(model, spends(rng) if model == "gamma_gamma" else purchases(rng, model))
         for name, value in TRUTH[model].items():
-            covered[name] += holds(found, name, value)
+            covered[name] += holds(fitted, name, value)
     assert min(covered.values()) >= at_least, covered
 
 

@@ -54,8 +54,8 @@ def expected_by_integration(theta: np.ndarray, x: int, age: float, weeks: float,
 @pytest.mark.parametrize("name", ["airline", "cdnow"])
 def test_values_against_an_independent_computation(name: str, request: pytest.FixtureRequest) -> None:
     workbook = request.getfixturevalue(name)
-    found = lifetime.record(workbook)
-    settings, model = found.settings, found.model
+    record = lifetime.record(workbook)
+    settings, model = record.settings, record.model
     theta, (p, q, scale) = fit_of(workbook, model), fit_of(workbook, "gamma_gamma")
     customers = workbook.query("lifetime.customer_lifetime_value").set_index("customer_id").sort_index()
     history = workbook.query("lifetime.customer_history").set_index("customer_id").sort_index()
@@ -165,9 +165,9 @@ def test_gain_and_lift_against_a_full_sort(name: str, request: pytest.FixtureReq
         for _ in range(40):
             order = np.lexsort((rng.random(len(rows)), -rows[f"{measure}_spend"].to_numpy()))
             shares.append(spend[order].cumsum()[np.array(edges) - 1] / spend.sum())
-        found = gain.loc[series]["share_of_spend"].sort_index().to_numpy()
-        assert found == pytest.approx(np.mean(shares, axis=0), abs=max(tolerance, 2e-3))
-        assert found[-1] == pytest.approx(1)
+        record = gain.loc[series]["share_of_spend"].sort_index().to_numpy()
+        assert record == pytest.approx(np.mean(shares, axis=0), abs=max(tolerance, 2e-3))
+        assert record[-1] == pytest.approx(1)
     lift = workbook.query("lifetime.holdout_decile", order_by="decile")
     assert lift.groupby("series")["customers"].sum().to_numpy() == pytest.approx(len(rows))
     actual = lift[lift["series"] == "Actual"]["spend"].cumsum().to_numpy() / spend.sum()
@@ -211,8 +211,8 @@ def test_a_record_of_another_version_counts_as_none(workbook: Workbook) -> None:
 
 
 def test_default_holdout_is_a_third_and_at_most_a_year(airline: Workbook) -> None:
-    found = lifetime.record(airline)
-    as_of = dt.date.fromisoformat(found.as_of)
-    end = dt.date.fromisoformat(found.holdout.calibration_end)
+    record = lifetime.record(airline)
+    as_of = dt.date.fromisoformat(record.as_of)
+    end = dt.date.fromisoformat(record.holdout.calibration_end)
     history = int(airline.query("lifetime.customer_history")["age_days"].max())
-    assert (as_of - end).days - 1 == found.holdout.days == min(history // 3, 365)
+    assert (as_of - end).days - 1 == record.holdout.days == min(history // 3, 365)

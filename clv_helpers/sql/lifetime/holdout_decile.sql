@@ -1,5 +1,5 @@
--- Spend in the holdout by the tenth that the model put a customer in before it; edges as in lifetime.holdout_gain.
--- One row: a tenth by forecast spend and a series.
+-- Spend in the holdout by the decile that the model put a customer in before it; edges as in lifetime.holdout_gain.
+-- One row: a decile by forecast spend and a series.
 -- Key: decile, series
 WITH shared AS (
     SELECT
