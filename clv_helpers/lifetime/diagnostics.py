@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from clv_helpers.charts.show import percent, upper_first
 from clv_helpers.config.params import Words
-from clv_helpers.engines.session import Session
-from clv_helpers.lifetime.data_sufficiency import Facts, count
+from clv_helpers.lifetime.data_sufficiency import Facts, count, customers
 from clv_helpers.lifetime.records import Diagnostic, Fit, Holdout
 
 CORRELATION = 0.3  # beyond, spend depends on frequency more than Gamma-Gamma's assumption bears
@@ -70,38 +68,33 @@ def about_spend(fit: Fit | None, correlation: float | None, words: Words) -> Ite
 def about_size(facts: Facts, words: Words) -> Iterator[Diagnostic]:
     """Enough to predict from, and yet few."""
     if facts.repeaters < FEW_REPEATERS:
-        text = f"Only {count(facts.repeaters, words.customer, words.customers)} came back: "
+        text = f"Only {customers(facts.repeaters, words)} came back: "
         yield Diagnostic("few_repeaters", f"{text}parameters and values are rough.")
 
 
-def about_data(session: Session, bindings: dict[str, Any], has_event_key: bool, words: Words) -> Iterator[Diagnostic]:
+def about_data(facts: Facts, words: Words) -> Iterator[Diagnostic]:
     """Refunds, zero amounts, events after as_of, repeated rows: counted."""
-    refunds = session.rows(
-        "SELECT COUNT(CASE WHEN is_purchase = 0 THEN 1 END) AS days, COUNT(DISTINCT customer_id) AS customers, "
-        "COUNT(CASE WHEN is_purchase = 0 AND purchases_so_far = 0 THEN 1 END) AS alone FROM lifetime.refunded_day"
-    )[0]
-    if refunds["days"]:
+    if facts.refunded_days:
         text = (
-            f"On {count(refunds['days'], 'day')}, {count(refunds['customers'], words.customer, words.customers)} got "
-            f"back more than they spent: refunds net against the {words.purchase} day before them, and are no "
-            f"{words.purchases}; {refunds['alone']:,} had no {words.purchase} before and are not used."
+            f"On {count(facts.refunded_days, 'day')}, {customers(facts.refunded_customers, words)} "
+            f"got back more than they spent: refunds net against the {words.purchase} day before them, and are no "
+            f"{words.purchases}; {facts.refunds_before_purchase:,} had no {words.purchase} before and are not used."
         )
         yield Diagnostic("refunds", text)
-    unspent = session.scalar(
-        "SELECT COUNT(*) AS customers FROM lifetime.customer_history WHERE frequency > 0 AND repeat_spend <= 0"
-    )
-    if unspent:
-        text = f"{count(unspent, words.customer, words.customers)} came back and spent nothing (zero, or refunded): "
-        yield Diagnostic("repeat_without_spend", f"{text}the spend model does not use them.")
-    later = session.scalar("SELECT COUNT(*) AS events FROM lake.purchases WHERE occurred_at >= $as_of", **bindings)
-    if later:
-        text = f"Not used, as they are not before as_of ({bindings['as_of']}): {count(later, 'event')}."
-        yield Diagnostic("events_after_as_of", text)
-    repeated = 0 if has_event_key else _repeated_rows(session, bindings)
-    if repeated:
+    if facts.repeaters_without_spend:
         text = (
-            f"Alike in {words.customer}, moment and amount to another: {count(repeated, 'row')}. A day counts as one "
-            f"{words.purchase}, but its spend is added up: if they are duplicates, give events an event_id."
+            f"{customers(facts.repeaters_without_spend, words)} came back and spent nothing "
+            "(zero, or refunded): the spend model does not use them."
+        )
+        yield Diagnostic("repeat_without_spend", text)
+    if facts.events_after_as_of:
+        text = f"Not used, as they are not before as_of ({facts.as_of}): {count(facts.events_after_as_of, 'event')}."
+        yield Diagnostic("events_after_as_of", text)
+    if facts.repeated_rows:
+        text = (
+            f"Alike in {words.customer}, moment and amount to another: {count(facts.repeated_rows, 'row')}. A day "
+            f"counts as one {words.purchase}, but its spend is added up: if they are duplicates, give events "
+            "an event_id."
         )
         yield Diagnostic("repeated_rows", text)
 
@@ -127,15 +120,6 @@ def about_holdout(holdout: Holdout, words: Words) -> Iterator[Diagnostic]:
         text = "Last year's spend finds the best tenth better than the model: "
         text += f"{percent(last_year)} of what it brought, against {percent(model)}."
         yield Diagnostic("no_better_than_last_year", text)
-
-
-def _repeated_rows(session: Session, bindings: dict[str, Any]) -> int:
-    return session.scalar(
-        "SELECT COALESCE(SUM(same - 1), 0) AS repeated FROM ("
-        "SELECT COUNT(*) AS same FROM lake.purchases WHERE occurred_at < $as_of AND $counts_as_spend "
-        "GROUP BY customer_id, occurred_at, $spend HAVING COUNT(*) > 1) AS repeats",
-        **bindings,
-    )
 
 
 def _list(names: list[str]) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clv_helpers.config.params import Lifetime, Words
 from clv_helpers.engines.session import Session
 from clv_helpers.lifetime.counts import KEY, Array, as_histories, read_groups
-from clv_helpers.lifetime.data_sufficiency import Facts, calibration_end
+from clv_helpers.lifetime.data_sufficiency import Inputs, calibration_end
 from clv_helpers.lifetime.diagnostics import about_holdout
 from clv_helpers.lifetime.fitting import PURCHASE_MODELS, fit
 from clv_helpers.lifetime.records import BestDecile, Diagnostic, Fit, Holdout, HoldoutError, LifetimeRecord
@@ -35,24 +34,23 @@ BEST_DECILE = (
 COMPARISONS = tuple(f"lifetime.holdout_{name}" for name in ("error", "frequency", "week", "gain", "decile"))
 
 
-def validate(
-    session: Session, settings: Lifetime, facts: Facts, bindings: dict[str, Any], words: Words, made: LifetimeRecord
-) -> LifetimeRecord:
+def validate(inputs: Inputs, made: LifetimeRecord) -> LifetimeRecord:
     """Fit on the calibration, forecast the holdout, and compare customer by customer; gives the record with all that.
 
     Its `model` is the one to go on with: for `auto`, that whose error on the holdout is least. Where there can be no
     holdout, `warnings` says why. Cost: a pass over the days, and sorts of the customers.
     """
-    as_of, end = bindings["as_of"], calibration_end(settings, facts, bindings["as_of"])
+    session, settings, words, as_of = inputs.session, inputs.settings, inputs.words, inputs.facts.as_of
+    end = calibration_end(settings, inputs.facts)
     days = (as_of - end).days - 1
-    calibration_days = facts.history_days - days - 1
+    calibration_days = inputs.facts.history_days - days - 1
     made = replace(made, model=DEFAULT_MODEL if settings.model == "auto" else settings.model)
     if days < 1 or calibration_days < 1:
-        first = as_of - dt.timedelta(days=facts.history_days)
+        first = as_of - dt.timedelta(days=inputs.facts.history_days)
         text = f"the calibration would end on {end}, and {words.purchases} go from {first} to the day before {as_of}."
         return _without_holdout(made, text)
     year = min(calibration_days, 365)
-    bindings = bindings | {
+    bindings = inputs.bindings | {
         "calibration_end": end,
         "year_before": end - dt.timedelta(days=year),
         "holdout_days": days,

@@ -12,19 +12,18 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from clv_helpers.config.datasets import LIFETIME_VALUE
-from clv_helpers.config.params import Lifetime
+from clv_helpers.config.datasets import EVENT_KEY, LIFETIME_VALUE
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import table
 from clv_helpers.engines.session import Session, bound
 from clv_helpers.lifetime.counts import as_histories, read_groups
-from clv_helpers.lifetime.data_sufficiency import read_facts, refusals
+from clv_helpers.lifetime.data_sufficiency import Facts, Inputs, refusals
 from clv_helpers.lifetime.diagnostics import about_data, about_fit, about_size, about_spend
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.forecast_log import log_forecast
 from clv_helpers.lifetime.holdout_validation import validate
 from clv_helpers.lifetime.records import RECORD, LifetimeRecord
-from clv_helpers.lifetime.scoring import correlation, fit_spend, month_curve, score
+from clv_helpers.lifetime.scoring import fit_spend, month_curve, score
 from clv_helpers.lifetime.tables import build, load
 from clv_helpers.models.table_file import SQL_FOLDER, TableError
 
@@ -88,42 +87,41 @@ def _predict(session: Session, workbook: Workbook, bindings: dict[str, Any]) -> 
     if settings is None:
         _withdraw_values(session)
         return LifetimeRecord()
-    build(session, bindings, HISTORY)
-    facts = read_facts(session)
-    has_key = "event_id" in workbook.params.contract("purchases")
+    has_key = EVENT_KEY in workbook.params.contract("purchases")
+    build(session, bindings | {"has_event_key": has_key}, "lifetime.data_summary")
+    facts = Facts(**session.rows("SELECT * FROM lifetime.data_summary")[0])
     made = LifetimeRecord(
         status="refused",
         refused=refusals(facts, settings.minimum, words),
         customers=facts.customers,
         repeaters=facts.repeaters,
         settings=settings,
-        warnings=list(about_data(session, bindings, has_key, words)),
+        warnings=list(about_data(facts, words)),
     )
     if made.refused:
         _withdraw_values(session)
         return made
-    made = replace(made, warnings=[*about_size(facts, words), *made.warnings])
-    made = validate(session, settings, facts, bindings, words, made)
-    return _value(session, workbook, settings, bindings, made)
+    inputs = Inputs(session, settings, words, bindings, facts)
+    made = validate(inputs, replace(made, warnings=[*about_size(facts, words), *made.warnings]))
+    return _value(inputs, made, workbook.run)
 
 
-def _value(
-    session: Session, workbook: Workbook, settings: Lifetime, bindings: dict[str, Any], made: LifetimeRecord
-) -> LifetimeRecord:
+def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     """Fit on all data, score, join back to the customers, and log the forecast."""
+    session, settings, facts, words = inputs.session, inputs.settings, inputs.facts, inputs.words
     groups = read_groups(session, HISTORY)
     fitted = fit(made.model, as_histories(groups))
     spend, spend_bindings = fit_spend(session, HISTORY)
-    related = correlation(session)
+    related = facts.correlation_of_frequency_and_spend
     curve = month_curve(fitted, groups, settings.horizon_months)
     load(session, "lifetime.score", score(fitted, groups, curve, settings.annual_discount_rate))
-    build(session, bindings | spend_bindings | {"margin": settings.margin}, VALUE, "lifetime.value_by_decile")
-    customers, valued = session.count(table(HISTORY)), session.count(table(VALUE))
-    if customers != valued:
-        raise TableError(f"{VALUE}: {customers:,} customers have bought, and {valued:,} are given a value")
-    log_forecast(session, curve, bindings["as_of"], made.model, workbook.run)
-    build(session, bindings, "lifetime.forecast_outcome")
-    warnings = [*about_fit(fitted, workbook.words), *about_spend(spend, related, workbook.words)]
+    build(session, inputs.bindings | spend_bindings | {"margin": settings.margin}, VALUE, "lifetime.value_by_decile")
+    valued = session.count(table(VALUE))
+    if valued != facts.customers:
+        raise TableError(f"{VALUE}: {facts.customers:,} customers have bought, and {valued:,} are given a value")
+    log_forecast(session, curve, facts.as_of, made.model, run)
+    build(session, inputs.bindings, "lifetime.forecast_outcome")
+    warnings = [*about_fit(fitted, words), *about_spend(spend, related, words)]
     return replace(
         made,
         status="predicted",

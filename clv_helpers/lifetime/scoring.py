@@ -102,11 +102,3 @@ def fit_spend(session: Session, source: str) -> tuple[Fit | None, dict[str, Any]
         "spend_of_repeater": repeater if p + q > 1 else observed,
         "spend_of_others": literal(p * gamma / (q - 1)) if q > 1 else observed,
     }
-
-
-def correlation(session: Session) -> float | None:
-    """How spend per purchase goes with frequency, among those who came back; Gamma-Gamma takes it to be 0."""
-    return session.scalar(
-        "SELECT CORR(CAST(frequency AS DOUBLE), repeat_spend / frequency) AS correlation "
-        "FROM lifetime.customer_history WHERE frequency > 0 AND repeat_spend > 0"
-    )
