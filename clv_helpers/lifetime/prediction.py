@@ -34,8 +34,8 @@ def refresh(workbook: Workbook) -> LifetimeRecord:
     """Bring predicted value up to date, in one transaction, and publish; gives the record that run.json keeps.
 
     Nothing is computed where neither purchases, as_of, params nor this code changed. Cost: a few passes over the
-    customers in the engine; in Python, what the number of distinct histories costs. On an error the last published
-    tables stay as they were.
+    customers in the engine; in Python, what the number of distinct histories costs. Raises NothingToCompute where there
+    is no purchase yet, TableError for a key that repeats; the last published tables stay as they were.
 
     Example:
         >>> lifetime.refresh(wb).status
