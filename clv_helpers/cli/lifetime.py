@@ -20,7 +20,7 @@ def lifetime(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json 
     models.refresh(workbook, "derived")
     stage.refresh(workbook)
     models.refresh(workbook, "profile")
-    record = stage.record(workbook)
+    record = stage.record(workbook).as_dict()
     if as_json:
         print(as_text(record))
         return

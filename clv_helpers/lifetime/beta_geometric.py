@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betaln, digamma, expit, gammaln
 
-from clv_helpers.lifetime.counts import Histories
+from clv_helpers.lifetime.counts import Array, Histories
 from clv_helpers.lifetime.mixture import purchases_until_dropout
 
 
@@ -22,18 +22,16 @@ class BetaGeometric:
     """One of the two models; `drops_at_first` tells them apart."""
 
     name: str
-    title: str
     drops_at_first: bool
     parameters: tuple[str, ...] = ("r", "alpha", "a", "b")
     starts: tuple[tuple[float, ...], ...] = ((0.5, 5.0, 0.8, 2.5), (1.0, 15.0, 0.1, 5.0), (0.2, 1.0, 2.0, 2.0))
 
-    def log_likelihood(self, theta: np.ndarray, histories: Histories) -> tuple[float, np.ndarray]:
+    def log_likelihood(self, theta: Array, histories: Histories) -> tuple[float, Array]:
         """The log-likelihood of all customers, and its gradient by the four parameters."""
         r, alpha, a, b = theta
-        distinct, index = histories.by_frequency
+        (distinct, index), (recencies, by_recency), (ages, by_age) = histories.distinct.values()
         kept = b + distinct + self.drops_at_first  # the beta parameter of who is still there
         n = r + histories.frequency
-        (ages, by_age), (recencies, by_recency) = histories.by_age, histories.by_recency
         log_age = np.log(alpha + ages)[by_age]
         spread = log_age - np.log(alpha + recencies)[by_recency]
         odds = self._log_odds_of_dropout(theta, histories.frequency, spread)
@@ -54,28 +52,22 @@ class BetaGeometric:
         customers = histories.customers
         return float((customers * value).sum()), np.array([(customers * part).sum() for part in gradient])
 
-    def probability_alive(
-        self, theta: np.ndarray, frequency: np.ndarray, recency: np.ndarray, age: np.ndarray
-    ) -> np.ndarray:
+    def probability_alive(self, theta: Array, frequency: Array, recency: Array, age: Array) -> Array:
         """The probability that a customer with this history will buy again at all."""
         spread = np.log1p((age - recency) / (theta[1] + recency))
         return expit(-self._log_odds_of_dropout(theta, frequency, spread))
 
-    def expected_if_alive(
-        self, theta: np.ndarray, frequency: np.ndarray, age: np.ndarray, weeks: np.ndarray
-    ) -> np.ndarray:
+    def expected_if_alive(self, theta: Array, frequency: Array, age: Array, weeks: Array) -> Array:
         """Purchases expected in the next `weeks` of a customer who is still there. Cost: some ten terms each."""
         r, alpha, a, b = theta
         kept = b + frequency + self.drops_at_first
         return purchases_until_dropout(r + frequency, weeks / (alpha + age), a, kept)
 
-    def purchase_if_alive(
-        self, theta: np.ndarray, frequency: np.ndarray, age: np.ndarray, weeks: np.ndarray
-    ) -> np.ndarray:
+    def purchase_if_alive(self, theta: Array, frequency: Array, age: Array, weeks: Array) -> Array:
         """The probability of at least one purchase in the next `weeks` of a customer who is still there."""
         return -np.expm1(-(theta[0] + frequency) * np.log1p(weeks / (theta[1] + age)))
 
-    def _log_odds_of_dropout(self, theta: np.ndarray, frequency: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    def _log_odds_of_dropout(self, theta: Array, frequency: Array, spread: Array) -> Array:
         """Log odds of having dropped out; `spread` is log((alpha + age) / (alpha + recency))."""
         r, _, a, b = theta
         before = b + frequency - 1.0 + self.drops_at_first
@@ -85,5 +77,5 @@ class BetaGeometric:
         return np.where(possible, odds, -np.inf)
 
 
-BG_NBD = BetaGeometric("bg_nbd", "BG/NBD", drops_at_first=False)
-MBG_NBD = BetaGeometric("mbg_nbd", "MBG/NBD", drops_at_first=True)
+BG_NBD = BetaGeometric("bg_nbd", drops_at_first=False)
+MBG_NBD = BetaGeometric("mbg_nbd", drops_at_first=True)

@@ -1,57 +1,69 @@
-"""What the models are fitted on: histories that many customers share, with how many they are. Times are in weeks."""
+"""What the models are fitted on: purchase histories and spends, each with the number of customers who share it.
+
+The engine counts, so a fit costs the number of distinct histories, not of customers. Times are in weeks.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
+from clv_helpers.engines.dialect import parse, table
+from clv_helpers.engines.session import Session
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.intp]
 DAYS_PER_WEEK = 7.0
+KEY = ["frequency", "recency_days", "age_days"]
+OUTCOME = (
+    "SELECT CAST(SUM(actual_purchases) AS DOUBLE) AS actual, "
+    "CAST(SUM(actual_purchases * actual_purchases) AS DOUBLE) AS actual_squared"
+)
+LOG_BIN = 0.002  # of the log of total spend
 
 
 @dataclass(frozen=True)
 class Histories:
-    """One element: a purchase history and its customers. A fit costs the number of histories, not of customers.
+    """One element: a purchase history and its customers.
 
     frequency: repeat purchase days; recency: age in weeks at the last of them (0 without one); age: weeks since the
     first purchase (the T of the literature); customers: how many share it.
     """
 
-    frequency: np.ndarray
-    recency: np.ndarray
-    age: np.ndarray
-    customers: np.ndarray
+    frequency: Array
+    recency: Array
+    age: Array
+    customers: Array
 
     @classmethod
-    def from_days(
-        cls, frequency: np.ndarray, recency_days: np.ndarray, age_days: np.ndarray, customers: np.ndarray
-    ) -> Histories:
+    def from_days(cls, frequency: Array, recency_days: Array, age_days: Array, customers: Array) -> Histories:
         """Histories from whole days."""
         columns = [np.asarray(values, dtype=float) for values in (frequency, recency_days, age_days, customers)]
         return cls(columns[0], columns[1] / DAYS_PER_WEEK, columns[2] / DAYS_PER_WEEK, columns[3])
 
     @cached_property
-    def by_frequency(self) -> tuple[np.ndarray, np.ndarray]:
-        """The distinct frequencies, and where each history's stands: gamma functions are evaluated on these alone."""
-        return np.unique(self.frequency, return_inverse=True)
+    def distinct(self) -> dict[str, tuple[Array, Index]]:
+        """Of frequency, recency and age: the distinct values, and where each history's stands among them.
 
-    @cached_property
-    def by_recency(self) -> tuple[np.ndarray, np.ndarray]:
-        """The distinct recencies, and where each history's stands: there are no more than days."""
-        return np.unique(self.recency, return_inverse=True)
-
-    @cached_property
-    def by_age(self) -> tuple[np.ndarray, np.ndarray]:
-        """The distinct ages, and where each history's stands."""
-        return np.unique(self.age, return_inverse=True)
+        They are few, and gamma functions and logarithms are evaluated on these alone.
+        """
+        return {name: np.unique(getattr(self, name), return_inverse=True) for name in ("frequency", "recency", "age")}
 
     @cached_property
     def total(self) -> float:
+        """How many customers there are."""
         return float(self.customers.sum())
 
     @cached_property
     def repeaters(self) -> float:
+        """How many customers came back."""
         return float(self.customers[self.frequency > 0].sum())
 
 
@@ -62,10 +74,45 @@ class Spends:
     `mean_log_total` is the mean of the logs in a bin of 0.2 %, which moves a log-likelihood by less than 1e-6 of it.
     """
 
-    frequency: np.ndarray
-    mean_log_total: np.ndarray
-    customers: np.ndarray
+    frequency: Array
+    mean_log_total: Array
+    customers: Array
 
     @cached_property
     def total(self) -> float:
+        """How many customers there are."""
         return float(self.customers.sum())
+
+
+def read_groups(session: Session, source: str, outcome: bool = False) -> pd.DataFrame:
+    """One row: a history (frequency, recency_days, age_days) and its `customers`.
+
+    With `outcome`, also the sum and the sum of squares of the purchases that came after it: actual, actual_squared.
+    """
+    return session.frame(
+        "SELECT frequency, recency_days, age_days, COUNT(*) AS customers, $outcome FROM $source AS h "
+        "GROUP BY frequency, recency_days, age_days ORDER BY frequency, recency_days, age_days",
+        source=table(source),
+        outcome=parse(OUTCOME).expressions if outcome else [],
+    )
+
+
+def as_histories(groups: pd.DataFrame) -> Histories:
+    """The groups as the purchase models take them."""
+    return Histories.from_days(*(groups[name].to_numpy(float) for name in (*KEY, "customers")))
+
+
+def read_spends(session: Session, source: str) -> Spends:
+    """The customers who came back and spent something, in bins of the log of what they spent on repeat days.
+
+    Logs are added up as exact decimals: a sum of floats would depend on the order, and the fit's last digits on that.
+    """
+    rows = session.frame(
+        "SELECT frequency, CAST(SUM(CAST(LN(repeat_spend) AS DECIMAL(18, 8))) AS DOUBLE) / COUNT(*) AS mean_log_total, "
+        "COUNT(*) AS customers FROM $source AS h "
+        "WHERE frequency > 0 AND repeat_spend > 0 "
+        "GROUP BY frequency, FLOOR(LN(repeat_spend) / $bin) ORDER BY frequency, mean_log_total",
+        source=table(source),
+        bin=LOG_BIN,
+    )
+    return Spends(*(rows[name].to_numpy(np.float64) for name in ("frequency", "mean_log_total", "customers")))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import digamma, gammaln
 
-from clv_helpers.lifetime.counts import Spends
+from clv_helpers.lifetime.counts import Array, Spends
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,10 @@ class GammaGamma:
     """The model. The expected spend per purchase day, p (gamma + total) / (p x + q - 1), is computed by the engine."""
 
     name: str = "gamma_gamma"
-    title: str = "Gamma-Gamma"
     parameters: tuple[str, ...] = ("p", "q", "gamma")
     starts: tuple[tuple[float, ...], ...] = ((5.0, 4.0, 20.0), (1.0, 2.0, 100.0), (2.0, 5.0, 1_000.0))
 
-    def log_likelihood(self, theta: np.ndarray, spends: Spends) -> tuple[float, np.ndarray]:
+    def log_likelihood(self, theta: Array, spends: Spends) -> tuple[float, Array]:
         """The log-likelihood of the mean spends, and its gradient by the three parameters."""
         p, q, gamma = theta
         x, log_total = spends.frequency, spends.mean_log_total

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from clv_helpers.lifetime.counts import Array
+
 LONGEST_SERIES = 600  # terms; beyond, the integral over the dropout probability takes as long whatever is ahead
 CHUNK = 100_000
 EPSILON = 1e-17
 
 
-def purchases_until_dropout(n: np.ndarray, ratio: np.ndarray, a: float, kept: np.ndarray) -> np.ndarray:
+def purchases_until_dropout(n: Array, ratio: Array, a: float, kept: Array) -> Array:
     """Expected purchases where purchase rates are Gamma(n, 1), time is `ratio`, dropout Beta(a, kept)."""
     n, ratio, kept = np.broadcast_arrays(n, ratio, kept)
     flat = [np.ravel(values).astype(float) for values in (n, ratio, kept)]
@@ -32,7 +34,7 @@ def purchases_until_dropout(n: np.ndarray, ratio: np.ndarray, a: float, kept: np
     return result.reshape(n.shape)
 
 
-def _by_series(n: np.ndarray, ratio: np.ndarray, a: float, kept: np.ndarray) -> np.ndarray:
+def _by_series(n: Array, ratio: Array, a: float, kept: Array) -> Array:
     """The sum term by term, over the rows that still need terms; weights are scaled, so that none overflows."""
     result, rows = np.empty(len(n)), np.arange(len(n))
     z = ratio / (1 + ratio)
@@ -50,10 +52,10 @@ def _by_series(n: np.ndarray, ratio: np.ndarray, a: float, kept: np.ndarray) -> 
         done = (falls < 1) & (weight * so_far <= EPSILON * answer * (1 - falls) ** 2)
         if done.any():
             result[rows[done]] = (answer / total)[done]
-            go_on = ~done
-            rows, n, z, kept = rows[go_on], n[go_on], z[go_on], kept[go_on]
-            weight, total, answer = weight[go_on], total[go_on], answer[go_on]
-            happens, so_far = happens[go_on], so_far[go_on]
+            rows = rows[~done]
+            n, z, kept, weight, total, answer, happens, so_far = (
+                state[~done] for state in (n, z, kept, weight, total, answer, happens, so_far)
+            )
             if not len(rows):
                 break
         large = np.where(total > 1e200, 1e-200, 1.0)
@@ -61,7 +63,7 @@ def _by_series(n: np.ndarray, ratio: np.ndarray, a: float, kept: np.ndarray) -> 
     return result
 
 
-def _by_integral(n: np.ndarray, ratio: np.ndarray, a: float, kept: np.ndarray) -> np.ndarray:
+def _by_integral(n: Array, ratio: Array, a: float, kept: Array) -> Array:
     """E[(1 - (1 + p ratio)^-n) / p] over p ~ Beta(a, kept): the trapezoidal rule on the log odds of p.
 
     The integrand is analytic, so the rule's error falls exponentially with its step; both tails are pure

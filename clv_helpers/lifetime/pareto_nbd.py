@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import digamma, gammaln
 
-from clv_helpers.lifetime.counts import Histories
+from clv_helpers.lifetime.counts import Array, Histories, Index
 
-Rule = tuple[np.ndarray, np.ndarray]  # nodes and weights on [0, 1]
+Rule = tuple[Array, Array]  # nodes and weights on [0, 1]
 FEW, MANY = ((nodes / 2 + 0.5, weights / 2) for nodes, weights in map(np.polynomial.legendre.leggauss, (20, 64)))
 CHUNK = 20_000
 NEGLIGIBLE = 45.0  # e^-45 is below what a double can tell from 0 beside 1
@@ -27,34 +27,29 @@ class ParetoNBD:
     """The model, with the methods of beta_geometric.BetaGeometric."""
 
     name: str = "pareto_nbd"
-    title: str = "Pareto/NBD"
     parameters: tuple[str, ...] = ("r", "alpha", "s", "beta")
     starts: tuple[tuple[float, ...], ...] = ((0.5, 10.0, 0.5, 10.0), (1.0, 20.0, 1.0, 50.0))
 
-    def log_likelihood(self, theta: np.ndarray, histories: Histories) -> tuple[float, np.ndarray]:
+    def log_likelihood(self, theta: Array, histories: Histories) -> tuple[float, Array]:
         """The log-likelihood of all customers, and its gradient by the four parameters. Cost: 20 or 64 nodes each."""
         value, gradient = 0.0, np.zeros(4)
-        columns = histories.frequency, histories.recency, histories.age
-        for part, rule in _parts(theta, *columns):
-            terms = self._terms(theta, *(column[part] for column in columns), rule)
+        frequency, recency, age = histories.frequency, histories.recency, histories.age
+        for part, rule in _parts(theta, frequency, recency, age):
+            terms = self._terms(theta, frequency[part], recency[part], age[part], rule)
             value += float(histories.customers[part] @ terms[0])
             gradient += np.array([float(histories.customers[part] @ term) for term in terms[1:]])
         return value, gradient
 
-    def probability_alive(
-        self, theta: np.ndarray, frequency: np.ndarray, recency: np.ndarray, age: np.ndarray
-    ) -> np.ndarray:
+    def probability_alive(self, theta: Array, frequency: Array, recency: Array, age: Array) -> Array:
         """The probability that a customer with this history has not dropped out yet."""
-        columns = np.broadcast_arrays(frequency, recency, age)
-        result = np.empty(len(columns[0]))
-        for part, rule in _parts(theta, *columns):
-            alive, gone, *_ = _paths(theta, *(column[part] for column in columns), rule)
+        frequency, recency, age = np.broadcast_arrays(frequency, recency, age)
+        result = np.empty(len(age))
+        for part, rule in _parts(theta, frequency, recency, age):
+            alive, gone, *_ = _paths(theta, frequency[part], recency[part], age[part], rule)
             result[part] = _shares(alive, gone)[1]
         return result
 
-    def expected_if_alive(
-        self, theta: np.ndarray, frequency: np.ndarray, age: np.ndarray, weeks: np.ndarray
-    ) -> np.ndarray:
+    def expected_if_alive(self, theta: Array, frequency: Array, age: Array, weeks: Array) -> Array:
         """Purchases expected in the next `weeks` of a customer who is still there."""
         r, alpha, s, beta = theta
         log_stretch = np.log1p(weeks / (beta + age))
@@ -64,9 +59,7 @@ class ParetoNBD:
             share = np.where(power == 0, 1.0, np.expm1(power) / np.where(power == 0, 1.0, power))
         return (r + frequency) / (alpha + age) * (beta + age) * log_stretch * share
 
-    def purchase_if_alive(
-        self, theta: np.ndarray, frequency: np.ndarray, age: np.ndarray, weeks: np.ndarray
-    ) -> np.ndarray:
+    def purchase_if_alive(self, theta: Array, frequency: Array, age: Array, weeks: Array) -> Array:
         """The probability of at least one purchase in the next `weeks` of a customer who is still there.
 
         The integral over the moment of the first purchase, weighted by not having dropped out before it.
@@ -85,9 +78,7 @@ class ParetoNBD:
         )  # fmt: skip
         return n * (np.exp(log_density) * length * MANY[1]).sum(axis=-1)
 
-    def _terms(
-        self, theta: np.ndarray, frequency: np.ndarray, recency: np.ndarray, age: np.ndarray, rule: Rule
-    ) -> list[np.ndarray]:
+    def _terms(self, theta: Array, frequency: Array, recency: Array, age: Array, rule: Rule) -> list[Array]:
         """Each history's log-likelihood, and its derivatives by r, alpha, s, beta."""
         r, alpha, s, beta = theta
         n = r + frequency
@@ -106,7 +97,7 @@ class ParetoNBD:
         ]  # fmt: skip
 
 
-def _shares(alive: np.ndarray, gone: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _shares(alive: Array, gone: Array) -> tuple[Array, Array, Array]:
     """The log of all paths' weight, and the shares of being alive and of having dropped out at each node."""
     top = np.maximum(alive, gone.max(axis=1))
     survives, dies = np.exp(alive - top), np.exp(gone - top[:, None])
@@ -114,9 +105,7 @@ def _shares(alive: np.ndarray, gone: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return top + np.log(total), survives / total, dies / total[:, None]
 
 
-def _parts(
-    theta: np.ndarray, frequency: np.ndarray, recency: np.ndarray, age: np.ndarray
-) -> Iterator[tuple[np.ndarray, Rule]]:
+def _parts(theta: Array, frequency: Array, recency: Array, age: Array) -> Iterator[tuple[Index, Rule]]:
     """The rows in parts that fit into memory, with the rule that is exact for them."""
     r, alpha, s, beta = theta
     falls = (r + frequency) * np.log1p((age - recency) / (alpha + recency))
@@ -127,9 +116,7 @@ def _parts(
             yield rows[start : start + CHUNK], rule
 
 
-def _paths(
-    theta: np.ndarray, frequency: np.ndarray, recency: np.ndarray, age: np.ndarray, rule: Rule
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _paths(theta: Array, frequency: Array, recency: Array, age: Array, rule: Rule) -> tuple[Array, Array, Array, Array]:
     """Log weights of being alive, and of having dropped out at each node between last purchase and now.
 
     Also alpha and beta plus the moment of each node. Nodes are even in the log of the time, from the smaller of
@@ -147,9 +134,7 @@ def _paths(
     return -n * np.log(alpha + age) - s * np.log(beta + age), gone, purchase_by, dropout_by
 
 
-def _length(
-    theta: np.ndarray, frequency: np.ndarray, recency: np.ndarray, age: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _length(theta: Array, frequency: Array, recency: Array, age: Array) -> tuple[Array, Array]:
     """How far the nodes reach in the log of the time, and the time at which they begin."""
     r, alpha, s, beta = theta
     smaller = min(alpha, beta) + recency

@@ -1,140 +1,142 @@
-"""Predicted value in one transaction: counted, fitted, proved on a holdout, scored, joined back, and remembered."""
+"""Predicts value in one transaction: counts, fits, validates on a holdout, scores, joins back, logs the forecast."""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
 import json
+import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sqlglot import exp
+from pydantic import ValidationError
 
-from clv_helpers.config.datasets import LIFETIME_VALUE
-from clv_helpers.config.params import Lifetime
+from clv_helpers.config.datasets import EVENT_KEY, LIFETIME_VALUE
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.dialect import literal, table
-from clv_helpers.engines.session import Session
-from clv_helpers.lifetime import (
-    data_sufficiency as gate,
-)
-from clv_helpers.lifetime import (
-    diagnostics as doubts,
-)
-from clv_helpers.lifetime import (
-    forecast_log as memory,
-)
-from clv_helpers.lifetime import (
-    holdout as proof,
-)
-from clv_helpers.lifetime import (
-    store,
-)
+from clv_helpers.engines.dialect import table
+from clv_helpers.engines.session import Session, bound
+from clv_helpers.lifetime.counts import as_histories, read_groups
+from clv_helpers.lifetime.data_sufficiency import Facts, Inputs, refusals
+from clv_helpers.lifetime.diagnostics import about_data, about_fit, about_size, about_spend
 from clv_helpers.lifetime.fitting import fit
-from clv_helpers.lifetime.histories import as_histories, read_groups
-from clv_helpers.lifetime.scoring import month_curve, score
-from clv_helpers.lifetime.spend import correlation, fit_spend
+from clv_helpers.lifetime.forecast_log import log_forecast
+from clv_helpers.lifetime.holdout_validation import validate
+from clv_helpers.lifetime.records import RECORD, LifetimeRecord
+from clv_helpers.lifetime.scoring import fit_spend, month_curve, score
+from clv_helpers.lifetime.tables import build, load
 from clv_helpers.models.table_file import SQL_FOLDER, TableError
 
-HISTORIES = ("lifetime.tenth", "lifetime.refunded_day", "lifetime.customer_history")
-VALUES = (
-    "lifetime.customer_forecast",
-    "lifetime.decile_place",
-    "lifetime.value_band",
-    "lifetime.edge_customer",
-    "lifetime.customer_lifetime_value",
-    "lifetime.value_by_decile",
-)
-OF_CUSTOMERS = "lifetime.customer_lifetime_value"
+HISTORY, VALUE = "lifetime.customer_history", "lifetime.customer_lifetime_value"
 
 
-def refresh(workbook: Workbook) -> dict[str, Any]:
+def refresh(workbook: Workbook) -> LifetimeRecord:
     """Bring predicted value up to date, in one transaction, and publish; gives the record that run.json keeps.
 
-    Its `status` is off, refused (then `refused` says why) or predicted. Nothing is computed where neither purchases,
-    as_of, params nor this code changed. Cost: a few passes over the customers in the engine; in Python, what the number
-    of distinct histories costs. On an error the last published tables stay as they were.
+    Nothing is computed where neither purchases, as_of, params nor this code changed. Cost: a few passes over the
+    customers in the engine; in Python, what the number of distinct histories costs. Raises NothingToCompute where there
+    is no purchase yet, TableError for a key that repeats; the last published tables stay as they were.
+
+    Example:
+        >>> lifetime.refresh(wb).status
+        'predicted'
     """
     with workbook.engine.write(publish=True) as session:
         return refresh_within(session, workbook)
 
 
-def refresh_within(session: Session, workbook: Workbook) -> dict[str, Any]:
+def refresh_within(session: Session, workbook: Workbook) -> LifetimeRecord:
     """`refresh` in the caller's transaction."""
     bindings = workbook.bindings(session)
     digest = _digest(session, workbook, bindings["as_of"])
-    kept = _read_record(session)
-    if kept["digest"] == digest:
-        return kept
-    made = {"digest": digest, "as_of": str(bindings["as_of"]), **_predict(session, workbook, bindings)}
-    row = exp.select(literal(str(bindings["as_of"])).as_("as_of"), literal(json.dumps(made)).as_("record"))
-    session.create_table("lifetime.run", row)
+    last = _read_record(session)
+    if last.digest == digest:
+        return last
+    made = replace(_predict(session, workbook, bindings), digest=digest, as_of=str(bindings["as_of"]))
+    row = {"as_of": made.as_of, "record": json.dumps(made.as_dict())}
+    session.create_table("lifetime.run", bound("SELECT $as_of AS as_of, $record AS record", row))
     return made
 
 
-def record(workbook: Workbook) -> dict[str, Any]:
-    """What the last refresh recorded: status, refused, settings, fits, holdout, warnings. Status off before any."""
+def record(workbook: Workbook) -> LifetimeRecord:
+    """What the last refresh recorded: status, refused, settings, fits, holdout, warnings. Status off before any.
+
+    Example:
+        >>> len(lifetime.record(wb).fits) > 0
+        True
+    """
     with workbook.engine.read() as session:
         return _read_record(session)
 
 
-def _read_record(session: Session) -> dict[str, Any]:
+def _read_record(session: Session) -> LifetimeRecord:
+    """The last record; one that another version of this code wrote counts as none."""
     if not session.has_table("lifetime.run"):
-        return {"digest": "", "status": "off", "refused": [], "fits": [], "holdout": None, "warnings": []}
-    return json.loads(session.scalar("SELECT record FROM lifetime.run"))
+        return LifetimeRecord()
+    try:
+        return RECORD.validate_python(json.loads(session.scalar("SELECT record FROM lifetime.run")))
+    except ValidationError:
+        return LifetimeRecord()
 
 
-def _predict(session: Session, workbook: Workbook, bindings: dict[str, Any]) -> dict[str, Any]:
-    settings = workbook.params.lifetime
-    store.drop(session, keep={"lifetime.forecast", OF_CUSTOMERS})
-    made: dict[str, Any] = {"status": "off", "refused": [], "fits": [], "holdout": None, "warnings": []}
+def _predict(session: Session, workbook: Workbook, bindings: dict[str, Any]) -> LifetimeRecord:
+    settings, words = workbook.params.lifetime, workbook.words
+    for name in session.tables():
+        if name.startswith("lifetime.") and name not in ("lifetime.forecast", VALUE):
+            session.drop(name)
     if settings is None:
-        _forget_values(session)
+        _withdraw_values(session)
+        return LifetimeRecord()
+    has_key = EVENT_KEY in workbook.params.contract("purchases")
+    build(session, bindings | {"has_event_key": has_key}, "lifetime.data_summary")
+    facts = Facts(**session.rows("SELECT * FROM lifetime.data_summary")[0])
+    made = LifetimeRecord(
+        status="refused",
+        refused=refusals(facts, settings.minimum, words),
+        customers=facts.customers,
+        repeaters=facts.repeaters,
+        settings=settings,
+        warnings=list(about_data(facts, words)),
+    )
+    if made.refused:
+        _withdraw_values(session)
         return made
-    store.build(session, HISTORIES, bindings)
-    facts = gate.read_facts(session)
-    has_key = "event_id" in workbook.params.contract("purchases")
-    made |= {
-        "status": "refused",
-        "customers": facts.customers,
-        "repeaters": facts.repeaters,
-        "settings": settings.model_dump(mode="json"),
-        "refused": gate.refusals(facts, settings.minimum),
-        "warnings": doubts.about_data(session, bindings, has_key),
-    }
-    if made["refused"]:
-        _forget_values(session)
-        return made
-    proved = proof.prove(session, settings, facts, bindings)
-    made |= {**proved, "warnings": doubts.about_size(facts) + made["warnings"] + proved["warnings"]}
-    _value(session, settings, bindings, made, workbook.run)
-    return made | {"status": "predicted"}
+    inputs = Inputs(session, settings, words, bindings, facts)
+    made = validate(inputs, replace(made, warnings=[*about_size(facts, words), *made.warnings]))
+    return _value(inputs, made, workbook.run)
 
 
-def _value(session: Session, settings: Lifetime, bindings: dict[str, Any], made: dict[str, Any], run: str) -> None:
-    """Fit on all data, score, and join back to the customers; fits and warnings go to what is made."""
-    groups = read_groups(session, "lifetime.customer_history")
-    fitted = fit(made["model"], as_histories(groups))
-    spend, spend_bindings = fit_spend(session, "lifetime.customer_history")
-    related = correlation(session)
-    made["fits"] += [{"data": "all", **each.as_record()} for each in (fitted, spend) if each]
-    made["warnings"] += doubts.about_fit(fitted) + doubts.about_spend(spend, related)
-    made["correlation_of_frequency_and_spend"] = related
+def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
+    """Fit on all data, score, join back to the customers, and log the forecast."""
+    session, settings, facts, words = inputs.session, inputs.settings, inputs.facts, inputs.words
+    groups = read_groups(session, HISTORY)
+    fitted = fit(made.model, as_histories(groups))
+    spend, spend_bindings = fit_spend(session, HISTORY)
+    related = facts.correlation_of_frequency_and_spend
     curve = month_curve(fitted, groups, settings.horizon_months)
-    store.load(session, "lifetime.score", score(fitted, groups, curve, settings.annual_discount_rate))
-    store.build(session, VALUES, bindings | spend_bindings | {"margin": settings.margin})
-    customers, valued = (session.count(table(name)) for name in ("lifetime.customer_history", OF_CUSTOMERS))
-    if customers != valued:
-        raise TableError(f"{OF_CUSTOMERS}: {customers:,} customers have bought, and {valued:,} are given a value")
-    memory.log_forecast(session, curve, bindings["as_of"], made["model"], run)
+    load(session, "lifetime.score", score(fitted, groups, curve, settings.annual_discount_rate))
+    build(session, inputs.bindings | spend_bindings | {"margin": settings.margin}, VALUE, "lifetime.value_by_decile")
+    valued = session.count(table(VALUE))
+    if valued != facts.customers:
+        raise TableError(f"{VALUE}: {facts.customers:,} customers have bought, and {valued:,} are given a value")
+    log_forecast(session, curve, facts.as_of, made.model, run)
+    build(session, inputs.bindings, "lifetime.forecast_outcome")
+    warnings = [*about_fit(fitted, words), *about_spend(spend, related, words)]
+    return replace(
+        made,
+        status="predicted",
+        fits=[*made.fits, *filter(None, (fitted, spend))],
+        warnings=[*made.warnings, *warnings],
+        correlation_of_frequency_and_spend=related,
+    )
 
 
-def _forget_values(session: Session) -> None:
-    """Take back an earlier prediction: nobody may act on one that is not made any more. Forecasts stay."""
-    session.create_if_absent(OF_CUSTOMERS, LIFETIME_VALUE)
-    if session.count(table(OF_CUSTOMERS)):
-        session.create_temporary("loaded", exp.select("*").from_(table(OF_CUSTOMERS)).where(exp.false()))
-        session.create_table(OF_CUSTOMERS, exp.select("*").from_("loaded"))
+def _withdraw_values(session: Session) -> None:
+    """Empty an earlier prediction: nobody may act on one that is not made any more. Logged forecasts stay."""
+    session.create_if_absent(VALUE, dict(LIFETIME_VALUE))
+    if session.count(table(VALUE)):
+        session.run("DELETE FROM lifetime.customer_lifetime_value WHERE TRUE")
+        session.set_version(VALUE, str(uuid.uuid4()))
 
 
 def _digest(session: Session, workbook: Workbook, as_of: dt.date) -> str:
@@ -145,6 +147,7 @@ def _digest(session: Session, workbook: Workbook, as_of: dt.date) -> str:
         *(str(session.version(name)) for name in ("derived.customer_value", "derived.customer_day")),
         str(as_of),
         settings.model_dump_json() if settings else "off",
+        workbook.words.model_dump_json(),
         *(hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(code)),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

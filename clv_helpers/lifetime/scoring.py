@@ -1,22 +1,25 @@
-"""From a fitted model to what each history may expect, month by month."""
+"""From fitted models to what each history may expect: purchases month by month, and spend per purchase day."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clv_helpers.lifetime.counts import DAYS_PER_WEEK
-from clv_helpers.lifetime.fitting import PURCHASE_MODELS, Fit
+from clv_helpers.engines.dialect import bind, literal, parse, table
+from clv_helpers.engines.session import Session
+from clv_helpers.lifetime.counts import DAYS_PER_WEEK, KEY, Array, read_spends
+from clv_helpers.lifetime.fitting import PURCHASE_MODELS, fit
+from clv_helpers.lifetime.records import Fit
 
 if TYPE_CHECKING:
     import pandas as pd
 
+FEWEST_SPENDERS = 20
 WEEKS_PER_MONTH = 365.25 / 12 / DAYS_PER_WEEK
-KEY = ["frequency", "recency_days", "age_days"]
 
 
-def month_curve(fit: Fit, groups: pd.DataFrame, months: int) -> pd.DataFrame:
+def month_curve(fitted: Fit, groups: pd.DataFrame, months: int) -> pd.DataFrame:
     """Expected purchases of who is still there, added up to the end of each month ahead.
 
     One row: a frequency, an age in days and a month ahead (365.25 / 12 days). Whether a customer is still there
@@ -28,8 +31,8 @@ def month_curve(fit: Fit, groups: pd.DataFrame, months: int) -> pd.DataFrame:
     ahead = np.arange(1, months + 1)
     rows = pairs.loc[pairs.index.repeat(months)].reset_index(drop=True)
     rows["month"] = np.tile(ahead, len(pairs)).astype(np.int32)
-    rows["purchases_if_alive"] = PURCHASE_MODELS[fit.model].expected_if_alive(
-        fit.theta,
+    rows["purchases_if_alive"] = PURCHASE_MODELS[fitted.model].expected_if_alive(
+        fitted.theta,
         rows["frequency"].to_numpy(float),
         rows["age_days"].to_numpy(float) / DAYS_PER_WEEK,
         rows["month"].to_numpy(float) * WEEKS_PER_MONTH,
@@ -37,7 +40,7 @@ def month_curve(fit: Fit, groups: pd.DataFrame, months: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def score(fit: Fit, groups: pd.DataFrame, curve: pd.DataFrame, annual_discount_rate: float) -> pd.DataFrame:
+def score(fitted: Fit, groups: pd.DataFrame, curve: pd.DataFrame, annual_discount_rate: float) -> pd.DataFrame:
     """What each history may expect over the months of the curve: of the future only, whatever was bought so far.
 
     One row: a history, with probability_alive, expected_purchases, probability_of_purchase (at least one), and
@@ -49,14 +52,14 @@ def score(fit: Fit, groups: pd.DataFrame, curve: pd.DataFrame, annual_discount_r
     discount = (1.0 + annual_discount_rate) ** (-np.arange(1, months + 1) / 12)
     pairs = curve.loc[curve["month"] == months, ["frequency", "age_days"]].reset_index(drop=True)
     pairs["expected"], pairs["discounted"] = added_up[:, -1], by_month @ discount
-    pairs["buys"] = PURCHASE_MODELS[fit.model].purchase_if_alive(
-        fit.theta,
+    pairs["buys"] = PURCHASE_MODELS[fitted.model].purchase_if_alive(
+        fitted.theta,
         pairs["frequency"].to_numpy(float),
         pairs["age_days"].to_numpy(float) / DAYS_PER_WEEK,
         np.full(len(pairs), months * WEEKS_PER_MONTH),
     )
     scored = groups[KEY].merge(pairs, on=["frequency", "age_days"], how="left")
-    alive = probability_alive(fit, scored)
+    alive = probability_alive(fitted, scored)
     scored["probability_alive"] = alive
     scored["expected_purchases"] = alive * scored.pop("expected")
     scored["discounted_purchases"] = alive * scored.pop("discounted")
@@ -64,18 +67,38 @@ def score(fit: Fit, groups: pd.DataFrame, curve: pd.DataFrame, annual_discount_r
     return scored
 
 
-def expected_purchases(fit: Fit, groups: pd.DataFrame, days: float) -> np.ndarray:
+def expected_purchases(fitted: Fit, groups: pd.DataFrame, days: float) -> Array:
     """Expected purchases of each history in the next days."""
     frequency, age = groups["frequency"].to_numpy(float), groups["age_days"].to_numpy(float) / DAYS_PER_WEEK
-    model = PURCHASE_MODELS[fit.model]
+    model = PURCHASE_MODELS[fitted.model]
     pairs, index = np.unique(np.stack([frequency, age]), axis=1, return_inverse=True)
-    ahead = model.expected_if_alive(fit.theta, pairs[0], pairs[1], np.full(pairs.shape[1], days / DAYS_PER_WEEK))
-    return probability_alive(fit, groups) * ahead[index.ravel()]
+    ahead = model.expected_if_alive(fitted.theta, pairs[0], pairs[1], np.full(pairs.shape[1], days / DAYS_PER_WEEK))
+    return probability_alive(fitted, groups) * ahead[index.ravel()]
 
 
-def probability_alive(fit: Fit, groups: pd.DataFrame) -> np.ndarray:
+def probability_alive(fitted: Fit, groups: pd.DataFrame) -> Array:
     """The probability that a customer of each history will buy again at all."""
     frequency, recency, age = (groups[name].to_numpy(float) for name in KEY)
-    return PURCHASE_MODELS[fit.model].probability_alive(
-        fit.theta, frequency, recency / DAYS_PER_WEEK, age / DAYS_PER_WEEK
+    return PURCHASE_MODELS[fitted.model].probability_alive(
+        fitted.theta, frequency, recency / DAYS_PER_WEEK, age / DAYS_PER_WEEK
     )
+
+
+def fit_spend(session: Session, source: str) -> tuple[Fit | None, dict[str, Any]]:
+    """Gamma-Gamma on a table of histories, and the expressions by which the engine computes expected spend.
+
+    Expected spend per purchase day is p (gamma + total) / (p x + q - 1); of who did not come back, p gamma / (q - 1).
+    Where there is no such model or no such mean, the observed mean spend per purchase day stands in.
+    """
+    spends = read_spends(session, source)
+    mean = session.scalar("SELECT SUM(spend) / SUM(frequency + 1) AS mean FROM $source AS h", source=table(source))
+    observed = literal(max(float(mean or 0.0), 0.0))
+    if spends.total < FEWEST_SPENDERS:
+        return None, {"spend_of_repeater": observed, "spend_of_others": observed}
+    fitted = fit("gamma_gamma", spends)
+    p, q, gamma = map(float, fitted.theta)
+    repeater = bind(parse("$p * ($gamma + repeat_spend) / ($p * frequency + $q - 1)"), {"p": p, "q": q, "gamma": gamma})
+    return fitted, {
+        "spend_of_repeater": repeater if p + q > 1 else observed,
+        "spend_of_others": literal(p * gamma / (q - 1)) if q > 1 else observed,
+    }

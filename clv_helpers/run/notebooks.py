@@ -228,7 +228,7 @@ def _finish(workbook: Workbook, record: RunRecord, folder: Path) -> None:
     with workbook.engine.read() as session:
         names = session.tables()
         record.tables = {name: session.count(table(name)) for name in names}
-    record.lifetime = lifetime.record(workbook)
+    record.lifetime = lifetime.record(workbook).as_dict()
     record.report = report.write(record, folder).name
     record.save(folder)
 

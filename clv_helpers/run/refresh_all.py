@@ -62,8 +62,8 @@ def _timed(name: str, one_row: str, work: Callable[[], tuple[str, int]]) -> Row:
 
 
 def _predicted(session: Session, workbook: Workbook) -> tuple[str, int]:
-    found = lifetime.refresh_within(session, workbook)
-    return found["status"], found.get("customers", 0) if found["status"] == "predicted" else 0
+    record = lifetime.refresh_within(session, workbook)
+    return record.status, record.customers if record.status == "predicted" else 0
 
 
 def _evaluated(session: Session, workbook: Workbook) -> tuple[str, int]:

@@ -10,30 +10,29 @@ import time
 from pathlib import Path
 
 from clv_helpers.engines.duckdb.engine import DuckDBEngine
-from clv_helpers.lifetime import prediction as build
-from clv_helpers.lifetime import store
+from clv_helpers.engines.session import bound
+from clv_helpers.lifetime.counts import as_histories, read_groups
 from clv_helpers.lifetime.fitting import fit
-from clv_helpers.lifetime.histories import as_histories, read_groups
-from clv_helpers.lifetime.scoring import month_curve, score
-from clv_helpers.lifetime.spend import fit_spend
+from clv_helpers.lifetime.prediction import HISTORY, VALUE
+from clv_helpers.lifetime.scoring import fit_spend, month_curve, score
+from clv_helpers.lifetime.tables import build, load
 
 
 def measure(file: Path, folder: Path) -> dict[str, float]:
     engine = DuckDBEngine(folder / "lake.duckdb", folder / "published.duckdb")
     with engine.write() as session:
-        store.create(session, "lifetime.customer_history", f"SELECT * FROM read_parquet('{file}')")
-        store.build(session, ("lifetime.tenth",), {})
+        session.create_table(HISTORY, bound("SELECT * FROM READ_PARQUET($file)", {"file": str(file)}))
     with engine.write() as session:
         began, started = time.perf_counter(), time.process_time()
-        groups = read_groups(session, "lifetime.customer_history")
+        groups = read_groups(session, HISTORY)
         fitted = fit("bg_nbd", as_histories(groups))
         fit_done = time.process_time()
-        _, spend = fit_spend(session, "lifetime.customer_history")
+        _, spend = fit_spend(session, HISTORY)
         spend_done = time.process_time()
         curve = month_curve(fitted, groups, 12)
-        store.load(session, "lifetime.score", score(fitted, groups, curve, 0.1))
+        load(session, "lifetime.score", score(fitted, groups, curve, 0.1))
         scored = time.process_time()
-        store.build(session, build.VALUES, {**spend, "margin": 0.3})
+        build(session, {**spend, "margin": 0.3}, VALUE, "lifetime.value_by_decile")
     written = time.process_time()
     return {
         "fit": fit_done - started,

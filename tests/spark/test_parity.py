@@ -24,7 +24,8 @@ BROUGHT = {
 @pytest.mark.parametrize("each", ALL, ids=lambda each: each.name)
 def test_table(both, each: Table) -> None:
     with both.spark.engine.read() as spark, both.duckdb.engine.read() as duckdb:
-        assert same_rows(each.name, each.key, spark, duckdb) > 0
+        rows = same_rows(each.name, each.key, spark, duckdb)
+        assert rows > 0 or each.name == "lifetime.forecast_outcome"  # no forecast is a month old
 
 
 @pytest.mark.parametrize(("name", "key"), BROUGHT.items())

@@ -2,7 +2,7 @@
 -- probability_alive: that the customer buys again at all. expected_purchases, probability_of_purchase (at least one):
 -- within the horizon. expected_spend: per purchase day. lifetime_value: expected purchases, each discounted from the
 -- end of its month, times expected spend, times the gross margin. historic_value: what was spent so far, times the margin.
--- decile_predicted: of lifetime_value, 1 = the best tenth; equal values are told apart by a stable hash.
+-- decile_predicted: of lifetime_value, 1 = the best tenth; ties are broken by a stable hash.
 -- One row: a customer with a purchase.
 -- Key: customer_id
 SELECT

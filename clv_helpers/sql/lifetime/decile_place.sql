@@ -9,5 +9,5 @@ SELECT
     d.decile,
     (d.decile - 1) * e.size + CASE WHEN d.decile - 1 < e.larger THEN d.decile - 1 ELSE e.larger END + 1 AS first_place,
     d.decile * e.size + CASE WHEN d.decile < e.larger THEN d.decile ELSE e.larger END AS last_place
-FROM lifetime.tenth AS d
+FROM lifetime.decile AS d
 CROSS JOIN everyone AS e

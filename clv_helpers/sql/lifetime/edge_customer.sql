@@ -1,4 +1,4 @@
--- The customers of the bands through which an edge runs: ranked one by one, equal values told apart by a stable hash.
+-- The customers of the bands through which an edge runs: ranked one by one, ties broken by a stable hash.
 -- One row: a customer near an edge between deciles.
 -- Key: customer_id
 WITH near_edge AS (

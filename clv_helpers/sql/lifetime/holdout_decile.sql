@@ -1,5 +1,5 @@
--- Spend in the holdout by the tenth that the model put a customer in before it; edges as in lifetime.holdout_gain.
--- One row: a tenth by forecast spend and a series.
+-- Spend in the holdout by the decile that the model put a customer in before it; edges as in lifetime.holdout_gain.
+-- One row: a decile by forecast spend and a series.
 -- Key: decile, series
 WITH shared AS (
     SELECT
@@ -12,7 +12,7 @@ WITH shared AS (
         (LEAST(b.places_before + b.customers, b.everyone * d.decile / 10.0)
             - GREATEST(b.places_before, b.everyone * (d.decile - 1) / 10.0)) / b.customers AS part
     FROM lifetime.holdout_band AS b
-    JOIN lifetime.tenth AS d
+    JOIN lifetime.decile AS d
         ON b.places_before < b.everyone * d.decile / 10.0
         AND b.places_before + b.customers > b.everyone * (d.decile - 1) / 10.0
     WHERE b.series = $model_title

@@ -1,7 +1,7 @@
 -- The gain curve: customers ranked by a forecast made before the holdout, and the share of the holdout's spend that the
--- best tenths by it brought. Of a band through which an edge runs, a tenth has its part, as if told apart by lot.
+-- best deciles by it brought. Of a band through which an edge runs, a decile has its part, as if told apart by lot.
 -- share_captured: of what the best possible choice had.
--- One row: a number of tenths and a series.
+-- One row: a number of deciles and a series.
 -- Key: percent_of_customers, series
 WITH within AS (
     SELECT
@@ -11,7 +11,7 @@ WITH within AS (
         b.whole_spend,
         b.actual_spend * LEAST(1, (b.everyone * d.decile / 10.0 - b.places_before) / b.customers) AS spend
     FROM lifetime.holdout_band AS b
-    JOIN lifetime.tenth AS d ON b.places_before < b.everyone * d.decile / 10.0
+    JOIN lifetime.decile AS d ON b.places_before < b.everyone * d.decile / 10.0
 ),
 summed AS (
     SELECT series, series_order, percent_of_customers, SUM(spend) / NULLIF(MAX(whole_spend), 0) AS share_of_spend

@@ -1,6 +1,6 @@
 -- The days of customers who on some day got back more than they spent. A day of refunds is no purchase day: its amount
 -- nets against the purchase day before it. purchases_so_far: purchase days up to and including this day; a refund
--- before the first purchase has 0, and is left out.
+-- before the first purchase has 0, and is not used.
 -- One row: a day of a customer with refunds.
 -- Key: customer_id, day
 WITH refunded AS (

@@ -1,4 +1,4 @@
--- What each tenth of the customers will bring, by prediction.
+-- What each decile of the customers will bring, by prediction.
 -- share_alive: of the customers, the share that will buy again at all.
 -- One row: a decile of predicted value (1 = the best tenth).
 -- Key: decile

@@ -5,7 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import re
+from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +25,7 @@ from clv_helpers.audiences.views import published_context
 from clv_helpers.config import datasets as contract
 from clv_helpers.config.validation import validate
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.dialect import table
+from clv_helpers.engines.dialect import parse, table
 from clv_helpers.lifetime.fitting import PURCHASE_MODELS
 
 DAYS_PER_MONTH = 365.25 / 12
@@ -30,8 +33,8 @@ COLUMNS = ["probability_alive", "expected_purchases", "expected_spend", "lifetim
 
 
 def fit_of(workbook: Workbook, model: str) -> np.ndarray:
-    fits = lifetime.record(workbook)["fits"]
-    return np.array(list(next(f for f in fits if f["data"] == "all" and f["model"] == model)["parameters"].values()))
+    fits = lifetime.record(workbook).fits
+    return next(fit for fit in fits if fit.data == "all" and fit.model == model).theta
 
 
 def expected_by_integration(theta: np.ndarray, x: int, age: float, weeks: float, at_first: bool) -> float:
@@ -51,8 +54,8 @@ def expected_by_integration(theta: np.ndarray, x: int, age: float, weeks: float,
 @pytest.mark.parametrize("name", ["airline", "cdnow"])
 def test_values_against_an_independent_computation(name: str, request: pytest.FixtureRequest) -> None:
     workbook = request.getfixturevalue(name)
-    found = lifetime.record(workbook)
-    settings, model = found["settings"], found["model"]
+    record = lifetime.record(workbook)
+    settings, model = record.settings, record.model
     theta, (p, q, scale) = fit_of(workbook, model), fit_of(workbook, "gamma_gamma")
     customers = workbook.query("lifetime.customer_lifetime_value").set_index("customer_id").sort_index()
     history = workbook.query("lifetime.customer_history").set_index("customer_id").sort_index()
@@ -63,18 +66,18 @@ def test_values_against_an_independent_computation(name: str, request: pytest.Fi
         history["repeat_spend"] > 0, p * (scale + history["repeat_spend"]) / (p * x + q - 1), p * scale / (q - 1)
     )
     discounted, before = np.zeros(len(x)), np.zeros(len(x))
-    for month in range(1, settings["horizon_months"] + 1):
+    for month in range(1, settings.horizon_months + 1):
         weeks = np.full(len(x), month * DAYS_PER_MONTH / 7)
         by_now = PURCHASE_MODELS[model].expected_if_alive(theta, x, age, weeks)
-        discounted += (by_now - before) / (1 + settings["annual_discount_rate"]) ** (month / 12)
+        discounted += (by_now - before) / (1 + settings.annual_discount_rate) ** (month / 12)
         before = by_now
     expected = pd.DataFrame(
         {
             "probability_alive": alive,
             "expected_purchases": alive * before,
             "expected_spend": spend,
-            "lifetime_value": alive * discounted * spend * settings["margin"],
-            "historic_value": history["spend"] * settings["margin"],
+            "lifetime_value": alive * discounted * spend * settings.margin,
+            "historic_value": history["spend"] * settings.margin,
         },
         index=history.index,
     )
@@ -162,9 +165,9 @@ def test_gain_and_lift_against_a_full_sort(name: str, request: pytest.FixtureReq
         for _ in range(40):
             order = np.lexsort((rng.random(len(rows)), -rows[f"{measure}_spend"].to_numpy()))
             shares.append(spend[order].cumsum()[np.array(edges) - 1] / spend.sum())
-        found = gain.loc[series]["share_of_spend"].sort_index().to_numpy()
-        assert found == pytest.approx(np.mean(shares, axis=0), abs=max(tolerance, 2e-3))
-        assert found[-1] == pytest.approx(1)
+        ours = gain.loc[series]["share_of_spend"].sort_index().to_numpy()
+        assert ours == pytest.approx(np.mean(shares, axis=0), abs=max(tolerance, 2e-3))
+        assert ours[-1] == pytest.approx(1)
     lift = workbook.query("lifetime.holdout_decile", order_by="decile")
     assert lift.groupby("series")["customers"].sum().to_numpy() == pytest.approx(len(rows))
     actual = lift[lift["series"] == "Actual"]["spend"].cumsum().to_numpy() / spend.sum()
@@ -181,12 +184,35 @@ def test_second_refresh_has_nothing_to_do(airline: Workbook) -> None:
         with airline.engine.write() as session:
             marks[len(marks)] = session.version("lifetime.customer_lifetime_value")
     assert marks[0] == marks[1]
-    assert lifetime.record(airline) == json.loads(before)
+    assert lifetime.record(airline).as_dict() == json.loads(before)
+
+
+def texts(node: Any) -> Iterator[str]:
+    """What people read of an output: its plain text, and titles wherever they stand in a chart."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node if isinstance(node, list) else ()):
+        if key in ("title", "text", "subtitle", "text/plain") and isinstance(value, str):
+            yield value
+        yield from texts(value)
+
+
+def test_the_airline_reads_of_members_and_flights(airline: Workbook) -> None:
+    views = lifetime.values, lifetime.holdout, lifetime.models, lifetime.track_record
+    parts = [part for view in views for part in view(airline).parts or (view(airline),)]
+    said = "\n".join(text for part in parts for text in texts(part.bundle))
+    assert "members" in said and "flights" in said
+    assert not re.findall(r"\w*(?:customer|purchase)\w*", said, flags=re.IGNORECASE)
+
+
+def test_a_record_of_another_version_counts_as_none(workbook: Workbook) -> None:
+    with workbook.engine.write(publish=True) as session:
+        session.create_table("lifetime.run", parse("SELECT '2026-01-01' AS as_of, '{\"status\": \"done\"}' AS record"))
+    assert lifetime.record(workbook).status == "off"
+    assert lifetime.refresh(workbook).status == "predicted"
 
 
 def test_default_holdout_is_a_third_and_at_most_a_year(airline: Workbook) -> None:
-    found = lifetime.record(airline)
-    as_of = dt.date.fromisoformat(found["as_of"])
-    end = dt.date.fromisoformat(found["holdout"]["calibration_end"])
+    record = lifetime.record(airline)
+    as_of = dt.date.fromisoformat(record.as_of)
+    end = dt.date.fromisoformat(record.holdout.calibration_end)
     history = int(airline.query("lifetime.customer_history")["age_days"].max())
-    assert (as_of - end).days - 1 == found["holdout"]["days"] == min(history // 3, 365)
+    assert (as_of - end).days - 1 == record.holdout.days == min(history // 3, 365)

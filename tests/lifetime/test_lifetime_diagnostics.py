@@ -1,4 +1,4 @@
-"""What is refused, what is doubted, and what bad input does: a sentence each, nothing lost, no stack trace."""
+"""What is refused, what is warned of, and what bad input does: a sentence each, nothing lost, no stack trace."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ import numpy as np
 import pytest
 
 from clv_helpers import ingest, lifetime, models
+from clv_helpers.config.params import Words
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.ingest import IngestError
 from clv_helpers.lifetime import diagnostics
 from clv_helpers.lifetime.counts import Histories, Spends
 from clv_helpers.lifetime.fitting import fit
+from clv_helpers.lifetime.records import LifetimeRecord
 from conftest import write_shop
 
 Row = tuple[str, dt.date, Any]
 FIRST = dt.date(2023, 1, 2)
 SWITCHED_ON = "lifetime:\n  horizon_months: 12\n  margin: 0.3\n"
-SMALL_GATE = SWITCHED_ON + "  minimum: {customers: 1, history_days: 1, with_three_purchases: 0, quiet_days: 4000}\n"
+NO_MINIMUM = SWITCHED_ON + "  minimum: {customers: 1, history_days: 1, with_three_purchases: 0, quiet_days: 4000}\n"
 
 
 def purchases(customers: int, days: int = 500, seed: int = 1, rate: float = 0.02, dropout: float = 0.15) -> list[Row]:
@@ -44,28 +46,27 @@ def shop(folder: Path, rows: list[Row], extra: str = SWITCHED_ON) -> Workbook:
     return Workbook.open(write_shop(folder, csv=f"customer,day,spent\n{lines}", extra=extra))
 
 
-def predict(workbook: Workbook) -> dict[str, Any]:
+def predict(workbook: Workbook) -> LifetimeRecord:
     ingest.ingest_files(workbook)
     models.refresh(workbook, "derived")
-    found = lifetime.refresh(workbook)
+    record = lifetime.refresh(workbook)
     models.refresh(workbook, "profile")  # what follows goes on, whatever became of the prediction
-    return found
+    return record
 
 
-def codes(found: dict[str, Any]) -> set[str]:
-    assert all(each["sentence"].endswith(".") for each in found["warnings"])
-    return {each["code"] for each in found["warnings"]}
+def codes(record: LifetimeRecord) -> set[str]:
+    assert all(warning.sentence.endswith(".") for warning in record.warnings)
+    return {warning.code for warning in record.warnings}
 
 
-def sentence(found: dict[str, Any], code: str) -> str:
-    return next(each["sentence"] for each in found["warnings"] if each["code"] == code)
+def sentence(record: LifetimeRecord, code: str) -> str:
+    return next(warning.sentence for warning in record.warnings if warning.code == code)
 
 
 def shown(workbook: Workbook) -> str:
     """All that notebook 1 says of it."""
-    parts = [*lifetime.values(workbook), *lifetime.proof(workbook)]
-    parts += [*lifetime.track_record(workbook), *lifetime.models(workbook)]
-    return "\n".join(part.bundle["text/plain"] for part in parts)
+    views = lifetime.values, lifetime.holdout, lifetime.track_record, lifetime.models
+    return "\n".join(view(workbook).bundle["text/plain"] for view in views)
 
 
 def ranked_otherwise(workbook: Workbook) -> int:
@@ -82,9 +83,9 @@ class TestRefusal:
     def test_too_little_is_refused_with_every_reason(self, outputs: Path, tmp_path: Path) -> None:
         rows = [("a", FIRST, 10), ("b", FIRST, 20), ("a", FIRST + dt.timedelta(days=40), 5)]
         workbook = shop(tmp_path, rows, f"as_of: 2023-04-01\n{SWITCHED_ON}")
-        found = predict(workbook)
-        assert found["status"] == "refused"
-        assert found["refused"] == [
+        record = predict(workbook)
+        assert record.status == "refused"
+        assert record.refused == [
             "2 customers bought; 500 are needed",
             "the purchases go back 89 days; 180 are needed",
             "0 customers bought on three days or more; 1 must have",
@@ -93,29 +94,29 @@ class TestRefusal:
         assert "There is no prediction on this data: 2 customers bought; 500 are needed;" in shown(workbook)
         assert workbook.query("profile.customer")["lifetime_value"].isna().all()
 
-    def test_params_move_the_gate(self, outputs: Path, tmp_path: Path) -> None:
+    def test_params_move_the_minimum(self, outputs: Path, tmp_path: Path) -> None:
         rows = purchases(120)
-        assert predict(shop(tmp_path, rows))["refused"] == ["120 customers bought; 500 are needed"]
+        assert predict(shop(tmp_path, rows)).refused == ["120 customers bought; 500 are needed"]
         moved = Workbook.open(tmp_path / "shop.yml", overrides={"lifetime.minimum.customers": 100})
-        found = predict(moved)
-        assert found["status"] == "predicted"
-        assert sentence(found, "few_repeaters") == (
-            f"Only {found['repeaters']} customers came back: parameters and values are rough."
+        record = predict(moved)
+        assert record.status == "predicted"
+        assert sentence(record, "few_repeaters") == (
+            f"Only {record.repeaters} customers came back: parameters and values are rough."
         )
         assert moved.query("profile.customer")["lifetime_value"].notna().all()
         assert not ranked_otherwise(moved)
 
     def test_an_earlier_prediction_is_taken_back(self, outputs: Path, tmp_path: Path) -> None:
         workbook = shop(tmp_path, purchases(550))
-        assert predict(workbook)["status"] == "predicted"
+        assert predict(workbook).status == "predicted"
         stricter = Workbook.open(workbook.file, overrides={"lifetime.minimum.customers": 100_000})
-        assert predict(stricter)["status"] == "refused"
+        assert predict(stricter).status == "refused"
         assert stricter.query("profile.customer")["lifetime_value"].isna().all()
         assert stricter.query("lifetime.customer_lifetime_value").empty
 
     def test_switched_off_says_how_to_switch_it_on(self, outputs: Path, tmp_path: Path) -> None:
         workbook = shop(tmp_path, purchases(20), extra="")
-        assert predict(workbook)["status"] == "off"
+        assert predict(workbook).status == "off"
         assert "lifetime:\n  horizon_months: 12" in shown(workbook)
         assert "lifetime_value" in workbook.query("profile.customer")
 
@@ -134,11 +135,11 @@ class TestBadInput:
         ids=["one purchase", "one customer", "all one-time", "all on one day", "all for nothing", "all refunds"],
     )
     def test_extremes_end_in_sentences(self, outputs: Path, tmp_path: Path, rows: list[Row]) -> None:
-        assert predict(shop(tmp_path / "default", rows))["status"] == "refused"
-        workbook = shop(tmp_path / "open", rows, SMALL_GATE)  # the same name: the lake holds the file already
-        found = predict(workbook)
+        assert predict(shop(tmp_path / "default", rows)).status == "refused"
+        workbook = shop(tmp_path / "open", rows, NO_MINIMUM)  # the same name: the lake holds the file already
+        record = predict(workbook)
         assert shown(workbook)
-        if found["status"] == "predicted":
+        if record.status == "predicted":
             values = workbook.query("lifetime.customer_lifetime_value").drop(columns="customer_id")
             assert np.isfinite(values.to_numpy(float)).all()
             assert (values.to_numpy(float) >= 0).all()
@@ -147,8 +148,8 @@ class TestBadInput:
     def test_amounts_as_text(self, outputs: Path, tmp_path: Path) -> None:
         rows = purchases(550)
         workbook = shop(tmp_path / "few", [*rows, ("c1", FIRST, "twelve")])
-        found = predict(workbook)
-        assert found["status"] == "predicted"
+        record = predict(workbook)
+        assert record.status == "predicted"
         rejected = workbook.query("derived.rejected_reason")
         assert rejected["rejected_rows"].sum() == 1
         many = shop(tmp_path / "many", [(c, d, f"{a} euros") for c, d, a in rows])
@@ -159,9 +160,9 @@ class TestBadInput:
         rows = purchases(550)
         later = [("c1", dt.date(2025, 1, 1), 10), ("c2", dt.date(2025, 1, 2), 10)]
         workbook = shop(tmp_path, [*rows, *later], f"as_of: 2024-05-16\n{SWITCHED_ON}")
-        found = predict(workbook)
-        assert sentence(found, "events_after_as_of") == (
-            "Left out, as they are not before as_of (2024-05-16): 2 events."
+        record = predict(workbook)
+        assert sentence(record, "events_after_as_of") == (
+            "Not used, as they are not before as_of (2024-05-16): 2 events."
         )
         assert workbook.query("lifetime.customer_history")["age_days"].max() <= 500
 
@@ -169,11 +170,11 @@ class TestBadInput:
         rows = purchases(550)
         single = predict(shop(tmp_path / "single", rows))
         doubled = shop(tmp_path / "doubled", rows * 2)
-        found = predict(Workbook.open(doubled.file.rename(doubled.file.with_name("twice.yml"))))
+        record = predict(Workbook.open(doubled.file.rename(doubled.file.with_name("twice.yml"))))
         assert "repeated_rows" not in codes(single)
-        assert f"{len(rows):,} rows" in sentence(found, "repeated_rows")
-        ours, twice = (next(f for f in each["fits"] if f["data"] == "all") for each in (single, found))
-        assert ours["parameters"] == pytest.approx(twice["parameters"])
+        assert f"{len(rows):,} rows" in sentence(record, "repeated_rows")
+        ours, twice = (next(f for f in result.fits if f.data == "all") for result in (single, record))
+        assert ours.parameters == pytest.approx(twice.parameters)
 
 
 class TestRefunds:
@@ -192,16 +193,16 @@ class TestRefunds:
     ]
 
     def test_netting(self, outputs: Path, tmp_path: Path) -> None:
-        workbook = shop(tmp_path, self.ROWS, f"as_of: 2023-04-01\n{SMALL_GATE}")
-        found = predict(workbook)
+        workbook = shop(tmp_path, self.ROWS, f"as_of: 2023-04-01\n{NO_MINIMUM}")
+        record = predict(workbook)
         history = workbook.query("lifetime.customer_history", order_by="customer_id").set_index("customer_id")
         assert history["frequency"].to_dict() == {"a": 1, "b": 1, "d": 1}
         assert history["repeat_spend"].to_dict() == {"a": 30, "b": 30, "d": 0}
         assert history["spend"].to_dict() == {"a": 90, "b": 55, "d": 12}
         assert history["recency_days"].to_dict() == {"a": 30, "b": 59, "d": 5}
-        assert "On 4 days, 3 customers got back more than they spent" in sentence(found, "refunds")
-        assert "2 had no purchase before" in sentence(found, "refunds")
-        assert sentence(found, "repeat_without_spend").startswith("1 customer came back and spent nothing")
+        assert "On 4 days, 3 customers got back more than they spent" in sentence(record, "refunds")
+        assert "2 had no purchase before" in sentence(record, "refunds")
+        assert sentence(record, "repeat_without_spend").startswith("1 customer came back and spent nothing")
 
     def test_histories_are_the_same_on_both_ways(self, outputs: Path, tmp_path: Path) -> None:
         """The calibration is read from the days, all data from derived.customer_value: on one date they agree."""
@@ -228,14 +229,13 @@ class TestBoundaries:
         x = rng.poisson(rates * age)
         recency = np.where(x > 0, age * rng.beta(np.maximum(x, 1), 1), 0.0)
         for model in ("bg_nbd", "mbg_nbd", "pareto_nbd"):
-            found = fit(model, Histories(x.astype(float), recency, age, np.ones(3_000)))
-            (doubt,) = diagnostics.about_fit(found)
-            assert doubt["code"] == "no_dropout"
-            record = found.as_record()
-            lost = found.unidentified
-            assert lost and all(record["standard_errors"][name] is None for name in lost)
-            assert all(record["intervals"][name] is None for name in lost)
-            assert all(np.isfinite(list(record["parameters"].values())))
+            fitted = fit(model, Histories(x.astype(float), recency, age, np.ones(3_000)))
+            (warning,) = diagnostics.about_fit(fitted, Words())
+            assert warning.code == "no_dropout"
+            lost = fitted.unidentified
+            assert lost and all(fitted.standard_errors[name] is None for name in lost)
+            assert all(fitted.intervals[name] is None for name in lost)
+            assert all(np.isfinite(fitted.theta))
 
     def test_everyone_drops_out_alike(self) -> None:
         rng = np.random.default_rng(5)
@@ -251,45 +251,44 @@ class TestBoundaries:
                     break
             rows.append((x, last, age))
         x, recency, age = np.array(rows).T
-        found = fit("bg_nbd", Histories(x, recency, age, np.ones(len(x))))
-        (doubt,) = diagnostics.about_fit(found)
-        assert doubt["code"] == "dropout_not_identified"
-        assert doubt["sentence"] == "Only the mean share that drops out at a purchase, a/(a+b) = 20%, is identified."
+        fitted = fit("bg_nbd", Histories(x, recency, age, np.ones(len(x))))
+        (warning,) = diagnostics.about_fit(fitted, Words(purchase="flight"))
+        assert warning.code == "dropout_not_identified"
+        assert warning.sentence == "Only the mean share that drops out after each flight, a/(a+b) = 20%, is identified."
 
     def test_everyone_buys_alike(self) -> None:
         rng = np.random.default_rng(5)
         age = rng.uniform(50, 150, 2_000)
         x = rng.poisson(0.1 * age).astype(float)
         recency = np.where(x > 0, age * rng.beta(np.maximum(x, 1), 1), 0.0)
-        assert "rates_not_identified" in {
-            doubt["code"] for doubt in diagnostics.about_fit(fit("bg_nbd", Histories(x, recency, age, np.ones(2_000))))
-        }
+        fitted = fit("bg_nbd", Histories(x, recency, age, np.ones(2_000)))
+        assert "rates_not_identified" in {warning.code for warning in diagnostics.about_fit(fitted, Words())}
 
     def test_spend_that_follows_frequency(self, outputs: Path, tmp_path: Path) -> None:
         rows = purchases(700, dropout=0.05)
         often: dict[str, int] = {}
         for customer, _, _ in rows:
             often[customer] = often.get(customer, 0) + 1
-        found = predict(shop(tmp_path, [(c, d, round(5.0 * often[c] + a / 50, 2)) for c, d, a in rows]))
-        assert found["correlation_of_frequency_and_spend"] > 0.9
-        said = sentence(found, "spend_depends_on_frequency")
+        record = predict(shop(tmp_path, [(c, d, round(5.0 * often[c] + a / 50, 2)) for c, d, a in rows]))
+        assert record.correlation_of_frequency_and_spend > 0.9
+        said = sentence(record, "spend_depends_on_frequency")
         assert said.startswith("Who buys more often spends more each time (correlation 1.00;")
 
     def test_spend_without_a_mean(self) -> None:
         rng = np.random.default_rng(6)
         nu = rng.gamma(0.7, 1 / 20, 4_000)
         total = rng.gamma(3 * 2, 1 / nu)
-        found = fit("gamma_gamma", Spends(np.full(4_000, 2.0), np.log(total), np.ones(4_000)))
-        assert found.parameters["q"] == pytest.approx(0.7, rel=0.1)
-        assert [doubt["code"] for doubt in diagnostics.about_spend(found, 0.0)] == ["spend_without_mean"]
+        fitted = fit("gamma_gamma", Spends(np.full(4_000, 2.0), np.log(total), np.ones(4_000)))
+        assert fitted.parameters["q"] == pytest.approx(0.7, rel=0.1)
+        assert [warning.code for warning in diagnostics.about_spend(fitted, 0.0, Words())] == ["spend_without_mean"]
 
     def test_short_data_and_a_large_miss_are_said(self, outputs: Path, tmp_path: Path) -> None:
         rows = purchases(550, days=230)
-        found = predict(shop(tmp_path, rows, f"{SWITCHED_ON}  calibration_end: 2023-07-20\n"))
-        assert {"short_holdout"} <= codes(found)
-        assert found["holdout"]["days"] < 56
+        record = predict(shop(tmp_path, rows, f"{SWITCHED_ON}  calibration_end: 2023-07-20\n"))
+        assert {"short_holdout"} <= codes(record)
+        assert record.holdout.days < 56
         for end in ("2023-01-01", "2029-01-01"):
             none = predict(Workbook.open(tmp_path / "shop.yml", overrides={"lifetime.calibration_end": end}))
-            assert none["status"] == "predicted"
-            assert none["holdout"] is None
+            assert none.status == "predicted"
+            assert none.holdout is None
             assert f"the calibration would end on {end}" in sentence(none, "no_holdout")

@@ -1,4 +1,4 @@
--- One row: a tenth of the customers, 1 the best.
+-- One row: a decile of the customers, 1 the best.
 -- Key: decile
 SELECT 1 AS decile UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5
 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9 UNION ALL SELECT 10

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from clv_helpers import ingest, lifetime, models
 from clv_helpers.config.workbook import ROOT, Workbook
+from clv_helpers.lifetime.records import RECORD, LifetimeRecord
 
 # Fader & Hardie's tables and the reference implementations; rates per week, calibration to 1997-09-30.
 SAMPLE = {
@@ -24,7 +24,7 @@ HOLDOUT = {"bg_nbd": 1_653, "pareto_nbd": 1_666}
 ACTUAL, NAIVE = 1_882, 2_930
 
 
-def value(workbook: Workbook) -> dict[str, Any]:
+def value(workbook: Workbook) -> LifetimeRecord:
     ingest.ingest_files(workbook)
     models.refresh(workbook, "derived")
     return lifetime.refresh(workbook)
@@ -39,28 +39,28 @@ def sample(folder: Path, **overrides: Any) -> Workbook:
 
 
 def test_sample_calibration_and_holdout(outputs: Path, cdnow_folder: Path) -> None:
-    found = value(sample(cdnow_folder, lifetime__model="auto"))
-    fits = {fit["model"]: fit for fit in found["fits"] if fit["data"] == "calibration"}
+    record = value(sample(cdnow_folder, lifetime__model="auto"))
+    fits = {fit.model: fit for fit in record.fits if fit.data == "calibration"}
     assert fits.keys() == SAMPLE.keys()
     for name, (parameters, log_likelihood) in SAMPLE.items():
-        assert fits[name]["log_likelihood"] == pytest.approx(log_likelihood, rel=1e-6)
-        assert fits[name]["parameters"] == pytest.approx(parameters, rel=1e-3)
-    assert fits["bg_nbd"]["customers"] == 2_357
-    assert fits["gamma_gamma"]["customers"] == 946
-    best = min(found["holdout"]["rmse_by_model"], key=found["holdout"]["rmse_by_model"].get)
-    assert found["model"] == best
+        assert fits[name].log_likelihood == pytest.approx(log_likelihood, rel=1e-6)
+        assert fits[name].parameters == pytest.approx(parameters, rel=1e-3)
+    assert fits["bg_nbd"].customers == 2_357
+    assert fits["gamma_gamma"].customers == 946
+    best = min(record.holdout.rmse_by_model, key=record.holdout.rmse_by_model.get)
+    assert record.model == best
 
 
 @pytest.mark.parametrize("model", HOLDOUT)
 def test_sample_forecast_39_weeks_ahead(outputs: Path, cdnow_folder: Path, model: str) -> None:
     workbook = sample(cdnow_folder, lifetime__model=model)
-    holdout = value(workbook)["holdout"]
-    purchases = {each["series"]: each for each in holdout["errors"] if each["measure"] == "purchases"}
+    holdout = value(workbook).holdout
+    purchases = {error.series: error for error in holdout.errors if error.measure == "purchases"}
     ours = purchases[{"bg_nbd": "BG/NBD", "pareto_nbd": "Pareto/NBD"}[model]]
-    assert holdout["days"] == 39 * 7
-    assert ours["actual"] == ACTUAL
-    assert round(ours["forecast"]) == HOLDOUT[model]
-    assert round(purchases["Same rate"]["forecast"]) == NAIVE
+    assert holdout.days == 39 * 7
+    assert ours.actual == ACTUAL
+    assert round(ours.forecast) == HOLDOUT[model]
+    assert round(purchases["Same rate"].forecast) == NAIVE
     weeks = workbook.query("lifetime.holdout_week", order_by="series_order, week")
     assert weeks.groupby("series")["week"].max().eq(39).all()
     last = weeks[weeks["week"] == 39].set_index("series")["purchases"]
@@ -71,15 +71,15 @@ def test_sample_forecast_39_weeks_ahead(outputs: Path, cdnow_folder: Path, model
 def test_master_from_the_command_line(outputs: Path, cdnow_folder: Path) -> None:
     command = [Path(sys.executable).with_name("clv"), "lifetime", ROOT / "params" / "cdnow.yml", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-    found = json.loads(done.stdout)
-    calibration, spend, everything, _ = found["fits"]
-    assert [fit["data"] for fit in found["fits"]] == ["calibration", "calibration", "all", "all"]
+    record = RECORD.validate_json(done.stdout)
+    calibration, spend, everything, _ = record.fits
+    assert [fit.data for fit in record.fits] == ["calibration", "calibration", "all", "all"]
     expected = {"r": 0.2516, "alpha": 4.7889, "a": 0.7234, "b": 2.1611}
-    assert calibration["parameters"] == pytest.approx(expected, rel=1e-3)
-    assert calibration["log_likelihood"] == pytest.approx(-95_368.4439, rel=1e-6)
-    assert (calibration["customers"], spend["customers"]) == (23_570, 9_450)
-    assert everything["customers"] == 23_570
-    assert set(everything["standard_errors"]) == {"r", "alpha", "a", "b"}
-    assert all(0 < error < 1 for error in everything["standard_errors"].values())
-    assert found["status"] == "predicted"
-    assert {each["code"] for each in found["warnings"]} == {"repeat_without_spend", "repeated_rows"}
+    assert calibration.parameters == pytest.approx(expected, rel=1e-3)
+    assert calibration.log_likelihood == pytest.approx(-95_368.4439, rel=1e-6)
+    assert (calibration.customers, spend.customers) == (23_570, 9_450)
+    assert everything.customers == 23_570
+    assert set(everything.standard_errors) == {"r", "alpha", "a", "b"}
+    assert all(0 < error < 1 for error in everything.standard_errors.values())
+    assert record.status == "predicted"
+    assert {warning.code for warning in record.warnings} == {"repeat_without_spend", "repeated_rows"}

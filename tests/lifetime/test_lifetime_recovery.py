@@ -10,7 +10,8 @@ import pytest
 from clv_helpers import ingest, lifetime, models, simulate
 from clv_helpers.config.workbook import ROOT, Workbook
 from clv_helpers.lifetime.counts import Histories, Spends
-from clv_helpers.lifetime.fitting import Fit, fit
+from clv_helpers.lifetime.fitting import fit
+from clv_helpers.lifetime.records import Fit
 from conftest import SMALL
 
 CUSTOMERS, LAST_DAY = 1_500, 730
@@ -51,8 +52,8 @@ def spends(rng: np.random.Generator) -> Spends:
     return Spends(x, np.log(total), np.ones(CUSTOMERS))
 
 
-def holds(found: Fit, name: str, value: float) -> bool:
-    interval = found.interval(name)
+def holds(fitted: Fit, name: str, value: float) -> bool:
+    interval = fitted.intervals[name]
     return interval is not None and interval[0] <= value <= interval[1]
 
 
@@ -65,9 +66,9 @@ def test_intervals_cover_the_truth(model: str, simulations: int, at_least: int) 
     rng = np.random.default_rng(2026)
     covered = dict.fromkeys(TRUTH[model], 0)
     for _ in range(simulations):
-        found = fit(model, spends(rng) if model == "gamma_gamma" else purchases(rng, model))
+        fitted = fit(model, spends(rng) if model == "gamma_gamma" else purchases(rng, model))
         for name, value in TRUTH[model].items():
-            covered[name] += holds(found, name, value)
+            covered[name] += holds(fitted, name, value)
     assert min(covered.values()) >= at_least, covered
 
 
@@ -77,9 +78,9 @@ def test_airline_is_recovered(outputs: Path) -> None:
     simulate.make_sources(workbook)
     ingest.ingest_files(workbook)
     models.refresh(workbook, "derived")
-    assert lifetime.refresh(workbook)["status"] == "predicted"
+    assert lifetime.refresh(workbook).status == "predicted"
     shown = lifetime.models(workbook)
-    said = "\n".join(part.bundle["text/plain"] for part in shown)
-    assert "NaN" not in shown[-1].bundle["text/html"] and "None" not in shown[-1].bundle["text/html"]
+    said, fits = shown.bundle["text/plain"], shown.parts[-1].bundle["text/html"]
+    assert "NaN" not in fits and "None" not in fits
     assert "The spend model takes spend not to depend on frequency: here their correlation is" in said
     assert "the truth is known: 7 of the 7 true parameters lie within their 95% intervals." in said

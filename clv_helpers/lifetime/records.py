@@ -1,0 +1,123 @@
+"""What a prediction records, as run.json and the command line show it: settings, fits, holdout, diagnostics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from clv_helpers.config.params import Lifetime
+from clv_helpers.lifetime.counts import Array
+
+TITLES = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD", "gamma_gamma": "Gamma-Gamma"}
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """What limits the trust in a prediction: a name for machines, a sentence for people."""
+
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted model: each parameter by its name, times in weeks.
+
+    `standard_errors` and `intervals` (of 95 %) are None for a parameter at a boundary, or of which the data tell next
+    to nothing. `customers` share `histories` distinct histories. `data` is all, or calibration.
+    """
+
+    model: str
+    parameters: dict[str, float]
+    standard_errors: dict[str, float | None]
+    intervals: dict[str, tuple[float, float] | None]
+    log_likelihood: float
+    customers: int
+    histories: int
+    data: str = "all"
+
+    @property
+    def title(self) -> str:
+        """The model's name in the literature."""
+        return TITLES[self.model]
+
+    @property
+    def theta(self) -> Array:
+        """The parameters in the order in which the model takes them."""
+        return np.array(list(self.parameters.values()))
+
+    @property
+    def unidentified(self) -> list[str]:
+        """The parameters at a boundary, or of which the data tell next to nothing."""
+        return [name for name, error in self.standard_errors.items() if error is None]
+
+
+@dataclass(frozen=True)
+class HoldoutError:
+    """How far one forecast (the model's, or a baseline's) of one measure (purchases, spend) was off.
+
+    `bias` is forecast over actual, less one; `mae` and `rmse` are per customer.
+    """
+
+    measure: str
+    series: str
+    forecast: float
+    actual: float
+    bias: float | None
+    mae: float
+    rmse: float
+
+
+@dataclass(frozen=True)
+class BestDecile:
+    """The decile that one forecast ranked best: its share of the holdout's spend, and of what the best possible had."""
+
+    series: str
+    share_of_spend: float | None
+    share_captured: float | None
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """How the model did on the days after the calibration, beside two baselines."""
+
+    calibration_end: str
+    calibration_days: int
+    days: int
+    customers: int
+    rmse_by_model: dict[str, float]
+    errors: list[HoldoutError]
+    best_decile: list[BestDecile]  # best possible, the model, same rate, last year
+
+
+@dataclass(frozen=True)
+class LifetimeRecord:
+    """What the last refresh did: status `off`, `refused` (then `refused` says why) or `predicted`."""
+
+    digest: str = ""
+    as_of: str = ""
+    status: Literal["off", "refused", "predicted"] = "off"
+    refused: list[str] = field(default_factory=list)
+    customers: int = 0
+    repeaters: int = 0
+    settings: Lifetime | None = None
+    model: str = ""
+    fits: list[Fit] = field(default_factory=list)
+    holdout: Holdout | None = None
+    warnings: list[Diagnostic] = field(default_factory=list)
+    correlation_of_frequency_and_spend: float | None = None
+
+    @property
+    def title(self) -> str:
+        """The name in the literature of the model that predicts."""
+        return TITLES[self.model]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The record in plain values, for JSON."""
+        return RECORD.dump_python(self, mode="json")
+
+
+RECORD = TypeAdapter(LifetimeRecord)
