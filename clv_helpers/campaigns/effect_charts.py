@@ -1,135 +1,112 @@
-"""Effects as points with their intervals about a line at zero, and the Qini curve, as Vega-Lite specs."""
+"""Charts of effects: points with their intervals about a line at zero, and the Qini curve."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from clv_helpers.campaigns.effect_rows import QiniPoint
+from clv_helpers.campaigns.estimates import Interval
 from clv_helpers.charts import CHART_MIME, PALETTE
+from clv_helpers.charts.marks import altair
 from clv_helpers.charts.show import Output
-from clv_helpers.charts.theme import CONFIG, INK
+from clv_helpers.charts.theme import CONFIG, HEIGHT, INK, WIDTHS
 
-SURE, UNSURE, TRUE = PALETTE[0], PALETTE[6], PALETTE[1]
-SHOWN_AS = {"known": "leaves out zero", "not known": "holds zero", "planted": "planted"}
-Rows = list[dict[str, Any]]
+if TYPE_CHECKING:
+    import altair as alt
 
-
-def by_campaign(rows: Rows, title: str, unit: str) -> Output:
-    """A point per campaign with its 95% interval. Rows: campaign, cuped, cuped_low, cuped_high; perhaps planted."""
-    y = {"field": "campaign", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 240}}
-    height = max(120, 60 + 44 * len(rows))
-    return _effects(
-        rows, title, f"Revenue added per customer drawn, in {unit}, with 95% interval", "x", y, unit, height
-    )
+SURE, UNSURE, TRUTH = "leaves out zero", "holds zero", "ground truth"
+COLORS = {SURE: PALETTE[0], UNSURE: PALETTE[6], TRUTH: PALETTE[1]}
 
 
-def by_decile(rows: Rows, title: str, unit: str) -> Output:
-    """A point per value decile with its 95% interval. Rows: decile, cuped, cuped_low, cuped_high; perhaps planted."""
-    x = {"field": "decile", "type": "ordinal", "title": "Value decile when drawn (1 = best)", "axis": {"labelAngle": 0}}
-    about = f"Revenue added per customer drawn, in {unit}, with 95% interval, by value decile"
-    return _effects(rows, title, about, "y", x, unit, 300)
+@dataclass(frozen=True)
+class EffectMark:
+    """One effect to draw: the campaign or decile it is of, its interval, and its ground truth where that is known."""
+
+    of: str | int
+    effect: Interval
+    truth: float | None = None
 
 
-def _effects(
-    rows: Rows, title: str, subtitle: str, along: str, other: dict[str, Any], unit: str, height: int
-) -> Output:
-    across = "y" if along == "x" else "x"
-    shown = [
-        {**row, "state": SHOWN_AS["known" if row["cuped_low"] > 0 or row["cuped_high"] < 0 else "not known"]}
-        for row in rows
+def by_campaign(marks: list[EffectMark], title: str, measure: str) -> Output:
+    """A point per campaign with its 95% interval. `measure`: the unit, such as EUR per customer."""
+    y = altair().Y(field="campaign", type="nominal", sort=None, title=None, axis={"labelLimit": 240})
+    height = max(120, 60 + 44 * len(marks))
+    return _effects(marks, y, title, f"Revenue added, in {measure}, with 95% interval", measure, height)
+
+
+def by_decile(marks: list[EffectMark], title: str, measure: str) -> Output:
+    """A point per value decile with its 95% interval. `measure`: the unit, such as EUR per customer."""
+    axis = {"labelAngle": 0}
+    x = altair().X(field="decile", type="ordinal", title="Value decile when assigned (1 = best)", axis=axis)
+    subtitle = f"Revenue added, in {measure}, with 95% interval, by value decile"
+    return _effects(marks, x, title, subtitle, measure, HEIGHT)
+
+
+def _effects(marks: list[EffectMark], category: Any, title: str, subtitle: str, measure: str, height: int) -> Output:
+    alt = altair()
+    value, value2 = (alt.X, alt.X2) if isinstance(category, alt.Y) else (alt.Y, alt.Y2)
+    rows = [
+        {category.field: mark.of, **vars(mark.effect), "truth": mark.truth, "state": _state(mark)} for mark in marks
     ]
-    value = {"type": "quantitative", "title": f"{unit} per customer", "axis": {"grid": True, "tickCount": 6}}
-    tooltip = [
-        {"field": other["field"], "type": other["type"]},
-        {"field": "cuped", "title": f"Added ({unit} per customer)", "type": "quantitative", "format": ".2f"},
-        {"field": "cuped_low", "title": "from", "type": "quantitative", "format": ".2f"},
-        {"field": "cuped_high", "title": "to", "type": "quantitative", "format": ".2f"},
-    ]
-    states = [each for each in SHOWN_AS.values() if each in {row["state"] for row in shown}]
-    if any(row.get("planted") is not None for row in rows):
-        states.append(SHOWN_AS["planted"])
-    colors = dict(zip(SHOWN_AS.values(), (SURE, UNSURE, TRUE), strict=True))
+    states = [state for state in (SURE, UNSURE) if state in {row["state"] for row in rows}]
+    states += [TRUTH] if any(mark.truth is not None for mark in marks) else []
     color = {
-        "field": "state",
         "type": "nominal",
-        "scale": {"domain": states, "range": [colors[each] for each in states]},
+        "scale": {"domain": states, "range": [COLORS[state] for state in states]},
         "legend": {"title": None, "orient": "top", "symbolOpacity": 1, "columns": 3},
     }
-    encoding = {across: other, along: {**value, "field": "cuped"}, "color": color, "tooltip": tooltip}
-    layers: Rows = [
-        {
-            "data": {"values": [{"zero": 0}]},
-            "mark": {"type": "rule", "color": INK, "strokeDash": [4, 3]},
-            "encoding": {along: {"field": "zero", "type": "quantitative", "title": value["title"]}},
-        },
-        {
-            "mark": {"type": "rule", "strokeWidth": 2.5},
-            "encoding": {**encoding, along: {**value, "field": "cuped_low"}, f"{along}2": {"field": "cuped_high"}},
-        },
-        {"mark": {"type": "point", "filled": True, "size": 90, "opacity": 1}, "encoding": encoding},
+    titles = {"estimate": f"Added ({measure})", "low": "from", "high": "to"}
+    tooltip = [alt.Tooltip(field=category.field, type=category.type)]
+    tooltip += [alt.Tooltip(field=name, title=text, type="quantitative", format=".2f") for name, text in titles.items()]
+    axis = {"grid": True, "tickCount": 6}
+
+    def along(name: str) -> Any:
+        return value(field=name, type="quantitative", title=measure[:1].upper() + measure[1:], axis=axis)
+
+    base = alt.Chart(alt.Data(values=rows)).encode(category, alt.Color(field="state", **color), tooltip=tooltip)
+    layers = [
+        alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color=INK, strokeDash=[4, 3]).encode(along("zero")),
+        base.mark_rule(strokeWidth=2.5).encode(along("low"), value2(field="high")),
+        base.mark_point(filled=True, size=90, opacity=1).encode(along("estimate")),
     ]
-    if SHOWN_AS["planted"] in states:
-        planted = [
-            {other["field"]: row[other["field"]], "planted": row["planted"], "state": SHOWN_AS["planted"]}
-            for row in rows
-        ]
-        layers.append(
-            {
-                "data": {"values": planted},
-                "mark": {"type": "point", "shape": "diamond", "size": 110, "strokeWidth": 2.5, "filled": False},
-                "encoding": {
-                    across: other,
-                    along: {**value, "field": "planted"},
-                    "color": color,
-                    "tooltip": [
-                        {
-                            "field": "planted",
-                            "title": f"Planted ({unit} per customer)",
-                            "type": "quantitative",
-                            "format": ".2f",
-                        }
-                    ],
-                },
-            }
-        )
-    return _shown({"data": {"values": shown}, "layer": layers, "height": height}, title, subtitle, "half")
+    if TRUTH in states:
+        tooltip = [alt.Tooltip(field="truth", title=f"Ground truth ({measure})", type="quantitative", format=".2f")]
+        diamond = base.mark_point(shape="diamond", size=110, strokeWidth=2.5, filled=False)
+        layers.append(diamond.encode(along("truth"), color={"datum": TRUTH, **color}, tooltip=tooltip))
+    return _output(alt.layer(*layers), title, subtitle, height)
 
 
-def qini(rows: Rows, title: str, subtitle: str, unit: str) -> Output:
-    """What is added as more customers are reached, the best deciles first, beside reaching them at random."""
-    named = {"added": "best deciles first", "at_random": "at random"}
-    values = [
-        {"share": row["share_of_customers"], "added": row[key], "order": label}
-        for row in rows
-        for key, label in named.items()
+def _state(mark: EffectMark) -> str:
+    return SURE if mark.effect.low > 0 or mark.effect.high < 0 else UNSURE
+
+
+def qini(points: list[QiniPoint], title: str, customers: str, unit: str) -> Output:
+    """What is added as more customers are treated, the best deciles first, beside treating them at random."""
+    alt = altair()
+    orders = {"added": "best deciles first", "at_random": "at random"}
+    rows = [
+        {"share": point.share_of_customers, "added": getattr(point, name), "order": order}
+        for point in points
+        for name, order in orders.items()
     ]
-    encoding = {
-        "x": {
-            "field": "share",
-            "type": "quantitative",
-            "title": "Customers reached",
-            "axis": {"format": "%", "tickCount": 6},
-        },
-        "y": {"field": "added", "type": "quantitative", "title": f"{unit} added, per customer of all"},
-        "color": {
-            "field": "order",
-            "type": "nominal",
-            "scale": {"domain": list(named.values()), "range": [SURE, UNSURE]},
-            "legend": {"title": None, "orient": "top"},
-        },
-        "strokeDash": {
-            "field": "order",
-            "type": "nominal",
-            "legend": None,
-            "scale": {"domain": list(named.values()), "range": [[1, 0], [5, 4]]},
-        },
-    }
-    mark = {"type": "line", "strokeWidth": 2.5, "point": {"size": 30}}
-    return _shown(
-        {"data": {"values": values}, "mark": mark, "encoding": encoding, "height": 300}, title, subtitle, "half"
+    domain, legend = list(orders.values()), {"title": None, "orient": "top"}
+    x_axis = {"format": "%", "tickCount": 6}
+    chart = alt.Chart(alt.Data(values=rows)).mark_line(strokeWidth=2.5, point={"size": 30})
+    chart = chart.encode(
+        alt.X(field="share", type="quantitative", title=f"{customers.capitalize()} treated", axis=x_axis),
+        alt.Y(field="added", type="quantitative", title=f"{unit} added, per treated of all"),
+        alt.Color(
+            field="order", type="nominal", legend=legend, scale={"domain": domain, "range": [PALETTE[0], PALETTE[6]]}
+        ),
+        alt.StrokeDash(field="order", type="nominal", legend=None, scale={"domain": domain, "range": [[1, 0], [5, 4]]}),
     )
+    subtitle = f"Qini curve: revenue added as {customers} are treated decile by decile, the best first"
+    return _output(chart, title, subtitle, HEIGHT)
 
 
-def _shown(spec: dict[str, Any], title: str, subtitle: str, width: str) -> Output:
+def _output(chart: alt.Chart | alt.LayerChart, title: str, subtitle: str, height: int) -> Output:
+    spec = chart.properties(width=WIDTHS["half"], height=height).to_dict(validate=False)
+    del spec["$schema"]  # each reader draws with its own release
     texts = {"title": {"text": title, "subtitle": subtitle}, "description": f"{title}. {subtitle}"}
-    whole = {**spec, **texts, "width": 420, "config": CONFIG, "usermeta": {"width": width}}
-    return Output({CHART_MIME: whole, "text/plain": title})
+    return Output({CHART_MIME: {**spec, **texts, "config": CONFIG, "usermeta": {"width": "half"}}, "text/plain": title})

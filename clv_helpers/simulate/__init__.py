@@ -2,13 +2,13 @@
 
 from clv_helpers.simulate.airline import FARES, FLIGHTS, Airline, simulate
 from clv_helpers.simulate.files import SimulationError, make_sources, truth, write_airline
-from clv_helpers.simulate.mailing import CAMPAIGNS, PLANTED, RESPONSES
+from clv_helpers.simulate.mailing import CAMPAIGNS, TRUE_EFFECTS, RESPONSES
 
 __all__ = [
     "CAMPAIGNS",
     "FARES",
     "FLIGHTS",
-    "PLANTED",
+    "TRUE_EFFECTS",
     "RESPONSES",
     "Airline",
     "SimulationError",

@@ -34,7 +34,7 @@ CAMPAIGNS = [
     ("year-in-miles", ("Active flyers", "Silver and Gold"), 1.5),
 ]
 # Campaigns that are measured: the probability of one more flight, for deciles 1 to 10.
-PLANTED = {
+TRUE_EFFECTS = {
     "card-offer": (0.0,) * 10,
     "double-miles": (0.30, 0.26, 0.22, 0.16, 0.12, 0.08, 0.06, 0.04, 0.02, 0.0),
     "come-back-bonus": (0.16, 0.14, 0.12, 0.08, 0.04, 0.02, 0.0, 0.0, 0.0, 0.0),
@@ -86,7 +86,7 @@ def send_campaigns(
         day = days - 350 + index * 29
         audience = _audience_on(day, members, flights)
         targets = np.flatnonzero(may_receive & np.isin(audience, audiences))
-        if campaign in PLANTED:
+        if campaign in TRUE_EFFECTS:
             decile = _decile_on(day, members, flights)[targets]
             is_control = _held_back(rng, decile)
             arms = pd.DataFrame({"member": targets, "audience": audience[targets], "decile": decile})
@@ -100,7 +100,7 @@ def send_campaigns(
         lost = events["event_type"].isin(["unsubscribed", "complained"]) | (events["bounce_type"] == "hard")
         may_receive[events.loc[lost, "member"]] = False
         parts.append(events)
-        if campaign in PLANTED:
+        if campaign in TRUE_EFFECTS:
             reached = events.loc[events["event_type"] == "delivered", "member"].to_numpy()
             flights = _add_flights(rng, campaign, arms, reached, day, truth, flights, fly)
             planted[campaign] = _effect(campaign, arms, truth)
@@ -165,7 +165,7 @@ def _add_flights(
 def _probability(campaign: str, decile: Any) -> np.ndarray:
     import numpy as np
 
-    return np.array([0.0, *PLANTED[campaign]])[np.asarray(decile)]
+    return np.array([0.0, *TRUE_EFFECTS[campaign]])[np.asarray(decile)]
 
 
 def _effect(campaign: str, arms: pd.DataFrame, truth: pd.DataFrame) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def _effect(campaign: str, arms: pd.DataFrame, truth: pd.DataFrame) -> dict[str,
     effect = arms.assign(effect=_probability(campaign, arms["decile"]) * fare * arrives)
     return {
         "control_share": CONTROL_SHARE,
-        "flight_added_by_decile": list(PLANTED[campaign]),
+        "flight_added_by_decile": list(TRUE_EFFECTS[campaign]),
         "revenue_per_customer": float(effect["effect"].mean()),
         "revenue_per_customer_by_decile": {
             str(decile): float(mean) for decile, mean in effect.groupby("decile")["effect"].mean().items()
