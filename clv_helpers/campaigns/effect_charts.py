@@ -31,8 +31,9 @@ class EffectMark:
 def by_campaign(marks: list[EffectMark], title: str, measure: str) -> Output:
     """A point per campaign with its 95% interval. `measure`: the unit, such as EUR per customer."""
     y = altair().Y(field="campaign", type="nominal", sort=None, title=None, axis={"labelLimit": 240})
-    height = max(120, 60 + 44 * len(marks))
-    return _effects(marks, y, title, f"Revenue added, in {measure}, with 95% interval", measure, height)
+    subtitle = f"Revenue added, in {measure}, with 95% interval"
+    chart = _effects(marks, "campaign", y, measure)
+    return _output(chart, title, subtitle, max(120, 60 + 44 * len(marks)))
 
 
 def by_decile(marks: list[EffectMark], title: str, measure: str) -> Output:
@@ -40,15 +41,16 @@ def by_decile(marks: list[EffectMark], title: str, measure: str) -> Output:
     axis = {"labelAngle": 0}
     x = altair().X(field="decile", type="ordinal", title="Value decile when assigned (1 = best)", axis=axis)
     subtitle = f"Revenue added, in {measure}, with 95% interval, by value decile"
-    return _effects(marks, x, title, subtitle, measure, HEIGHT)
+    return _output(_effects(marks, "decile", x, measure), title, subtitle, HEIGHT)
 
 
-def _effects(marks: list[EffectMark], category: Any, title: str, subtitle: str, measure: str, height: int) -> Output:
+def _effects(marks: list[EffectMark], name: str, category: alt.X | alt.Y, measure: str) -> alt.LayerChart:
+    """Along the axis that `category` leaves free: a line at zero, the intervals, the estimates, the ground truth."""
+    import pandas as pd
+
     alt = altair()
     value, value2 = (alt.X, alt.X2) if isinstance(category, alt.Y) else (alt.Y, alt.Y2)
-    rows = [
-        {category.field: mark.of, **vars(mark.effect), "truth": mark.truth, "state": _state(mark)} for mark in marks
-    ]
+    rows = [{name: mark.of, **vars(mark.effect), "truth": mark.truth, "state": _state(mark)} for mark in marks]
     states = [state for state in (SURE, UNSURE) if state in {row["state"] for row in rows}]
     states += [TRUTH] if any(mark.truth is not None for mark in marks) else []
     color = {
@@ -57,16 +59,16 @@ def _effects(marks: list[EffectMark], category: Any, title: str, subtitle: str, 
         "legend": {"title": None, "orient": "top", "symbolOpacity": 1, "columns": 3},
     }
     titles = {"estimate": f"Added ({measure})", "low": "from", "high": "to"}
-    tooltip = [alt.Tooltip(field=category.field, type=category.type)]
-    tooltip += [alt.Tooltip(field=name, title=text, type="quantitative", format=".2f") for name, text in titles.items()]
+    tooltip = [alt.Tooltip(field=name, type="nominal")]
+    tooltip += [alt.Tooltip(field=part, title=of, type="quantitative", format=".2f") for part, of in titles.items()]
     axis = {"grid": True, "tickCount": 6}
 
-    def along(name: str) -> Any:
-        return value(field=name, type="quantitative", title=measure[:1].upper() + measure[1:], axis=axis)
+    def along(part: str) -> Any:
+        return value(field=part, type="quantitative", title=measure[:1].upper() + measure[1:], axis=axis)
 
-    base = alt.Chart(alt.Data(values=rows)).encode(category, alt.Color(field="state", **color), tooltip=tooltip)
+    base = alt.Chart(pd.DataFrame(rows)).encode(category, alt.Color(field="state", **color), tooltip=tooltip)
     layers = [
-        alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color=INK, strokeDash=[4, 3]).encode(along("zero")),
+        alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(color=INK, strokeDash=[4, 3]).encode(along("zero")),
         base.mark_rule(strokeWidth=2.5).encode(along("low"), value2(field="high")),
         base.mark_point(filled=True, size=90, opacity=1).encode(along("estimate")),
     ]
@@ -74,7 +76,7 @@ def _effects(marks: list[EffectMark], category: Any, title: str, subtitle: str, 
         tooltip = [alt.Tooltip(field="truth", title=f"Ground truth ({measure})", type="quantitative", format=".2f")]
         diamond = base.mark_point(shape="diamond", size=110, strokeWidth=2.5, filled=False)
         layers.append(diamond.encode(along("truth"), color={"datum": TRUTH, **color}, tooltip=tooltip))
-    return _output(alt.layer(*layers), title, subtitle, height)
+    return alt.layer(*layers)
 
 
 def _state(mark: EffectMark) -> str:
@@ -83,6 +85,8 @@ def _state(mark: EffectMark) -> str:
 
 def qini(points: list[QiniPoint], title: str, customers: str, unit: str) -> Output:
     """What is added as more customers are treated, the best deciles first, beside treating them at random."""
+    import pandas as pd
+
     alt = altair()
     orders = {"added": "best deciles first", "at_random": "at random"}
     rows = [
@@ -92,7 +96,7 @@ def qini(points: list[QiniPoint], title: str, customers: str, unit: str) -> Outp
     ]
     domain, legend = list(orders.values()), {"title": None, "orient": "top"}
     x_axis = {"format": "%", "tickCount": 6}
-    chart = alt.Chart(alt.Data(values=rows)).mark_line(strokeWidth=2.5, point={"size": 30})
+    chart = alt.Chart(pd.DataFrame(rows)).mark_line(strokeWidth=2.5, point={"size": 30})
     chart = chart.encode(
         alt.X(field="share", type="quantitative", title=f"{customers.capitalize()} treated", axis=x_axis),
         alt.Y(field="added", type="quantitative", title=f"{unit} added, per treated of all"),
