@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from clv_helpers.campaigns.effect_rows import QiniPoint
 from clv_helpers.campaigns.estimates import Interval
-from clv_helpers.charts import CHART_MIME, PALETTE
-from clv_helpers.charts.marks import altair
-from clv_helpers.charts.show import Output
+from clv_helpers.charts import CHART_MIME, PALETTE, Channel, Widget
+from clv_helpers.charts.marks import altair, chart_of
+from clv_helpers.charts.show import Output, upper_first
 from clv_helpers.charts.theme import CONFIG, HEIGHT, INK, WIDTHS
+from clv_helpers.config.params import Words
 
 if TYPE_CHECKING:
     import altair as alt
@@ -64,7 +65,7 @@ def _effects(marks: list[EffectMark], name: str, category: alt.X | alt.Y, measur
     axis = {"grid": True, "tickCount": 6}
 
     def along(part: str) -> Any:
-        return value(field=part, type="quantitative", title=measure[:1].upper() + measure[1:], axis=axis)
+        return value(field=part, type="quantitative", title=upper_first(measure), axis=axis)
 
     base = alt.Chart(pd.DataFrame(rows)).encode(category, alt.Color(field="state", **color), tooltip=tooltip)
     layers = [
@@ -83,30 +84,26 @@ def _state(mark: EffectMark) -> str:
     return SURE if mark.effect.low > 0 or mark.effect.high < 0 else UNSURE
 
 
-def qini(points: list[QiniPoint], title: str, customers: str, unit: str) -> Output:
+def qini(points: list[QiniPoint], title: str, words: Words, unit: str) -> Output:
     """What is added as more customers are treated, the best deciles first, beside treating them at random."""
     import pandas as pd
 
-    alt = altair()
     orders = {"added": "best deciles first", "at_random": "at random"}
-    rows = [
+    rows = pd.DataFrame(
         {"share": point.share_of_customers, "added": getattr(point, name), "order": order}
         for point in points
         for name, order in orders.items()
-    ]
-    domain, legend = list(orders.values()), {"title": None, "orient": "top"}
-    x_axis = {"format": "%", "tickCount": 6}
-    chart = alt.Chart(pd.DataFrame(rows)).mark_line(strokeWidth=2.5, point={"size": 30})
-    chart = chart.encode(
-        alt.X(field="share", type="quantitative", title=f"{customers.capitalize()} treated", axis=x_axis),
-        alt.Y(field="added", type="quantitative", title=f"{unit} added, per treated of all"),
-        alt.Color(
-            field="order", type="nominal", legend=legend, scale={"domain": domain, "range": [PALETTE[0], PALETTE[6]]}
-        ),
-        alt.StrokeDash(field="order", type="nominal", legend=None, scale={"domain": domain, "range": [[1, 0], [5, 4]]}),
     )
-    subtitle = f"Qini curve: revenue added as {customers} are treated decile by decile, the best first"
-    return _output(chart, title, subtitle, HEIGHT)
+    widget = Widget(
+        title=title,
+        table="campaigns.fact_qini",
+        mark="line",
+        x=Channel(column="share", title=f"{words.customers} treated", format="%"),
+        y=Channel(column="added", title=f"{unit} added, per treated {words.customer}", format=".2f"),
+        color=Channel(column="order", title="", sort=list(orders.values())),
+    )
+    subtitle = f"Qini curve: revenue added as {words.customers} are treated decile by decile, the best first"
+    return _output(chart_of(widget, rows), title, subtitle, HEIGHT)
 
 
 def _output(chart: alt.Chart | alt.LayerChart, title: str, subtitle: str, height: int) -> Output:

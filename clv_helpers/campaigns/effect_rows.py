@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from dataclasses import asdict, dataclass, fields
+import operator
+from dataclasses import Field, dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from clv_helpers.campaigns.estimates import Balance, Difference, Interval
@@ -94,12 +95,10 @@ def to_frame(rows: list[Row], row_type: type[Row]) -> pd.DataFrame:
     """Rows as a table."""
     import pandas as pd
 
-    kinds: dict[str, str] = {}
-    for field in fields(row_type):
-        nested = NESTED.get(str(field.type))
-        parts = [_column(field.name, part.name) for part in fields(nested)] if nested else []
-        kinds |= dict.fromkeys(parts, "float64") if parts else {field.name: KINDS[str(field.type)]}
-    return pd.DataFrame([_flat(asdict(row)) for row in rows], columns=list(kinds)).astype(kinds)
+    stored = [(field, part, name) for field in fields(row_type) for part, name in _columns(field).items()]
+    kinds = {name: "float64" if part else KINDS[str(field.type)] for field, part, name in stored}
+    path = [operator.attrgetter(f"{field.name}.{part}" if part else field.name) for field, part, _ in stored]
+    return pd.DataFrame([[value(row) for value in path] for row in rows], columns=list(kinds)).astype(kinds)
 
 
 def from_frame(frame: pd.DataFrame, row_type: type[Row]) -> list[Row]:
@@ -108,14 +107,20 @@ def from_frame(frame: pd.DataFrame, row_type: type[Row]) -> list[Row]:
     for record in frame.to_dict("records"):
         values: dict[str, Any] = {}
         for field in fields(row_type):
+            cells = {part: plain(record[name]) for part, name in _columns(field).items()}
             nested = NESTED.get(str(field.type))
-            if nested:
-                parts = {part.name: plain(record[_column(field.name, part.name)]) for part in fields(nested)}
-                values[field.name] = nested(**parts)
-            else:
-                values[field.name] = plain(record[field.name])
+            values[field.name] = nested(**cells) if nested else cells[""]
         rows.append(row_type(**values))
     return rows
+
+
+def _columns(field: Field[Any]) -> dict[str, str]:
+    """Where a field is stored: of a nested value each part's column, of a plain one ("") its own."""
+    nested = NESTED.get(str(field.type))
+    if nested is None:
+        return {"": field.name}
+    names = [part.name for part in fields(nested)]
+    return {name: field.name if name == "estimate" else f"{field.name}_{name}" for name in names}
 
 
 def plain(value: Any) -> Any:
@@ -127,17 +132,3 @@ def plain(value: Any) -> Any:
     if hasattr(value, "item"):
         value = value.item()
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    parts = {
-        _column(name, part): number
-        for name, value in row.items()
-        if isinstance(value, dict)
-        for part, number in value.items()
-    }
-    return row | parts
-
-
-def _column(name: str, part: str) -> str:
-    return name if part == "estimate" else f"{name}_{part}"

@@ -189,7 +189,7 @@ def targeting(workbook: Workbook) -> Output:
         >>> all("application/vnd.vegalite.v5+json" in part.bundle for part in campaigns.targeting(wb).parts)
         True
     """
-    unit, customers = workbook.params.spending.unit, workbook.words.customers
+    unit, words = workbook.params.spending.unit, workbook.words
     points = from_frame(workbook.query("campaigns.fact_qini"), QiniPoint)
     effects = {row.campaign: row.cuped for row in read_effects(workbook, measured=True, audience=EVERYONE)}
     outputs = []
@@ -199,10 +199,10 @@ def targeting(workbook: Workbook) -> Output:
         enough = next((point for point in curve if point.added >= MOST * total), None) if total > 0 else None
         if effects[campaign].low > 0 and enough:
             share, brought = enough.share_of_customers, enough.added / total
-            title = f"{campaign}: the best {share:.0%} of the {customers} bring {brought:.0%} of what it added"
+            title = f"{campaign}: the best {share:.0%} of the {words.customers} bring {brought:.0%} of what it added"
         else:
             title = f"{campaign}: no certain effect, so no deciles to treat first"
-        outputs.append(effect_charts.qini(curve, title, customers, unit))
+        outputs.append(effect_charts.qini(curve, title, words, unit))
     return show.stack(*outputs)
 
 

@@ -26,10 +26,8 @@ def recommended_audience(workbook: Workbook, campaign: str, name: str = "") -> P
     another rule, ParamsError for a campaign that is not known, or a name that is none of a file.
 
     Example:
-        >>> campaigns.recommended_audience(wb, "card-offer")
-        Traceback (most recent call last):
-        ...
-        clv_helpers.campaigns.recommendation.NoRecommendedAudience: card-offer: in no decile did a message add more ...
+        >>> campaigns.recommended_audience(wb, "double-miles", "worth_it")  # doctest: +SKIP
+        PosixPath('params/airline/audiences/worth_it.yml')
     """
     effects = read_effects(workbook, audience=EVERYONE)
     names = chosen(workbook, effects, campaign)
