@@ -176,14 +176,14 @@ def _curve(campaign: str, own: pd.DataFrame) -> list[QiniPoint]:
 def _sentence(row: CampaignEffect, params: Params) -> str:
     whom = row.campaign if row.audience == EVERYONE else f"{row.campaign} to {row.audience}"
     days = f" in {row.observed_days} days" if row.observed_days else ""
-    effect, each = row.cuped, f"{params.spending.unit} per {params.in_words().customer}{days}"
+    effect, measure = row.cuped, f"{params.spending.unit} per {params.in_words().customer}{days}"
     interval = f"95% interval {effect.low:.2f} to {effect.high:.2f}"
     if effect.low > 0:
-        return f"{whom} added {effect.estimate:.2f} {each} ({interval})."
+        return f"{whom} added {effect.estimate:.2f} {measure} ({interval})."
     if effect.high < 0:
-        return f"{whom} took away {-effect.estimate:.2f} {each} ({interval})."
+        return f"{whom} took away {-effect.estimate:.2f} {measure} ({interval})."
     return (
-        f"{whom}: no effect that a group of this size could show: {effect.estimate:.2f} {each} ({interval}); "
+        f"{whom}: no effect that a group of this size could show: {effect.estimate:.2f} {measure} ({interval}); "
         f"it would have found {effect.detectable:.2f} or more in four cases of five."
     )
 

@@ -10,7 +10,7 @@ from clv_helpers.campaigns.effect_rows import CampaignEffect, DecileEffect, from
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook
 
-LONG_TABLES = {  # key of the record → table, its order, the columns told
+TABLES = {  # key of the record → table, its order, its columns
     "delivery_funnel": (
         "campaigns.fact_delivery_funnel",
         "audience, destination, step_order",
@@ -61,7 +61,7 @@ def read_deciles(workbook: Workbook, **where: Any) -> list[DecileEffect]:
 def _campaign(workbook: Workbook, name: str, effects: list[CampaignEffect]) -> dict[str, Any]:
     record: dict[str, Any] = {"campaign": name, "delivery_funnel": [], "rates": [], "rejected": []}
     if workbook.has("purchases"):
-        for key, (table, order, columns) in LONG_TABLES.items():
+        for key, (table, order, columns) in TABLES.items():
             where = {"decile_group": EVERYONE} if key == "rates" else {}
             rows = workbook.query(table, order, campaign=name, **where)[columns].to_dict("records")
             record[key] = [{column: plain(value) for column, value in row.items()} for row in rows]

@@ -45,7 +45,7 @@ class RunRecord:
 
     @property
     def min_cell(self) -> int:
-        """The fewest people of whom this run's report tells."""
+        """The fewest people of whom this run's report shows a number."""
         return self.params.get("min_cell", Params.model_fields["min_cell"].default)
 
     @property
