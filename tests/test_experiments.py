@@ -103,5 +103,6 @@ def test_a_run_says_why_the_other_stages_are_skipped(hillstrom: Workbook, output
 def test_no_audience_can_be_made_of_nobody(hillstrom: Workbook) -> None:
     ingest.ingest(hillstrom)
     campaigns.build(hillstrom)
-    with pytest.raises(campaigns.NoRecommendedAudience, match="hillstrom has no customers of whom an audience could be made"):
+    reason = "hillstrom has no customers of whom an audience could be made"
+    with pytest.raises(campaigns.NoRecommendedAudience, match=reason):
         campaigns.recommended_audience(hillstrom, "Mens E-Mail")
