@@ -171,7 +171,7 @@ def test_bounces_by_their_code(mailer, code: str, rate: str) -> None:
     assert workbook.query("insights.fact_campaign_send")["bounce_code"].tolist() == [code]
 
 
-def test_what_cannot_be_counted_is_set_aside_with_the_reason(mailer) -> None:
+def test_what_cannot_be_counted_is_rejected_with_the_reason(mailer) -> None:
     sent = [(f"m{each}", each, kind, 0) for each in "abc" for kind in ("sent", "delivered")]
     workbook = mailer(sent)
     mailer([("mz", "z", "sent", 0), ("ma", "a", "opened", -90), ("mb", "b", "opened", 5)])
@@ -186,7 +186,7 @@ def test_what_cannot_be_counted_is_set_aside_with_the_reason(mailer) -> None:
     assert rates(workbook, "spring")["delivery rate"] == (3, 3)
 
 
-def test_what_was_set_aside_counts_once_its_reason_is_gone(mailer, tmp_path: Path) -> None:
+def test_what_was_rejected_counts_once_its_reason_is_gone(mailer, tmp_path: Path) -> None:
     workbook = mailer([("mz", "z", "sent", 0), ("mz", "z", "opened", 5)])
     assert rates(workbook, "spring") == {}
     (tmp_path / "late.csv").write_text("customer_id\nz\n")
@@ -209,7 +209,7 @@ def test_a_file_that_comes_twice_and_events_that_come_twice_count_once(mailer, t
     pd.testing.assert_frame_equal(workbook.query("campaigns.fact_campaign_rate"), before)
 
 
-def test_only_messages_of_new_batches_are_folded(mailer) -> None:
+def test_only_messages_of_new_batches_are_read(mailer) -> None:
     mailer([(f"m{n}", "a", "sent", n) for n in range(9)])
     workbook = mailer([("m3", "a", "delivered", 50)])
     with workbook.engine.write() as session:

@@ -1,4 +1,4 @@
-"""The whole circle: run, activate, responses arrive, refresh, results, the next audience, activate again; once each."""
+"""The whole circle: run, activate, responses arrive, refresh, results, recommended audience, activate; once each."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from activations import everyone_in, plan
+from source_files import write_source
 
 from clv_helpers import activation, audiences, campaigns, ingest
 from clv_helpers.config.validation import ParamsError
@@ -29,7 +30,7 @@ def opened(folder: Path, *activations: dict) -> Workbook:
     return Workbook.open(folder / "airline.yml", overrides=changes)
 
 
-def responses(handed_over: list[str]) -> pd.DataFrame:
+def responses(delivered: list[str]) -> pd.DataFrame:
     """What comes back: each message sent and delivered, every third opened by a person."""
     rows = [
         {
@@ -42,7 +43,7 @@ def responses(handed_over: list[str]) -> pd.DataFrame:
             "occurred_at": SENT_AT + dt.timedelta(minutes=minutes),
             "user_agent": "Mozilla/5.0 (X11)",
         }
-        for index, customer in enumerate(handed_over)
+        for index, customer in enumerate(delivered)
         for kind, minutes in (("sent", 0), ("delivered", 1), ("opened", 60))
         if kind != "opened" or index % 3 == 0
     ]
@@ -50,7 +51,7 @@ def responses(handed_over: list[str]) -> pd.DataFrame:
 
 
 def flights(treated: list[str], control: list[str], last_day: int) -> pd.DataFrame:
-    """Purchases in the days after: of the treated four of five fly, of those held back every tenth."""
+    """Purchases in the days after: of the treated four of five fly, of the control group every tenth."""
     rng = np.random.default_rng(3)
     flown = [customer for customer in treated if rng.random() < 0.8] + [m for m in control if rng.random() < 0.1]
     return pd.DataFrame(
@@ -75,43 +76,42 @@ def test_the_circle_closes_and_nothing_counts_twice(workbook: Workbook, outputs:
     everyone_in(here)
     done = activation.activate(here, here.params.activations[0])
     campaigns.build(here)
-    drawn = here.query("campaigns.assignment", order_by="customer_id", campaign="win-back")
-    arms = {arm: list(rows["customer_id"]) for arm, rows in drawn.groupby("arm")}
-    assert done.delivered == len(arms["treated"]) > 250
-    early = campaigns.results(here, "win-back")[0]["lift"][0]
+    assigned = here.query("campaigns.assignment", order_by="customer_id", campaign="win-back")
+    arms = {arm: list(rows["customer_id"]) for arm, rows in assigned.groupby("arm")}
+    assert done["delivered"] == len(arms["treated"]) > 250
+    early = campaigns.results(here, "win-back")[0]["effects"][0]
     assert "no day of it has passed yet" in early["sentence"]
 
     # responses and purchases arrive, and only their batches are folded
-    responses(arms["treated"]).to_csv(tmp_path / "responses.csv", index=False)
-    flights(arms["treated"], arms["control"], 14).to_csv(tmp_path / "flights.csv", index=False)
-    ingest.ingest_files(here, "email_events", [tmp_path / "responses.csv"])
-    ingest.ingest_files(here, "purchases", [tmp_path / "flights.csv"])
+    mail = write_source(here, "email_events", responses(arms["treated"]), tmp_path / "responses.csv")
+    flown = write_source(here, "purchases", flights(arms["treated"], arms["control"], 14), tmp_path / "flights.csv")
+    ingest.ingest(here, "email_events", [mail])
+    ingest.ingest(here, "purchases", [flown])
     modes = {row["table"]: row["mode"] for row in campaigns.build(here)}
     assert {modes[name] for name in ("derived.email_message", "derived.email_response", "derived.customer_day")} == {
         "rows"
     }
-    found = campaigns.results(here, "win-back")[0]
-    rates = {rate["kpi"]: rate for rate in found["rates"] if rate["audience"] == "ALL"}
-    assert rates["delivery rate"]["numerator"] == rates["delivery rate"]["denominator"] == done.delivered
-    assert rates["open rate"]["numerator"] == -(-done.delivered // 3)
-    effect = found["lift"][0]
+    record = campaigns.results(here, "win-back")[0]
+    rates = {rate["kpi"]: rate for rate in record["rates"] if rate["audience"] == "ALL"}
+    assert rates["delivery rate"]["numerator"] == rates["delivery rate"]["denominator"] == done["delivered"]
+    assert rates["open rate"]["numerator"] == -(-done["delivered"] // 3)
+    effect = record["effects"][0]
     assert (effect["treated"], effect["control"]) == (len(arms["treated"]), len(arms["control"]))
     assert effect["conversion"]["estimate"] == pytest.approx(0.7, abs=0.1)
     assert effect["cuped"]["low"] > 0
     assert effect["sample_ratio_p"] > 0.9
 
     # the same files once more change nothing
-    again = [ingest.ingest_files(here, "email_events", [tmp_path / "responses.csv"])[0]]
-    again += [ingest.ingest_files(here, "purchases", [tmp_path / "flights.csv"])[0]]
-    assert [batch.status for batch in again] == ["already ingested"] * 2
+    again = [ingest.ingest(here, "email_events", [mail])[0], ingest.ingest(here, "purchases", [flown])[0]]
+    assert [row["status"] for row in again] == ["already ingested"] * 2
     campaigns.build(here)
-    assert campaigns.results(here, "win-back")[0] == found
+    assert campaigns.results(here, "win-back")[0] == record
 
-    # the next audience, by one call, and an activation of it
-    file = campaigns.next_audience(here, "win-back", "worth_it")
-    assert campaigns.next_audience(here, "win-back", "worth_it") == file
+    # the recommended audience, by one call, and an activation of it
+    file = campaigns.recommended_audience(here, "win-back", "worth_it")
+    assert campaigns.recommended_audience(here, "win-back", "worth_it") == file
     audiences.evaluate(here, "worth_it", "best_now_quiet")
-    deciles = {each["decile"] for each in effect["by_decile"] if each["verdict"] == "worth it"}
+    deciles = {row["decile"] for row in effect["by_decile"] if row["verdict"] == "worth it"}
     rule = audiences.load(here, "worth_it").to_raw()["rule"]["all"]
     assert set(rule[0]["value"]) == deciles
     assert rule[1] == {"audience": "best_now_quiet"}
@@ -124,7 +124,7 @@ def test_the_circle_closes_and_nothing_counts_twice(workbook: Workbook, outputs:
     assert not ledger.duplicated(["campaign", "destination", "customer_id"]).any()
     assert set(ledger.loc[ledger["campaign"] == "win-back-2", "customer_id"]) <= customers
     campaigns.build(here)
-    assert campaigns.results(here, "win-back")[0]["lift"] == found["lift"]
+    assert campaigns.results(here, "win-back")[0]["effects"] == record["effects"]
 
     # and the command says the same
     command = [Path(sys.executable).with_name("clv"), "results", params / "airline.yml", "win-back", "--json"]
@@ -133,7 +133,7 @@ def test_the_circle_closes_and_nothing_counts_twice(workbook: Workbook, outputs:
     command += ["--set", f"activations={json.dumps([first, second])}"]
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stderr
-    assert json.loads(said.stdout)[0]["lift"][0]["cuped"] == found["lift"][0]["cuped"]
+    assert json.loads(said.stdout)[0]["effects"][0]["cuped"] == record["effects"][0]["cuped"]
 
 
 def test_unknown_campaign_names_those_that_are_known(airline: Workbook) -> None:
@@ -142,8 +142,8 @@ def test_unknown_campaign_names_those_that_are_known(airline: Workbook) -> None:
 
 
 def test_no_audience_follows_from_what_is_not_known(airline: Workbook) -> None:
-    with pytest.raises(campaigns.NoNextAudience, match="winter-fares held back no control group"):
-        campaigns.next_audience(airline, "winter-fares")
+    with pytest.raises(campaigns.NoRecommendedAudience, match="winter-fares has no control group"):
+        campaigns.recommended_audience(airline, "winter-fares")
 
 
 def test_a_file_of_another_rule_is_not_overwritten(workbook: Workbook, tmp_path: Path) -> None:
@@ -151,12 +151,12 @@ def test_a_file_of_another_rule_is_not_overwritten(workbook: Workbook, tmp_path:
     shutil.copy(workbook.file, tmp_path / "airline.yml")
     here = Workbook.open(tmp_path / "airline.yml", overrides={**SMALL, "min_cell": 5})
     with here.engine.write() as session:  # treated who spend, so that there is something to go on
-        session.run("UPDATE campaigns.fact_lift_decile SET verdict = 'worth it'")
+        session.run("UPDATE campaigns.fact_effect_decile SET verdict = 'worth it'")
     with here.engine.write(publish=True):
         pass
     before = (tmp_path / "airline" / "audiences" / "rising.yml").read_bytes()
     with pytest.raises(SpecChanged, match="rising.yml exists already"):
-        campaigns.next_audience(here, "double-miles", "rising")
+        campaigns.recommended_audience(here, "double-miles", "rising")
     assert (tmp_path / "airline" / "audiences" / "rising.yml").read_bytes() == before
     with pytest.raises(ParamsError, match="the audience's name is '../x'"):
-        campaigns.next_audience(here, "double-miles", "../x")
+        campaigns.recommended_audience(here, "double-miles", "../x")

@@ -54,7 +54,7 @@ def test_each_arm_is_measured_against_the_same_control(hillstrom: Workbook) -> N
     ingest.ingest_files(hillstrom)
     campaigns.build(hillstrom)
     rows = mailing()
-    found = {each["campaign"]: each["lift"][0] for each in campaigns.results(hillstrom)}
+    found = {each["campaign"]: each["effects"][0] for each in campaigns.results(hillstrom)}
     assert set(found) == {"Mens E-Mail", "Womens E-Mail"}
     control = rows[rows["segment"] == "No E-Mail"]
     for arm, effect in found.items():
@@ -97,11 +97,12 @@ def test_a_run_says_why_the_other_stages_are_skipped(hillstrom: Workbook, output
     assert all("skipped: this workbook has no purchases" in stage["message"] for stage in stages[:4])
     report = (folder / "report.html").read_text("utf-8")
     assert "Mens E-Mail added" in report
-    assert "no e-mail events to rejected" in report
+    assert "There are no e-mail events, so none is rejected" in report
 
 
 def test_no_audience_can_be_made_of_nobody(hillstrom: Workbook) -> None:
     ingest.ingest_files(hillstrom)
     campaigns.build(hillstrom)
-    with pytest.raises(campaigns.NoNextAudience, match="hillstrom has no customers of whom an audience could be made"):
-        campaigns.next_audience(hillstrom, "Mens E-Mail")
+    reason = "hillstrom has no customers of whom an audience could be made"
+    with pytest.raises(campaigns.NoRecommendedAudience, match=reason):
+        campaigns.recommended_audience(hillstrom, "Mens E-Mail")

@@ -80,7 +80,7 @@ def test_a_refused_prediction_leaves_its_places_with_the_reason(shop: Workbook) 
     ("table", "says"),
     [
         ("audiences.fact_audience", "stage 4 makes it; run that and then stage 3 again."),
-        ("campaigns.fact_lift", "stage 6 makes it, and is skipped without e-mail events, assignments or experiments"),
+        ("campaigns.fact_effect", "stage 6 makes it, and is skipped without e-mail events, assignments or experiments"),
     ],
 )
 def test_a_table_of_a_stage_that_did_not_run(shop: Workbook, table: str, says: str) -> None:

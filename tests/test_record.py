@@ -32,7 +32,7 @@ def test_a_failed_run_is_passed_over_and_said(tmp_path: Path) -> None:
     assert latest(tmp_path, [3], said.append)[1].run == "3"  # the stage that failed is run anew
     assert said == []
     assert latest(tmp_path, [4], said.append)[1].run == "1"
-    assert find(tmp_path, say=said.append)[1].run == "1"
+    assert find(tmp_path, log=said.append)[1].run == "1"
     assert said == ["run 3 failed in 3_dashboard; run 1 is used, the latest in which no stage did"] * 2
     assert find(tmp_path, "2")[1].run == "2"
 

@@ -1,4 +1,4 @@
-"""The simulated airline: the same from the same seed, and true to what it says it plants."""
+"""The simulated airline: the same from the same seed, and true to its ground truth."""
 
 from __future__ import annotations
 
@@ -97,5 +97,5 @@ def test_another_simulation_is_not_mixed_in(outputs, airline: Workbook) -> None:
     from clv_helpers.simulate import make_sources
 
     make_sources(Workbook.open(airline.file, overrides={**SMALL, "simulate.members": 60}))
-    with pytest.raises(SimulationError, match="delete .* to simulate anew"):
+    with pytest.raises(SimulationError, match="delete .* to simulate again"):
         make_sources(Workbook.open(airline.file, overrides={**SMALL, "simulate.members": 61}))

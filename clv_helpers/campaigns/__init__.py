@@ -1,25 +1,25 @@
-"""Stage 6: what came back from the campaigns, what they added, and what to do next."""
+"""Stage 6: what came back from the campaigns, what they added, and whom to write to next."""
 
-from clv_helpers.campaigns.effect_views import checks, effects, lift, next_steps, planted, targeting
-from clv_helpers.campaigns.rate_views import glossary, rates, reach, rejected, summary
-from clv_helpers.campaigns.recommendation import NoNextAudience, next_audience
+from clv_helpers.campaigns.effect_views import checks, effect_table, effects, ground_truth, next_steps, targeting
+from clv_helpers.campaigns.rate_views import delivery_funnel, glossary, rates, rejected, summary
+from clv_helpers.campaigns.recommendation import NoRecommendedAudience, recommended_audience
 from clv_helpers.campaigns.record import results
 from clv_helpers.campaigns.tables import build, build_within, needs_campaigns
 
 __all__ = [
-    "NoNextAudience",
+    "NoRecommendedAudience",
     "build",
     "build_within",
     "checks",
+    "delivery_funnel",
+    "effect_table",
     "effects",
     "glossary",
-    "lift",
+    "ground_truth",
     "needs_campaigns",
-    "next_audience",
     "next_steps",
-    "planted",
     "rates",
-    "reach",
+    "recommended_audience",
     "rejected",
     "results",
     "summary",

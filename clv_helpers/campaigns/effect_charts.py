@@ -1,135 +1,113 @@
-"""Effects as points with their intervals about a line at zero, and the Qini curve, as Vega-Lite specs."""
+"""Charts of effects: points with their intervals about a line at zero, and the Qini curve."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from clv_helpers.charts import CHART_MIME, PALETTE
-from clv_helpers.charts.show import Output
-from clv_helpers.charts.theme import CONFIG, INK
+from clv_helpers.campaigns.effect_rows import QiniPoint
+from clv_helpers.campaigns.estimates import Interval
+from clv_helpers.charts import CHART_MIME, PALETTE, Channel, Widget
+from clv_helpers.charts.marks import altair, chart_of
+from clv_helpers.charts.show import Output, upper_first
+from clv_helpers.charts.theme import CONFIG, HEIGHT, INK, WIDTHS
+from clv_helpers.config.params import Words
 
-SURE, UNSURE, TRUE = PALETTE[0], PALETTE[6], PALETTE[1]
-SHOWN_AS = {"known": "leaves out zero", "not known": "holds zero", "planted": "planted"}
-Rows = list[dict[str, Any]]
+if TYPE_CHECKING:
+    import altair as alt
 
-
-def by_campaign(rows: Rows, title: str, unit: str) -> Output:
-    """A point per campaign with its 95% interval. Rows: campaign, cuped, cuped_low, cuped_high; perhaps planted."""
-    y = {"field": "campaign", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 240}}
-    height = max(120, 60 + 44 * len(rows))
-    return _effects(
-        rows, title, f"Revenue added per customer drawn, in {unit}, with 95% interval", "x", y, unit, height
-    )
+SURE, UNSURE, TRUTH = "leaves out zero", "holds zero", "ground truth"
+COLORS = {SURE: PALETTE[0], UNSURE: PALETTE[6], TRUTH: PALETTE[1]}
 
 
-def by_decile(rows: Rows, title: str, unit: str) -> Output:
-    """A point per value decile with its 95% interval. Rows: decile, cuped, cuped_low, cuped_high; perhaps planted."""
-    x = {"field": "decile", "type": "ordinal", "title": "Value decile when drawn (1 = best)", "axis": {"labelAngle": 0}}
-    about = f"Revenue added per customer drawn, in {unit}, with 95% interval, by value decile"
-    return _effects(rows, title, about, "y", x, unit, 300)
+@dataclass(frozen=True)
+class EffectMark:
+    """One effect to draw: the campaign or decile it is of, its interval, and its ground truth where that is known."""
+
+    of: str | int
+    effect: Interval
+    truth: float | None = None
 
 
-def _effects(
-    rows: Rows, title: str, subtitle: str, along: str, other: dict[str, Any], unit: str, height: int
-) -> Output:
-    across = "y" if along == "x" else "x"
-    shown = [
-        {**row, "state": SHOWN_AS["known" if row["cuped_low"] > 0 or row["cuped_high"] < 0 else "not known"]}
-        for row in rows
-    ]
-    value = {"type": "quantitative", "title": f"{unit} per customer", "axis": {"grid": True, "tickCount": 6}}
-    tooltip = [
-        {"field": other["field"], "type": other["type"]},
-        {"field": "cuped", "title": f"Added ({unit} per customer)", "type": "quantitative", "format": ".2f"},
-        {"field": "cuped_low", "title": "from", "type": "quantitative", "format": ".2f"},
-        {"field": "cuped_high", "title": "to", "type": "quantitative", "format": ".2f"},
-    ]
-    states = [each for each in SHOWN_AS.values() if each in {row["state"] for row in shown}]
-    if any(row.get("planted") is not None for row in rows):
-        states.append(SHOWN_AS["planted"])
-    colors = dict(zip(SHOWN_AS.values(), (SURE, UNSURE, TRUE), strict=True))
+def by_campaign(marks: list[EffectMark], title: str, measure: str) -> Output:
+    """A point per campaign with its 95% interval. `measure`: the unit, such as EUR per customer."""
+    y = altair().Y(field="campaign", type="nominal", sort=None, title=None, axis={"labelLimit": 240})
+    subtitle = f"Revenue added, in {measure}, with 95% interval"
+    chart = _effects(marks, "campaign", y, measure)
+    return _output(chart, title, subtitle, max(120, 60 + 44 * len(marks)))
+
+
+def by_decile(marks: list[EffectMark], title: str, measure: str) -> Output:
+    """A point per value decile with its 95% interval. `measure`: the unit, such as EUR per customer."""
+    axis = {"labelAngle": 0}
+    x = altair().X(field="decile", type="ordinal", title="Value decile when assigned (1 = best)", axis=axis)
+    subtitle = f"Revenue added, in {measure}, with 95% interval, by value decile"
+    return _output(_effects(marks, "decile", x, measure), title, subtitle, HEIGHT)
+
+
+def _effects(marks: list[EffectMark], name: str, category: alt.X | alt.Y, measure: str) -> alt.LayerChart:
+    """Along the axis that `category` leaves free: a line at zero, the intervals, the estimates, the ground truth."""
+    import pandas as pd
+
+    alt = altair()
+    value, value2 = (alt.X, alt.X2) if isinstance(category, alt.Y) else (alt.Y, alt.Y2)
+    rows = [{name: mark.of, **vars(mark.effect), "truth": mark.truth, "state": _state(mark)} for mark in marks]
+    states = [state for state in (SURE, UNSURE) if state in {row["state"] for row in rows}]
+    states += [TRUTH] if any(mark.truth is not None for mark in marks) else []
     color = {
-        "field": "state",
         "type": "nominal",
-        "scale": {"domain": states, "range": [colors[each] for each in states]},
+        "scale": {"domain": states, "range": [COLORS[state] for state in states]},
         "legend": {"title": None, "orient": "top", "symbolOpacity": 1, "columns": 3},
     }
-    encoding = {across: other, along: {**value, "field": "cuped"}, "color": color, "tooltip": tooltip}
-    layers: Rows = [
-        {
-            "data": {"values": [{"zero": 0}]},
-            "mark": {"type": "rule", "color": INK, "strokeDash": [4, 3]},
-            "encoding": {along: {"field": "zero", "type": "quantitative", "title": value["title"]}},
-        },
-        {
-            "mark": {"type": "rule", "strokeWidth": 2.5},
-            "encoding": {**encoding, along: {**value, "field": "cuped_low"}, f"{along}2": {"field": "cuped_high"}},
-        },
-        {"mark": {"type": "point", "filled": True, "size": 90, "opacity": 1}, "encoding": encoding},
+    titles = {"estimate": f"Added ({measure})", "low": "from", "high": "to"}
+    tooltip = [alt.Tooltip(field=name, type="nominal")]
+    tooltip += [alt.Tooltip(field=part, title=of, type="quantitative", format=".2f") for part, of in titles.items()]
+    axis = {"grid": True, "tickCount": 6}
+
+    def along(part: str) -> Any:
+        return value(field=part, type="quantitative", title=upper_first(measure), axis=axis)
+
+    base = alt.Chart(pd.DataFrame(rows)).encode(category, alt.Color(field="state", **color), tooltip=tooltip)
+    layers = [
+        alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(color=INK, strokeDash=[4, 3]).encode(along("zero")),
+        base.mark_rule(strokeWidth=2.5).encode(along("low"), value2(field="high")),
+        base.mark_point(filled=True, size=90, opacity=1).encode(along("estimate")),
     ]
-    if SHOWN_AS["planted"] in states:
-        planted = [
-            {other["field"]: row[other["field"]], "planted": row["planted"], "state": SHOWN_AS["planted"]}
-            for row in rows
-        ]
-        layers.append(
-            {
-                "data": {"values": planted},
-                "mark": {"type": "point", "shape": "diamond", "size": 110, "strokeWidth": 2.5, "filled": False},
-                "encoding": {
-                    across: other,
-                    along: {**value, "field": "planted"},
-                    "color": color,
-                    "tooltip": [
-                        {
-                            "field": "planted",
-                            "title": f"Planted ({unit} per customer)",
-                            "type": "quantitative",
-                            "format": ".2f",
-                        }
-                    ],
-                },
-            }
-        )
-    return _shown({"data": {"values": shown}, "layer": layers, "height": height}, title, subtitle, "half")
+    if TRUTH in states:
+        tooltip = [alt.Tooltip(field="truth", title=f"Ground truth ({measure})", type="quantitative", format=".2f")]
+        diamond = base.mark_point(shape="diamond", size=110, strokeWidth=2.5, filled=False)
+        layers.append(diamond.encode(along("truth"), color={"datum": TRUTH, **color}, tooltip=tooltip))
+    return alt.layer(*layers)
 
 
-def qini(rows: Rows, title: str, subtitle: str, unit: str) -> Output:
-    """What is added as more customers are reached, the best deciles first, beside reaching them at random."""
-    named = {"added": "best deciles first", "at_random": "at random"}
-    values = [
-        {"share": row["share_of_customers"], "added": row[key], "order": label}
-        for row in rows
-        for key, label in named.items()
-    ]
-    encoding = {
-        "x": {
-            "field": "share",
-            "type": "quantitative",
-            "title": "Customers reached",
-            "axis": {"format": "%", "tickCount": 6},
-        },
-        "y": {"field": "added", "type": "quantitative", "title": f"{unit} added, per customer of all"},
-        "color": {
-            "field": "order",
-            "type": "nominal",
-            "scale": {"domain": list(named.values()), "range": [SURE, UNSURE]},
-            "legend": {"title": None, "orient": "top"},
-        },
-        "strokeDash": {
-            "field": "order",
-            "type": "nominal",
-            "legend": None,
-            "scale": {"domain": list(named.values()), "range": [[1, 0], [5, 4]]},
-        },
-    }
-    mark = {"type": "line", "strokeWidth": 2.5, "point": {"size": 30}}
-    return _shown(
-        {"data": {"values": values}, "mark": mark, "encoding": encoding, "height": 300}, title, subtitle, "half"
+def _state(mark: EffectMark) -> str:
+    return SURE if mark.effect.low > 0 or mark.effect.high < 0 else UNSURE
+
+
+def qini(points: list[QiniPoint], title: str, words: Words, unit: str) -> Output:
+    """What is added as more customers are treated, the best deciles first, beside treating them at random."""
+    import pandas as pd
+
+    orders = {"added": "best deciles first", "at_random": "at random"}
+    rows = pd.DataFrame(
+        {"share": point.share_of_customers, "added": getattr(point, name), "order": order}
+        for point in points
+        for name, order in orders.items()
     )
+    widget = Widget(
+        title=title,
+        table="campaigns.fact_qini",
+        mark="line",
+        x=Channel(column="share", title=f"{words.customers} treated", format="%"),
+        y=Channel(column="added", title=f"{unit} added, per treated {words.customer}", format=".2f"),
+        color=Channel(column="order", title="", sort=list(orders.values())),
+    )
+    subtitle = f"Qini curve: revenue added as {words.customers} are treated decile by decile, the best first"
+    return _output(chart_of(widget, rows), title, subtitle, HEIGHT)
 
 
-def _shown(spec: dict[str, Any], title: str, subtitle: str, width: str) -> Output:
+def _output(chart: alt.Chart | alt.LayerChart, title: str, subtitle: str, height: int) -> Output:
+    spec = chart.properties(width=WIDTHS["half"], height=height).to_dict(validate=False)
+    del spec["$schema"]  # each reader draws with its own release
     texts = {"title": {"text": title, "subtitle": subtitle}, "description": f"{title}. {subtitle}"}
-    whole = {**spec, **texts, "width": 420, "config": CONFIG, "usermeta": {"width": width}}
-    return Output({CHART_MIME: whole, "text/plain": title})
+    return Output({CHART_MIME: {**spec, **texts, "config": CONFIG, "usermeta": {"width": "half"}}, "text/plain": title})

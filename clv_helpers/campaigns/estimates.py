@@ -1,6 +1,6 @@
-"""What a campaign added: those drawn for it against those held back at random, from sums that the engine made.
+"""The effect of a campaign, treated against control, estimated from sums that the engine made.
 
-Analysed by intention to treat: everyone assigned counts in the arm to which they were drawn, sent or not. Nothing is
+Analysed by intention to treat: everyone counts in the arm to which they were assigned, sent or not. Nothing is
 winsorised. Strata are audience and value decile; the estimate is the mean over strata of the differences between the
 arms, weighted by customers, with the variance of a stratified experiment (Miratrix, Sekhon & Yu 2013, "Adjusting
 treatment effect estimates by post-stratification") and Satterthwaite's degrees of freedom. CUPED takes away what spend
@@ -18,30 +18,47 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-Z = 1.959964  # 95 %, two-sided
-Z_POWER = 0.841621  # 80 % power
+CONFIDENCE, POWER = 0.95, 0.80
+TREATED, CONTROL = ARMS = ("treated", "control")
 SMALLEST_STRATUM = 5  # with fewer in an arm, strata are pooled
 SUMS = ("customers", "converted", "bought_before", "messages", "sum_y", "sum_yy", "sum_x", "sum_xx", "sum_xy")
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A difference between treated and control, in the unit of the measure, with its 95 % interval.
+class Interval:
+    """A value with its 95 % interval."""
 
-    `detectable` is the smallest true difference that a group of this size finds with 80 % power at 95 % confidence.
+    estimate: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+
+
+@dataclass(frozen=True)
+class Difference(Interval):
+    """Treated less control, in the unit of the measure.
+
+    `detectable` is the smallest true difference that groups of this size find with 80 % power at 95 % confidence.
     """
+
+    detectable: float = math.nan
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The mean of each arm, adjusted as the difference is, and the difference."""
 
     treated: float
     control: float
-    difference: float
-    low: float
-    high: float
-    detectable: float
+    difference: Difference
 
-    @property
-    def is_significant(self) -> bool:
-        """Whether the interval leaves out zero."""
-        return self.low > 0 or self.high < 0
+
+@dataclass(frozen=True)
+class Balance:
+    """How far the arms were apart before the campaign, in standard deviations; beyond 0.1 is worth a look."""
+
+    spend_before: float = math.nan
+    bought_before: float = math.nan
+    decile: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -89,7 +106,7 @@ def _summed(groups: pd.DataFrame, strata: np.ndarray) -> Cells:
     import numpy as np
 
     known, row = np.unique(strata, return_inverse=True)
-    column = (groups["arm"].to_numpy(dtype=str) == "control").astype(int)
+    column = (groups["arm"].to_numpy(dtype=str) == CONTROL).astype(int)
     sums = {name: np.zeros((len(known), 2)) for name in SUMS}
     for name in SUMS:
         np.add.at(sums[name], (row, column), groups[name].to_numpy(dtype=float))
@@ -120,7 +137,7 @@ def _places(customers: np.ndarray) -> list[int]:
     for is_small in small:
         place.append(-1 if is_small else kept)
         kept += not is_small
-    return [kept if each < 0 else each for each in place]
+    return [kept if index < 0 else index for index in place]
 
 
 def slope(cells: Cells) -> float:
@@ -133,14 +150,17 @@ def slope(cells: Cells) -> float:
     return float(shared / spread) if spread > 1e-9 * max(cells.sum_xx.sum(), 1) else 0.0
 
 
-def revenue(cells: Cells, theta: float = 0.0) -> Estimate | None:
-    """The difference in mean outcome per customer; with a theta, adjusted by the covariate. None: too few in an arm."""
+def revenue(cells: Cells, theta: float = 0.0) -> Estimate:
+    """The difference in mean outcome per customer; with a theta, adjusted by the covariate.
+
+    Raises ValueError where a stratum has fewer than 2 customers in an arm.
+    """
     import numpy as np
     from scipy.special import stdtrit
 
     n, weights = cells.customers, cells.weights
     if n.min() < 2:
-        return None
+        raise ValueError("a stratum has fewer than 2 customers in an arm")
     x_mean = cells.sum_x / n
     centre = (x_mean * n).sum(axis=1, keepdims=True) / n.sum(axis=1, keepdims=True)
     mean = cells.sum_y / n - theta * (x_mean - centre)
@@ -152,90 +172,88 @@ def revenue(cells: Cells, theta: float = 0.0) -> Estimate | None:
     parts = weights[:, None] ** 2 * np.maximum(squares, 0) / (n - 1) / n
     variance = parts.sum()
     freedom = variance**2 / (parts**2 / (n - 1)).sum() if variance > 0 else 1.0
-    arms = (weights[:, None] * mean).sum(axis=0)
+    treated, control = map(float, (weights[:, None] * mean).sum(axis=0))
     error = math.sqrt(variance)
-    difference, half = float(arms[0] - arms[1]), float(stdtrit(freedom, 0.975)) * error
-    return Estimate(
-        float(arms[0]), float(arms[1]), difference, difference - half, difference + half, (Z + Z_POWER) * error
-    )
+    difference, half = treated - control, float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
+    return Estimate(treated, control, Difference(difference, difference - half, difference + half, _detectable(error)))
 
 
-def conversion(cells: Cells) -> Estimate | None:
-    """The difference in the share that bought: Newcombe's interval (1998, method 10) from Wilson's of each arm.
+def conversion(cells: Cells) -> Estimate:
+    """The difference in the share that bought, with Newcombe's interval (1998, method 10).
 
     Over several strata the shares are weighted by customers, and each arm counts as many customers as its weights leave
-    it (Kish's effective size); over one stratum the interval is Newcombe's own. None where an arm is empty.
+    it (Kish's effective size); over one stratum the interval is Newcombe's own.
+    Raises ValueError where an arm is empty.
     """
+    from statsmodels.stats.proportion import confint_proportions_2indep
+
     n, weights = cells.customers, cells.weights
     if n.min() < 1:
-        return None
-    rates = (weights[:, None] * cells.converted / n).sum(axis=0)
+        raise ValueError("a stratum has an arm without customers")
+    rates = (weights[:, None] * cells.converted / n).sum(axis=0).clip(0, 1)
     sizes = 1 / (weights[:, None] ** 2 / n).sum(axis=0)
-    (low_t, high_t), (low_c, high_c) = (wilson(rate, size) for rate, size in zip(rates, sizes, strict=True))
+    hits = rates * sizes
+    low, high = confint_proportions_2indep(hits[0], sizes[0], hits[1], sizes[1], method="newcomb", alpha=1 - CONFIDENCE)
     treated, control = map(float, rates)
-    difference = treated - control
     mean = float(cells.converted.sum() / n.sum())
     error = math.sqrt(mean * (1 - mean) * (1 / sizes[0] + 1 / sizes[1]))
-    return Estimate(
-        treated,
-        control,
-        difference,
-        difference - math.hypot(treated - low_t, high_c - control),
-        difference + math.hypot(high_t - treated, control - low_c),
-        (Z + Z_POWER) * error,
-    )
+    return Estimate(treated, control, Difference(treated - control, float(low), float(high), _detectable(error)))
 
 
-def wilson(rate: float, size: float) -> tuple[float, float]:
-    """The 95 % score interval of a share (Wilson 1927)."""
-    z_squared = Z**2 / size
-    middle = rate + z_squared / 2
-    half = math.sqrt(z_squared * (rate * (1 - rate) + z_squared / 4))
-    return max((middle - half) / (1 + z_squared), 0.0), min((middle + half) / (1 + z_squared), 1.0)
+def _detectable(error: float) -> float:
+    """The smallest difference with this standard error that is found in four cases of five."""
+    from scipy.special import ndtri
+
+    return float(ndtri((1 + CONFIDENCE) / 2) + ndtri(POWER)) * error
 
 
 def sample_ratio_p(treated: int, control: int, control_share: float) -> float:
-    """How likely so uneven a split is, had the draw kept to its share (chi-square, 1 degree of freedom)."""
+    """How likely so uneven a split is, had the assignment kept to its share (chi-square, 1 degree of freedom)."""
+    from scipy.stats import chisquare
+
     total = treated + control
-    expected = total * control_share
-    chi_square = (control - expected) ** 2 / expected + (control - expected) ** 2 / (total - expected)
-    return math.erfc(math.sqrt(chi_square / 2))
+    return float(chisquare([treated, control], [total * (1 - control_share), total * control_share]).pvalue)
 
 
-def standardised_differences(groups: pd.DataFrame) -> dict[str, float]:
-    """How far the arms were apart before the campaign, in standard deviations; beyond 0.1 is worth a look.
+def balance(groups: pd.DataFrame) -> Balance:
+    """The standardised differences of the arms before the campaign.
 
     Austin (2009), "Balance diagnostics for comparing the distribution of baseline covariates".
     """
-    arms = groups.assign(
+    sums = groups.assign(
         decile_sum=groups["decile"] * groups["customers"], decile_squares=groups["decile"] ** 2 * groups["customers"]
     )
-    arms = arms.groupby("arm").sum(numeric_only=True)
-    measures = {
-        "spend before": ("sum_x", "sum_xx"),
-        "bought before": ("bought_before", "bought_before"),
-        "decile": ("decile_sum", "decile_squares"),
-    }
-    found = {}
-    for name, (total, squares) in measures.items():
-        mean = arms[total] / arms["customers"]
-        variance = (arms[squares] / arms["customers"] - mean**2).clip(lower=0)
+    sums = sums.groupby("arm").sum(numeric_only=True)
+
+    def difference(total: str, squares: str) -> float:
+        mean = sums[total] / sums["customers"]
+        variance = (sums[squares] / sums["customers"] - mean**2).clip(lower=0)
         spread = math.sqrt(variance.mean())
-        found[name] = float((mean["treated"] - mean["control"]) / spread) if spread > 0 else 0.0
-    return found
+        return float((mean[TREATED] - mean[CONTROL]) / spread) if spread > 0 else 0.0
+
+    return Balance(
+        spend_before=difference("sum_x", "sum_xx"),
+        bought_before=difference("bought_before", "bought_before"),
+        decile=difference("decile_sum", "decile_squares"),
+    )
 
 
-def qini(by_decile: pd.DataFrame) -> list[tuple[float, float]]:
-    """Share of customers reached from decile 1 on → revenue added so far, per customer of all treated (Radcliffe 2007).
+def qini(groups: pd.DataFrame) -> list[tuple[float, float]]:
+    """Share of customers treated, from decile 1 on → revenue added so far, per customer treated (Radcliffe 2007).
 
     Empty where a decile has fewer than 5 customers in an arm: the curve would be a guess.
     """
-    ranked = by_decile.assign(decile=by_decile["decile"].replace(0, 11))  # who was not ranked comes last
-    wide = ranked.pivot_table(index="decile", columns="arm", values=["customers", "sum_y"], aggfunc="sum").fillna(0)
-    n = wide["customers"].reindex(columns=["treated", "control"], fill_value=0)
+    ranked = groups.assign(decile=groups["decile"].replace(0, 11))  # who was not ranked comes last
+    n, y = (_by_arm(ranked, name) for name in ("customers", "sum_y"))
     if len(n) < 3 or n.to_numpy().min() < SMALLEST_STRATUM:
         return []
-    reached, y = n.cumsum(), wide["sum_y"].cumsum()
-    added = (y["treated"] - y["control"] * reached["treated"] / reached["control"]) / n["treated"].sum()
-    share = reached.sum(axis=1) / n.to_numpy().sum()
+    so_far, spent = n.cumsum(), y.cumsum()
+    added = (spent[TREATED] - spent[CONTROL] * so_far[TREATED] / so_far[CONTROL]) / n[TREATED].sum()
+    share = so_far.sum(axis="columns") / n.to_numpy().sum()
     return [(0.0, 0.0), *zip(map(float, share), map(float, added), strict=True)]
+
+
+def _by_arm(groups: pd.DataFrame, name: str) -> pd.DataFrame:
+    """A sum with a row per decile and a column per arm."""
+    wide = groups.pivot_table(index="decile", columns="arm", values=name, aggfunc="sum")
+    return wide.reindex(columns=list(ARMS)).fillna(0)

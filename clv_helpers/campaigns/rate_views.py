@@ -1,4 +1,4 @@
-"""What notebook 6 shows of responses: rates with their intervals, who was reached, what was rejected."""
+"""What notebook 6 shows of responses: rates with their intervals, the delivery funnel, what was rejected."""
 
 from __future__ import annotations
 
@@ -28,7 +28,12 @@ GMAIL_ASKS, GMAIL_LIMITS = 0.001, 0.003
 
 
 def summary(workbook: Workbook) -> Output:
-    """How much of the opens are machines: the figure that tells whether open rates can be believed."""
+    """How much of the opens are machines: the number that says whether open rates can be believed.
+
+    Example:
+        >>> campaigns.summary(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
+        'People opened ...'
+    """
     if not workbook.has("email_events"):
         return show.note("No e-mail events are known (sources.email_events): there are effects, and no rates.")
     rows = workbook.query("campaigns.fact_campaign_result")
@@ -41,27 +46,36 @@ def summary(workbook: Workbook) -> Output:
     )
 
 
-def rates(workbook: Workbook) -> list[Output]:
-    """Per campaign its responses and its delivery; behind a line to click on, each rate of each audience as n / d."""
+def rates(workbook: Workbook) -> Output:
+    """Per campaign its responses and its delivery; behind a line to click on, each rate of each audience as n / d.
+
+    Example:
+        >>> len(campaigns.rates(wb).parts) > 3
+        True
+    """
     if not workbook.has("email_events"):
-        return []
-    found, hidden = _without_small(workbook, workbook.query("campaigns.fact_campaign_rate", decile_group="ALL"))
+        return show.stack()
+    rows, hidden = _without_small(workbook, workbook.query("campaigns.fact_campaign_rate", decile_group="ALL"))
     sent = workbook.query("campaigns.fact_campaign_result").groupby("campaign")["sent_on"].min()
-    everyone = found[found["audience"] == EVERYONE]
-    wide = everyone.assign(told=[_in_brief(row) for row in everyone.itertuples()])
-    wide = wide.pivot(index="campaign", columns="kpi", values="told").rename_axis(columns=None)
+    everyone = rows[rows["audience"] == EVERYONE]
+    wide = everyone.assign(text=[_in_brief(row) for row in everyone.itertuples()])
+    wide = wide.pivot(index="campaign", columns="kpi", values="text").rename_axis(columns=None)
     sizes = everyone[everyone["kpi"] == "accepted rate"].set_index("campaign")
     wide = wide.assign(sent_on=sent, sent=sizes["denominator"], accepted=sizes["numerator"])
     wide = wide.sort_values("sent_on", ascending=False).reset_index()
     responses = show.table(wide, campaign="Campaign", sent_on="Sent on", accepted="Accepted|,.0f", **RESPONSES)
     delivery = show.table(wide, campaign="Campaign", sent="Sent|,.0f", **DELIVERY)
-    every = found.sort_values(["campaign", "audience", "kpi_order"])
-    every = every.assign(
-        share=[_percent(rate) for rate in every["rate"]],
-        interval=[_interval(row.low, row.high) for row in every.itertuples()],
-    )
-    details = show.table(
-        every,
+    details = show.folded(_details(rows), f"Each rate with its n / d and interval: {len(rows)} rates")
+    return show.stack(responses, delivery, details, _complaints(everyone), *hidden)
+
+
+def _details(rows: pd.DataFrame) -> Output:
+    rows = rows.sort_values(["campaign", "audience", "kpi_order"])
+    return show.table(
+        rows.assign(
+            share=[_percent(rate) for rate in rows["rate"]],
+            interval=[_interval(low, high) for low, high in zip(rows["low"], rows["high"], strict=True)],
+        ),
         campaign="Campaign",
         audience="Audience",
         kpi="Rate",
@@ -70,35 +84,33 @@ def rates(workbook: Workbook) -> list[Output]:
         share="n / d",
         interval="95% interval",
     )
-    told = [responses, delivery, show.folded(details, f"Each rate with its n / d and interval: {len(every)} rates")]
-    return [*told, *_complaints(everyone), *([hidden] if hidden else [])]
 
 
-def _without_small(workbook: Workbook, rows: pd.DataFrame) -> tuple[pd.DataFrame, Output | None]:
-    """Rates of at least min_cell people; whoever shares a report learns nothing of a few."""
+def _without_small(workbook: Workbook, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[Output]]:
+    """Rates of at least min_cell people, and a note on how many groups are smaller."""
     least = workbook.params.min_cell
     sizes = rows[rows["kpi"] == "delivery rate"].set_index(["campaign", "audience"])["denominator"]
     small = set(sizes.index[sizes < least])
     if not small:
-        return rows, None
+        return rows, []
     kept = [key not in small for key in rows[["campaign", "audience"]].itertuples(index=False, name=None)]
     names = ", ".join(sorted({campaign for campaign, audience in small if audience == EVERYONE}))
     about = f": {names}" if names else ""
-    return rows[kept], show.note(f"{len(small)} groups of fewer than {least} people are left out{about}.")
+    return rows[kept], [show.note(f"{len(small)} groups of fewer than {least} people are left out{about}.")]
 
 
-def _complaints(everyone: pd.DataFrame) -> list[Output]:
+def _complaints(everyone: pd.DataFrame) -> Output:
     rows = everyone[(everyone["kpi"] == "complaint rate") & (everyone["denominator"] > 0)]
     above = rows[rows["rate"] >= GMAIL_ASKS].sort_values("rate", ascending=False)
     if above.empty:
-        return [show.note(f"No campaign reached {GMAIL_ASKS:.2%} complaints, below which Gmail asks senders to stay.")]
-    told = ", ".join(
+        return show.note(f"No campaign reached {GMAIL_ASKS:.2%} complaints, below which Gmail asks senders to stay.")
+    campaigns = ", ".join(
         f"{row.campaign} {row.rate:.2%} ({row.numerator} of {row.denominator:,})" for row in above.itertuples()
     )
     limit = f"; from {GMAIL_LIMITS:.2%} on it limits the sender" if above["rate"].max() >= GMAIL_LIMITS else ""
-    return [
-        show.note(f"Complaints at or above the {GMAIL_ASKS:.2%} below which Gmail asks senders to stay: {told}{limit}.")
-    ]
+    return show.note(
+        f"Complaints at or above the {GMAIL_ASKS:.2%} below which Gmail asks senders to stay: {campaigns}{limit}."
+    )
 
 
 def _in_brief(row: Any) -> str:
@@ -116,40 +128,54 @@ def _interval(low: float, high: float) -> str:
 
 
 def glossary(workbook: Workbook) -> Output:
-    """What each rate is taken over, and how machines are told from people."""
-    rows = workbook.query("campaigns.dim_kpi", order_by="kpi_order") if workbook.has("email_events") else []
-    if not len(rows):
+    """What each rate is taken over, and how machines are told from people; a row per rate.
+
+    Example:
+        >>> campaigns.glossary(wb).bundle["text/plain"]
+        '12 rows'
+    """
+    if not workbook.has("email_events"):
         return show.note("Rates have no glossary here, as there are no e-mail events.")
-    rows = rows.assign(
-        formula=[f"{row.numerator_is} / {row.denominator_is}".replace("_", " ") for row in rows.itertuples()]
-    )
-    return show.table(rows, kpi="Rate", formula="n / d", definition="Definition")
+    rows = workbook.query("campaigns.dim_kpi", order_by="kpi_order")
+    formulas = [f"{row.numerator_is} / {row.denominator_is}".replace("_", " ") for row in rows.itertuples()]
+    return show.table(rows.assign(formula=formulas), kpi="Rate", formula="n / d", definition="Definition")
 
 
-def reach(workbook: Workbook) -> Output:
-    """Who was targeted, and for which reason some were not sent: a row per campaign, with those of stage 5 by step."""
+def delivery_funnel(workbook: Workbook) -> Output:
+    """Who was targeted, and for which reason some were not sent: a row per campaign, with those of stage 5 by step.
+
+    Example:
+        >>> campaigns.delivery_funnel(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
+        '... rows'
+    """
     if not workbook.has("purchases"):
-        return show.note("Everyone of a finished experiment is in its data: nobody is known to have been left out.")
-    rows = workbook.query("campaigns.fact_campaign_reach", order_by="campaign, step_order")
+        return show.note("A finished experiment has no delivery funnel: its data hold everyone who took part.")
+    rows = workbook.query("campaigns.fact_delivery_funnel", order_by="campaign, step_order")
     rows = rows.groupby(["campaign", "step_order", "step"], as_index=False)["customers"].sum()
     steps = rows.sort_values("step_order")["step"].drop_duplicates()
     wide = rows.pivot(index="campaign", columns="step", values="customers").reindex(columns=steps)
-    wide = wide.dropna(axis=1, how="all").loc[:, lambda each: each.fillna(0).any()]
-    wide = wide.rename_axis(columns=None).reset_index()
-    names = {name: f"{show.upper_first(name)}|,.0f" for name in wide.columns if name != "campaign"}
+    wide = wide.loc[:, wide.fillna(0).any()].rename_axis(columns=None).reset_index()
+    names = {str(name): f"{show.upper_first(str(name))}|,.0f" for name in wide.columns if name != "campaign"}
     return show.table(wide, campaign="Campaign", **names)
 
 
 def rejected(workbook: Workbook) -> Output:
-    """Which e-mail events are not counted, and why: none is lost, each counts once its reason is gone."""
+    """Which e-mail events are rejected, and why: none is lost, each counts once its reason is gone.
+
+    Example:
+        >>> campaigns.rejected(wb)  # doctest: +ELLIPSIS
+        Output(...)
+    """
     if not workbook.has("purchases"):
-        return show.note("There are no e-mail events to rejected.")
+        return show.note("There are no e-mail events, so none is rejected.")
     rows = workbook.query("campaigns.rejected_response")
     if rows.empty:
         return show.note(
-            "Every e-mail event belongs to a known customer and campaign, and to a message sent before it."
+            f"Every e-mail event belongs to a known {workbook.words.customer} and campaign, and to a message sent "
+            "before it."
         )
-    counted = rows.groupby(["reason", "campaign"], as_index=False)["events"].sum()
+    counts = rows.groupby(["reason", "campaign"], as_index=False)["events"].sum()
+    counts = counts.assign(reason=counts["reason"].str.replace("customer", workbook.words.customer))
     return show.table(
-        counted.sort_values("events", ascending=False), reason="Not counted", campaign="Campaign", events="Events|,.0f"
+        counts.sort_values("events", ascending=False), reason="Rejected", campaign="Campaign", events="Events|,.0f"
     )

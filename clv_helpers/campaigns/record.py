@@ -2,90 +2,80 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import Any
 
 from clv_helpers.campaigns.effect import EVERYONE
+from clv_helpers.campaigns.effect_rows import CampaignEffect, DecileEffect, from_frame, plain
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-ESTIMATES = ("revenue", "cuped", "conversion", "value_per_message", "incremental_revenue")
+TABLES = {  # key of the record → table, its order, its columns
+    "delivery_funnel": (
+        "campaigns.fact_delivery_funnel",
+        "audience, destination, step_order",
+        ["audience", "destination", "step", "customers"],
+    ),
+    "rates": (
+        "campaigns.fact_campaign_rate",
+        "audience, kpi_order",
+        ["audience", "kpi", "numerator", "denominator", "rate", "low", "high"],
+    ),
+}
 
 
 def results(workbook: Workbook, campaign: str = "") -> list[dict[str, Any]]:
-    """Per campaign: reach, rates per audience with numerator, denominator and interval, events rejected, and lift.
+    """Per campaign: delivery funnel, rates with numerator, denominator and interval, events rejected, and effects.
 
-    Audience ALL is everyone, each once. Where the effect cannot be told, `lift` holds `measured` false and the reason
-    as `sentence`. Raises ParamsError for a campaign that is not known.
+    Audience ALL is everyone, each once. Where an effect is not known, it holds `measured` false and the reason as
+    `sentence`. Raises ParamsError for a campaign that is not known.
+
+    Example:
+        >>> sorted(campaigns.results(wb, "double-miles")[0])
+        ['campaign', 'delivery_funnel', 'effects', 'rates', 'rejected']
     """
-    effects = workbook.query("campaigns.fact_lift")
-    known = list(dict.fromkeys(effects["campaign"]))
+    effects = read_effects(workbook)
+    return [_campaign(workbook, name, effects) for name in chosen(workbook, effects, campaign)]
+
+
+def chosen(workbook: Workbook, effects: list[CampaignEffect], campaign: str) -> list[str]:
+    """The campaign that is named, or all. Raises ParamsError for one that is not known."""
+    known = list(dict.fromkeys(effect.campaign for effect in effects))
     if campaign and campaign not in known:
         allowed = ", ".join(known) or "no campaign is known yet"
         raise ParamsError(str(workbook.file), [Problem("the campaign", repr(campaign), allowed)])
-    return [_campaign(workbook, name, effects) for name in ([campaign] if campaign else known)]
+    return [campaign] if campaign else known
 
 
-def _campaign(workbook: Workbook, name: str, effects: pd.DataFrame) -> dict[str, Any]:
-    found: dict[str, Any] = {"campaign": name, "reach": [], "rates": [], "rejected": []}
+def read_effects(workbook: Workbook, **where: Any) -> list[CampaignEffect]:
+    """The effects of all campaigns, the oldest first, filtered by equality: a row per campaign and audience."""
+    return from_frame(workbook.query("campaigns.fact_effect", **where), CampaignEffect)
+
+
+def read_deciles(workbook: Workbook, **where: Any) -> list[DecileEffect]:
+    """The effects by value decile, filtered by equality: a row per campaign, audience and decile."""
+    order = "campaign, audience, decile"
+    return from_frame(workbook.query("campaigns.fact_effect_decile", order_by=order, **where), DecileEffect)
+
+
+def _campaign(workbook: Workbook, name: str, effects: list[CampaignEffect]) -> dict[str, Any]:
+    record: dict[str, Any] = {"campaign": name, "delivery_funnel": [], "rates": [], "rejected": []}
     if workbook.has("purchases"):
-        rows = workbook.query(
-            "campaigns.fact_campaign_rate", "audience, kpi_order", campaign=name, decile_group=EVERYONE
-        )
-        found["rates"] = _rows(rows, "audience", "kpi", "numerator", "denominator", "rate", "low", "high")
-        rows = workbook.query("campaigns.fact_campaign_reach", "audience, destination, step_order", campaign=name)
-        found["reach"] = _rows(rows, "audience", "destination", "step", "customers")
-        rows = workbook.query("campaigns.rejected_response", campaign=name)
-        rows = rows.groupby("reason", as_index=False)["events"].sum()
-        found["rejected"] = _rows(rows, "reason", "events")
-    own = effects[effects["campaign"] == name]
-    deciles = workbook.query("campaigns.fact_lift_decile", "audience, decile", campaign=name)
-    found["lift"] = [_lift(row, deciles) for row in _rows(own, *own.columns)]
-    return found
+        for key, (table, order, columns) in TABLES.items():
+            where = {"decile_group": EVERYONE} if key == "rates" else {}
+            rows = workbook.query(table, order, campaign=name, **where)[columns].to_dict("records")
+            record[key] = [{column: plain(value) for column, value in row.items()} for row in rows]
+        rejected = workbook.query("campaigns.rejected_response", campaign=name).groupby("reason")["events"].sum()
+        record["rejected"] = [{"reason": reason, "events": int(events)} for reason, events in rejected.items()]
+    deciles = read_deciles(workbook, campaign=name)
+    record["effects"] = [_effect(effect, deciles) for effect in effects if effect.campaign == name]
+    return record
 
 
-def _lift(row: dict[str, Any], deciles: pd.DataFrame) -> dict[str, Any]:
-    told = {key: row[key] for key in ("audience", "measured", "sentence")}
-    if not row["measured"]:
-        return told
-    plain = (
-        "treated", "control", "messages", "starts_on", "observed_days", "window_days", "treated_mean", "control_mean",
-        "treated_conversion", "control_conversion", "cost", "theta", "planned_control_share", "sample_ratio_p",
-        "warnings",
-    )  # fmt: skip
-    told |= {key: row[key] for key in plain}
-    told |= {name: _estimate(row, name) for name in ESTIMATES}
-    told["standardised_differences"] = {
-        name: row[f"difference_{name}"] for name in ("spend_before", "bought_before", "decile")
-    }
-    own = deciles[deciles["audience"] == row["audience"]]
-    told["by_decile"] = [
-        {
-            **{key: each[key] for key in ("decile", "treated", "control", "verdict")},
-            **{name: _estimate(each, name) for name in ("cuped", "conversion", "value_per_message")},
-        }
-        for each in _rows(own, *own.columns)
-    ]
-    return told
-
-
-def _estimate(row: dict[str, Any], name: str) -> dict[str, Any]:
-    found = {"estimate": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"]}
-    return found | ({"detectable": row[f"{name}_detectable"]} if f"{name}_detectable" in row else {})
-
-
-def _rows(frame: pd.DataFrame, *columns: str) -> list[dict[str, Any]]:
-    """Rows as plain values: whole numbers as such, nothing as None, days as text."""
-    return [{name: _plain(row[name]) for name in columns} for row in frame.to_dict("records")]
-
-
-def _plain(value: Any) -> Any:
-    if value is None or value != value:
-        return None
-    if hasattr(value, "strftime"):
-        return f"{value:%Y-%m-%d}"
-    if hasattr(value, "item"):
-        value = value.item()
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _effect(effect: CampaignEffect, deciles: list[DecileEffect]) -> dict[str, Any]:
+    values = asdict(effect)
+    if not effect.measured:
+        return {key: values[key] for key in ("audience", "measured", "sentence")}
+    own = [asdict(decile) for decile in deciles if decile.audience == effect.audience]
+    own = [{key: value for key, value in row.items() if key not in ("campaign", "audience")} for row in own]
+    return {key: value for key, value in values.items() if key != "campaign"} | {"by_decile": own}

@@ -1,4 +1,4 @@
-"""Responses and outcomes become the tables of stage 6, in one transaction; what a campaign added is written beside."""
+"""The tables of stage 6 brought up to date in one transaction: responses, outcomes, and each campaign's effect."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from clv_helpers.campaigns.effect import effects
+from clv_helpers.campaigns.effect import effect_tables
 from clv_helpers.config.sql_params import NO_CATEGORY
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.dialect import table
 from clv_helpers.engines.session import Session
 from clv_helpers.models import MODEL, refresh_tables
 
@@ -22,9 +21,13 @@ GROUPS = ("campaigns.outcome_group", "experiments.outcome_group")
 def build(workbook: Workbook) -> list[dict[str, Any]]:
     """Bring what responses and outcomes are read from up to date, and the effect of each campaign; publish.
 
-    Only new batches are read anew. Gives a row per table, as `lake.refresh` does. Raises StageSkipped where the
-    workbook has neither responses nor a control group. Cost: a pass over the messages and over the days of those who
-    were assigned; what comes to Python is a row per campaign, audience, decile and arm.
+    Only new batches are read. Gives a row per table, as `models.refresh` does. Raises StageSkipped where the workbook
+    has neither responses nor a control group. Cost: a pass over the messages and over the days of those who were
+    assigned; what comes to Python is a row per campaign, audience, decile and arm.
+
+    Example:
+        >>> len(campaigns.build(wb)) > 10
+        True
     """
     needs_campaigns(workbook)
     with workbook.engine.write(publish=True) as session:
@@ -34,24 +37,24 @@ def build(workbook: Workbook) -> list[dict[str, Any]]:
 def build_within(session: Session, workbook: Workbook) -> list[dict[str, Any]]:
     """`build` in the caller's transaction."""
     rows = _refresh(session, workbook)
-    for name, frame in effects(read_groups(session), _campaigns(session), workbook.params).items():
+    for name, frame in effect_tables(_read_groups(session), _campaigns(session), workbook.params).items():
         session.load_frame("loaded", frame)
         session.create_table(f"campaigns.{name}", exp.select("*").from_("loaded"))
     return rows
 
 
 def needs_campaigns(workbook: Workbook) -> None:
-    """Raise StageSkipped where there is nothing from which a campaign's result could be told."""
-    told = any(workbook.has(name) for name in ("assignments", "experiments"))
-    if not told and not any(each.control for each in workbook.params.activations):
+    """Raise StageSkipped where there is nothing from which a campaign's result could be known."""
+    assigned = any(workbook.has(name) for name in ("assignments", "experiments"))
+    if not assigned and not any(plan.control for plan in workbook.params.activations):
         workbook.needs("email_events", "Stage 6")
 
 
-def read_groups(session: Session) -> pd.DataFrame:
+def _read_groups(session: Session) -> pd.DataFrame:
     """The sums of all campaigns: a row per campaign, audience, decile and arm."""
     import pandas as pd
 
-    parts = [session.frame(exp.select("*").from_(table(name))) for name in GROUPS if session.has_table(name)]
+    parts = [session.frame(f"SELECT * FROM {name}") for name in GROUPS if session.has_table(name)]
     return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
 
 
@@ -66,5 +69,5 @@ def _campaigns(session: Session) -> list[str]:
     """All campaigns that are known, those without a control group too, the oldest first."""
     if not session.has_table("campaigns.dim_campaign"):
         return []
-    found = session.rows("SELECT campaign FROM campaigns.dim_campaign ORDER BY sent_on, campaign")
-    return [row["campaign"] for row in found]
+    rows = session.rows("SELECT campaign FROM campaigns.dim_campaign ORDER BY sent_on, campaign")
+    return [row["campaign"] for row in rows]

@@ -28,7 +28,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Output:
-    """Something to display: one representation per MIME type."""
+    """Something to display: one representation per MIME type; of several outputs each has its own in `parts`."""
 
     bundle: dict[str, Any]
     parts: tuple[Output, ...] = ()
@@ -39,8 +39,10 @@ class Output:
         for part in self.parts or (self,):
             display(part.bundle, raw=True)
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        return self.bundle
+
+def stack(*outputs: Output) -> Output:
+    """Several outputs as one, displayed one below the other."""
+    return Output({"text/plain": "\n".join(str(o.bundle.get("text/plain", "")) for o in outputs)}, outputs)
 
     def _ipython_display_(self) -> None:
         from IPython.display import display

@@ -35,7 +35,7 @@ def results(
     for each in () if as_json else found:
         _print(each)
     if following:
-        file = campaigns.next_audience(workbook, campaign, following)
+        file = campaigns.recommended_audience(workbook, campaign, following)
         print(f"the next audience is in {file}", file=sys.stderr)
 
 
@@ -48,7 +48,7 @@ def _print(found: dict[str, Any]) -> None:
             print(f"  {rate['kpi']:<24} {counts:>19} {rate['rate']:>8.2%}  {interval}")
     for aside in found["rejected"]:
         print(f"  not counted: {aside['events']:,} events, {aside['reason']}")
-    for effect in found["lift"]:
+    for effect in found["effects"]:
         print(f"  {effect['sentence']}")
         if effect.get("warnings"):
             print(f"  {effect['warnings']}")

@@ -24,8 +24,8 @@ MODEL = ("insights", "kpi")
 BY_PYTHON = (
     "lake.batch_log", "lake.batches", "lake.checkpoint", "lake.rejected_rows", "lake.forecast_customer",
     "lifetime.calibration_score", "lifetime.forecast", "lifetime.forecast_outcome", "lifetime.run", "lifetime.score",
-    "lifetime.week_forecast", "activation.ledger", "activation.part", "activation.plan", "campaigns.fact_lift",
-    "campaigns.fact_lift_decile", "campaigns.fact_qini", "schedule.run", "schedule.state",
+    "lifetime.week_forecast", "activation.ledger", "activation.part", "activation.plan", "campaigns.fact_effect",
+    "campaigns.fact_effect_decile", "campaigns.fact_qini", "schedule.run", "schedule.state",
 )  # fmt: skip
 
 

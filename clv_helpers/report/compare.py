@@ -1,47 +1,57 @@
-"""What changed between two runs: the texts that were computed, key figures, settings and the size of the tables."""
+"""What changed between two runs: metrics, findings and titles of charts, settings and the size of the tables."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clv_helpers.report.content import Content
     from clv_helpers.report.run_record import RunRecord
 
-Change = tuple[str, str, str]  # what, before, now
+
+@dataclass(frozen=True)
+class Change:
+    """What differs, as it was in the earlier run and as it is in this one."""
+
+    what: str
+    before: str
+    now: str
 
 
-@dataclass
+@dataclass(frozen=True)
 class Changes:
-    """What two runs differ by, each as (what, before, now); `same` counts the charts that say the same."""
+    """What two runs differ by; `same` counts the findings and charts that say the same."""
 
     run: str
     started_at: str
-    figures: list[Change] = field(default_factory=list)
-    texts: list[Change] = field(default_factory=list)
-    settings: list[Change] = field(default_factory=list)
-    tables: list[Change] = field(default_factory=list)
-    same: int = 0
+    metrics: list[Change]
+    texts: list[Change]
+    settings: list[Change]
+    tables: list[Change]
+    same: int
 
 
 def changes(before_record: RunRecord, before: Content, now_record: RunRecord, now: Content) -> Changes:
     """Compare an earlier run with this one."""
-    found = Changes(before_record.run, before_record.started_at)
-    figures = [{each["label"]: each["value"] for each in content.figures} for content in (before, now)]
-    found.figures = _differing(*figures)
-    found.settings = _differing(_flat(before_record.params), _flat(now_record.params))
-    tables = [{n: f"{rows:,} rows" for n, rows in (r.tables or {}).items()} for r in (before_record, now_record)]
-    found.tables = _differing(*tables)
     earlier, later = _texts(before), _texts(now)
-    found.texts = [(place, was, says) for place, was, says in _differing(earlier, later)]
-    found.same = sum(1 for place, says in later.items() if earlier.get(place) == says)
-    return found
+    records = (before_record, now_record)
+    return Changes(
+        before_record.run,
+        before_record.started_at,
+        metrics=_differing(*({metric["label"]: metric["value"] for metric in c.metrics} for c in (before, now))),
+        texts=_differing(earlier, later),
+        settings=_differing(*(_flat(record.params) for record in records)),
+        tables=_differing(
+            *({n: f"{rows:,} rows" for n, rows in r.tables.items()} for r in (before_record, now_record))
+        ),
+        same=sum(earlier.get(place) == text for place, text in later.items()),
+    )
 
 
 def _differing(before: dict[str, str], now: dict[str, str]) -> list[Change]:
     names = list(dict.fromkeys([*now, *before]))
-    return [(n, before.get(n, "–"), now.get(n, "–")) for n in names if before.get(n) != now.get(n)]
+    return [Change(n, before.get(n, "–"), now.get(n, "–")) for n in names if before.get(n) != now.get(n)]
 
 
 def _texts(content: Content) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a report shows, collected from a run's executed notebooks: texts, charts, boards, tables; never a person."""
+"""The content of a report, collected from a run's executed notebooks: texts, metrics, charts, boards and tables."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Chart:
     card: str
     picture: str
     width: str
-    drawn: bool  # rather than a table
+    is_table: bool
 
 
 @dataclass
@@ -63,18 +63,17 @@ class Content:
     """All that the report shows."""
 
     sections: list[Section] = field(default_factory=list)
-    figures: list[dict[str, str]] = field(default_factory=list)
+    metrics: list[dict[str, str]] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
 
 
 def collect(record: RunRecord, folder: Path) -> Content:
     """Read a run's notebooks. Raises ReportError where an e-mail address would be shown."""
     content = Content()
-    min_cell = record.params.get("min_cell", 11)
     for entry in record.stages:
         file = folder / f"{entry.notebook}.ipynb"
         if file.exists():
-            section = _section(json.loads(file.read_text("utf-8")), entry.stage, content, min_cell)
+            section = _section(json.loads(file.read_text("utf-8")), entry.stage, content, record.min_cell)
             content.sections.append(section)
     _refuse_addresses(content)
     return content
@@ -98,7 +97,7 @@ def _section(notebook: dict[str, Any], stage: int, content: Content, min_cell: i
 
 def _add_output(section: Section, data: dict[str, Any], content: Content, min_cell: int) -> None:
     if METRICS_MIME in data:
-        content.figures += data[METRICS_MIME]
+        content.metrics += data[METRICS_MIME]
     elif FINDING_MIME in data:
         content.findings.append("".join(data[FINDING_MIME]))
         section.blocks.append(Block("text", html="".join(data["text/html"])))
@@ -122,7 +121,7 @@ def _add_output(section: Section, data: dict[str, Any], content: Content, min_ce
 def _board(board: dict[str, Any], section: Section) -> Block:
     anchor = f"board-{board['name']}"
     section.headings.append((anchor, board["title"]))
-    filters = [{**each, "index": index} for index, each in enumerate(board["filters"])]
+    filters = [{**choice, "index": index} for index, choice in enumerate(board["filters"])]
     charts = [_chart(card) for card in board["cards"]]
     return Block("charts", board["description"], board["title"], anchor, charts, filters)
 
@@ -135,7 +134,7 @@ def _chart(card: dict[str, Any]) -> Chart:
     picture = vl_convert.vegalite_to_svg(card["spec"]) if card["spec"] else card["html"]
     # "<" never stands in the script element, so that no data can end it
     text = json.dumps(card, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    return Chart(card["title"], card["subtitle"], text, picture, card["width"].replace(" ", "-"), bool(card["spec"]))
+    return Chart(card["title"], card["subtitle"], text, picture, card["width"].replace(" ", "-"), not card["spec"])
 
 
 def _markdown(source: str, section: Section) -> str:

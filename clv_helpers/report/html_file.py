@@ -1,4 +1,4 @@
-"""The report as one file: no external address, scripts and styles inlined once, live charts over still pictures."""
+"""The report written as one HTML file: scripts and styles inlined, live charts over still pictures."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ def write(record: RunRecord, folder: Path, since: tuple[RunRecord, Path] | None 
     file of its own (report_since_<run>.html). Gives its path.
 
     Raises ReportError if an e-mail address would be in it.
+
+    Example (a run's record and folder come from `clv_helpers.report.run_record.find`):
+        report.write(record, folder)
     """
     import jinja2
 

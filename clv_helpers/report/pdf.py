@@ -1,4 +1,4 @@
-"""A report on paper: printed by the Chromium that is on this machine."""
+"""The report as a PDF, printed by the Chromium of this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run leaves behind beside its notebooks: run.json, with aggregates only."""
+"""The record of a run, run.json beside its notebooks: its settings, how each stage went, sizes of tables."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clv_helpers.config.params import Params, Words
 from clv_helpers.errors import UserError
 from clv_helpers.files import write_atomically
 
@@ -42,11 +43,21 @@ class RunRecord:
     lifetime: dict[str, Any] = field(default_factory=dict)
     report: str = ""
 
+    @property
+    def min_cell(self) -> int:
+        """The fewest people of whom this run's report shows a number."""
+        return self.params.get("min_cell", Params.model_fields["min_cell"].default)
+
+    @property
+    def words(self) -> Words:
+        """What this run's workbook calls its customers and purchases."""
+        return Words(**self.params.get("words", {}))
+
     def of(self, stage: int) -> StageRecord:
         return self.stages[stage - 1]
 
     def failed(self, redone: list[int] | None = None) -> StageRecord | None:
-        """The first stage that failed, those left out that are run anew."""
+        """The first stage that failed, but those that are run again."""
         return next((s for s in self.stages if s.status == "failed" and s.stage not in (redone or [])), None)
 
     def save(self, folder: Path) -> None:
@@ -59,11 +70,11 @@ class NoSuchRun(UserError):
 
 
 def latest(
-    outputs: Path, redone: list[int] | None = None, say: Callable[[str], None] = lambda _: None
+    outputs: Path, redone: list[int] | None = None, log: Callable[[str], None] = lambda _: None
 ) -> tuple[Path | None, RunRecord | None]:
-    """The newest run of a workbook in which no stage failed, but those that are run anew.
+    """The newest run of a workbook in which no stage failed, but those that are run again.
 
-    `say` tells of one passed over. Raises NoSuchRun where there are runs, and a stage failed in each.
+    `log` gets a sentence on one passed over. Raises NoSuchRun where there are runs, and a stage failed in each.
     """
     passed_over = ""
     for file in _records(outputs):
@@ -71,7 +82,7 @@ def latest(
         failed = record.failed(redone)
         if not failed:
             if passed_over:
-                say(f"{passed_over}; run {record.run} is used, the latest in which no stage did")
+                log(f"{passed_over}; run {record.run} is used, the latest in which no stage did")
             return file.parent, record
         if not passed_over:
             passed_over = f"run {record.run} failed in {failed.notebook}"
@@ -81,10 +92,10 @@ def latest(
     return None, None
 
 
-def find(outputs: Path, run: str = "", say: Callable[[str], None] = lambda _: None) -> tuple[Path, RunRecord]:
+def find(outputs: Path, run: str = "", log: Callable[[str], None] = lambda _: None) -> tuple[Path, RunRecord]:
     """A run by its name; where none is named, the latest in which no stage failed. Raises NoSuchRun."""
     if not run:
-        folder, record = latest(outputs, say=say)
+        folder, record = latest(outputs, log=log)
         if folder and record:
             return folder, record
     for file in _records(outputs):

@@ -1,4 +1,4 @@
-"""Tables of a report: as the notebook shows them, without what would tell of fewer than `min_cell` people."""
+"""The tables of a report as HTML, without the numbers of rows that count fewer than `min_cell` people."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from clv_helpers.charts.disclosure import complete
 from clv_helpers.charts.rows import POPULATION
+from clv_helpers.charts.show import MISSING
 
 
 def table_html(table: dict[str, Any], min_cell: int) -> str:
@@ -18,14 +19,14 @@ def table_html(table: dict[str, Any], min_cell: int) -> str:
     hidden = _hidden(table, min_cell)
     numeric = [bool(form) for form in table["formats"]]
     wide = [max((len(row[i]) for row in table["rows"]), default=0) > 40 for i in range(len(numeric))]
-    kinds = [" ".join(n for n, on in (("number", a), ("wide", b)) if on) for a, b in zip(numeric, wide, strict=True)]
-    kinds = [f' class="{kind}"' if kind else "" for kind in kinds]
-    cells = zip(table["headers"], kinds, strict=True)
-    head = "".join(f'<th scope="col"{kind}>{html.escape(text)}</th>' for text, kind in cells)
+    names = [" ".join(n for n, on in (("number", a), ("wide", b)) if on) for a, b in zip(numeric, wide, strict=True)]
+    kinds = [f' class="{name}"' if name else "" for name in names]
+    headers = zip(table["headers"], kinds, strict=True)
+    head = "".join(f'<th scope="col"{kind}>{html.escape(text)}</th>' for text, kind in headers)
     body = []
     for index, row in enumerate(table["rows"]):
         texts = [f"< {min_cell}" if index in hidden and numeric[i] else text for i, text in enumerate(row)]
-        texts = ["–" if t == f"< {min_cell}" and hidden.get(index) == "with" else t for t in texts]
+        texts = [MISSING if t == f"< {min_cell}" and hidden.get(index) == "with" else t for t in texts]
         body.append("".join(f"<td{kind}>{html.escape(t)}</td>" for t, kind in zip(texts, kinds, strict=True)))
     rows = "".join(f"<tr>{row}</tr>" for row in body)
     return f'<table class="clv-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
@@ -36,8 +37,9 @@ def _hidden(table: dict[str, Any], min_cell: int) -> dict[int, str]:
     people = next((name for name in POPULATION if name in table["values"]), None)
     if people is None:
         return {}
-    values = {(index,): float(value or 0) for index, value in enumerate(table["values"][people])}
-    small = {cell for cell, value in values.items() if 0 < value < min_cell}
+    counts = [float(value or 0) for value in table["values"][people]]
+    small = {index for index, count in enumerate(counts) if 0 < count < min_cell}
     if not small or table.get("overlapping"):  # audiences share customers: their sizes add up to nothing
-        return {cell[0]: "small" for cell in small}
-    return {cell[0]: "small" if cell in small else "with" for cell in complete(small, values, min_cell)}
+        return dict.fromkeys(small, "small")
+    hidden = complete({(index,) for index in small}, {(i,): count for i, count in enumerate(counts)}, min_cell)
+    return {i: "small" if i in small else "with" for i in range(len(counts)) if (i,) in hidden}

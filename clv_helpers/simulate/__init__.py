@@ -1,15 +1,15 @@
-"""A simulated airline: members, loyalty events and e-mail responses, with the true values kept beside them."""
+"""A simulated airline: members, loyalty events, campaigns and their responses, with the ground truth."""
 
 from clv_helpers.simulate.airline import FARES, FLIGHTS, Airline, simulate
 from clv_helpers.simulate.files import SimulationError, make_sources, truth, write_airline
-from clv_helpers.simulate.mailing import CAMPAIGNS, PLANTED, RESPONSES
+from clv_helpers.simulate.mailing import CAMPAIGNS, RESPONSES, TRUE_EFFECTS
 
 __all__ = [
     "CAMPAIGNS",
     "FARES",
     "FLIGHTS",
-    "PLANTED",
     "RESPONSES",
+    "TRUE_EFFECTS",
     "Airline",
     "SimulationError",
     "make_sources",

@@ -1,4 +1,4 @@
-"""A simulated airline: members, loyalty events and e-mail responses, with the true values kept beside them.
+"""A simulated airline: members, loyalty events, campaigns and their responses, with the ground truth.
 
 Flights follow an MBG/NBD process (Batislam, Denizel & Filiztekin 2007): each member flies at an own rate, and
 drops out after each flight, the first too, with an own probability. Fares follow a
@@ -26,47 +26,16 @@ ROUTES = {  # one-way miles and how often they are flown
     "LHR-DUB": (280, 8), "FRA-ZRH": (180, 9), "CDG-MAD": (660, 8), "ARN-FRA": (760, 6), "LHR-ATH": (1490, 4),
     "JFK-FRA": (3850, 3), "CDG-JFK": (3630, 3), "LHR-SFO": (5370, 1), "FRA-NRT": (5830, 1), "CDG-GRU": (5840, 1),
 }  # fmt: skip
-REGIONS = {
-    "British Isles": 0.26,
-    "Central Europe": 0.31,
-    "Nordics": 0.12,
-    "Southern Europe": 0.21,
-    "Overseas": 0.1,
-}
-FIRST_NAMES = [
-    "Aino",
-    "Björn",
-    "Chloé",
-    "Dario",
-    "Elif",
-    "Fatima",
-    "George",
-    "Hanna",
-    "Ines",
-    "Jürgen",
-    "Kofi",
-    "Lin",
-]
-LAST_NAMES = [
-    "Andersson",
-    "Becker",
-    "Costa",
-    "Dubois",
-    "Evans",
-    "Fischer",
-    "García",
-    "Hughes",
-    "Ito",
-    "Jansen",
-    "Kaya",
-]
+REGIONS = {"British Isles": 0.26, "Central Europe": 0.31, "Nordics": 0.12, "Southern Europe": 0.21, "Overseas": 0.1}
+FIRST_NAMES = ["Aino", "Björn", "Chloé", "Dario", "Elif", "Fatima", "George", "Hanna", "Ines", "Jürgen", "Kofi", "Lin"]
+LAST_NAMES = ["Andersson", "Becker", "Costa", "Dubois", "Evans", "Fischer", "García", "Hughes", "Ito", "Jansen", "Kaya"]
 
 
 @dataclass(frozen=True)
 class Airline:
-    """The simulated tables: a row per member, loyalty event, e-mail event, and member drawn for a measured campaign.
+    """The simulated tables: a row per member, loyalty event, e-mail event, and member assigned to a measured campaign.
 
-    The truth: a row per member, and by campaign what it adds.
+    The ground truth: a row per member, and by campaign what it adds.
     """
 
     members: pd.DataFrame
@@ -78,18 +47,24 @@ class Airline:
 
 
 def simulate(settings: Simulation) -> Airline:
-    """The whole airline from one seed. Cost grows with the number of flights; 20,000 members take about 2 s."""
+    """The whole airline from one seed. Cost: grows with the number of flights; 20,000 members take about 2 s.
+
+    Example:
+        >>> from clv_helpers.config.params import Simulation
+        >>> len(simulate.simulate(Simulation(members=100, years=1)).members)
+        100
+    """
     import numpy as np
 
     rng = np.random.default_rng(settings.seed)
     days = (FIRST_DAY.replace(year=FIRST_DAY.year + settings.years) - FIRST_DAY).days
     members, truth = _members(rng, settings.members, days)
     flights = _flights(rng, truth, days)
-    # a stream of its own, so that what is mailed changes nobody's flights but by its planted effect
+    # a stream of its own, so that what is mailed changes nobody's flights but by its true effect
     mailed = send_campaigns(np.random.default_rng([settings.seed, 1]), members, truth, flights, days, _fly)
     events = _loyalty_events(rng, members, mailed.flights, days)
     return Airline(
-        members.drop(columns="joined_day"), events, mailed.email_events, mailed.assignments, truth, mailed.planted
+        members.drop(columns="joined_day"), events, mailed.email_events, mailed.assignments, truth, mailed.true_effects
     )
 
 

@@ -24,22 +24,26 @@ def make_sources(workbook: Workbook) -> dict[str, Any]:
     """Write the simulated files that the params ask for, unless they are there already.
 
     Gives the settings and the row counts. Raises SimulationError where the folder holds another simulation.
+
+    Example:
+        >>> simulate.make_sources(wb)["members"]
+        600
     """
     settings = workbook.params.simulate
     if settings is None:
         return {"simulated": "nothing: this workbook reads real files"}
     folder = workbook.folder / "source"
     if (folder / "truth.json").exists():
-        found = json.loads((folder / "truth.json").read_text())
-        same = found["settings"] == settings.model_dump() and set(found["rows"]) == set(SOURCES)
-        if not same:
+        record = json.loads((folder / "truth.json").read_text("utf-8"))
+        if record["settings"] != settings.model_dump() or set(record["rows"]) != set(SOURCES):
             raise SimulationError(
-                f"{folder} holds a simulation with {found['settings']} and {', '.join(found['rows'])}, and the params "
-                f"ask for {settings.model_dump()} and {', '.join(SOURCES)}; delete {workbook.folder} to simulate anew"
+                f"{folder} holds a simulation with {record['settings']} and {', '.join(record['rows'])}, and the "
+                f"params ask for {settings.model_dump()} and {', '.join(SOURCES)}; delete {workbook.folder} to "
+                "simulate again"
             )
-        return {**found["settings"], **found["rows"]}
-    made = write_airline(settings, folder)
-    return {**made["settings"], **made["rows"]}
+    else:
+        record = write_airline(settings, folder)
+    return {**record["settings"], **record["rows"]}
 
 
 def write_airline(settings: Simulation, folder: Path) -> dict[str, Any]:
@@ -48,7 +52,7 @@ def write_airline(settings: Simulation, folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     for name in (*SOURCES, "truth_members"):
         write_parquet(getattr(airline, name), folder / f"{name}.parquet")
-    made = {
+    record = {
         "settings": settings.model_dump(),
         "rows": {name: len(getattr(airline, name)) for name in SOURCES},
         "flights_mbg_nbd_per_day": FLIGHTS,
@@ -57,12 +61,17 @@ def write_airline(settings: Simulation, folder: Path) -> dict[str, Any]:
         "campaign_strength": {name: strength for name, _, strength in CAMPAIGNS},
         "campaign_effects": airline.truth_campaigns,
     }
-    write_atomically(folder / "truth.json", json.dumps(made, indent=2))
-    return made
+    write_atomically(folder / "truth.json", json.dumps(record, indent=2))
+    return record
 
 
 def truth(workbook: Workbook) -> dict[str, Any]:
-    """What truth.json holds; nothing where the workbook is not simulated."""
+    """The ground truth, as truth.json holds it; empty where the workbook is not simulated.
+
+    Example:
+        >>> sorted(simulate.truth(wb)["campaign_effects"])
+        ['card-offer', 'come-back-bonus', 'double-miles']
+    """
     file = workbook.folder / "source" / "truth.json"
     if workbook.params.simulate is None or not file.exists():
         return {}

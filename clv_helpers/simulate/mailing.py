@@ -1,7 +1,7 @@
-"""Twelve campaigns of the airline: who is drawn, who is held back, what comes back, and what three of them add.
+"""Twelve simulated campaigns of the airline: who is treated, who is control, what comes back, what three of them add.
 
-The planted effect of a campaign is a probability, by value decile, that a member to whom it is delivered takes one
-flight more within the four weeks after. One campaign is planted with none.
+The true effect of a campaign is a probability, by value decile, that a member to whom it is delivered takes one flight
+more within the four weeks after. One campaign has none.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CAMPAIGNS = [
     ("year-in-miles", ("Active flyers", "Silver and Gold"), 1.5),
 ]
 # Campaigns that are measured: the probability of one more flight, for deciles 1 to 10.
-PLANTED = {
+TRUE_EFFECTS = {
     "card-offer": (0.0,) * 10,
     "double-miles": (0.30, 0.26, 0.22, 0.16, 0.12, 0.08, 0.06, 0.04, 0.02, 0.0),
     "come-back-bonus": (0.16, 0.14, 0.12, 0.08, 0.04, 0.02, 0.0, 0.0, 0.0, 0.0),
@@ -47,22 +47,19 @@ RESPONSES = {
 }  # fmt: skip
 MACHINE_USER_AGENT = "Mozilla/5.0"  # what Apple's mail privacy proxy announces itself as, and nothing else
 SCANNER_USER_AGENT = "Mozilla/5.0 (compatible; LinkScanner/3.1)"
-HUMAN_USER_AGENTS = [
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X)",
-    "Mozilla/5.0 (Windows NT 10.0; Win64)",
-]
+HUMAN_USER_AGENTS = ["Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X)", "Mozilla/5.0 (Windows NT 10.0; Win64)"]
 SHOP = "https://airline.example/"
 SECOND = 1 / 86_400
 
 
 @dataclass(frozen=True)
 class Mailed:
-    """What the campaigns leave: events, who was drawn, the flights with those they added, and what was planted."""
+    """What the campaigns leave: e-mail events, who was assigned to which arm, all flights, and the true effects."""
 
     email_events: pd.DataFrame
     assignments: pd.DataFrame
     flights: pd.DataFrame
-    planted: dict[str, Any]
+    true_effects: dict[str, Any]
 
 
 def send_campaigns(
@@ -81,17 +78,17 @@ def send_campaigns(
     machine = rng.random(len(members)) < RESPONSES["machine_opening_share"]
     scanned = rng.random(len(members)) < RESPONSES["scanned_share"]
     likes_mail = rng.gamma(4, 1 / 4, len(members))
-    parts, drawn, planted = [], [], {}
+    parts, assigned, true_effects = [], [], {}
     for index, (campaign, audiences, strength) in enumerate(CAMPAIGNS):
         day = days - 350 + index * 29
         audience = _audience_on(day, members, flights)
         targets = np.flatnonzero(may_receive & np.isin(audience, audiences))
-        if campaign in PLANTED:
+        if campaign in TRUE_EFFECTS:
             decile = _decile_on(day, members, flights)[targets]
-            is_control = _held_back(rng, decile)
+            is_control = _in_control(rng, decile)
             arms = pd.DataFrame({"member": targets, "audience": audience[targets], "decile": decile})
             arms["arm"] = np.where(is_control, "control", "treated")
-            drawn.append(arms.assign(campaign=campaign, moment=day + 0.3))
+            assigned.append(arms.assign(campaign=campaign, moment=day + 0.3))
             targets = targets[~is_control]
         sends = pd.DataFrame({"member": targets, "campaign": campaign, "audience": audience[targets]})
         sends["message_id"] = [f"{campaign}-{member + 1:07d}" for member in targets]
@@ -100,15 +97,15 @@ def send_campaigns(
         lost = events["event_type"].isin(["unsubscribed", "complained"]) | (events["bounce_type"] == "hard")
         may_receive[events.loc[lost, "member"]] = False
         parts.append(events)
-        if campaign in PLANTED:
-            reached = events.loc[events["event_type"] == "delivered", "member"].to_numpy()
-            flights = _add_flights(rng, campaign, arms, reached, day, truth, flights, fly)
-            planted[campaign] = _effect(campaign, arms, truth)
+        if campaign in TRUE_EFFECTS:
+            delivered = events.loc[events["event_type"] == "delivered", "member"].to_numpy()
+            flights = _add_flights(rng, campaign, arms, delivered, day, truth, flights, fly)
+            true_effects[campaign] = _effect(campaign, arms, truth)
     events = pd.concat(parts)
     events = events[events["moment"] < days].sort_values("moment", kind="stable", ignore_index=True)
     events.insert(0, "event_id", [f"E{index:09d}" for index in range(len(events))])
-    assigned = pd.concat(drawn, ignore_index=True)
-    return Mailed(_named(events, members, "occurred_at"), _named(assigned, members, "assigned_at"), flights, planted)
+    assignments = _named(pd.concat(assigned, ignore_index=True), members, "assigned_at")
+    return Mailed(_named(events, members, "occurred_at"), assignments, flights, true_effects)
 
 
 def _named(rows: pd.DataFrame, members: pd.DataFrame, time: str) -> pd.DataFrame:
@@ -125,16 +122,16 @@ def _decile_on(day: int, members: pd.DataFrame, flights: pd.DataFrame) -> np.nda
     before = flights[flights["moment"] < (first - FIRST_DAY).days]
     miles = before.groupby("member")["miles"].sum()
     number = members["membership_number"].to_numpy()[miles.index]
-    digest = np.array([hashlib.md5(each.encode()).hexdigest() for each in number])
+    digest = np.array([hashlib.md5(text.encode()).hexdigest() for text in number])
     order = np.lexsort((digest, -miles.to_numpy()))
-    decile = np.zeros(len(members), dtype=int)
-    for tenth, places in enumerate(np.array_split(order, 10), 1):
-        decile[miles.index.to_numpy()[places]] = tenth
-    return decile
+    deciles = np.zeros(len(members), dtype=int)
+    for decile, places in enumerate(np.array_split(order, 10), 1):
+        deciles[miles.index.to_numpy()[places]] = decile
+    return deciles
 
 
-def _held_back(rng: np.random.Generator, decile: np.ndarray) -> np.ndarray:
-    """Who is control: lined up by decile, in random order within, and every 1/share-th of them."""
+def _in_control(rng: np.random.Generator, decile: np.ndarray) -> np.ndarray:
+    """Who is control: by decile, in random order within, every 1/share-th."""
     import numpy as np
 
     place = np.empty(len(decile))
@@ -146,7 +143,7 @@ def _add_flights(
     rng: np.random.Generator,
     campaign: str,
     arms: pd.DataFrame,
-    reached: np.ndarray,
+    delivered: np.ndarray,
     day: int,
     truth: pd.DataFrame,
     flights: pd.DataFrame,
@@ -154,7 +151,7 @@ def _add_flights(
 ) -> pd.DataFrame:
     import pandas as pd
 
-    chosen = arms[arms["member"].isin(reached)]
+    chosen = arms[arms["member"].isin(delivered)]
     chosen = chosen[rng.random(len(chosen)) < _probability(campaign, chosen["decile"])]
     if chosen.empty:
         return flights
@@ -165,17 +162,17 @@ def _add_flights(
 def _probability(campaign: str, decile: Any) -> np.ndarray:
     import numpy as np
 
-    return np.array([0.0, *PLANTED[campaign]])[np.asarray(decile)]
+    return np.array([0.0, *TRUE_EFFECTS[campaign]])[np.asarray(decile)]
 
 
 def _effect(campaign: str, arms: pd.DataFrame, truth: pd.DataFrame) -> dict[str, Any]:
-    """The true effect in revenue per member drawn, reached or not: overall and by decile."""
+    """The true effect in revenue per member assigned, delivered or not: overall and by decile."""
     arrives = 1 - sum(RESPONSES[kind] for kind in ("hard_bounce", "block", "soft_bounce"))
     fare = truth["mean_fare"].to_numpy()[arms["member"]]
     effect = arms.assign(effect=_probability(campaign, arms["decile"]) * fare * arrives)
     return {
         "control_share": CONTROL_SHARE,
-        "flight_added_by_decile": list(PLANTED[campaign]),
+        "flight_added_by_decile": list(TRUE_EFFECTS[campaign]),
         "revenue_per_customer": float(effect["effect"].mean()),
         "revenue_per_customer_by_decile": {
             str(decile): float(mean) for decile, mean in effect.groupby("decile")["effect"].mean().items()
@@ -218,6 +215,8 @@ def _responses(
     agent = rng.choice(HUMAN_USER_AGENTS, count)
     arrival = moment + SECOND + rng.random(count) * 0.0005
     offer = SHOP + sends["campaign"].iloc[0] if count else SHOP
+    machine_at = arrival + 0.001 + rng.random(count) * 0.2
+    scanned_at = arrival + (2 + 6 * rng.random(count)) * SECOND
 
     def rows(which: np.ndarray, kind: str, at: Any, user_agent: Any = None, **more: str):
         at = np.broadcast_to(at, count)[which]
@@ -233,21 +232,8 @@ def _responses(
             rows(fate == 1, "bounced", arrival, bounce_type="block", bounce_code="5.7.1"),
             rows(fate == 2, "bounced", arrival, bounce_type="soft", bounce_code="4.2.2"),
             rows(fate == 3, "bounced", arrival + 0.1, bounce_type="soft", bounce_code="4.4.7"),
-            rows(
-                accepted & machine,
-                "opened",
-                arrival + 0.001 + rng.random(count) * 0.2,
-                MACHINE_USER_AGENT,
-                ip_class="privacy proxy",
-            ),
-            rows(
-                accepted & scanned,
-                "clicked",
-                arrival + (2 + 6 * rng.random(count)) * SECOND,
-                SCANNER_USER_AGENT,
-                url=offer,
-                ip_class="datacenter",
-            ),
+            rows(accepted & machine, "opened", machine_at, MACHINE_USER_AGENT, ip_class="privacy proxy"),
+            rows(accepted & scanned, "clicked", scanned_at, SCANNER_USER_AGENT, url=offer, ip_class="datacenter"),
             rows(opened, "opened", opened_at, agent),
             rows(clicked, "clicked", opened_at + 0.001, agent, url=offer),
             rows(unsubscribed, "clicked", opened_at + 0.002, agent, url=SHOP + "unsubscribe"),

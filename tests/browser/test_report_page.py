@@ -24,7 +24,6 @@ OUTPUTS = ROOT / "outputs"
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[record.RunRecord, Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLV_OUTPUTS_DIR", str(tmp_path_factory.mktemp("report")))
-        patch.delenv("CLV_BATCH", raising=False)
         yield notebooks.run(ROOT / "params" / "airline.yml", overrides=SMALL)
 
 
@@ -62,7 +61,7 @@ def test_offline_and_live(chromium: str, report_file: Path) -> None:
         bars.first.hover()
         page.wait_for_selector("#vg-tooltip-element.visible")
         assert "Decile of customers" in page.inner_text("#vg-tooltip-element")
-        assert page.locator(".figures .figure").count() >= 4
+        assert page.locator(".metrics .metric").count() >= 4
         assert page.locator(".findings li").count() >= 3
         page.screenshot(path=OUTPUTS / "report.png", full_page=True)
         assert seen == [report_file.as_uri()]
@@ -183,6 +182,6 @@ def test_compare_says_what_changed(run: tuple[record.RunRecord, Path]) -> None:
     assert page.name == "report_since_20200101-000000-000.html"
     assert re.search(r'customers</td><td class="wide before">123</td><td class="wide">600<', text)
     assert re.search(r'min_cell</td><td class="wide before">5</td><td class="wide">11<', text)
-    assert "1 key figures and 0 findings and charts say something else" in text
+    assert "1 metric and 0 findings and charts say something else" in text
     shutil.rmtree(earlier)
     page.unlink()
