@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from clv_helpers.audiences.catalog import names_of
-from clv_helpers.audiences.rule import AnyPart, Audience, AudienceCondition, Rule
+from clv_helpers.audiences.rule import AnyPart, Audience, AudienceCondition, Rule, parts_of
 from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, Problem, validate
 from clv_helpers.config.workbook import Workbook
@@ -84,15 +84,13 @@ def diff(old: Audience, new: Audience) -> str:
 
 
 def as_rules(part: AnyPart, audiences: dict[str, Audience]) -> AnyPart:
-    """A part in which each audience is replaced by a copy of its rule, which no longer follows that audience."""
+    """A part in which each audience is replaced by a copy of its rule, which no longer changes with that audience."""
     if isinstance(part, AudienceCondition):
         return as_rules(audiences[part.audience].rule, audiences)
     if not isinstance(part, Rule):
         return part
-    if part.not_ is not None:
-        return Rule(not_=as_rules(part.not_, audiences))
-    copies = [as_rules(each, audiences) for each in part.all or part.any or []]
-    return Rule(all=copies) if part.all is not None else Rule(any=copies)
+    copies = [as_rules(inner, audiences) for inner in parts_of(part)]
+    return Rule.model_validate({part.kind: copies[0] if part.kind == "not" else copies})
 
 
 def parse(raw: object, place: str = "the rule") -> Audience:
