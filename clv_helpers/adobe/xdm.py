@@ -35,7 +35,8 @@ def json_schema(workbook: Workbook, dataset: str) -> dict[str, Any]:
     """One row of a dataset as JSON Schema (2020-12): types, what is required, enums, units in the descriptions.
 
     Example:
-        >>> json_schema(wb, "purchases")["required"]
+        >>> from clv_helpers import adobe
+        >>> adobe.json_schema(wb, "purchases")["required"]
         ['customer_id', 'occurred_at']
     """
     contract = workbook.params.contract(dataset).values()
@@ -52,7 +53,8 @@ def xdm_schema(workbook: Workbook, dataset: str) -> dict[str, Any]:
     """A dataset as XDM documents: `fieldGroup`, `schema` and `descriptors` (its identities, the primary one first).
 
     Example:
-        >>> sorted(xdm_schema(wb, "customers"))
+        >>> from clv_helpers import adobe
+        >>> sorted(adobe.xdm_schema(wb, "customers"))
         ['descriptors', 'fieldGroup', 'schema']
     """
     contract = list(workbook.params.contract(dataset).values())
@@ -103,7 +105,8 @@ def write_schemas(workbook: Workbook) -> list[Path]:
     """Write both forms of every dataset into outputs/<workbook>/schemas; gives the files.
 
     Example:
-        >>> write_schemas(wb)[0].name
+        >>> from clv_helpers import adobe
+        >>> adobe.write_schemas(wb)[0].name
         'purchases.schema.json'
     """
     files = []

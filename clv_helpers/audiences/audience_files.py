@@ -14,17 +14,35 @@ from clv_helpers.config.workbook import Workbook
 
 
 def names(workbook: Workbook) -> list[str]:
-    """The audiences of a workbook."""
+    """The audiences of a workbook, sorted: the names of their files.
+
+    Example:
+        >>> from clv_helpers import audiences
+        >>> audiences.names(wb)[0]
+        'best_now_quiet'
+    """
     return yaml_files.names(workbook, "audiences")
 
 
 def load(workbook: Workbook, name: str) -> Audience:
-    """Read an audience. Raises ParamsError, which names the condition, its value and what is allowed."""
+    """Read an audience. Raises ParamsError, which names the condition, its value and what is allowed.
+
+    Example:
+        >>> from clv_helpers import audiences
+        >>> audiences.load(wb, "best_now_quiet").title
+        'Best customers, now quiet'
+    """
     return yaml_files.load(workbook, "audiences", name, Audience)
 
 
 def load_all(workbook: Workbook) -> dict[str, Audience]:
-    """All audiences, read and put in order. Raises ParamsError."""
+    """All audiences by name, each after those it asks for. Raises ParamsError.
+
+    Example:
+        >>> from clv_helpers import audiences
+        >>> set(audiences.load_all(wb)) == set(audiences.names(wb))
+        True
+    """
     return in_order(workbook, {name: load(workbook, name) for name in names(workbook)})
 
 
@@ -68,8 +86,8 @@ def fingerprint(workbook: Workbook, name: str) -> str:
 def save(workbook: Workbook, name: str, audience: Audience, read_as: str) -> str:
     """Write an audience beside its file and rename it; gives the new fingerprint.
 
-    Raises SpecChanged where the file is no longer the one with the fingerprint `read_as`, ParamsError where the
-    audience asks for one that is not there or for itself in a circle.
+    Raises SpecChanged where the file is no longer the one with the fingerprint `read_as` (empty: no file),
+    ParamsError where the audience asks for one that is not there or for itself in a circle.
     """
     yaml_files.check_unchanged(file_of(workbook, name), read_as)
     others = {other: load(workbook, other) for other in names(workbook) if other != name}

@@ -68,7 +68,8 @@ def evaluate(workbook: Workbook, *only: str) -> list[Evaluation]:
     Cost: a scan of the profile per audience, and of the events for each condition on them.
 
     Example:
-        >>> [(row.audience, row.mode) for row in evaluate(wb, "best_now_quiet")]
+        >>> from clv_helpers import audiences
+        >>> [(row.audience, row.mode) for row in audiences.evaluate(wb, "best_now_quiet")]
         [('best_now_quiet', 'batch')]
     """
     with workbook.engine.write(publish=True) as session:

@@ -247,6 +247,7 @@ class Audience(Strict):
     """One audience file. `evaluation`: with all others on schedule (batch), or after each micro-batch (streaming).
 
     Example:
+        >>> from clv_helpers.audiences import Audience
         >>> rule = {"field": "frequency", "op": "at least", "value": 1}
         >>> Audience(title="Bought again", rule=rule).evaluation
         'batch'

@@ -60,7 +60,7 @@ class Builder:
         self.draft, self.opened, self.saved, self.read_as = Draft(), "", None, ""
         self.found, self.parsed = None, None
         with workbook.engine.read() as session:
-            self.catalog = views.published_context(session).catalog
+            self.catalog = views.published_context(session, words=workbook.words).catalog
         self.blocks = Blocks(workbook, self.catalog, self._change)
         self._make_canvas()
         self._make_result()
@@ -248,7 +248,7 @@ class Builder:
             case "Funnel":
                 return panels.funnel_panel(self.found)
             case "Sentence":
-                return panels.list_panel([to_sentence(audience)], "")
+                return panels.list_panel([to_sentence(audience, self.workbook.words)], "")
             case "SQL" | "PQL":
                 return panels.code_panel(views.in_language(self.workbook, audience, tab.lower()))
             case "YAML":

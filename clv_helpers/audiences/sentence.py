@@ -29,6 +29,7 @@ TESTS = {
     "less than": "is less than {}", "more than": "is more than {}", "between": "is between {}",
     "exists": "is known", "missing": "is not known",
 }  # fmt: skip
+DECILES = {"lifetime": "decile over their lifetime", "predicted": "predicted decile"}
 SHOWN = 5  # values of a list; of the others their number
 
 
@@ -36,6 +37,7 @@ def to_sentence(audience: Audience, words: Words = GENERAL_WORDS) -> str:
     """Who is in the audience, in one sentence.
 
     Example:
+        >>> from clv_helpers.audiences import Audience
         >>> rule = {"field": "frequency", "op": "at least", "value": 1}
         >>> to_sentence(Audience(title="Bought again", rule=rule))
         'Customers whose frequency is at least 1.'
@@ -83,6 +85,9 @@ class _Sentence:
     def _column(self, name: str) -> str:
         if name in self.columns:
             return self.columns[name]
+        if name.startswith("decile_"):
+            over = name.removeprefix("decile_").replace("_", " ")
+            return DECILES.get(over, f"decile over {over}")
         text = " ".join(self.in_columns.get(word, word) for word in name.split("_"))
         return f"{text.removesuffix(' on')} day" if text.endswith(" on") else text
 

@@ -32,7 +32,8 @@ def file_problems(workbook: Workbook, name: str) -> list[Problem]:
     Raises ParamsError where the file is no audience.
 
     Example:
-        >>> file_problems(wb, "best_now_quiet")
+        >>> from clv_helpers import audiences
+        >>> audiences.file_problems(wb, "best_now_quiet")
         []
     """
     audience, file = audience_files.load(workbook, name), yaml_files.shown(workbook, "audiences", name)
@@ -60,7 +61,8 @@ def file_warnings(workbook: Workbook, *names: str) -> list[Problem]:
     """What is allowed in these audiences but more likely a mistake, with their files; none before the first refresh.
 
     Example:
-        >>> file_warnings(wb, "best_now_quiet")
+        >>> from clv_helpers import audiences
+        >>> audiences.file_warnings(wb, "best_now_quiet")
         []
     """
     try:

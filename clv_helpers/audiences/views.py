@@ -44,7 +44,8 @@ def count(workbook: Workbook, name: str) -> Estimate:
     Cost: a scan of the profile, and of the events for each condition on them.
 
     Example:
-        >>> estimate = count(wb, "best_now_quiet")
+        >>> from clv_helpers import audiences
+        >>> estimate = audiences.count(wb, "best_now_quiet")
         >>> 0 <= estimate.count <= estimate.customers, len(estimate.funnel)
         (True, 2)
     """
@@ -58,8 +59,9 @@ def printed(workbook: Workbook, name: str, form: str) -> str:
     `definition` (for the platform's API). Raises ParamsError, and CannotExpress for what a format has no form for.
 
     Example:
-        >>> printed(wb, "best_now_quiet", "text")
-        'Members whose decile lifetime is at most 3 and whose days since flight is between 90 and 365.'
+        >>> from clv_helpers import audiences
+        >>> audiences.printed(wb, "best_now_quiet", "text")
+        'Members whose decile over their lifetime is at most 3 and whose days since flight is between 90 and 365.'
     """
     return in_language(workbook, audience_files.load(workbook, name), form, name)
 
@@ -106,7 +108,8 @@ def sizes(workbook: Workbook) -> Output:
     """The audiences as a table: their size and what their customers have spent. One row: an audience.
 
     Example:
-        >>> sizes(wb).bundle["text/plain"]
+        >>> from clv_helpers import audiences
+        >>> audiences.sizes(wb).bundle["text/plain"]
         '8 rows'
     """
     currency, words = workbook.params.spending.unit, workbook.words
@@ -126,7 +129,8 @@ def sentences(workbook: Workbook) -> Output:
     """Each audience's rule as a sentence, and when it is evaluated. One row: an audience.
 
     Example:
-        >>> sentences(wb).bundle["text/plain"]
+        >>> from clv_helpers import audiences
+        >>> audiences.sentences(wb).bundle["text/plain"]
         '8 rows'
     """
     rows = [
@@ -144,7 +148,8 @@ def rules(workbook: Workbook) -> Output:
     """Each audience's rule as the SQL that is run, but for those that may name a person.
 
     Example:
-        >>> "SELECT" in rules(wb).bundle["text/plain"]
+        >>> from clv_helpers import audiences
+        >>> "SELECT" in audiences.rules(wb).bundle["text/plain"]
         True
     """
     queries = []
@@ -163,7 +168,8 @@ def chart(workbook: Workbook) -> Output:
     """The audiences side by side, by the mean spend of those in them.
 
     Example:
-        >>> type(chart(wb)).__name__
+        >>> from clv_helpers import audiences
+        >>> type(audiences.chart(wb)).__name__
         'Output'
     """
     customer = workbook.words.customer

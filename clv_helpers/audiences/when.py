@@ -10,6 +10,7 @@ import calendar
 import datetime as dt
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
@@ -74,17 +75,6 @@ def shift(moment: AnyDay, number: int, unit: str) -> AnyDay:
     return moment.replace(year=year, month=month + 1, day=min(moment.day, calendar.monthrange(year, month + 1)[1]))
 
 
-def _check_duration(text: str) -> str:
-    parse_duration(text)
-    return text
-
-
-def _check_day(text: str) -> str:
-    if text not in ("today", "yesterday"):
-        _parse_day(text)
-    return text
-
-
 def _parse_day(text: str) -> dt.date:
     match = re.fullmatch(r"\d{4}-\d{2}-\d{2}", text)
     try:
@@ -96,23 +86,26 @@ def _parse_day(text: str) -> dt.date:
     return day
 
 
-def _check_point(text: str) -> str:
-    if match := re.fullmatch(r"(.+) (ago|from now)", text):
-        parse_duration(match[1])
-    else:
-        _check_day(text)
-    return text
-
-
 def _check_period(text: str) -> str:
     if not re.fullmatch(r"(19|20|21)\d{2}(-(0[1-9]|1[0-2]))?", text):
         raise ValueError("a year or a month, written like 2026 or 2026-05")
     return text
 
 
-Duration = Annotated[str, BeforeValidator(str), AfterValidator(_check_duration)]
-Day = Annotated[str, BeforeValidator(str), AfterValidator(_check_day)]
-Point = Annotated[str, BeforeValidator(str), AfterValidator(_check_point)]
+def _checked(parse_text: Callable[[str], object]) -> AfterValidator:
+    """A text that stays as it is written, once it has been read without an error."""
+
+    def check(text: str) -> str:
+        parse_text(text)
+        return text
+
+    return AfterValidator(check)
+
+
+ANY_MOMENT = Clock(dt.datetime(2000, 1, 1))
+Duration = Annotated[str, BeforeValidator(str), _checked(parse_duration)]
+Day = Annotated[str, BeforeValidator(str), _checked(lambda text: _day(text, ANY_MOMENT))]
+Point = Annotated[str, BeforeValidator(str), _checked(lambda text: _moment(text, ANY_MOMENT))]
 Period = Annotated[str, BeforeValidator(str), AfterValidator(_check_period)]
 FORMS = ("is", "in_last", "in_next", "on", "from", "during", "within", "before", "after", "rolling")
 
