@@ -27,7 +27,7 @@ from clv_helpers.audiences.rule import (
     parts_of,
     walk,
 )
-from clv_helpers.audiences.when import Clock, When, days, parse_duration, shift
+from clv_helpers.audiences.when import Clock, When, month_days, parse_duration, shift
 from clv_helpers.config.datasets import EVENT_TIME
 
 TENANT = "_tenant"
@@ -251,17 +251,17 @@ def _season(when: When, field: Node) -> Node:
     point = when.on or when.before or when.after or when.from_ or ""
     if when.within or not point[:1].isdigit() or (when.to and not when.to[:1].isdigit()):
         raise CannotExpress("PQL cannot ignore the year around yesterday, or around a day")
-    named = dt.date.fromisoformat(point)
-    first, last = days(when, Clock(dt.datetime(2000, 1, 1))) if when.on or when.from_ else (named, named)
+    spans = month_days(when, Clock(dt.datetime(2000, 1, 1)))
+    return _joined(
+        "or", [_apply("and", _in_year(field, ">=", low), _in_year(field, "<=", high)) for low, high in spans]
+    )
 
-    def side(sign: str, than: dt.date) -> Node:
-        same = _apply("and", _apply("=", month, _literal(than.month)), _apply(sign, day, _literal(than.day)))
-        return _apply("or", _apply(sign.rstrip("="), month, _literal(than.month)), same)
 
-    if when.before or when.after:
-        return side("<" if when.before else ">", first)
-    wraps = (first.month, first.day) > (last.month, last.day)
-    return _apply("or" if wraps else "and", side(">=", first), side("<=", last))
+def _in_year(field: Node, sign: str, than: int) -> Node:
+    """From or until a day of any year, which is given as month * 100 + day."""
+    month, day = _apply("getMonth", field), _apply("getDayOfMonth", field)
+    same = _apply("and", _apply("=", month, _literal(than // 100)), _apply(sign, day, _literal(than % 100)))
+    return _apply("or", _apply(sign.rstrip("="), month, _literal(than // 100)), same)
 
 
 def _relative(field: Node, sign: str, duration: str, past: bool) -> Node:

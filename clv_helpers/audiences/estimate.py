@@ -136,25 +136,22 @@ def describe(session: Session, source: str, name: str, catalog: Catalog) -> dict
 
 def _count(session: Session, rule: AnyPart, context: Context, customers: int, size: int) -> Estimate:
     """One pass over the profile: the first condition as a filter, then each customer as far as the others are met."""
-    parts = parts_of(rule) if isinstance(rule, Rule) and rule.all is not None else [rule]
-    known = context.catalog.profile
-    columns = {name: exp.column(name, table=PROFILE, quoted=True) for name in (DECILE, VALUE, SPEND) if name in known}
-    steps_met: exp.Expr = literal(len(parts))
-    if parts[1:]:
-        cases = exp.Case().else_(steps_met)
-        for index, part in enumerate(parts[1:], 1):
-            cases = cases.when(exp.not_(to_test(part, context, exact=True)), literal(index))
-        steps_met = cases
-    inner = exp.select(steps_met.as_("steps_met"), *columns.values()).from_(table("profile.customer").as_(PROFILE))
-    if context.only is not None:
-        inner = inner.where(exp.In(this=customer(PROFILE), query=context.only.copy().subquery()))
-    inner = inner.where(to_test(parts[0], context))
-    decile = column(DECILE) if DECILE in known else exp.null()
-    grouped = exp.select(column("steps_met"), decile.as_("decile"), exp.Count(this=exp.Star()).as_("how_many"))
-    for name in (VALUE, SPEND):
-        summed = exp.Sum(this=column(name)) if name in known else exp.null()
-        grouped = grouped.select(exp.cast(summed, "DOUBLE").as_(f"sum_{name}"))
-    rows = session.rows(grouped.from_(inner.subquery("s")).group_by(literal(1), literal(2)))
+    parts = parts_of(rule) if isinstance(rule, Rule) and rule.kind == "all" else [rule]
+    cases = exp.Case().else_(literal(len(parts)))
+    for index, part in enumerate(parts[1:], 1):
+        cases = cases.when(exp.not_(to_test(part, context, exact=True)), literal(index))
+    steps_met = cases if parts[1:] else literal(len(parts))
+    columns = {
+        name: exp.column(name, table=PROFILE, quoted=True) if name in context.catalog.profile else exp.null()
+        for name in (DECILE, VALUE, SPEND)
+    }
+    source = to_customers(parts[0], context).select(steps_met.as_("steps_met"), *(c.as_(n) for n, c in columns.items()))
+    rows = session.rows(
+        "SELECT steps_met, decile_lifetime AS decile, COUNT(*) AS how_many, "
+        "SUM(CAST(value AS DOUBLE)) AS sum_value, SUM(CAST(spend AS DOUBLE)) AS sum_spend "
+        "FROM $source AS s GROUP BY steps_met, decile_lifetime",
+        source=source.subquery(),
+    )
     return _from_groups(rows, parts, customers, size, exact=context.only is None)
 
 

@@ -191,15 +191,16 @@ def bounds(when: When, clock: Clock) -> Bounds:
 def days(when: When, clock: Clock) -> tuple[dt.date, dt.date]:
     """The first and the last day of a constraint of whole days."""
     match when.form:
+        case "is" if when.is_ in ("today", "yesterday"):
+            return (_day(when.is_, clock),) * 2
         case "is":
-            return _named_days(when.is_ or "", clock.today)
+            return _period_days(f"{clock.today:%Y-%m}" if when.is_ == "this month" else f"{clock.today:%Y}")
         case "on":
             return (_day(when.on or "", clock),) * 2
         case "from":
             return _day(when.from_ or "", clock), _day(when.to or "", clock)
         case "during":
-            year, _, month = (when.during or "").partition("-")
-            return _month(int(year), int(month)) if month else (dt.date(int(year), 1, 1), dt.date(int(year), 12, 31))
+            return _period_days(when.during or "")
         case _:
             number, unit = parse_duration(when.within or "")
             middle = _day(when.of or "", clock)
@@ -240,20 +241,11 @@ def _day(text: str, clock: Clock) -> dt.date:
     return _parse_day(text)
 
 
-def _named_days(name: str, today: dt.date) -> tuple[dt.date, dt.date]:
-    match name:
-        case "today":
-            return today, today
-        case "yesterday":
-            return (today - dt.timedelta(days=1),) * 2
-        case "this month":
-            return _month(today.year, today.month)
-        case _:
-            return dt.date(today.year, 1, 1), dt.date(today.year, 12, 31)
-
-
-def _month(year: int, month: int) -> tuple[dt.date, dt.date]:
-    return dt.date(year, month, 1), dt.date(year, month, calendar.monthrange(year, month)[1])
+def _period_days(text: str) -> tuple[dt.date, dt.date]:
+    """The first and the last day of a year or a month, written like 2026 or 2026-05."""
+    is_month = "-" in text
+    first = dt.date.fromisoformat(f"{text}-01" if is_month else f"{text}-01-01")
+    return first, shift(first, 1, "month" if is_month else "year") - dt.timedelta(days=1)
 
 
 def _month_day(day: dt.date) -> int:

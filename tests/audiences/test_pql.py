@@ -93,6 +93,15 @@ def test_every_rule_has_a_form_or_a_reason(rule: dict) -> None:
         stack += each["value"] if each["nodeType"] == "literal" and isinstance(each["value"], list) else []
 
 
+def test_days_of_any_year_wrap_and_more_than_a_year_is_every_day() -> None:
+    def text(first: str, last: str) -> str:
+        return pql.to_text(audience({"field": "day", "when": {"from": first, "to": last, "ignore_year": True}}))
+
+    assert "getMonth() < 6" not in text("2024-01-01", "2025-06-01")
+    turn_of_year = text("2024-12-20", "2025-01-10")
+    assert "getDayOfMonth() >= 20" in turn_of_year and "getDayOfMonth() <= 10" in turn_of_year
+
+
 def test_definition() -> None:
     rule = {"field": "n", "op": "at most", "value": 3}
     body = pql.to_definition("best", audience(rule, evaluation="streaming"), "pql/json", tenant="_airline")
