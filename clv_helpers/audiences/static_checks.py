@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clv_helpers.audiences import audience_files
 from clv_helpers.audiences.catalog import Attribute, Catalog, problems
-from clv_helpers.audiences.rule import Audience, MapCondition, walk
+from clv_helpers.audiences.rule import MapCondition, walk
 from clv_helpers.config import yaml_files
 from clv_helpers.config.datasets import DATASETS, EVENT_DATASETS, LIFETIME_VALUE, PROFILE_MEASURES
 from clv_helpers.config.params import Params
@@ -12,7 +12,6 @@ from clv_helpers.config.sql_params import NO_CATEGORY
 from clv_helpers.config.validation import Problem
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.duckdb.engine import NothingPublished
-from clv_helpers.engines.session import Session
 
 SUMS = ("value", "spend", "monetary_value")
 
@@ -40,25 +39,10 @@ def file_problems(workbook: Workbook, name: str) -> list[Problem]:
     return [problem._replace(file=file) for problem in problems(audience, catalog_of(workbook.params))]
 
 
-def warnings(session: Session, audience: Audience, customer: str = "customer") -> list[Problem]:
+def file_warnings(workbook: Workbook, *names: str) -> list[Problem]:
     """Categories in which no customer has a decile: allowed, as some may come, but more likely misspelt.
 
-    Cost: one pass over a column of derived.customer_decile, where the rule asks for a category at all.
-    """
-    asked = [(f"{path}.category", leaf) for path, leaf in walk(audience.rule) if isinstance(leaf, MapCondition)]
-    if all(leaf.category == NO_CATEGORY for _, leaf in asked) or not session.has_table("derived.customer_decile"):
-        return []
-    rows = session.rows("SELECT DISTINCT category FROM derived.customer_decile ORDER BY category")
-    known = [row["category"] for row in rows]
-    return [
-        Problem(path, f"{leaf.category!r}, in which no {customer} has a decile", ", ".join(known) or "none yet")
-        for path, leaf in asked
-        if leaf.category not in (NO_CATEGORY, *known)
-    ]
-
-
-def file_warnings(workbook: Workbook, *names: str) -> list[Problem]:
-    """What is allowed in these audiences but more likely a mistake, with their files; none before the first refresh.
+    None before the first refresh. Cost: one pass over a column of derived.customer_decile.
 
     Example:
         >>> from clv_helpers import audiences
@@ -67,13 +51,21 @@ def file_warnings(workbook: Workbook, *names: str) -> list[Problem]:
     """
     try:
         with workbook.engine.read() as session:
-            return [
-                warning._replace(file=yaml_files.shown(workbook, "audiences", name))
-                for name in names
-                for warning in warnings(session, audience_files.load(workbook, name), workbook.words.customer)
-            ]
+            if not session.has_table("derived.customer_decile"):
+                return []
+            rows = session.rows("SELECT DISTINCT category FROM derived.customer_decile ORDER BY category")
     except NothingPublished:
         return []
+    known = [row["category"] for row in rows]
+    allowed, lacks = ", ".join(known) or "none yet", f"in which no {workbook.words.customer} has a decile"
+    return [
+        Problem(
+            f"{path}.category", f"{leaf.category!r}, {lacks}", allowed, yaml_files.shown(workbook, "audiences", name)
+        )
+        for name in names
+        for path, leaf in walk(audience_files.load(workbook, name).rule)
+        if isinstance(leaf, MapCondition) and leaf.category not in (NO_CATEGORY, *known)
+    ]
 
 
 def _columns(params: Params, dataset: str) -> dict[str, str]:
