@@ -44,7 +44,7 @@ def test_for_people(params: Path) -> None:
     assert "1 of 3 customers (33.3%)" in said(params, "count", "quoted")
     assert "1 left,            2 removed" in said(params, "count", "quoted")
     assert said(params, "list").startswith("quoted                   batch      Customers whose customer id is one of")
-    assert "1 customers, 0 entered, 0 left" in said(params, "evaluate", "quoted")
+    assert "1 customers: 0 realized, 0 exited" in said(params, "evaluate", "quoted")
 
 
 def test_for_machines(params: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from clv_helpers import audiences
-from clv_helpers.audiences import Audience
+from clv_helpers.audiences import Audience, views
 from clv_helpers.config.validation import ParamsError, validate
 from clv_helpers.config.workbook import Workbook
 
@@ -72,3 +74,15 @@ def test_what_a_report_shows_names_nobody(airline: Workbook, monkeypatch: pytest
     text = "".join(each.bundle["text/html"] for each in shown)
     assert "ines.dubois" not in text
     assert "email is one of (not shown)" in text
+
+
+def test_an_airline_reads_of_members(airline: Workbook) -> None:
+    outputs = [audiences.sizes(airline), audiences.sentences(airline), *views.summary(airline, "best_now_quiet")]
+    text = " ".join(output.bundle["text/html"] for output in outputs)
+    assert (
+        "Members whose decile over their lifetime is at most 3 and whose days since flight is between 90 and 365."
+        in text
+    )
+    assert "Share of all members" in text and "spent per member" in text and "Mean days since flight" in text
+    own = ["Best customers, now quiet", "most Gold customers"]  # titles and descriptions of the files
+    assert "ustomer" not in re.sub("|".join(own), "", text) and "purchase" not in text

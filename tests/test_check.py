@@ -95,7 +95,7 @@ def test_category_that_nobody_has_is_doubted_with_those_there_are(workbook: Work
     rule = "title: x\nrule: {map: decile, category: CATEGORY, lookback_months: 12, op: at most, value: 3}\n"
     opened = Workbook.open(params)
     place.write_text(rule.replace("CATEGORY", "GLOD"))
-    doubt = f"{place}: rule.category is 'GLOD', in which no customer has a decile; allowed: "
+    doubt = f"{place}: rule.category is 'GLOD', in which no member has a decile; allowed: "
     (said,) = [each.sentence for each in notebooks.doubts(opened)]
     assert said.startswith(doubt) and "GOLD" in said
     for category in ("GOLD", "ALL"):

@@ -3,7 +3,7 @@
 One tree of pql/json nodes (fnApply, fieldLookup, parameterReference, literal) is built, and text is written from it.
 Functions are those of Adobe's PQL reference. It documents the functions but not each one's node: the nodes here are
 their documented signatures. What has no documented form raises CannotExpress, which names it.
-Our columns are expected below the tenant's object, deciles in the guide's shape, the dataset's name as eventType.
+Our columns are expected in the tenant's object, deciles in the guide's shape, the dataset's name as eventType.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import re
 from typing import Any
 
+from clv_helpers.audiences.formats import CannotExpress
 from clv_helpers.audiences.rule import (
     AnyPart,
     Audience,
@@ -26,9 +27,8 @@ from clv_helpers.audiences.rule import (
     parts_of,
     walk,
 )
-from clv_helpers.audiences.when import Clock, When, days, parse_duration, shift
+from clv_helpers.audiences.when import Clock, When, month_days, parse_duration, shift
 from clv_helpers.config.datasets import EVENT_TIME
-from clv_helpers.errors import UserError
 
 TENANT = "_tenant"
 Node = dict[str, Any]
@@ -41,10 +41,6 @@ METHODS = {
     "not starts with": "doesNotStartWith", "ends with": "endsWith", "not ends with": "doesNotEndWith",
 }  # fmt: skip
 LITERALS = {bool: "Boolean", int: "Integer", float: "Double", str: "String"}
-
-
-class CannotExpress(UserError):
-    """The platform's language has no form for a part of the rule; the message names it."""
 
 
 def to_text(audience: Audience, tenant: str = TENANT) -> str:
@@ -83,26 +79,28 @@ def to_definition(name: str, audience: Audience, form: str = "pql/text", tenant:
 def to_node(audience: Audience, tenant: str = TENANT) -> Node:
     """The rule as a tree of pql/json nodes; a chain stands for a sequence. Raises CannotExpress."""
     if audience.time_zone != "UTC" and '"when"' in audience.model_dump_json(exclude_defaults=True):
-        raise CannotExpress(f"PQL tells days and months in UTC only, and this rule in {audience.time_zone}")
+        raise CannotExpress(f"PQL reads days and months in UTC only, and this rule in {audience.time_zone}")
     return _below(_part(audience.rule, exact=False), tenant)
 
 
 def _below(node: Node, tenant: str) -> Node:
-    """The same tree with the fields below another tenant's object."""
+    """The same tree with the fields in another tenant's object."""
     if node.get("fieldName") == TENANT:
         return {**node, "fieldName": tenant}
-    changed = {"params": [_below(each, tenant) for each in node.get("params", [])]} if "params" in node else {}
+    changed = {"params": [_below(param, tenant) for param in node.get("params", [])]} if "params" in node else {}
     return {**node, **changed, **({"object": _below(node["object"], tenant)} if "object" in node else {})}
 
 
-def _part(part: AnyPart, exact: bool) -> Node:
+def _part(part: AnyPart, exact: bool, in_event: bool = False) -> Node:
+    """A part of a rule, or of an event's `where`; `exact`: false, not unknown, where a field has no value."""
     match part:
         case Rule(not_=inner) if inner is not None:
-            return _apply("not", _part(inner, exact=True))
+            return _apply("not", _part(inner, True, in_event))
         case Rule():
-            return _joined("and" if part.all is not None else "or", [_part(p, exact) for p in parts_of(part)])
+            return _joined("and" if part.kind == "all" else "or", [_part(p, exact, in_event) for p in parts_of(part)])
         case Condition():
-            return _condition(part, _field(TENANT, part.field), exact)
+            is_moment = in_event and part.field == EVENT_TIME
+            return _condition(part, _field("timestamp") if is_moment else _field(TENANT, part.field), exact)
         case MapCondition():
             months = part.lookback_months or "All"
             entry = _apply("get", _field(TENANT, "decilesMileage", f"decileMonth{months}"), _literal(part.category))
@@ -145,7 +143,7 @@ def _value_test(op: str, value: Any, field: Node, ignore_case: bool = False) -> 
     if ignore_case and op in ("equals", "not equals"):
         return _apply("equals" if op == "equals" else "notEqualTo", field, _literal(value), _literal(False))
     if ignore_case:
-        raise CannotExpress(f"PQL's {INFIX[op]} tells small from capital letters, and this rule does not")
+        raise CannotExpress(f"PQL's {INFIX[op]} distinguishes small and capital letters, and this rule does not")
     return _apply(INFIX[op], field, _literal(value))
 
 
@@ -159,7 +157,7 @@ def _whole(pattern: str, ignore_case: bool) -> str:
 def _event(event: EventCondition) -> Node:
     if event.op == "all":
         chosen = _events(event, with_where=False)
-        misses = _apply("filter", chosen, _apply("not", _where(event, exact=True)))
+        misses = _apply("filter", chosen, *([_apply("not", _part(event.where, True, True))] if event.where else []))
         return _apply(
             "and",
             _apply(">", _apply("count", chosen), _literal(0)),
@@ -183,20 +181,8 @@ def _predicate(event: EventCondition | Step, with_where: bool = True) -> Node:
     if event.when:
         tests.append(_when(event.when, _field("timestamp")))
     if with_where and event.where is not None:
-        tests.append(_where(event))
+        tests.append(_part(event.where, exact=False, in_event=True))
     return _joined("and", tests)
-
-
-def _where(event: EventCondition | Step, exact: bool = False) -> Node:
-    def test(part: AnyPart, exact: bool) -> Node:
-        if isinstance(part, Condition):
-            field = _field("timestamp") if part.field == EVENT_TIME else _field(TENANT, part.field)
-            return _condition(part, field, exact)
-        if part.not_ is not None:
-            return _apply("not", test(part.not_, True))
-        return _joined("and" if part.all is not None else "or", [test(each, exact) for each in parts_of(part)])
-
-    return test(event.where, exact)
 
 
 def _step(step: Step) -> Node:
@@ -241,9 +227,9 @@ def _when(when: When, field: Node) -> Node:
 
 def _side(field: Node, point: str, which: str) -> Node:
     """Before or after a day or a relative time; `not after`: until the end of a day."""
-    if found := re.fullmatch(r"(.+) (ago|from now)", point):
-        past = found[2] == "ago"
-        near = _relative(field, "<" if past == (which == "after") else ">", found[1], past)
+    if relative := re.fullmatch(r"(.+) (ago|from now)", point):
+        past = relative[2] == "ago"
+        near = _relative(field, "<" if past == (which == "after") else ">", relative[1], past)
         beyond = _occurs(field, f"{which} now")
         return near if past == (which == "before") else _apply("or", near, beyond)
     if which == "before":
@@ -265,17 +251,17 @@ def _season(when: When, field: Node) -> Node:
     point = when.on or when.before or when.after or when.from_ or ""
     if when.within or not point[:1].isdigit() or (when.to and not when.to[:1].isdigit()):
         raise CannotExpress("PQL cannot ignore the year around yesterday, or around a day")
-    named = dt.date.fromisoformat(point)
-    first, last = days(when, Clock(dt.datetime(2000, 1, 1))) if when.on or when.from_ else (named, named)
+    spans = month_days(when, Clock(dt.datetime(2000, 1, 1)))
+    return _joined(
+        "or", [_apply("and", _in_year(field, ">=", low), _in_year(field, "<=", high)) for low, high in spans]
+    )
 
-    def side(sign: str, than: dt.date) -> Node:
-        same = _apply("and", _apply("=", month, _literal(than.month)), _apply(sign, day, _literal(than.day)))
-        return _apply("or", _apply(sign.rstrip("="), month, _literal(than.month)), same)
 
-    if when.before or when.after:
-        return side("<" if when.before else ">", first)
-    wraps = (first.month, first.day) > (last.month, last.day)
-    return _apply("or" if wraps else "and", side(">=", first), side("<=", last))
+def _in_year(field: Node, sign: str, than: int) -> Node:
+    """From or until a day of any year, which is given as month * 100 + day."""
+    month, day = _apply("getMonth", field), _apply("getDayOfMonth", field)
+    same = _apply("and", _apply("=", month, _literal(than // 100)), _apply(sign, day, _literal(than % 100)))
+    return _apply("or", _apply(sign.rstrip("="), month, _literal(than // 100)), same)
 
 
 def _relative(field: Node, sign: str, duration: str, past: bool) -> Node:
@@ -311,7 +297,7 @@ def _field(*path: str) -> Node:
 
 def _literal(value: Any) -> Node:
     if isinstance(value, list):
-        return {"nodeType": "literal", "literalType": "List", "value": [_literal(each) for each in value]}
+        return {"nodeType": "literal", "literalType": "List", "value": [_literal(one) for one in value]}
     return {"nodeType": "literal", "literalType": LITERALS[type(value)], "value": value}
 
 
@@ -340,7 +326,7 @@ def _text(node: Node) -> str:
 
 def _literal_text(value: Any) -> str:
     if isinstance(value, list):
-        return f"[{', '.join(_text(each) for each in value)}]"
+        return f"[{', '.join(map(_text, value))}]"
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
         return f'"{escaped}"'

@@ -1,4 +1,4 @@
-"""The contract of a dataset, written out for others: as JSON Schema, and as the schema documents that XDM uses.
+"""The columns of a dataset as JSON Schema, and as the schema documents that XDM uses.
 
 The XDM form follows what Adobe's Schema Registry takes: a class, a field group for it, a schema that composes the
 two, and identity descriptors. Tenant and ids are names of this workbook, to be replaced by one's own.
@@ -32,25 +32,38 @@ XDM_TYPES = {**JSON_TYPES, "timestamp": {"type": "string", "format": "date-time"
 
 
 def json_schema(workbook: Workbook, dataset: str) -> dict[str, Any]:
-    """One row of a dataset as JSON Schema (2020-12): types, what is required, enums, units in the descriptions."""
+    """One row of a dataset as JSON Schema (2020-12): types, what is required, enums, units in the descriptions.
+
+    Example:
+        >>> from clv_helpers import adobe
+        >>> adobe.json_schema(wb, "purchases")["required"]
+        ['customer_id', 'occurred_at']
+    """
     contract = workbook.params.contract(dataset).values()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"{workbook.name}: {dataset}",
         "type": "object",
-        "properties": {each.name: _property(each, JSON_TYPES, nullable=True) for each in contract},
-        "required": [each.name for each in contract if each.required],
+        "properties": {column.name: _property(column, JSON_TYPES, nullable=True) for column in contract},
+        "required": [column.name for column in contract if column.required],
     }
 
 
 def xdm_schema(workbook: Workbook, dataset: str) -> dict[str, Any]:
-    """A dataset as XDM documents: `fieldGroup`, `schema` and `descriptors` (its identities, the primary one first)."""
+    """A dataset as XDM documents: `fieldGroup`, `schema` and `descriptors` (its identities, the primary one first).
+
+    Example:
+        >>> from clv_helpers import adobe
+        >>> sorted(adobe.xdm_schema(wb, "customers"))
+        ['descriptors', 'fieldGroup', 'schema']
+    """
     contract = list(workbook.params.contract(dataset).values())
     base = EVENT_CLASS if dataset in EVENT_DATASETS else PROFILE_CLASS
     tenant, name = f"_{workbook.name}", f"{workbook.name} {dataset}".replace("_", " ")
     group_id, schema_id = f"urn:{workbook.name}:fieldgroup:{dataset}", f"urn:{workbook.name}:schema:{dataset}"
-    fields = {each.name: _property(each, XDM_TYPES, nullable=False) for each in contract}
-    required = [each.name for each in contract if each.required]
+    fields = {column.name: _property(column, XDM_TYPES, nullable=False) for column in contract}
+    required = [column.name for column in contract if column.required]
+    enabled = [name for name, source in workbook.params.sources.items() if source.profile_enabled]
     return {
         "fieldGroup": {
             "$id": group_id,
@@ -70,26 +83,32 @@ def xdm_schema(workbook: Workbook, dataset: str) -> dict[str, Any]:
             "type": "object",
             "meta:class": base,
             "allOf": [{"$ref": base}, {"$ref": group_id}],
-            "meta:immutableTags": [UNION_TAG] if workbook.params.sources[dataset].profile_enabled else [],
+            "meta:immutableTags": [UNION_TAG] if dataset in enabled else [],
         },
         "descriptors": [
             {
                 "@type": "xdm:descriptorIdentity",
                 "xdm:sourceSchema": schema_id,
                 "xdm:sourceVersion": 1,
-                "xdm:sourceProperty": f"/{tenant}/{each.name}",
-                "xdm:namespace": each.identity,
+                "xdm:sourceProperty": f"/{tenant}/{column.name}",
+                "xdm:namespace": column.identity,
                 "xdm:property": "xdm:code",
-                "xdm:isPrimary": each.name == "customer_id",
+                "xdm:isPrimary": column.name == "customer_id",
             }
-            for each in sorted(contract, key=lambda each: each.name != "customer_id")
-            if each.identity
+            for column in sorted(contract, key=lambda column: column.name != "customer_id")
+            if column.identity
         ],
     }
 
 
 def write_schemas(workbook: Workbook) -> list[Path]:
-    """Write both forms for every dataset into outputs/<workbook>/schemas; gives the files."""
+    """Write both forms of every dataset into outputs/<workbook>/schemas; gives the files.
+
+    Example:
+        >>> from clv_helpers import adobe
+        >>> adobe.write_schemas(wb)[0].name
+        'purchases.schema.json'
+    """
     files = []
     for dataset in workbook.params.sources:
         for kind, document in (("schema", json_schema(workbook, dataset)), ("xdm", xdm_schema(workbook, dataset))):
@@ -99,14 +118,14 @@ def write_schemas(workbook: Workbook) -> list[Path]:
     return files
 
 
-def _property(each: ColumnContract, types: dict[str, dict[str, Any]], nullable: bool) -> dict[str, Any]:
-    found = dict(types[each.type])
-    if each.enum:
-        found["enum"] = list(each.enum)
-    if nullable and not each.required:
-        found["type"] = [found["type"], "null"]
-        if each.enum:
-            found["enum"] = [*each.enum, None]
-    about = [f"read from {each.header}" if each.header != each.name else "", f"in {each.unit}" if each.unit else ""]
-    description = ", ".join(part for part in about if part)
-    return {**found, "description": description} if description else found
+def _property(column: ColumnContract, types: dict[str, dict[str, Any]], nullable: bool) -> dict[str, Any]:
+    schema = dict(types[column.type])
+    if column.enum:
+        schema["enum"] = list(column.enum)
+    if nullable and not column.required:
+        schema["type"] = [schema["type"], "null"]
+        if column.enum:
+            schema["enum"] = [*column.enum, None]
+    origin = f"read from {column.header}" if column.header != column.name else ""
+    description = ", ".join(text for text in (origin, f"in {column.unit}" if column.unit else "") if text)
+    return {**schema, "description": description} if description else schema

@@ -7,24 +7,42 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from clv_helpers.audiences.catalog import names_of
-from clv_helpers.audiences.rule import AnyPart, Audience, AudienceCondition, Rule
+from clv_helpers.audiences.rule import AnyPart, Audience, AudienceCondition, Rule, parts_of
 from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, Problem, validate
 from clv_helpers.config.workbook import Workbook
 
 
 def names(workbook: Workbook) -> list[str]:
-    """The audiences of a workbook."""
+    """The audiences of a workbook, sorted: the names of their files.
+
+    Example:
+        >>> from clv_helpers import audiences
+        >>> audiences.names(wb)[0]
+        'best_now_quiet'
+    """
     return yaml_files.names(workbook, "audiences")
 
 
 def load(workbook: Workbook, name: str) -> Audience:
-    """Read an audience. Raises ParamsError, which names the condition, its value and what is allowed."""
+    """Read an audience. Raises ParamsError, which names the condition, its value and what is allowed.
+
+    Example:
+        >>> from clv_helpers import audiences
+        >>> audiences.load(wb, "best_now_quiet").title
+        'Best customers, now quiet'
+    """
     return yaml_files.load(workbook, "audiences", name, Audience)
 
 
 def load_all(workbook: Workbook) -> dict[str, Audience]:
-    """All audiences, read and put in order. Raises ParamsError."""
+    """All audiences by name, each after those it asks for. Raises ParamsError.
+
+    Example:
+        >>> from clv_helpers import audiences
+        >>> set(audiences.load_all(wb)) == set(audiences.names(wb))
+        True
+    """
     return in_order(workbook, {name: load(workbook, name) for name in names(workbook)})
 
 
@@ -68,8 +86,8 @@ def fingerprint(workbook: Workbook, name: str) -> str:
 def save(workbook: Workbook, name: str, audience: Audience, read_as: str) -> str:
     """Write an audience beside its file and rename it; gives the new fingerprint.
 
-    Raises SpecChanged where the file is no longer the one with the fingerprint `read_as`, ParamsError where the
-    audience asks for one that is not there or for itself in a circle.
+    Raises SpecChanged where the file is no longer the one with the fingerprint `read_as` (empty: no file),
+    ParamsError where the audience asks for one that is not there or for itself in a circle.
     """
     yaml_files.check_unchanged(file_of(workbook, name), read_as)
     others = {other: load(workbook, other) for other in names(workbook) if other != name}
@@ -84,15 +102,13 @@ def diff(old: Audience, new: Audience) -> str:
 
 
 def as_rules(part: AnyPart, audiences: dict[str, Audience]) -> AnyPart:
-    """A part in which each audience is replaced by a copy of its rule, which no longer follows that audience."""
+    """A part in which each audience is replaced by a copy of its rule, which no longer changes with that audience."""
     if isinstance(part, AudienceCondition):
         return as_rules(audiences[part.audience].rule, audiences)
     if not isinstance(part, Rule):
         return part
-    if part.not_ is not None:
-        return Rule(not_=as_rules(part.not_, audiences))
-    copies = [as_rules(each, audiences) for each in part.all or part.any or []]
-    return Rule(all=copies) if part.all is not None else Rule(any=copies)
+    copies = [as_rules(inner, audiences) for inner in parts_of(part)]
+    return Rule.model_validate({part.kind: copies[0] if part.kind == "not" else copies})
 
 
 def parse(raw: object, place: str = "the rule") -> Audience:

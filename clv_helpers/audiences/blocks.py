@@ -97,7 +97,8 @@ class Blocks:
             numbers = [n for n, a in self.catalog.events[block].items() if a.kind in ("integer", "number")]
             self.of.options = numbers
         elif self.kind.value == "Audiences" and block:
-            self.about.value = panels.list_panel([to_sentence(audience_files.load(self.workbook, block))], "")
+            audience = audience_files.load(self.workbook, block)
+            self.about.value = panels.list_panel([to_sentence(audience, self.workbook.words)], "")
         self._describe()
         self._show_fields()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from clv_helpers.audiences.rule import (
     TEXT_TESTS,
@@ -11,16 +10,18 @@ from clv_helpers.audiences.rule import (
     AudienceCondition,
     Condition,
     EventCondition,
-    Leaf,
-    MapCondition,
+    Value,
+    as_list,
     events_of,
     walk,
 )
 from clv_helpers.config.datasets import EVENT_DATASETS, NUMERIC
+from clv_helpers.config.params import Words
 from clv_helpers.config.validation import Problem
 from clv_helpers.engines.dialect import table
 from clv_helpers.engines.session import Session
 
+GENERAL_WORDS = Words(category="category")  # where no workbook says what things are called
 MASKED = ("customer_id", "email", "first_name", "last_name")
 ORDER = ("equals", "not equals", "in", "not in")
 COMPARED = ("equals", "not equals", "at most", "at least", "less than", "more than", "between", "in", "not in")
@@ -33,34 +34,32 @@ OPERATORS_OF = {
     "date": ("exists", "missing"),
     "timestamp": ("exists", "missing"),
 }
+# What a column means; {names} are the words of the workbook.
 ABOUT = {
-    "customer_id": "Identifies the customer",
+    "customer_id": "Identifies the {customer}",
     "email": "E-mail address",
-    "region": "Where the customer lives",
-    "joined_on": "Day on which the customer joined",
-    "email_consent": "Whether the customer agreed to e-mail",
-    "category": "Status at the latest event",
-    "first_purchase_on": "First purchase day",
-    "last_purchase_on": "Latest purchase day",
-    "frequency": "Purchase days after the first",
-    "recency_days": "Days from the first purchase day to the latest",
-    "purchases": "Number of purchases",
-    "value": "Sum of the value that deciles rank",
-    "spend": "Sum of what purchases cost",
-    "monetary_value": "Mean spend per repeat purchase day",
-    "age_days": "Days from the first purchase day to as_of",
-    "days_since_purchase": "Days from the latest purchase day to as_of",
+    "region": "Where the {customer} lives",
+    "joined_on": "Day on which the {customer} joined",
+    "email_consent": "Whether the {customer} agreed to e-mail",
+    "category": "The {customer}'s {category}, as of the latest {purchase}",
+    "first_purchase_on": "Day of the first {purchase}",
+    "last_purchase_on": "Day of the latest {purchase}",
+    "frequency": "Days with a {purchase} after the first such day",
+    "recency_days": "Days from the first {purchase} to the latest",
+    "purchases": "Number of {purchases}",
+    "value": "Sum of the {value} that deciles rank",
+    "spend": "Sum of what {purchases} cost",
+    "monetary_value": "Mean spend per day with a {purchase} after the first such day",
+    "age_days": "Days from the first {purchase} to as_of",
+    "days_since_purchase": "Days from the latest {purchase} to as_of",
     "occurred_at": "When it happened",
     "transaction_type": "What was credited or debited",
     "transaction_details": "Route or reason",
-    "amount": "What the event cost",
+    "amount": "What it cost",
     "campaign": "The campaign a message belongs to",
     "event_type": "What became of the message",
     "user_agent": "The program that opened it",
 }
-# Parts of the names of what depends on other customers, and what moves each day: neither follows micro-batches.
-RANKED = ("decile", "lifetime_value", "probability_alive", "expected_purchases", "predicted")
-AGEING = ("age_days", "days_since_purchase")
 
 
 @dataclass(frozen=True)
@@ -84,46 +83,37 @@ class Catalog:
     events: dict[str, dict[str, Attribute]]
 
 
-def read_catalog(session: Session, events: dict[str, str]) -> Catalog:
-    """What can be asked of this store; `events` names the table of each dataset."""
+def read_catalog(session: Session, events: dict[str, str], words: Words = GENERAL_WORDS) -> Catalog:
+    """The columns of this store; `events` names the table of each dataset, `words` fill the descriptions."""
     return Catalog(
-        _attributes(session, "profile.customer"),
-        {name: _attributes(session, source) for name, source in events.items() if session.has_table(source)},
+        _attributes(session, "profile.customer", words),
+        {name: _attributes(session, source, words) for name, source in events.items() if session.has_table(source)},
     )
 
 
 def event_tables() -> dict[str, str]:
-    """The table of each dataset of events, the same for who writes and who reads."""
+    """The table of each dataset of events."""
     return {name: f"lake.{name}" for name in EVENT_DATASETS}
 
 
 def problems(audience: Audience, catalog: Catalog) -> list[Problem]:
     """Every place where a rule asks for a column that is not there, or with an operator or value of another type."""
-    found = []
+    wrong: list[Problem] = []
     for path, leaf in walk(audience.rule):
         if isinstance(leaf, Condition):
-            found += _of_condition(path, leaf, catalog.profile, "the profile")
+            wrong += _of_condition(path, leaf, catalog.profile, "the profile")
         for index, event in enumerate(events_of(leaf)):
             place = path if isinstance(leaf, EventCondition) else f"{path}.sequence[{index}]"
             columns = catalog.events.get(event.event)
             if columns is None:
-                found.append(Problem(f"{place}.event", repr(event.event), ", ".join(catalog.events) or "no events yet"))
+                wrong.append(Problem(f"{place}.event", repr(event.event), ", ".join(catalog.events) or "no events yet"))
                 continue
-            for inner, condition in walk(event.where, f"{place}.where") if event.where is not None else ():
-                found += _of_condition(inner, condition, columns, event.event)
-            found += _of_aggregate(place, event, columns)
-    return found
-
-
-def moves_with_others(leaf: Leaf) -> str:
-    """Why a condition can change for a customer who did nothing, but for a window that runs out; empty: it cannot."""
-    if isinstance(leaf, MapCondition) or (isinstance(leaf, Condition) and any(word in leaf.field for word in RANKED)):
-        name = leaf.map if isinstance(leaf, MapCondition) else leaf.field
-        return f"{name} ranks or models all customers together, so one customer's event moves others"
-    if isinstance(leaf, Condition) and leaf.field in AGEING:
-        day = "last_purchase_on" if leaf.field == "days_since_purchase" else "first_purchase_on"
-        return f"{leaf.field} grows each day for everyone; ask {day} with when in its place"
-    return ""
+            for inner, condition in walk(event.where, f"{place}.where"):
+                if isinstance(condition, Condition):
+                    wrong += _of_condition(inner, condition, columns, event.event)
+            if isinstance(event, EventCondition) and event.of is not None:
+                wrong += _of_aggregate(place, event.of, columns)
+    return wrong
 
 
 def names_of(audience: Audience) -> list[str]:
@@ -131,9 +121,11 @@ def names_of(audience: Audience) -> list[str]:
     return sorted({leaf.audience for _, leaf in walk(audience.rule) if isinstance(leaf, AudienceCondition)})
 
 
-def _attributes(session: Session, name: str) -> dict[str, Attribute]:
+def _attributes(session: Session, name: str, words: Words) -> dict[str, Attribute]:
     kinds = {key: _kind(kind) for key, kind in session.columns(table(name)).items()}
-    return {key: Attribute(key, kind, _about(key)) for key, kind in kinds.items() if kind and not key.startswith("_")}
+    return {
+        key: Attribute(key, kind, _about(key, words)) for key, kind in kinds.items() if kind and not key.startswith("_")
+    }
 
 
 def _kind(engine_type: str) -> str:
@@ -146,41 +138,39 @@ def _kind(engine_type: str) -> str:
     return "integer" if engine_type.upper().endswith("INT") or engine_type.upper().startswith("INT") else ""
 
 
-def _about(name: str) -> str:
+def _about(name: str, words: Words) -> str:
     if name.startswith("decile"):
-        return f"Decile of {name.removeprefix('decile_').replace('_', ' ')}, 1 is the best tenth"
-    return ABOUT.get(name, name.replace("_", " ").capitalize())
+        return f"Decile of {name.removeprefix('decile_').replace('_', ' ')}; 1 is the best"
+    if name not in ABOUT:
+        return name.replace("_", " ").capitalize()
+    return ABOUT[name].format(**words.model_dump())
 
 
-def _of_condition(path: str, condition: Any, known: dict[str, Attribute], where: str) -> list[Problem]:
-    attribute = known.get(condition.field)
+def _of_condition(path: str, condition: Condition, columns: dict[str, Attribute], where: str) -> list[Problem]:
+    attribute = columns.get(condition.field)
     if attribute is None:
-        return [Problem(f"{path}.field", f"{condition.field!r}, not in {where}", ", ".join(known))]
+        return [Problem(f"{path}.field", f"{condition.field!r}, not in {where}", ", ".join(columns))]
+    dated = attribute.kind in ("date", "timestamp")
     if condition.when:
-        if attribute.kind in ("date", "timestamp"):
-            return []
-        return [Problem(f"{path}.when", f"asked of {attribute.name}, of type {attribute.kind}", "a date or a time")]
+        asked = f"asked of {attribute.name}, of type {attribute.kind}"
+        return [] if dated else [Problem(f"{path}.when", asked, "a date or a time")]
     if condition.op not in attribute.operators:
-        allowed = ", ".join(attribute.operators) + (", or when" if attribute.kind in ("date", "timestamp") else "")
+        allowed = ", ".join(attribute.operators) + (", or when" if dated else "")
         return [Problem(f"{path}.op", f"{condition.op!r} for {attribute.name}, of type {attribute.kind}", allowed)]
-    values = condition.value if isinstance(condition.value, list) else [condition.value]
-    wrong = next((v for v in values if v is not None and not _fits(v, attribute.kind)), None)
-    if wrong is not None:
-        return [Problem(f"{path}.value", f"{wrong!r} for {attribute.name}", f"a value of type {attribute.kind}")]
+    wrong = [value for value in as_list(condition.value) if not _fits(value, attribute.kind)]
+    if wrong:
+        return [Problem(f"{path}.value", f"{wrong[0]!r} for {attribute.name}", f"a value of type {attribute.kind}")]
     if condition.ignore_case and attribute.kind != "text":
         return [Problem(f"{path}.ignore_case", f"asked of {attribute.name}, of type {attribute.kind}", "a text")]
     return []
 
 
-def _of_aggregate(path: str, event: Any, columns: dict[str, Attribute]) -> list[Problem]:
-    of = getattr(event, "of", None)
-    if of is None or (of in columns and columns[of].kind in NUMERIC):
-        return []
-    numbers = [name for name, each in columns.items() if each.kind in NUMERIC]
-    return [Problem(f"{path}.of", repr(of), ", ".join(numbers) or "no number")]
+def _of_aggregate(path: str, name: str, columns: dict[str, Attribute]) -> list[Problem]:
+    numbers = [column.name for column in columns.values() if column.kind in NUMERIC]
+    return [] if name in numbers else [Problem(f"{path}.of", repr(name), ", ".join(numbers) or "no number")]
 
 
-def _fits(value: Any, kind: str) -> bool:
+def _fits(value: Value, kind: str) -> bool:
     if kind == "boolean":
         return isinstance(value, bool)
     if kind in ("integer", "number"):

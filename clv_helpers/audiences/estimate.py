@@ -1,26 +1,27 @@
-"""How many, exactly, while a rule is edited: count, share, what they are worth, and what each condition removes."""
+"""How many meet a rule: count, share, mean spend and value, deciles, and what each condition removes."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlglot import exp
 
 from clv_helpers.audiences.catalog import MASKED, Catalog
-from clv_helpers.audiences.compile import MEMBERSHIP, PROFILE, Context, customer, to_customers, to_test
+from clv_helpers.audiences.compile import PROFILE, Context, customer, to_customers, to_test
 from clv_helpers.audiences.rule import AnyPart, Condition, Rule, parts_of, walk
 from clv_helpers.config.datasets import PRIMARY_IDENTITY
-from clv_helpers.engines.dialect import column, literal, table
+from clv_helpers.engines.dialect import bind, column, literal, parse, table
 from clv_helpers.engines.session import Session
 
 # Up to so many customers the count is exact; above, it is an estimate from about SAMPLE customers.
 EXACT_UP_TO = 20_000_000
 SAMPLE = 1_000_000
-Z = 1.959964  # 95 % of a normal distribution lie within so many standard deviations
 DECILE, VALUE, SPEND = "decile_lifetime", "value", "spend"
 TOP_VALUES = 5
+IN_SAMPLE = parse(
+    "SELECT customer_id FROM profile.customer WHERE SUBSTRING(MD5(CONCAT($salt, customer_id)), 1, 6) < $threshold"
+)
 
 
 @dataclass(frozen=True)
@@ -72,33 +73,30 @@ def estimate(session: Session, rule: AnyPart, context: Context, exact_up_to: int
 
 
 def hash_sample(share: float, salt: str = "") -> exp.Select:
-    """About this share of the customers, told by a hash of their number: the same ones on every engine and day."""
+    """About this share of the customers, chosen by a hash of their id: the same ones on every engine and day."""
     threshold = f"{round(share * 16**6):06x}" if share < 1 else "g"
-    salted = exp.Concat(expressions=[literal(salt), column(PRIMARY_IDENTITY)]) if salt else column(PRIMARY_IDENTITY)
-    digits = exp.Substring(this=exp.MD5(this=salted), start=literal(1), length=literal(6))
-    chosen = exp.LT(this=digits, expression=literal(threshold))
-    return exp.select(column(PRIMARY_IDENTITY)).from_(table("profile.customer")).where(chosen)
+    return bind(IN_SAMPLE, {"salt": salt, "threshold": threshold}).assert_is(exp.Select)
 
 
 def interval(hits: int, size: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927, "Probable inference, the law of succession, and statistical
-    inference"): it holds for shares near 0 and 1 too."""
+    """The 95 % interval of a share by Wilson's method, which holds for shares near 0 and 1 too."""
     if not size:
         return 0.0, 1.0
-    share, spread = hits / size, Z * Z / size
-    middle = share + spread / 2
-    half = Z * math.sqrt(share * (1 - share) / size + spread / (4 * size))
-    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
+    from scipy.stats import binomtest
+
+    low, high = binomtest(hits, size).proportion_ci(0.95, method="wilson")
+    return float(low), float(high)
 
 
 def overlaps(session: Session, rule: AnyPart, context: Context) -> dict[str, int]:
     """How many who meet the rule are in each audience, the largest first."""
-    m = exp.column("audience", table="m", quoted=True)
-    query = exp.select(m, exp.Count(this=exp.Star()).as_("customers")).from_(table(MEMBERSHIP).as_("m"))
-    query = query.where(exp.Is(this=exp.column("left_at", table="m", quoted=True), expression=exp.null()))
-    query = query.where(exp.In(this=customer("m"), query=to_customers(rule, context).subquery()))
-    query = query.group_by(m).order_by(exp.Ordered(this=column("customers"), desc=True), m)
-    return {row["audience"]: row["customers"] for row in session.rows(query)}
+    rows = session.rows(
+        "SELECT audience, COUNT(*) AS customers FROM audiences.membership_period "
+        "WHERE left_at IS NULL AND customer_id IN (SELECT customer_id FROM $qualified AS q) "
+        "GROUP BY audience ORDER BY customers DESC, audience",
+        qualified=to_customers(rule, context).subquery(),
+    )
+    return {row["audience"]: row["customers"] for row in rows}
 
 
 def sample_customers(session: Session, rule: AnyPart, context: Context, count: int = 10) -> list[dict[str, Any]]:
@@ -114,62 +112,61 @@ def sample_customers(session: Session, rule: AnyPart, context: Context, count: i
 
 
 def mask(identity: str) -> str:
-    """An identity of which the last two characters can be told, in a length that says nothing."""
+    """An identity of which only the last two characters can be read, in a length that is always the same."""
     return "•••••" + identity[-2:] if len(identity) > 3 else "•••••"
 
 
 def describe(session: Session, source: str, name: str, catalog: Catalog) -> dict[str, Any]:
     """A column's fill share, number of distinct values, and the most frequent ones where they identify nobody."""
-    col, origin = column(name), table(source)
+    values = {"name": column(name), "source": table(source)}
     filled, rows, distinct = session.rows(
-        exp.select(
-            exp.Count(this=col).as_("filled"),
-            exp.Count(this=exp.Star()).as_("all_rows"),
-            exp.ApproxDistinct(this=col.copy()).as_("different"),
-        ).from_(origin)
+        "SELECT COUNT($name) AS filled, COUNT(*) AS all_rows, APPROX_COUNT_DISTINCT($name) AS different "
+        "FROM $source AS s",
+        **values,
     )[0].values()
     top = []
     if name not in MASKED and not name.endswith("_id"):
-        counted = exp.select(col.as_("value"), exp.Count(this=exp.Star()).as_("how_many")).from_(origin)
-        counted = counted.where(exp.Not(this=exp.Is(this=col.copy(), expression=exp.null()))).group_by(col.copy())
-        most = exp.Ordered(this=column("how_many"), desc=True)
-        top = session.rows(counted.order_by(most, col.copy()).limit(TOP_VALUES))
+        top = session.rows(
+            "SELECT $name AS value, COUNT(*) AS how_many FROM $source AS s WHERE NOT $name IS NULL "
+            f"GROUP BY $name ORDER BY how_many DESC, $name LIMIT {TOP_VALUES}",
+            **values,
+        )
     return {"filled": filled / rows if rows else 0.0, "different": distinct, "top": top}
 
 
 def _count(session: Session, rule: AnyPart, context: Context, customers: int, size: int) -> Estimate:
     """One pass over the profile: the first condition as a filter, then each customer as far as the others are met."""
-    parts = parts_of(rule) if isinstance(rule, Rule) and rule.all is not None else [rule]
-    known = context.catalog.profile
-    columns = {name: exp.column(name, table=PROFILE, quoted=True) for name in (DECILE, VALUE, SPEND) if name in known}
-    reached: exp.Expression = literal(len(parts))
-    if parts[1:]:
-        reached = exp.Case().else_(reached)
-        for index, part in enumerate(parts[1:], 1):
-            reached = reached.when(exp.not_(to_test(part, context, exact=True)), literal(index))
-    inner = exp.select(reached.as_("reached"), *columns.values()).from_(table("profile.customer").as_(PROFILE))
-    if context.only is not None:
-        inner = inner.where(exp.In(this=customer(PROFILE), query=context.only.copy().subquery()))
-    inner = inner.where(to_test(parts[0], context))
-    decile = column(DECILE) if DECILE in known else exp.null()
-    grouped = exp.select(column("reached"), decile.as_("decile"), exp.Count(this=exp.Star()).as_("how_many"))
-    for name in (VALUE, SPEND):
-        summed = exp.Sum(this=column(name)) if name in known else exp.null()
-        grouped = grouped.select(exp.cast(summed, "DOUBLE").as_(f"sum_{name}"))
-    rows = session.rows(grouped.from_(inner.subquery("s")).group_by(literal(1), literal(2)))
+    parts = parts_of(rule) if isinstance(rule, Rule) and rule.kind == "all" else [rule]
+    cases = exp.Case().else_(literal(len(parts)))
+    for index, part in enumerate(parts[1:], 1):
+        cases = cases.when(exp.not_(to_test(part, context, exact=True)), literal(index))
+    steps_met = cases if parts[1:] else literal(len(parts))
+    columns = {
+        name: exp.column(name, table=PROFILE, quoted=True) if name in context.catalog.profile else exp.null()
+        for name in (DECILE, VALUE, SPEND)
+    }
+    source = to_customers(parts[0], context).select(steps_met.as_("steps_met"), *(c.as_(n) for n, c in columns.items()))
+    rows = session.rows(
+        "SELECT steps_met, decile_lifetime AS decile, COUNT(*) AS how_many, "
+        "SUM(CAST(value AS DOUBLE)) AS sum_value, SUM(CAST(spend AS DOUBLE)) AS sum_spend "
+        "FROM $source AS s GROUP BY steps_met, decile_lifetime",
+        source=source.subquery(),
+    )
     return _from_groups(rows, parts, customers, size, exact=context.only is None)
 
 
 def _from_groups(rows: list[dict[str, Any]], parts: list[AnyPart], customers: int, size: int, exact: bool) -> Estimate:
-    met = [row for row in rows if row["reached"] == len(parts)]
-    left = [size] + [sum(r["how_many"] for r in rows if r["reached"] > index) for index in range(len(parts))]
+    met = [row for row in rows if row["steps_met"] == len(parts)]
+    left = [size] + [sum(r["how_many"] for r in rows if r["steps_met"] > index) for index in range(len(parts))]
     scale = 1 if exact else customers / size if size else 0
     hits = left[-1]
     low, high = (hits, hits) if exact else (round(share * customers) for share in interval(hits, size))
-    means = [sum(row[f"sum_{name}"] or 0 for row in met) / hits if hits else None for name in (VALUE, SPEND)]
+    mean_value, mean_spend = (
+        sum(row[f"sum_{name}"] or 0 for row in met) / hits if hits else None for name in (VALUE, SPEND)
+    )
     funnel = [
         FunnelStep(part, round(after * scale), round((before - after) * scale))
         for part, before, after in zip(parts, left, left[1:], strict=False)
     ]
     deciles = {n: round(sum(row["how_many"] for row in met if row["decile"] == n) * scale) for n in range(1, 11)}
-    return Estimate(round(hits * scale), customers, low, high, *means, deciles, funnel)
+    return Estimate(round(hits * scale), customers, low, high, mean_value, mean_spend, deciles, funnel)

@@ -1,4 +1,4 @@
-"""An audience is a rule: conditions on a customer's attributes, events, sequences and audiences, nested to any depth."""
+"""An audience's rule: conditions on attributes, events, sequences and other audiences, nested to any depth."""
 
 from __future__ import annotations
 
@@ -19,43 +19,47 @@ Operator = Literal[
     "matches", "not matches", "in", "not in", "at most", "at least", "less than", "more than", "between",
     "exists", "missing",
 ]  # fmt: skip
+Comparison = Literal["equals", "not equals", "at most", "at least", "less than", "more than"]
 OPERATORS: tuple[str, ...] = get_args(Operator)
-COMPARISONS = ("equals", "not equals", "at most", "at least", "less than", "more than")
+COMPARISONS: tuple[str, ...] = get_args(Comparison)
 TEXT_TESTS = ("contains", "starts with", "ends with", "matches")
 MEASURES = [*COMPARISONS, "between"]
 Dataset = Literal["purchases", "email_events"]
 
 
-def _problem_with_value(op: str | None, value: Any) -> str:
-    """Why a value does not go with an operator; empty where it does."""
-    count = len(value) if isinstance(value, list) else int(value is not None)
-    texts = value if isinstance(value, list) else [value]
-    if any(isinstance(text, str) and "\0" in text for text in texts):
-        return "value is a text with the character NUL; allowed: any other text"
-    if op in ("exists", "missing", "all") and count:
-        return f"value is {value!r}; allowed: nothing, as {op} asks for no value"
-    if op == "between" and not (isinstance(value, list) and count == 2):
-        return f"value is {value!r}; allowed: two values, the lowest and the highest"
-    if op in ("in", "not in") and not (isinstance(value, list) and count):
-        return f"value is {value!r}; allowed: a list of at least one value"
-    if op in (*COMPARISONS, *TEXT_TESTS, *(f"not {test}" for test in TEXT_TESTS)) and not (
-        count == 1 and not isinstance(value, list)
-    ):
-        return f"value is {value!r}; allowed: one value"
-    if op in ("matches", "not matches") and (problem := regular_expression_problem(str(value))):
-        return f"value is {value!r}; allowed: a regular expression that RE2 compiles ({problem})"
+def as_list(value: Value | list[Value] | None) -> list[Value]:
+    """The values of a condition, of which there are none, one or several."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _check(op: str | None, value: Value | list[Value] | None) -> None:
+    """Raise ValueError for a value that does not go with an operator."""
+    if any(isinstance(text, str) and "\0" in text for text in as_list(value)):
+        raise ValueError("value is a text with the character NUL; allowed: any other text")
+    if op is not None and (allowed := _allowed_value(op, value)):
+        raise ValueError(f"value is {value!r}; allowed: {allowed}")
+
+
+def _allowed_value(op: str, value: Value | list[Value] | None) -> str:
+    """What an operator takes in place of a value; empty where it takes the value."""
+    count, several = len(as_list(value)), isinstance(value, list)
+    if op in ("exists", "missing", "all"):
+        return f"nothing, as {op} asks for no value" if count else ""
+    if op == "between":
+        return "" if several and count == 2 else "two values, the lowest and the highest"
+    if op in ("in", "not in"):
+        return "" if several and count else "a list of at least one value"
+    if several or not count:
+        return "one value"
+    if op.endswith("matches") and (problem := regular_expression_problem(str(value))):
+        return f"a regular expression that RE2 compiles ({problem})"
     return ""
-
-
-def _check(op: str | None, value: Any) -> None:
-    if problem := _problem_with_value(op, value):
-        raise ValueError(problem)
 
 
 class Condition(Strict):
     """One question about an attribute of the customer, or about a column of an event.
 
-    Whoever lacks the value does not meet it, but for `missing`, and where `or_missing` says so.
+    A customer without the value does not meet it, but for `missing`, and where `or_missing` is set.
     """
 
     field: str = Field(min_length=1)
@@ -81,15 +85,14 @@ class MapCondition(Strict):
     map: Literal["decile"]
     category: str = "ALL"
     lookback_months: Literal[0, 1, 3, 6, 9, 12]
-    op: Literal["equals", "not equals", "at most", "at least", "less than", "more than", "between", "exists", "missing"]
+    op: Literal[Comparison, "between", "exists", "missing"]
     value: Value | list[Value] | None = None
     or_missing: bool = False
 
     @model_validator(mode="after")
     def _fits(self) -> MapCondition:
         _check(self.op, self.value)
-        values = self.value if isinstance(self.value, list) else [] if self.value is None else [self.value]
-        if any(isinstance(value, bool) or not isinstance(value, int) for value in values):
+        if any(isinstance(value, bool) or not isinstance(value, int) for value in as_list(self.value)):
             raise ValueError(f"value is {self.value!r}; allowed: a whole number from 1 to 10")
         return self
 
@@ -101,9 +104,9 @@ def _as_rule(value: Any) -> Any:
 class EventCondition(Strict):
     """How often, or with what total, a customer did something.
 
-    `op` and `value` ask of the number of events (`at least` 1 where nothing is said; none counts as 0), or of the
-    aggregate of a number; whoever has no number to aggregate does not meet it. `all`: there are events in the time
-    that `when` names, and each meets `where`.
+    `op` and `value` ask of the number of events (`at least` 1 where neither is given; none counts as 0), or of the
+    aggregate of a number; a customer without a number to aggregate does not meet it. `all`: there are events in the
+    time that `when` names, and each meets `where`.
     """
 
     event: Dataset
@@ -111,7 +114,7 @@ class EventCondition(Strict):
     when: When | None = None
     aggregate: Literal["count", "sum", "average", "min", "max"] = "count"
     of: str | None = None
-    op: Literal["equals", "not equals", "at most", "at least", "less than", "more than", "between", "all"] = "at least"
+    op: Literal[Comparison, "between", "all"] = "at least"
     value: Value | list[Value] | None = None
 
     @model_validator(mode="before")
@@ -123,8 +126,7 @@ class EventCondition(Strict):
     @model_validator(mode="after")
     def _fits(self) -> EventCondition:
         _check(self.op, self.value)
-        values = self.value if isinstance(self.value, list) else [] if self.value is None else [self.value]
-        if any(isinstance(value, bool | str) for value in values):
+        if any(isinstance(value, bool | str) for value in as_list(self.value)):
             raise ValueError(f"value is {self.value!r}; allowed: a number")
         if (self.aggregate == "count") != (self.of is None):
             raise ValueError(f"of is {self.of!r}; allowed: the column to aggregate, and nothing for count")
@@ -132,10 +134,15 @@ class EventCondition(Strict):
             raise ValueError(f"op is {self.op!r}; allowed: {', '.join(MEASURES)} for an aggregate")
         if self.op == "all" and self.where is None:
             raise ValueError("where is None; allowed: what all events are to meet")
-        if self.aggregate == "count" and any(isinstance(v, float) or v < 0 for v in values):
+        if self.aggregate == "count" and any(isinstance(number, float) or number < 0 for number in self.numbers):
             raise ValueError(f"value is {self.value!r}; allowed: a whole number, zero or more")
         _only_conditions(self.where)
         return self
+
+    @property
+    def numbers(self) -> list[int | float]:
+        """The values, which are numbers."""
+        return [value for value in as_list(self.value) if not isinstance(value, str)]
 
 
 def _gap(text: str) -> str:
@@ -220,13 +227,31 @@ class Rule(Strict):
             raise ValueError("rule is given with none or several of all, any, not; allowed: exactly one of them")
         return self
 
+    @property
+    def kind(self) -> Literal["all", "any", "not"]:
+        """How the parts are joined."""
+        return "not" if self.not_ is not None else "all" if self.all is not None else "any"
+
+    def places(self, path: str) -> list[str]:
+        """The places in the file of the parts that are directly in it."""
+        return (
+            [f"{path}.not"] if self.kind == "not" else [f"{path}.{self.kind}[{i}]" for i in range(len(parts_of(self)))]
+        )
+
 
 Leaf = Condition | MapCondition | EventCondition | SequenceCondition | AudienceCondition
 AnyPart = Leaf | Rule
 
 
 class Audience(Strict):
-    """One audience file. `evaluation`: with all others on schedule (batch), or with each micro-batch (streaming)."""
+    """One audience file. `evaluation`: with all others on schedule (batch), or after each micro-batch (streaming).
+
+    Example:
+        >>> from clv_helpers.audiences import Audience
+        >>> rule = {"field": "frequency", "op": "at least", "value": 1}
+        >>> Audience(title="Bought again", rule=rule).evaluation
+        'batch'
+    """
 
     title: str = Field(min_length=1)
     description: str = ""
@@ -241,18 +266,18 @@ class Audience(Strict):
         return self
 
     def to_raw(self) -> dict[str, Any]:
-        """The audience as it is written in YAML: what is not said stays unsaid."""
+        """The audience as it is written in YAML, without what has its default."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
     @property
     def hash(self) -> str:
         """Changes with the rule and its time zone, not with its title."""
-        said = {key: value for key, value in self.to_raw().items() if key in ("rule", "time_zone")}
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+        raw = {key: value for key, value in self.to_raw().items() if key in ("rule", "time_zone")}
+        return hashlib.sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def parts_of(container: Rule) -> list[AnyPart]:
-    """What stands directly in a container."""
+    """What is directly in a container."""
     return [container.not_] if container.not_ is not None else [*(container.all or container.any or [])]
 
 
@@ -261,14 +286,13 @@ def parse_part(raw: Any) -> AnyPart:
     return parts_of(Rule.model_validate({"all": [raw]}))[0]
 
 
-def walk(part: AnyPart, path: str = "rule") -> Iterator[tuple[str, Leaf]]:
+def walk(part: AnyPart | None, path: str = "rule") -> Iterator[tuple[str, Leaf]]:
     """All conditions below a part with their place in the file; not the `where` of events."""
-    if not isinstance(part, Rule):
+    if isinstance(part, Rule):
+        for inner, place in zip(parts_of(part), part.places(path), strict=True):
+            yield from walk(inner, place)
+    elif part is not None:
         yield path, part
-        return
-    key = "all" if part.all is not None else "any" if part.any is not None else "not"
-    for index, below in enumerate(parts_of(part)):
-        yield from walk(below, f"{path}.not" if key == "not" else f"{path}.{key}[{index}]")
 
 
 def events_of(leaf: Leaf) -> list[EventCondition | Step]:
@@ -279,7 +303,7 @@ def events_of(leaf: Leaf) -> list[EventCondition | Step]:
 
 
 def _only_conditions(where: AnyPart | None) -> None:
-    for place, leaf in walk(where, "where") if where is not None else ():
+    for place, leaf in walk(where, "where"):
         if not isinstance(leaf, Condition):
             raise ValueError(f"{place} is about something else; allowed: conditions on the event's own columns")
 

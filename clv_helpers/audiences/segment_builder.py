@@ -11,11 +11,11 @@ from typing import Any
 from IPython.display import display
 from pydantic import ValidationError
 
-from clv_helpers.adobe.limits import hints, platform_notes
-from clv_helpers.adobe.pql import CannotExpress
 from clv_helpers.audiences import audience_files, estimate, memberships, panels, views
 from clv_helpers.audiences.blocks import Blocks, soon
 from clv_helpers.audiences.draft import Draft, Row, problem_of
+from clv_helpers.audiences.formats import CannotExpress, platform_notes
+from clv_helpers.audiences.hints import hints
 from clv_helpers.audiences.rule import Audience, parse_part
 from clv_helpers.audiences.sentence import part_in_words, to_sentence
 from clv_helpers.config import yaml_files
@@ -60,7 +60,7 @@ class Builder:
         self.draft, self.opened, self.saved, self.read_as = Draft(), "", None, ""
         self.found, self.parsed = None, None
         with workbook.engine.read() as session:
-            self.catalog = views.published_context(session).catalog
+            self.catalog = views.published_context(session, words=workbook.words).catalog
         self.blocks = Blocks(workbook, self.catalog, self._change)
         self._make_canvas()
         self._make_result()
@@ -248,7 +248,7 @@ class Builder:
             case "Funnel":
                 return panels.funnel_panel(self.found)
             case "Sentence":
-                return panels.list_panel([to_sentence(audience)], "")
+                return panels.list_panel([to_sentence(audience, self.workbook.words)], "")
             case "SQL" | "PQL":
                 return panels.code_panel(views.in_language(self.workbook, audience, tab.lower()))
             case "YAML":
@@ -258,11 +258,7 @@ class Builder:
                     context = views.checked_context(session, "the draft", audience)
                     return panels.customers_panel(estimate.sample_customers(session, audience.rule, context))
             case "Notes":
-                others = {n: audience_files.load(self.workbook, n) for n in audience_files.names(self.workbook)}
-                streamed = audience.model_copy(update={"evaluation": "streaming"})
-                reasons = memberships.why_not_streaming("", {**others, "": streamed})
-                late = [f"It cannot follow micro-batches: {reason}." for reason in reasons]
-                return panels.list_panel([*late, *hints(audience), *platform_notes(audience)], "Nothing to note.")
+                return panels.list_panel([*hints(audience), *platform_notes(audience)], "Nothing to note.")
         changes = audience_files.diff(self.saved, audience) if self.saved else ""
         return panels.code_panel(changes or ("As in the file." if self.saved else "Not saved yet."))
 
@@ -304,8 +300,8 @@ class Builder:
         """Bring the memberships of the saved audience up to date."""
         if not self.opened:
             raise UserError("Save the audience first; then it can be evaluated.")
-        row = next(r for r in memberships.evaluate(self.workbook, self.opened) if r["audience"] == self.opened)
-        said = f"{row['customers']:,} customers: {row['entered']:,} entered, {row['departed']:,} left"
+        row = next(r for r in memberships.evaluate(self.workbook, self.opened) if r.audience == self.opened)
+        said = f"{row.customers:,} {self.workbook.words.customers}: {row.realized:,} realized, {row.exited:,} exited"
         self.status.value = f"<span class='clv-evaluated'>{said}</span>"
 
     def _open(self, draft: Draft, name: str, saved: Audience | None, read_as: str) -> None:

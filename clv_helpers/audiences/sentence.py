@@ -1,10 +1,8 @@
-"""A rule as a plain English sentence."""
+"""A rule as a plain English sentence, in the words of the workbook."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from clv_helpers.audiences.catalog import MASKED
+from clv_helpers.audiences.catalog import GENERAL_WORDS, MASKED
 from clv_helpers.audiences.rule import (
     AnyPart,
     Audience,
@@ -15,11 +13,15 @@ from clv_helpers.audiences.rule import (
     Rule,
     SequenceCondition,
     Step,
+    Value,
+    as_list,
     parts_of,
 )
 from clv_helpers.audiences.when import When
+from clv_helpers.charts.show import upper_first
+from clv_helpers.config.params import Words
 
-WORDS = {
+TESTS = {
     "equals": "is {}", "not equals": "is not {}", "contains": "contains {}", "not contains": "does not contain {}",
     "starts with": "starts with {}", "not starts with": "does not start with {}", "ends with": "ends with {}",
     "not ends with": "does not end with {}", "matches": "matches /{}/", "not matches": "does not match /{}/",
@@ -27,109 +29,135 @@ WORDS = {
     "less than": "is less than {}", "more than": "is more than {}", "between": "is between {}",
     "exists": "is known", "missing": "is not known",
 }  # fmt: skip
-EVENTS = {"purchases": "purchase", "email_events": "e-mail event"}
-SHOWN = 5
+DECILES = {"lifetime": "decile over their lifetime", "predicted": "predicted decile"}
+SHOWN = 5  # values of a list; of the others their number
 
 
-def to_sentence(audience: Audience) -> str:
-    """Who is in the audience, in one sentence."""
+def to_sentence(audience: Audience, words: Words = GENERAL_WORDS) -> str:
+    """Who is in the audience, in one sentence.
+
+    Example:
+        >>> from clv_helpers.audiences import Audience
+        >>> rule = {"field": "frequency", "op": "at least", "value": 1}
+        >>> to_sentence(Audience(title="Bought again", rule=rule))
+        'Customers whose frequency is at least 1.'
+    """
     zone = "" if audience.time_zone == "UTC" else f" (days as in {audience.time_zone})"
-    return f"Customers {_part(audience.rule, top=True)}{zone}."
+    return f"{upper_first(words.customers)} {part_in_words(audience.rule, words)}{zone}."
 
 
-def part_in_words(part: AnyPart) -> str:
+def part_in_words(part: AnyPart, words: Words = GENERAL_WORDS) -> str:
     """One condition or container in words, as a row of the builder shows it."""
-    return _part(part, top=True)
+    return _Sentence(words).part(part, top=True)
 
 
-def _part(part: AnyPart, top: bool = False) -> str:
-    match part:
-        case Rule(not_=inner) if inner is not None:
-            return f"excluding those {_part(inner)}"
-        case Rule():
-            words = [_part(each) for each in parts_of(part)]
-            joined = (" and " if part.all is not None else " or ").join(words)
-            return joined if top or len(words) == 1 else f"({joined})"
-        case Condition():
-            return f"whose {_condition(part)}"
-        case MapCondition():
-            window = f"over {part.lookback_months} months" if part.lookback_months else "over their lifetime"
-            among = "everyone" if part.category == "ALL" else part.category
-            return f"whose decile among {among} {window} {_test(part.op, part.value)}{_or_missing(part)}"
-        case EventCondition():
-            return _event(part)
-        case SequenceCondition():
-            return f"with {', then '.join(_step(step, index) for index, step in enumerate(part.sequence))}"
-        case AudienceCondition():
-            return f"in the audience {part.audience}"
+class _Sentence:
+    """Writes parts of a rule in the words of one workbook."""
+
+    def __init__(self, words: Words):
+        self.words = words
+        self.events = {
+            "purchases": (words.purchase, words.purchases),
+            "email_events": ("e-mail event", "e-mail events"),
+        }
+        self.columns = {"category": words.category, "value": words.value}
+        self.in_columns = {"purchase": words.purchase, "purchases": words.purchases, "customer": words.customer}
+
+    def part(self, part: AnyPart, top: bool = False) -> str:
+        match part:
+            case Rule(not_=inner) if inner is not None:
+                return f"excluding those {self.part(inner)}"
+            case Rule():
+                texts = [self.part(inner) for inner in parts_of(part)]
+                joined = (" and " if part.kind == "all" else " or ").join(texts)
+                return joined if top or len(texts) == 1 else f"({joined})"
+            case Condition():
+                return f"whose {self._condition(part)}"
+            case MapCondition():
+                return f"whose decile {self._of_decile(part)} {_test(part.op, part.value)}{_or_missing(part)}"
+            case EventCondition():
+                return self._event(part)
+            case SequenceCondition():
+                return f"with {', then '.join(self._step(step, index) for index, step in enumerate(part.sequence))}"
+            case AudienceCondition():
+                return f"in the audience {part.audience}"
+
+    def _column(self, name: str) -> str:
+        if name in self.columns:
+            return self.columns[name]
+        if name.startswith("decile_"):
+            over = name.removeprefix("decile_").replace("_", " ")
+            return DECILES.get(over, f"decile over {over}")
+        text = " ".join(self.in_columns.get(word, word) for word in name.split("_"))
+        return f"{text.removesuffix(' on')} day" if text.endswith(" on") else text
+
+    def _condition(self, condition: Condition) -> str:
+        name = self._column(condition.field)
+        if condition.when:
+            return f"{name} is {when_in_words(condition.when)}{_or_missing(condition)}"
+        if condition.field in MASKED and condition.value is not None:
+            return f"{name} {TESTS[condition.op or ''].format('(not shown)')}{_or_missing(condition)}"
+        case = " (small and capital letters alike)" if condition.ignore_case else ""
+        return f"{name} {_test(condition.op or '', condition.value)}{case}{_or_missing(condition)}"
+
+    def _of_decile(self, condition: MapCondition) -> str:
+        months = condition.lookback_months
+        window = f"over {months} month{'' if months == 1 else 's'}" if months else "over their lifetime"
+        if condition.category == "ALL":
+            return f"among all {self.words.customers} {window}"
+        return f"among {self.words.customers} of {self.words.category} {condition.category} {window}"
+
+    def _event(self, event: EventCondition) -> str:
+        one, many = self.events[event.event]
+        where, when = self._where(event), f" {when_in_words(event.when)}" if event.when else ""
+        if event.op == "all":
+            return f"with {many}{when}, all of them ones{where}"
+        if event.aggregate != "count":
+            measure = {"sum": "total", "min": "smallest", "max": "largest"}.get(event.aggregate, event.aggregate)
+            column = self._column(event.of or "")
+            return f"whose {measure} {column} of {many}{where}{when} {_test(event.op, event.value)}"
+        return f"with {_number(event)} {one if event.value == 1 else many}{where}{when}"
+
+    def _where(self, event: EventCondition | Step) -> str:
+        return "" if event.where is None else f" {self.part(event.where, top=True)}"
+
+    def _step(self, step: Step, index: int) -> str:
+        one, _ = self.events[step.event]
+        gaps = [f"at least {step.after} later"] if step.after else []
+        gaps += [f"within {step.within}"] if step.within else []
+        when = f" {when_in_words(step.when)}" if step.when else ""
+        article = "no" if step.absent else "an" if one[0] in "aeiou" else "a"
+        timing = f" {' and '.join(gaps)}" if gaps and index else ""
+        return f"{article} {one}{self._where(step)}{when}{timing}"
 
 
-def _condition(condition: Condition) -> str:
-    name = condition.field.replace("_", " ")
-    name = f"{name.removesuffix(' on')} day" if name.endswith(" on") else name
-    if condition.when:
-        return f"{name} is {when_in_words(condition.when)}{_or_missing(condition)}"
-    if condition.field in MASKED and condition.value is not None:
-        return f"{name} {WORDS[condition.op or ''].format('(not shown)')}{_or_missing(condition)}"
-    case = " (small and capital letters alike)" if condition.ignore_case else ""
-    return f"{name} {_test(condition.op or '', condition.value)}{case}{_or_missing(condition)}"
-
-
-def _or_missing(condition: Any) -> str:
+def _or_missing(condition: Condition | MapCondition) -> str:
     return " or is not known" if condition.or_missing else ""
 
 
-def _test(op: str, value: Any) -> str:
+def _test(op: str, value: Value | list[Value] | None) -> str:
+    values = [_value(one) for one in as_list(value)]
     if op == "between":
-        shown = f"{_value(value[0])} and {_value(value[1])}"
-    elif isinstance(value, list):
-        rest = len(value) - SHOWN
-        shown = ", ".join(map(_value, value[:SHOWN])) + (f" and {rest:,} more" if rest > 0 else "")
-    else:
-        shown = _value(value)
-    return WORDS[op].format(shown)
+        return TESTS[op].format(" and ".join(values))
+    more = f" and {len(values) - SHOWN:,} more" if len(values) > SHOWN else ""
+    return TESTS[op].format(", ".join(values[:SHOWN]) + more)
 
 
-def _value(value: Any) -> str:
+def _value(value: Value) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int | float) else f"“{value}”"
 
 
-def _event(event: EventCondition) -> str:
-    name = EVENTS[event.event]
-    where, when = _where(event), f" {when_in_words(event.when)}" if event.when else ""
-    if event.op == "all":
-        return f"with {name}s{when}, all of them ones{where}"
-    if event.aggregate != "count":
-        column = (event.of or "").replace("_", " ")
-        measure = {"sum": "total", "min": "smallest", "max": "largest"}.get(event.aggregate, event.aggregate)
-        return f"whose {measure} {column} of {name}s{where}{when} {_test(event.op, event.value)}"
-    return f"with {_number(event.op, event.value)} {name}{'' if event.value == 1 else 's'}{where}{when}"
-
-
-def _number(op: str, value: Any) -> str:
-    if op == "between":
-        return f"{value[0]} to {value[1]}"
-    if value == 0 and op in ("equals", "at most"):
+def _number(event: EventCondition) -> str:
+    """How many events."""
+    numbers = event.numbers
+    if event.op == "between":
+        return f"{numbers[0]} to {numbers[1]}"
+    if numbers[0] == 0 and event.op in ("equals", "at most"):
         return "no"
-    words = {"equals": "exactly", "not equals": "any number but"}
-    return f"{words.get(op, op)} {value}"
-
-
-def _where(event: EventCondition | Step) -> str:
-    if event.where is None:
-        return ""
-    return f" {_part(event.where, top=True)}"
-
-
-def _step(step: Step, index: int) -> str:
-    gaps = [f"at least {step.after} later"] if step.after else []
-    gaps += [f"within {step.within}"] if step.within else []
-    when = f" {when_in_words(step.when)}" if step.when else ""
-    article = "no" if step.absent else "an" if EVENTS[step.event][0] in "ae" else "a"
-    timing = f" {' and '.join(gaps)}" if gaps and index else ""
-    return f"{article} {EVENTS[step.event]}{_where(step)}{when}{timing}"
+    texts = {"equals": "exactly", "not equals": "any number but"}
+    return f"{texts.get(event.op, event.op)} {numbers[0]}"
 
 
 def when_in_words(when: When) -> str:

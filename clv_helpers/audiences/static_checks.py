@@ -1,21 +1,18 @@
-"""What an audience's file may ask, judged before anything is built: the params alone tell the columns there will be."""
+"""Checks of audience files before anything is built, against the columns that the params will make."""
 
 from __future__ import annotations
 
 from clv_helpers.audiences import audience_files
 from clv_helpers.audiences.catalog import Attribute, Catalog, problems
-from clv_helpers.audiences.rule import Audience, MapCondition, walk
+from clv_helpers.audiences.rule import MapCondition, walk
 from clv_helpers.config import yaml_files
 from clv_helpers.config.datasets import DATASETS, EVENT_DATASETS, LIFETIME_VALUE, PROFILE_MEASURES
 from clv_helpers.config.params import Params
 from clv_helpers.config.sql_params import NO_CATEGORY
 from clv_helpers.config.validation import Problem
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.dialect import column, parse
 from clv_helpers.engines.duckdb.engine import NothingPublished
-from clv_helpers.engines.session import Session
 
-CATEGORIES = parse("SELECT DISTINCT category FROM derived.customer_decile")
 SUMS = ("value", "spend", "monetary_value")
 
 
@@ -29,46 +26,51 @@ def catalog_of(params: Params) -> Catalog:
 
 
 def file_problems(workbook: Workbook, name: str) -> list[Problem]:
-    """What an audience asks in vain: columns that there will not be, operators and values of another type.
+    """What is wrong in an audience: columns that there will not be, operators and values of another type.
 
     Raises ParamsError where the file is no audience.
+
+    Example:
+        >>> from clv_helpers import audiences
+        >>> audiences.file_problems(wb, "best_now_quiet")
+        []
     """
     audience, file = audience_files.load(workbook, name), yaml_files.shown(workbook, "audiences", name)
-    return [each._replace(file=file) for each in problems(audience, catalog_of(workbook.params))]
+    return [problem._replace(file=file) for problem in problems(audience, catalog_of(workbook.params))]
 
 
-def doubts(session: Session, audience: Audience) -> list[Problem]:
+def file_warnings(workbook: Workbook, *names: str) -> list[Problem]:
     """Categories in which no customer has a decile: allowed, as some may come, but more likely misspelt.
 
-    Cost: one pass over a column of derived.customer_decile, where the rule asks for a category at all.
+    None before the first refresh. Cost: one pass over a column of derived.customer_decile.
+
+    Example:
+        >>> from clv_helpers import audiences
+        >>> audiences.file_warnings(wb, "best_now_quiet")
+        []
     """
-    asked = [(f"{path}.category", leaf) for path, leaf in walk(audience.rule) if isinstance(leaf, MapCondition)]
-    if all(leaf.category == NO_CATEGORY for _, leaf in asked) or not session.has_table("derived.customer_decile"):
-        return []
-    known = sorted(row["category"] for row in session.rows(CATEGORIES.order_by(column("category"))))
-    return [
-        Problem(path, f"{leaf.category!r}, in which no customer has a decile", ", ".join(known) or "none yet")
-        for path, leaf in asked
-        if leaf.category not in (NO_CATEGORY, *known)
-    ]
-
-
-def doubts_of(workbook: Workbook, *names: str) -> list[Problem]:
-    """The doubts about these audiences, with their files; none where nothing is published yet."""
     try:
         with workbook.engine.read() as session:
-            return [
-                doubt._replace(file=yaml_files.shown(workbook, "audiences", name))
-                for name in names
-                for doubt in doubts(session, audience_files.load(workbook, name))
-            ]
+            if not session.has_table("derived.customer_decile"):
+                return []
+            rows = session.rows("SELECT DISTINCT category FROM derived.customer_decile ORDER BY category")
     except NothingPublished:
         return []
+    known = [row["category"] for row in rows]
+    allowed, lacks = ", ".join(known) or "none yet", f"in which no {workbook.words.customer} has a decile"
+    return [
+        Problem(
+            f"{path}.category", f"{leaf.category!r}, {lacks}", allowed, yaml_files.shown(workbook, "audiences", name)
+        )
+        for name in names
+        for path, leaf in walk(audience_files.load(workbook, name).rule)
+        if isinstance(leaf, MapCondition) and leaf.category not in (NO_CATEGORY, *known)
+    ]
 
 
 def _columns(params: Params, dataset: str) -> dict[str, str]:
     known = DATASETS[dataset] | params.contract(dataset)
-    return {name: "number" if each.type == "decimal" else each.type for name, each in known.items()}
+    return {name: "number" if column.type == "decimal" else column.type for name, column in known.items()}
 
 
 def _kind_of_measure(name: str) -> str:

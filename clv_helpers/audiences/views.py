@@ -3,113 +3,155 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 
-from clv_helpers.adobe import pql
 from clv_helpers.audiences import audience_files
-from clv_helpers.audiences.catalog import MASKED, event_tables, problems, read_catalog
+from clv_helpers.audiences.catalog import GENERAL_WORDS, MASKED, event_tables, problems, read_catalog
 from clv_helpers.audiences.compile import Context, to_customers
 from clv_helpers.audiences.estimate import Estimate, estimate
+from clv_helpers.audiences.formats import formats
 from clv_helpers.audiences.rule import Audience, Condition, walk
 from clv_helpers.audiences.sentence import part_in_words, to_sentence
 from clv_helpers.audiences.when import Clock
 from clv_helpers.charts import Channel, Widget, draw, show
-from clv_helpers.charts.show import Output
-from clv_helpers.config.validation import ParamsError
+from clv_helpers.charts.show import Output, upper_first
+from clv_helpers.config.params import Words
+from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import to_sql
 from clv_helpers.engines.session import Session
 
+OWN_FORMATS = {"text": "", "yaml": "", "sql": "duckdb", "spark": "spark"}  # and of the SQL ones their dialect
 
-def published_context(session: Session, zone: str = "UTC") -> Context:
+
+def published_context(session: Session, zone: str = "UTC", words: Words = GENERAL_WORDS) -> Context:
     """Where a rule is read by readers: the published tables, as of the day they were computed for."""
     as_of = session.scalar("SELECT as_of FROM derived.as_of")
     now = dt.datetime.combine(as_of, dt.time())
-    return Context(read_catalog(session, event_tables()), Clock(now, zone), event_tables())
+    return Context(read_catalog(session, event_tables(), words), Clock(now, zone), event_tables())
+
+
+def checked_context(session: Session, name: str, audience: Audience) -> Context:
+    """Where readers read a rule. Raises ParamsError for a column that is not there, or what does not go with it."""
+    context = published_context(session, audience.time_zone)
+    if wrong := problems(audience, context.catalog):
+        raise ParamsError(f"audiences/{name}.yml", wrong)
+    return context
 
 
 def count(workbook: Workbook, name: str) -> Estimate:
-    """How many meet an audience's rule on the published tables, with its funnel. Raises ParamsError."""
+    """How many meet an audience's rule on the published tables, with its funnel. Raises ParamsError.
+
+    Cost: a scan of the profile, and of the events for each condition on them.
+
+    Example:
+        >>> from clv_helpers import audiences
+        >>> estimate = audiences.count(wb, "best_now_quiet")
+        >>> 0 <= estimate.count <= estimate.customers, len(estimate.funnel)
+        (True, 2)
+    """
     audience = audience_files.load(workbook, name)
     with workbook.engine.read() as session:
         return estimate(session, audience.rule, checked_context(session, name, audience))
 
 
 def printed(workbook: Workbook, name: str, form: str) -> str:
-    """A rule as `text`, `sql`, `spark` (its SQL for Spark), `pql`, `pql-json`, `definition` (for the platform's API)
-    or `yaml`. Raises ParamsError, and CannotExpress for what PQL has no form for."""
+    """A rule as `text`, `sql`, `spark` (its SQL for Spark), `yaml`, or in an installed format: `pql`, `pql-json`,
+    `definition` (for the platform's API). Raises ParamsError, and CannotExpress for what a format has no form for.
+
+    Example:
+        >>> from clv_helpers import audiences
+        >>> audiences.printed(wb, "best_now_quiet", "text")
+        'Members whose decile over their lifetime is at most 3 and whose days since flight is between 90 and 365.'
+    """
     return in_language(workbook, audience_files.load(workbook, name), form, name)
 
 
 def in_language(workbook: Workbook, audience: Audience, form: str, name: str = "the draft") -> str:
     """The same for an audience in hand."""
-    tenant = f"_{workbook.name}"
-    match form:
-        case "text":
-            return to_sentence(audience)
-        case "yaml":
-            return audience_files.to_yaml(audience)
-        case "pql":
-            return pql.to_text(audience, tenant)
-        case "pql-json":
-            return pql.to_json(audience, tenant)
-        case "definition":
-            return json.dumps(pql.to_definition(name, audience, tenant=tenant), indent=2, ensure_ascii=False)
-    with workbook.engine.read() as session:
-        query = to_customers(audience.rule, checked_context(session, name, audience))
-    return to_sql(query, {"sql": "duckdb"}.get(form, form), pretty=True)
+    if form == "text":
+        return to_sentence(audience, workbook.words)
+    if form == "yaml":
+        return audience_files.to_yaml(audience)
+    if form in OWN_FORMATS:
+        with workbook.engine.read() as session:
+            query = to_customers(audience.rule, checked_context(session, name, audience))
+        return to_sql(query, OWN_FORMATS[form], pretty=True)
+    if form not in formats():
+        raise ParamsError("the audience", [Problem("format", repr(form), ", ".join([*OWN_FORMATS, *formats()]))])
+    return formats()[form](name, audience, f"_{workbook.name}")
 
 
 def summary(workbook: Workbook, name: str) -> list[Output]:
-    """An audience as a run shows it: its count, its sentence, and what each condition removes."""
-    audience, found = audience_files.load(workbook, name), count(workbook, name)
-    deciles = sum(n * customers for n, customers in found.deciles.items()) / max(1, sum(found.deciles.values()))
+    """An audience as a run shows it: its sentence, its count, and what each condition removes."""
+    audience, estimated = audience_files.load(workbook, name), count(workbook, name)
+    words, deciles = workbook.words, estimated.deciles
+    mean_decile = sum(n * customers for n, customers in deciles.items()) / max(1, sum(deciles.values()))
     facts = [
-        f"{found.count:,} of {found.customers:,} customers ({show.percent(found.share)})",
-        f"mean decile {deciles:.1f}",
+        f"{estimated.count:,} of {estimated.customers:,} {words.customers} ({show.percent(estimated.share)})",
+        f"mean decile {mean_decile:.1f}",
     ]
-    if found.mean_spend is not None:
-        facts.append(f"{show.compact(found.mean_spend)} {workbook.params.spending.unit} spent per customer")
-    rows = [{"condition": "everyone", "left": found.customers, "removed": 0}]
-    rows += [{"condition": part_in_words(s.part), "left": s.left, "removed": s.removed} for s in found.funnel]
-    funnel = show.table(rows, condition="Condition", left="Customers left|,.0f", removed="Removed|,.0f")
-    return [show.note(f"{audience.title}: {to_sentence(audience)}"), show.note("; ".join(facts) + "."), funnel]
-
-
-def checked_context(session: Session, name: str, audience: Audience) -> Context:
-    """Where readers read a rule. Raises ParamsError where it asks for a column that is not there, or in vain."""
-    context = published_context(session, audience.time_zone)
-    if found := problems(audience, context.catalog):
-        raise ParamsError(f"audiences/{name}.yml", found)
-    return context
+    if estimated.mean_spend is not None:
+        spend = f"{show.compact(estimated.mean_spend)} {workbook.params.spending.unit}"
+        facts.append(f"{spend} spent per {words.customer}")
+    rows = [{"condition": "everyone", "left": estimated.customers, "removed": 0}]
+    rows += [
+        {"condition": part_in_words(step.part, words), "left": step.left, "removed": step.removed}
+        for step in estimated.funnel
+    ]
+    left = f"{upper_first(words.customers)} left|,.0f"
+    funnel = show.table(rows, condition="Condition", left=left, removed="Removed|,.0f")
+    sentence = show.note(f"{audience.title}: {to_sentence(audience, words)}")
+    return [sentence, show.note("; ".join(facts) + "."), funnel]
 
 
 def sizes(workbook: Workbook) -> Output:
-    """The audiences, with their size and what their customers have spent."""
-    currency = workbook.params.spending.unit
+    """The audiences as a table: their size and what their customers have spent. One row: an audience.
+
+    Example:
+        >>> from clv_helpers import audiences
+        >>> audiences.sizes(wb).bundle["text/plain"]
+        '8 rows'
+    """
+    currency, words = workbook.params.spending.unit, workbook.words
     return show.table(
         workbook.query("audiences.fact_audience", order_by="audience"),
         title="Audience",
         description="Who is in it",
-        customers="Customers|,.0f",
-        share_of_customers="Share|.1%",
-        spend_per_customer=f"Spend each ({currency})|,.0f",
+        customers=f"{upper_first(words.customers)}|,.0f",
+        share_of_customers=f"Share of all {words.customers}|.1%",
+        spend_per_customer=f"Spend per {words.customer} ({currency})|,.0f",
         mean_decile="Mean decile|.1f",
-        mean_days_since_purchase="Mean days since purchase|,.0f",
+        mean_days_since_purchase=f"Mean days since {words.purchase}|,.0f",
     )
 
 
 def sentences(workbook: Workbook) -> Output:
-    """Each audience's rule as a sentence, and whether it follows micro-batches."""
+    """Each audience's rule as a sentence, and when it is evaluated. One row: an audience.
+
+    Example:
+        >>> from clv_helpers import audiences
+        >>> audiences.sentences(wb).bundle["text/plain"]
+        '8 rows'
+    """
     rows = [
-        {"title": audience.title, "sentence": to_sentence(audience), "evaluation": audience.evaluation}
+        {
+            "title": audience.title,
+            "sentence": to_sentence(audience, workbook.words),
+            "evaluation": "after each micro-batch" if audience.evaluation == "streaming" else "on schedule",
+        }
         for audience in (audience_files.load(workbook, name) for name in audience_files.names(workbook))
     ]
     return show.table(rows, title="Audience", sentence="Who is in it", evaluation="Evaluated")
 
 
 def rules(workbook: Workbook) -> Output:
-    """Each audience's rule as the SQL that is run, but for those that may name a person."""
+    """Each audience's rule as the SQL that is run, but for those that may name a person.
+
+    Example:
+        >>> from clv_helpers import audiences
+        >>> "SELECT" in audiences.rules(wb).bundle["text/plain"]
+        True
+    """
     queries = []
     with workbook.engine.read() as session:
         for name in audience_files.names(workbook):
@@ -123,14 +165,21 @@ def rules(workbook: Workbook) -> Output:
 
 
 def chart(workbook: Workbook) -> Output:
-    """The audiences side by side."""
+    """The audiences side by side, by the mean spend of those in them.
+
+    Example:
+        >>> from clv_helpers import audiences
+        >>> type(audiences.chart(wb)).__name__
+        'Output'
+    """
+    customer = workbook.words.customer
     widget = Widget(
         title_from="top",
         title="{title} have spent {spend_per_customer} {currency} each",
-        subtitle="Mean spend per customer of each audience so far ({currency})",
+        subtitle=f"Mean spend per {customer} of each audience so far ({{currency}})",
         table="audiences.fact_audience",
         mark="bar",
-        x=Channel(column="spend_per_customer", title="{currency} per customer", format=",.0f"),
+        x=Channel(column="spend_per_customer", title=f"{{currency}} per {customer}", format=",.0f"),
         y=Channel(column="title", title="", sort="-spend_per_customer"),
     )
     return draw(workbook, widget)

@@ -10,8 +10,9 @@ import calendar
 import datetime as dt
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -24,11 +25,12 @@ LONGEST = 200 * SECONDS["year"]
 HOW_LONG = f"a number and a unit up to 200 years, such as 90 days; units: {', '.join(UNITS)}"
 HOW_DAY = "today, yesterday, or a day that exists, written like 2026-01-31"
 FIRST_YEAR, LAST_YEAR = 1900, 2199
+AnyDay = TypeVar("AnyDay", dt.date, dt.datetime)
 
 
 @dataclass(frozen=True)
 class Clock:
-    """The moment of evaluation (UTC, without an offset), and the time zone in which days and months are told."""
+    """The moment of evaluation (UTC, without an offset), and the time zone in which days and months are read."""
 
     now: dt.datetime
     zone: str = "UTC"
@@ -58,13 +60,13 @@ class Clock:
 
 def parse_duration(text: str) -> tuple[int, str]:
     """`90 days` → (90, "day"). Raises ValueError."""
-    found = re.fullmatch(rf"(\d{{1,10}}) ({'|'.join(UNITS)})s?", text)
-    if not found or int(found[1]) * SECONDS[found[2]] > LONGEST:
+    match = re.fullmatch(rf"(\d{{1,10}}) ({'|'.join(UNITS)})s?", text)
+    if not match or int(match[1]) * SECONDS[match[2]] > LONGEST:
         raise ValueError(HOW_LONG)
-    return int(found[1]), found[2]
+    return int(match[1]), match[2]
 
 
-def shift(moment: Any, number: int, unit: str) -> Any:
+def shift(moment: AnyDay, number: int, unit: str) -> AnyDay:
     """A day or wall-clock time moved on the calendar; the 31st becomes a shorter month's last day."""
     if unit in ("day", "week"):
         return moment + dt.timedelta(days=number * (7 if unit == "week" else 1))
@@ -73,34 +75,15 @@ def shift(moment: Any, number: int, unit: str) -> Any:
     return moment.replace(year=year, month=month + 1, day=min(moment.day, calendar.monthrange(year, month + 1)[1]))
 
 
-def _check_duration(text: str) -> str:
-    parse_duration(text)
-    return text
-
-
-def _check_day(text: str) -> str:
-    if text not in ("today", "yesterday"):
-        _parse_day(text)
-    return text
-
-
 def _parse_day(text: str) -> dt.date:
-    found = re.fullmatch(r"\d{4}-\d{2}-\d{2}", text)
+    match = re.fullmatch(r"\d{4}-\d{2}-\d{2}", text)
     try:
-        day = dt.date.fromisoformat(text) if found else dt.date.min
+        day = dt.date.fromisoformat(text) if match else dt.date.min
     except ValueError:
         raise ValueError(HOW_DAY) from None
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
         raise ValueError(HOW_DAY)
     return day
-
-
-def _check_point(text: str) -> str:
-    if match := re.fullmatch(r"(.+) (ago|from now)", text):
-        parse_duration(match[1])
-    else:
-        _check_day(text)
-    return text
 
 
 def _check_period(text: str) -> str:
@@ -109,9 +92,20 @@ def _check_period(text: str) -> str:
     return text
 
 
-Duration = Annotated[str, BeforeValidator(str), AfterValidator(_check_duration)]
-Day = Annotated[str, BeforeValidator(str), AfterValidator(_check_day)]
-Point = Annotated[str, BeforeValidator(str), AfterValidator(_check_point)]
+def _checked(parse_text: Callable[[str], object]) -> AfterValidator:
+    """A text that stays as it is written, once it has been read without an error."""
+
+    def check(text: str) -> str:
+        parse_text(text)
+        return text
+
+    return AfterValidator(check)
+
+
+ANY_MOMENT = Clock(dt.datetime(2000, 1, 1))
+Duration = Annotated[str, BeforeValidator(str), _checked(parse_duration)]
+Day = Annotated[str, BeforeValidator(str), _checked(lambda text: _day(text, ANY_MOMENT))]
+Point = Annotated[str, BeforeValidator(str), _checked(lambda text: _moment(text, ANY_MOMENT))]
 Period = Annotated[str, BeforeValidator(str), AfterValidator(_check_period)]
 FORMS = ("is", "in_last", "in_next", "on", "from", "during", "within", "before", "after", "rolling")
 
@@ -166,12 +160,6 @@ class When(Strict):
             return not str(self._value(self.form)).endswith((" ago", " from now"))
         return self.form in ("on", "from", "within")
 
-    def moves(self) -> bool:
-        """Whether the same event can meet it today and not tomorrow."""
-        points = [self.on, self.from_, self.to, self.of, self.before, self.after]
-        relative = any(p and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", p) for p in points)
-        return relative or self.form in ("is", "in_last", "in_next", "rolling")
-
 
 @dataclass(frozen=True)
 class Bounds:
@@ -183,15 +171,15 @@ class Bounds:
 
 
 def bounds(when: When, clock: Clock) -> Bounds:
-    """The constraint as bounds in UTC, where it does not ignore the year."""
+    """The constraint as bounds in UTC, for one that does not ignore the year."""
     match when.form:
         case "in_last":
             return Bounds(clock.shifted(when.in_last or "", -1), clock.now, closed=True)
         case "in_next":
             return Bounds(clock.now, clock.shifted(when.in_next or "", 1), closed=True)
         case "rolling":
-            first, last = sorted(_moment(point, clock) for point in when.rolling or [])
-            return Bounds(first, last, closed=True)
+            low, high = sorted(_moment(point, clock) for point in when.rolling or [])
+            return Bounds(low, high, closed=True)
         case "before":
             return Bounds(high=_moment(when.before or "", clock))
         case "after":
@@ -201,17 +189,18 @@ def bounds(when: When, clock: Clock) -> Bounds:
 
 
 def days(when: When, clock: Clock) -> tuple[dt.date, dt.date]:
-    """The first and the last day of a constraint that speaks of whole days."""
+    """The first and the last day of a constraint of whole days."""
     match when.form:
+        case "is" if when.is_ in ("today", "yesterday"):
+            return (_day(when.is_, clock),) * 2
         case "is":
-            return _named_days(when.is_ or "", clock.today)
+            return _period_days(f"{clock.today:%Y-%m}" if when.is_ == "this month" else f"{clock.today:%Y}")
         case "on":
             return (_day(when.on or "", clock),) * 2
         case "from":
             return _day(when.from_ or "", clock), _day(when.to or "", clock)
         case "during":
-            year, _, month = (when.during or "").partition("-")
-            return _month(int(year), int(month)) if month else (dt.date(int(year), 1, 1), dt.date(int(year), 12, 31))
+            return _period_days(when.during or "")
         case _:
             number, unit = parse_duration(when.within or "")
             middle = _day(when.of or "", clock)
@@ -241,8 +230,8 @@ def _after(point: str, clock: Clock) -> Bounds:
 
 
 def _moment(point: str, clock: Clock) -> dt.datetime:
-    if found := re.fullmatch(r"(.+) (ago|from now)", point):
-        return clock.shifted(found[1], -1 if found[2] == "ago" else 1)
+    if match := re.fullmatch(r"(.+) (ago|from now)", point):
+        return clock.shifted(match[1], -1 if match[2] == "ago" else 1)
     return clock.begin(_day(point, clock))
 
 
@@ -252,20 +241,11 @@ def _day(text: str, clock: Clock) -> dt.date:
     return _parse_day(text)
 
 
-def _named_days(name: str, today: dt.date) -> tuple[dt.date, dt.date]:
-    match name:
-        case "today":
-            return today, today
-        case "yesterday":
-            return (today - dt.timedelta(days=1),) * 2
-        case "this month":
-            return _month(today.year, today.month)
-        case _:
-            return dt.date(today.year, 1, 1), dt.date(today.year, 12, 31)
-
-
-def _month(year: int, month: int) -> tuple[dt.date, dt.date]:
-    return dt.date(year, month, 1), dt.date(year, month, calendar.monthrange(year, month)[1])
+def _period_days(text: str) -> tuple[dt.date, dt.date]:
+    """The first and the last day of a year or a month, written like 2026 or 2026-05."""
+    is_month = "-" in text
+    first = dt.date.fromisoformat(f"{text}-01" if is_month else f"{text}-01-01")
+    return first, shift(first, 1, "month" if is_month else "year") - dt.timedelta(days=1)
 
 
 def _month_day(day: dt.date) -> int:

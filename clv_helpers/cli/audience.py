@@ -42,15 +42,12 @@ def _list(workbook: Workbook, name: str, form: str) -> tuple[Any, str]:
     found = audiences.load_all(workbook)
     rows = []
     for key, each in sorted(found.items()):
-        why_not = audiences.why_not_streaming(key, found)
-        evaluation = "batch" if why_not else "streaming"
         rows.append(
             {
                 "audience": key,
                 "title": each.title,
-                "evaluation": evaluation,
-                "why_not": why_not if each.evaluation == "streaming" else [],
-                "sentence": to_sentence(each),
+                "evaluation": each.evaluation,
+                "sentence": to_sentence(each, workbook.words),
             }
         )
     lines = [f"{r['audience']:<24} {r['evaluation']:<10} {r['sentence']}" for r in rows]
@@ -62,9 +59,11 @@ def _count(workbook: Workbook, name: str, form: str) -> tuple[Any, str]:
     from clv_helpers.audiences.sentence import part_in_words
 
     found = audiences.count(workbook, name)
-    doubts = audiences.doubts_of(workbook, name)
-    funnel = [{"condition": part_in_words(s.part), "left": s.left, "removed": s.removed} for s in found.funnel]
-    head = f"{found.count:,} of {found.customers:,} customers ({found.share:.1%})"
+    doubts = audiences.file_warnings(workbook, name)
+    funnel = [
+        {"condition": part_in_words(s.part, workbook.words), "left": s.left, "removed": s.removed} for s in found.funnel
+    ]
+    head = f"{found.count:,} of {found.customers:,} {workbook.words.customers} ({found.share:.1%})"
     if not found.exact:
         head = f"about {head}, estimated; with 95% confidence {found.low:,} to {found.high:,}"
     for doubt in doubts:
@@ -78,10 +77,11 @@ def _evaluate(workbook: Workbook, name: str, form: str) -> tuple[Any, str]:
 
     rows = audiences.evaluate(workbook, *([name] if name else []))
     lines = [
-        f"{r['audience']:<24} {r['customers']:>10,} customers, {r['entered']:,} entered, {r['departed']:,} left"
-        for r in rows
+        f"{row.audience:<24} {row.customers:>10,} {workbook.words.customers}: "
+        f"{row.realized:,} realized, {row.exited:,} exited"
+        for row in rows
     ]
-    return {"audiences": rows}, "\n".join(lines)
+    return {"audiences": [asdict(row) for row in rows]}, "\n".join(lines)
 
 
 def _show(workbook: Workbook, name: str, form: str) -> tuple[Any, str]:

@@ -22,11 +22,8 @@ def stream(
     changes: Set = [],  # noqa: B006
 ) -> None:
     """Take events as they happen, by HTTP and from a folder, and keep the tables fresh."""
-    from clv_helpers import audiences
     from clv_helpers.ingest.streaming import serve
     from clv_helpers.run.refresh_all import follow
 
     workbook = Workbook.open(params, as_of, parse_changes(params, changes))
-    serve(
-        workbook, port, folder or workbook.folder / "inbox", every, [follow, audiences.follow], notebooks.say_on_stderr
-    )
+    serve(workbook, port, folder or workbook.folder / "inbox", every, [follow], notebooks.say_on_stderr)

@@ -136,8 +136,8 @@ WRITTEN: dict[str, dict[str, ColumnType]] = {
         "rule_hash": "text",
         "snapshot": "integer",
         "customers": "integer",
-        "entered": "integer",
-        "departed": "integer",
+        "realized": "integer",
+        "exited": "integer",
     },
     # One row: a hand-over of an audience to a destination.
     "activation.run": {

@@ -57,7 +57,7 @@ def doubts(workbook: Workbook) -> list[Problem]:
     """What is allowed, but looks misspelt beside what is published; none where nothing is, or on another engine."""
     from clv_helpers import audiences
 
-    return audiences.doubts_of(workbook, *audiences.names(workbook)) if workbook.params.engine == "duckdb" else []
+    return audiences.file_warnings(workbook, *audiences.names(workbook)) if workbook.params.engine == "duckdb" else []
 
 
 def _parts(workbook: Workbook) -> list[Callable[[], list[Problem]]]:

@@ -15,10 +15,13 @@ Row = dict[str, Any]
 
 
 def follow(workbook: Workbook) -> list[Row]:
-    """Bring the tables up to date with what has come in; gives a row per table, as `lake.refresh` does."""
+    """Bring the tables and the streaming audiences up to date with what has come in; gives a row per table."""
+    from clv_helpers import audiences
+
     with workbook.engine.write(publish=True) as session:
-        rows = _to_the_profile(session, workbook)
-        return rows + refresh_tables(session, workbook, "profile", "audiences", *MODEL)
+        rows = _to_the_profile(session, workbook) + refresh_tables(session, workbook, "profile")
+        audiences.evaluate_streaming(session, workbook)
+        return rows + refresh_tables(session, workbook, "audiences", *MODEL)
 
 
 def follow_all(workbook: Workbook) -> list[Row]:
@@ -69,7 +72,7 @@ def _predicted(session: Session, workbook: Workbook) -> tuple[str, int]:
 def _evaluated(session: Session, workbook: Workbook) -> tuple[str, int]:
     from clv_helpers import audiences
 
-    return "evaluated", sum(each["customers"] for each in audiences.evaluate_within(session, workbook))
+    return "evaluated", sum(row.customers for row in audiences.evaluate_within(session, workbook))
 
 
 def _once(rows: list[Row]) -> list[Row]:

@@ -1,4 +1,4 @@
-"""Memberships: who entered, who stayed, who left; after micro-batches the same as if everyone had been asked anew."""
+"""Memberships: who is realized, existing or exited; after micro-batches the same as evaluated on schedule."""
 
 from __future__ import annotations
 
@@ -16,71 +16,40 @@ from clv_helpers.audiences.rule import Audience
 from clv_helpers.config.validation import ParamsError, validate
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import literal
+from clv_helpers.run.refresh_all import follow
 from conftest import write_shop
-from strategies import NOW, ZONES, conditions, event_conditions, nested, sequences, small_store
+from strategies import NOW, RULES, small_store
 
 SESSION, _ = small_store()
-STREAMED = st.recursive(st.one_of(conditions(), event_conditions(), sequences()), nested, max_leaves=4)
-CUSTOMERS = st.integers(0, 47).map(lambda number: f"M{number:02d}")
 STEPS = st.sampled_from([dt.timedelta(), dt.timedelta(hours=7), dt.timedelta(days=1), dt.timedelta(days=30)])
 
 
-@st.composite
-def micro_batches(draw: st.DrawFn) -> list[tuple[dt.timedelta, list, list]]:
-    """How far time goes on, events (late ones too) as customer and age in hours, and customers whose attribute changes."""
-    events = st.tuples(
-        CUSTOMERS, st.sampled_from([0, 1, 24, 24 * 8, 24 * 31, 24 * 400]), st.sampled_from([None, "flight", "a"])
-    )
-    batch = st.tuples(STEPS, st.lists(events, max_size=4), st.lists(CUSTOMERS, max_size=2))
-    return draw(st.lists(batch, min_size=1, max_size=3))
-
-
-def streaming(rule: dict, zone: str = "UTC") -> Audience:
-    return validate(Audience, {"title": "x", "evaluation": "streaming", "time_zone": zone, "rule": rule}, "x.yml")
-
-
-def customers_of(name: str) -> set[str]:
-    query = "SELECT customer_id FROM audiences.membership_period WHERE audience = $name AND left_at IS NULL"
-    return {row["customer_id"] for row in SESSION.rows(query, name=name)}
-
-
-@settings(max_examples=25)
-@given(STREAMED, STREAMED, st.sampled_from(ZONES), micro_batches())
-def test_micro_batches_give_what_a_batch_gives(first: dict, second: dict, zone: str, batches: list) -> None:
-    found = {
-        "a": streaming(first, zone),
-        "b": streaming(second),
-        "c": streaming({"all": [{"audience": "a"}, {"not": second}]}),
-    }
+@settings(max_examples=15)
+@given(st.lists(st.tuples(STEPS, RULES), min_size=1, max_size=4))
+def test_periods_follow_the_rule_from_evaluation_to_evaluation(evaluations: list[tuple[dt.timedelta, dict]]) -> None:
+    """Whoever meets the rule has one open period, begun when the customer came in; who no longer does has none."""
     SESSION.run("BEGIN")
     try:
         SESSION.run("DROP TABLE audiences.membership_period")
-        SESSION.run("CREATE OR REPLACE TABLE touched AS SELECT customer_id FROM profile.customer LIMIT 0")
-        now = NOW
-        for passed, events, changed in [(dt.timedelta(), [], []), *batches]:
-            now += passed
-            touched = apply(now, events, changed)
-            SESSION.connection.execute("DELETE FROM touched")
-            for customer in sorted(touched):
-                SESSION.run("INSERT INTO touched VALUES ($customer)", customer=customer)
-            memberships.evaluate_some(SESSION, found, "touched", now)
-            this = memberships.begin(SESSION, now)
-            for name, audience in found.items():
-                expected = SESSION.rows(to_customers(audience.rule, this.context(audience)))
-                assert customers_of(name) == {row["customer_id"] for row in expected}
+        now, entered = NOW, dict[str, dt.datetime]()
+        for step, rule in evaluations:
+            now += step
+            audience = validate(Audience, {"title": "x", "rule": rule}, "x.yml")
+            current = memberships.begin(SESSION, now)
+            expected = {
+                row["customer_id"] for row in SESSION.rows(to_customers(audience.rule, current.context(audience)))
+            }
+            row = memberships.evaluate_one(SESSION, "a", audience, current)
+            assert (row.customers, row.realized, row.exited) == (
+                len(expected), len(expected - entered.keys()), len(entered.keys() - expected),
+            )  # fmt: skip
+            entered = {customer: entered.get(customer, now) for customer in expected}
+            periods = SESSION.rows(
+                "SELECT * FROM audiences.membership_period WHERE left_at IS NULL ORDER BY customer_id"
+            )
+            assert [(p["customer_id"], p["last_qualified_at"]) for p in periods] == sorted(entered.items())
     finally:
         SESSION.run("ROLLBACK")
-
-
-def apply(now: dt.datetime, events: list, changed: list) -> set[str]:
-    for customer, hours, kind in events:
-        SESSION.run(
-            "INSERT INTO lake.purchases SELECT $customer, $at, 2.5, $kind, TRUE, NULL",
-            customer=customer, at=now - dt.timedelta(hours=hours, seconds=1), kind=kind,
-        )  # fmt: skip
-    for customer in changed:
-        SESSION.run("UPDATE profile.customer SET n = 5, t = 'a' WHERE customer_id = $customer", customer=customer)
-    return {customer for customer, *_ in events} | set(changed)
 
 
 @pytest.fixture
@@ -114,8 +83,8 @@ def test_statuses_and_history(shop: Workbook) -> None:
     audiences.evaluate(shop)  # as of 2024-03-02
     assert state(shop) == {("recent", "a", "realized"), ("recent", "c", "realized"), ("regular", "a", "realized")}
     add_events(shop, "more.csv", "b,2024-03-20,1.00\n")
-    rows = {row["audience"]: row for row in audiences.evaluate(shop)}
-    assert (rows["recent"]["entered"], rows["recent"]["departed"], rows["recent"]["customers"]) == (1, 1, 2)
+    rows = {row.audience: row for row in audiences.evaluate(shop)}
+    assert (rows["recent"].realized, rows["recent"].exited, rows["recent"].customers) == (1, 1, 2)
     assert state(shop) == {
         ("recent", "a", "existing"), ("recent", "b", "realized"),
         ("regular", "a", "existing"), ("regular", "b", "realized"),
@@ -135,17 +104,39 @@ def test_statuses_and_history(shop: Workbook) -> None:
     assert state(shop, "membership_history") == {("recent", "c", "exited")}
 
 
-def test_streaming_follows_and_windows_run_out_without_an_event(shop: Workbook) -> None:
-    audiences.evaluate(shop)
-    add_events(shop, "more.csv", "b,2024-03-20,1.00\n")
-    by_name = {row["audience"]: row for row in audiences.follow(shop)}
-    assert by_name["recent"] | {"customers": 2} == by_name["recent"]
-    assert (by_name["recent"]["mode"], by_name["recent"]["entered"], by_name["recent"]["departed"]) == ("touched", 1, 1)
-    assert by_name["regular"] == {"audience": "regular", "mode": "batch", "why_not": "its evaluation is batch"}
-    assert {row for row in state(shop) if row[0] == "recent"} == {
-        ("recent", "a", "existing"),
-        ("recent", "b", "realized"),
-    }
+def test_streaming_audiences_are_those_of_a_full_evaluation_after_each_batch(shop: Workbook) -> None:
+    """Ranks, windows that run out, and audiences asked for: whatever the rule, and without evaluating on schedule."""
+    write(shop, "best", {"field": "decile_lifetime", "op": "at most", "value": 5}, evaluation="streaming")
+    write(shop, "regular_best", {"all": [{"audience": "regular"}, {"audience": "best"}]}, evaluation="streaming")
+    write(shop, "on_schedule", {"field": "frequency", "op": "at least", "value": 0})
+    follow(shop)
+    for number, line in enumerate(("b,2024-03-20,1.00\n", "b,2024-03-21,900\nc,2024-03-21,1\n", "a,2024-06-01,1\n")):
+        (shop.file.parent / f"{number}.csv").write_text(f"customer,day,spent\n{line}", encoding="utf-8")
+        ingest.ingest(shop, "purchases", [shop.file.parent / f"{number}.csv"])
+        follow(shop)
+        streamed = {row[:2] for row in state(shop)}
+        assert not any(row[0] == "on_schedule" for row in streamed)
+        sizes = shop.query("audiences.fact_audience").set_index("audience")["customers"]
+        assert all(sizes[name] == sum(row[0] == name for row in streamed) for name in sizes.index)
+        with shop.engine.write() as session:  # not published, and undone
+            audiences.evaluate_within(session, shop)
+            rows = session.rows("SELECT audience, customer_id FROM audiences.membership_period WHERE left_at IS NULL")
+            session.rollback()
+        assert {tuple(row.values()) for row in rows if row["audience"] != "on_schedule"} == streamed
+
+
+def test_micro_batches_that_change_nothing_leave_one_row_in_the_log(shop: Workbook) -> None:
+    for _ in range(3):
+        follow(shop)
+    with shop.engine.write() as session:
+        rows = session.rows("SELECT mode, realized, exited FROM audiences.evaluation ORDER BY evaluation")
+    assert [tuple(row.values()) for row in rows] == [("streaming", 2, 0), ("streaming", 0, 0)]
+
+
+def test_nothing_is_evaluated_where_no_audience_is_streamed(shop: Workbook) -> None:
+    write(shop, "recent", {"field": "frequency", "op": "exists"})
+    with shop.engine.write() as session:
+        assert audiences.evaluate_streaming(session, shop) == []
 
 
 def test_a_failed_evaluation_leaves_everything_as_it_was(shop: Workbook) -> None:
@@ -165,20 +156,6 @@ def test_an_audience_without_a_file_loses_its_customers(shop: Workbook) -> None:
     audiences.evaluate(shop)
     assert {row[0] for row in state(shop)} == {"recent"}
     assert state(shop, "membership_history") == {("regular", "a", "exited")}
-
-
-@pytest.mark.parametrize(
-    ("rule", "says"),
-    [
-        ({"field": "decile_lifetime", "op": "at most", "value": 3}, "one customer's event moves others"),
-        ({"map": "decile", "lookback_months": 12, "op": "at most", "value": 3}, "decile ranks or models all customers"),
-        ({"field": "days_since_purchase", "op": "at most", "value": 3}, "ask last_purchase_on with when in its place"),
-        ({"audience": "slow"}, "the audience slow, which it asks for, waits for the batch"),
-    ],
-)
-def test_the_rule_says_why_it_is_not_streamed(rule: dict, says: str) -> None:
-    slow = validate(Audience, {"title": "slow", "rule": {"field": "n", "op": "exists"}}, "slow.yml")
-    assert says in audiences.why_not_streaming("x", {"slow": slow, "x": streaming(rule)})[0]
 
 
 def test_audiences_that_ask_for_each_other_are_refused(shop: Workbook) -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 
 from clv_helpers.adobe import pql
-from clv_helpers.adobe.limits import hints, platform_notes
-from clv_helpers.adobe.pql import CannotExpress
+from clv_helpers.adobe.limits import platform_notes
+from clv_helpers.audiences.formats import CannotExpress
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.config.validation import validate
 from strategies import RULES
@@ -67,7 +67,7 @@ def test_text(rule: dict, text: str) -> None:
         ({"sequence": [{"event": "email_events"}, {"event": "email_events", "within": "1 day"}]}, {}, "between two"),
         ({"field": "day", "when": {"is": "today"}}, {"time_zone": "Asia/Kolkata"}, "in UTC only"),
         ({"field": "t", "op": "matches", "value": "(?P<x>a)"}, {}, "regular expressions are Java's"),
-        ({"field": "t", "op": "in", "value": ["a"], "ignore_case": True}, {}, "in tells small from capital letters"),
+        ({"field": "t", "op": "in", "value": ["a"], "ignore_case": True}, {}, "in distinguishes small and capital"),
         ({"field": "day", "when": {"within": "3 days", "of": "today", "ignore_year": True}}, {}, "ignore the year"),
     ],
 )  # fmt: skip
@@ -91,6 +91,15 @@ def test_every_rule_has_a_form_or_a_reason(rule: dict) -> None:
         stack += each.get("params", [])
         stack += [each["object"]] if "object" in each else []
         stack += each["value"] if each["nodeType"] == "literal" and isinstance(each["value"], list) else []
+
+
+def test_days_of_any_year_wrap_and_more_than_a_year_is_every_day() -> None:
+    def text(first: str, last: str) -> str:
+        return pql.to_text(audience({"field": "day", "when": {"from": first, "to": last, "ignore_year": True}}))
+
+    assert "getMonth() < 6" not in text("2024-01-01", "2025-06-01")
+    turn_of_year = text("2024-12-20", "2025-01-10")
+    assert "getDayOfMonth() >= 20" in turn_of_year and "getDayOfMonth() <= 10" in turn_of_year
 
 
 def test_definition() -> None:
@@ -118,23 +127,3 @@ def test_the_platforms_limits_are_noted() -> None:
     assert "would not stream it: events from longer ago than 24 hours" in notes
     year = audience({"field": "day", "when": {"on": "today", "ignore_year": True}})
     assert "ignores the year" in platform_notes(year)[-1]
-
-
-def test_hints() -> None:
-    rule = {
-        "all": [
-            {"any": [{"field": "t", "op": "equals", "value": v} for v in "ab"]},
-            {"field": "t", "op": "matches", "value": "^abc"},
-            {"event": "purchases"},
-            {"sequence": [{"event": "email_events"}, {"event": "purchases"}]},
-        ]
-    }
-    said = "\n".join(hints(audience(rule)))
-    for part in (
-        "several `equals` on t are one `in`",
-        "`starts with` says the same",
-        "without `when` or `where`",
-        "all events ever are compared",
-    ):
-        assert part in said
-    assert "can be unwrapped" in "\n".join(hints(audience({"all": [rule]})))

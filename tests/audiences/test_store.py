@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from clv_helpers.audiences import audience_files
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.audiences.sentence import to_sentence
+from clv_helpers.config.params import Words
 from clv_helpers.config.validation import ParamsError, parse_value, validate
 from clv_helpers.config.workbook import ROOT, Workbook
 from clv_helpers.config.yaml_files import SpecChanged
@@ -36,6 +37,29 @@ def test_a_column_that_holds_a_day_reads_as_one() -> None:
     rule = {"field": "last_purchase_on", "when": {"rolling": ["12 months ago", "6 months ago"]}}
     audience = validate(Audience, {"title": "x", "rule": rule}, "x.yml")
     assert "last purchase day is between 12 months ago and 6 months ago" in to_sentence(audience)
+
+
+def test_a_sentence_is_in_the_words_of_the_business() -> None:
+    rule = {
+        "all": [
+            {"field": "category", "op": "equals", "value": "GOLD"},
+            {"field": "value", "op": "at least", "value": 5},
+            {"field": "days_since_purchase", "op": "at most", "value": 9},
+            {"map": "decile", "category": "GOLD", "lookback_months": 1, "op": "at most", "value": 3},
+            {"map": "decile", "lookback_months": 0, "op": "at most", "value": 3},
+            {"event": "purchases", "op": "at least", "value": 2},
+            {"sequence": [{"event": "purchases"}, {"event": "purchases", "absent": True}]},
+        ]
+    }
+    audience = validate(Audience, {"title": "x", "rule": rule}, "x.yml")
+    airline = Words(customer="member", purchase="flight", value="miles", category="status")
+    assert to_sentence(audience, airline) == (
+        "Members whose status is “GOLD” and whose miles is at least 5 and whose days since flight is at most 9 "
+        "and whose decile among members of status GOLD over 1 month is at most 3 "
+        "and whose decile among all members over their lifetime is at most 3 "
+        "and with at least 2 flights and with a flight, then no flight."
+    )
+    assert to_sentence(audience).startswith("Customers whose category is “GOLD” and whose value is at least 5")
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "params").glob("*/audiences/*.yml")), ids=lambda f: f.stem)

@@ -26,12 +26,12 @@ AND p.customer_id NOT IN (
 
 TABS = {
     "Funnel": "Everyone",
-    "Sentence": "Customers whose decile among everyone over 12 months is at most 3 and with no purchases",
+    "Sentence": "Members whose decile among all members over 12 months is at most 3 and with no flights",
     "SQL": 'FROM "profile"."customer" AS p',
     "PQL": '_airline.decilesMileage.decileMonth12.get("ALL") <= 3',
     "YAML": "map: decile",
     "Ten customers": "•••••",
-    "Notes": "ranks or models all customers together",
+    "Notes": "The platform would not stream it",
     "Changes": "As in the file.",
 }
 
