@@ -47,11 +47,11 @@ def batches(params: Params, as_json: Json = False) -> None:
 def revert(params: Params, batch: int, as_json: Json = False) -> None:
     """Take a batch back; the derived tables follow."""
     from clv_helpers import ingest
-    from clv_helpers.run.refresh_all import follow_all
+    from clv_helpers.run.refresh_all import refresh_all
 
     workbook = Workbook.open(params)
     row = ingest.revert(workbook, batch)
-    follow_all(workbook)
+    refresh_all(workbook)
     _print_batches([row], as_json)
 
 
@@ -59,11 +59,11 @@ def revert(params: Params, batch: int, as_json: Json = False) -> None:
 def replay(params: Params, batch: int, file: Path, as_json: Json = False) -> None:
     """Put a file in the place of a batch; the derived tables follow."""
     from clv_helpers import ingest
-    from clv_helpers.run.refresh_all import follow_all
+    from clv_helpers.run.refresh_all import refresh_all
 
     workbook = Workbook.open(params)
     row = ingest.replay(workbook, batch, file)
-    follow_all(workbook)
+    refresh_all(workbook)
     _print_batches([row], as_json)
 
 
@@ -73,7 +73,7 @@ def refresh(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json =
     from clv_helpers import run as schedule
     from clv_helpers.run import notebooks
 
-    rows = schedule.refresh(Workbook.open(params, as_of, parse_changes(params, changes)), say=notebooks.say_on_stderr)
+    rows = schedule.refresh(Workbook.open(params, as_of, parse_changes(params, changes)), log=notebooks.say_on_stderr)
     if as_json:
         print(as_text(rows))
         return

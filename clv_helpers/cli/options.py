@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,3 +32,8 @@ def parse_changes(params: Path, changes: list[str]) -> dict[str, Any]:
             raise ParamsError(str(params), [Problem("--set", repr(change), "key=value, such as value.unit=km")])
         pairs[key] = parse_value(value)
     return pairs
+
+
+def progress(line: str) -> None:
+    """Progress for people, on standard error: out of the way of what is piped on."""
+    print(line, file=sys.stderr, flush=True)

@@ -7,39 +7,32 @@ from typing import Annotated, Literal
 
 import typer
 
-from clv_helpers.cli.options import Json, Params, app, as_text
+from clv_helpers.cli.options import Json, Params, app, as_text, progress
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.run import notebooks
-
-Action = Literal["run", "tick", "status", "release", "export"]
 
 
 @app.command()
 def schedule(
     params: Params,
-    action: Annotated[Action, typer.Argument(help="run, tick, status, release or export")] = "status",
+    action: Annotated[Literal["run", "tick", "status", "export"], typer.Argument(help="what to do")] = "status",
     to: Annotated[Literal["cron", "systemd", "airflow"], typer.Option(help="for export: who is to start it")] = "cron",
     as_json: Json = False,
 ) -> None:
-    """Refresh on time: stay and wait (run), do what is due (tick), see where it stands (status), go on (release)."""
-    from clv_helpers import run as schedule
+    """Refresh on time: stay and wait (run), do what is due (tick), see where it stands (status), or export."""
+    from clv_helpers import run
 
     workbook = Workbook.open(params)
     match action:
         case "run":
-            from clv_helpers.run.scheduler import run
+            from clv_helpers.run.scheduler import run_in_foreground
 
-            run(workbook, notebooks.say_on_stderr)
+            run_in_foreground(workbook, progress)
         case "tick":
-            done = schedule.tick(workbook, say=notebooks.say_on_stderr)
+            done = run.tick(workbook, log=progress)
             print(as_text(asdict(done)) if as_json else done.sentence)
-            raise typer.Exit(1 if done.outcome in ("failed", "quarantined") else 0)
+            raise typer.Exit(1 if done.outcome == "failed" else 0)
         case "status":
-            found = schedule.status(workbook)
-            print(as_text(found) if as_json else schedule.text(found, workbook.params.schedule))
-        case "release":
-            sentence = schedule.release(workbook)
-            print(as_text({"released": sentence}) if as_json else sentence)
+            print(as_text(asdict(run.status(workbook))) if as_json else run.text(workbook))
         case "export":
-            unit = schedule.export(workbook, to)
+            unit = run.export(workbook, to)
             print(as_text({"to": to, "unit": unit}) if as_json else unit, end="")

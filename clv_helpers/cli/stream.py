@@ -24,9 +24,14 @@ def stream(
     """Take events as they happen, by HTTP and from a folder, and keep the tables fresh."""
     from clv_helpers import audiences
     from clv_helpers.ingest.streaming import serve
-    from clv_helpers.run.refresh_all import follow
+    from clv_helpers.run.refresh_all import refresh_after_ingest
 
     workbook = Workbook.open(params, as_of, parse_changes(params, changes))
     serve(
-        workbook, port, folder or workbook.folder / "inbox", every, [follow, audiences.follow], notebooks.say_on_stderr
+        workbook,
+        port,
+        folder or workbook.folder / "inbox",
+        every,
+        [refresh_after_ingest, audiences.follow],
+        notebooks.say_on_stderr,
     )

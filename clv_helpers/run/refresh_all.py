@@ -1,4 +1,4 @@
-"""What follows the batches by itself, in its order and in one transaction: readers see all of it, or nothing yet."""
+"""What a refresh computes, in its order and in one transaction: readers see all of it, or nothing yet."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from clv_helpers.models import MODEL, refresh_tables
 Row = dict[str, Any]
 
 
-def follow(workbook: Workbook) -> list[Row]:
-    """Bring the tables up to date with what has come in; gives a row per table, as `lake.refresh` does."""
+def refresh_after_ingest(workbook: Workbook) -> list[Row]:
+    """Bring tables, profile and prediction up to date with what has come in; gives a row per table."""
     with workbook.engine.write(publish=True) as session:
         rows = _to_the_profile(session, workbook)
         return rows + refresh_tables(session, workbook, "profile", "audiences", *MODEL)
 
 
-def follow_all(workbook: Workbook) -> list[Row]:
-    """All that `follow` does, and the campaigns' results and who is in which audience."""
+def refresh_all(workbook: Workbook) -> list[Row]:
+    """All that `refresh_after_ingest` does, and the campaigns' results and who is in which audience."""
     from clv_helpers import audiences, campaigns
 
     with workbook.engine.write(publish=True) as session:
@@ -34,23 +34,16 @@ def follow_all(workbook: Workbook) -> list[Row]:
         else:
             rows += campaigns.build_within(session, workbook)  # the profile among it
         if audiences.names(workbook):
-            rows.append(
-                _timed(
-                    "audiences.membership_period",
-                    "a stay of a customer in an audience.",
-                    lambda: _evaluated(session, workbook),
-                )
-            )
+            one_row, name = "a stay of a customer in an audience.", "audiences.membership_period"
+            rows.append(_timed(name, one_row, lambda: _evaluated(session, workbook)))
         return _once([*rows, *refresh_tables(session, workbook, "audiences", *MODEL)])
 
 
 def _to_the_profile(session: Session, workbook: Workbook) -> list[Row]:
     """The tables before the profile, and the prediction that it shows."""
     rows = refresh_tables(session, workbook, "derived")
-    predicted = _timed(
-        "lifetime.customer_lifetime_value", "a customer with a purchase.", lambda: _predicted(session, workbook)
-    )
-    return [*rows, predicted]
+    one_row, name = "a customer with a purchase.", "lifetime.customer_lifetime_value"
+    return [*rows, _timed(name, one_row, lambda: _predicted(session, workbook))]
 
 
 def _timed(name: str, one_row: str, work: Callable[[], tuple[str, int]]) -> Row:
@@ -62,21 +55,21 @@ def _timed(name: str, one_row: str, work: Callable[[], tuple[str, int]]) -> Row:
 
 
 def _predicted(session: Session, workbook: Workbook) -> tuple[str, int]:
-    found = lifetime.refresh_within(session, workbook)
-    return found["status"], found.get("customers", 0) if found["status"] == "predicted" else 0
+    record = lifetime.refresh_within(session, workbook)
+    return record["status"], record.get("customers", 0) if record["status"] == "predicted" else 0
 
 
 def _evaluated(session: Session, workbook: Workbook) -> tuple[str, int]:
     from clv_helpers import audiences
 
-    return "evaluated", sum(each["customers"] for each in audiences.evaluate_within(session, workbook))
+    return "evaluated", sum(row["customers"] for row in audiences.evaluate_within(session, workbook))
 
 
 def _once(rows: list[Row]) -> list[Row]:
     """A row per table, though some are looked at more than once: as it is at last, and whether it was written to."""
-    found: dict[str, Row] = {}
+    tables: dict[str, Row] = {}
     for row in rows:
-        before = found.get(row["table"], {"mode": "unchanged", "seconds": 0})
+        before = tables.get(row["table"], {"mode": "unchanged", "seconds": 0})
         mode = row["mode"] if before["mode"] == "unchanged" else before["mode"]
-        found[row["table"]] = {**row, "mode": mode, "seconds": round(before["seconds"] + row["seconds"], 3)}
-    return list(found.values())
+        tables[row["table"]] = {**row, "mode": mode, "seconds": round(before["seconds"] + row["seconds"], 3)}
+    return list(tables.values())

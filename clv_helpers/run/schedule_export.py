@@ -1,4 +1,4 @@
-"""The schedule for whoever starts things on this machine: a line of cron, units of systemd, a DAG of Airflow."""
+"""The schedule for other launchers: a line of cron, units of systemd, a DAG of Airflow."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from clv_helpers.config.schedule import WEEKDAYS, Schedule, cron_values
+from clv_helpers.config.schedule import Schedule, weekdays_by_name
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.run.scheduled_refresh import needed
 
 Launcher = Literal["cron", "systemd", "airflow"]
+MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 DAG = '''"""Refreshes the CLV workbook {name}: `clv schedule tick` does what is due, alerts, and keeps the history."""
 
 import pendulum
@@ -67,13 +68,10 @@ CRON_TZ={zone}
 def export(workbook: Workbook, to: Launcher) -> str:
     """What to give to a launcher, so that it ticks when the schedule is due.
 
-    Environment variables that the paths of the params need are written out; those of secrets are only named.
+    Environment variables that the paths of the params need are written out. Raises ScheduleError without a schedule.
     """
-    schedule = needed(workbook)
-    made = {"cron": _cron, "systemd": _systemd, "airflow": _airflow}[to](workbook, schedule, _environment(workbook))
-    secrets = sorted({each.smtp.password_variable for each in schedule.alerts if each.smtp and each.smtp.username})
-    note = f"# Give it the secret {', '.join(secrets)} in its environment, from a file that only it can read.\n"
-    return (note if secrets else "") + made
+    formats = {"cron": _cron, "systemd": _systemd, "airflow": _airflow}
+    return formats[to](workbook, needed(workbook), _environment(workbook))
 
 
 def _cron(workbook: Workbook, schedule: Schedule, environment: dict[str, str]) -> str:
@@ -95,45 +93,42 @@ def _systemd(workbook: Workbook, schedule: Schedule, environment: dict[str, str]
         escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
         return f'"{escaped}"'
 
-    command = [safe(part).replace("$", "$$") for part in _command(workbook)]
     return SYSTEMD.format(
         name=workbook.name,
         folder=str(_folder(workbook)).replace("%", "%%"),
         environment="".join(f"Environment={safe(f'{key}={value}')}\n" for key, value in environment.items()),
-        command=" ".join(command),
+        command=" ".join(safe(part).replace("$", "$$") for part in _command(workbook)),
         calendar=calendar(schedule),
     )
 
 
 def _airflow(workbook: Workbook, schedule: Schedule, environment: dict[str, str]) -> str:
-    start = schedule.start or dt.datetime(2026, 1, 1)
-    last = schedule.end - dt.timedelta(seconds=1) if schedule.end else None  # Airflow's end_date counts
+    def moment(wall: dt.datetime | None) -> str:
+        return f"pendulum.parse({wall.isoformat()!r}, tz={schedule.time_zone!r})" if wall else "None"
+
     return DAG.format(
         name=workbook.name,
         dag_id=f"clv_{workbook.name}",
         cron=schedule.cron,
-        start=_pendulum(start, schedule),
-        end=_pendulum(last, schedule) if last else None,
+        start=moment(schedule.start or dt.datetime(2026, 1, 1)),
+        end=moment(schedule.end and schedule.end - dt.timedelta(seconds=1)),  # Airflow's end_date counts
         command=f"cd {shlex.quote(str(_folder(workbook)))} && {shlex.join(_command(workbook))}",
         environment=environment,
     )
 
 
-def _pendulum(moment: dt.datetime, schedule: Schedule) -> str:
-    parts = [moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second]
-    return f"pendulum.datetime({', '.join(map(str, parts))}, tz={schedule.time_zone!r})"
-
-
 def calendar(schedule: Schedule) -> str:
     """The cron line as systemd's calendar event."""
-    minutes, hours, days, months, weekdays = cron_values(schedule.cron)
-    names = ",".join(WEEKDAYS[day].capitalize() for day in weekdays) + " " if len(weekdays) < 7 else ""
-    day = f"*-{_numbers(months, 12)}-{_numbers(days, 31)}"
-    return f"{names}{day} {_numbers(hours, 24)}:{_numbers(minutes, 60)}:00 {schedule.time_zone}"
+    minute, hour, day, month, weekday = schedule.cron.lower().split()
+    month = re.sub("|".join(MONTHS), lambda name: str(MONTHS.index(name[0]) + 1), month)
+    days = "" if weekday == "*" else f"{_in_systemd(weekdays_by_name(weekday))} "
+    date = f"*-{_in_systemd(month, 1)}-{_in_systemd(day, 1)}"
+    return f"{days}{date} {_in_systemd(hour)}:{_in_systemd(minute)}:00 {schedule.time_zone}"
 
 
-def _numbers(values: list[int], of: int) -> str:
-    return "*" if len(values) == of else ",".join(f"{value:02d}" for value in values)
+def _in_systemd(field: str, first: int = 0) -> str:
+    """Ranges have two dots there, and steps a first value."""
+    return field.replace("-", "..").replace("*/", f"{first}/")
 
 
 def _command(workbook: Workbook) -> list[str]:
