@@ -34,7 +34,7 @@ def new(
     print(f"{file} is written" + (":" if guesses else ""))
     for guess in guesses:
         print(f"  {guess}")
-    print(f"read it, mend what was guessed wrong, then: clv run {file}")
+    print(f"read it, mend what is wrong, then: clv run {file}")
 
 
 @app.command()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +12,6 @@ from typing import Any
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.files import write_atomically
 from clv_helpers.run.notebooks import NOTEBOOKS, STAGES
-
-PARAMS_LINE = re.compile(r"^params_file\b.*$", flags=re.MULTILINE)
 
 
 def prepare(workbook: Workbook) -> Path:
@@ -29,8 +26,7 @@ def prepare(workbook: Workbook) -> Path:
         notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
         for cell in notebook.cells:
             if "parameters" in cell.metadata.get("tags", []):
-                line = f"params_file: str = {json.dumps(str(workbook.file.resolve()))}  # the workbook"
-                cell.source = PARAMS_LINE.sub(lambda _, line=line: line, cell.source)
+                cell.source = "\n".join(_with_params(line, workbook.file) for line in cell.source.split("\n"))
         notebook.metadata["clv"] = {"copied": _fingerprint(notebook)}
         copy = folder / f"{name}.ipynb"
         if _may_be_replaced(copy, notebook.metadata["clv"]["copied"]):
@@ -46,6 +42,15 @@ def start(folder: Path, options: list[str]) -> int:
             return process.wait()
         except KeyboardInterrupt:  # JupyterLab gets it as well, and asks whether to stop
             continue
+
+
+def _with_params(line: str, file: Path) -> str:
+    """A line of the cell of parameters; that of the params file names this one."""
+    return (
+        f"params_file: str = {json.dumps(str(file.resolve()))}  # the workbook"
+        if line.startswith("params_file")
+        else line
+    )
 
 
 def _may_be_replaced(copy: Path, fingerprint: str) -> bool:

@@ -167,7 +167,8 @@ def _recorded(
 
     What the work did in transactions that it ended stays; the row of a failure is written though its own was undone.
     """
-    began, tables, error = time.monotonic(), [], None
+    began, tables = time.monotonic(), list[dict[str, Any]]()
+    error: Exception | None = None
     with workbook.engine.write() as session:
         run = history.begin(session, due_at, at)
     row: dict[str, Any] = {"status": "success"}
