@@ -87,8 +87,11 @@ class Alert(Strict):
     """Who is notified of which ends of a run: a file gets a line, a command JSON on standard input."""
 
     on: list[Event] = Field(min_length=1)
+    """which ends of a run"""
     file: str = ""
+    """a line is added to it"""
     command: list[str] = []
+    """run without a shell, with one JSON object on standard input"""
 
     @model_validator(mode="after")
     def _goes_to_one_place(self) -> Alert:
@@ -101,11 +104,17 @@ class Schedule(Strict):
     """When the tables are refreshed (`cron`, in `time_zone`, from `start` until before `end`), and who is notified."""
 
     cron: Annotated[str, BeforeValidator(_cron)]
+    """minute, hour, day of the month, month, day of the week (by name, or 0 and 7 for Sunday)"""
     time_zone: Annotated[str, BeforeValidator(_zone)] = "UTC"
+    """on whose wall clock, by its IANA name"""
     start: Moment = None
+    """the first moment that counts: a day, or a day and a time"""
     end: Moment = None
+    """the first moment that counts no more"""
     enabled: bool = True
+    """`false` lets it rest"""
     alerts: list[Alert] = []
+    """who is notified"""
 
     @model_validator(mode="after")
     def _starts_before_it_ends(self) -> Schedule:

@@ -16,27 +16,11 @@ from clv_helpers.run.scheduled_refresh import needed
 
 Launcher = Literal["cron", "systemd", "airflow"]
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-DAG = '''"""Refreshes the CLV workbook {name}: `clv schedule tick` does what is due, alerts, and keeps the history."""
-
-import pendulum
-from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import DAG
-
-with DAG(
-    dag_id={dag_id!r},
-    schedule={cron!r},
-    start_date={start},
-    end_date={end},
-    catchup=False,
-    max_active_runs=1,
-):
-    BashOperator(
-        task_id="tick",
-        bash_command={command!r},
-        env={environment!r},
-        append_env=True,
-    )
-'''
+CRON = """# The CLV workbook {name}. cronie and systemd-cron understand CRON_TZ; Debian's cron reads the five
+# fields in the machine's own time zone: where that is not {zone}, use systemd.
+CRON_TZ={zone}
+{cron} cd {folder} && {environment}{command}
+"""
 SYSTEMD = """# clv-{name}.service, in ~/.config/systemd/user/ or /etc/systemd/system/
 [Unit]
 Description=Refresh of the CLV workbook {name}
@@ -58,11 +42,24 @@ AccuracySec=1s
 [Install]
 WantedBy=timers.target
 """
-CRON = """# The CLV workbook {name}. cronie and systemd-cron understand CRON_TZ; Debian's cron reads the five
-# fields in the machine's own time zone: where that is not {zone}, use systemd.
-CRON_TZ={zone}
-{cron} cd {folder} && {environment}{command}
-"""
+DAG = '''"""Refreshes the CLV workbook {name}: `clv schedule tick` does what is due, alerts, and keeps the history."""
+
+import pendulum
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import DAG
+
+zone = {zone!r}
+start, end = {start!r}, {end!r}
+with DAG(
+    dag_id="clv_{name}",
+    schedule={cron!r},
+    start_date=pendulum.parse(start, tz=zone),
+    end_date=pendulum.parse(end, tz=zone) if end else None,
+    catchup=False,
+    max_active_runs=1,
+):
+    BashOperator(task_id="tick", bash_command={command!r}, env={environment!r}, append_env=True)
+'''
 
 
 def export(workbook: Workbook, to: Launcher) -> str:
@@ -70,73 +67,45 @@ def export(workbook: Workbook, to: Launcher) -> str:
 
     Environment variables that the paths of the params need are written out. Raises ScheduleError without a schedule.
     """
-    formats = {"cron": _cron, "systemd": _systemd, "airflow": _airflow}
-    return formats[to](workbook, needed(workbook), _environment(workbook))
-
-
-def _cron(workbook: Workbook, schedule: Schedule, environment: dict[str, str]) -> str:
-    def safe(text: str) -> str:
-        return shlex.quote(text).replace("%", r"\%")  # cron takes a bare % for the end of the line
-
-    return CRON.format(
-        name=workbook.name,
-        zone=schedule.time_zone,
-        cron=schedule.cron,
-        folder=safe(str(_folder(workbook))),
-        environment="".join(f"{key}={safe(value)} " for key, value in environment.items()),
-        command=" ".join(map(safe, _command(workbook))),
-    )
-
-
-def _systemd(workbook: Workbook, schedule: Schedule, environment: dict[str, str]) -> str:
-    def safe(text: str) -> str:
-        escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-        return f'"{escaped}"'
-
-    return SYSTEMD.format(
-        name=workbook.name,
-        folder=str(_folder(workbook)).replace("%", "%%"),
-        environment="".join(f"Environment={safe(f'{key}={value}')}\n" for key, value in environment.items()),
-        command=" ".join(safe(part).replace("$", "$$") for part in _command(workbook)),
-        calendar=calendar(schedule),
-    )
-
-
-def _airflow(workbook: Workbook, schedule: Schedule, environment: dict[str, str]) -> str:
-    def moment(wall: dt.datetime | None) -> str:
-        return f"pendulum.parse({wall.isoformat()!r}, tz={schedule.time_zone!r})" if wall else "None"
-
-    return DAG.format(
-        name=workbook.name,
-        dag_id=f"clv_{workbook.name}",
-        cron=schedule.cron,
-        start=moment(schedule.start or dt.datetime(2026, 1, 1)),
-        end=moment(schedule.end and schedule.end - dt.timedelta(seconds=1)),  # Airflow's end_date counts
-        command=f"cd {shlex.quote(str(_folder(workbook)))} && {shlex.join(_command(workbook))}",
-        environment=environment,
-    )
+    schedule, environment = needed(workbook), _environment(workbook)
+    file = workbook.file.resolve()
+    command, folder = [str(Path(sys.executable).with_name("clv")), "schedule", str(file), "tick"], str(file.parent)
+    names = {"name": workbook.name, "zone": schedule.time_zone, "cron": schedule.cron}
+    if to == "cron":
+        variables = "".join(f"{key}={_for_cron(value)} " for key, value in environment.items())
+        words = " ".join(map(_for_cron, command))
+        return CRON.format(**names, folder=_for_cron(folder), environment=variables, command=words)
+    if to == "systemd":
+        variables = "".join(f"Environment={_for_systemd(f'{key}={value}')}\n" for key, value in environment.items())
+        words = " ".join(_for_systemd(word).replace("$", "$$") for word in command)
+        place, when = folder.replace("%", "%%"), calendar(schedule)
+        return SYSTEMD.format(**names, folder=place, environment=variables, command=words, calendar=when)
+    start = schedule.start.isoformat() if schedule.start else "2026-01-01T00:00:00"
+    end = (schedule.end - dt.timedelta(seconds=1)).isoformat() if schedule.end else ""  # Airflow's end_date counts
+    line = f"cd {shlex.quote(folder)} && {shlex.join(command)}"
+    return DAG.format(**names, start=start, end=end, command=line, environment=environment)
 
 
 def calendar(schedule: Schedule) -> str:
     """The cron line as systemd's calendar event."""
     minute, hour, day, month, weekday = schedule.cron.lower().split()
     month = re.sub("|".join(MONTHS), lambda name: str(MONTHS.index(name[0]) + 1), month)
-    days = "" if weekday == "*" else f"{_in_systemd(weekdays_by_name(weekday))} "
-    date = f"*-{_in_systemd(month, 1)}-{_in_systemd(day, 1)}"
-    return f"{days}{date} {_in_systemd(hour)}:{_in_systemd(minute)}:00 {schedule.time_zone}"
+    days = "" if weekday == "*" else f"{_range(weekdays_by_name(weekday))} "
+    return f"{days}*-{_range(month, 1)}-{_range(day, 1)} {_range(hour)}:{_range(minute)}:00 {schedule.time_zone}"
 
 
-def _in_systemd(field: str, first: int = 0) -> str:
-    """Ranges have two dots there, and steps a first value."""
+def _range(field: str, first: int = 0) -> str:
+    """In systemd ranges have two dots, and steps a first value."""
     return field.replace("-", "..").replace("*/", f"{first}/")
 
 
-def _command(workbook: Workbook) -> list[str]:
-    return [str(Path(sys.executable).with_name("clv")), "schedule", str(workbook.file.resolve()), "tick"]
+def _for_cron(text: str) -> str:
+    return shlex.quote(text).replace("%", r"\%")  # cron takes a bare % for the end of the line
 
 
-def _folder(workbook: Workbook) -> Path:
-    return workbook.file.resolve().parent
+def _for_systemd(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"'
 
 
 def _environment(workbook: Workbook) -> dict[str, str]:

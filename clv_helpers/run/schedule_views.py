@@ -17,16 +17,6 @@ from clv_helpers.run.history import Run
 from clv_helpers.run.scheduled_refresh import due_since, inactive, lock_file, needed
 
 LATEST = 10  # runs that are shown
-HEADERS = {
-    "run": "Run",
-    "due": "Due",
-    "started": "Started",
-    "took": "Took",
-    "status": "Status",
-    "batches": "New batches",
-    "tables": "Tables changed",
-    "what": "What failed",
-}
 
 
 @dataclass(frozen=True)
@@ -54,7 +44,8 @@ def status(workbook: Workbook, at: dt.datetime | None = None) -> Status:
     running = _is_running(workbook)
     runs = history.read(workbook)
     if not running:  # a run marked as running is of a process that is gone
-        runs = [_interrupted(run) if run.status == "running" else run for run in runs]
+        gone = {"status": "interrupted", "sentence": history.INTERRUPTED}
+        runs = [dataclasses.replace(run, **gone) if run.status == "running" else run for run in runs]
     why = inactive(schedule, at)
     return Status(
         workbook=workbook.name,
@@ -72,15 +63,13 @@ def status(workbook: Workbook, at: dt.datetime | None = None) -> Status:
 
 def text(workbook: Workbook, at: dt.datetime | None = None) -> str:
     """The status for the terminal. Raises ScheduleError where the params have no schedule."""
+    import pandas as pd
+
     schedule, current = needed(workbook), status(workbook, at)
-    lines = [f"{current.workbook}: {current.why}", f"  when      {schedule.cron} ({schedule.time_zone})"]
-    lines += [f"  {label:<9} {value}" for label, value in _facts(current, schedule)]
-    table = [list(HEADERS.values()), *(_cells(run, schedule) for run in _latest(current))]
-    if table[1:]:
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        cells = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in table]
-        lines += ["", *("  ".join(row).rstrip() for row in cells)]
-    return "\n".join(lines)
+    facts = [f"{label}: {value}" for label, value in _facts(current, schedule).items()]
+    lines = [f"{current.workbook}: {current.why}", *(f"  {fact}" for fact in facts)]
+    rows = _rows(current, schedule)
+    return "\n".join([*lines, "", pd.DataFrame(rows).to_string(index=False)] if rows else lines)
 
 
 def shown(workbook: Workbook) -> Output:
@@ -91,20 +80,19 @@ def shown(workbook: Workbook) -> Output:
     Example:
         >>> from clv_helpers import run
         >>> run.shown(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
-        'Refreshed at 30 5 * * * (Europe/Berlin)...'
+        'Refreshed: active; when: 30 5 * * * (Europe/Berlin)...'
     """
     schedule = workbook.params.schedule
     if schedule is None:
         return show.note("This workbook has no schedule: a section schedule in its params makes one.")
     current = status(workbook)
-    facts = "; ".join(f"{label} {value}" for label, value in _facts(current, schedule))
-    sentence = show.note(f"Refreshed at {schedule.cron} ({schedule.time_zone}). State: {current.why}; {facts}.")
-    rows = [dict(zip(HEADERS, _cells(run, schedule), strict=True)) for run in _latest(current)]
+    facts = "; ".join(f"{label}: {value}" for label, value in _facts(current, schedule).items())
+    sentence, rows = show.note(f"Refreshed: {current.why}; {facts}."), _rows(current, schedule)
     if not rows:
         return sentence
     for row in rows:
-        row["what"] = re.sub(r"'[^']*'|\"[^\"]*\"", "'…'", row["what"])
-    table = show.table(rows, **HEADERS)
+        row["What failed"] = re.sub(r"'[^']*'|\"[^\"]*\"", "'…'", row["What failed"])
+    table = show.table(rows, **{header: header for header in rows[0]})
     return Output({kind: f"{sentence.bundle[kind]}\n{table.bundle[kind]}" for kind in ("text/html", "text/plain")})
 
 
@@ -115,26 +103,29 @@ def _is_running(workbook: Workbook) -> bool:
         return not ours
 
 
-def _interrupted(run: Run) -> Run:
-    return dataclasses.replace(run, status="interrupted", sentence=history.INTERRUPTED)
-
-
-def _latest(current: Status) -> list[Run]:
-    return current.runs[: -LATEST - 1 : -1]
-
-
-def _facts(current: Status, schedule: Schedule) -> list[tuple[str, str]]:
-    facts = [("now", "a refresh is running")] if current.running else []
+def _facts(current: Status, schedule: Schedule) -> dict[str, str]:
+    facts = {"when": f"{schedule.cron} ({schedule.time_zone})"}
+    if current.running:
+        facts["now"] = "a refresh is running"
     if current.last_run:
-        facts.append(("last run", f"{schedule.clock(current.last_run.started_at)}, {current.last_run.status}"))
+        facts["last run"] = f"{schedule.clock(current.last_run.started_at)}, {current.last_run.status}"
     if current.due_since:
-        facts.append(("due", f"since {schedule.clock(current.due_since)}, at the next tick"))
-    return [*facts, ("next run", schedule.clock(current.next_run_at) or "none")]
+        facts["due"] = f"since {schedule.clock(current.due_since)}, at the next tick"
+    return facts | {"next run": schedule.clock(current.next_run_at) or "none"}
 
 
-def _cells(run: Run, schedule: Schedule) -> list[str]:
-    """A run for people: its number, times on the schedule's clock, and what it did or what failed."""
-    took = f"{(run.ended_at - run.started_at).total_seconds():,.0f} s" if run.ended_at else ""
-    counts = ["" if count is None else str(count) for count in (run.new_batches, run.tables_changed)]
-    due, started = schedule.clock(run.due_at) or "by hand", schedule.clock(run.started_at)
-    return [str(run.run_id), due, started, took, run.status, *counts, run.sentence or ""]
+def _rows(current: Status, schedule: Schedule) -> list[dict[str, str]]:
+    """The latest runs for people: times on the schedule's clock, and what each did or what failed."""
+    return [
+        {
+            "Run": str(run.run_id),
+            "Due": schedule.clock(run.due_at) or "by hand",
+            "Started": schedule.clock(run.started_at),
+            "Took": f"{(run.ended_at - run.started_at).total_seconds():,.0f} s" if run.ended_at else "",
+            "Status": run.status,
+            "New batches": "" if run.new_batches is None else str(run.new_batches),
+            "Tables changed": "" if run.tables_changed is None else str(run.tables_changed),
+            "What failed": run.sentence or "",
+        }
+        for run in current.runs[: -LATEST - 1 : -1]
+    ]

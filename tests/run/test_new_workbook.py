@@ -53,7 +53,7 @@ def test_a_file_of_another_country_comes_in(here: Path, encoding: str) -> None:
         "branch_region": "Branch Region",
     }  # fmt: skip
     assert (shop.params.value.unit, shop.params.category) == ("EUR", "branch_region")
-    assert [batch for batch in ingest.source_problems(shop)] == []
+    assert ingest.source_problems(shop) == []
     ingest.ingest(shop)
     with shop.engine.write() as session:
         assert session.scalar("SELECT SUM(amount) AS total FROM lake.purchases") == 1_022_75 / 100
