@@ -14,15 +14,13 @@ from clv_helpers.config.workbook import Workbook
 @app.command()
 def lifetime(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = False) -> None:  # noqa: B006
     """Fit the lifetime models, try them on a holdout, and value every customer: stage 1 without its notebook."""
-    from clv_helpers import ingest, models, simulate
+    from clv_helpers import ingest, run, simulate
     from clv_helpers import lifetime as stage
 
     workbook = Workbook.open(params, as_of, parse_changes(params, changes))
     simulate.make_sources(workbook)
     ingest.ingest(workbook)
-    models.refresh(workbook, "derived")
-    stage.refresh(workbook)
-    models.refresh(workbook, "profile")
+    run.build_profile(workbook)
     record = stage.record(workbook)
     if as_json:
         print(as_text(record))

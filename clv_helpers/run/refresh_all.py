@@ -14,6 +14,20 @@ from clv_helpers.models import MODEL, refresh_tables
 Row = dict[str, Any]
 
 
+def build_profile(workbook: Workbook) -> list[Row]:
+    """Stage 1 once the files are in: derived tables, predicted value, profile; gives a row per table.
+
+    Cost: what changed since the last time. Raises NothingToCompute where there is no purchase yet.
+
+    Example:
+        >>> from clv_helpers import run
+        >>> "profile.customer" in [row["table"] for row in run.build_profile(wb)]
+        True
+    """
+    with workbook.engine.write(publish=True) as session:
+        return _to_the_profile(session, workbook) + refresh_tables(session, workbook, "profile")
+
+
 def refresh_after_ingest(workbook: Workbook) -> list[Row]:
     """Bring tables, profile and prediction up to date with what has come in; gives a row per table."""
     with workbook.engine.write(publish=True) as session:

@@ -44,8 +44,7 @@ def status(workbook: Workbook, at: dt.datetime | None = None) -> Status:
     running = _is_running(workbook)
     runs = history.read(workbook)
     if not running:  # a run marked as running is of a process that is gone
-        gone = {"status": "interrupted", "sentence": history.INTERRUPTED}
-        runs = [dataclasses.replace(run, **gone) if run.status == "running" else run for run in runs]
+        runs = [_interrupted(run) if run.status == "running" else run for run in runs]
     why = inactive(schedule, at)
     return Status(
         workbook=workbook.name,
@@ -101,6 +100,10 @@ def _is_running(workbook: Workbook) -> bool:
         return False
     with held(lock_file(workbook)) as ours:
         return not ours
+
+
+def _interrupted(run: Run) -> Run:
+    return dataclasses.replace(run, status="interrupted", sentence=history.INTERRUPTED)
 
 
 def _facts(current: Status, schedule: Schedule) -> dict[str, str]:
