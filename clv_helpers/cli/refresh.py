@@ -19,7 +19,7 @@ def refresh(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json =
 
     rows = run.refresh(Workbook.open(params, as_of, parse_changes(params, changes)), log=progress)
     if as_json:
-        print(as_text(rows))
+        print(as_text({"tables": rows}))
         return
     for row in rows:
         count = "" if row["rows"] is None else f"{row['rows']:,} rows"
