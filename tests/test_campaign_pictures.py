@@ -104,7 +104,7 @@ def test_addresses_shared_by_both_arms_are_counted(workbook: Workbook, tmp_path:
     assigned = workbook.query("campaigns.assignment", order_by="customer_id", campaign="double-miles")
     pair = assigned.groupby("arm")["customer_id"].first()
     family = pd.DataFrame({"customer_id": pair.to_list(), "email": "Family@example.com"})
-    ingest.ingest(workbook, "customers", [write_source(workbook, "customers", family, tmp_path / "family.csv")])
+    ingest.ingest_files(workbook, "customers", [write_source(workbook, "customers", family, tmp_path / "family.csv")])
     campaigns.build(workbook)
     rows = workbook.query("campaigns.shared_address").set_index("campaign")["customers"]
     assert rows["double-miles"] == 2
@@ -121,7 +121,7 @@ def test_messages_to_the_control_group_are_warned_of(workbook: Workbook, tmp_pat
         "event_type": "sent", "occurred_at": "2024-08-08 10:00:00",
     }  # fmt: skip
     stray = write_source(workbook, "email_events", pd.DataFrame([sent]), tmp_path / "stray.csv")
-    ingest.ingest(workbook, "email_events", [stray])
+    ingest.ingest_files(workbook, "email_events", [stray])
     campaigns.build(workbook)
     row = workbook.query("campaigns.fact_effect", campaign="double-miles", audience="ALL").iloc[0]
     assert "1 message went to members of the control group" in row["warnings"]

@@ -60,7 +60,7 @@ class TestFinishedRun:
         done, folder = finished
         record = json.loads((folder / "run.json").read_text())
         assert record == json.loads(done.stdout)
-        assert record["params"]["simulate"] == {"customers": 600, "years": 2, "seed": 2026}
+        assert record["params"]["simulate"] == {"members": 600, "years": 2, "seed": 2026}
         assert record["tables"]["profile.customer"] == 600
         assert record["lifetime"]["status"] == "predicted"
         assert {fit["data"] for fit in record["lifetime"]["fits"]} == {"calibration", "all"}
@@ -195,11 +195,11 @@ def test_bad_arguments_start_no_kernel(outputs: Path, arguments: list[str], says
 
 def test_check_for_machines(outputs: Path) -> None:
     fine = clv("check", str(AIRLINE), "--json")
-    assert (fine.returncode, json.loads(fine.stdout)) == (0, {"problems": [], "doubts": []})
+    assert (fine.returncode, json.loads(fine.stdout)) == (0, {"problems": [], "warnings": []})
     wrong = clv("check", str(AIRLINE), "--set", "simulate.years=0", "--json")
     assert wrong.returncode == 1
     problem = {"path": "simulate.years", "value": "0", "allowed": "greater than or equal to 1", "file": str(AIRLINE)}
-    assert json.loads(wrong.stdout) == {"problems": [problem], "doubts": []}
+    assert json.loads(wrong.stdout) == {"problems": [problem], "warnings": []}
 
 
 def test_query_from_the_command_line(finished) -> None:

@@ -1,4 +1,4 @@
-"""What `clv check` finds before anything is built, and what it doubts once something is."""
+"""What `clv check` finds before anything is built, and what it warns of once something is."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_found_before_anything_is_built(outputs: Path, tmp_path: Path, file: str
     assert says in said[0]
 
 
-def test_tables_of_stages_that_have_not_run_are_not_doubted(outputs: Path, tmp_path: Path) -> None:
+def test_no_warning_of_tables_of_stages_that_have_not_run(outputs: Path, tmp_path: Path) -> None:
     assert found(tmp_path, "dashboards/d.yml", BOARD.replace("TABLE", "lifetime.score").replace("Y", "v")) == []
 
 
@@ -87,7 +87,7 @@ def test_what_is_foreseen_is_what_is_built(name: str, request: pytest.FixtureReq
     assert {each: there[each] for each in spelt} == spelt
 
 
-def test_category_that_nobody_has_is_doubted_with_those_there_are(workbook: Workbook, tmp_path: Path) -> None:
+def test_a_category_that_nobody_has_is_a_warning_with_those_there_are(workbook: Workbook, tmp_path: Path) -> None:
     params = tmp_path / "airline.yml"
     params.write_text(workbook.file.read_text("utf-8"))
     place = tmp_path / "airline" / "audiences" / "a.yml"
@@ -95,13 +95,13 @@ def test_category_that_nobody_has_is_doubted_with_those_there_are(workbook: Work
     rule = "title: x\nrule: {map: decile, category: CATEGORY, lookback_months: 12, op: at most, value: 3}\n"
     opened = Workbook.open(params)
     place.write_text(rule.replace("CATEGORY", "GLOD"))
-    doubt = f"{place}: rule.category is 'GLOD', in which no member has a decile; allowed: "
-    (said,) = [each.sentence for each in notebooks.doubts(opened)]
-    assert said.startswith(doubt) and "GOLD" in said
+    warning = f"{place}: rule.category is 'GLOD', in which no customer has a decile; allowed: "
+    (sentence,) = [problem.sentence for problem in notebooks.warnings(opened)]
+    assert sentence.startswith(warning) and "GOLD" in sentence
     for category in ("GOLD", "ALL"):
         place.write_text(rule.replace("CATEGORY", category))
-        assert notebooks.doubts(opened) == []
+        assert notebooks.warnings(opened) == []
 
 
-def test_nothing_is_doubted_before_anything_is_published(outputs: Path, tmp_path: Path) -> None:
-    assert notebooks.doubts(Workbook.open(write_shop(tmp_path))) == []
+def test_no_warning_before_anything_is_published(outputs: Path, tmp_path: Path) -> None:
+    assert notebooks.warnings(Workbook.open(write_shop(tmp_path))) == []

@@ -85,8 +85,8 @@ def test_the_circle_closes_and_nothing_counts_twice(workbook: Workbook, outputs:
     # responses and purchases arrive, and only their batches are folded
     mail = write_source(here, "email_events", responses(arms["treated"]), tmp_path / "responses.csv")
     flown = write_source(here, "purchases", flights(arms["treated"], arms["control"], 14), tmp_path / "flights.csv")
-    ingest.ingest(here, "email_events", [mail])
-    ingest.ingest(here, "purchases", [flown])
+    ingest.ingest_files(here, "email_events", [mail])
+    ingest.ingest_files(here, "purchases", [flown])
     modes = {row["table"]: row["mode"] for row in campaigns.build(here)}
     assert {modes[name] for name in ("derived.email_message", "derived.email_response", "derived.customer_day")} == {
         "rows"
@@ -102,7 +102,7 @@ def test_the_circle_closes_and_nothing_counts_twice(workbook: Workbook, outputs:
     assert effect["sample_ratio_p"] > 0.9
 
     # the same files once more change nothing
-    again = [ingest.ingest(here, "email_events", [mail])[0], ingest.ingest(here, "purchases", [flown])[0]]
+    again = [ingest.ingest_files(here, "email_events", [mail])[0], ingest.ingest_files(here, "purchases", [flown])[0]]
     assert [row["status"] for row in again] == ["already ingested"] * 2
     campaigns.build(here)
     assert campaigns.results(here, "win-back")[0] == record

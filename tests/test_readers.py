@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clv_helpers import ingest
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.run.refresh_all import follow
+from clv_helpers.run.refresh_all import refresh_after_ingest
 
 # One line per answer, until standard input closes: the tenths' customers, and their sum, which must always fit together.
 BOARD = """
@@ -34,7 +34,7 @@ def test_each_answer_is_of_one_version_and_none_fails(workbook: Workbook, tmp_pa
                 f"new{number},N{number},2024-05-05 10:00:00,STATUS_MILES,FLYER,100,10.00\n"
             )
             ingest.ingest_files(workbook, "purchases", [file])
-            follow(workbook)
+            refresh_after_ingest(workbook)
             rows = workbook.query("insights.fact_value_by_decile", category="ALL", lookback_months=0)
             versions.add(f"{rows['customers'].sum()} {rows['value'].sum():.2f}")
         answers, errors = board.communicate()

@@ -186,7 +186,7 @@ def _close_removed(session: Session, names: list[str], current: Round) -> None:
 
 
 def _changed(session: Session, name: str) -> None:
-    session.set_mark(name, str(uuid.uuid4()))
+    session.set_version(name, str(uuid.uuid4()))
 
 
 def _described(audiences: dict[str, Audience]) -> exp.Select:

@@ -9,14 +9,10 @@ from clv_helpers.cli import (  # noqa: F401 (each registers its commands)
     ask,
     audience,
     batches,
-    lifetime,
-    lineage,
-    model,
+    refresh,
     report,
     results,
     run,
-    schedule,
-    stream,
 )
 from clv_helpers.cli.options import app
 from clv_helpers.errors import UserError

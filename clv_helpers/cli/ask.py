@@ -1,4 +1,4 @@
-"""`clv sql`: questions to the published tables."""
+"""`clv sql`, `model` and `lineage`: questions to the published tables, and to the model that they make."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from clv_helpers.cli.options import Json, Params, app
+from clv_helpers.cli.options import Json, Params, app, as_text
 from clv_helpers.cli.translation import translated
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook
@@ -37,6 +37,47 @@ def sql(
     print(answer.frame.to_json(orient="records", date_format="iso") if as_json else answer)
     if answer.note:
         print(answer.note, file=sys.stderr)
+
+
+@app.command()
+def model(
+    params: Params,
+    svg: Annotated[Path | None, typer.Option(help="write the picture to this file")] = None,
+    as_json: Json = False,
+) -> None:
+    """The tables of the insights model, what one row of each is, and where its columns lead."""
+    from clv_helpers import insights
+    from clv_helpers.files import write_atomically
+
+    workbook = Workbook.open(params)
+    if svg:
+        write_atomically(svg, insights.diagram(workbook).bundle["text/html"])
+    graph = insights.as_graph(workbook)
+    if as_json:
+        print(as_text(graph))
+        return
+    for node in sorted(graph["nodes"], key=lambda node: node["table"]):
+        own = " (your own)" if node["own"] else ""
+        print(f"{node['table']}{own}: {node['one_row']}")
+        print(f"    key: {', '.join(node['key'])}")
+        for edge in graph["edges"]:
+            if edge["table"] == node["table"]:
+                print(f"    {edge['column']} -> {edge['to_table']}.{edge['to_column']}")
+
+
+@app.command()
+def lineage(
+    params: Params,
+    column: Annotated[str, typer.Argument(help="such as insights.fact_value_by_decile.value, or dashboards/value/1")],
+    as_json: Json = False,
+) -> None:
+    """Show where a column of a table, or a widget of a dashboard, comes from."""
+    from clv_helpers.insights import lineage_views
+    from clv_helpers.insights.column_lineage import Graph
+    from clv_helpers.insights.trace import trace
+
+    origins = trace(Graph(Workbook.open(params)), column)
+    print(as_text(origins.as_json()) if as_json else lineage_views.as_text(origins))
 
 
 def _read(file: Path) -> str:

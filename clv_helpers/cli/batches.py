@@ -1,4 +1,4 @@
-"""`clv ingest`, `batches`, `revert`, `replay` and `refresh`: what comes in, and the tables that follow."""
+"""`clv ingest`, `batches`, `revert` and `replay`: what comes in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clv_helpers.cli.options import AsOf, Json, Params, Set, app, as_text, parse_changes
+from clv_helpers.cli.options import Json, Params, app, as_text
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook, in_folders
 
@@ -49,44 +49,29 @@ def batches(params: Params, as_json: Json = False) -> None:
 
 @app.command()
 def revert(params: Params, batch: int, as_json: Json = False) -> None:
-    """Take a batch back; the derived tables follow."""
+    """Take a batch back; the tables are refreshed."""
     from clv_helpers import ingest
-    from clv_helpers.run.refresh_all import follow_all
+    from clv_helpers.run.refresh_all import refresh_all
 
     workbook = Workbook.open(params)
     row = ingest.revert(workbook, batch)
-    follow_all(workbook)
+    refresh_all(workbook)
     _print_batches([row], as_json)
 
 
 @app.command()
 def replay(params: Params, batch: int, file: Path, as_json: Json = False) -> None:
-    """Put a file in the place of a batch; the derived tables follow."""
+    """Put a file in the place of a batch; the tables are refreshed."""
     from clv_helpers import ingest
-    from clv_helpers.run.refresh_all import follow_all
+    from clv_helpers.run.refresh_all import refresh_all
 
     workbook = Workbook.open(params)
     row = ingest.replay(workbook, batch, file)
-    follow_all(workbook)
+    refresh_all(workbook)
     _print_batches([row], as_json)
 
 
-@app.command()
-def refresh(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = False) -> None:  # noqa: B006
-    """Bring tables and audiences up to date with the batches: only what changed is computed anew."""
-    from clv_helpers import run as schedule
-    from clv_helpers.run import notebooks
-
-    rows = schedule.refresh(Workbook.open(params, as_of, parse_changes(params, changes)), say=notebooks.say_on_stderr)
-    if as_json:
-        print(as_text(rows))
-        return
-    for row in rows:
-        count = "" if row["rows"] is None else f"{row['rows']:,} rows"
-        print(f"{row['table']:<34} {row['mode']:<10} {count:>17} {row['seconds']:>9.3f} s")
-
-
-def _print_batches(batches: list[Batch], as_json: bool) -> None:
+def _print_batches(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         print(as_text([dataclasses.asdict(batch) for batch in batches]))
         return

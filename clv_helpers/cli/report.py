@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from clv_helpers.cli.options import Json, Params, app, as_text
+from clv_helpers.cli.options import Json, Params, app, as_text, progress
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.report.run_record import find
 from clv_helpers.run import notebooks
@@ -21,11 +20,11 @@ def report(
     pdf: Annotated[bool, typer.Option("--pdf", help="print it to a PDF as well, through Chromium")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write the report of a run anew; what changed since another; a PDF."""
+    """Write the report of a run again; what changed since another; a PDF."""
     from clv_helpers import report as reports
 
     outputs = notebooks.outputs_of(params)
-    folder, record = find(outputs, run, notebooks.say_on_stderr)
+    folder, record = find(outputs, run, progress)
     since = find(outputs, compare) if compare else None
     paths = {"html": reports.write(record, folder, (since[1], since[0]) if since else None)}
     if pdf:
@@ -47,4 +46,4 @@ def board(
     from clv_helpers.dashboards.serve import serve
 
     workbook = Workbook.open(params)
-    serve(workbook, names or [], port, browser, lambda address: print(f"board: {address}", file=sys.stderr, flush=True))
+    serve(workbook, names or [], port, browser, lambda address: progress(f"board: {address}"))

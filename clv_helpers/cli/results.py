@@ -1,4 +1,4 @@
-"""`clv results`: rates and lift of the campaigns, and the audience that follows from them."""
+"""`clv lifetime` and `clv results`: what is predicted of customers, and what campaigns brought."""
 
 from __future__ import annotations
 
@@ -9,6 +9,50 @@ import typer
 
 from clv_helpers.cli.options import AsOf, Json, Params, Set, app, as_text, parse_changes
 from clv_helpers.config.workbook import Workbook
+
+
+@app.command()
+def lifetime(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = False) -> None:  # noqa: B006
+    """Fit the lifetime models, try them on a holdout, and value every customer: stage 1 without its notebook."""
+    from clv_helpers import ingest, run, simulate
+    from clv_helpers import lifetime as stage
+
+    workbook = Workbook.open(params, as_of, parse_changes(params, changes))
+    simulate.make_sources(workbook)
+    ingest.ingest_files(workbook)
+    run.build_profile(workbook)
+    record = stage.record(workbook).as_dict()
+    if as_json:
+        print(as_text(record))
+        return
+    print(f"{workbook.name}, as of {record['as_of']}: {record['status']}")
+    for line in [*record["refused"], *_fits(record), *_holdout(record), *(w["sentence"] for w in record["warnings"])]:
+        print(f"  {line}")
+
+
+def _fits(record: dict[str, Any]) -> list[str]:
+    return [
+        f"{fit['model']:<12} {fit['data']:<12} log-likelihood {fit['log_likelihood']:14,.4f}   "
+        + "  ".join(f"{name} {value:.5g} {_error(fit, name)}" for name, value in fit["parameters"].items())
+        for fit in record["fits"]
+    ]
+
+
+def _error(fit: dict[str, Any], name: str) -> str:
+    error = fit["standard_errors"][name]
+    return "(not identified)" if error is None else f"± {error:.2g}"
+
+
+def _holdout(record: dict[str, Any]) -> list[str]:
+    holdout = record["holdout"]
+    if not holdout:
+        return []
+    return [
+        f"{holdout['days']} days from {holdout['calibration_end']}: {error['measure']:<9} by {error['series']:<20} "
+        f"forecast {error['forecast']:12,.0f}  actual {error['actual']:12,.0f}  "
+        f"mae {error['mae']:.3f}  rmse {error['rmse']:.3f}"
+        for error in holdout["errors"]
+    ]
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`clv run`, `check` and `simulate`."""
+"""`clv new`, `check`, `run`, `lab` and `simulate`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,32 @@ from typing import Annotated
 
 import typer
 
-from clv_helpers.cli.options import AsOf, Json, Params, Set, app, as_text, parse_changes
+from clv_helpers.cli.options import AsOf, Json, Params, Set, app, as_text, parse_changes, progress
 from clv_helpers.config.params import Simulation
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.run import notebooks
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="the workbook: its params are written to NAME.yml")],
+    source: Annotated[
+        Path | None, typer.Option("--from", help="a file of purchases, whose columns are guessed")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the params of a new workbook, its columns guessed from a file of purchases."""
+    from clv_helpers.run import new_workbook
+
+    file, guesses = new_workbook.create(name, source)
+    if as_json:
+        print(as_text({"params": str(file), "guesses": guesses}))
+        return
+    print(f"{file} is written" + (":" if guesses else ""))
+    for guess in guesses:
+        print(f"  {guess}")
+    print(f"read it, mend what is wrong, then: clv run {file}")
 
 
 @app.command()
@@ -26,31 +47,39 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run the six notebooks, and write the report."""
-    stages = _stages(first, only)
-    record, folder = notebooks.run(params, stages, as_of, parse_changes(params, changes), notebooks.say_on_stderr)
-    report = folder / record.report
-    print(as_text(asdict(record)) if as_json else f"report: {report}")
+    record, folder = notebooks.run(params, _stages(first, only), as_of, parse_changes(params, changes), progress)
+    print(as_text(asdict(record)) if as_json else f"report: {folder / record.report}")
 
 
 @app.command()
 def check(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = False) -> None:  # noqa: B006
     """Validate a params file, its sources, own tables, dashboards and audiences, without running anything."""
-    doubts: list[Problem] = []
+    warnings: list[Problem] = []
     try:
         workbook = Workbook.open(params, as_of, parse_changes(params, changes))
         problems = notebooks.check(workbook)
-        doubts = [] if problems else notebooks.doubts(workbook)
+        warnings = [] if problems else notebooks.warnings(workbook)
     except ParamsError as error:
         problems = error.problems
     if as_json:
-        found = {"problems": problems, "doubts": doubts}
-        print(as_text({key: [each._asdict() for each in rows] for key, rows in found.items()}))
+        lists = {"problems": problems, "warnings": warnings}
+        print(as_text({key: [problem._asdict() for problem in rows] for key, rows in lists.items()}))
     else:
-        for problem in [*problems, *doubts]:
+        for problem in [*problems, *warnings]:
             print(problem.sentence, file=sys.stderr)
-        if not problems and not doubts:
+        if not problems and not warnings:
             print(f"{params}: nothing wrong found")
     raise typer.Exit(1 if problems else 0)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab(context: typer.Context, params: Params) -> None:
+    """Open JupyterLab on copies of the six notebooks for this workbook; further options go to JupyterLab."""
+    from clv_helpers.run import lab
+
+    folder = lab.prepare(Workbook.open(params))
+    progress(f"the notebooks are in {folder}")
+    raise typer.Exit(lab.start(folder, context.args))
 
 
 @app.command()

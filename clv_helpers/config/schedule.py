@@ -1,70 +1,62 @@
-"""What a params file says of its schedule: when the tables are refreshed, and who is told."""
+"""The section `schedule` of the params: when the tables are refreshed, and who is notified of it."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
 import zoneinfo
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from clv_helpers.config.validation import Strict
 
-Event = Literal["started", "success", "failed", "late", "quarantined"]
-MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+if TYPE_CHECKING:
+    from apscheduler.triggers.cron import CronTrigger
+
+Event = Literal["success", "failed"]
 WEEKDAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
-LONGEST = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
-# Field of a cron line → first and last value, and the names that may stand for values. Sunday is 0 and 7.
-FIELDS: dict[str, tuple[int, int, list[str]]] = {
-    "minute": (0, 59, []),
-    "hour": (0, 23, []),
-    "day of the month": (1, 31, []),
-    "month": (1, 12, ["", *MONTHS]),
-    "day of the week": (0, 7, WEEKDAYS),
-}
+FIELDS = ["minute", "hour", "day", "month", "day_of_week"]
+MOMENT = dt.timedelta(microseconds=1)
+LEAP_YEARS = (dt.datetime(2023, 1, 1, tzinfo=dt.UTC), dt.datetime(2033, 1, 1, tzinfo=dt.UTC))
 
 
-def cron_values(cron: str) -> list[list[int]]:
-    """The values that each of the five fields of a cron line stands for, sorted; Sunday is 0.
+def cron_trigger(
+    cron: str, time_zone: str = "UTC", start: dt.datetime | None = None, end: dt.datetime | None = None
+) -> CronTrigger:
+    """A cron line as APScheduler's trigger, from `start` to `end`, both among it.
 
-    Raises ValueError, with what is allowed, for a line of another form, a value that does not exist, a day that never
-    comes, or both days restricted at once, which cron takes as either and systemd as both.
+    Raises ValueError, with what is allowed, for a line of another form, or one that restricts both days, which cron
+    takes as either and systemd as both.
     """
-    parts = cron.lower().split()
-    if len(parts) != len(FIELDS):
-        raise ValueError(f"five fields: {', '.join(FIELDS)}; such as '30 5 * * mon-fri'")
-    values = [_field(name, part) for name, part in zip(FIELDS, parts, strict=True)]
-    _, _, days, months, _ = values
-    if all(min(days) > LONGEST[month - 1] for month in months):
-        raise ValueError(f"a day that exists; no month named here has a day {min(days)}")
-    if len(days) < 31 and len(values[4]) < 7:
+    from apscheduler.triggers.cron import CronTrigger
+
+    fields = dict(zip(FIELDS, cron.lower().split(), strict=False))
+    if len(cron.split()) != len(FIELDS) or "last" in cron:
+        raise ValueError(
+            "five fields: minute, hour, day of the month, month, day of the week; such as 30 5 * * mon-fri"
+        )
+    if fields["day"] != "*" and fields["day_of_week"] != "*":
         raise ValueError("days of the month or days of the week, not both: schedulers differ on what that means")
-    return values
+    if "/" in fields["day_of_week"]:
+        raise ValueError("days of the week without a step, such as mon,wed,fri: schedulers differ on where it begins")
+    fields["day_of_week"] = weekdays_by_name(fields["day_of_week"])
+    try:
+        return CronTrigger(**fields, start_date=start, end_date=end, timezone=zoneinfo.ZoneInfo(time_zone))
+    except ValueError as error:
+        raise ValueError(f"five fields as cron knows them, such as 30 5 * * mon-fri ({error})") from None
 
 
-def _field(name: str, text: str) -> list[int]:
-    first, last, names = FIELDS[name]
-    found: set[int] = set()
-    for part in text.split(","):
-        match = re.fullmatch(r"(?:\*|(\w+)(?:-(\w+))?)(?:/([1-9]\d*))?", part)
-        numbers = [_number(each, names) for each in match.groups()[:2] if each] if match else []
-        step = int(match[3] or 1) if match else 1
-        whole = bool(match) and (part.startswith("*") or match[2] is not None or match[3] is None)
-        if not whole or any(n is None or not first <= n <= last for n in numbers) or numbers != sorted(numbers):
-            also = f" ({names[first] or names[1]} to {names[-1]})" if names else ""
-            raise ValueError(f"for the {name}: * or {first} to {last}{also}, as 5, 1-5, */5 or 1,3; not {part!r}")
-        low, high = (numbers[0], numbers[-1]) if numbers else (first, last)
-        found |= set(range(low, high + 1, step))
-    return sorted({value % 7 for value in found} if name == "day of the week" else found)
+def weekdays_by_name(field: str) -> str:
+    """The weekdays of a cron line by name, from Monday: cron counts from Sunday (0 and 7), APScheduler from Monday."""
+    named = re.sub(r"(?<![/\d])[0-7]\b", lambda number: WEEKDAYS[int(number[0]) % 7], field)
+    return re.sub(r"\bsun-", "sun,mon-", named)
 
 
-def _number(text: str, names: list[str]) -> int | None:
-    return int(text) if text.isdigit() else names.index(text) if text in names else None
-
-
-def _cron(value: Any) -> Any:
-    cron_values(str(value))
+def _cron(value: Any) -> str:
+    first, last = LEAP_YEARS
+    if cron_trigger(str(value), end=last).get_next_fire_time(None, first) is None:
+        raise ValueError("a day that exists")
     return " ".join(str(value).split())
 
 
@@ -76,74 +68,79 @@ def _zone(value: Any) -> Any:
     return value
 
 
-def _moment(value: Any) -> Any:
+def _moment(value: Any) -> dt.datetime | None:
     if value is None or isinstance(value, dt.datetime):
         return value
     try:
-        found = dt.datetime.fromisoformat(str(value))
+        moment = dt.datetime.fromisoformat(str(value))
     except ValueError:
-        found = None
-    if found is None or found.tzinfo:
+        moment = None
+    if moment is None or moment.tzinfo:
         raise ValueError("a day, or a moment in the schedule's time zone, such as 2026-01-31 or 2026-01-31 06:00")
-    return found
+    return moment
 
 
 Moment = Annotated[dt.datetime | None, BeforeValidator(_moment)]
 
 
-class MailServer(Strict):
-    """Whom to write to, through which mail server. Passwords stand in the environment variable named here."""
-
-    host: str
-    port: int = Field(default=587, ge=1, le=65535)
-    tls: Literal["starttls", "implicit", "none"] = "starttls"
-    ca_file: str = ""
-    username: str = ""
-    password_variable: str = ""
-    sender: str = Field(alias="from", pattern=r"^[^\r\n]*@[^\r\n]*$")
-    to: list[Annotated[str, Field(pattern=r"^[^\r\n]*@[^\r\n]*$")]] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _password_is_named_and_safe(self) -> MailServer:
-        if self.username and (not self.password_variable or self.tls == "none"):
-            raise ValueError(f"username is {self.username!r}; allowed: with password_variable, and tls not none")
-        return self
-
-
 class Alert(Strict):
-    """Who is told of which events: a file gets a line, a mail server a message, a command JSON on standard input."""
+    """Who is notified of which ends of a run: a file gets a line, a command JSON on standard input."""
 
     on: list[Event] = Field(min_length=1)
+    """which ends of a run"""
     file: str = ""
-    smtp: MailServer | None = None
+    """a line is added to it"""
     command: list[str] = []
+    """run without a shell, with one JSON object on standard input"""
 
     @model_validator(mode="after")
     def _goes_to_one_place(self) -> Alert:
-        places = [name for name in ("file", "smtp", "command") if getattr(self, name)]
-        if len(places) != 1:
-            raise ValueError(f"to is {' and '.join(places) or 'nowhere'}; allowed: one of file, smtp, command")
+        if bool(self.file) == bool(self.command):
+            raise ValueError(f"to is {'file and command' if self.file else 'nowhere'}; allowed: one of file, command")
         return self
 
 
 class Schedule(Strict):
-    """When the tables are refreshed (`cron`, in `time_zone`, from `start` until before `end`), and who is told.
-
-    After `quarantine_after` failures in a row it rests until it is released. A run is `late` when it is not done
-    `late_after_minutes` after it was due.
-    """
+    """When the tables are refreshed (`cron`, in `time_zone`, from `start` until before `end`), and who is notified."""
 
     cron: Annotated[str, BeforeValidator(_cron)]
+    """minute, hour, day of the month, month, day of the week (by name, or 0 and 7 for Sunday)"""
     time_zone: Annotated[str, BeforeValidator(_zone)] = "UTC"
+    """on whose wall clock, by its IANA name"""
     start: Moment = None
+    """the first moment that counts: a day, or a day and a time"""
     end: Moment = None
+    """the first moment that counts no more"""
     enabled: bool = True
-    quarantine_after: int = Field(default=10, ge=1, le=1000)
-    late_after_minutes: int = Field(default=15, ge=1, le=1440)
+    """`false` lets it rest"""
     alerts: list[Alert] = []
+    """who is notified"""
 
     @model_validator(mode="after")
     def _starts_before_it_ends(self) -> Schedule:
         if self.start and self.end and self.start >= self.end:
             raise ValueError(f"end is {self.end}; allowed: a moment after start ({self.start})")
         return self
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """The time zone on whose wall clock the schedule fires."""
+        return zoneinfo.ZoneInfo(self.time_zone)
+
+    def trigger(self) -> CronTrigger:
+        """The schedule as APScheduler's trigger."""
+        start, end = (moment and moment.replace(tzinfo=self.zone) for moment in (self.start, self.end))
+        return cron_trigger(self.cron, self.time_zone, start, end and end - MOMENT)
+
+    def next_after(self, moment: dt.datetime) -> dt.datetime | None:
+        """The first time after a moment at which the schedule fires, in UTC; None where it has ended.
+
+        Where clocks are put forward, a time that is left out comes as much later; where they are put back, a time that
+        is there twice comes twice.
+        """
+        due = self.trigger().get_next_fire_time(None, moment + MOMENT)
+        return due.astimezone(dt.UTC) if due else None
+
+    def clock(self, moment: dt.datetime | None) -> str:
+        """A moment (UTC) for people, on the schedule's wall clock."""
+        return f"{moment.astimezone(self.zone):%a %d %b %Y %H:%M}" if moment else ""

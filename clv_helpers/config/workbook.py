@@ -13,7 +13,7 @@ from typing import Any
 from sqlglot import exp
 
 from clv_helpers.config.datasets import EVENT_DATASETS
-from clv_helpers.config.params import LATEST, Params, Words, expand, load_params
+from clv_helpers.config.params import Params, Words, expand, load_params
 from clv_helpers.config.sql_params import params_bindings
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.engines.dialect import column, literal, table
@@ -21,7 +21,8 @@ from clv_helpers.engines.engine import Engine, open_engine
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(__file__).resolve().parents[1]
+ROOT = PACKAGE.parent  # of a checkout
 DATA_SUFFIXES = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet"}
 
 
@@ -33,9 +34,36 @@ class NothingToCompute(UserError):
     """There is no event before the day as of which everything is to be computed."""
 
 
-def outputs_folder() -> Path:
-    """Where workbooks keep their tables and runs: $CLV_OUTPUTS_DIR, else outputs/ of this checkout."""
-    return Path(os.environ.get("CLV_OUTPUTS_DIR") or ROOT / "outputs").resolve()
+def notebooks_folder() -> Path:
+    """Where the six notebooks lie: within the installed package, or at the top of a checkout."""
+    installed = PACKAGE / "notebooks"
+    return installed if installed.is_dir() else ROOT / "notebooks"
+
+
+def outputs_folder(params_file: Path) -> Path:
+    """Where workbooks keep their tables and runs: $CLV_OUTPUTS_DIR, else outputs/ beside the params file.
+
+    A params file in a folder `params`, as in a checkout, has it beside that folder.
+    """
+    if os.environ.get("CLV_OUTPUTS_DIR"):
+        return Path(os.environ["CLV_OUTPUTS_DIR"]).resolve()
+    beside = params_file.resolve().parent
+    return (beside.parent if beside.name == "params" else beside) / "outputs"
+
+
+def find_params(params_file: str | Path) -> Path:
+    """A params file as it is written, or where there is none, that of its name among the params of this checkout.
+
+    So a notebook finds its params from any folder. Raises ParamsError, which names both places.
+    """
+    file, among = Path(params_file), notebooks_folder().parent / "params"
+    places = [file, among / file.name]
+    existing = next((place for place in places if place.exists()), None)
+    if existing is None:
+        value = f"not in {file.resolve().parent}, nor in {among}"
+        allowed = f"the path of a params file; clv lab PARAMS opens the notebooks on one, clv new {file.stem} makes one"
+        raise ParamsError(str(file), [Problem("the file", value, allowed)])
+    return existing
 
 
 def in_folders(paths: list[Path]) -> list[Path]:
@@ -50,7 +78,7 @@ def _is_data(file: Path) -> bool:
 
 @dataclass(frozen=True)
 class Workbook:
-    """One params file, opened. `file` is as the caller wrote it; `folder` is outputs/<name>.
+    """One params file, opened. `file` is where it was found; `folder` is outputs/<name>.
 
     `run` names the batch run that opened it; where it is empty a person sits before the notebook.
     """
@@ -65,9 +93,10 @@ class Workbook:
     ) -> Workbook:
         """Read params; `as_of` and `overrides` (dotted key → value) change them for this run.
 
-        Raises ParamsError with a sentence per wrong key, value or missing environment variable.
+        A path is relative to the current folder, or else names a file of the checkout's params/. Raises ParamsError
+        with a sentence per wrong key, value or missing environment variable.
         """
-        file = Path(params_file)
+        file = find_params(params_file)
         changes = {**(overrides or {}), **({"as_of": as_of} if as_of else {})}
         workbook = cls(file, load_params(file, changes), run)
         for name in workbook.params.sources:
@@ -80,7 +109,7 @@ class Workbook:
 
     @property
     def folder(self) -> Path:
-        return outputs_folder() / self.name
+        return outputs_folder(self.file) / self.name
 
     @property
     def specs(self) -> Path:
@@ -146,7 +175,7 @@ class Workbook:
         first = None if empty else session.scalar("SELECT MIN(occurred_at) AS first FROM lake.purchases")
         if first is None:
             raise NothingToCompute(f"{self.name}: there are no purchases in the lake yet; ingest some first")
-        if self.params.as_of != LATEST:
+        if isinstance(self.params.as_of, dt.date):
             if first.date() >= self.params.as_of:
                 raise NothingToCompute(
                     f"{self.name}: as_of is {self.params.as_of}, and the first purchase is on {first.date()}; "

@@ -8,19 +8,19 @@ import json
 import os
 import platform
 import subprocess
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from clv_helpers.config.validation import ParamsError, Problem
-from clv_helpers.config.workbook import ROOT, Workbook
+from clv_helpers.config.workbook import ROOT, Workbook, find_params, notebooks_folder, outputs_folder
 from clv_helpers.errors import UserError
 from clv_helpers.files import write_atomically
 from clv_helpers.report.run_record import RunRecord, StageRecord, latest
 
-NOTEBOOKS = ROOT / "notebooks"
+NOTEBOOKS = notebooks_folder()
 STAGES = {
     1: "1_derived_dataset",
     2: "2_insights_model",
@@ -29,10 +29,10 @@ STAGES = {
     5: "5_activation",
     6: "6_campaign_results",
 }
-VERSIONS = ("duckdb", "sqlglot", "pandas", "altair", "papermill", "ipywidgets", "jupyterlab", "clv-helpers")
+LIBRARIES = ("duckdb", "sqlglot", "pandas", "altair", "papermill", "ipywidgets", "jupyterlab", "clv-helpers")
 
 
-class ChainError(UserError):
+class RunError(UserError):
     """A stage failed, or the run cannot begin; the message names the notebook, the cell and the last line."""
 
 
@@ -40,42 +40,49 @@ def check(workbook: Workbook) -> list[Problem]:
     """Everything that can be known to be wrong before a kernel starts: sources, tables, dashboards, audiences."""
     from clv_helpers import audiences, ingest
 
-    found = [problem for each in _parts(workbook) for problem in _problems(workbook, each)]
-    if not found:  # who asks for whom
-        found += _problems(workbook, lambda: audiences.load_all(workbook) and [])
+    problems = [problem for part in _parts(workbook) for problem in _problems(workbook, part)]
+    if not problems:
+        problems = _problems(workbook, partial(_circles, workbook))
     known = audiences.names(workbook)
     for index, activation in enumerate(workbook.params.activations):
         if activation.audience not in known:
             allowed = ", ".join(known) or f"an audience in {workbook.specs}/audiences"
-            found.append(Problem(f"activations[{index}].audience", repr(activation.audience), allowed))
+            problems.append(Problem(f"activations[{index}].audience", repr(activation.audience), allowed))
     if workbook.params.simulate is None:
-        found += _problems(workbook, lambda: [Problem("", each, "") for each in ingest.source_problems(workbook)])
-    return [problem._replace(file=problem.file or str(workbook.file)) for problem in found]
+        problems += [Problem("", sentence, "") for sentence in ingest.source_problems(workbook)]
+    return [problem._replace(file=problem.file or str(workbook.file)) for problem in problems]
 
 
-def doubts(workbook: Workbook) -> list[Problem]:
+def warnings(workbook: Workbook) -> list[Problem]:
     """What is allowed, but looks misspelt beside what is published; none where nothing is, or on another engine."""
     from clv_helpers import audiences
 
     return audiences.file_warnings(workbook, *audiences.names(workbook)) if workbook.params.engine == "duckdb" else []
 
 
-def _parts(workbook: Workbook) -> list[Callable[[], list[Problem]]]:
-    """What each file beside the params has against it."""
+def _parts(workbook: Workbook) -> Iterator[Callable[[], list[Problem]]]:
+    """A check of each file beside the params."""
     from clv_helpers import audiences, dashboards, models
 
-    parts: list[Callable[[], list[Problem]]] = [
-        lambda: [Problem("", each, "", _own_sql(workbook)) for each in models.unknown_tables(workbook)],
-    ]
+    own_sql = _own_sql(workbook)
+    yield lambda: [Problem("", sentence, "", own_sql) for sentence in models.unknown_tables(workbook)]
     try:
         tables = models.known_columns(workbook)
     except models.TableError:
         tables = {}  # the first part says why
     for name in dashboards.names(workbook):
-        parts.append(lambda name=name: dashboards.file_problems(workbook, name, tables))
+        yield partial(dashboards.file_problems, workbook, name, tables)
     if workbook.has("purchases"):
-        parts += [lambda name=name: audiences.file_problems(workbook, name) for name in audiences.names(workbook)]
-    return parts
+        for name in audiences.names(workbook):
+            yield partial(audiences.file_problems, workbook, name)
+
+
+def _circles(workbook: Workbook) -> list[Problem]:
+    """Audiences that ask for each other, or for one that is not there, raise ParamsError."""
+    from clv_helpers import audiences
+
+    audiences.load_all(workbook)
+    return []
 
 
 def _problems(workbook: Workbook, part: Callable[[], list[Problem]]) -> list[Problem]:
@@ -99,16 +106,17 @@ def run(
     stages: list[int] | None = None,
     as_of: str = "",
     overrides: dict[str, Any] | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
 ) -> tuple[RunRecord, Path]:
     """Run stages (all, unless named) and write the report; gives the record and the run's folder.
 
     With stages named, the latest run goes on whose other stages did not fail: its other notebooks are kept, its as_of
     and overrides hold.
-    Raises ParamsError before anything runs, ChainError when a stage fails; run.json tells how far it came.
+    Raises ParamsError before anything runs, RunError when a stage fails; run.json says how far it came.
     """
+    params_file = find_params(params_file)
     goes_on = stages is not None and 1 not in stages
-    folder, earlier = latest(outputs_of(params_file), stages, say) if goes_on else (None, None)
+    folder, earlier = latest(outputs_of(params_file), stages, log) if goes_on else (None, None)
     if earlier:
         as_of, overrides = _same_run(earlier, as_of, overrides or {})
     workbook = Workbook.open(params_file, as_of, overrides)
@@ -116,24 +124,22 @@ def run(
     if problems:
         raise ParamsError(str(params_file), problems)
     if goes_on and not earlier:
-        raise ChainError(f"{workbook.name} has no earlier run to go on from: run all stages first")
+        raise RunError(f"{workbook.name} has no earlier run to go on from: run all stages first")
     record = earlier or _new_record(workbook, as_of, overrides or {})
     record.params = workbook.params.model_dump(mode="json", by_alias=True)
     folder = folder or _new_folder(workbook, record)
     for stage in stages or list(STAGES):
-        _run_stage(workbook, record, folder, stage, say)
+        _run_stage(workbook, record, folder, stage, log)
     _finish(workbook, record, folder)
     return record, folder
 
 
 def outputs_of(params_file: Path) -> Path:
     """The outputs folder of a workbook, without opening it."""
-    from clv_helpers.config.workbook import outputs_folder
-
-    return outputs_folder() / params_file.stem
+    return outputs_folder(params_file) / params_file.stem
 
 
-def _run_stage(workbook: Workbook, record: RunRecord, folder: Path, stage: int, say: Callable[[str], None]) -> None:
+def _run_stage(workbook: Workbook, record: RunRecord, folder: Path, stage: int, log: Callable[[str], None]) -> None:
     entry = record.of(stage)
     entry.status, entry.message = "failed", "interrupted"
     record.save(folder)
@@ -145,13 +151,13 @@ def _run_stage(workbook: Workbook, record: RunRecord, folder: Path, stage: int, 
         entry.in_cells = _seconds_in_cells(folder / f"{entry.notebook}.ipynb")
         record.save(folder)
     if entry.status == "failed":
-        raise ChainError(
+        raise RunError(
             f"{entry.message}\nThe notebook as far as it came: {folder / entry.notebook}.ipynb\n"
             f"Once mended, go on with: clv run {record.params_file} --from {stage}"
         )
     mark = "–" if entry.status == "skipped" else "✓"
     note = f"  {entry.message}" if entry.message else ""
-    say(f"{mark} {stage} {entry.notebook[2:].replace('_', ' '):<18} {entry.seconds:5.1f} s{note}")
+    log(f"{mark} {stage} {entry.notebook[2:].replace('_', ' '):<18} {entry.seconds:5.1f} s{note}")
 
 
 def _execute(workbook: Workbook, record: RunRecord, folder: Path, stage: int) -> tuple[str, str]:
@@ -162,7 +168,7 @@ def _execute(workbook: Workbook, record: RunRecord, folder: Path, stage: int) ->
     notebook = record.of(stage).notebook
     output = folder / f"{notebook}.ipynb"
     parameters = {
-        "params_file": os.path.relpath(workbook.file.resolve(), NOTEBOOKS),
+        "params_file": _from(folder, workbook.file),
         "as_of": record.as_of,
         "overrides": record.overrides,
         "run": record.run,
@@ -178,11 +184,11 @@ def _execute(workbook: Workbook, record: RunRecord, folder: Path, stage: int) ->
             NOTEBOOKS / f"{notebook}.ipynb",
             output,
             parameters=parameters,
-            cwd=NOTEBOOKS,
+            cwd=folder,
             kernel_name="python3",
             progress_bar=bar,
-            # ipykernel tells of its loopback port at the start and of being interrupted at the end; neither is
-            # news, and what goes wrong in a cell stands in the notebook
+            # ipykernel logs its loopback port at the start and being interrupted at the end; what goes wrong in a
+            # cell stands in the notebook
             extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
         )
     except PapermillExecutionError as error:
@@ -238,12 +244,12 @@ def _new_record(workbook: Workbook, as_of: str, overrides: dict[str, Any]) -> Ru
     return RunRecord(
         run=f"{now:%Y%m%d-%H%M%S-%f}"[:-3],
         workbook=workbook.name,
-        params_file=os.path.relpath(workbook.file),
+        params_file=_from(Path.cwd(), workbook.file),
         as_of=as_of,
         overrides=overrides,
         params={},
         git_commit=_git_commit(),
-        versions={"python": platform.python_version()} | {n: importlib.metadata.version(n) for n in VERSIONS},
+        versions={"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in LIBRARIES},
         started_at=now.isoformat(timespec="seconds"),
         stages=[StageRecord(stage, notebook) for stage, notebook in STAGES.items()],
     )
@@ -256,9 +262,9 @@ def _new_folder(workbook: Workbook, record: RunRecord) -> Path:
 
 
 def _same_run(earlier: RunRecord, as_of: str, overrides: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The settings of the run that goes on. Raises ChainError where the caller asks for others."""
+    """The settings of the run that goes on. Raises RunError where the caller asks for others."""
     if (as_of and as_of != earlier.as_of) or (overrides and overrides != earlier.overrides):
-        raise ChainError(
+        raise RunError(
             f"run {earlier.run} was made with as_of {earlier.as_of or 'as in the params'!r} and changes "
             f"{earlier.overrides or 'none'}; to use others, run all stages"
         )
@@ -266,19 +272,20 @@ def _same_run(earlier: RunRecord, as_of: str, overrides: dict[str, Any]) -> tupl
 
 
 def _git_commit() -> str:
+    """The commit of the checkout that runs."""
+    command = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
     try:
-        found = subprocess.run(
-            ["git", "-C", str(ROOT), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
+        if NOTEBOOKS.parent != ROOT:  # installed: what lies around it is of another project
+            raise FileNotFoundError(NOTEBOOKS.parent)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return "not a git checkout"
-    return found.stdout.strip()
+    return done.stdout.strip()
 
 
-def say_on_stderr(line: str) -> None:
-    """Progress for people, out of the way of what is piped on."""
-    print(line, file=sys.stderr, flush=True)
+def _from(folder: Path, file: Path) -> str:
+    """A file from a folder, so that a notebook names no path of this machine; absolute where no way leads there."""
+    try:
+        return os.path.relpath(file.resolve(), folder)
+    except ValueError:  # on another drive
+        return str(file.resolve())

@@ -1,4 +1,4 @@
-"""What follows the batches by itself, in its order and in one transaction: readers see all of it, or nothing yet."""
+"""What a refresh computes, in its order and in one transaction: readers see all of it, or nothing yet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from clv_helpers import lifetime
+from clv_helpers import audiences, lifetime
 from clv_helpers.config.workbook import StageSkipped, Workbook
 from clv_helpers.engines.session import Session
 from clv_helpers.models import MODEL, refresh_tables
@@ -14,19 +14,31 @@ from clv_helpers.models import MODEL, refresh_tables
 Row = dict[str, Any]
 
 
-def follow(workbook: Workbook) -> list[Row]:
-    """Bring the tables and the streaming audiences up to date with what has come in; gives a row per table."""
-    from clv_helpers import audiences
+def build_profile(workbook: Workbook) -> list[Row]:
+    """Stage 1 once the files are in: derived tables, predicted value, profile; gives a row per table.
 
+    Cost: what changed since the last time. Raises NothingToCompute where there is no purchase yet.
+
+    Example:
+        >>> from clv_helpers import run
+        >>> "profile.customer" in [row["table"] for row in run.build_profile(wb)]
+        True
+    """
+    with workbook.engine.write(publish=True) as session:
+        return _to_the_profile(session, workbook) + refresh_tables(session, workbook, "profile")
+
+
+def refresh_after_ingest(workbook: Workbook) -> list[Row]:
+    """Bring tables, profile and prediction up to date with what has come in; gives a row per table."""
     with workbook.engine.write(publish=True) as session:
         rows = _to_the_profile(session, workbook) + refresh_tables(session, workbook, "profile")
         audiences.evaluate_streaming(session, workbook)
         return rows + refresh_tables(session, workbook, "audiences", *MODEL)
 
 
-def follow_all(workbook: Workbook) -> list[Row]:
-    """All that `follow` does, and the campaigns' results and who is in which audience."""
-    from clv_helpers import audiences, campaigns
+def refresh_all(workbook: Workbook) -> list[Row]:
+    """All that `refresh_after_ingest` does, and the campaigns' results and who is in which audience."""
+    from clv_helpers import campaigns
 
     with workbook.engine.write(publish=True) as session:
         rows = _to_the_profile(session, workbook)
@@ -37,23 +49,16 @@ def follow_all(workbook: Workbook) -> list[Row]:
         else:
             rows += campaigns.build_within(session, workbook)  # the profile among it
         if audiences.names(workbook):
-            rows.append(
-                _timed(
-                    "audiences.membership_period",
-                    "a stay of a customer in an audience.",
-                    lambda: _evaluated(session, workbook),
-                )
-            )
+            one_row, name = "a stay of a customer in an audience.", "audiences.membership_period"
+            rows.append(_timed(name, one_row, lambda: _evaluated(session, workbook)))
         return _once([*rows, *refresh_tables(session, workbook, "audiences", *MODEL)])
 
 
 def _to_the_profile(session: Session, workbook: Workbook) -> list[Row]:
     """The tables before the profile, and the prediction that it shows."""
     rows = refresh_tables(session, workbook, "derived")
-    predicted = _timed(
-        "lifetime.customer_lifetime_value", "a customer with a purchase.", lambda: _predicted(session, workbook)
-    )
-    return [*rows, predicted]
+    one_row, name = "a customer with a purchase.", "lifetime.customer_lifetime_value"
+    return [*rows, _timed(name, one_row, lambda: _predicted(session, workbook))]
 
 
 def _timed(name: str, one_row: str, work: Callable[[], tuple[str, int]]) -> Row:
@@ -66,20 +71,19 @@ def _timed(name: str, one_row: str, work: Callable[[], tuple[str, int]]) -> Row:
 
 def _predicted(session: Session, workbook: Workbook) -> tuple[str, int]:
     record = lifetime.refresh_within(session, workbook)
-    return record.status, record.customers if record.status == "predicted" else 0
+    return record["status"], record.get("customers", 0) if record["status"] == "predicted" else 0
 
 
 def _evaluated(session: Session, workbook: Workbook) -> tuple[str, int]:
-    from clv_helpers import audiences
 
-    return "evaluated", sum(row.customers for row in audiences.evaluate_within(session, workbook))
+    return "evaluated", sum(row["customers"] for row in audiences.evaluate_within(session, workbook))
 
 
 def _once(rows: list[Row]) -> list[Row]:
     """A row per table, though some are looked at more than once: as it is at last, and whether it was written to."""
-    found: dict[str, Row] = {}
+    tables: dict[str, Row] = {}
     for row in rows:
-        before = found.get(row["table"], {"mode": "unchanged", "seconds": 0})
+        before = tables.get(row["table"], {"mode": "unchanged", "seconds": 0})
         mode = row["mode"] if before["mode"] == "unchanged" else before["mode"]
-        found[row["table"]] = {**row, "mode": mode, "seconds": round(before["seconds"] + row["seconds"], 3)}
-    return list(found.values())
+        tables[row["table"]] = {**row, "mode": mode, "seconds": round(before["seconds"] + row["seconds"], 3)}
+    return list(tables.values())

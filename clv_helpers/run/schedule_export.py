@@ -1,4 +1,4 @@
-"""The schedule for whoever starts things on this machine: a line of cron, units of systemd, a DAG of Airflow."""
+"""The schedule for other launchers: a line of cron, units of systemd, a DAG of Airflow."""
 
 from __future__ import annotations
 
@@ -10,32 +10,17 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from clv_helpers.config.schedule import WEEKDAYS, Schedule, cron_values
+from clv_helpers.config.schedule import Schedule, weekdays_by_name
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.run.scheduled_refresh import needed
 
 Launcher = Literal["cron", "systemd", "airflow"]
-DAG = '''"""Refreshes the CLV workbook {name}: `clv schedule tick` does what is due, alerts, and keeps the history."""
-
-import pendulum
-from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import DAG
-
-with DAG(
-    dag_id={dag_id!r},
-    schedule={cron!r},
-    start_date={start},
-    end_date={end},
-    catchup=False,
-    max_active_runs=1,
-):
-    BashOperator(
-        task_id="tick",
-        bash_command={command!r},
-        env={environment!r},
-        append_env=True,
-    )
-'''
+MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+CRON = """# The CLV workbook {name}. cronie and systemd-cron understand CRON_TZ; Debian's cron reads the five
+# fields in the machine's own time zone: where that is not {zone}, use systemd.
+CRON_TZ={zone}
+{cron} cd {folder} && {environment}{command}
+"""
 SYSTEMD = """# clv-{name}.service, in ~/.config/systemd/user/ or /etc/systemd/system/
 [Unit]
 Description=Refresh of the CLV workbook {name}
@@ -57,91 +42,70 @@ AccuracySec=1s
 [Install]
 WantedBy=timers.target
 """
-CRON = """# The CLV workbook {name}. cronie and systemd-cron understand CRON_TZ; Debian's cron reads the five
-# fields in the machine's own time zone: where that is not {zone}, use systemd.
-CRON_TZ={zone}
-{cron} cd {folder} && {environment}{command}
-"""
+DAG = '''"""Refreshes the CLV workbook {name}: `clv schedule tick` does what is due, alerts, and keeps the history."""
+
+import pendulum
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import DAG
+
+zone = {zone!r}
+start, end = {start!r}, {end!r}
+with DAG(
+    dag_id="clv_{name}",
+    schedule={cron!r},
+    start_date=pendulum.parse(start, tz=zone),
+    end_date=pendulum.parse(end, tz=zone) if end else None,
+    catchup=False,
+    max_active_runs=1,
+):
+    BashOperator(task_id="tick", bash_command={command!r}, env={environment!r}, append_env=True)
+'''
 
 
 def export(workbook: Workbook, to: Launcher) -> str:
     """What to give to a launcher, so that it ticks when the schedule is due.
 
-    Environment variables that the paths of the params need are written out; those of secrets are only named.
+    Environment variables that the paths of the params need are written out. Raises ScheduleError without a schedule.
     """
-    schedule = needed(workbook)
-    made = {"cron": _cron, "systemd": _systemd, "airflow": _airflow}[to](workbook, schedule, _environment(workbook))
-    secrets = sorted({each.smtp.password_variable for each in schedule.alerts if each.smtp and each.smtp.username})
-    note = f"# Give it the secret {', '.join(secrets)} in its environment, from a file that only it can read.\n"
-    return (note if secrets else "") + made
-
-
-def _cron(workbook: Workbook, schedule: Schedule, environment: dict[str, str]) -> str:
-    def safe(text: str) -> str:
-        return shlex.quote(text).replace("%", r"\%")  # cron takes a bare % for the end of the line
-
-    return CRON.format(
-        name=workbook.name,
-        zone=schedule.time_zone,
-        cron=schedule.cron,
-        folder=safe(str(_folder(workbook))),
-        environment="".join(f"{key}={safe(value)} " for key, value in environment.items()),
-        command=" ".join(map(safe, _command(workbook))),
-    )
-
-
-def _systemd(workbook: Workbook, schedule: Schedule, environment: dict[str, str]) -> str:
-    def safe(text: str) -> str:
-        escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-        return f'"{escaped}"'
-
-    command = [safe(part).replace("$", "$$") for part in _command(workbook)]
-    return SYSTEMD.format(
-        name=workbook.name,
-        folder=str(_folder(workbook)).replace("%", "%%"),
-        environment="".join(f"Environment={safe(f'{key}={value}')}\n" for key, value in environment.items()),
-        command=" ".join(command),
-        calendar=calendar(schedule),
-    )
-
-
-def _airflow(workbook: Workbook, schedule: Schedule, environment: dict[str, str]) -> str:
-    start = schedule.start or dt.datetime(2026, 1, 1)
-    last = schedule.end - dt.timedelta(seconds=1) if schedule.end else None  # Airflow's end_date counts
-    return DAG.format(
-        name=workbook.name,
-        dag_id=f"clv_{workbook.name}",
-        cron=schedule.cron,
-        start=_pendulum(start, schedule),
-        end=_pendulum(last, schedule) if last else None,
-        command=f"cd {shlex.quote(str(_folder(workbook)))} && {shlex.join(_command(workbook))}",
-        environment=environment,
-    )
-
-
-def _pendulum(moment: dt.datetime, schedule: Schedule) -> str:
-    parts = [moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second]
-    return f"pendulum.datetime({', '.join(map(str, parts))}, tz={schedule.time_zone!r})"
+    schedule, environment = needed(workbook), _environment(workbook)
+    file = workbook.file.resolve()
+    command, folder = [str(Path(sys.executable).with_name("clv")), "schedule", str(file), "tick"], str(file.parent)
+    names = {"name": workbook.name, "zone": schedule.time_zone, "cron": schedule.cron}
+    if to == "cron":
+        variables = "".join(f"{key}={_for_cron(value)} " for key, value in environment.items())
+        words = " ".join(map(_for_cron, command))
+        return CRON.format(**names, folder=_for_cron(folder), environment=variables, command=words)
+    if to == "systemd":
+        variables = "".join(f"Environment={_for_systemd(f'{key}={value}')}\n" for key, value in environment.items())
+        words = " ".join(_for_systemd(word).replace("$", "$$") for word in command)
+        place, when = folder.replace("%", "%%"), calendar(schedule)
+        return SYSTEMD.format(**names, folder=place, environment=variables, command=words, calendar=when)
+    start = schedule.start.isoformat() if schedule.start else "2026-01-01T00:00:00"
+    end = (schedule.end - dt.timedelta(seconds=1)).isoformat() if schedule.end else ""  # Airflow's end_date counts
+    line = f"cd {shlex.quote(folder)} && {shlex.join(command)}"
+    return DAG.format(**names, start=start, end=end, command=line, environment=environment)
 
 
 def calendar(schedule: Schedule) -> str:
     """The cron line as systemd's calendar event."""
-    minutes, hours, days, months, weekdays = cron_values(schedule.cron)
-    names = ",".join(WEEKDAYS[day].capitalize() for day in weekdays) + " " if len(weekdays) < 7 else ""
-    day = f"*-{_numbers(months, 12)}-{_numbers(days, 31)}"
-    return f"{names}{day} {_numbers(hours, 24)}:{_numbers(minutes, 60)}:00 {schedule.time_zone}"
+    minute, hour, day, month, weekday = schedule.cron.lower().split()
+    month = re.sub("|".join(MONTHS), lambda name: str(MONTHS.index(name[0]) + 1), month)
+    days = "" if weekday == "*" else f"{_range(weekdays_by_name(weekday))} "
+    return f"{days}*-{_range(month, 1)}-{_range(day, 1)} {_range(hour)}:{_range(minute)}:00 {schedule.time_zone}"
 
 
-def _numbers(values: list[int], of: int) -> str:
-    return "*" if len(values) == of else ",".join(f"{value:02d}" for value in values)
+def _range(field: str, first: int = 0) -> str:
+    """In systemd ranges have two dots, and steps a first value."""
+    return field.replace("-", "..").replace("*/", f"{first}/")
 
 
-def _command(workbook: Workbook) -> list[str]:
-    return [str(Path(sys.executable).with_name("clv")), "schedule", str(workbook.file.resolve()), "tick"]
+def _for_cron(text: str) -> str:
+    return shlex.quote(text).replace("%", r"\%")  # cron takes a bare % for the end of the line
 
 
-def _folder(workbook: Workbook) -> Path:
-    return workbook.file.resolve().parent
+def _for_systemd(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"'
 
 
 def _environment(workbook: Workbook) -> dict[str, str]:

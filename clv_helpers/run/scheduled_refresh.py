@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from clv_helpers.config.schedule import Schedule
@@ -15,13 +16,13 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
 from clv_helpers.files import held
 from clv_helpers.run import history
-from clv_helpers.run.clock import next_after, zone
-from clv_helpers.run.history import History
-from clv_helpers.run.notifications import Told, Watch, tell
-from clv_helpers.run.refresh_all import follow_all
+from clv_helpers.run.alerts import Log, notify, sentence_of
+from clv_helpers.run.history import Run
+from clv_helpers.run.refresh_all import refresh_all
 
-PATIENCE = 1.0  # seconds: who asks for the status holds the lock for a moment
+WAIT = 1.0  # seconds: whoever asks for the status holds the lock for a moment
 CHANGED = ("rows", "full")  # the modes of a table that a refresh wrote to
+Rows = list[dict[str, Any]]
 
 
 class ScheduleError(UserError):
@@ -30,174 +31,164 @@ class ScheduleError(UserError):
 
 @dataclass(frozen=True)
 class Tick:
-    """What a tick did: `outcome` is success, failed, not due, inactive, quarantined or running; and its run's row."""
+    """What a tick did: `outcome` is success, failed, not due, inactive or running; and its run, where it made one."""
 
     outcome: str
     sentence: str
-    run: dict[str, Any] | None = None
+    run: Run | None = None
 
 
-def tick(workbook: Workbook, at: dt.datetime | None = None, say: Callable[[str], None] = lambda _: None) -> Tick:
-    """Do what is due at a moment (UTC; now), and tell whom the params name. Whatever was missed is done once.
+@dataclass(frozen=True)
+class _Done:
+    run: Run
+    tables: Rows
+    error: Exception | None
 
-    A failing run is no error here: its row says what failed. Raises ScheduleError where the params have no schedule.
+
+def tick(workbook: Workbook, at: dt.datetime | None = None, log: Log = lambda _: None) -> Tick:
+    """Do what is due at a moment (UTC; now): new files in, all tables refreshed, alerts sent.
+
+    Whatever was missed is done once; the first tick of a workbook is always due. A failing run is no error here: its
+    row says what failed. Raises ScheduleError where the params have no schedule.
     """
     schedule, at = needed(workbook), at or history.now()
-    # nobody waits for a scheduled run: it has the time to wait for another writer
-    workbook.engine.patience = max(workbook.engine.patience, 60.0 * schedule.late_after_minutes)
     with alone(workbook) as ours:
         if not ours:
             return Tick("running", f"{workbook.name}: another refresh is running; nothing was done")
-        with workbook.engine.write() as session:
-            known, interrupted = history.prepare(session, schedule, at)
-        if interrupted:
-            _tell_of_interrupted(workbook, known, interrupted, at, say)
-        state, why = state_of(schedule, known, at)
-        if state != "active":
-            return Tick(state, f"{workbook.name}: {why}")
-        due_at = due_since(schedule, known, at)
+        why = inactive(schedule, at)
+        if why:
+            return Tick("inactive", f"{workbook.name}: {why}")
+        due_at = due_since(schedule, _runs_so_far(workbook, at, log), at)
         if due_at is None:
             return Tick("not due", f"{workbook.name}: nothing is due")
-        with Watch(workbook, due_at, at, say) as watch:
-            run = _recorded(workbook, _work, due_at, at, watch.started)
-        return _told(workbook, run, say)
+        done = _recorded(workbook, _ingest_and_refresh, due_at, at)
+    if done.error and not isinstance(done.error, UserError):
+        log("".join(traceback.format_exception(done.error)))  # unexpected: whoever mends it needs all of it
+    notify(workbook, schedule, done.run, log)
+    return Tick(done.run.status, sentence_of(workbook, schedule, done.run), done.run)
 
 
-def refresh(
-    workbook: Workbook, at: dt.datetime | None = None, say: Callable[[str], None] = lambda _: None
-) -> list[dict[str, Any]]:
+def refresh(workbook: Workbook, at: dt.datetime | None = None, log: Log = lambda _: None) -> Rows:
     """Bring all tables and audiences up to date with the batches in the lake, by hand; gives a row per table.
 
     Raises ScheduleError where another refresh is running; what the refresh raises, once its row is written.
+
+    Example:
+        >>> from clv_helpers import run
+        >>> sorted({row["mode"] for row in run.refresh(wb)})  # doctest: +ELLIPSIS
+        [...]
     """
     at = at or history.now()
     with alone(workbook) as ours:
         if not ours:
             raise ScheduleError(f"{workbook.name}: another refresh is running; wait for it, then try again")
-        with workbook.engine.write() as session:
-            known, interrupted = history.prepare(session, workbook.params.schedule, at)
-        if interrupted and workbook.params.schedule:
-            _tell_of_interrupted(workbook, known, interrupted, at, say)
-        run = _recorded(workbook, lambda each: (0, follow_all(each)), None, at)
-    if run["error"]:
-        raise run["error"]
-    return run["tables"]
+        _runs_so_far(workbook, at, log)
+        done = _recorded(workbook, lambda each: (0, refresh_all(each)), None, at)
+    if done.error:
+        raise done.error
+    return done.tables
 
 
 def needed(workbook: Workbook) -> Schedule:
     """The schedule of the params. Raises ScheduleError where there is none."""
     if workbook.params.schedule is None:
-        raise ScheduleError(f"{workbook.file}: schedule is missing; allowed: cron, and what else the README lists")
+        raise ScheduleError(
+            f"{workbook.file}: schedule is missing; allowed: cron, and what else docs/schedule.md lists"
+        )
     return workbook.params.schedule
 
 
-def state_of(schedule: Schedule, known: History, at: dt.datetime) -> tuple[str, str]:
-    """active, inactive or quarantined, and a sentence that says why."""
-    if known.failures >= schedule.quarantine_after:
-        mend = "once mended: clv schedule PARAMS release"
-        return "quarantined", f"quarantined after {known.failures} failures in a row; {mend}"
+def inactive(schedule: Schedule, at: dt.datetime) -> str:
+    """Why a schedule does not run at a moment; empty where it does."""
+    wall = at.astimezone(schedule.zone).replace(tzinfo=None)
     if not schedule.enabled:
-        return "inactive", "inactive: schedule.enabled is false"
-    if schedule.start and schedule.start > _wall(schedule, at):
-        return "inactive", f"inactive: it starts on {schedule.start:%Y-%m-%d %H:%M} {schedule.time_zone}"
-    if schedule.end and schedule.end <= _wall(schedule, at):
-        return "inactive", f"inactive: it ended on {schedule.end:%Y-%m-%d %H:%M} {schedule.time_zone}"
-    return "active", "active"
+        return "inactive: schedule.enabled is false"
+    if schedule.start and schedule.start > wall:
+        return f"inactive: it starts on {schedule.start:%Y-%m-%d %H:%M} {schedule.time_zone}"
+    if schedule.end and schedule.end <= wall:
+        return f"inactive: it ended on {schedule.end:%Y-%m-%d %H:%M} {schedule.time_zone}"
+    return ""
 
 
-def due_since(schedule: Schedule, known: History, at: dt.datetime) -> dt.datetime | None:
+def due_since(schedule: Schedule, runs: list[Run], at: dt.datetime) -> dt.datetime | None:
     """The moment since which a run is due; None where none is. However many were missed, one makes up for them."""
-    since, last = known.state["since"], known.last
-    if last and last["status"] == "interrupted" and last["started_at"] > since:
-        return last["due_at"]
-    after = max(since, last["started_at"], last["due_at"]) if last else since
-    due = next_after(schedule, after)
+    last = next((run for run in reversed(runs) if run.due_at), None)
+    if last is None or last.due_at is None:
+        return at
+    if last.status == "interrupted":
+        return last.due_at
+    due = schedule.next_after(max(last.started_at, last.due_at))
     return due if due and due <= at else None
 
 
 @contextlib.contextmanager
 def alone(workbook: Workbook) -> Iterator[bool]:
     """Whether this process alone refreshes the workbook, until the end of the block."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + WAIT
     while True:
-        with held(workbook.folder / "refresh.lock") as ours:
+        with held(lock_file(workbook)) as ours:
             if ours or time.monotonic() > deadline:
                 yield ours
                 return
         time.sleep(0.05)
 
 
-def _work(workbook: Workbook) -> tuple[int, list[dict[str, Any]]]:
-    """What a scheduled run does: new files in, then all that follows; gives the new batches and a row per table."""
+def lock_file(workbook: Workbook) -> Path:
+    """The file that a refresh holds while it runs."""
+    return workbook.folder / "refresh.lock"
+
+
+def _ingest_and_refresh(workbook: Workbook) -> tuple[int, Rows]:
+    """What a scheduled run does; gives the number of new batches and a row per table."""
     from clv_helpers import ingest, simulate
 
     simulate.make_sources(workbook)
-    new = [batch for batch in ingest.ingest_files(workbook) if batch.status == "success"]
-    return len(new), follow_all(workbook)
+    new = [batch for batch in ingest.ingest_files(workbook) if batch["status"] == "success"]
+    return len(new), refresh_all(workbook)
+
+
+def _runs_so_far(workbook: Workbook, at: dt.datetime, log: Log) -> list[Run]:
+    """The runs until now. A process that was killed could neither note nor notify that it failed: this does."""
+    with workbook.engine.write() as session:
+        interrupted = history.prepare(session, at)
+        runs = history.read_within(session)
+    if interrupted:
+        workbook.engine.publish_only(history.TABLE)
+    for run in interrupted if workbook.params.schedule else ():
+        if run.due_at:
+            notify(workbook, needed(workbook), run, log)
+    return runs
 
 
 def _recorded(
-    workbook: Workbook,
-    work: Callable[[Workbook], tuple[int, list[dict[str, Any]]]],
-    due_at: dt.datetime | None,
-    at: dt.datetime,
-    started: Callable[[int], None] = lambda _: None,
-) -> dict[str, Any]:
-    """Do the work between two rows of the history; gives the last, with the `tables` and the `error` beside.
+    workbook: Workbook, work: Callable[[Workbook], tuple[int, Rows]], due_at: dt.datetime | None, at: dt.datetime
+) -> _Done:
+    """Do the work between two rows of the history.
 
     What the work did in transactions that it ended stays; the row of a failure is written though its own was undone.
     """
-    began, tables, error = time.monotonic(), [], None
+    began, tables = time.monotonic(), list[dict[str, Any]]()
+    error: Exception | None = None
     with workbook.engine.write() as session:
         run = history.begin(session, due_at, at)
-    started(run)
     row: dict[str, Any] = {"status": "success"}
     try:
         row["new_batches"], tables = work(workbook)
         changed = [each["table"] for each in tables if each["mode"] in CHANGED]
         row |= {"tables_changed": len(changed), "changed": ", ".join(changed)}
-    except Exception as caught:
+    except Exception as caught:  # whatever it was, the history says so; the caller raises it or logs it whole
         error = caught
         row |= {"status": "failed", "sentence": _sentence(caught)}
-    row["ended_at"] = at + dt.timedelta(seconds=round(time.monotonic() - began))
+    ended_at = at + dt.timedelta(seconds=round(time.monotonic() - began))
     with workbook.engine.write(publish=error is None) as session:
-        row = history.end(session, run, row)
+        ended = history.end(session, run, ended_at, **row)
     if error:  # the tables as last published stay: they are whole
         with contextlib.suppress(UserError):  # the lake is busy: the next to publish shows it
-            workbook.engine.publish_only(*history.TABLES)
-    return {**row, "tables": tables, "error": error}
-
-
-def _tell_of_interrupted(
-    workbook: Workbook, known: History, interrupted: list[dict[str, Any]], at: dt.datetime, say: Callable[[str], None]
-) -> None:
-    """A process that was killed could tell nobody: that it failed is told by the next."""
-    schedule = needed(workbook)
-    workbook.engine.publish_only(*history.TABLES)
-    for run in interrupted:
-        if run["due_at"]:
-            tell(workbook, "failed", Told.of(workbook, run, next_after(schedule, at)), say)
-    if known.last and known.failures == schedule.quarantine_after:
-        tell(workbook, "quarantined", Told.of(workbook, known.last, None), say)
-
-
-def _told(workbook: Workbook, run: dict[str, Any], say: Callable[[str], None]) -> Tick:
-    """The tick of a run that has ended, once everybody was told."""
-    known, schedule = history.read(workbook), needed(workbook)
-    facts = Told.of(workbook, run, next_after(schedule, run["ended_at"]))
-    if run["error"] and not isinstance(run["error"], UserError):
-        say("".join(traceback.format_exception(run["error"])))  # nobody foresaw it: whoever mends it needs all of it
-    tell(workbook, run["status"], facts, say)
-    if run["status"] == "failed" and known.failures == schedule.quarantine_after:
-        tell(workbook, "quarantined", facts, say)
-    return Tick(run["status"], facts.sentence(run["status"]), {name: run[name] for name in history.RUN})
+            workbook.engine.publish_only(history.TABLE)
+    return _Done(ended, tables, error)
 
 
 def _sentence(error: Exception) -> str:
     """What failed, in one line."""
     text = " ".join(str(error).split()) or "no reason given"
     return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
-
-
-def _wall(schedule: Schedule, at: dt.datetime) -> dt.datetime:
-    return at.astimezone(zone(schedule)).replace(tzinfo=None)

@@ -112,7 +112,7 @@ def test_streaming_audiences_are_those_of_a_full_evaluation_after_each_batch(sho
     follow(shop)
     for number, line in enumerate(("b,2024-03-20,1.00\n", "b,2024-03-21,900\nc,2024-03-21,1\n", "a,2024-06-01,1\n")):
         (shop.file.parent / f"{number}.csv").write_text(f"customer,day,spent\n{line}", encoding="utf-8")
-        ingest.ingest(shop, "purchases", [shop.file.parent / f"{number}.csv"])
+        ingest.ingest_files(shop, "purchases", [shop.file.parent / f"{number}.csv"])
         follow(shop)
         streamed = {row[:2] for row in state(shop)}
         assert not any(row[0] == "on_schedule" for row in streamed)

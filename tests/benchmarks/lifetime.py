@@ -15,10 +15,10 @@ import sys
 import venv
 from pathlib import Path
 
-from clv_helpers.config.workbook import outputs_folder
+from clv_helpers.config.workbook import ROOT, outputs_folder
 from histories import from_csv, simulated
 
-HERE, FOLDER = Path(__file__).parent, outputs_folder() / "benchmarks"
+HERE, FOLDER = Path(__file__).parent, outputs_folder(ROOT / "params" / "cdnow.yml") / "benchmarks"
 PINS = {
     "lifetimes": ["lifetimes==0.11.3", "numpy==1.26.4", "pandas==2.1.4", "scipy==1.13.1", "pyarrow==17.*"],
     "pymc": ["pymc-marketing==0.19.2", "numpy==2.4.6", "pandas==3.1.1", "pyarrow==26.*"],

@@ -50,7 +50,6 @@ def jupyterlab(home: Path, notebooks: Path = NOTEBOOKS) -> Iterator[tuple[str, s
         f"--LabApp.user_settings_dir={home}/settings",
     ]  # fmt: skip
     environment = {**os.environ, "HOME": str(home)}
-    environment.pop("CLV_BATCH", None)
     with (home / "lab.log").open("w") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         try:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
 
-from clv_helpers.config.workbook import BATCH_VARIABLE, ROOT
+from clv_helpers.config.workbook import ROOT
 from clv_helpers.run import notebooks
 from lab import browser, jupyterlab, run_notebook
 
 
 def take_pictures(executable: str) -> None:
     """Run the airline, and write docs/report.png, docs/dashboard.png and docs/composer.png."""
-    record, folder = notebooks.run(ROOT / "params" / "airline.yml", say=notebooks.say_on_stderr)
-    os.environ.pop(BATCH_VARIABLE, None)
+    record, folder = notebooks.run(ROOT / "params" / "airline.yml", log=print)
     with browser(executable) as started:
         page = started.new_page(viewport={"width": 1180, "height": 1500})
         page.goto((folder / record.report).as_uri())

@@ -1,10 +1,9 @@
-"""One refresh at a time, each with its row: on time, missed, failing, killed, quarantined, by hand."""
+"""One refresh at a time, each with its row: on time, missed, failing, killed, by hand."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -27,8 +26,8 @@ SECOND = dt.timedelta(seconds=1)
 
 def ran(workbook: Workbook) -> list[tuple[str, str]]:
     """When each run was due and how it ended, as readers see it."""
-    rows = history.read(workbook).runs
-    return [(f"{run['due_at']:%m-%d %H:%M}" if run["due_at"] else "by hand", run["status"]) for run in rows]
+    runs = history.read(workbook)
+    return [(f"{run.due_at:%m-%d %H:%M}" if run.due_at else "by hand", run.status) for run in runs]
 
 
 def customers(workbook: Workbook) -> int:
@@ -43,32 +42,27 @@ def wait_for(true: Callable[[], bool], seconds: float = 40) -> None:
         time.sleep(0.05)
 
 
-def due_now() -> str:
-    """A cron line that was due a minute ago and is again in a day."""
-    return f"{dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1):%M %H} * * *"
-
-
 @pytest.fixture
 def shop(outputs: Path, tmp_path: Path) -> Workbook:
-    return scheduled_shop(tmp_path / "shop", quarantine_after=2)
+    return scheduled_shop(tmp_path / "shop")
 
 
 class TestTick:
     def test_runs_what_is_due_and_once(self, shop: Workbook) -> None:
-        early = schedule.tick(shop, at=HALF_PAST_FIVE - 10 * DAY / 24)
-        assert (early.outcome, early.run) == ("not due", None)
-        done = schedule.tick(shop, at=HALF_PAST_FIVE + SECOND)
+        done = schedule.tick(shop, at=HALF_PAST_FIVE)
         assert done.outcome == "success"
-        assert (done.run["new_batches"], customers(shop)) == (1, 3)
-        assert "insights.fact_value_by_month" in done.run["changed"]
+        assert (done.run.new_batches, customers(shop)) == (1, 3)
+        assert "insights.fact_value_by_month" in done.run.changed
         assert schedule.tick(shop, at=HALF_PAST_FIVE + 2 * SECOND).outcome == "not due"
         new_day(shop, "day2")
         assert schedule.tick(shop, at=HALF_PAST_FIVE + DAY).outcome == "success"
         assert customers(shop) == 4
         assert ran(shop) == [("06-01 05:30", "success"), ("06-02 05:30", "success")]
 
-    def test_launcher_may_be_late_with_the_first(self, shop: Workbook) -> None:
-        assert schedule.tick(shop, at=HALF_PAST_FIVE + dt.timedelta(minutes=4)).outcome == "success"
+    def test_the_first_is_due_at_any_time(self, shop: Workbook) -> None:
+        assert schedule.tick(shop, at=HALF_PAST_FIVE - DAY / 2).outcome == "success"
+        assert schedule.tick(shop, at=HALF_PAST_FIVE - SECOND).outcome == "not due"
+        assert schedule.tick(shop, at=HALF_PAST_FIVE + SECOND).run.due_at == HALF_PAST_FIVE
 
     def test_failure_at_the_end_leaves_what_readers_see_as_it_was(self, shop: Workbook) -> None:
         schedule.tick(shop, at=HALF_PAST_FIVE)
@@ -85,16 +79,9 @@ class TestTick:
     def test_what_was_missed_is_made_up_for_once(self, shop: Workbook) -> None:
         schedule.tick(shop, at=HALF_PAST_FIVE)
         done = schedule.tick(shop, at=HALF_PAST_FIVE + 5 * DAY + dt.timedelta(hours=3))
-        assert f"{done.run['due_at']:%m-%d}" == "06-02"  # since when it is due
+        assert f"{done.run.due_at:%m-%d}" == "06-02"  # since when it is due
         assert schedule.tick(shop, at=HALF_PAST_FIVE + 5 * DAY + dt.timedelta(hours=4)).outcome == "not due"
         assert len(ran(shop)) == 2
-
-    def test_changed_schedule_has_missed_nothing(self, shop: Workbook) -> None:
-        schedule.tick(shop, at=HALF_PAST_FIVE)
-        shop.file.write_text(shop.file.read_text().replace("30 5 * * *", "0 7 * * *"))
-        changed = Workbook.open(shop.file)
-        assert schedule.tick(changed, at=HALF_PAST_FIVE + DAY / 2).outcome == "not due"
-        assert schedule.tick(changed, at=HALF_PAST_FIVE + DAY + dt.timedelta(minutes=91)).outcome == "success"
 
     def test_inactive_before_start_after_end_and_when_disabled(self, outputs: Path, tmp_path: Path) -> None:
         within = {"start": "2026-06-01 05:30", "end": "2026-06-02 05:30"}
@@ -102,8 +89,8 @@ class TestTick:
         assert schedule.tick(shop, at=HALF_PAST_FIVE - DAY).outcome == "inactive"
         assert schedule.tick(shop, at=HALF_PAST_FIVE).outcome == "success"
         assert schedule.tick(shop, at=HALF_PAST_FIVE + DAY).outcome == "inactive"
-        assert "ended on 2026-06-02" in schedule.status(shop, HALF_PAST_FIVE + DAY)["why"]
-        assert schedule.status(shop, HALF_PAST_FIVE + DAY)["next_run_at"] is None
+        assert "ended on 2026-06-02" in schedule.status(shop, HALF_PAST_FIVE + DAY).why
+        assert schedule.status(shop, HALF_PAST_FIVE + DAY).next_run_at is None
         off = scheduled_shop(tmp_path / "off", enabled=False)
         assert schedule.tick(off, at=HALF_PAST_FIVE).sentence == "shop: inactive: schedule.enabled is false"
 
@@ -121,7 +108,7 @@ class TestFailure:
         done = schedule.tick(shop, at=HALF_PAST_FIVE + DAY)
         assert done.outcome == "failed"
         assert "broken.csv: 1 of 1 rows break the contract" in done.sentence
-        assert "\n" not in done.run["sentence"]
+        assert "\n" not in done.run.sentence
         assert ran(shop)[-1] == ("06-02 05:30", "failed")
         with shop.engine.read() as session:  # the last good version, and no events newer than its tables
             assert session.scalar("SELECT COUNT(*) AS n FROM lake.purchases") == 5
@@ -133,35 +120,19 @@ class TestFailure:
         assert not shop.engine.published.exists()
         assert ran(shop) == [("06-01 05:30", "failed")]
 
-    def test_quarantine_until_released(self, shop: Workbook) -> None:
-        bad = broken_day(shop)
-        outcomes = [schedule.tick(shop, at=HALF_PAST_FIVE + day * DAY).outcome for day in range(3)]
-        assert outcomes == ["failed", "failed", "quarantined"]
-        bad.unlink()
-        later = HALF_PAST_FIVE + 5 * DAY
-        found = schedule.status(shop, later)
-        assert (found["state"], found["failures_in_a_row"], found["next_run_at"]) == ("quarantined", 2, None)
-        assert schedule.release(shop, later) == (
-            "shop: released, 2 failures no longer count; the next run is due Sun 07 Jun 2026 05:30 (UTC)"
-        )
-        assert schedule.status(shop, later)["state"] == "active"
-        assert schedule.tick(shop, at=later + SECOND).outcome == "not due"
-        assert schedule.tick(shop, at=later + DAY).outcome == "success"
+    def test_an_unexpected_error_is_logged_whole(self, shop: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(scheduled_refresh, "refresh_all", lambda _: 1 / 0)
+        lines: list[str] = []
+        done = schedule.tick(shop, at=HALF_PAST_FIVE, log=lines.append)
+        assert done.run.sentence == "ZeroDivisionError: division by zero"
+        assert "Traceback" in lines[0]
 
-    def test_success_in_between_begins_the_count_anew(self, shop: Workbook) -> None:
-        for day, expected in enumerate(["failed", "success", "failed"]):
-            file = broken_day(shop)
-            if expected == "success":
-                file.unlink()
-            assert schedule.tick(shop, at=HALF_PAST_FIVE + day * DAY).outcome == expected
-        assert schedule.status(shop, HALF_PAST_FIVE + 3 * DAY)["state"] == "active"
 
-    def test_what_nobody_foresaw_is_told_whole(self, shop: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(scheduled_refresh, "follow_all", lambda _: 1 / 0)
-        said: list[str] = []
-        done = schedule.tick(shop, at=HALF_PAST_FIVE, say=said.append)
-        assert done.run["sentence"] == "ZeroDivisionError: division by zero"
-        assert "Traceback" in said[0]
+class TestListing:
+    def test_makes_no_file(self, shop: Workbook) -> None:
+        assert schedule.status(shop, HALF_PAST_FIVE).runs == []
+        assert history.read(shop) == []
+        assert not shop.folder.exists()
 
 
 class TestByHand:
@@ -170,7 +141,7 @@ class TestByHand:
         tables = {row["table"]: row["mode"] for row in schedule.refresh(shop, at=HALF_PAST_FIVE + SECOND)}
         assert tables["derived.customer_day"] == "unchanged"
         assert ran(shop)[-1] == ("by hand", "success")
-        assert schedule.tick(shop, at=HALF_PAST_FIVE + DAY).run["due_at"] == HALF_PAST_FIVE + DAY
+        assert schedule.tick(shop, at=HALF_PAST_FIVE + DAY).run.due_at == HALF_PAST_FIVE + DAY
 
     def test_failing_refresh_has_a_row_too(self, outputs: Path, tmp_path: Path) -> None:
         shop = Workbook.open(write_shop(tmp_path / "plain"))
@@ -182,7 +153,7 @@ class TestByHand:
         with held(shop.folder / "refresh.lock") as ours:
             assert ours
             assert schedule.tick(shop, at=HALF_PAST_FIVE).outcome == "running"
-            assert schedule.status(shop, HALF_PAST_FIVE)["running"]
+            assert schedule.status(shop, HALF_PAST_FIVE).running
             with pytest.raises(schedule.ScheduleError, match="another refresh is running"):
                 schedule.refresh(shop)
         assert ran(shop) == []
@@ -190,40 +161,35 @@ class TestByHand:
 
 class TestProcesses:
     def test_killed_in_the_middle_is_noted_and_made_up_for_once(self, outputs: Path, tmp_path: Path) -> None:
-        marker, waits = tmp_path / "running", tmp_path / "waits.py"
-        waits.write_text(f"import pathlib, time\npathlib.Path({str(marker)!r}).touch()\ntime.sleep(600)")
-        command = [sys.executable, str(waits)]
-        alerts = [{"on": ["started"], "command": command}, {"on": ["failed"], "file": "${OUTPUTS}/alerts.log"}]
-        shop = scheduled_shop(tmp_path / "shop", due_now(), alerts=alerts)
-        process = subprocess.Popen([CLV, "schedule", str(shop.file), "tick"], start_new_session=True)
+        shop = scheduled_shop(tmp_path / "shop", alerts=[{"on": ["failed"], "file": "${OUTPUTS}/alerts.log"}])
+        marker, code = tmp_path / "running", tmp_path / "hangs.py"
+        code.write_text(
+            "import pathlib, sys, time\n"
+            "from clv_helpers.config.workbook import Workbook\n"
+            "from clv_helpers.run import scheduled_refresh\n"
+            "def hang(workbook):\n"
+            "    pathlib.Path(sys.argv[2]).touch()\n"
+            "    time.sleep(600)\n"
+            "scheduled_refresh.refresh_all = hang\n"
+            "scheduled_refresh.tick(Workbook.open(sys.argv[1]))\n"
+        )
+        process = subprocess.Popen([sys.executable, str(code), str(shop.file), str(marker)])
         wait_for(marker.exists)
-        assert schedule.status(shop)["running"]
-        os.killpg(process.pid, signal.SIGKILL)
+        assert schedule.status(shop).running
+        process.kill()
         assert process.wait() == -signal.SIGKILL
-        found = schedule.status(shop)
-        assert (found["running"], found["last_run"]["status"]) == (False, "interrupted")
-        shop.file.write_text(shop.file.read_text().replace(str(waits), "-V"))  # a command that ends
-        again, at = Workbook.open(shop.file), found["last_run"]["started_at"] + SECOND
-        done = schedule.tick(again, at=at)
-        assert (done.outcome, done.run["due_at"]) == ("success", found["last_run"]["due_at"])
-        assert schedule.tick(again, at=at + SECOND).outcome == "not due"
-        assert [status for _, status in ran(again)] == ["interrupted", "success"]
-        assert customers(again) == 3
+        current = schedule.status(shop)
+        assert (current.running, current.last_run.status) == (False, "interrupted")
+        at = current.last_run.started_at + SECOND
+        done = schedule.tick(shop, at=at)
+        assert (done.outcome, done.run.due_at) == ("success", current.last_run.due_at)
+        assert schedule.tick(shop, at=at + SECOND).outcome == "not due"
+        assert [status for _, status in ran(shop)] == ["interrupted", "success"]
+        assert customers(shop) == 3
         assert "failed: its process ended before it was done" in (shop.folder / "alerts.log").read_text()
 
-    def test_killed_again_and_again_is_quarantined(self, outputs: Path, tmp_path: Path) -> None:
-        told = [{"on": ["failed", "quarantined"], "file": "${OUTPUTS}/alerts.log"}]
-        shop = scheduled_shop(tmp_path / "shop", quarantine_after=1, alerts=told)
-        schedule.tick(shop, at=HALF_PAST_FIVE)
-        with shop.engine.write() as session:
-            history.begin(session, HALF_PAST_FIVE + DAY, HALF_PAST_FIVE + DAY)  # and then nothing: the process is gone
-        assert schedule.tick(shop, at=HALF_PAST_FIVE + DAY + SECOND).outcome == "quarantined"
-        assert [status for _, status in ran(shop)] == ["success", "interrupted"]
-        events = [line.split()[1] for line in (shop.folder / "alerts.log").read_text().splitlines()]
-        assert events == ["failed", "quarantined"]
-
     def test_two_ticks_at_once_are_one_run(self, outputs: Path, tmp_path: Path) -> None:
-        shop = scheduled_shop(tmp_path / "shop", due_now())
+        shop = scheduled_shop(tmp_path / "shop")
         command = [CLV, "schedule", str(shop.file), "tick", "--json"]
         ticks = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
         outcomes = sorted(json.loads(tick.communicate(timeout=60)[0])["outcome"] for tick in ticks)
@@ -233,7 +199,7 @@ class TestProcesses:
         assert len(ran(shop)) == 1
 
     def test_foreground_runs_what_is_due_and_ends_when_told(self, outputs: Path, tmp_path: Path) -> None:
-        shop = scheduled_shop(tmp_path / "shop", due_now())
+        shop = scheduled_shop(tmp_path / "shop")
         process = subprocess.Popen([CLV, "schedule", str(shop.file), "run"], stderr=subprocess.PIPE, text=True)
         assert "succeeded" in process.stderr.readline()
         assert "next at" in process.stderr.readline()
@@ -252,7 +218,7 @@ class TestProcesses:
         ]
 
     def test_failing_tick_ends_with_status_1(self, outputs: Path, tmp_path: Path) -> None:
-        shop = scheduled_shop(tmp_path / "shop", due_now())
+        shop = scheduled_shop(tmp_path / "shop")
         broken_day(shop)
         done = subprocess.run([CLV, "schedule", str(shop.file), "tick"], capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (1, "")

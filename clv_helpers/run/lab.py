@@ -1,0 +1,69 @@
+"""`clv lab`: the six notebooks for one workbook, copied into its outputs, so that no tracked file is edited."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.files import write_atomically
+from clv_helpers.run.notebooks import NOTEBOOKS, STAGES
+
+
+def prepare(workbook: Workbook) -> Path:
+    """Copy the notebooks to outputs/<name>/lab/, with the workbook's params file in them; gives that folder.
+
+    A copy that a person edited stays as it is; one that nobody edited follows the notebook that it was made from.
+    """
+    import nbformat
+
+    folder = workbook.folder / "lab"
+    for name in STAGES.values():
+        notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+        for cell in notebook.cells:
+            if "parameters" in cell.metadata.get("tags", []):
+                cell.source = "\n".join(_with_params(line, workbook.file) for line in cell.source.split("\n"))
+        notebook.metadata["clv"] = {"copied": _fingerprint(notebook)}
+        copy = folder / f"{name}.ipynb"
+        if _may_be_replaced(copy, notebook.metadata["clv"]["copied"]):
+            write_atomically(copy, nbformat.writes(notebook))
+    return folder
+
+
+def start(folder: Path, options: list[str]) -> int:
+    """Start JupyterLab in a folder, and wait for its end; gives its exit status."""
+    process = subprocess.Popen([sys.executable, "-m", "jupyterlab", str(folder), *options])
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # JupyterLab gets it as well, and asks whether to stop
+            continue
+
+
+def _with_params(line: str, file: Path) -> str:
+    """A line of the cell of parameters; that of the params file names this one."""
+    return (
+        f"params_file: str = {json.dumps(str(file.resolve()))}  # the workbook"
+        if line.startswith("params_file")
+        else line
+    )
+
+
+def _may_be_replaced(copy: Path, fingerprint: str) -> bool:
+    """Whether a copy is absent, or is as it was made and of an older notebook."""
+    import nbformat
+
+    if not copy.exists():
+        return True
+    notebook = nbformat.read(copy, as_version=4)
+    made = notebook.metadata.get("clv", {}).get("copied")
+    return made == _fingerprint(notebook) and made != fingerprint
+
+
+def _fingerprint(notebook: Any) -> str:
+    """Of what the cells say, not of what running them gave."""
+    return hashlib.sha256(json.dumps([cell.source for cell in notebook.cells]).encode()).hexdigest()
