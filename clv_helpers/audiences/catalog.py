@@ -18,6 +18,7 @@ from clv_helpers.audiences.rule import (
 )
 from clv_helpers.config.datasets import EVENT_DATASETS, NUMERIC
 from clv_helpers.config.validation import Problem
+from clv_helpers.editors import Attribute, kind_of
 from clv_helpers.engines.dialect import table
 from clv_helpers.engines.session import Session
 
@@ -61,19 +62,6 @@ ABOUT = {
 # Parts of the names of what depends on other customers, and what moves each day: neither follows micro-batches.
 RANKED = ("decile", "lifetime_value", "probability_alive", "expected_purchases", "predicted")
 AGEING = ("age_days", "days_since_purchase")
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """A column that can be asked about. `kind` is one of the contract's types, with decimals among the numbers."""
-
-    name: str
-    kind: str
-    about: str
-
-    @property
-    def operators(self) -> tuple[str, ...]:
-        return OPERATORS_OF[self.kind]
 
 
 @dataclass(frozen=True)
@@ -132,18 +120,8 @@ def names_of(audience: Audience) -> list[str]:
 
 
 def _attributes(session: Session, name: str) -> dict[str, Attribute]:
-    kinds = {key: _kind(kind) for key, kind in session.columns(table(name)).items()}
-    return {key: Attribute(key, kind, _about(key)) for key, kind in kinds.items() if kind and not key.startswith("_")}
-
-
-def _kind(engine_type: str) -> str:
-    for begins, kind in {
-        "VARCHAR": "text", "STRING": "text", "DECIMAL": "number", "DOUBLE": "number", "FLOAT": "number",
-        "BOOLEAN": "boolean", "DATE": "date", "TIMESTAMP": "timestamp",
-    }.items():  # fmt: skip
-        if engine_type.upper().startswith(begins):
-            return kind
-    return "integer" if engine_type.upper().endswith("INT") or engine_type.upper().startswith("INT") else ""
+    kinds = {key: kind_of(kind) for key, kind in session.columns(table(name)).items() if not key.startswith("_")}
+    return {key: Attribute(key, kind, _about(key)) for key, kind in kinds.items() if kind in OPERATORS_OF}
 
 
 def _about(name: str) -> str:
@@ -157,11 +135,11 @@ def _of_condition(path: str, condition: Any, known: dict[str, Attribute], where:
     if attribute is None:
         return [Problem(f"{path}.field", f"{condition.field!r}, not in {where}", ", ".join(known))]
     if condition.when:
-        if attribute.kind in ("date", "timestamp"):
+        if attribute.is_date:
             return []
         return [Problem(f"{path}.when", f"asked of {attribute.name}, of type {attribute.kind}", "a date or a time")]
-    if condition.op not in attribute.operators:
-        allowed = ", ".join(attribute.operators) + (", or when" if attribute.kind in ("date", "timestamp") else "")
+    if condition.op not in OPERATORS_OF[attribute.kind]:
+        allowed = ", ".join(OPERATORS_OF[attribute.kind]) + (", or when" if attribute.is_date else "")
         return [Problem(f"{path}.op", f"{condition.op!r} for {attribute.name}, of type {attribute.kind}", allowed)]
     values = condition.value if isinstance(condition.value, list) else [condition.value]
     wrong = next((v for v in values if v is not None and not _fits(v, attribute.kind)), None)

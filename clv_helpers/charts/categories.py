@@ -26,11 +26,12 @@ def categories(widget: Widget, read: pd.DataFrame, rows: pd.DataFrame) -> Catego
 
 def merged(several: list[Categories]) -> Categories:
     """Those of several pictures of one widget."""
-    found: Categories = {}
-    for each in several:
-        for column, orders in each.items():
-            found[column] = {**orders, **{n: o for n, o in found.get(column, {}).items() if o is not None}}
-    return found
+    together: Categories = {}
+    for one in several:
+        for column, orders in one.items():
+            known = {name: order for name, order in together.get(column, {}).items() if order is not None}
+            together[column] = {**orders, **known}
+    return together
 
 
 def in_order(field: Channel, orders: dict[Any, Any]) -> list[Any]:
@@ -49,5 +50,5 @@ def _sorted_by(field: Channel, widget: Widget, read: pd.DataFrame, rows: pd.Data
     if by == field.column or by not in read:
         return {name: name for name in names}
     measure = by in {f.column for f in [*widget.fields, *widget.tooltip]}
-    told = (rows if measure else read).dropna(subset=[by]).groupby(field.column)[by].max()
-    return {name: told.get(name) for name in names}
+    greatest = (rows if measure else read).dropna(subset=[by]).groupby(field.column)[by].max()
+    return {name: greatest.get(name) for name in names}

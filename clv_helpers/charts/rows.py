@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 2_000
 # Columns that count people, by which small groups are told; the first that a table has is a row's population.
-POPULATION = ("customers", "customers", "active_customers", "delivered", "sent", "profiles", "people")
+POPULATION = ("customers", "active_customers", "delivered", "sent", "profiles", "people")
 
 
 class Days(tuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 from clv_helpers.config.workbook import outputs_folder
 from clv_helpers.files import write_atomically
 
@@ -10,7 +12,7 @@ def vega_bundle() -> str:
     """The script, made once by vl-convert and kept in the outputs folder; it sets window.vegaEmbed."""
     import vl_convert
 
-    kept = outputs_folder() / f".vega-{vl_convert.__version__}.js"
+    kept = outputs_folder() / f".vega-{version('vl-convert-python')}.js"
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(kept, vl_convert.javascript_bundle("window.vegaEmbed=vegaEmbed;"))
