@@ -62,9 +62,7 @@ def _overlap(estimate: Estimate, overlap: dict[str, int]) -> str:
 
 def funnel_panel(estimate: Estimate) -> str:
     """From everyone to those who meet the rule: a bar per condition, with how many it removes."""
-    rows = [("Everyone", estimate.customers, None)] + [
-        (part_in_words(s.part), s.left, s.removed) for s in estimate.funnel
-    ]
+    steps = [(part_in_words(step.part), step.left, step.removed) for step in estimate.funnel]
     lines = "".join(
         f"<div style='display:grid;grid-template-columns:minmax(0,2.2fr) minmax(60px,1fr) 5.5em 6.5em;gap:10px;"
         f"align-items:center;padding:3px 0;border-top:1px solid #eee'>"

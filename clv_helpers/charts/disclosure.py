@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-import operator
+import math
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ COUNTS = (*POPULATION, "opened", "opened_with_machines", "clicked")
 AUDIENCE = "audience"
 NOBODY = 1e-6  # what rounding leaves of nobody
 MOST_PROGRAM_CELLS = 40_000  # of all linear programs of a table together
-MOST_COLUMNS = 5  # a box of n columns has 2ⁿ corners
+MOST_PLACES = 1_000_000  # of the grid in which boxes are looked for
 Cell = tuple[Hashable, ...]
 
 
@@ -92,27 +92,19 @@ class _Table:
     def __init__(self, values: dict[Cell, float]):
         import numpy as np
 
-        self.cells, self.held = list(values), np.array(list(values.values()), dtype=float)
+        self.cells, self.people = list(values), np.array(list(values.values()), dtype=float)
         self.index = {cell: number for number, cell in enumerate(self.cells)}
-        numbers = [
-            {part: n for n, part in enumerate(dict.fromkeys(column))} for column in zip(*self.cells, strict=True)
-        ]
-        # by cell: the number of its value in each column
-        self.codes = np.array([[n[part] for n, part in zip(numbers, cell, strict=True)] for cell in self.cells])
-        steps = [1, *itertools.accumulate(map(len, numbers), operator.mul)]
-        self.has_cubes = len(numbers) <= MOST_COLUMNS and steps[-1] < 2**62
-        if self.has_cubes:
-            self.steps = np.array(steps[:-1], dtype=np.int64)
-            keys = self.codes @ self.steps
-            self.order = np.argsort(keys)
-            self.keys = keys[self.order]
+        names = [{name: n for n, name in enumerate(dict.fromkeys(column))} for column in zip(*self.cells, strict=True)]
+        self.places = np.array([[n[part] for n, part in zip(names, cell, strict=True)] for cell in self.cells])
+        self.grid: np.ndarray | None = None  # by place in each column: the number of the cell, -1 where there is none
+        if math.prod(map(len, names)) <= MOST_PLACES:
+            self.grid = np.full([len(column) for column in names], -1)
+            self.grid[tuple(self.places.T)] = range(len(self.cells))
 
     def _costs(self, hidden: set[Cell]) -> np.ndarray:
         """What hiding each cell would cost: its people, and nothing where it is hidden already."""
-        import numpy as np
-
-        costs = self.held + 1
-        costs[np.fromiter((self.index[cell] for cell in hidden), dtype=int, count=len(hidden))] = 0
+        costs = self.people + 1
+        costs[[self.index[cell] for cell in hidden]] = 0
         return costs
 
     def cheapest_cube(self, cell: Cell, hidden: set[Cell], wanted: float) -> set[Cell] | None:
@@ -122,24 +114,18 @@ class _Table:
         """
         import numpy as np
 
-        if not self.has_cubes:
+        own = self.places[self.index[cell]]
+        opposite = self.places[(self.places != own).all(axis=1)]
+        if self.grid is None or not len(opposite):
             return None
-        own = self.codes[self.index[cell]]
-        opposite = self.codes[(self.codes != own).all(axis=1)]
-        costs, total = self._costs(hidden), np.zeros(len(opposite))
-        corners = []
+        costs, total, corners = self._costs(hidden), np.zeros(len(opposite)), []
         for swapped in itertools.product([False, True], repeat=len(own)):
-            keys = np.where(swapped, opposite, own) @ self.steps
-            at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-            corner = self.order[at]
+            corner = self.grid[tuple(np.where(swapped, opposite, own).T)]
             gives = sum(swapped) % 2 == 1
-            fails = (self.keys[at] != keys) | (gives & (self.held[corner] < wanted))
-            total += np.where(fails, np.inf, costs[corner])
+            total += np.where((corner < 0) | (gives & (self.people[corner] < wanted)), np.inf, costs[corner])
             corners.append(corner)
-        best = int(total.argmin()) if len(total) else 0
-        if not len(total) or total[best] == np.inf:
-            return None
-        return {self.cells[corner[best]] for corner in corners}
+        best = int(total.argmin())
+        return None if total[best] == np.inf else {self.cells[corner[best]] for corner in corners}
 
     def cheapest_move(self, cell: Cell, hidden: set[Cell], wanted: float) -> set[Cell] | None:
         """The cells of the cheapest way to move people to a cell that changes no sum along a line; None: there is none.
@@ -151,7 +137,7 @@ class _Table:
         from scipy.sparse import hstack
 
         costs, target = self._costs(hidden), self.index[cell]
-        least, most = np.zeros(len(costs)), self.held.copy()
+        least, most = np.zeros(len(costs)), self.people.copy()
         least[target], most[target] = wanted, 0  # it takes, and gives nothing
         low, high = np.concatenate([least, np.zeros(len(costs))]), np.concatenate([np.full(len(costs), np.inf), most])
         solution = linprog(

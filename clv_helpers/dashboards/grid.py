@@ -25,7 +25,7 @@ class View(anywidget.AnyWidget):
     """Cards on a grid. `cards` is what is drawn; a drill-through comes as a message."""
 
     _css = HERE / "board.css"
-    cards = traitlets.List().tag(sync=True)
+    cards: Any = traitlets.List().tag(sync=True)  # a list of what `card` gives
 
     def __init__(self, **given: Any):
         self._esm = _script()
