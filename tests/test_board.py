@@ -66,7 +66,7 @@ def test_drill_through_keeps_the_filters_and_finds_back(own: Workbook) -> None:
 def test_what_the_second_board_has_no_filter_for_can_be_dropped(own: Workbook) -> None:
     board = LiveBoard(own, ["value"])
     board.drill("decile", "region", "Nordics")
-    inherited = next(c for c in board.controls.children if c.description.startswith("region: Nordics"))
+    inherited = next(c for c in board.controls.children if c.description.startswith("Region: Nordics"))
     narrowed = [card["spec"] for card in board.view.cards]
     inherited.click()
     assert board.now.inherited == {}

@@ -12,6 +12,7 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards import dashboard_files, spec
 from clv_helpers.dashboards.data_panel import DataPanel
 from clv_helpers.dashboards.draft import Draft, problem_of
+from clv_helpers.dashboards.drawing import card_of
 from clv_helpers.dashboards.properties import Properties
 from clv_helpers.editors import Editor, files, html
 from clv_helpers.errors import UserError
@@ -101,12 +102,10 @@ class Composer(Editor[Draft]):
         self.problem.value = html.problem(problem)
 
     def _card(self) -> dict[str, Any]:
-        from clv_helpers.dashboards.grid import card
-
         widget = self.draft.parse_widget().model_copy(update={"width": "full"})
         with self.workbook.engine.read() as session:
             drawn = picture(session, self.workbook, widget)
-        return card(drawn, f"{self.opened}/{self.draft.selected}/{widget.mark}")
+        return {"key": f"{self.opened}/{self.draft.selected}/{widget.mark}", **card_of(drawn)}
 
     # files
 

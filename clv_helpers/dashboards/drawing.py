@@ -30,6 +30,24 @@ class Failed:
     reason: str
 
 
+def card_of(drawn: Picture) -> dict[str, Any]:
+    """A picture as the page's script takes it."""
+    return {
+        "title": drawn.title,
+        "subtitle": drawn.subtitle,
+        "spec": drawn.spec,
+        "html": drawn.html,
+        "width": drawn.widget.width,
+        "pick": drawn.pickable,
+        "headers": drawn.headers,
+    }
+
+
+def card_without(title: str, width: str, reason: str) -> dict[str, Any]:
+    """The place of a widget that is not drawn, with the reason as HTML."""
+    return {"title": title, "subtitle": "", "spec": {}, "html": reason, "width": width, "pick": [], "headers": {}}
+
+
 def pictures(
     workbook: Workbook, dashboard: Dashboard, filters: dict[str, Any], with_sql: bool = False
 ) -> list[Drawn | Failed]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import html
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from clv_helpers.charts.rows import Days
 from clv_helpers.charts.show import note, stack
-from clv_helpers.charts.texts import day_in_words
+from clv_helpers.charts.texts import day_in_words, header
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards import filters, spec, static_board
-from clv_helpers.dashboards.drawing import Failed, pictures
+from clv_helpers.dashboards.drawing import Drawn, Failed, card_of, card_without, pictures
 from clv_helpers.dashboards.filters import Choice
 from clv_helpers.dashboards.spec import BoardFilter, load
+from clv_helpers.editors.editor import LABELLED
 from clv_helpers.errors import UserError
 
 BETWEEN = "from … to"
@@ -84,7 +87,7 @@ class LiveBoard:
         self.history: list[ViewState] = []
         titles = [(load(workbook, name).title, name) for name in names]
         self.boards.options, self.boards.value = titles, names[0]
-        self.boards.observe(lambda change: self._tried(lambda: self.open(ViewState(change["new"]))), names="value")
+        self.boards.observe(lambda change: self._attempt(lambda: self.open(ViewState(change["new"]))), names="value")
         head = ipw.HBox(
             [self.back_button, *([self.boards] if len(names) > 1 else []), self._button("Refresh", self.redraw),
              self._button("Reset filters", self.reset), self.state],
@@ -108,7 +111,7 @@ class LiveBoard:
     def drill(self, name: str, column: str, value: Any) -> None:
         """Into a second board, narrowed to what was picked, with the filters chosen so far."""
         chosen = {name: c for name, c in self.now.chosen.items() if c.value is not None}
-        self._tried(lambda: self._enter(ViewState(name, chosen, {**self.now.inherited, column: value})))
+        self._attempt(lambda: self._enter(ViewState(name, chosen, {**self.now.inherited, column: value})))
 
     def back(self) -> None:
         """To the board that led here, as it was left."""
@@ -147,8 +150,6 @@ class LiveBoard:
 
     def redraw(self) -> None:
         """Draw every widget with the filters as chosen, from the published tables."""
-        from clv_helpers.dashboards.grid import card
-
         state = self.now
         own = {f.column for f in self.dashboard.filters}
         chosen = {name: choice for name, choice in state.chosen.items() if name in own}
@@ -156,12 +157,7 @@ class LiveBoard:
         targets = {widget.drill for widget in self.dashboard.widgets if widget.drill}
         titles = {name: load(self.workbook, name).title for name in targets}
         drawn = pictures(self.workbook, self.dashboard, narrowed, with_sql=True)
-        self.view.cards = [
-            _failed(one, f"{state.name}/{i}")
-            if isinstance(one, Failed)
-            else card(one.picture, f"{state.name}/{i}", one.sql, titles.get(one.picture.widget.drill or "", ""))
-            for i, one in enumerate(drawn)
-        ]
+        self.view.cards = [{"key": f"{state.name}/{i}", **_card(one, titles)} for i, one in enumerate(drawn)]
         self._draw_head()
 
     def _draw_head(self) -> None:
@@ -183,41 +179,46 @@ class LiveBoard:
     def _draw_controls(self) -> None:
         controls = [field for board_filter in self.dashboard.filters for field in self._control(board_filter)]
         for column, value in self.now.inherited.items():
-            label = f"{column.replace('_', ' ')}: {value}  ✕"
-            controls.append(self._button(label, lambda column=column: self._drop(column)))
+            label = f"{header(column, self.workbook.words)}: {value}  ✕"
+            controls.append(self._button(label, partial(self._drop, column)))
         self.controls.children = controls
 
     def _control(self, board_filter: BoardFilter) -> list[Any]:
-        ipw, offered = self.ipw, self.offered[board_filter.column]
-        now, width = self.now.chosen[board_filter.column], {"description_width": "initial"}
+        column, offered = board_filter.column, self.offered[board_filter.column]
+        chosen = self.now.chosen[column]
         labels = [choice.label for choice in offered] + ([BETWEEN] if board_filter.dates else [])
-        value = now.label if now.label in labels else labels[0]
-        dropdown = ipw.Dropdown(options=labels, value=value, description=board_filter.label, style=width)
-        dropdown.layout.width = "auto"
-        if not board_filter.dates:
-            dropdown.observe(
-                lambda change: self._choose(board_filter.column, offered[labels.index(change["new"])]), "value"
-            )
-            return [dropdown]
-        first, last = (
-            ipw.DatePicker(description=word, style=width, layout={"width": "170px"}) for word in ("from", "to")
+        dropdown = self.ipw.Dropdown(
+            options=labels,
+            value=chosen.label if chosen.label in labels else labels[0],
+            description=board_filter.label,
+            style=LABELLED,
+            layout={"width": "auto"},
         )
-        if isinstance(now.value, Days):
-            first.value, last.value = now.value
+        pickers = self._pickers(chosen) if board_filter.dates else []
 
-        def days_chosen(_: Any = None) -> None:
-            for picker in (first, last):
-                picker.layout.display = "" if dropdown.value == BETWEEN else "none"
+        def choose(_: Any = None) -> None:
             if dropdown.value != BETWEEN:
-                self._choose(board_filter.column, offered[labels.index(dropdown.value)])
-            elif first.value and last.value:
-                self._choose(board_filter.column, Choice(BETWEEN, Days(first.value, last.value)))
+                self._choose(column, offered[labels.index(dropdown.value)])
+            elif all(picker.value for picker in pickers):
+                self._choose(column, Choice(BETWEEN, Days(*(picker.value for picker in pickers))))
 
-        for picker in (first, last):
-            picker.layout.display = "" if value == BETWEEN else "none"
-        for control in (dropdown, first, last):
-            control.observe(days_chosen, "value")
-        return [dropdown, first, last]
+        def show_pickers(_: Any = None) -> None:
+            for picker in pickers:
+                picker.layout.display = "" if dropdown.value == BETWEEN else "none"
+
+        show_pickers()
+        dropdown.observe(show_pickers, "value")
+        for control in (dropdown, *pickers):
+            control.observe(choose, "value")
+        return [dropdown, *pickers]
+
+    def _pickers(self, chosen: Choice) -> list[Any]:
+        """From which day to which, of a choice by days."""
+        days = chosen.value if isinstance(chosen.value, Days) else (None, None)
+        return [
+            self.ipw.DatePicker(description=word, value=day, style=LABELLED, layout={"width": "170px"})
+            for word, day in zip(("from", "to"), days, strict=True)
+        ]
 
     def _choose(self, column: str, choice: Choice) -> None:
         self.now.chosen[column] = choice
@@ -228,22 +229,25 @@ class LiveBoard:
         self._draw_controls()
         self.redraw()
 
-    def _button(self, label: str, action: Any) -> Any:
+    def _button(self, label: str, action: Callable[[], object]) -> Any:
         button = self.ipw.Button(description=label, layout={"width": "auto"})
-        button.on_click(lambda _: self._tried(action))
+        button.on_click(lambda _: self._attempt(action))
         return button
 
-    def _tried(self, action: Any) -> None:
-
+    def _attempt(self, action: Callable[[], object]) -> None:
         try:
             action()
         except UserError as error:
             self.state.value = f"<span class='clv-problem'>{html.escape(str(error))}</span>"
 
 
-def _failed(widget: Failed, key: str) -> dict[str, Any]:
-    problem = f"<p class='clv-problem'>{html.escape(widget.reason)}</p>"
-    return {"key": key, "title": widget.title, "subtitle": "", "spec": {}, "html": problem, "width": widget.width}
+def _card(drawn: Drawn | Failed, titles: dict[str, str]) -> dict[str, Any]:
+    """A widget with its query and where a click leads; one that cannot be drawn says why."""
+    if isinstance(drawn, Failed):
+        problem = f"<p class='clv-problem'>{html.escape(drawn.reason)}</p>"
+        return card_without(drawn.title, drawn.width, problem)
+    target = drawn.picture.widget.drill
+    return card_of(drawn.picture) | {"drill": target, "drillTitle": titles.get(target or "", ""), "sql": drawn.sql}
 
 
 def _age(age: dt.timedelta) -> str:

@@ -16,6 +16,7 @@ from clv_helpers.charts.show import BOARD_MIME, Output, escaped, note
 from clv_helpers.charts.texts import plain_title, with_words
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards import filters
+from clv_helpers.dashboards.drawing import card_of, card_without
 from clv_helpers.dashboards.filters import Choice
 from clv_helpers.dashboards.spec import BoardFilter, load
 from clv_helpers.engines.session import Session
@@ -50,9 +51,8 @@ def _card_or_why_not(session: Session, workbook: Workbook, name: str, widget: Wi
     try:
         return _card(session, workbook, widget, *chosen)
     except NotMade as error:
-        title, html = plain_title(with_words(widget, workbook)), note(str(error)).bundle["text/html"]
-        empty: dict[str, Any] = {"subtitle": "", "spec": {}, "pick": [], "headers": {}, "choices": None}
-        return {"title": title, "html": html, "width": widget.width} | empty
+        reason = note(str(error)).bundle["text/html"]
+        return card_without(plain_title(with_words(widget, workbook)), widget.width, reason) | {"choices": None}
     except ChartError as error:
         raise ChartError(f"dashboards/{name}.yml, {error}") from None
 
@@ -68,16 +68,7 @@ def _card(
     """One widget, drawn with the defaults; with the rows and texts of all choices where it follows a filter."""
     start = {s.column: choices[i] for s, choices, i in zip(specs, offered, begins, strict=True)}
     first = picture(session, workbook, widget, filters.narrowed(start))
-    card = {
-        "title": first.title,
-        "subtitle": first.subtitle,
-        "spec": first.spec,
-        "html": first.html,
-        "width": widget.width,
-        "pick": first.pickable,
-        "headers": first.headers,
-        "choices": None,
-    }
+    card = card_of(first) | {"choices": None}
     known = list(session.columns(source_of(session, workbook, widget).copy()))
     wired = [i for i, s in enumerate(specs) if narrowing(widget, {s.column: _any(offered[i])}, known)]
     wired = [i for i in wired if len(offered[i]) > 1]
