@@ -233,7 +233,7 @@ def to_when(choice: str, text: str, ignore_year: bool = False) -> dict[str, Any]
 
 
 def to_condition(attribute: Attribute, op: str, text: str, when: dict[str, Any] | None) -> dict[str, Any]:
-    """A condition on a column as the builder's fields say it."""
+    """A condition on a column as the builder's fields hold it."""
     if when and attribute.is_date:
         return {"field": attribute.name, "when": when}
     value = to_value(text, attribute.kind, op)

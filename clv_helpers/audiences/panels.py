@@ -91,7 +91,7 @@ def describe_panel(attribute: Attribute, facts: dict[str, Any]) -> str:
 
 
 def customers_panel(rows: list[dict[str, Any]], words: Words) -> str:
-    """A few customers as a table; who they are cannot be told."""
+    """A few customers as a table; who they are is masked."""
     return rows_table(
         rows,
         nothing="Nobody meets this rule.",

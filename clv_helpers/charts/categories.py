@@ -10,7 +10,7 @@ from clv_helpers.charts.texts import kind
 if TYPE_CHECKING:
     import pandas as pd
 
-# By column: each category with what it is sorted by; None where that would tell of what is left out.
+# By column: each category with what it is sorted by; None where that would disclose what is left out.
 Categories = dict[str, dict[Any, Any]]
 WITHOUT_AXES = ("donut", "number", "table", "funnel", "venn")
 
@@ -35,7 +35,7 @@ def merged(several: list[Categories]) -> Categories:
 
 
 def in_order(field: Channel, orders: dict[Any, Any]) -> list[Any]:
-    """An axis's categories as it shows them; those whose place would tell something stand last."""
+    """An axis's categories as it shows them; those whose place would disclose something stand last."""
     descending = isinstance(field.sort, str) and field.sort.startswith("-")
     known = [name for name, order in orders.items() if order is not None]
     unknown = sorted(name for name in orders if orders[name] is None)

@@ -44,14 +44,14 @@ def suppressed(rows: pd.DataFrame, widget: Widget, min_cell: int) -> pd.DataFram
     cells = [tuple(row) for row in rows[keys].itertuples(index=False)] if keys else [(i,) for i in range(len(rows))]
     parts = [i for i, cell in enumerate(cells) if NO_CATEGORY not in cell]  # a total is no part of itself
     values = {cells[i]: float(rows[people].iloc[i]) for i in parts}
-    if len(values) < len(parts):  # the columns shown do not tell the rows apart: only the small ones can be judged
+    if len(values) < len(parts):  # the columns shown do not distinguish the rows: only the small ones can be judged
         return rows[~small]
     hidden = complete({cells[i] for i in parts if small.iloc[i]}, values, min_cell)
     return rows[[not small.iloc[i] and cell not in hidden for i, cell in enumerate(cells)]]
 
 
 def too_small(rows: pd.DataFrame, widget: Widget, min_cell: int) -> pd.Series:
-    """Which rows tell of fewer than `min_cell` people."""
+    """Which rows are about fewer than `min_cell` people."""
     people = population(widget, list(rows.columns))
     shown = [f.column for f in [*widget.fields, *widget.tooltip]] if people in rows else []
     counted = [people, *shown] if shown else []

@@ -60,7 +60,7 @@ class Picture:
 
     @property
     def pickable(self) -> list[str]:
-        """The columns by which a click picks: what tells groups apart."""
+        """The columns by which a click picks: what distinguishes groups."""
         if self.widget.mark == "table" or self.rows.empty:
             return []
         return [f.column for f in self.widget.fields if kind(self.rows, f) in ("nominal", "ordinal")]

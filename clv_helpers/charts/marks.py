@@ -145,7 +145,7 @@ def _with_picking(chart: alt.Chart, widget: Widget, rows: pd.DataFrame) -> alt.C
     """What is picked anywhere on a board stands out in all charts that know its column; so do a legend's entries."""
     alt = altair()
     known = [f.column for f in widget.fields if kind(rows, f) in ("nominal", "ordinal")]
-    if widget.mark in ("line", "area"):  # a line is one mark: only what tells lines apart can pick one
+    if widget.mark in ("line", "area"):  # a line is one mark: only what distinguishes lines can pick one
         known = [name for name in known if widget.color and name == widget.color.column]
     if not known:
         return chart

@@ -96,7 +96,7 @@ def table(rows: pd.DataFrame | list[dict[str, Any]], /, **columns: str) -> Outpu
 
 
 def _table_content(frame: pd.DataFrame, columns: dict[str, str]) -> dict[str, Any]:
-    """A table as the report takes it, which leaves out what would tell of too few people."""
+    """A table as the report takes it, which leaves out what is about too few people."""
     import pandas as pd
 
     parts = {name: spec.partition("|") for name, spec in columns.items()}

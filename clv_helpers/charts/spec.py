@@ -37,7 +37,7 @@ class Channel(Strict):
 
 
 class Widget(Strict):
-    """One chart of a dashboard. `title` may name columns in braces: `title_from` tells from which row."""
+    """One chart of a dashboard. `title` may name columns in braces: `title_from` names the row."""
 
     title: str = Field(min_length=1)
     title_from: dict[str, Scalar] | Literal["first", "last", "top"] = "first"

@@ -108,14 +108,14 @@ def _with_choices(
 
 
 def _axes(drawn: list[Picture]) -> Categories:
-    """The categories of all choices, where those of any must be said."""
+    """The categories of all choices, where those of any must be given."""
     if not any(one.categories for one in drawn):
         return {}
     return merged([one.categories or categories(one.widget, one.rows, one.rows) for one in drawn])
 
 
 def _still(content: dict[str, Any]) -> str:
-    """Pictures one below the other, for who opens the executed notebook."""
+    """Pictures one below the other, for those who open the executed notebook."""
     import vl_convert
 
     parts = [f"<h3>{escaped(content['title'])}</h3>"]

@@ -38,7 +38,7 @@ class Attribute:
 
     @property
     def is_measure(self) -> bool:
-        """Whether it measures rather than tells groups apart."""
+        """Whether it measures rather than distinguishes groups."""
         groups = self.name.startswith("decile") or self.name.endswith(("_order", "_months", "percent_of_customers"))
         return self.is_number and not groups
 

@@ -40,7 +40,7 @@ def soon(action: Callable[[], object]) -> None:
 class Editor(ABC, Generic[AnyDraft]):
     """Holds the draft and the widgets; `widget` is the box to display, which the subclass lays out.
 
-    A subclass makes its panes before it calls `begin`, and says how its files are read and written.
+    A subclass makes its panes before it calls `begin`, and defines how its files are read and written.
     """
 
     kind: ClassVar[yaml_files.Kind]
@@ -59,7 +59,7 @@ class Editor(ABC, Generic[AnyDraft]):
         self.status = ipw.HTML()
         self.head: dict[str, tuple[Any, str]] = {}  # by key: the field, and what holds by default
 
-    # what the subclass says
+    # what a subclass defines
 
     @abstractmethod
     def empty(self) -> AnyDraft:
@@ -106,7 +106,7 @@ class Editor(ABC, Generic[AnyDraft]):
         )
 
     def head_field(self, key: str, field: Any, default: str = "") -> Any:
-        """A field for a text of the whole file: its title, say."""
+        """A field for a text of the whole file: such as its title."""
         self.head[key] = (field, default)
         field.observe(lambda change: self._set_head(key, change["new"], default), "value")
         return field
@@ -147,7 +147,7 @@ class Editor(ABC, Generic[AnyDraft]):
             self._open(self.empty(), "", "")
 
     def attempt(self, action: Callable[[], object]) -> None:
-        """Act; what cannot be done is said in the status line."""
+        """Act; what cannot be done stands in the status line."""
         try:
             self.status.value = ""
             action()
@@ -162,7 +162,7 @@ class Editor(ABC, Generic[AnyDraft]):
 
     @contextmanager
     def fill(self) -> Iterator[None]:
-        """Within it fields are set to what the draft says, and change nothing."""
+        """Within it fields are set to what the draft holds, and change nothing."""
         before, self.filling = self.filling, True
         try:
             for key, (field, default) in self.head.items():
