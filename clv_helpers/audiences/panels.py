@@ -53,8 +53,8 @@ def _overlap(estimate: Estimate, overlap: dict[str, int]) -> str:
     if not overlap or not estimate.count:
         return ""
     rows = "".join(
-        f"<tr><td style='text-align:left'>{html.escape(name)}</td><td>{count:,}</td>"
-        f"<td>{percent(min(1.0, count / estimate.count))}</td></tr>"
+        f"<tr><td>{html.escape(name)}</td><td style='text-align:right'>{count:,}</td>"
+        f"<td style='text-align:right'>{percent(min(1.0, count / estimate.count))}</td></tr>"
         for name, count in list(overlap.items())[:6]
     )
     return f"<div style='margin-top:.8em'>Of them also in</div><table style='width:100%'>{rows}</table>"
