@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 ORANGE = "#A33B00"
@@ -38,7 +39,7 @@ def rows_table(
     *,
     nothing: str = "No rows.",
     heading: Callable[[str], str] = str,
-    number: str = ".4g",
+    number: str = "",
     css: str = "",
 ) -> str:
     """A few rows as a small table; `heading` gives what a column is headed with, `number` the form of decimals."""
@@ -52,9 +53,10 @@ def rows_table(
     return f"<div style='overflow-x:auto'><table class='{css}'><tr>{head}</tr>{body}</table></div>"
 
 
-def in_short(value: Any, number: str = ".4g") -> str:
+def in_short(value: Any, number: str = "") -> str:
     """A value in a cell: a dash where it is missing, decimals rounded, a day without its midnight."""
     if value is None:
         return "–"
-    is_decimal = isinstance(value, float) or "Decimal" in type(value).__name__
-    return (f"{value:{number}}" if is_decimal else str(value)).removesuffix(" 00:00:00")
+    if isinstance(value, float | Decimal):
+        return format(value, number or (",.0f" if abs(value) >= 1000 else ".4g"))
+    return str(value).removesuffix(" 00:00:00")
