@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -15,24 +17,27 @@ from clv_helpers.charts.rows import Days
 from clv_helpers.charts.show import BOARD_MIME
 from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, read_yaml
-from clv_helpers.config.workbook import BATCH_VARIABLE, Workbook
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.config.yaml_files import SpecChanged
 from clv_helpers.dashboards import dashboard_files, filters, static_board
-from clv_helpers.dashboards.column_catalog import Attribute
 from clv_helpers.dashboards.composer_view import Composer
 from clv_helpers.dashboards.draft import Draft, problem_of
 from clv_helpers.dashboards.live_board import BETWEEN, LiveBoard
 from clv_helpers.dashboards.spec import Preset
+from clv_helpers.editors import Attribute, files
 
 
 @pytest.fixture
-def own(airline: Workbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workbook:
+def own(airline: Workbook, tmp_path: Path) -> Workbook:
     """The airline's tables, with dashboards of this test's own to write to."""
-    monkeypatch.delenv(BATCH_VARIABLE, raising=False)
     shutil.copytree(airline.specs, tmp_path / "airline")
     workbook = Workbook(tmp_path / "airline.yml", airline.params)
     workbook.__dict__["engine"] = airline.engine
     return workbook
+
+
+def file_of(workbook: Workbook, name: str) -> Path:
+    return yaml_files.file_of(workbook, "dashboards", name)
 
 
 def control(board: LiveBoard, label: str):
@@ -43,17 +48,17 @@ def titles(board: LiveBoard) -> list[str]:
     return [card["title"] for card in board.view.cards]
 
 
-def test_drill_through_carries_the_filters_and_finds_back(own: Workbook) -> None:
+def test_drill_through_keeps_the_filters_and_finds_back(own: Workbook) -> None:
     board = LiveBoard(own, ["value"])
     control(board, "Look-back").value = "lifetime"
     before = titles(board)
     board.drill("decile", "decile", 2)
-    assert board.place.name == "decile"
+    assert board.now.name == "decile"
     assert control(board, "Decile").value == "2"
-    assert titles(board) == [s.bundle["text/plain"] for s in dashboards.show(own, "decile", {"decile": 2})]
+    assert titles(board) == [s.bundle["text/plain"] for s in dashboards.show(own, "decile", {"decile": 2}).parts]
     assert "Lifetime value by decile › Who is in a decile" in board.title.value
     board.back()
-    assert board.place.name == "value"
+    assert board.now.name == "value"
     assert control(board, "Look-back").value == "lifetime"
     assert titles(board) == before
 
@@ -61,10 +66,10 @@ def test_drill_through_carries_the_filters_and_finds_back(own: Workbook) -> None
 def test_what_the_second_board_has_no_filter_for_can_be_dropped(own: Workbook) -> None:
     board = LiveBoard(own, ["value"])
     board.drill("decile", "region", "Nordics")
-    carried = next(c for c in board.controls.children if c.description.startswith("region: Nordics"))
+    inherited = next(c for c in board.controls.children if c.description.startswith("Region: Nordics"))
     narrowed = [card["spec"] for card in board.view.cards]
-    carried.click()
-    assert board.place.carried == {}
+    inherited.click()
+    assert board.now.inherited == {}
     assert [card["spec"] for card in board.view.cards] != narrowed
 
 
@@ -85,7 +90,7 @@ def test_days_by_preset_and_by_hand(own: Workbook) -> None:
 
 def test_presets_are_whole_months_before_the_day() -> None:
     found = {choice.label: choice.value for choice in filters.presets(dt.date(2026, 1, 15))}
-    assert tuple(found) == Preset.__args__
+    assert tuple(found) == get_args(Preset)
     assert found["last month"] == Days(dt.date(2025, 12, 1), dt.date(2025, 12, 31))
     assert found["last 12 months"] == Days(dt.date(2025, 1, 1), dt.date(2025, 12, 31))
     assert found["this year"] == Days(dt.date(2026, 1, 1), dt.date(2026, 1, 14))
@@ -133,7 +138,7 @@ def test_without_a_kernel_each_choice_says_what_the_live_board_would(own: Workbo
     assert status[0] == 1
     number = lookbacks.index("lifetime") * status[1] + content["filters"][1]["options"].index("ALL")
     live = dashboards.show(own, "value", {"lookback": "lifetime"})
-    assert card["choices"]["texts"][number][0] in [s.bundle["text/plain"] for s in live]
+    assert card["choices"]["texts"][number][0] in [s.bundle["text/plain"] for s in live.parts]
     rows = [row for row in next(iter(card["spec"]["datasets"].values())) if row["choice"] == number]
     assert len(rows) == 10
 
@@ -165,13 +170,17 @@ def test_a_widget_is_composed_step_by_step_and_undone(own: Workbook) -> None:
     assert draft.widget["width"] == "two thirds"
     draft.delete()
     assert len(draft.widgets) == 1
+    composed = copy.deepcopy(draft.raw)
     for _ in range(10):
         draft.undo()
     assert draft.raw == Draft().raw
+    for _ in range(10):
+        draft.redo()
+    assert draft.raw == composed
 
 
 def test_saving_keeps_the_comments_of_the_file(own: Workbook) -> None:
-    file = dashboard_files.file_of(own, "decile")
+    file = file_of(own, "decile")
     file.write_text(
         "# Who they are.\ntitle: A decile  # one of ten\nwidgets:\n"
         "  # by region\n"
@@ -192,7 +201,7 @@ def test_saving_keeps_the_comments_of_the_file(own: Workbook) -> None:
 
 def test_saving_refuses_to_write_over_anothers_change(own: Workbook) -> None:
     composer = Composer(own, "decile")
-    file = dashboard_files.file_of(own, "decile")
+    file = file_of(own, "decile")
     file.write_text(file.read_text() + "# changed meanwhile\n")
     with pytest.raises(SpecChanged, match=r"dashboards/decile.yml was changed by another"):
         composer.save()
@@ -211,7 +220,7 @@ def test_an_incomplete_board_is_not_saved(own: Workbook) -> None:
     composer.name.value = "half"
     with pytest.raises(ParamsError, match="is a bar, which needs x and y"):
         composer.save()
-    assert not dashboard_files.file_of(own, "half").exists()
+    assert not file_of(own, "half").exists()
 
 
 def test_composed_saved_and_loaded_again(own: Workbook) -> None:
@@ -220,10 +229,10 @@ def test_composed_saved_and_loaded_again(own: Workbook) -> None:
     for name, shelf in (("spend", "x"), ("category", "y")):
         composer.data.columns.value = name
         composer.data._put(shelf)
-    assert "Spend" not in composer.said.value == ""
+    assert "Spend" not in composer.problem.value == ""
     assert composer.view.cards[0]["spec"]["encoding"]["y"]["field"] == "category"
     composer.mark.value = "table"
-    assert "A table needs columns" in composer.said.value
+    assert "A table needs columns" in composer.problem.value
     composer.mark.value = "bar"
     composer.name.value = "mine"
     composer.save()
@@ -240,16 +249,16 @@ def test_sql_of_ones_own_is_parsed_previewed_and_used(own: Workbook) -> None:
     panel.sql_name.value = "by_region"
     for wrong, says in [("DELETE FROM x", "allowed: a single SELECT"), ("SELECT nope FROM insights.dim_date", "nope")]:
         panel.sql.value = wrong
-        panel._use()
+        panel._attempt(panel._use)
         assert says in panel.sql_result.value
     assert not (own.specs / "dashboards" / "by_region.sql").exists()
     panel.sql.value = "SELECT region, SUM(customers) AS customers FROM insights.fact_decile_profile GROUP BY region"
-    panel._use()
+    panel._attempt(panel._use)
     assert "Nordics" in panel.sql_result.value
     assert composer.draft.widget["sql"] == "by_region"
     assert [a.name for a in panel.attributes] == ["region", "customers"]
     (own.specs / "dashboards" / "by_region.sql").write_text("SELECT 1 AS one\n")
-    panel._use()
+    panel._attempt(panel._use)
     assert "was changed by another" in panel.sql_result.value
 
 
@@ -268,5 +277,5 @@ PLAIN = st.recursive(
 def test_what_is_written_is_what_was_drafted(before: dict, now: dict) -> None:
     yaml = yaml_files.round_trip()
     earlier = yaml.load(yaml_files.dump(before)) or {}
-    text = yaml_files.dump(dashboard_files.merged(earlier, now))
+    text = yaml_files.dump(files.merged(earlier, now))
     assert yaml.load(text) == now

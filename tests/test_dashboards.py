@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from clv_helpers import charts, dashboards
 from clv_helpers.charts import CHART_MIME, ChartError, Widget
 from clv_helpers.charts import rows as chart_rows
 from clv_helpers.config.validation import ParamsError, validate
-from clv_helpers.config.workbook import BATCH_VARIABLE, Workbook
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards.live_board import LiveBoard
 
 BAR = {
@@ -40,7 +41,7 @@ def test_shipped_dashboards_draw(name: str, request: pytest.FixtureRequest, monk
     workbook = Workbook(built.file, built.params.model_copy(update={"min_cell": 1}))  # 600 customers are few
     assert "value" in dashboards.names(workbook)
     for dashboard in dashboards.names(workbook):
-        for shown in dashboards.show(workbook, dashboard):
+        for shown in dashboards.show(workbook, dashboard).parts:
             spec = shown.bundle[CHART_MIME]
             assert spec.get("layer") or rows(spec), spec["title"]
             assert "No data" not in spec["title"]["text"]
@@ -119,8 +120,7 @@ def test_unknown_dashboard_names_those_there_are(airline: Workbook) -> None:
         dashboards.load(airline, "nope")
 
 
-def test_live_board_redraws_when_a_filter_changes(airline: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(BATCH_VARIABLE, raising=False)
+def test_live_board_redraws_when_a_filter_changes(airline: Workbook) -> None:
     board = LiveBoard(airline, ["value"])
     before = [card["title"] for card in board.view.cards]
     lookback = next(c for c in board.controls.children if c.description == "Look-back")
@@ -128,5 +128,33 @@ def test_live_board_redraws_when_a_filter_changes(airline: Workbook, monkeypatch
     assert lookback.options[-1] == "lifetime"
     lookback.value = "lifetime"
     after = [card["title"] for card in board.view.cards]
-    expected = [s.bundle["text/plain"] for s in dashboards.show(airline, "value", {"lookback": "lifetime"})]
+    expected = [s.bundle["text/plain"] for s in dashboards.show(airline, "value", {"lookback": "lifetime"}).parts]
     assert after == expected != before
+
+
+def test_names_in_braces_are_the_words_of_the_business(airline: Workbook) -> None:
+    spec = drawn(
+        airline,
+        title="{customers} bring {share_of_value} of {value_word}, of all {customers_word}",
+        subtitle="{Customers} by {category_word} and {purchases}, in {unit}",
+        y={"column": "share_of_value", "title": "Share of {customers}"},
+        tooltip=["category", "customers"],
+    )
+    first = next(row for row in rows(spec) if row["decile"] == 1)
+    share = f"{first['share_of_value']:.0%}"
+    assert spec["title"]["text"] == f"{first['customers']:,} bring {share} of miles, of all members"  # a column first
+    assert spec["title"]["subtitle"].startswith("Members by status and ")
+    assert spec["encoding"]["y"]["axis"]["title"] == "Share of members"
+    assert [field["title"] for field in spec["encoding"]["tooltip"]] == ["Status", "Members"]
+
+
+def test_a_board_speaks_the_words_of_the_business(airline: Workbook, tmp_path: Path) -> None:
+    (tmp_path / "airline" / "dashboards").mkdir(parents=True)
+    file = tmp_path / "airline" / "dashboards" / "mine.yml"
+    file.write_text(
+        'title: "{customers} and their {purchases}"\n'
+        'filters: [{column: category, table: insights.fact_value_by_decile, label: "{Category}"}]\n'
+        "widgets: [{title: t, table: a.b, mark: bar, x: decile, y: value}]\n"
+    )
+    board = dashboards.load(Workbook(tmp_path / "airline.yml", airline.params), "mine")
+    assert (board.title, board.filters[0].label) == ("members and their flights", "Status")

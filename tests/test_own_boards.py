@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,9 @@ from clv_helpers import dashboards, ingest, lifetime, models
 from clv_helpers.charts import ChartError
 from clv_helpers.charts.missing_tables import is_known
 from clv_helpers.charts.show import BOARD_MIME
-from clv_helpers.config.workbook import BATCH_VARIABLE, ROOT, Workbook
+from clv_helpers.config.workbook import ROOT, Workbook
 from clv_helpers.dashboards import static_board
-from clv_helpers.dashboards.live_board import PLACED, LiveBoard
+from clv_helpers.dashboards.live_board import IN_NOTEBOOKS, LiveBoard
 from clv_helpers.run.notebooks import NOTEBOOKS
 from conftest import write_shop
 
@@ -42,21 +42,29 @@ def cards(workbook: Workbook, name: str) -> list[dict]:
     return static_board.board(workbook, name).bundle[BOARD_MIME]["cards"]
 
 
-def test_a_board_of_ones_own_follows_those_placed_by_name(shop: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_board_of_ones_own_follows_those_the_notebooks_name(shop: Workbook) -> None:
     write_board(shop, "derived.decile_edge")
     assert dashboards.others(shop) == ["genres"]
-    monkeypatch.setenv(BATCH_VARIABLE, "1")
-    shown: list = []
-    monkeypatch.setattr(importlib.import_module("clv_helpers.dashboards.live_board"), "display", shown.append)
-    dashboards.board(shop, "value", "nope", *dashboards.others(shop))
-    assert [each.bundle[BOARD_MIME]["name"] for each in shown] == ["value", "genres"]
+    batch = replace(shop, run="2026-01-01")
+    output = dashboards.board(batch, "value", "nope", *dashboards.others(batch))
+    assert [part.bundle[BOARD_MIME]["name"] for part in output.parts] == ["value", "genres"]
+    assert dashboards.board(batch, "nope") is None
 
 
-def test_what_is_placed_by_name_stands_in_a_notebook() -> None:
+def test_a_board_is_displayed_by_whoever_asked_for_it(shop: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
+    displayed: list = []
+    monkeypatch.setattr("IPython.display.display", lambda *shown, **_: displayed.append(shown))
+    output = dashboards.board(replace(shop, run="2026-01-01"), "value", "forecast")
+    assert displayed == []
+    output._ipython_display_()
+    assert [next(iter(bundle)) for (bundle,) in displayed] == [BOARD_MIME, BOARD_MIME]
+
+
+def test_what_the_notebooks_show_by_name_stands_in_them() -> None:
     sources = "".join(
         "".join(cell["source"]) for file in NOTEBOOKS.glob("*.ipynb") for cell in json.loads(file.read_text())["cells"]
     )
-    assert [name for name in PLACED if f'"{name}"' not in sources] == ["decile"]
+    assert [name for name in IN_NOTEBOOKS if f'"{name}"' not in sources] == []
     assert "*dashboards.others(wb)" in sources
 
 

@@ -21,3 +21,13 @@ def test_table_shows_texts_as_they_are(text: str) -> None:
 def test_missing_number_is_a_dash() -> None:
     body = show.table([{"rows": 1}, {"rows": None}], rows="Rows|,.0f").bundle["text/html"]
     assert re.findall(r"<td>(.*?)</td>", body) == ["1", "–"]
+
+
+def test_several_outputs_are_displayed_one_below_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    displayed: list = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: displayed.append((bundle, raw)))
+    first, second = show.note("one"), show.note("two")
+    both = show.stack(first, second)
+    both._ipython_display_()
+    assert displayed == [(first.bundle, True), (second.bundle, True)]
+    assert both.bundle["text/plain"] == "one\ntwo"

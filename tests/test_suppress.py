@@ -154,6 +154,35 @@ def test_little_of_the_airlines_migration_is_left_out(airline: Workbook) -> None
     assert max(values.values()) not in {values[cell] for cell in hidden}
 
 
+def test_a_table_of_two_thousand_cells_takes_twenty_linear_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    people = np.random.default_rng(1).exponential(18, 2000).astype(int)
+    places = itertools.product(range(50), range(40))
+    values = {place: float(count) for place, count in zip(places, people, strict=True)}
+    small = {place for place, count in values.items() if 0 < count < MIN_CELL}
+    programs: list = []
+    monkeypatch.setattr(
+        "scipy.optimize.linprog", lambda *given, **options: programs.append(1) or linprog(*given, **options)
+    )
+    hidden = complete(small, values, MIN_CELL)
+    assert len(small) > 700
+    assert len(programs) <= 20
+    assert small <= hidden and len(hidden) < 1.2 * len(small)
+    for row, column in list(small)[:40]:  # each is a corner of a box in which people can move, so it is safe
+        assert any(
+            {(i, j), (row, j), (i, column)} <= hidden
+            and min(values[row, j], values[i, column]) >= MIN_CELL - values[row, column]
+            for i in range(50) if i != row
+            for j in range(40) if j != column
+        )  # fmt: skip
+
+
+@given(st.integers(2, 4), st.integers(2, 4), st.integers(2, 3), st.data())
+def test_beyond_the_linear_programs_boxes_protect(a: int, b: int, c: int, data: st.DataObject) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("clv_helpers.charts.disclosure.MOST_PROGRAM_CELLS", 0)
+        check({place: float(data.draw(COUNTS)) for place in itertools.product(range(a), range(b), range(c))})
+
+
 def test_an_axis_keeps_the_categories_that_lost_their_rows() -> None:
     read = pd.DataFrame(
         {"band": ["a", "b", "c"], "place": [3, 1, 2], "customers": [5, 30, 200], "spend": [1.0, 9.0, 5.0]}

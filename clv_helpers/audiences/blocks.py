@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 from clv_helpers.audiences import audience_files, estimate, panels
@@ -12,20 +12,13 @@ from clv_helpers.audiences.draft import TIMES, Draft, to_condition, to_value, to
 from clv_helpers.audiences.rule import MEASURES
 from clv_helpers.audiences.sentence import to_sentence
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.editors import Attribute, html
+from clv_helpers.editors.editor import soon
 from clv_helpers.errors import UserError
 
-DECILE = "decile of a category"
 ROLES = ("a condition", "begins a sequence", "next in the sequence", "absent next", "a filter of the selected event")
 LOOKBACKS = [("12 months", 12), ("9 months", 9), ("6 months", 6), ("3 months", 3), ("1 month", 1), ("lifetime", 0)]
 COUNTED = ["at least", *(measure for measure in MEASURES if measure != "at least")]
-
-
-def soon(action: Callable[[], None]) -> None:
-    """Act once the fields are up to date: a click overtakes what was typed just before it, while the kernel is busy."""
-    try:
-        asyncio.get_running_loop().call_later(0.15, action)
-    except RuntimeError:  # no event loop, so nobody types
-        action()
 
 
 class Blocks:
@@ -35,13 +28,16 @@ class Blocks:
         import ipywidgets as ipw
 
         self.workbook, self.catalog, self._change = workbook, catalog, change
+        self.decile = f"decile within a {workbook.words.category}"  # of the map of deciles, not a column
         full = {"layout": {"width": "100%"}, "style": {"description_width": "74px"}}
         self.kind = ipw.ToggleButtons(options=["Attributes", "Events", "Audiences"], style={"button_width": "88px"})
         self.search = ipw.Text(placeholder="search by name or meaning", continuous_update=True, layout=full["layout"])
         self.blocks = ipw.Select(rows=8, layout=full["layout"])
         self.about = ipw.HTML()
         self.column = ipw.Dropdown(description="where", **full)
-        self.category = ipw.Combobox(description="category", value="ALL", placeholder="ALL: among everyone", **full)
+        self.category = ipw.Combobox(
+            description=workbook.words.category, value="ALL", placeholder="ALL: among everyone", **full
+        )
         self.lookback = ipw.Dropdown(description="over", options=LOOKBACKS, **full)
         self.op = ipw.Dropdown(description="operator", **full)
         self.value = ipw.Textarea(description="value", rows=1, placeholder="several: by comma or line", **full)
@@ -64,11 +60,10 @@ class Blocks:
         self.kind.observe(lambda _: self._choose_kind(), names="value")
         self.search.observe(lambda _: self._list_blocks(), names="value")
         self.blocks.observe(lambda _: self._choose_block(), names="value")
-        for each in (self.column, self.times, self.measure, self.role, self.op):
-            each.observe(lambda _: self._show_fields(), names="value")
+        for field in (self.column, self.times, self.measure, self.role, self.op):
+            field.observe(lambda _: self._show_fields(), names="value")
         self.add.on_click(lambda _: soon(self._add))
-        parts = [self.kind, self.search, self.blocks, self.about, self.form]
-        self.face = ipw.VBox([ipw.HTML("<h4>Building blocks</h4>"), *parts])
+        self.parts = [self.kind, self.search, self.blocks, self.about, self.form]
         self._choose_kind()
 
     def _choose_kind(self) -> None:
@@ -77,14 +72,14 @@ class Blocks:
 
     def _list_blocks(self) -> None:
         if self.kind.value == "Attributes":
-            found = {n: a.about for n, a in self.catalog.profile.items()} | {DECILE: "map of deciles"}
+            blocks = {n: a.about for n, a in self.catalog.profile.items()} | {self.decile: "map of deciles"}
         elif self.kind.value == "Events":
-            found = dict.fromkeys(self.catalog.events, "events")
+            blocks = dict.fromkeys(self.catalog.events, "events")
         else:
-            found = dict.fromkeys(audience_files.names(self.workbook), "audience")
+            blocks = dict.fromkeys(audience_files.names(self.workbook), "audience")
         wanted = self.search.value.lower()
         before = self.blocks.value
-        offered = [name for name, about in found.items() if wanted in f"{name} {about}".lower()]
+        offered = [name for name, about in blocks.items() if wanted in f"{name} {about}".lower()]
         self.blocks.options = offered
         self.blocks.value = before if before in offered else next(iter(offered), None)
         self._choose_block()
@@ -94,11 +89,10 @@ class Blocks:
         self.about.value = ""
         if block in self.catalog.events:
             self.column.options = ["(any)", *self.catalog.events[block]]
-            numbers = [n for n, a in self.catalog.events[block].items() if a.kind in ("integer", "number")]
+            numbers = [n for n, a in self.catalog.events[block].items() if a.is_number]
             self.of.options = numbers
         elif self.kind.value == "Audiences" and block:
-            audience = audience_files.load(self.workbook, block)
-            self.about.value = panels.list_panel([to_sentence(audience, self.workbook.words)], "")
+            self.about.value = html.sentences([to_sentence(audience_files.load(self.workbook, block))])
         self._describe()
         self._show_fields()
 
@@ -109,10 +103,12 @@ class Blocks:
             with self.workbook.engine.read() as session:
                 facts = estimate.describe(session, source, attribute.name, self.catalog)
             self.about.value = panels.describe_panel(attribute, facts)
-        elif self.blocks.value == DECILE:
-            self.about.value = "The customer's decile within one status, or among everyone (ALL); 1 is the best tenth."
+        elif self.blocks.value == self.decile:
+            words = self.workbook.words
+            about = f"The {words.customer}'s decile within one {words.category}, or among everyone (ALL)"
+            self.about.value = f"{escape(about)}; 1 is the best tenth."
 
-    def _attribute(self) -> Any:
+    def _attribute(self) -> Attribute | None:
         if self.blocks.value in self.catalog.events:
             return self.catalog.events[self.blocks.value].get(self.column.value)
         return self.catalog.profile.get(self.blocks.value) if self.kind.value == "Attributes" else None
@@ -126,12 +122,12 @@ class Blocks:
         if is_event:
             self._describe()
         fields = [self.column] if is_event else []
-        kind = "integer" if self.blocks.value == DECILE else attribute.kind if attribute else ""
-        if self.blocks.value == DECILE:
+        kind = "integer" if self.blocks.value == self.decile else attribute.kind if attribute else ""
+        if self.blocks.value == self.decile:
             self.category.options = ["ALL", *self._categories()]
             fields += [self.category, self.lookback]
         if kind:
-            dated = kind in ("date", "timestamp")
+            dated = attribute is not None and attribute.is_date
             operators = (["when"] if dated else []) + list(OPERATORS_OF[kind])
             if tuple(operators) != self.op.options:
                 self.op.options = operators
@@ -167,7 +163,7 @@ class Blocks:
             self._change(lambda draft: self._add_event(draft, self._event()))
         elif self.kind.value == "Audiences":
             self._change(lambda draft: draft.add({"audience": block}))
-        elif block == DECILE:
+        elif block == self.decile:
             asked = {"map": "decile", "category": self.category.value or "ALL", "lookback_months": self.lookback.value}
             value = to_value(self.value.value, "integer", self.op.value)
             asked |= {"op": self.op.value} | ({} if value is None else {"value": value})
@@ -176,8 +172,11 @@ class Blocks:
             self._change(lambda draft: draft.add(self._condition()))
 
     def _condition(self) -> dict[str, Any]:
+        attribute = self._attribute()
+        if attribute is None:
+            raise UserError("Choose a column that the condition asks of.")
         when = to_when(self.times.value, self.moment.value, self.ignore_year.value) if self.op.value == "when" else None
-        return to_condition(self._attribute(), self.op.value, self.value.value, when)
+        return to_condition(attribute, self.op.value, self.value.value, when)
 
     def _event(self) -> dict[str, Any]:
         raw: dict[str, Any] = {"event": self.blocks.value}

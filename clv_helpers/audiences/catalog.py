@@ -18,6 +18,7 @@ from clv_helpers.audiences.rule import (
 from clv_helpers.config.datasets import EVENT_DATASETS, NUMERIC
 from clv_helpers.config.params import Words
 from clv_helpers.config.validation import Problem
+from clv_helpers.editors import Attribute, kind_of
 from clv_helpers.engines.dialect import table
 from clv_helpers.engines.session import Session
 
@@ -60,19 +61,6 @@ ABOUT = {
     "event_type": "What became of the message",
     "user_agent": "The program that opened it",
 }
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """A column that can be asked about. `kind` is one of the contract's types, with decimals among the numbers."""
-
-    name: str
-    kind: str
-    about: str
-
-    @property
-    def operators(self) -> tuple[str, ...]:
-        return OPERATORS_OF[self.kind]
 
 
 @dataclass(frozen=True)
@@ -121,21 +109,9 @@ def names_of(audience: Audience) -> list[str]:
     return sorted({leaf.audience for _, leaf in walk(audience.rule) if isinstance(leaf, AudienceCondition)})
 
 
-def _attributes(session: Session, name: str, words: Words) -> dict[str, Attribute]:
-    kinds = {key: _kind(kind) for key, kind in session.columns(table(name)).items()}
-    return {
-        key: Attribute(key, kind, _about(key, words)) for key, kind in kinds.items() if kind and not key.startswith("_")
-    }
-
-
-def _kind(engine_type: str) -> str:
-    for begins, kind in {
-        "VARCHAR": "text", "STRING": "text", "DECIMAL": "number", "DOUBLE": "number", "FLOAT": "number",
-        "BOOLEAN": "boolean", "DATE": "date", "TIMESTAMP": "timestamp",
-    }.items():  # fmt: skip
-        if engine_type.upper().startswith(begins):
-            return kind
-    return "integer" if engine_type.upper().endswith("INT") or engine_type.upper().startswith("INT") else ""
+def _attributes(session: Session, name: str) -> dict[str, Attribute]:
+    kinds = {key: kind_of(kind) for key, kind in session.columns(table(name)).items() if not key.startswith("_")}
+    return {key: Attribute(key, kind, _about(key)) for key, kind in kinds.items() if kind in OPERATORS_OF}
 
 
 def _about(name: str, words: Words) -> str:
@@ -152,10 +128,11 @@ def _of_condition(path: str, condition: Condition, columns: dict[str, Attribute]
         return [Problem(f"{path}.field", f"{condition.field!r}, not in {where}", ", ".join(columns))]
     dated = attribute.kind in ("date", "timestamp")
     if condition.when:
-        asked = f"asked of {attribute.name}, of type {attribute.kind}"
-        return [] if dated else [Problem(f"{path}.when", asked, "a date or a time")]
-    if condition.op not in attribute.operators:
-        allowed = ", ".join(attribute.operators) + (", or when" if dated else "")
+        if attribute.is_date:
+            return []
+        return [Problem(f"{path}.when", f"asked of {attribute.name}, of type {attribute.kind}", "a date or a time")]
+    if condition.op not in OPERATORS_OF[attribute.kind]:
+        allowed = ", ".join(OPERATORS_OF[attribute.kind]) + (", or when" if attribute.is_date else "")
         return [Problem(f"{path}.op", f"{condition.op!r} for {attribute.name}, of type {attribute.kind}", allowed)]
     wrong = [value for value in as_list(condition.value) if not _fits(value, attribute.kind)]
     if wrong:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from dataclasses import dataclass
 from typing import Any
 
+from clv_helpers import editors
 from clv_helpers.audiences import audience_files
-from clv_helpers.audiences.catalog import Attribute
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.config.validation import ParamsError, parse_value
+from clv_helpers.editors import Attribute
 
 Path = tuple[int, ...]
 EMPTY = {"title": "New audience", "rule": {"all": []}}
@@ -37,15 +37,13 @@ class Row:
         return next((kind for kind in ("all", "any") if kind in self.part), "")
 
 
-class Draft:
+class Draft(editors.Draft[Path]):
     """The audience as plain values, and the path of the selected row. Each change can be undone."""
 
     def __init__(self, audience: Audience | None = None):
-        self.raw: dict[str, Any] = copy.deepcopy(audience.to_raw() if audience else EMPTY)
+        super().__init__(audience.to_raw() if audience else EMPTY, ())
         if not {"all", "any"} & set(self.raw["rule"]):
             self.raw["rule"] = {"all": [self.raw["rule"]]}
-        self.selected: Path = ()
-        self._past: list[tuple[dict[str, Any], Path]] = []
 
     def parse(self) -> Audience:
         """Raises ParamsError, which names what is missing or wrong."""
@@ -59,18 +57,13 @@ class Draft:
         """The selected one."""
         return next((row for row in self.rows() if row.path == self.selected), self.rows()[0])
 
-    def set(self, **said: Any) -> None:
-        """Title, description, evaluation or time zone; nothing for what is said by default."""
-        self._remember()
-        self.raw = {key: value for key, value in {**self.raw, **said}.items() if value not in ("", None)}
-
     def add(self, part: dict[str, Any]) -> None:
         """Into the selected container, or after the selected condition; the new one is selected."""
-        self._remember()
+        self.remember()
         row = self.row()
         if row.container:
             row.part[row.container].append(part)
-            self.selected = (*self._inside(row), len(row.part[row.container]) - 1)
+            self.selected = (*self.inside(row), len(row.part[row.container]) - 1)
         else:
             parent, index = self._parent(row.path)
             parent.insert(index + 1, part)
@@ -78,7 +71,7 @@ class Draft:
 
     def replace(self, part: dict[str, Any]) -> None:
         """Put another condition or container in the place of the selected one; excluding stays."""
-        self._remember()
+        self.remember()
         row = self.row()
         self._put(row.path, {"not": part} if row.excluded else part)
 
@@ -86,7 +79,7 @@ class Draft:
         """Take the selected row away, and a container that is empty then."""
         if not self.selected:
             return
-        self._remember()
+        self.remember()
         emptied = True
         while emptied and self.selected:
             parent, index = self._parent(self.selected)
@@ -98,7 +91,7 @@ class Draft:
     def exclude(self) -> None:
         """Exclude the selected row, or include it again."""
         if self.selected:
-            self._remember()
+            self.remember()
             node = self._node(self.selected)
             self._put(self.selected, node.get("not", {"not": node}))
 
@@ -106,21 +99,21 @@ class Draft:
         """Make `all` of the selected container `any`, and back."""
         row = self.row()
         if row.container:
-            self._remember()
+            self.remember()
             kind = row.container
             row.part["any" if kind == "all" else "all"] = row.part.pop(kind)
 
     def wrap(self) -> None:
         """Put the selected row into a container of its own."""
         if self.selected:
-            self._remember()
+            self.remember()
             self._put(self.selected, {"all": [self._node(self.selected)]})
 
     def unwrap(self) -> None:
         """Put what is in the selected container in its place."""
         row = self.row()
         if row.container and row.path and not row.excluded:
-            self._remember()
+            self.remember()
             parent, index = self._parent(row.path)
             parent[index : index + 1] = row.part[row.container]
 
@@ -130,7 +123,7 @@ class Draft:
             return
         parent, index = self._parent(self.selected)
         if 0 <= index + step < len(parent):
-            self._remember()
+            self.remember()
             parent[index], parent[index + step] = parent[index + step], parent[index]
             self.selected = (*self.selected[:-1], index + step)
         else:
@@ -141,7 +134,7 @@ class Draft:
         outer = next((row.path for row in reversed(self.rows()) if self._holds(row)), ())
         if not self.selected or not outer:
             return
-        self._remember()
+        self.remember()
         parent, index = self._parent(self.selected)
         node = parent.pop(index)
         siblings, place = self._parent(outer)
@@ -158,30 +151,25 @@ class Draft:
         above = (*self.selected[:-1], self.selected[-1] - 1)
         row = next(row for row in self.rows() if row.path == above)
         if row.container:
-            self._remember()
+            self.remember()
             parent, index = self._parent(self.selected)
             row.part[row.container].append(parent.pop(index))
-            self.selected = (*self._inside(row), len(row.part[row.container]) - 1)
-
-    def undo(self) -> None:
-        """Take the latest change back."""
-        if self._past:
-            self.raw, self.selected = self._past.pop()
+            self.selected = (*self.inside(row), len(row.part[row.container]) - 1)
 
     def _rows(self, node: dict[str, Any], path: Path, depth: int) -> list[Row]:
         excluded = "not" in node
         row = Row(path, depth, node["not"] if excluded else node, excluded)
         below = row.part.get(row.container, [])
-        inside = self._inside(row)
+        inside = self.inside(row)
         return [row] + [r for i, child in enumerate(below) for r in self._rows(child, (*inside, i), depth + 1)]
 
     @staticmethod
-    def _inside(row: Row) -> Path:
+    def inside(row: Row) -> Path:
         """The path of what is in a row's container: one step further where a `not` is around it."""
         return (*row.path, 0) if row.excluded else row.path
 
     def _holds(self, row: Row) -> bool:
-        inside = self._inside(row)
+        inside = self.inside(row)
         return bool(row.container and row.path) and self.selected[:-1] == inside
 
     def _node(self, path: Path) -> dict[str, Any]:
@@ -204,10 +192,6 @@ class Draft:
     def _select_row(self) -> None:
         while self.selected not in {row.path for row in self.rows()}:
             self.selected = self.selected[:-1]
-
-    def _remember(self) -> None:
-        self._past.append((copy.deepcopy(self.raw), self.selected))
-        self._past = self._past[-100:]
 
 
 def to_value(text: str, kind: str, op: str) -> Any:
@@ -249,8 +233,8 @@ def to_when(choice: str, text: str, ignore_year: bool = False) -> dict[str, Any]
 
 
 def to_condition(attribute: Attribute, op: str, text: str, when: dict[str, Any] | None) -> dict[str, Any]:
-    """A condition on a column as the builder's fields say it."""
-    if when and attribute.kind in ("date", "timestamp"):
+    """A condition on a column as the builder's fields hold it."""
+    if when and attribute.is_date:
         return {"field": attribute.name, "when": when}
     value = to_value(text, attribute.kind, op)
     return {"field": attribute.name, "op": op} | ({} if value is None else {"value": value})

@@ -10,7 +10,7 @@ from clv_helpers.charts.texts import kind
 if TYPE_CHECKING:
     import pandas as pd
 
-# By column: each category with what it is sorted by; None where that would tell of what is left out.
+# By column: each category with what it is sorted by; None where that would disclose what is left out.
 Categories = dict[str, dict[Any, Any]]
 WITHOUT_AXES = ("donut", "number", "table", "funnel", "venn")
 
@@ -26,15 +26,16 @@ def categories(widget: Widget, read: pd.DataFrame, rows: pd.DataFrame) -> Catego
 
 def merged(several: list[Categories]) -> Categories:
     """Those of several pictures of one widget."""
-    found: Categories = {}
-    for each in several:
-        for column, orders in each.items():
-            found[column] = {**orders, **{n: o for n, o in found.get(column, {}).items() if o is not None}}
-    return found
+    together: Categories = {}
+    for one in several:
+        for column, orders in one.items():
+            known = {name: order for name, order in together.get(column, {}).items() if order is not None}
+            together[column] = {**orders, **known}
+    return together
 
 
 def in_order(field: Channel, orders: dict[Any, Any]) -> list[Any]:
-    """An axis's categories as it shows them; those whose place would tell something stand last."""
+    """An axis's categories as it shows them; those whose place would disclose something stand last."""
     descending = isinstance(field.sort, str) and field.sort.startswith("-")
     known = [name for name, order in orders.items() if order is not None]
     unknown = sorted(name for name in orders if orders[name] is None)
@@ -49,5 +50,5 @@ def _sorted_by(field: Channel, widget: Widget, read: pd.DataFrame, rows: pd.Data
     if by == field.column or by not in read:
         return {name: name for name in names}
     measure = by in {f.column for f in [*widget.fields, *widget.tooltip]}
-    told = (rows if measure else read).dropna(subset=[by]).groupby(field.column)[by].max()
-    return {name: told.get(name) for name in names}
+    greatest = (rows if measure else read).dropna(subset=[by]).groupby(field.column)[by].max()
+    return {name: greatest.get(name) for name in names}

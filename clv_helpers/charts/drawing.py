@@ -13,7 +13,7 @@ from clv_helpers.charts.marks import chart_of
 from clv_helpers.charts.rows import read_rows, select
 from clv_helpers.charts.show import Output
 from clv_helpers.charts.spec import Widget
-from clv_helpers.charts.texts import NO_DATA, header, kind, texts, title_of, with_units
+from clv_helpers.charts.texts import NO_DATA, header, kind, short_names, texts, title_of, with_words
 from clv_helpers.charts.theme import CHART_MIME, CONFIG
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import to_sql
@@ -60,7 +60,7 @@ class Picture:
 
     @property
     def pickable(self) -> list[str]:
-        """The columns by which a click picks: what tells groups apart."""
+        """The columns by which a click picks: what distinguishes groups."""
         if self.widget.mark == "table" or self.rows.empty:
             return []
         return [f.column for f in self.widget.fields if kind(self.rows, f) in ("nominal", "ordinal")]
@@ -89,14 +89,14 @@ def draw(workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = No
 
 def picture(session: Session, workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = None) -> Picture:
     """The widget with its rows, read on this connection. Groups of fewer than `min_cell` people are left out."""
-    widget = with_units(widget, workbook)
+    widget = with_words(widget, workbook)
     read = read_rows(session, workbook, widget, filters or {})
     rows = suppressed(read, widget, workbook.params.min_cell)
-    title, subtitle = texts(widget, rows)
+    title, subtitle = texts(widget, rows, short_names(workbook))
     if left_out := len(read) - len(rows):
         small = int(too_small(read, widget, workbook.params.min_cell).sum())
-        told = _left_out(small, left_out - small, workbook.params.min_cell)
-        subtitle = f"{subtitle}; {told}" if subtitle else show.upper_first(told)
+        sentence = _left_out(small, left_out - small, workbook.params.min_cell)
+        subtitle = f"{subtitle}; {sentence}" if subtitle else show.upper_first(sentence)
         title = "Too few people to show" if title == NO_DATA else title
     return Picture(widget, title, subtitle, rows, categories(widget, read, rows) if left_out else {})
 
@@ -104,11 +104,11 @@ def picture(session: Session, workbook: Workbook, widget: Widget, filters: dict[
 def _left_out(small: int, beside: int, min_cell: int) -> str:
     """What a chart says of the groups that it does not show."""
     groups, it = ("1 group", "it") if small == 1 else (f"{small} groups", "they")
-    told = f"{groups} of fewer than {min_cell} people {'is' if small == 1 else 'are'} left out"
+    sentence = f"{groups} of fewer than {min_cell} people {'is' if small == 1 else 'are'} left out"
     others = "1 other" if beside == 1 else f"{beside} others"
-    return f"{told}, and {others} by which {it} could be worked out" if beside else told
+    return f"{sentence}, and {others} by which {it} could be worked out" if beside else sentence
 
 
 def sql_of(session: Session, workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = None) -> str:
     """The query behind a widget, as it is run."""
-    return to_sql(select(session, workbook, with_units(widget, workbook), filters or {}), pretty=True)
+    return to_sql(select(session, workbook, with_words(widget, workbook), filters or {}), pretty=True)

@@ -1,4 +1,4 @@
-"""What is said of a chart that cannot be drawn."""
+"""Errors of charts that cannot be drawn."""
 
 from clv_helpers.errors import UserError
 

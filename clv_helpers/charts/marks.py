@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
+    AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
+
 EMPTY = 30  # pixels
 PICKED, SHOWN = "picked", "shown"  # the value picked in any chart of a board; the entries chosen in a legend
 
 
-def chart_of(widget: Widget, rows: pd.DataFrame, axes: Categories | None = None) -> alt.Chart:
+def chart_of(widget: Widget, rows: pd.DataFrame, axes: Categories | None = None) -> AnyChart:
     """The widget's rows as a chart, sized, without its title; an empty place where there are none to scale by.
 
     An axis that `axes` names shows these categories, whether they have rows or not.
@@ -29,6 +31,7 @@ def chart_of(widget: Widget, rows: pd.DataFrame, axes: Categories | None = None)
     axes = axes or {}
     if rows.empty:
         return altair().Chart({"values": []}).mark_point().properties(width=WIDTHS[widget.width], height=EMPTY)
+    chart: AnyChart
     match widget.mark:
         case "donut":
             chart = _donut(widget, rows)
@@ -63,10 +66,10 @@ def altair() -> ModuleType:
     return altair
 
 
-def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories) -> alt.Chart:
+def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories) -> AnyChart:
     alt = altair()
     base = alt.Chart(_shown_columns(rows, widget))
-    x, y = _encode(alt.X, widget.x, rows, axes), _encode(alt.Y, widget.y, rows, axes)
+    x, y = _encode(alt.X, widget.needed("x"), rows, axes), _encode(alt.Y, widget.needed("y"), rows, axes)
     more: dict[str, Any] = {"tooltip": _tooltips(widget, rows)}
     if (color := _color(widget, rows)) is not None:
         more["color"] = color
@@ -94,16 +97,17 @@ def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories) -> alt.Chart:
 def _donut(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
     alt = altair()
     arc = alt.Chart(_shown_columns(rows, widget)).mark_arc(innerRadius=60, stroke="white")
-    order = alt.Order(field=widget.size.column, type="quantitative", sort="descending")
-    theta = alt.Theta(field=widget.size.column, type="quantitative", stack=True)
+    size = widget.needed("size").column
+    order = alt.Order(field=size, type="quantitative", sort="descending")
+    theta = alt.Theta(field=size, type="quantitative", stack=True)
     encoded = arc.encode(theta=theta, color=_color(widget, rows), order=order, tooltip=_tooltips(widget, rows))
     return _with_picking(encoded, widget, rows)
 
 
 def _number(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
     """One figure, large: the first row's."""
-    alt = altair()
-    text = alt.Text(field=widget.y.column, type="quantitative", format=widget.y.format or ",.0f")
+    alt, field = altair(), widget.needed("y")
+    text = alt.Text(field=field.column, type="quantitative", format=field.format or ",.0f")
     figure = alt.Chart(_shown_columns(_first(rows), widget)).mark_text(
         fontSize=44, fontWeight=600, align="left", color=PALETTE[0]
     )
@@ -117,23 +121,23 @@ def _first(rows: pd.DataFrame) -> pd.DataFrame:
 def _funnel(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
     """Steps from top to bottom as bars about a middle, each with its value and its share of the first."""
     alt = altair()
-    value, step = widget.x.column, widget.y.column
+    value, step = widget.needed("x").column, widget.needed("y")
     values = rows[value].astype(float)
     first = values.groupby(rows["choice"]).transform("max") if "choice" in rows else values.max()
     share = (values / first).fillna(0)
-    told = [f"{compact(v)} · {part:.0%}" for v, part in zip(values, share, strict=True)]
-    shown = _shown_columns(rows, widget).assign(half=values / 2, minus=-values / 2, told=told, inside=share > 0.3)
+    labels = [f"{compact(v)} · {part:.0%}" for v, part in zip(values, share, strict=True)]
+    shown = _shown_columns(rows, widget).assign(half=values / 2, minus=-values / 2, label=labels, inside=share > 0.3)
     base = alt.Chart(shown)
     hidden = alt.Axis(labels=False, grid=False, title=None)
-    y = alt.Y(field=step, type="nominal", sort=None, axis=alt.Axis(title=title_of(widget.y), labelLimit=240))
+    y = alt.Y(field=step.column, type="nominal", sort=None, axis=alt.Axis(title=title_of(step), labelLimit=240))
     x = alt.X(field="minus", type="quantitative", axis=hidden)
     bars = base.mark_bar(cornerRadius=2).encode(
         y=y, x=x, x2=alt.X2(field="half"), color=alt.value(PALETTE[0]), tooltip=_tooltips(widget, rows)
     )
     words = base.transform_filter("datum.inside").mark_text(fontWeight=600)
-    words = words.encode(y=y, x=alt.value({"expr": "width / 2"}), text="told:N", color=alt.value("white"))
+    words = words.encode(y=y, x=alt.value({"expr": "width / 2"}), text="label:N", color=alt.value("white"))
     beside = base.transform_filter("!datum.inside").mark_text(fontWeight=600, align="left", dx=6)
-    beside = beside.encode(y=y, x=alt.X(field="half", type="quantitative"), text="told:N", color=alt.value(INK))
+    beside = beside.encode(y=y, x=alt.X(field="half", type="quantitative"), text="label:N", color=alt.value(INK))
     return bars + words + beside
 
 
@@ -141,7 +145,7 @@ def _with_picking(chart: alt.Chart, widget: Widget, rows: pd.DataFrame) -> alt.C
     """What is picked anywhere on a board stands out in all charts that know its column; so do a legend's entries."""
     alt = altair()
     known = [f.column for f in widget.fields if kind(rows, f) in ("nominal", "ordinal")]
-    if widget.mark in ("line", "area"):  # a line is one mark: only what tells lines apart can pick one
+    if widget.mark in ("line", "area"):  # a line is one mark: only what distinguishes lines can pick one
         known = [name for name in known if widget.color and name == widget.color.column]
     if not known:
         return chart
@@ -163,13 +167,14 @@ def _labels(widget: Widget, rows: pd.DataFrame, x: Any, y: Any) -> alt.Chart:
     alt = altair()
     base = alt.Chart(_shown_columns(rows, widget))
     if widget.mark == "heatmap":
-        field, form = widget.color, widget.color.format or ",.0f"
+        field = widget.needed("color")
+        form = field.format or ",.0f"
         dark = f"luminance(scale('color', datum[{field.column!r}])) < {WHITE_BELOW}"
         color = alt.condition(dark, alt.value("white"), alt.value("black"))
         text = base.mark_text(fontSize=11, clip=True)
     else:
-        across = kind(rows, widget.x) == "quantitative"
-        field = widget.x if across else widget.y
+        across = kind(rows, widget.needed("x")) == "quantitative"
+        field = widget.needed("x" if across else "y")
         form, color = field.format or ",.0f", alt.value(INK)
         text = base.mark_text(align="left", dx=5) if across else base.mark_text(dy=-8)
     label = alt.Text(field=field.column, type="quantitative", format=form)
@@ -209,10 +214,10 @@ def _encode(channel: Any, field: Channel, rows: pd.DataFrame, axes: Categories) 
         axis |= {"labelAngle": 0, "labelExpr": "split(datum.label, ' ')"}
     if channel is alt.X and of == "ordinal":
         axis["labelAngle"] = 0
-    said = {"axis": alt.Axis(**axis), "sort": _sort(field, rows)}
+    options: dict[str, Any] = {"axis": alt.Axis(**axis), "sort": _sort(field, rows)}
     if field.column in axes:
-        said |= {"sort": alt.Undefined, "scale": alt.Scale(domain=in_order(field, axes[field.column]))}
-    return channel(field=field.column, type=of, **said)
+        options |= {"sort": alt.Undefined, "scale": alt.Scale(domain=in_order(field, axes[field.column]))}
+    return channel(field=field.column, type=of, **options)
 
 
 def _sort(field: Channel, rows: pd.DataFrame) -> Any:
@@ -243,7 +248,7 @@ def _shown_columns(rows: pd.DataFrame, widget: Widget) -> pd.DataFrame:
     """Only the columns that the chart shows leave Python."""
     names = [field.column for field in [*widget.fields, *widget.tooltip]] + ([widget.x2] if widget.x2 else [])
     sorts = [f.sort.lstrip("-") for f in widget.fields if isinstance(f.sort, str) and f.sort.lstrip("-") in rows]
-    choice = ["choice"] if "choice" in rows else []  # of a board without a kernel, see dashboards.offline
+    choice = ["choice"] if "choice" in rows else []  # of a board without a kernel, see dashboards.static_board
     return rows[list(dict.fromkeys(names + sorts + list(widget.highlight) + choice))]
 
 
@@ -255,6 +260,6 @@ def _height(widget: Widget, rows: pd.DataFrame, axes: Categories) -> int:
         return 64
     if widget.mark == "heatmap":
         return 330
-    if widget.mark == "funnel" or (widget.y and kind(rows, widget.y) == "nominal" and widget.mark != "venn"):
+    if widget.y and (widget.mark == "funnel" or (kind(rows, widget.y) == "nominal" and widget.mark != "venn")):
         return max(120, min(HEIGHT, 64 + 34 * len(axes.get(widget.y.column, ()) or rows[widget.y.column].unique())))
     return HEIGHT

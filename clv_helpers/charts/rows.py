@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_ROWS = 2_000
-# Columns that count people, by which small groups are told; the first that a table has is a row's population.
-POPULATION = ("customers", "customers", "active_customers", "delivered", "sent", "profiles", "people")
+# Columns that count people, by which small groups are known; the first that a table has is a row's population.
+POPULATION = ("customers", "active_customers", "delivered", "sent", "profiles", "people")
 
 
 class Days(tuple):
@@ -124,6 +124,6 @@ def _matches(name: str, value: Any) -> exp.Expression:
 
 def _order(widget: Widget) -> list[exp.Expression]:
     """Charts of one state of the lake are the same to the byte, so the rows need an order."""
-    said = [exp.Ordered(this=column(name.lstrip("-")), desc=name.startswith("-")) for name in widget.sort]
+    named_first = [exp.Ordered(this=column(name.lstrip("-")), desc=name.startswith("-")) for name in widget.sort]
     rest = [f.column for f in widget.fields if not f.aggregate and f.column not in {n.lstrip("-") for n in widget.sort}]
-    return said + [column(name) for name in dict.fromkeys(rest)]
+    return named_first + [column(name) for name in dict.fromkeys(rest)]

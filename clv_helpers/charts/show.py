@@ -44,22 +44,6 @@ def stack(*outputs: Output) -> Output:
     """Several outputs as one, displayed one below the other."""
     return Output({"text/plain": "\n".join(str(o.bundle.get("text/plain", "")) for o in outputs)}, outputs)
 
-    def _ipython_display_(self) -> None:
-        from IPython.display import display
-
-        for part in self.parts or (self,):
-            display(part.bundle, raw=True)
-
-
-def stack(*outputs: Output) -> Output:
-    """Several outputs as one, displayed one below the other."""
-    return Output({"text/plain": "\n".join(str(o.bundle.get("text/plain", "")) for o in outputs)}, outputs)
-
-
-def stack(*outputs: Output) -> Output:
-    """Several outputs as one, displayed one below the other."""
-    return Output({"text/plain": "\n".join(str(o.bundle.get("text/plain", "")) for o in outputs)}, outputs)
-
 
 def metrics(*entries: Metric) -> Output:
     """Key figures in a row."""
@@ -112,7 +96,7 @@ def table(rows: pd.DataFrame | list[dict[str, Any]], /, **columns: str) -> Outpu
 
 
 def _table_content(frame: pd.DataFrame, columns: dict[str, str]) -> dict[str, Any]:
-    """A table as the report takes it, which leaves out what would tell of too few people."""
+    """A table as the report takes it, which leaves out what is about too few people."""
     import pandas as pd
 
     parts = {name: spec.partition("|") for name, spec in columns.items()}

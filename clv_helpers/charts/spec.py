@@ -37,7 +37,7 @@ class Channel(Strict):
 
 
 class Widget(Strict):
-    """One chart of a dashboard. `title` may name columns in braces: `title_from` tells from which row."""
+    """One chart of a dashboard. `title` may name columns in braces: `title_from` names the row."""
 
     title: str = Field(min_length=1)
     title_from: dict[str, Scalar] | Literal["first", "last", "top"] = "first"
@@ -59,7 +59,7 @@ class Widget(Strict):
     sort: list[str] = []  # columns to sort the rows by, with a minus for descending
     limit: int | None = Field(default=None, ge=1, le=500)
     legend: Literal["top", "right", "bottom", "none"] = "top"
-    people: str | None = None  # the column that counts the people of a row; none: customers, customers or messages
+    people: str | None = None  # the column that counts the people of a row; none: see rows.POPULATION
     drill: str | None = None  # the dashboard that a click leads to, narrowed to what was clicked
     width: Literal["third", "half", "two thirds", "full"] = "half"
     height: int | None = Field(default=None, ge=80, le=1200)
@@ -72,6 +72,13 @@ class Widget(Strict):
         if (self.table is None) == (self.sql is None):
             raise ValueError(f"the widget {self.title!r} needs table (schema.table) or sql (a file), not both")
         return self
+
+    def needed(self, name: Literal["x", "y", "color", "size"]) -> Channel:
+        """What stands on an axis that the mark cannot do without."""
+        field: Channel | None = getattr(self, name)
+        if field is None:
+            raise ValueError(f"the widget {self.title!r} is a {self.mark} and has no {name}")
+        return field
 
     @property
     def fields(self) -> list[Channel]:

@@ -2,39 +2,75 @@
 
 from __future__ import annotations
 
-import json
+import datetime as dt
 import numbers
+import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts.errors import ChartError
 from clv_helpers.charts.show import MISSING, compact, percent, upper_first
 from clv_helpers.charts.spec import Channel, Widget
+from clv_helpers.config.params import Words
 from clv_helpers.config.workbook import Workbook
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NO_DATA = "No data for this choice"
+# Columns named after the model's words; `value` is not among them, as a predicted value is not what deciles rank.
+SPOKEN = ("customer", "customers", "purchase", "purchases", "category")
 
 
-def with_units(widget: Widget, workbook: Workbook) -> Widget:
-    """{unit} and {currency} in any text become the workbook's own."""
-    text = widget.model_dump_json(by_alias=True, exclude_defaults=True)
-    if "{unit}" not in text and "{currency}" not in text:
-        return widget
-    for name, unit in (("{unit}", workbook.params.value.unit), ("{currency}", workbook.params.spending.unit)):
-        text = text.replace(name, json.dumps(unit)[1:-1])
-    return Widget.model_validate_json(text)
+def names_in_braces(workbook: Workbook) -> dict[str, str]:
+    """What stands for a name in braces in any text: {unit}, {currency}, {customers_word}, {Customers} …"""
+    words = workbook.words.model_dump()
+    long = {f"{name}_word": word for name, word in words.items()}
+    capital = {name.capitalize(): upper_first(word) for name, word in words.items()}
+    return {"unit": workbook.params.value.unit, "currency": workbook.params.spending.unit, **long, **capital}
 
 
-def texts(widget: Widget, rows: pd.DataFrame) -> tuple[str, str]:
-    """Title and subtitle, with the values of the row that `title_from` names."""
+def short_names(workbook: Workbook) -> dict[str, str]:
+    """{customers}, {purchase} …: in titles and subtitles a column of that name goes first."""
+    return {name: getattr(workbook.words, name) for name in SPOKEN if name != "category"}
+
+
+def fill(text: str, names: dict[str, str]) -> str:
+    """A text whose names in braces are replaced; those that are not known stay."""
+    return re.sub(r"\{(\w+)\}", lambda match: names.get(match[1], match[0]), text)
+
+
+def fill_all(workbook: Workbook, text: str) -> str:
+    """A text of a board that has no rows of its own: its title, description or the label of a filter."""
+    return fill(text, {**names_in_braces(workbook), **short_names(workbook)})
+
+
+def with_words(widget: Widget, workbook: Workbook) -> Widget:
+    """The widget as this business speaks: names in braces replaced, and columns named after words headed with them."""
+    names = names_in_braces(workbook)
+    everywhere = {**names, **short_names(workbook)}
+
+    def spoken(field: Channel) -> Channel:
+        title = header(field.column, workbook.words) if field.title is None else fill(field.title, everywhere)
+        return field.model_copy(update={"title": title})
+
+    shown = widget.tooltip or widget.fields
+    tooltip = [f.model_copy(update={"title": f.title or header(f.column, workbook.words)}) for f in map(spoken, shown)]
+    axes = {name: spoken(field) for name in ("x", "y", "color", "size") if (field := getattr(widget, name))}
+    texts = {"title": fill(widget.title, names), "subtitle": fill(widget.subtitle, names)}
+    columns = [spoken(field) for field in widget.columns]
+    return widget.model_copy(update={**axes, **texts, "columns": columns, "tooltip": tooltip})
+
+
+def texts(widget: Widget, rows: pd.DataFrame, names: dict[str, str] | None = None) -> tuple[str, str]:
+    """Title and subtitle, with the values of the row that `title_from` names; `names` fill what no column does."""
     chosen = _row_of_title(widget, rows)
     if len(rows) and chosen.empty and not isinstance(widget.title_from, str):
         return upper_first(_plain(widget.subtitle)) or NO_DATA, ""
     if chosen.empty:
         return NO_DATA, ""
-    values = {name: in_words(name, value) for name, value in chosen.iloc[0].items()}
+    values = {str(name): in_words(str(name), value) for name, value in chosen.iloc[0].items()}
+    values = {**(names or {}), **values}
     try:
         return upper_first(widget.title.format(**values)), upper_first(widget.subtitle.format(**values))
     except KeyError as error:
@@ -68,11 +104,16 @@ def in_words(name: str, value: Any) -> str:
     """A value as a title says it: a share in per cent, a month by its name."""
     if value is None or value != value:
         return MISSING
-    if hasattr(value, "strftime"):
-        return f"{value:%B %Y}" if value.day == 1 else f"{value.day} {value:%B %Y}"
-    if isinstance(value, numbers.Number):
-        return percent(value) if "share" in name or "rate" in name else compact(value)
+    if isinstance(value, dt.date):
+        return f"{value:%B %Y}" if value.day == 1 else day_in_words(value)
+    if isinstance(value, numbers.Real | Decimal):
+        return percent(float(value)) if "share" in name or "rate" in name else compact(float(value))
     return str(value)
+
+
+def day_in_words(day: dt.date) -> str:
+    """A day as people read it: 5 March 2026."""
+    return f"{day.day} {day:%B %Y}"
 
 
 def kind(rows: pd.DataFrame, field: Channel) -> str:
@@ -92,6 +133,7 @@ def title_of(field: Channel) -> str:
     return header(field.column) if field.title is None else upper_first(field.title)
 
 
-def header(name: str) -> str:
-    """A column's name as a heading."""
-    return upper_first(name.replace("_", " "))
+def header(name: str, words: Words | None = None) -> str:
+    """A column's name as a heading, in the words of the business where they are given."""
+    parts = [getattr(words, part) if words and part in SPOKEN else part for part in name.split("_")]
+    return upper_first(" ".join(parts))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clv_helpers.charts.errors import ChartError
 from clv_helpers.charts.show import compact
 from clv_helpers.charts.spec import Widget
+from clv_helpers.charts.texts import title_of
 from clv_helpers.charts.theme import INK, PALETTE
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ def venn(alt: ModuleType, widget: Widget, rows: pd.DataFrame) -> Any:
         for circle, name, size in zip(circles, names, sizes, strict=True)
     ]
     words = _words(circles, names, sizes, shared)
-    tooltip = [alt.Tooltip("set:N", title="Set"), alt.Tooltip("n:Q", title="Customers", format=",.0f")]
+    tooltip = [
+        alt.Tooltip("set:N", title="Set"),
+        alt.Tooltip("n:Q", title=title_of(widget.needed("size")), format=",.0f"),
+    ]
     color = alt.Color("set:N", legend=None, scale=alt.Scale(domain=names, range=PALETTE[: len(names)]))
     areas = (
         alt.Chart(alt.Data(values=shapes))
@@ -51,7 +55,7 @@ def venn(alt: ModuleType, widget: Widget, rows: pd.DataFrame) -> Any:
 
 
 def _columns(widget: Widget) -> list[str]:
-    return [widget.x.column, widget.y.column, widget.size.column]
+    return [widget.needed("x").column, widget.needed("y").column, widget.needed("size").column]
 
 
 def place(sizes: list[float], shared: dict[tuple[int, int], float]) -> list[Circle]:

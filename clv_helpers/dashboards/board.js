@@ -38,7 +38,7 @@ const clvBoard = (() => {
       .map(({ choice: _, ...row }) => row);
   };
 
-  const told = (value) => {
+  const inWords = (value) => {
     if (value === null || value === undefined) return "";
     if (typeof value === "number") return value.toLocaleString("en", { maximumFractionDigits: 4 });
     return String(value).replace(/T00:00:00(\.000)?Z?$/, "");
@@ -50,7 +50,7 @@ const clvBoard = (() => {
     const names = Object.keys(rows[0]);
     const head = names.map((name) => element("th", { scope: "col" }, card.headers?.[name] || name.replaceAll("_", " ")));
     const body = rows.map((row) => element("tr", {}, ...names.map((name) =>
-      element("td", { class: typeof row[name] === "number" ? "number" : null }, told(row[name])))));
+      element("td", { class: typeof row[name] === "number" ? "number" : null }, inWords(row[name])))));
     return element("div", { class: "clv-scroll", tabindex: 0 },
       element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body)));
   };
@@ -196,11 +196,11 @@ const clvBoard = (() => {
     const values = [...new Set(rowsOf(card).map((row) => row[column]))];
     const select = element("select", { "aria-label": `${card.drillTitle}: ${column.replaceAll("_", " ")}`, onchange: () => {
       if (select.selectedIndex > 0) board.hooks.ondrill?.(card.drill, { column, value: values[select.selectedIndex - 1] });
-    } }, element("option", {}, `${column.replaceAll("_", " ")} …`), ...values.map((value) => element("option", {}, told(value))));
+    } }, element("option", {}, `${column.replaceAll("_", " ")} …`), ...values.map((value) => element("option", {}, inWords(value))));
     return element("div", { class: "clv-drill" }, element("span", {}, `${card.drillTitle} for `), select);
   };
 
-  // The live board: a widget's cards, drawn anew where they changed.
+  // The live board: a widget's cards, drawn again where they changed.
   const render = ({ model, el }) => {
     const grid = element("div", { class: "clv-board" });
     const bar = element("div", { class: "clv-picked", role: "status", hidden: "" });
@@ -210,7 +210,7 @@ const clvBoard = (() => {
         bar.hidden = !picked;
         bar.replaceChildren();
         if (!picked) return;
-        bar.append(element("span", {}, `Picked: ${picked.column.replaceAll("_", " ")} ${told(picked.value)}`));
+        bar.append(element("span", {}, `Picked: ${picked.column.replaceAll("_", " ")} ${inWords(picked.value)}`));
         const target = from?.card.drill ? from : board.shown.find((s) => s.card.drill && s.card.pick?.includes(picked.column));
         if (target) bar.append(element("button", { type: "button", class: "clv-go", onclick: () => model.send({ drill: target.card.drill, ...picked }) }, `${target.card.drillTitle} →`));
         bar.append(element("button", { type: "button", onclick: () => board.pick(null) }, "Clear"));
@@ -288,8 +288,8 @@ const clvBoard = (() => {
     shown.card.title = title;
     shown.card.subtitle = subtitle;
     shown.figure.querySelector(".clv-title").textContent = title;
-    const told = shown.figure.querySelector("figcaption p");
-    if (told) told.textContent = subtitle;
+    const line = shown.figure.querySelector("figcaption p");
+    if (line) line.textContent = subtitle;
     shown.holder.setAttribute("aria-label", `${title}. ${subtitle}`);
     shown.figure.querySelector(".clv-panel").hidden = true;
     if (choices.html) shown.holder.innerHTML = choices.html[choice];

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
+from functools import partial
+from html import escape
 from typing import Any
 
 from sqlglot import exp
@@ -11,40 +12,25 @@ from sqlglot import exp
 from clv_helpers.config import yaml_files
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards import column_catalog, dashboard_files
-from clv_helpers.dashboards.column_catalog import Attribute
 from clv_helpers.dashboards.draft import SHELVES, Draft
+from clv_helpers.editors import Attribute, attributes, columns, html
 from clv_helpers.engines.dialect import table
 from clv_helpers.engines.guarded_query import MEMORY, ask, parse_select
 from clv_helpers.errors import UserError
 
 PREVIEW_ROWS = 8
-
-
-def problem(text: str) -> str:
-    """What is wrong, in words."""
-    return f"<div class='clv-problem' style='white-space:pre-wrap'>{html.escape(text)}</div>"
-
-
-def rows_table(rows: list[dict[str, Any]]) -> str:
-    """A few rows as a small table."""
-    if not rows:
-        return "<p>No rows.</p>"
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in rows[0])
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(_short(value))}</td>" for value in row.values()) + "</tr>" for row in rows
-    )
-    return f"<div style='overflow-x:auto'><table><tr>{head}</tr>{body}</table></div>"
+Change = Callable[[Callable[[Draft], object]], None]
 
 
 class DataPanel:
     """Where a widget's rows come from; `change` takes what is to be done to the draft."""
 
-    def __init__(self, workbook: Workbook, change: Callable[[Callable[[Draft], None]], None]):
+    def __init__(self, workbook: Workbook, change: Change):
         import ipywidgets as ipw
 
         self.ipw, self.workbook, self.change = ipw, workbook, change
         self.attributes: list[Attribute] = []
-        self.source: exp.Expression | None = None
+        self.source: exp.Expression = exp.select("1")
         with workbook.engine.read() as session:
             self.tables = column_catalog.tables(session)
         wide = {"width": "auto"}
@@ -55,13 +41,12 @@ class DataPanel:
         self.choice.observe(lambda change: self._choose(change["new"]), "value")
         self.search.observe(lambda _: self._list(), "value")
         self.columns.observe(lambda _: self._describe(), "value")
-        places = [("→ " + shelf, shelf) for shelf in SHELVES] + [("→ filter", "filter"), ("→ column", "columns")]
-        shelves = [self._button(label, lambda place=place: self._put(place)) for label, place in places]
-        swap = self._button("⇄ swap axes", lambda: change(lambda d: d.swap()))
-        self.face = ipw.VBox(
-            [self.choice, self.about, self.search, self.columns,
-             ipw.HBox([*shelves, swap], layout={"flex_flow": "row wrap"}), self.details, self.rows, self._sql_mode()],
-        )  # fmt: skip
+        places = {**{shelf: shelf for shelf in SHELVES}, "filter": "filter", "column": "columns"}
+        shelves = [self._button(f"→ {label}", partial(self._put, place)) for label, place in places.items()]
+        swap = self._button("⇄ swap axes", lambda: change(lambda draft: draft.swap()))
+        buttons = ipw.HBox([*shelves, swap], layout={"flex_flow": "row wrap"})
+        parts = [self.choice, self.about, self.search, self.columns, buttons, self.details, self.rows]
+        self.widget = ipw.VBox([*parts, self._sql_mode()])
         self._choose(self.choice.value)
 
     @property
@@ -81,7 +66,7 @@ class DataPanel:
         elif widget.get("table"):
             self._read(table(widget["table"]), widget["table"])
 
-    def _button(self, label: str, action: Callable[[], Any]) -> Any:
+    def _button(self, label: str, action: Callable[[], object]) -> Any:
         button = self.ipw.Button(description=label, layout={"width": "auto"})
         button.on_click(lambda _: action())
         return button
@@ -97,32 +82,35 @@ class DataPanel:
             if isinstance(source, exp.Table) and not session.has_table(name):
                 return
             self.source = source
-            self.attributes = column_catalog.attributes(session, source.copy(), name)
-            rows = session.count(source.copy())
-            self.rows.value = f"<b>Sample rows</b>{rows_table(column_catalog.sample(session, source.copy(), 3))}"
-        told = column_catalog.one_row(name)
-        self.about.value = f"{rows:,} rows{'; one is ' + html.escape(told) if told else ''}"
+            self.attributes = attributes(session, source.copy(), name)
+            count = session.count(source.copy())
+            rows = columns.sample(session, source.copy(), 3)
+        self.rows.value = f"<b>Sample rows</b>{html.rows_table(rows)}"
+        one_row = columns.one_row(name)
+        self.about.value = f"{count:,} rows{'; one is ' + escape(one_row) if one_row else ''}"
         self._list()
 
     def _list(self) -> None:
         wanted = self.search.value.lower()
-        found = [a for a in self.attributes if wanted in f"{a.name} {a.about}".lower()]
-        self.columns.options = [(f"{a.name} · {a.kind}", a.name) for a in found]
+        offered = [a for a in self.attributes if wanted in f"{a.name} {a.about}".lower()]
+        self.columns.options = [(f"{a.name} · {a.kind}", a.name) for a in offered]
         self._describe()
 
     def _attribute(self) -> Attribute | None:
         return next((a for a in self.attributes if a.name == self.columns.value), None)
 
+    def _values(self, attribute: Attribute, most: int) -> list[Any]:
+        with self.workbook.engine.read() as session:
+            return columns.values(session, self.source.copy(), attribute.name, most)
+
     def _describe(self) -> None:
         attribute = self._attribute()
-        if attribute is None or self.source is None:
+        if attribute is None:
             self.details.value = ""
             return
-        with self.workbook.engine.read() as session:
-            some = column_catalog.values(session, self.source.copy(), attribute.name, most=6)
-        values = ", ".join(_short(value) for value in some)
-        about = f"{html.escape(attribute.about)}<br>" if attribute.about else ""
-        self.details.value = f"<b>{html.escape(attribute.name)}</b>, {attribute.kind}<br>{about}{html.escape(values)} …"
+        values = ", ".join(html.in_short(value) for value in self._values(attribute, 6))
+        about = f"{escape(attribute.about)}<br>" if attribute.about else ""
+        self.details.value = f"<b>{escape(attribute.name)}</b>, {attribute.kind}<br>{about}{escape(values)} …"
 
     def _put(self, place: str) -> None:
         attribute = self._attribute()
@@ -143,11 +131,10 @@ class DataPanel:
         self.change(put)
 
     def _first_value(self, attribute: Attribute) -> Any:
-        with self.workbook.engine.read() as session:
-            found = column_catalog.values(session, self.source.copy(), attribute.name)
-        if not found:
+        values = self._values(attribute, 2)
+        if not values:
             raise UserError(f"{attribute.name} has no value to filter by")
-        return found[0] if isinstance(found[0], str | int | float | bool) else str(found[0])
+        return values[0] if isinstance(values[0], str | int | float | bool) else str(values[0])
 
     # SQL of one's own
 
@@ -157,43 +144,39 @@ class DataPanel:
         self.sql = ipw.Textarea(rows=6, placeholder="SELECT … over the published tables", layout={"width": "auto"})
         self.sql_result = ipw.HTML()
         self.sql_read: dict[str, str] = {}
-        buttons = [self._button("Preview", self._preview), self._button("Use", self._use)]
+        actions = {"Preview": self._preview, "Use": self._use}
+        buttons = [self._button(label, partial(self._attempt, action)) for label, action in actions.items()]
         inside = ipw.VBox([self.sql_name, self.sql, ipw.HBox(buttons), self.sql_result])
-        mode = ipw.Accordion([inside], titles=["SQL of one's own"])
-        mode.layout.margin = "8px 0 0 0"
-        return mode
+        return ipw.Accordion([inside], titles=["SQL of one's own"], layout={"margin": "8px 0 0 0"})
+
+    def _attempt(self, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except UserError as error:
+            self.sql_result.value = html.problem(str(error))
 
     def _open_sql(self, name: str) -> None:
         file = yaml_files.file_of(self.workbook, "dashboards", name, "sql")
-        if file.exists() and (self.sql_name.value != name or not self.sql.value):
-            self.sql_name.value, self.sql.value = name, file.read_text("utf-8")
+        if not file.exists():
+            return
+        text = file.read_text("utf-8")
+        if self.sql_name.value != name or not self.sql.value:
+            self.sql_name.value, self.sql.value = name, text
             self.sql_read[name] = yaml_files.fingerprint(file)
-        if file.exists():
-            self._read(parse_select(file.read_text("utf-8"), file.name).subquery("data"), "")
+        self._read(parse_select(text, file.name).subquery("data"), "")
 
-    def _preview(self) -> bool:
+    def _preview(self) -> None:
         """Run the SELECT on the published tables, read-only; a few of its rows."""
-        try:
-            with self.workbook.engine.read(memory=MEMORY) as session:
-                rows = ask(session, self.sql.value, "the SQL", PREVIEW_ROWS)
-        except UserError as error:
-            self.sql_result.value = problem(str(error))
-            return False
-        self.sql_result.value = rows_table(rows.to_dict("records"))
-        return True
+        with self.workbook.engine.read(memory=MEMORY) as session:
+            rows = ask(session, self.sql.value, "the SQL", PREVIEW_ROWS)
+        self.sql_result.value = html.rows_table(rows.to_dict("records"))
 
     def _use(self) -> None:
         """Save the SELECT beside the dashboards, and take the widget's rows from it."""
-        if not self._preview():
-            return
+        self._preview()
         name = self.sql_name.value.strip()
-        try:
-            self.sql_read[name] = dashboard_files.save_sql(
-                self.workbook, name, self.sql.value, self.sql_read.get(name, "")
-            )
-        except UserError as error:
-            self.sql_result.value = problem(str(error))
-            return
+        read_as = self.sql_read.get(name, "")
+        self.sql_read[name] = dashboard_files.save_sql(self.workbook, name, self.sql.value, read_as)
 
         def use(draft: Draft) -> None:
             if not draft.widgets:
@@ -201,8 +184,3 @@ class DataPanel:
             draft.use(name, is_sql=True)
 
         self.change(use)
-
-
-def _short(value: Any) -> str:
-    text = "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-    return text.removesuffix(" 00:00:00")

@@ -5,23 +5,22 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from clv_helpers import editors
 from clv_helpers.charts import MARKS, Widget
 from clv_helpers.config.validation import ParamsError, validate
-from clv_helpers.dashboards.column_catalog import Attribute
 from clv_helpers.dashboards.spec import Dashboard
+from clv_helpers.editors import Attribute
 
 SHELVES = ("x", "y", "color", "size")
 WIDTHS = ("third", "half", "two thirds", "full")
 EMPTY = {"title": "New dashboard", "widgets": []}
 
 
-class Draft:
+class Draft(editors.Draft[int]):
     """The dashboard as plain values, and the number of the selected widget. Each change can be undone."""
 
     def __init__(self, raw: dict[str, Any] | None = None):
-        self.raw: dict[str, Any] = copy.deepcopy(raw or EMPTY)
-        self.selected = 0
-        self._past: list[tuple[dict[str, Any], int]] = []
+        super().__init__(raw or EMPTY, 0)
 
     @property
     def widgets(self) -> list[dict[str, Any]]:
@@ -34,14 +33,14 @@ class Draft:
 
     def add(self, source: str) -> None:
         """A new widget on a table; it is selected, last, and not complete yet."""
-        self._remember()
+        self.remember()
         self.widgets.append({"title": "New widget", "table": source, "mark": "bar"})
         self.selected = len(self.widgets) - 1
 
     def duplicate(self) -> None:
         """A copy behind the selected widget, under a title of its own."""
         if self.widgets:
-            self._remember()
+            self.remember()
             twin = copy.deepcopy(self.widget)
             twin["title"] += " (copy)"
             self.widgets.insert(self.selected + 1, twin)
@@ -50,7 +49,7 @@ class Draft:
     def delete(self) -> None:
         """Take the selected widget away."""
         if self.widgets:
-            self._remember()
+            self.remember()
             del self.widgets[self.selected]
             self.selected = max(0, min(self.selected, len(self.widgets) - 1))
 
@@ -58,7 +57,7 @@ class Draft:
         """Forward (1) or back (-1) among the widgets."""
         target = self.selected + step
         if self.widgets and 0 <= target < len(self.widgets):
-            self._remember()
+            self.remember()
             self.widgets[self.selected], self.widgets[target] = self.widgets[target], self.widgets[self.selected]
             self.selected = target
 
@@ -70,7 +69,7 @@ class Draft:
 
     def put(self, shelf: str, attribute: Attribute) -> None:
         """A column on a shelf. A number is added up, or averaged where it is a share, a rate or per customer."""
-        self._remember()
+        self.remember()
         channel: dict[str, Any] = {"column": attribute.name}
         if shelf != "color" and attribute.is_measure:
             averaged = any(part in attribute.name for part in ("share", "rate", "per_", "mean"))
@@ -87,13 +86,13 @@ class Draft:
 
     def swap(self) -> None:
         """What is on x to y, and back."""
-        self._remember()
+        self.remember()
         x, y = self.widget.pop("x", None), self.widget.pop("y", None)
         self.widget.update({key: value for key, value in (("x", y), ("y", x)) if value})
 
     def use(self, source: str, is_sql: bool = False) -> None:
         """Take the widget's rows from a table, or from a SQL file."""
-        self._remember()
+        self.remember()
         self.widget.pop("table", None)
         self.widget.pop("sql", None)
         self.widget["sql" if is_sql else "table"] = source
@@ -106,10 +105,10 @@ class Draft:
         return place
 
     def set(self, path: str, value: Any) -> None:
-        """Change a property of the selected widget; None, empty and what is said by default are not written."""
+        """Change a property of the selected widget; None, empty and what holds by default are not written."""
         if not self.widgets or self.get(path) == value:
             return
-        self._remember()
+        self.remember()
         *parents, last = path.split(".")
         place = self.widget
         for part in parents:
@@ -125,17 +124,6 @@ class Draft:
             if self.widget.get(part) == {}:
                 del self.widget[part]
 
-    def retitle(self, title: str) -> None:
-        """The dashboard's own title."""
-        if self.raw["title"] != title:
-            self._remember()
-            self.raw["title"] = title
-
-    def undo(self) -> None:
-        """Take the latest change back."""
-        if self._past:
-            self.raw, self.selected = self._past.pop()
-
     def parse(self) -> Dashboard:
         """Raises ParamsError, which names the widget and what is missing or wrong."""
         return validate(Dashboard, self.raw, "the draft")
@@ -143,10 +131,6 @@ class Draft:
     def parse_widget(self) -> Widget:
         """The selected widget alone. Raises ParamsError."""
         return validate(Widget, self.widget, "the widget")
-
-    def _remember(self) -> None:
-        self._past.append((copy.deepcopy(self.raw), self.selected))
-        self._past = self._past[-100:]
 
 
 def problem_of(draft: Draft) -> str:

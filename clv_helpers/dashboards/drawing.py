@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from clv_helpers.charts import NotMade, Picture, draw, picture, sql_of
-from clv_helpers.charts.show import Output
-from clv_helpers.charts.texts import plain_title, with_units
+from clv_helpers.charts.show import Output, stack
+from clv_helpers.charts.texts import plain_title, with_words
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards.spec import Dashboard, load
 from clv_helpers.errors import UserError
@@ -30,23 +30,48 @@ class Failed:
     reason: str
 
 
+def card_of(drawn: Picture) -> dict[str, Any]:
+    """A picture as the page's script takes it."""
+    return {
+        "title": drawn.title,
+        "subtitle": drawn.subtitle,
+        "spec": drawn.spec,
+        "html": drawn.html,
+        "width": drawn.widget.width,
+        "pick": drawn.pickable,
+        "headers": drawn.headers,
+    }
+
+
+def card_without(title: str, width: str, reason: str) -> dict[str, Any]:
+    """The place of a widget that is not drawn, with the reason as HTML."""
+    return {"title": title, "subtitle": "", "spec": {}, "html": reason, "width": width, "pick": [], "headers": {}}
+
+
 def pictures(
     workbook: Workbook, dashboard: Dashboard, filters: dict[str, Any], with_sql: bool = False
 ) -> list[Drawn | Failed]:
     """All widgets of a dashboard, in its order."""
-    found: list[Drawn | Failed] = []
+    widgets: list[Drawn | Failed] = []
     with workbook.engine.read() as session:
         for widget in dashboard.widgets:
             try:
                 drawn = picture(session, workbook, widget, filters)
-                found.append(Drawn(drawn, sql_of(session, workbook, widget, filters) if with_sql else ""))
+                widgets.append(Drawn(drawn, sql_of(session, workbook, widget, filters) if with_sql else ""))
             except NotMade as error:
-                found.append(Failed(plain_title(with_units(widget, workbook)), widget.width, str(error)))
+                widgets.append(Failed(plain_title(with_words(widget, workbook)), widget.width, str(error)))
             except UserError as error:
-                found.append(Failed(widget.title, widget.width, str(error)))
-    return found
+                widgets.append(Failed(widget.title, widget.width, str(error)))
+    return widgets
 
 
-def show(workbook: Workbook, name: str, filters: dict[str, Any] | None = None) -> list[Output]:
-    """All charts of a dashboard, to display."""
-    return [draw(workbook, widget, filters) for widget in load(workbook, name).widgets]
+def show(workbook: Workbook, name: str, filters: dict[str, Any] | None = None) -> Output:
+    """All charts of a dashboard, one below the other, narrowed by `filters`: column → value, values or Days.
+
+    Raises ParamsError for a dashboard that does not exist, ChartError for one of its charts that cannot be drawn.
+
+    Example:
+        >>> len(dashboards.show(wb, "decile", {"decile": 1}).parts)
+        3
+    """
+    return stack(*(draw(workbook, widget, filters) for widget in load(workbook, name).widgets))

@@ -53,13 +53,13 @@ def presets(day: dt.date) -> list[Choice]:
     """The ranges of days that a filter by dates offers, in whole months before `day` (exclusive)."""
     this_month = day.replace(day=1)
     until = this_month - dt.timedelta(days=1)
-    found: dict[str, Days | None] = {"all": None}
+    ranges: dict[str, Days | None] = {"all": None}
     for months in (1, 3, 6, 12):
         label = "last month" if months == 1 else f"last {months} months"
-        found[label] = Days(months_before(this_month, months), until)
-    found["this year"] = Days(day.replace(month=1, day=1), day - dt.timedelta(days=1))
-    found["last year"] = Days(dt.date(day.year - 1, 1, 1), dt.date(day.year - 1, 12, 31))
-    return [Choice(label, days) for label, days in found.items()]
+        ranges[label] = Days(months_before(this_month, months), until)
+    ranges["this year"] = Days(day.replace(month=1, day=1), day - dt.timedelta(days=1))
+    ranges["last year"] = Days(dt.date(day.year - 1, 1, 1), dt.date(day.year - 1, 12, 31))
+    return [Choice(label, days) for label, days in ranges.items()]
 
 
 def months_before(day: dt.date, months: int) -> dt.date:

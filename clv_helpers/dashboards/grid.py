@@ -9,7 +9,6 @@ from typing import Any
 import anywidget
 import traitlets
 
-from clv_helpers.charts import Picture
 from clv_helpers.charts.vega import vega_bundle
 
 HERE = Path(__file__).parent
@@ -25,25 +24,8 @@ class View(anywidget.AnyWidget):
     """Cards on a grid. `cards` is what is drawn; a drill-through comes as a message."""
 
     _css = HERE / "board.css"
-    cards = traitlets.List().tag(sync=True)
+    cards: Any = traitlets.List().tag(sync=True)  # a list of what `card` gives
 
     def __init__(self, **given: Any):
         self._esm = _script()
         super().__init__(**given)
-
-
-def card(drawn: Picture, key: str, sql: str = "", drill_title: str = "") -> dict[str, Any]:
-    """A picture as the script takes it; cards of one key are drawn into the same place."""
-    return {
-        "key": key,
-        "title": drawn.title,
-        "subtitle": drawn.subtitle,
-        "spec": drawn.spec,
-        "html": drawn.html,
-        "width": drawn.widget.width,
-        "pick": drawn.pickable,
-        "drill": drawn.widget.drill,
-        "drillTitle": drill_title,
-        "sql": sql,
-        "headers": drawn.headers,
-    }

@@ -4,61 +4,73 @@ from __future__ import annotations
 
 import datetime as dt
 import html
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from IPython.display import display
-
 from clv_helpers.charts.rows import Days
-from clv_helpers.charts.show import note
+from clv_helpers.charts.show import note, stack
+from clv_helpers.charts.texts import day_in_words, header
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards import filters, spec, static_board
-from clv_helpers.dashboards.drawing import Failed, pictures
+from clv_helpers.dashboards.drawing import Drawn, Failed, card_of, card_without, pictures
 from clv_helpers.dashboards.filters import Choice
 from clv_helpers.dashboards.spec import BoardFilter, load
+from clv_helpers.editors.editor import LABELLED
 from clv_helpers.errors import UserError
 
 BETWEEN = "from … to"
-# Those that the notebooks place by name; decile is where a click on a decile leads.
-PLACED = ("value", "migration", "forecast", "decile", "audiences", "campaign_results")
+# The boards that notebooks 3, 4 and 6 show by name; decile is where a click on a decile leads.
+IN_NOTEBOOKS = ("value", "migration", "forecast", "audiences", "campaign_results")
+DRILL_TARGETS = ("decile",)
 
 
 def board(workbook: Workbook, *names: str) -> Any:
-    """Show dashboards, the first one open; those that the workbook does not have are left out.
+    """Dashboards, the first one open; those that the workbook does not have are left out, and None where it has none.
 
-    Without any dashboard a sentence says how to get one. In a batch run all of them stand one after the other, with
-    filters that need no kernel.
+    Gives an ipywidgets box in JupyterLab; in a batch run an `Output` of one board below the other, with filters that
+    need no kernel. Without any dashboard a sentence says how to get one. Raises ParamsError for a file that is wrong.
+
+    Cost: in a batch run each chart is drawn for up to 80 choices of the filters that it follows.
+
+    Example:
+        >>> dashboards.board(wb, "value", "migration")  # doctest: +ELLIPSIS
+        VBox(...)
     """
-    there = spec.names(workbook)
-    known = [name for name in names if name in there]
-    if not there:
+    available = spec.names(workbook)
+    known = [name for name in names if name in available]
+    if not available:
         folder = f"{workbook.specs.name}/dashboards"
         return note(f"There is no dashboard yet: copy those of params/cdnow to {folder}, beside the params.")
     if not known:
         return None
     if not workbook.interactive:
-        for name in known:
-            display(static_board.board(workbook, name))
-        return None
-    return LiveBoard(workbook, known).face
+        return stack(*(static_board.board(workbook, name) for name in known))
+    return LiveBoard(workbook, known).widget
 
 
 def others(workbook: Workbook) -> list[str]:
-    """The dashboards that no notebook places by name, so that each of them comes into the report."""
-    return [name for name in spec.names(workbook) if name not in PLACED]
+    """The dashboards that no notebook shows by name, so that each of them comes into the report.
+
+    Example:
+        >>> dashboards.others(wb)
+        []
+    """
+    return [name for name in spec.names(workbook) if name not in (*IN_NOTEBOOKS, *DRILL_TARGETS)]
 
 
 @dataclass
-class Place:
-    """Where one is: a dashboard, what is chosen in its filters, and what was carried here by a click."""
+class ViewState:
+    """A dashboard on the screen: what is chosen in its filters, and what it inherited from the click that led here."""
 
     name: str
     chosen: dict[str, Choice] = field(default_factory=dict)
-    carried: dict[str, Any] = field(default_factory=dict)
+    inherited: dict[str, Any] = field(default_factory=dict)
 
 
 class LiveBoard:
-    """Holds the place and the way there; `face` is the ipywidgets box to display."""
+    """Holds what is on the screen and the history before it; `widget` is the ipywidgets box to display."""
 
     def __init__(self, workbook: Workbook, names: list[str]):
         import ipywidgets as ipw
@@ -72,166 +84,170 @@ class LiveBoard:
         self.boards = ipw.Dropdown(description="Board", layout={"width": "auto"})
         self.back_button = self._button("← Back", self.back)
         self.controls = ipw.HBox(layout={"flex_flow": "row wrap", "align_items": "center", "margin": "0 0 14px 0"})
-        self.way: list[Place] = []
+        self.history: list[ViewState] = []
         titles = [(load(workbook, name).title, name) for name in names]
         self.boards.options, self.boards.value = titles, names[0]
-        self.boards.observe(lambda change: self._tried(lambda: self.open(Place(change["new"]))), names="value")
+        self.boards.observe(lambda change: self._attempt(lambda: self.open(ViewState(change["new"]))), names="value")
         head = ipw.HBox(
             [self.back_button, *([self.boards] if len(names) > 1 else []), self._button("Refresh", self.redraw),
              self._button("Reset filters", self.reset), self.state],
             layout={"flex_flow": "row wrap", "align_items": "center"},
         )  # fmt: skip
-        self.face = ipw.VBox([self.title, head, self.controls, self.view], layout={"overflow": "visible"})
-        self.face.add_class("clv-live")
-        self.open(Place(names[0]))
+        self.widget = ipw.VBox([self.title, head, self.controls, self.view], layout={"overflow": "visible"})
+        self.widget.add_class("clv-live")
+        self.open(ViewState(names[0]))
 
-    # where one is
+    # what is on the screen
 
     @property
-    def place(self) -> Place:
-        return self.way[-1]
+    def now(self) -> ViewState:
+        return self.history[-1]
 
-    def open(self, place: Place) -> None:
-        """Show a dashboard, and forget the way."""
-        self.way = []
-        self._enter(place)
+    def open(self, state: ViewState) -> None:
+        """Show a dashboard, and forget the history."""
+        self.history = []
+        self._enter(state)
 
     def drill(self, name: str, column: str, value: Any) -> None:
         """Into a second board, narrowed to what was picked, with the filters chosen so far."""
-        chosen = {name: c for name, c in self.place.chosen.items() if c.value is not None}
-        self._tried(lambda: self._enter(Place(name, chosen, {**self.place.carried, column: value})))
+        chosen = {name: c for name, c in self.now.chosen.items() if c.value is not None}
+        self._attempt(lambda: self._enter(ViewState(name, chosen, {**self.now.inherited, column: value})))
 
     def back(self) -> None:
         """To the board that led here, as it was left."""
-        if len(self.way) > 1:
-            self.way.pop()
-            self._enter(self.way.pop())
+        if len(self.history) > 1:
+            self.history.pop()
+            self._enter(self.history.pop())
 
     def reset(self) -> None:
         """Every filter as the dashboard begins with it."""
-        self._enter(Place(self.way.pop().name))
+        self._enter(ViewState(self.history.pop().name))
 
-    def _enter(self, place: Place) -> None:
-        self.dashboard = load(self.workbook, place.name)
-        self.way.append(place)
+    def _enter(self, state: ViewState) -> None:
+        self.dashboard = load(self.workbook, state.name)
+        self.history.append(state)
         with self.workbook.engine.read() as session:
             self.offered = {f.column: filters.choices(session, f) for f in self.dashboard.filters}
             self.as_of = filters.as_of(session)
-        for spec_of_filter in self.dashboard.filters:
-            self._begin(spec_of_filter)
+        for board_filter in self.dashboard.filters:
+            self._begin(board_filter)
         self._draw_controls()
         self.redraw()
 
-    def _begin(self, each: BoardFilter) -> None:
-        """A filter begins with what was carried here, else what was chosen before, else its default."""
-        offered, place = self.offered[each.column], self.place
-        wanted = place.carried.pop(each.column, None)
-        if wanted is None and each.column in place.chosen:
-            wanted = place.chosen[each.column].value
+    def _begin(self, board_filter: BoardFilter) -> None:
+        """A filter begins with what the click brought, else with what was chosen before, else with its default."""
+        name, state = board_filter.column, self.now
+        wanted = state.inherited.pop(name, None)
+        if wanted is None and name in state.chosen:
+            wanted = state.chosen[name].value
             if isinstance(wanted, Days):
                 return
-        found = next((c for c in offered if c.value == wanted and wanted is not None), None)
-        place.chosen[each.column] = found or filters.default_of(each, offered)
+        offered = self.offered[name]
+        chosen = next((choice for choice in offered if choice.value == wanted and wanted is not None), None)
+        state.chosen[name] = chosen or filters.default_of(board_filter, offered)
 
     # what is drawn
 
     def redraw(self) -> None:
         """Draw every widget with the filters as chosen, from the published tables."""
-        from clv_helpers.dashboards.grid import card
-
-        place = self.place
+        state = self.now
         own = {f.column for f in self.dashboard.filters}
-        narrowed = filters.narrowed({n: c for n, c in place.chosen.items() if n in own}) | place.carried
-        titles = {
-            name: load(self.workbook, name).title for name in {w.drill for w in self.dashboard.widgets if w.drill}
-        }
+        chosen = {name: choice for name, choice in state.chosen.items() if name in own}
+        narrowed = filters.narrowed(chosen) | state.inherited
+        targets = {widget.drill for widget in self.dashboard.widgets if widget.drill}
+        titles = {name: load(self.workbook, name).title for name in targets}
         drawn = pictures(self.workbook, self.dashboard, narrowed, with_sql=True)
-        self.view.cards = [
-            _failed(each, f"{place.name}/{i}")
-            if isinstance(each, Failed)
-            else card(each.picture, f"{place.name}/{i}", each.sql, titles.get(each.picture.widget.drill or "", ""))
-            for i, each in enumerate(drawn)
-        ]
+        self.view.cards = [{"key": f"{state.name}/{i}", **_card(one, titles)} for i, one in enumerate(drawn)]
         self._draw_head()
 
     def _draw_head(self) -> None:
-        path = " › ".join(html.escape(load(self.workbook, place.name).title) for place in self.way)
+        path = " › ".join(html.escape(load(self.workbook, state.name).title) for state in self.history)
         self.title.value = f"<h2 style='margin:0'>{path}</h2>" + (
             f"<p style='margin:2px 0'>{html.escape(self.dashboard.description)}</p>"
             if self.dashboard.description
             else ""
         )
-        self.back_button.layout.display = "" if len(self.way) > 1 else "none"
+        self.back_button.layout.display = "" if len(self.history) > 1 else "none"
         published = dt.datetime.fromtimestamp(self.workbook.engine.published.stat().st_mtime, dt.UTC)
         self.state.value = (
-            f"<span class='clv-state'>as of {self.as_of:%-d %B %Y}, tables published "
-            f"{published:%-d %B %Y, %H:%M} UTC ({_age(dt.datetime.now(dt.UTC) - published)})</span>"
+            f"<span class='clv-state'>as of {day_in_words(self.as_of)}, tables published "
+            f"{day_in_words(published)}, {published:%H:%M} UTC ({_age(dt.datetime.now(dt.UTC) - published)})</span>"
         )
 
     # the filters
 
     def _draw_controls(self) -> None:
-        controls = [w for each in self.dashboard.filters for w in self._control(each)]
-        for column, value in self.place.carried.items():
-            label = f"{column.replace('_', ' ')}: {value}  ✕"
-            controls.append(self._button(label, lambda column=column: self._drop(column)))
+        controls = [field for board_filter in self.dashboard.filters for field in self._control(board_filter)]
+        for column, value in self.now.inherited.items():
+            label = f"{header(column, self.workbook.words)}: {value}  ✕"
+            controls.append(self._button(label, partial(self._drop, column)))
         self.controls.children = controls
 
-    def _control(self, each: BoardFilter) -> list[Any]:
-        ipw, offered = self.ipw, self.offered[each.column]
-        now, width = self.place.chosen[each.column], {"description_width": "initial"}
-        labels = [choice.label for choice in offered] + ([BETWEEN] if each.dates else [])
-        value = now.label if now.label in labels else labels[0]
-        dropdown = ipw.Dropdown(options=labels, value=value, description=each.label, style=width)
-        dropdown.layout.width = "auto"
-        if not each.dates:
-            dropdown.observe(lambda change: self._choose(each.column, offered[labels.index(change["new"])]), "value")
-            return [dropdown]
-        first, last = (
-            ipw.DatePicker(description=word, style=width, layout={"width": "170px"}) for word in ("from", "to")
+    def _control(self, board_filter: BoardFilter) -> list[Any]:
+        column, offered = board_filter.column, self.offered[board_filter.column]
+        chosen = self.now.chosen[column]
+        labels = [choice.label for choice in offered] + ([BETWEEN] if board_filter.dates else [])
+        dropdown = self.ipw.Dropdown(
+            options=labels,
+            value=chosen.label if chosen.label in labels else labels[0],
+            description=board_filter.label,
+            style=LABELLED,
+            layout={"width": "auto"},
         )
-        if isinstance(now.value, Days):
-            first.value, last.value = now.value
+        pickers = self._pickers(chosen) if board_filter.dates else []
 
-        def days_chosen(_: Any = None) -> None:
-            for picker in (first, last):
-                picker.layout.display = "" if dropdown.value == BETWEEN else "none"
+        def choose(_: Any = None) -> None:
             if dropdown.value != BETWEEN:
-                self._choose(each.column, offered[labels.index(dropdown.value)])
-            elif first.value and last.value:
-                self._choose(each.column, Choice(BETWEEN, Days(first.value, last.value)))
+                self._choose(column, offered[labels.index(dropdown.value)])
+            elif all(picker.value for picker in pickers):
+                self._choose(column, Choice(BETWEEN, Days(*(picker.value for picker in pickers))))
 
-        for picker in (first, last):
-            picker.layout.display = "" if value == BETWEEN else "none"
-        for control in (dropdown, first, last):
-            control.observe(days_chosen, "value")
-        return [dropdown, first, last]
+        def show_pickers(_: Any = None) -> None:
+            for picker in pickers:
+                picker.layout.display = "" if dropdown.value == BETWEEN else "none"
+
+        show_pickers()
+        dropdown.observe(show_pickers, "value")
+        for control in (dropdown, *pickers):
+            control.observe(choose, "value")
+        return [dropdown, *pickers]
+
+    def _pickers(self, chosen: Choice) -> list[Any]:
+        """From which day to which, of a choice by days."""
+        days = chosen.value if isinstance(chosen.value, Days) else (None, None)
+        return [
+            self.ipw.DatePicker(description=word, value=day, style=LABELLED, layout={"width": "170px"})
+            for word, day in zip(("from", "to"), days, strict=True)
+        ]
 
     def _choose(self, column: str, choice: Choice) -> None:
-        self.place.chosen[column] = choice
+        self.now.chosen[column] = choice
         self.redraw()
 
     def _drop(self, column: str) -> None:
-        del self.place.carried[column]
+        del self.now.inherited[column]
         self._draw_controls()
         self.redraw()
 
-    def _button(self, label: str, action: Any) -> Any:
+    def _button(self, label: str, action: Callable[[], object]) -> Any:
         button = self.ipw.Button(description=label, layout={"width": "auto"})
-        button.on_click(lambda _: self._tried(action))
+        button.on_click(lambda _: self._attempt(action))
         return button
 
-    def _tried(self, action: Any) -> None:
-
+    def _attempt(self, action: Callable[[], object]) -> None:
         try:
             action()
         except UserError as error:
             self.state.value = f"<span class='clv-problem'>{html.escape(str(error))}</span>"
 
 
-def _failed(each: Failed, key: str) -> dict[str, Any]:
-    problem = f"<p class='clv-problem'>{html.escape(each.reason)}</p>"
-    return {"key": key, "title": each.title, "subtitle": "", "spec": {}, "html": problem, "width": each.width}
+def _card(drawn: Drawn | Failed, titles: dict[str, str]) -> dict[str, Any]:
+    """A widget with its query and where a click leads; one that cannot be drawn says why."""
+    if isinstance(drawn, Failed):
+        problem = f"<p class='clv-problem'>{html.escape(drawn.reason)}</p>"
+        return card_without(drawn.title, drawn.width, problem)
+    target = drawn.picture.widget.drill
+    return card_of(drawn.picture) | {"drill": target, "drillTitle": titles.get(target or "", ""), "sql": drawn.sql}
 
 
 def _age(age: dt.timedelta) -> str:

@@ -1,4 +1,4 @@
-"""The live board alone, in a browser, for who does not use JupyterLab: served by Voila on 127.0.0.1 with a token."""
+"""The live board alone, in a browser, without JupyterLab: served by Voila on 127.0.0.1 with a token."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class CannotServe(UserError):
     """The board cannot be served."""
 
 
-def serve(workbook: Workbook, names: list[str], port: int, browser: bool, say: Callable[[str], None]) -> None:
-    """Serve boards (all, unless named) until interrupted; `say` gets the address, which bears a token.
+def serve(workbook: Workbook, names: list[str], port: int, browser: bool, log: Callable[[str], None]) -> None:
+    """Serve boards (all, unless named) until interrupted; `log` gets the address, which bears a token.
 
     Raises CannotServe where Voila is not installed or ends by itself, ParamsError for a board that is not there.
     """
@@ -47,7 +47,7 @@ def serve(workbook: Workbook, names: list[str], port: int, browser: bool, say: C
         ]  # fmt: skip
         paths = os.pathsep.join(filter(None, [str(PAGES), os.environ.get("JUPYTER_PATH")]))
         server = subprocess.Popen(command, env={**os.environ, "JUPYTER_PATH": paths})
-        say(f"http://127.0.0.1:{port}/?token={token}")
+        log(f"http://127.0.0.1:{port}/?token={token}")
         try:
             status = server.wait()
         except KeyboardInterrupt:

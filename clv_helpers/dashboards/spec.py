@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
 from clv_helpers.charts import Scalar, Widget
+from clv_helpers.charts.texts import fill_all
 from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, Problem, Strict
 from clv_helpers.config.workbook import Workbook
@@ -30,8 +31,8 @@ class BoardFilter(Strict):
 
     @model_validator(mode="after")
     def _default_is_a_range(self) -> BoardFilter:
-        if self.dates and self.default not in (None, *Preset.__args__):
-            raise ValueError(f"default is {self.default!r}; allowed: {', '.join(Preset.__args__)}")
+        if self.dates and self.default not in (None, *get_args(Preset)):
+            raise ValueError(f"default is {self.default!r}; allowed: {', '.join(get_args(Preset))}")
         return self
 
 
@@ -45,12 +46,24 @@ class Dashboard(Strict):
 
 
 def names(workbook: Workbook) -> list[str]:
-    """The dashboards of a workbook."""
+    """The dashboards of a workbook, by name.
+
+    Example:
+        >>> "value" in dashboards.names(wb)
+        True
+    """
     return yaml_files.names(workbook, "dashboards")
 
 
 def load(workbook: Workbook, name: str) -> Dashboard:
-    """Read a dashboard. Raises ParamsError, which names the widget, the key and what is allowed."""
+    """Read a dashboard, its own texts in the words of the business (those of its widgets when they are drawn).
+
+    Raises ParamsError, which names the widget, the key and what is allowed.
+
+    Example:
+        >>> dashboards.load(wb, "decile").title
+        'Who is in a decile'
+    """
     dashboard = yaml_files.load(workbook, "dashboards", name, Dashboard)
     boards, files = names(workbook), yaml_files.names(workbook, "dashboards", "sql")
     problems = [
@@ -61,4 +74,6 @@ def load(workbook: Workbook, name: str) -> Dashboard:
     ]
     if problems:
         raise ParamsError(yaml_files.shown(workbook, "dashboards", name), problems)
-    return dashboard
+    labelled = [f.model_copy(update={"label": fill_all(workbook, f.label)}) for f in dashboard.filters]
+    texts = {name: fill_all(workbook, getattr(dashboard, name)) for name in ("title", "description")}
+    return dashboard.model_copy(update={**texts, "filters": labelled})

@@ -13,9 +13,10 @@ from clv_helpers.charts import MAX_ROWS, ChartError, NotMade, Picture, Widget, p
 from clv_helpers.charts.categories import Categories, categories, merged
 from clv_helpers.charts.rows import narrowing, source_of
 from clv_helpers.charts.show import BOARD_MIME, Output, escaped, note
-from clv_helpers.charts.texts import plain_title, with_units
+from clv_helpers.charts.texts import plain_title, with_words
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards import filters
+from clv_helpers.dashboards.drawing import card_of, card_without
 from clv_helpers.dashboards.filters import Choice
 from clv_helpers.dashboards.spec import BoardFilter, load
 from clv_helpers.engines.session import Session
@@ -27,20 +28,20 @@ def board(workbook: Workbook, name: str) -> Output:
     """A dashboard with its filters; where no script runs, as still pictures with the filters' defaults."""
     dashboard = load(workbook, name)
     with workbook.engine.read() as session:
-        offered = [filters.choices(session, each) for each in dashboard.filters]
+        offered = [filters.choices(session, board_filter) for board_filter in dashboard.filters]
         begins = [
-            choices.index(filters.default_of(each, choices))
-            for each, choices in zip(dashboard.filters, offered, strict=True)
+            choices.index(filters.default_of(board_filter, choices))
+            for board_filter, choices in zip(dashboard.filters, offered, strict=True)
         ]
         cards = [
             _card_or_why_not(session, workbook, name, w, dashboard.filters, offered, begins) for w in dashboard.widgets
         ]
     used = {index for card in cards if card["choices"] for index, _ in card["choices"]["filters"]}
     selects = [
-        {"label": each.label, "options": [c.label for c in choices], "first": first, "used": index in used}
-        for index, (each, choices, first) in enumerate(zip(dashboard.filters, offered, begins, strict=True))
+        {"label": board_filter.label, "options": [c.label for c in choices], "first": first, "used": index in used}
+        for index, (board_filter, choices, first) in enumerate(zip(dashboard.filters, offered, begins, strict=True))
     ]
-    content = {"name": name, "title": dashboard.title, "description": dashboard.description}
+    content: dict[str, Any] = {"name": name, "title": dashboard.title, "description": dashboard.description}
     content |= {"filters": selects, "cards": cards}
     return Output({BOARD_MIME: content, "text/html": _still(content), "text/plain": dashboard.title})
 
@@ -50,9 +51,8 @@ def _card_or_why_not(session: Session, workbook: Workbook, name: str, widget: Wi
     try:
         return _card(session, workbook, widget, *chosen)
     except NotMade as error:
-        title, html = plain_title(with_units(widget, workbook)), note(str(error)).bundle["text/html"]
-        empty = {"subtitle": "", "spec": {}, "pick": [], "headers": {}, "choices": None}
-        return {"title": title, "html": html, "width": widget.width} | empty
+        reason = note(str(error)).bundle["text/html"]
+        return card_without(plain_title(with_words(widget, workbook)), widget.width, reason) | {"choices": None}
     except ChartError as error:
         raise ChartError(f"dashboards/{name}.yml, {error}") from None
 
@@ -68,16 +68,7 @@ def _card(
     """One widget, drawn with the defaults; with the rows and texts of all choices where it follows a filter."""
     start = {s.column: choices[i] for s, choices, i in zip(specs, offered, begins, strict=True)}
     first = picture(session, workbook, widget, filters.narrowed(start))
-    card = {
-        "title": first.title,
-        "subtitle": first.subtitle,
-        "spec": first.spec,
-        "html": first.html,
-        "width": widget.width,
-        "pick": first.pickable,
-        "headers": first.headers,
-        "choices": None,
-    }
+    card = card_of(first) | {"choices": None}
     known = list(session.columns(source_of(session, workbook, widget).copy()))
     wired = [i for i, s in enumerate(specs) if narrowing(widget, {s.column: _any(offered[i])}, known)]
     wired = [i for i in wired if len(offered[i]) > 1]
@@ -99,7 +90,7 @@ def _with_choices(
     first: Picture, drawn: list[Picture], wired: list[int], offered: list[list[Choice]], begins: list[int]
 ) -> dict[str, Any]:
     """The first picture with the rows of all, of which one choice is shown."""
-    rows = pd.concat([each.rows.assign(choice=number) for number, each in enumerate(drawn)], ignore_index=True)
+    rows = pd.concat([one.rows.assign(choice=number) for number, one in enumerate(drawn)], ignore_index=True)
     if len(rows) > 4 * MAX_ROWS:
         return {}
     number = 0
@@ -109,22 +100,22 @@ def _with_choices(
         "spec": replace(first, categories=_axes(drawn)).with_rows(rows, number) if first.spec else {},
         "choices": {
             "filters": [[i, len(offered[i])] for i in wired],
-            "texts": [[each.title, each.subtitle] for each in drawn],
-            "html": [each.html for each in drawn] if first.html else None,
+            "texts": [[one.title, one.subtitle] for one in drawn],
+            "html": [one.html for one in drawn] if first.html else None,
             "first": number,
         },
     }
 
 
 def _axes(drawn: list[Picture]) -> Categories:
-    """The categories of all choices, where those of any must be said."""
-    if not any(each.categories for each in drawn):
+    """The categories of all choices, where those of any must be given."""
+    if not any(one.categories for one in drawn):
         return {}
-    return merged([each.categories or categories(each.widget, each.rows, each.rows) for each in drawn])
+    return merged([one.categories or categories(one.widget, one.rows, one.rows) for one in drawn])
 
 
 def _still(content: dict[str, Any]) -> str:
-    """Pictures one below the other, for who opens the executed notebook."""
+    """Pictures one below the other, for those who open the executed notebook."""
     import vl_convert
 
     parts = [f"<h3>{escaped(content['title'])}</h3>"]

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clv_helpers.audiences.catalog import Attribute
 from clv_helpers.audiences.draft import Draft, problem_of, to_condition, to_when
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.config.validation import validate
+from clv_helpers.editors import Attribute
 
 A, B, C = ({"field": name, "op": "exists"} for name in "abc")
 MOVES = ["remove", "exclude", "switch", "wrap", "unwrap", "move_out", "move_in", "up", "down", "add"]
@@ -51,6 +51,8 @@ def test_moves(rule: dict, selected: tuple, move: tuple, gives: dict) -> None:
     assert made.selected in {row.path for row in made.rows()}
     made.undo()
     assert made.raw == before
+    made.redo()
+    assert made.raw["rule"] == gives
 
 
 @settings(max_examples=60)

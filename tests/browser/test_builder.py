@@ -30,8 +30,8 @@ TABS = {
     "SQL": 'FROM "profile"."customer" AS p',
     "PQL": '_airline.decilesMileage.decileMonth12.get("ALL") <= 3',
     "YAML": "map: decile",
-    "Ten customers": "•••••",
-    "Notes": "The platform would not stream it",
+    "Ten members": "•••••",
+    "Notes": "ranks or models all customers together",
     "Changes": "As in the file.",
 }
 
@@ -79,7 +79,7 @@ def test_build_by_clicking(chromium: str, outputs: Path, tmp_path: Path) -> None
             builder.get_by_text(says).first.wait_for()
             builder.screenshot(path=ROOT / "outputs" / f"lab_builder_{tab.split()[-1].lower()}.png")
         builder.get_by_role("button", name="Evaluate").click()
-        builder.locator(".clv-evaluated", has_text=f"{by_hand:,} customers").wait_for()
+        builder.locator(".clv-evaluated", has_text=f"{by_hand:,} members").wait_for()
     assert 0 < by_hand < first
     assert audiences.load(workbook, "quiet_top").title == "Quiet top"
     sizes = workbook.query("audiences.fact_audience").set_index("audience")
@@ -88,8 +88,8 @@ def test_build_by_clicking(chromium: str, outputs: Path, tmp_path: Path) -> None
 
 
 def add_decile(builder) -> int:
-    builder.get_by_placeholder("search by name or meaning").fill("category")
-    builder.get_by_text("The customer's decile within one status").wait_for()
+    builder.get_by_placeholder("search by name or meaning").fill("map of deciles")
+    builder.get_by_text("The member's decile within one status").wait_for()
     builder.get_by_label("over", exact=True).select_option("12 months")
     builder.get_by_label("operator").select_option("at most")
     builder.get_by_label("value").fill("3")
