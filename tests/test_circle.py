@@ -86,7 +86,7 @@ def test_the_circle_closes_and_nothing_counts_twice(workbook: Workbook, outputs:
     flights(arms["treated"], arms["control"], 14).to_csv(tmp_path / "flights.csv", index=False)
     ingest.ingest(here, "email_events", [tmp_path / "responses.csv"])
     ingest.ingest(here, "purchases", [tmp_path / "flights.csv"])
-    modes = {row["table"]: row["mode"] for row in campaigns.build(here)}
+    modes = {row.table: row.mode for row in campaigns.build(here)}
     assert {modes[name] for name in ("derived.email_message", "derived.email_response", "derived.customer_day")} == {
         "rows"
     }

@@ -61,8 +61,8 @@ def test_example_of_an_own_table_is_built(workbook: Workbook, tmp_path: Path) ->
     mine = Workbook(Path(shutil.copy(workbook.file, tmp_path / "airline.yml")), workbook.params)
     shutil.copytree(workbook.specs / "sql", mine.specs / "sql")
     (mine.specs / "sql" / "fact_region.sql").write_text(example)
-    rows = {row["table"]: row for row in models.refresh(mine, "insights")}
-    assert rows["insights.fact_region"]["rows"] == rows["insights.fact_region_daily"]["rows"] > 20
+    rows = {row.table: row for row in models.refresh(mine, "insights")}
+    assert rows["insights.fact_region"].rows == rows["insights.fact_region_daily"].rows > 20
 
 
 def test_operators() -> None:

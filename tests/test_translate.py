@@ -22,7 +22,7 @@ TEN = (
     "derived.customer_day",
     "derived.customer_value",
     "derived.customer_decile",
-    "derived.deciles_mileage",
+    "insights.deciles_mileage",
     "profile.customer",
     "insights.fact_value_by_month",
     "lifetime.customer_forecast",

@@ -10,8 +10,8 @@ from sqlglot import exp
 
 from clv_helpers.activation.destination import Destination, Outcome, Part, Run
 from clv_helpers.activation.mapping import row_hash
-from clv_helpers.config.datasets import WRITTEN
 from clv_helpers.config.destinations import Activation, DestinationParams
+from clv_helpers.config.tables import ALWAYS_THERE
 from clv_helpers.engines.dialect import bind, parse, table
 from clv_helpers.engines.session import Session
 
@@ -36,7 +36,7 @@ TABLES = {
         "intended_at": "timestamp",
         "settled_at": "timestamp",
     },
-    "activation.run": WRITTEN["activation.run"],
+    "activation.run": ALWAYS_THERE["activation.run"],
     "activation.part": {
         "run_id": "text",
         "part": "integer",
@@ -47,7 +47,7 @@ TABLES = {
         "delivered_at": "timestamp",
     },
     # Never changed once written: results are analysed by intention to treat.
-    "activation.assignment": WRITTEN["activation.assignment"],
+    "activation.assignment": ALWAYS_THERE["activation.assignment"],
 }
 OF_PLAN = "campaign = $campaign AND destination = $destination"
 

@@ -15,7 +15,8 @@ from clv_helpers.audiences.compile import Context, to_customers
 from clv_helpers.audiences.rule import Audience, walk
 from clv_helpers.audiences.time_windows import swept
 from clv_helpers.audiences.when import Clock
-from clv_helpers.config.datasets import DATASETS, PRIMARY_IDENTITY, WRITTEN
+from clv_helpers.config.datasets import DATASETS, PRIMARY_IDENTITY
+from clv_helpers.config.tables import ALWAYS_THERE
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import bind, column, literal, parse, table
@@ -129,7 +130,7 @@ def evaluate_some(
 def begin(session: Session, now: dt.datetime) -> Round:
     """Open an evaluation: its tables where there are none yet, and its number."""
     for name in ("audiences.membership_period", "audiences.evaluation"):
-        session.create_if_absent(name, WRITTEN[name])
+        session.create_if_absent(name, ALWAYS_THERE[name])
     number = session.scalar("SELECT COALESCE(MAX(evaluation), 0) + 1 AS next FROM audiences.evaluation")
     newest = "SELECT COALESCE(MAX(_batch_id), 0) AS newest FROM lake.batches WHERE status = 'success'"
     snapshot = session.scalar(newest) if session.has_table("lake.batches") else 0
@@ -228,7 +229,7 @@ def _note(session: Session, row: dict[str, Any], this: Round) -> None:
             audience=row["audience"],
         )
     full = {**row, "evaluation": this.number, "evaluated_at": this.now, "snapshot": this.snapshot}
-    values = exp.select(*(literal(full[name]) for name in WRITTEN["audiences.evaluation"]))
+    values = exp.select(*(literal(full[name]) for name in ALWAYS_THERE["audiences.evaluation"]))
     session.run(exp.Insert(this=table("audiences.evaluation"), expression=values))
     session.set_mark("audiences.evaluation", str(uuid.uuid4()))
     if row["entered"] or row["departed"]:

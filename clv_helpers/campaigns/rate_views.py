@@ -130,7 +130,7 @@ def reach(workbook: Workbook) -> Output:
     """Who was targeted, and for which reason some were not sent: a row per campaign, with those of stage 5 by step."""
     if not workbook.has("purchases"):
         return show.note("Everyone of a finished experiment is in its data: nobody is known to have been left out.")
-    rows = workbook.query("campaigns.fact_campaign_reach", order_by="campaign, step_order")
+    rows = workbook.query("campaigns.fact_campaign_funnel", order_by="campaign, step_order")
     rows = rows.groupby(["campaign", "step_order", "step"], as_index=False)["customers"].sum()
     steps = rows.sort_values("step_order")["step"].drop_duplicates()
     wide = rows.pivot(index="campaign", columns="step", values="customers").reindex(columns=steps)

@@ -35,7 +35,7 @@ def _campaign(workbook: Workbook, name: str, effects: pd.DataFrame) -> dict[str,
             "campaigns.fact_campaign_rate", "audience, kpi_order", campaign=name, decile_group=EVERYONE
         )
         found["rates"] = _rows(rows, "audience", "kpi", "numerator", "denominator", "rate", "low", "high")
-        rows = workbook.query("campaigns.fact_campaign_reach", "audience, destination, step_order", campaign=name)
+        rows = workbook.query("campaigns.fact_campaign_funnel", "audience, destination, step_order", campaign=name)
         found["reach"] = _rows(rows, "audience", "destination", "step", "customers")
         rows = workbook.query("campaigns.rejected_response", campaign=name)
         rows = rows.groupby("reason", as_index=False)["events"].sum()

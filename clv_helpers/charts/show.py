@@ -28,12 +28,21 @@ class Metric:
 
 @dataclass(frozen=True)
 class Output:
-    """Something to display: one representation per MIME type."""
+    """Something to display: one representation per MIME type; of several outputs each has its own in `parts`."""
 
     bundle: dict[str, Any]
+    parts: tuple[Output, ...] = ()
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        return self.bundle
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        for part in self.parts or (self,):
+            display(part.bundle, raw=True)
+
+
+def stack(*outputs: Output) -> Output:
+    """Several outputs as one, displayed one below the other."""
+    return Output({"text/plain": "\n".join(str(o.bundle.get("text/plain", "")) for o in outputs)}, outputs)
 
 
 def metrics(*entries: Metric) -> Output:

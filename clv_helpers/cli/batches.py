@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -75,11 +76,11 @@ def refresh(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json =
 
     rows = schedule.refresh(Workbook.open(params, as_of, parse_changes(params, changes)), say=notebooks.say_on_stderr)
     if as_json:
-        print(as_text(rows))
+        print(as_text([asdict(row) for row in rows]))
         return
     for row in rows:
-        count = "" if row["rows"] is None else f"{row['rows']:,} rows"
-        print(f"{row['table']:<34} {row['mode']:<10} {count:>17} {row['seconds']:>9.3f} s")
+        count = "" if row.rows is None else f"{row.rows:,} rows"
+        print(f"{row.table:<34} {row.mode:<10} {count:>17} {row.seconds:>9.3f} s")
 
 
 def _print_batches(rows: list[dict[str, Any]], as_json: bool) -> None:

@@ -140,7 +140,7 @@ SELECT
   ) AS decile
 FROM summed;
 
--- derived.deciles_mileage
+-- insights.deciles_mileage
 SELECT
   membership_number,
   JSON_OBJECT(

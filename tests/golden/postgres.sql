@@ -148,7 +148,7 @@ SELECT
   ) AS decile
 FROM summed;
 
--- derived.deciles_mileage
+-- insights.deciles_mileage
 SELECT
   membership_number,
   JSONB_BUILD_OBJECT(

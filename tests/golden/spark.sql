@@ -143,7 +143,7 @@ SELECT
   ) AS decile
 FROM summed;
 
--- derived.deciles_mileage
+-- insights.deciles_mileage
 SELECT
   membership_number,
   STRUCT(

@@ -20,8 +20,10 @@ from clv_helpers.engines.spark.store import Manifest, Store
 class SparkEngine:
     """The lake and its published state, as two manifests over the same folders. See spark_store."""
 
-    def __init__(self, address: str, folder: Path, patience: float = 30.0):
-        self.address, self.store, self.patience = address, Store(folder), patience
+    def __init__(
+        self, address: str, folder: Path, patience: float = 30.0, *, metadata_tables: frozenset[str] = frozenset()
+    ):
+        self.address, self.store, self.patience = address, Store(folder, metadata_tables), patience
         self.lake, self.published = folder / "lake.json", folder / "published.json"
 
     @contextlib.contextmanager

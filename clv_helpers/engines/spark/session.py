@@ -28,7 +28,7 @@ from clv_helpers.engines.spark.frames import (
     parquet_files,
     quoted,
 )
-from clv_helpers.engines.spark.metadata_tables import BOOKS, Books
+from clv_helpers.engines.spark.metadata_tables import Books
 from clv_helpers.engines.spark.store import BATCH, Store, Stored, parquet_rows
 from clv_helpers.errors import UserError
 
@@ -96,7 +96,7 @@ class SparkSession(Session):
         if target is None:
             raise NotImplementedError(f"no statement of ours on Spark: {to_sql(tree)[:80]}")
         name = _name(target)
-        if name in BOOKS:
+        if name in self.store.metadata_tables:
             self.books.run(tree)
         elif isinstance(tree, exp.Insert):
             self._insert(name, tree)
@@ -197,7 +197,7 @@ class SparkSession(Session):
     # -- tables
 
     def create_if_absent(self, name: str, columns: dict[str, str]) -> None:
-        if name in BOOKS:
+        if name in self.store.metadata_tables:
             self.books.session.create_if_absent(name, columns)
         elif name not in self.manifest.tables:
             kinds = {key: contract_type(kind) for key, kind in columns.items()}
@@ -208,7 +208,7 @@ class SparkSession(Session):
         self._put(name, replace(stored, columns={**stored.columns, column_name: contract_type(kind)}))
 
     def create_table(self, name: str, query: exp.Expression) -> None:
-        if name in BOOKS:
+        if name in self.store.metadata_tables:
             return self.books.create_table(name, query)
         stored = self._written(self._data(query), self.store.new_folder(name))
         self.deltas.pop(name, None)
@@ -231,13 +231,13 @@ class SparkSession(Session):
         return {**{name: stored.mark for name, stored in self.manifest.tables.items()}, **self.books.marks}
 
     def set_mark(self, name: str, mark: str) -> None:
-        if name in BOOKS:
+        if name in self.store.metadata_tables:
             self.books.marks[name] = mark
         else:
             self._put(name, replace(self._stored(name), mark=mark))
 
     def drop(self, name: str) -> None:
-        if name in BOOKS:
+        if name in self.store.metadata_tables:
             self.books.drop(name)
         else:
             tables = {other: stored for other, stored in self.manifest.tables.items() if other != name}

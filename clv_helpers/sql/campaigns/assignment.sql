@@ -1,8 +1,8 @@
--- Who was drawn for a campaign: those whom stage 5 assigned, and those whom the data set assignments names. Of several
+-- Who was assigned to a campaign: those whom stage 5 assigned, and those whom the dataset assignments names. Of several
 -- assignments the first holds, and never changes: results are analysed by intention to treat.
 -- One row: a campaign and a customer assigned to one of its arms.
 -- Key: campaign, customer_id
-WITH drawn AS (
+WITH assigned AS (
     SELECT
         campaign, customer_id, audience, arm, COALESCE(decile, 0) AS decile,
         as_of AS assigned_on, CAST(as_of AS TIMESTAMP) AS assigned_at, 1 AS source
@@ -22,6 +22,6 @@ numbered AS (
         ROW_NUMBER() OVER (
             PARTITION BY campaign, customer_id ORDER BY source, assigned_at, arm, audience
         ) AS place
-    FROM drawn
+    FROM assigned
 )
 SELECT campaign, customer_id, audience, arm, decile, assigned_on FROM numbered WHERE place = 1

@@ -1,11 +1,11 @@
--- The sums of a randomised mailing that came as one finished table (the data set experiments): the same as
--- campaigns.outcome_group. Each arm but the control is a campaign of its own, against the same control. decile: tenth
--- of spend_before among everyone, equal amounts in the same tenth (1: the most).
+-- The outcome of a randomised mailing that came as one finished table (the dataset experiments): the same sums as
+-- campaigns.outcome_group. Each arm but the control is a campaign of its own, against the same control. decile: by
+-- spend_before among everyone, equal amounts in the same decile (1: the most).
 -- One row: a campaign (its arm), an audience, a decile and an arm.
 -- Key: campaign, audience, decile, arm
 WITH ranked AS (
     SELECT
-        arm AS drawn,
+        arm AS assigned,
         CAST(COALESCE(spend_before, 0) AS DECIMAL(19, 4)) AS x,
         CAST(spend AS DECIMAL(19, 4)) AS y,
         CASE WHEN COALESCE(converted, spend > 0) THEN 1 ELSE 0 END AS converted,
@@ -18,22 +18,22 @@ placed AS (
     SELECT *, CAST(FLOOR((place - 1) * 10.0 / NULLIF(everyone, 0)) AS BIGINT) + 1 AS decile FROM ranked
 ),
 treatment AS (
-    SELECT DISTINCT drawn AS campaign FROM placed WHERE drawn <> $control_arm
+    SELECT DISTINCT assigned AS campaign FROM placed WHERE assigned <> $control_arm
 )
 SELECT
     t.campaign,
     $no_category AS audience,
     p.decile,
-    CASE WHEN p.drawn = $control_arm THEN 'control' ELSE 'treated' END AS arm,
+    CASE WHEN p.assigned = $control_arm THEN 'control' ELSE 'treated' END AS arm,
     COUNT(*) AS customers,
     CAST(SUM(p.converted) AS BIGINT) AS converted,
     CAST(SUM(p.bought_before) AS BIGINT) AS bought_before,
-    CAST(SUM(CASE WHEN p.drawn = $control_arm THEN 0 ELSE 1 END) AS BIGINT) AS messages,
+    CAST(SUM(CASE WHEN p.assigned = $control_arm THEN 0 ELSE 1 END) AS BIGINT) AS messages,
     CAST(SUM(p.y) AS DOUBLE) AS sum_y,
     CAST(SUM(p.y * p.y) AS DOUBLE) AS sum_yy,
     CAST(SUM(p.x) AS DOUBLE) AS sum_x,
     CAST(SUM(p.x * p.x) AS DOUBLE) AS sum_xx,
     CAST(SUM(p.x * p.y) AS DOUBLE) AS sum_xy
 FROM placed AS p
-JOIN treatment AS t ON p.drawn = t.campaign OR p.drawn = $control_arm
-GROUP BY t.campaign, p.decile, CASE WHEN p.drawn = $control_arm THEN 'control' ELSE 'treated' END
+JOIN treatment AS t ON p.assigned = t.campaign OR p.assigned = $control_arm
+GROUP BY t.campaign, p.decile, CASE WHEN p.assigned = $control_arm THEN 'control' ELSE 'treated' END
