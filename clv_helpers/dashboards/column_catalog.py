@@ -10,9 +10,10 @@ from sqlglot import exp
 
 from clv_helpers.engines.dialect import column, table
 from clv_helpers.engines.session import Session
+from clv_helpers.models.catalog import CHARTED
 from clv_helpers.models.table_file import SQL_FOLDER
 
-SCHEMAS = ("insights", "campaigns", "audiences", "lifetime", "derived", "activation")
+SCHEMAS = CHARTED
 CUSTOMER = "customer_id"  # tables with a row per customer are no table of a chart
 NUMBERS = ("INT", "DOUBLE", "DECIMAL", "FLOAT", "HUGE")
 
