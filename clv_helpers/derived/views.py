@@ -251,8 +251,8 @@ def literal_guide_windows(workbook: Workbook) -> Output:
     """How far the guide's cut-offs, read literally, are from trailing windows; nothing unless the params ask for them.
 
     Example:
-        >>> derived.literal_guide_windows(wb).parts
-        ()
+        >>> len(derived.literal_guide_windows(wb).parts)
+        2
     """
     if not workbook.params.literal_guide_windows:
         return show.stack()

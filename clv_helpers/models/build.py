@@ -56,8 +56,8 @@ def refresh(workbook: Workbook, *schemas: str) -> list[RefreshRow]:
 
     Example:
         >>> rows = models.refresh(wb, "derived")
-        >>> {row.mode for row in rows}
-        {'unchanged'}
+        >>> next(row.one_row for row in rows if row.table == "derived.as_of")
+        'the workbook.'
     """
     with workbook.engine.write(publish=True) as session:
         return refresh_tables(session, workbook, *schemas)

@@ -81,7 +81,7 @@ def test_by_hand(graph: Graph, place: str, sources: set[str]) -> None:
 def test_counted_rows_end_in_the_rows_of_the_file(graph: Graph) -> None:
     found = trace(graph, "derived.repeat_purchase.customers")
     assert names(found.sources) == ["the rows of lake.purchases"]
-    assert found.made_by["lake.purchases", ROWS] == "the rows of purchases.parquet"
+    assert found.made_by["lake.purchases", ROWS] == "the rows of loyalty_events.parquet"
 
 
 def test_what_python_writes_is_an_end_and_says_who(graph: Graph) -> None:
@@ -129,9 +129,9 @@ def test_days_kept_of_a_table_come_from_it(graph: Graph) -> None:
 
 def test_tree_for_people(graph: Graph) -> None:
     assert as_text(trace(graph, "derived.customer_day.value")).splitlines() == [
-        "derived.customer_day.value                 = CAST(COALESCE(SUM(counted.value), 0) AS DECIMAL(18, 4))",
-        "├─ lake.purchases.mileage           ← column 'mileage' of purchases.parquet",
-        "└─ lake.purchases.transaction_type  ← column 'transaction_type' of purchases.parquet",
+        "derived.customer_day.value          = CAST(COALESCE(SUM(counted.value), 0) AS DECIMAL(18, 4))",
+        "├─ lake.purchases.mileage           ← column 'mileage' of loyalty_events.parquet",
+        "└─ lake.purchases.transaction_type  ← column 'transaction_type' of loyalty_events.parquet",
     ]
 
 
