@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from clv_helpers import derived, ingest, models
-from clv_helpers.config.workbook import Workbook
+from clv_helpers.config.workbook import ROOT, Workbook
+from clv_helpers.models.table_file import read_table
 from conftest import write_shop
 
 
@@ -177,7 +178,7 @@ def test_moments_with_an_offset_become_utc(outputs, tmp_path) -> None:
 
 
 def test_guide_shape_says_what_the_long_table_says(airline: Workbook) -> None:
-    maps = airline.query("derived.deciles_mileage").set_index("customer_id")["decilesMileage"]
+    maps = airline.query("insights.deciles_mileage").set_index("customer_id")["decilesMileage"]
     names = {"decileMonth1": 1, "decileMonth3": 3, "decileMonth6": 6, "decileMonth9": 9, "decileMonth12": 12}
     found = {
         (customer, months, category, decile)
@@ -194,11 +195,13 @@ def test_guide_shape_says_what_the_long_table_says(airline: Workbook) -> None:
 
 
 def test_shape_without_categories_has_the_one_key(cdnow: Workbook) -> None:
-    keys = {k for shape in cdnow.query("derived.deciles_mileage")["decilesMileage"] for k in shape["decileMonthAll"]}
-    assert keys == {"ALL"}
+    shape = read_table(ROOT / "params" / "airline" / "sql" / "deciles_mileage.sql", "insights")
+    with cdnow.engine.read() as session:
+        maps = session.frame(shape.query, **cdnow.bindings(session))["decilesMileage"]
+    assert {key for deciles in maps for key in deciles["decileMonthAll"]} == {"ALL"}
 
 
-def test_as_printed_keeps_what_the_guide_keeps(outputs: Path, tmp_path: Path) -> None:
+def test_literal_windows_keep_what_the_guide_keeps(outputs: Path, tmp_path: Path) -> None:
     """The published filters: transactionDate < first of the month, less 0, 1 and 4 months, for 1, 3 and 6."""
     days = pd.date_range("2024-01-15", "2024-10-15", freq="MS") + pd.Timedelta(days=14)
     lines = [f"m{index},{day:%Y-%m-%d},{index + 1}" for index, day in enumerate(days)]
@@ -209,15 +212,18 @@ def test_as_printed_keeps_what_the_guide_keeps(outputs: Path, tmp_path: Path) ->
     deciles = workbook.query("derived.customer_decile", category="ALL")
     for months, back in ((1, 0), (3, 1), (6, 4)):
         cut_off = pd.Timestamp("2024-10-01") - pd.DateOffset(months=back)
-        printed = deciles[deciles["lookback_months"] == -months]
-        assert sorted(printed["customer_id"]) == [f"m{i}" for i, day in enumerate(days) if day < cut_off]
+        literal = deciles[deciles["lookback_months"] == -months]
+        assert sorted(literal["customer_id"]) == [f"m{i}" for i, day in enumerate(days) if day < cut_off]
         trailing = deciles[deciles["lookback_months"] == months]
         start = pd.Timestamp("2024-10-01") - pd.DateOffset(months=months)
         assert sorted(trailing["customer_id"]) == [
             f"m{i}" for i, day in enumerate(days) if start <= day < pd.Timestamp("2024-10-01")
         ]
     labels = workbook.query("derived.lookback").set_index("lookback_months")["lookback"]
-    assert labels[-3] == "3 months (as printed)"
+    shown = derived.literal_guide_windows(workbook)
+    assert [part.bundle["text/plain"] for part in shown.parts][1] == "3 rows"
+    assert "Customers ranked, literal window" in shown.parts[1].bundle["text/html"]
+    assert labels[-3] == "3 months (literal window)"
 
 
 DEBITS = """customer,day,spent,kind
@@ -256,12 +262,12 @@ def test_debits(outputs: Path, tmp_path: Path, spend: dict, of_a: int, purchases
     assert customers.loc["b", "frequency"] == 1
 
 
-def test_files_that_failed_are_told_among_what_was_left_out(outputs: Path, tmp_path: Path) -> None:
+def test_files_that_failed_are_among_what_is_not_counted(outputs: Path, tmp_path: Path) -> None:
     """Mended and taken in since, or not: neither is passed over in silence."""
     workbook = Workbook.open(write_shop(tmp_path))
     ingest.ingest_files(workbook)
     models.refresh(workbook, "derived")
-    assert "failed" not in derived.left_out(workbook).bundle["text/html"]
+    assert "failed" not in derived.not_counted(workbook).bundle["text/html"]
     for name in ("broken.csv", "mended.csv"):
         (tmp_path / name).write_text("customer,day,spent\nz,never,1\n")
         with pytest.raises(ingest.IngestError):
@@ -269,8 +275,8 @@ def test_files_that_failed_are_told_among_what_was_left_out(outputs: Path, tmp_p
     (tmp_path / "mended.csv").write_text("customer,day,spent\nz,2024-02-02,1\n")
     ingest.ingest_files(workbook, "purchases", [tmp_path / "mended.csv"])
     models.refresh(workbook, "derived")
-    told = derived.left_out(workbook).bundle["text/html"]
-    assert "the whole file broken.csv, which failed" in told
-    assert "none of it is in the lake" in told
-    assert "the whole file mended.csv, which failed" in told
-    assert "taken in since, as batch 4" in told
+    text = derived.not_counted(workbook).bundle["text/html"]
+    assert "the whole file broken.csv, which failed" in text
+    assert "none of it is in the lake" in text
+    assert "the whole file mended.csv, which failed" in text
+    assert "taken in since, as batch 4" in text

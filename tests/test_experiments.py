@@ -79,7 +79,7 @@ def test_tenths_do_not_cut_through_equal_amounts(hillstrom: Workbook, tmp_path: 
     mailing().assign(history=np.repeat([50.0, 10.0], 1500)).to_csv(tmp_path / "hillstrom.csv", index=False)
     ingest.ingest_files(hillstrom)
     campaigns.build(hillstrom)
-    assert set(hillstrom.query("experiments.outcome_group")["decile"]) == {1, 6}
+    assert set(hillstrom.query("experiments.mailing_outcome")["decile"]) == {1, 6}
 
 
 def test_a_run_says_why_the_other_stages_are_skipped(hillstrom: Workbook, outputs: Path) -> None:

@@ -378,7 +378,9 @@ def test_who_was_assigned_stays_so(workbook: Workbook, tmp_path: Path) -> None:
         arm=before["arm"].map({"treated": "control", "control": "treated"}),
         assigned_at=before["assigned_on"] + pd.Timedelta(days=3),
     )
-    ingest.ingest_files(workbook, "assignments", [write_source(workbook, "assignments", swapped, tmp_path / "later.csv")])
+    ingest.ingest_files(
+        workbook, "assignments", [write_source(workbook, "assignments", swapped, tmp_path / "later.csv")]
+    )
     campaigns.build(workbook)
     after = workbook.query("campaigns.assignment", order_by="campaign, customer_id")
     pd.testing.assert_frame_equal(after, before)

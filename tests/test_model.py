@@ -97,7 +97,7 @@ def test_decile_migration(name: str, request: pytest.FixtureRequest) -> None:
         pd.testing.assert_series_equal(shares[share], part, check_names=False, check_index_type=False)
     year = moved[(moved["lookback_months"] == 12) & (moved["decile_before"] > 0) & (moved["decile_now"] > 0)]
     rose = int((year["decile_now"] < year["decile_before"]).sum())  # the sentence counts whom the tiles count
-    assert f", {show.compact(rose)} customers rose" in told
+    assert f", {show.compact(rose)} {workbook.words.customers} rose" in told
 
 
 def test_the_platforms_key_figures_run_under_their_names(airline: Workbook) -> None:
@@ -117,7 +117,7 @@ def test_what_was_activated_is_in_the_model_at_once(workbook: Workbook) -> None:
     activation.activate_planned(workbook)
     (row,) = workbook.query("insights.bridge_audience_destination").to_dict("records")
     assert (row["audience"], row["destination"], row["campaign"]) == ("best_now_quiet", "email_team", "win-back")
-    assert row["hand_overs"] == 1 and row["customers"] > 0
+    assert row["activations"] == 1 and row["customers"] > 0
     (recent,) = workbook.query("kpi.recently_activated_audiences").to_dict("records")
     assert recent["activated_at"] == row["activated_at"]
 

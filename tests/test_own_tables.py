@@ -40,7 +40,7 @@ def put(workbook: Workbook, name: str, text: str) -> None:
 
 
 def modes(workbook: Workbook) -> dict[str, str]:
-    return {row["table"]: row["mode"] for row in models.refresh(workbook, "insights")}
+    return {row.table: row.mode for row in models.refresh(workbook, "insights")}
 
 
 def test_a_seed_and_a_table_on_it_are_built_in_order_and_follow_their_files(shop: Workbook) -> None:

@@ -29,7 +29,7 @@ sources:
       occurred_at: occurred_at
       transaction_type: transaction_type
       category: category
-      mileage: mileage
+      mileage: {{from: mileage, type: decimal}}
       amount: amount
       shelf: {{from: shelf, type: text, attribute: true}}
   customers: {{path: nowhere.csv}}
@@ -76,7 +76,7 @@ class Airline:
 
     def refresh(self) -> dict[str, str]:
         """The mode of each table."""
-        return {row["table"]: row["mode"] for row in models.refresh(self.workbook, *SCHEMAS)}
+        return {row.table: row.mode for row in models.refresh(self.workbook, *SCHEMAS)}
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """The published tables, in the order of their columns. Reasons of rejection count batches: left out."""

@@ -16,6 +16,18 @@ from clv_helpers.models.table_file import SCHEMAS, read_tables
 
 ALL = [each.name for each in read_tables(*SCHEMAS)]
 OWN = ("insights.dim_region", "insights.fact_value_by_region")  # the airline's
+TEN = (
+    "derived.customer_day",
+    "derived.customer_value",
+    "derived.customer_decile",
+    "insights.deciles_mileage",
+    "profile.customer",
+    "insights.fact_value_by_month",
+    "lifetime.customer_forecast",
+    "audiences.membership",
+    "activation.arm",
+    "campaigns.fact_campaign_result",
+)
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -11,9 +11,9 @@ from typing import Any
 
 from clv_helpers.activation.destination import DeliveredFile, Destination, Outcome, Part, Run
 from clv_helpers.activation.mapping import row_hash
-from clv_helpers.config.datasets import WRITTEN, ColumnType
 from clv_helpers.config.destinations import Activation, DestinationParams
-from clv_helpers.engines.session import Session, bound
+from clv_helpers.config.tables import ALWAYS_THERE
+from clv_helpers.engines.session import Session
 
 # `delivered_hash` is of the row that the destination last got; `at_destination`: it has the customer by the last
 # activation. `membership`: realized, existing or exited. Status: intended → delivered, rejected, in doubt, withdrawn.
@@ -36,7 +36,7 @@ TABLES: dict[str, dict[str, ColumnType]] = {
         "intended_at": "timestamp",
         "settled_at": "timestamp",
     },
-    "activation.run": WRITTEN["activation.run"],
+    "activation.run": ALWAYS_THERE["activation.run"],
     "activation.part": {
         "run_id": "text",
         "part": "integer",
@@ -47,7 +47,7 @@ TABLES: dict[str, dict[str, ColumnType]] = {
         "delivered_at": "timestamp",
     },
     # Never changed once written: results are analysed by intention to treat.
-    "activation.assignment": WRITTEN["activation.assignment"],
+    "activation.assignment": ALWAYS_THERE["activation.assignment"],
 }
 OF_PLAN = "campaign = $campaign AND destination = $destination"
 SENT = f"SELECT customer_id FROM activation.decision WHERE {OF_PLAN} AND outcome = 'sent'"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 from sqlglot import exp
@@ -14,7 +14,7 @@ from clv_helpers.audiences.catalog import Catalog, event_tables, names_of, probl
 from clv_helpers.audiences.compile import Context, to_customers
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.audiences.when import Clock
-from clv_helpers.config.datasets import WRITTEN
+from clv_helpers.config.tables import ALWAYS_THERE
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import bind, column, is_in, parse, table
@@ -118,7 +118,7 @@ def _evaluate(
 def begin(session: Session, now: dt.datetime, mode: Mode = "batch") -> Round:
     """Begin an evaluation as of a moment in UTC: its tables where there are none yet, and its number."""
     for name in ("audiences.membership_period", "audiences.evaluation"):
-        session.create_if_absent(name, dict(WRITTEN[name]))
+        session.create_if_absent(name, ALWAYS_THERE[name])
     number = session.scalar("SELECT COALESCE(MAX(evaluation), 0) + 1 AS next FROM audiences.evaluation")
     newest = "SELECT COALESCE(MAX(_batch_id), 0) AS newest FROM lake.batches WHERE status = 'success'"
     snapshot = session.scalar(newest) if session.has_table("lake.batches") else 0
@@ -164,14 +164,12 @@ def _log(session: Session, row: Evaluation, rule_hash: str, current: Round) -> N
             "WHERE audience = $audience AND mode = 'streaming' AND realized + exited = 0",
             audience=row.audience,
         )
-    session.run(
-        "INSERT INTO audiences.evaluation SELECT $number, $audience, $mode, $now, $rule_hash, $snapshot, "
-        "$customers, $realized, $exited",
-        number=current.number, now=current.now, snapshot=current.snapshot, rule_hash=rule_hash, **asdict(row),
-    )  # fmt: skip
-    _changed(session, "audiences.evaluation")
-    if row.realized or row.exited:
-        _changed(session, "audiences.membership_period")
+    full = {**row, "evaluation": this.number, "evaluated_at": this.now, "snapshot": this.snapshot}
+    values = exp.select(*(literal(full[name]) for name in ALWAYS_THERE["audiences.evaluation"]))
+    session.run(exp.Insert(this=table("audiences.evaluation"), expression=values))
+    session.set_version("audiences.evaluation", str(uuid.uuid4()))
+    if row["entered"] or row["departed"]:
+        session.set_version("audiences.membership_period", str(uuid.uuid4()))
 
 
 def _close_removed(session: Session, names: list[str], current: Round) -> None:

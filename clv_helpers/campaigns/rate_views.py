@@ -149,8 +149,8 @@ def delivery_funnel(workbook: Workbook) -> Output:
         '... rows'
     """
     if not workbook.has("purchases"):
-        return show.note("A finished experiment has no delivery funnel: its data hold everyone who took part.")
-    rows = workbook.query("campaigns.fact_delivery_funnel", order_by="campaign, step_order")
+        return show.note("Everyone of a finished experiment is in its data: nobody is known to have been left out.")
+    rows = workbook.query("campaigns.fact_campaign_funnel", order_by="campaign, step_order")
     rows = rows.groupby(["campaign", "step_order", "step"], as_index=False)["customers"].sum()
     steps = rows.sort_values("step_order")["step"].drop_duplicates()
     wide = rows.pivot(index="campaign", columns="step", values="customers").reindex(columns=steps)

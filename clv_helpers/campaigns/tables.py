@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
@@ -10,15 +10,15 @@ from clv_helpers.campaigns.effect import effect_tables
 from clv_helpers.config.sql_params import NO_CATEGORY
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.session import Session
-from clv_helpers.models import MODEL, refresh_tables
+from clv_helpers.models import MODEL, RefreshRow, refresh_tables
 
 if TYPE_CHECKING:
     import pandas as pd
 
-GROUPS = ("campaigns.outcome_group", "experiments.outcome_group")
+GROUPS = ("campaigns.outcome_group", "experiments.mailing_outcome")
 
 
-def build(workbook: Workbook) -> list[dict[str, Any]]:
+def build(workbook: Workbook) -> list[RefreshRow]:
     """Bring what responses and outcomes are read from up to date, and the effect of each campaign; publish.
 
     Only new batches are read. Gives a row per table, as `models.refresh` does. Raises StageSkipped where the workbook
@@ -34,7 +34,7 @@ def build(workbook: Workbook) -> list[dict[str, Any]]:
         return build_within(session, workbook)
 
 
-def build_within(session: Session, workbook: Workbook) -> list[dict[str, Any]]:
+def build_within(session: Session, workbook: Workbook) -> list[RefreshRow]:
     """`build` in the caller's transaction."""
     rows = _refresh(session, workbook)
     for name, frame in effect_tables(_read_groups(session), _campaigns(session), workbook.params).items():
@@ -58,7 +58,7 @@ def _read_groups(session: Session) -> pd.DataFrame:
     return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
 
 
-def _refresh(session: Session, workbook: Workbook) -> list[dict[str, Any]]:
+def _refresh(session: Session, workbook: Workbook) -> list[RefreshRow]:
     if workbook.has("purchases"):
         return refresh_tables(session, workbook, "derived", "profile", "campaigns", "experiments", *MODEL)
     own = {"control_arm": workbook.params.control_arm, "no_category": NO_CATEGORY, "as_of": None}
@@ -67,7 +67,7 @@ def _refresh(session: Session, workbook: Workbook) -> list[dict[str, Any]]:
 
 def _campaigns(session: Session) -> list[str]:
     """All campaigns that are known, those without a control group too, the oldest first."""
-    if not session.has_table("campaigns.dim_campaign"):
+    if not session.has_table("campaigns.campaign_window"):
         return []
-    rows = session.rows("SELECT campaign FROM campaigns.dim_campaign ORDER BY sent_on, campaign")
-    return [row["campaign"] for row in rows]
+    found = session.rows("SELECT campaign FROM campaigns.campaign_window ORDER BY sent_on, campaign")
+    return [row["campaign"] for row in found]

@@ -6,14 +6,11 @@ import json
 
 from sqlglot import exp
 
+from clv_helpers import models
 from clv_helpers.charts.errors import ChartError, NotMade
+from clv_helpers.config.tables import SCHEMAS
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.session import Session
-
-STAGES = {
-    "lake": 1, "derived": 1, "profile": 1, "lifetime": 1, "insights": 2, "kpi": 2, "audiences": 4, "activation": 5,
-    "campaigns": 6, "experiments": 6,
-}  # fmt: skip
 
 
 def check_made(session: Session, workbook: Workbook, place: str, names: list[str]) -> None:
@@ -28,24 +25,24 @@ def check_made(session: Session, workbook: Workbook, place: str, names: list[str
 
 def is_known(workbook: Workbook, name: str) -> bool:
     """Whether anything makes a table of that name, be it described by the package or by the analyst."""
-    from clv_helpers import models
-
     try:
-        return name in models.known_columns(workbook)
+        return name in models.table_catalog(workbook)
     except models.TableError:
         return True  # what is wrong with the file is said where it is built
 
 
-def tables_of(query: exp.Expression) -> list[str]:
+def tables_of(query: exp.Expr) -> list[str]:
     """The published tables that a query reads."""
-    return sorted({f"{each.db}.{each.name}" for each in query.find_all(exp.Table) if each.db})
+    return sorted({f"{mention.db}.{mention.name}" for mention in query.find_all(exp.Table) if mention.db})
 
 
 def _why(session: Session, workbook: Workbook, name: str) -> str:
     schema = name.partition(".")[0]
     if schema == "lifetime":
         return _why_no_prediction(session, workbook)
-    stage = STAGES[schema]
+    stage = SCHEMAS[schema].stage
+    if stage == 0:
+        return "clv schedule makes it"
     if stage == 6 and not {"email_events", "assignments", "experiments"} & workbook.params.sources.keys():
         return "stage 6 makes it, and is skipped without e-mail events, assignments or experiments under `sources`"
     again = " and then stage 3 again" if stage > 3 else ""
@@ -55,10 +52,10 @@ def _why(session: Session, workbook: Workbook, name: str) -> str:
 def _why_no_prediction(session: Session, workbook: Workbook) -> str:
     if workbook.params.lifetime is None:
         return "lifetime value is not predicted unless the params say `lifetime`"
-    kept = session.has_table("lifetime.run")
-    record = json.loads(session.scalar("SELECT record FROM lifetime.run")) if kept else {"status": "off"}
+    was_run = session.has_table("lifetime.run")
+    record = json.loads(session.scalar("SELECT record FROM lifetime.run")) if was_run else {"status": "off"}
     if record["status"] == "refused":
         return f"lifetime value is not predicted, as {'; '.join(record['refused'])} (`lifetime.minimum` in the params)"
     if record["status"] == "predicted" and not record["holdout"]:
-        return "too little of the history can be kept back to prove the prediction (`lifetime.calibration_end`)"
+        return "the history is too short for a holdout that could validate the prediction (`lifetime.calibration_end`)"
     return "stage 1 makes it, where the data allow it"

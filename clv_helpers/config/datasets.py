@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 ColumnType = Literal["text", "integer", "number", "decimal", "boolean", "date", "timestamp"]
 NUMERIC: tuple[ColumnType, ...] = ("decimal", "number", "integer")
@@ -31,28 +31,26 @@ class ColumnContract:
 EMAIL_NAMESPACE = "Email"
 
 
-def _known(**types: str) -> dict[str, ColumnContract]:
-    """Columns by name; a ! marks what no row may lack."""
-    return {name: ColumnContract(name, name, _type(kind), kind.endswith("!")) for name, kind in types.items()}
-
-
-def _type(kind: str) -> ColumnType:
-    return cast("ColumnType", kind.rstrip("!"))
+def _known(*, required: str = "", **types: ColumnType) -> dict[str, ColumnContract]:
+    """Columns by name; `required` names those that no row may lack."""
+    return {name: ColumnContract(name, name, kind, name in required.split()) for name, kind in types.items()}
 
 
 # A params file maps its own headers onto these names, and may add columns of its own.
 DATASETS: dict[str, dict[str, ColumnContract]] = {
     "purchases": _known(
+        required="customer_id occurred_at",
         event_id="text",
-        customer_id="text!",
-        occurred_at="timestamp!",
+        customer_id="text",
+        occurred_at="timestamp",
         transaction_type="text",
         transaction_details="text",
         category="text",
         amount="decimal",
     ),
     "customers": _known(
-        customer_id="text!",
+        required="customer_id",
+        customer_id="text",
         email="text",
         first_name="text",
         last_name="text",
@@ -62,13 +60,14 @@ DATASETS: dict[str, dict[str, ColumnContract]] = {
     )
     | {"email": ColumnContract("email", "email", "text", identity=EMAIL_NAMESPACE)},
     "email_events": _known(
+        required="message_id campaign customer_id event_type occurred_at",
         event_id="text",
-        message_id="text!",
-        campaign="text!",
+        message_id="text",
+        campaign="text",
         audience="text",
-        customer_id="text!",
-        event_type="text!",
-        occurred_at="timestamp!",
+        customer_id="text",
+        event_type="text",
+        occurred_at="timestamp",
         bounce_type="text",
         bounce_code="text",
         url="text",
@@ -76,12 +75,23 @@ DATASETS: dict[str, dict[str, ColumnContract]] = {
         ip_class="text",
     )
     | {"event_type": ColumnContract("event_type", "event_type", "text", True, EMAIL_EVENT_TYPES)},
-    # Who was drawn for a campaign that another system sent, and who was held back at random.
-    "assignments": _known(customer_id="text!", campaign="text!", audience="text", assigned_at="timestamp!")
+    # Who was assigned to a campaign that another system sent, treated or control, at random.
+    "assignments": _known(
+        required="customer_id campaign assigned_at",
+        customer_id="text",
+        campaign="text",
+        audience="text",
+        assigned_at="timestamp",
+    )
     | {"arm": ColumnContract("arm", "arm", "text", True, ARMS)},
     # A randomised mailing as one finished table: a row per person, with what the person spent before and after it.
     "experiments": _known(
-        customer_id="text", arm="text!", spend_before="decimal", converted="boolean", spend="decimal!"
+        required="arm spend",
+        customer_id="text",
+        arm="text",
+        spend_before="decimal",
+        converted="boolean",
+        spend="decimal",
     ),
 }
 PRIMARY_IDENTITY = "customer_id"
@@ -106,73 +116,3 @@ PROFILE_MEASURES = (
     "spend", "monetary_value", "age_days", "days_since_purchase", "last_sent_on", "last_clicked_on",
     *(name for name in LIFETIME_VALUE if name != PRIMARY_IDENTITY),
 )  # fmt: skip
-# Tables that Python writes, and tables of sql/ read: there is always each of them, perhaps empty.
-WRITTEN: dict[str, dict[str, ColumnType]] = {
-    "lifetime.customer_lifetime_value": LIFETIME_VALUE,
-    "audiences.dim_audience": {
-        "audience": "text",
-        "title": "text",
-        "description": "text",
-        "rule_hash": "text",
-        "evaluation": "text",
-    },
-    # One row: a stay of a customer in an audience.
-    "audiences.membership_period": {
-        "audience": "text",
-        "customer_id": "text",
-        "evaluation": "integer",
-        "first_qualified_at": "timestamp",
-        "last_qualified_at": "timestamp",
-        "left_at": "timestamp",
-        "rule_hash": "text",
-        "snapshot": "integer",
-    },
-    # One row: an evaluation of an audience.
-    "audiences.evaluation": {
-        "evaluation": "integer",
-        "audience": "text",
-        "mode": "text",
-        "evaluated_at": "timestamp",
-        "rule_hash": "text",
-        "snapshot": "integer",
-        "customers": "integer",
-        "realized": "integer",
-        "exited": "integer",
-    },
-    # One row: a hand-over of an audience to a destination.
-    "activation.run": {
-        "run_id": "text",
-        "campaign": "text",
-        "audience": "text",
-        "destination": "text",
-        "as_of": "date",
-        "status": "text",
-        "parts": "integer",
-        "customers": "integer",
-        "realized": "integer",
-        "existing": "integer",
-        "exited": "integer",
-        "started_at": "timestamp",
-        "finished_at": "timestamp",
-    },
-    # One row: a customer drawn for a campaign, or held back from it.
-    "activation.assignment": {
-        "campaign": "text",
-        "customer_id": "text",
-        "audience": "text",
-        "destination": "text",
-        "arm": "text",
-        "decile": "integer",
-        "as_of": "date",
-        "assigned_at": "timestamp",
-    },
-    # Of sql/activation, which is built once something is planned: what stage 6 reads of it.
-    "activation.fact_waterfall": {
-        "campaign": "text",
-        "audience": "text",
-        "destination": "text",
-        "step_order": "integer",
-        "step": "text",
-        "customers": "integer",
-    },
-}

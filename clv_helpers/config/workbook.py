@@ -15,6 +15,7 @@ from sqlglot import exp
 from clv_helpers.config.datasets import EVENT_DATASETS
 from clv_helpers.config.params import Params, Words, expand, load_params
 from clv_helpers.config.sql_params import params_bindings
+from clv_helpers.config.tables import METADATA_TABLES
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.engines.dialect import column, literal, table
 from clv_helpers.engines.engine import Engine, open_engine
@@ -118,7 +119,7 @@ class Workbook:
 
     @cached_property
     def engine(self) -> Engine:
-        return open_engine(self.params.engine, self.folder)
+        return open_engine(self.params.engine, self.folder, metadata_tables=METADATA_TABLES)
 
     @cached_property
     def words(self) -> Words:

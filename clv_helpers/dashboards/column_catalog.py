@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from clv_helpers.engines.dialect import table
 from clv_helpers.engines.session import Session
+from clv_helpers.models.catalog import CHARTED
 
-SCHEMAS = ("insights", "campaigns", "audiences", "lifetime", "derived", "activation")
+SCHEMAS = CHARTED
 CUSTOMER = "customer_id"  # tables with a row per customer are no table of a chart
 
 

@@ -36,10 +36,13 @@ class Engine(Protocol):
         """What is committed, read-only and without waiting, though it may not be published yet."""
 
 
-def open_engine(address: str, folder: Path) -> Engine:
-    """`duckdb`, or a Spark (spark://local[2], spark://host:7077, sc://host:15002); its tables are in the folder."""
+def open_engine(address: str, folder: Path, *, metadata_tables: frozenset[str] = frozenset()) -> Engine:
+    """`duckdb`, or a Spark (spark://local[2], spark://host:7077, sc://host:15002); its tables are in the folder.
+
+    `metadata_tables`: those of a few rows per run, which Spark's driver keeps by itself.
+    """
     if address == "duckdb":
         return DuckDBEngine(folder / "lake.duckdb", folder / "published.duckdb")
     from clv_helpers.engines.spark.engine import SparkEngine
 
-    return SparkEngine(address, folder / "spark")
+    return SparkEngine(address, folder / "spark", metadata_tables=metadata_tables)

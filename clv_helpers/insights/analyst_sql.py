@@ -33,7 +33,10 @@ class Answer:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         forms = {"i": "|d", "u": "|d", "f": "|,.4f"}
-        columns = {name: name.replace("|", "¦") + forms.get(kind.kind, "") for name, kind in self.frame.dtypes.items()}
+        columns = {
+            str(name): str(name).replace("|", "¦") + forms.get(kind.kind, "")
+            for name, kind in self.frame.dtypes.items()
+        }
         table = show.table(self.frame, **columns).bundle["text/html"] if len(self.frame) else "<p>no rows</p>"
         note = show.note(self.note[:1].upper() + self.note[1:] + ".").bundle["text/html"] if self.note else ""
         return {"text/html": table + note, "text/plain": "\n".join(filter(None, [str(self), self.note]))}
@@ -47,6 +50,10 @@ def query(
     It runs where there is no way to files, network or Python's variables, and nothing can be changed. `file` is where
     the SQL stands, for messages.
     Raises QueryError, with file and line, for anything but a single SELECT, and for SQL that fails, with the reason.
+
+    Example:
+        >>> insights.query(wb, "SELECT as_of FROM derived.as_of").frame.shape
+        (1, 1)
     """
     with workbook.engine.read(memory=MEMORY) as session:
         frame = ask(session, sql, str(file) if file else "SQL", rows + 1, seconds)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from clv_helpers.models.table_file import Relation, Table
@@ -39,7 +38,7 @@ class Box:
 
     def line_y(self, column: str) -> float:
         """The middle of a column's line; that of the head where it is not shown."""
-        places = [place for place, each in enumerate(self.columns) if each["name"] == column]
+        places = [place for place, shown in enumerate(self.columns) if shown["name"] == column]
         return self.y + (HEAD + LINE * places[0] + LINE / 2 + 3 if places else HEAD / 2)
 
 
@@ -49,23 +48,22 @@ class Model:
 
     tables: list[Table]
     columns: dict[str, dict[str, str]]
-    own_folder: Path = field(default=Path())
 
     @property
     def relations(self) -> list[Relation]:
-        names = {each.name for each in self.tables}
-        found = [relation for each in self.tables for relation in each.relations]
-        return [r for r in found if {r.table, r.to_table} <= names]
+        names = {table.name for table in self.tables}
+        relations = [relation for table in self.tables for relation in table.relations]
+        return [relation for relation in relations if {relation.table, relation.to_table} <= names]
 
 
 def draw(model: Model) -> str:
-    """The picture as SVG: text is text, colours are told by words as well, and it is as tall as it must be.
+    """The picture as SVG: text is text, colours are explained in words as well, and it is as tall as it must be.
 
     Facts stand at the side on which fewer lines stand already, in the order of the dimensions that they lead to.
     """
     from jinja2 import Environment, PackageLoader
 
-    boxes = {each.name: _box(each, model) for each in model.tables}
+    boxes = {table.name: _box(table, model) for table in model.tables}
     related = {name for r in model.relations for name in (r.table, r.to_table)}
     middle = [box for box in boxes.values() if box.kind == "dim" and box.name in related]
     sides = [box for box in boxes.values() if box.kind != "dim" and box.name in related]
@@ -82,18 +80,18 @@ def draw(model: Model) -> str:
     )  # fmt: skip
 
 
-def _box(each: Table, model: Model) -> Box:
+def _box(table: Table, model: Model) -> Box:
     """Its key, what its relations lead by, and then as many columns as there is room for."""
-    leading = {r.column for r in model.relations if r.table == each.name}
-    targets = {r.to_column for r in model.relations if r.to_table == each.name}
-    known = model.columns.get(each.name, {})
-    first = list(dict.fromkeys([*each.key, *(n for n in known if n in leading | targets)]))
+    leading = {r.column for r in model.relations if r.table == table.name}
+    targets = {r.to_column for r in model.relations if r.to_table == table.name}
+    known = model.columns.get(table.name, {})
+    first = list(dict.fromkeys([*table.key, *(n for n in known if n in leading | targets)]))
     names = first + [name for name in known if name not in first][: max(0, MOST_LINES - len(first))]
     kinds = {name: kind.split("(")[0].lower() for name, kind in known.items()}
-    columns = [{"name": name, "key": name in each.key, "type": TYPES.get(kinds[name], kinds[name])} for name in names]
-    kind = each.name.split(".")[1].split("_")[0]
-    own = each.file.is_relative_to(model.own_folder)
-    return Box(each.name, kind if kind in COLORS else "fact", own, each.snapshot, columns, len(known) - len(names))
+    columns = [{"name": name, "key": name in table.key, "type": TYPES.get(kinds[name], kinds[name])} for name in names]
+    kind = table.name.split(".")[1].split("_")[0]
+    own = not table.is_ours
+    return Box(table.name, kind if kind in COLORS else "fact", own, table.snapshot, columns, len(known) - len(names))
 
 
 def _place(middle: list[Box], sides: list[Box], relations: list[Relation]) -> None:
@@ -104,7 +102,9 @@ def _place(middle: list[Box], sides: list[Box], relations: list[Relation]) -> No
     _stack(sorted(middle, key=lambda box: -weight[box.name]))
     places = {box.name: box for box in middle}
     for _ in range(3):
-        left, right, filled = [], [], [0, 0]
+        left: list[Box] = []
+        right: list[Box] = []
+        filled = [0.0, 0.0]
         for box in sorted(sides, key=lambda box: _mean_height(box, places, relations)):
             side = filled.index(min(filled))
             (left, right)[side].append(box)
@@ -146,7 +146,7 @@ def _line(relation: Relation, boxes: dict[str, Box]) -> dict[str, Any]:
     start, end = boxes[relation.table], boxes[relation.to_table]
     y1, y2 = start.line_y(relation.column), end.line_y(relation.to_column)
     if start.side == end.side:
-        x1, x2, bend = start.x + BOX, end.x + BOX, [start.x + BOX + 60] * 2
+        x1, x2, bend = start.x + BOX, end.x + BOX, [start.x + BOX + 60.0] * 2
     else:
         to_right = start.x < end.x
         x1, x2 = (start.x + BOX, end.x) if to_right else (start.x, end.x + BOX)

@@ -1,4 +1,4 @@
-"""The star model: what its tables are, how they hang together, what holds, and what the latest of them say."""
+"""The star model: its tables, their relations, the checks that hold, and a sentence on trend and migration."""
 
 from __future__ import annotations
 
@@ -11,22 +11,34 @@ from clv_helpers.charts.show import Output
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import table
 from clv_helpers.insights.drawing import Model, draw
+from clv_helpers.models.build import RefreshRow
 from clv_helpers.models.checks import checks as try_checks
 from clv_helpers.models.checks import key_checks
-from clv_helpers.models.plan import OWN_SCHEMA
+from clv_helpers.models.own_tables import OWN_SCHEMA
 from clv_helpers.models.table_file import DAILY
 
+KINDS = {
+    "key": "each key once, and never empty",
+    "relation": "each value has its row in the other table",
+    "invariant": "sums that must be equal are equal",
+}
 
-def model(workbook: Workbook, built: list[dict[str, Any]]) -> Output:
-    """The tables of a refresh, behind a line: what a row is, how many, when they last changed, what was done."""
+
+def model(workbook: Workbook, built: list[RefreshRow]) -> Output:
+    """The tables of a refresh, behind a line: what a row is, how many, when they last changed, what was done.
+
+    Example:
+        >>> insights.model(wb, models.refresh(wb, *models.MODEL)).bundle["text/plain"]  # doctest: +ELLIPSIS
+        '... rows'
+    """
     fresh = {row["table_name"]: row["refreshed_at"] for row in workbook.query("lake.checkpoint").to_dict("records")}
     rows = [
-        {**row, "fresh": f"{fresh[name]:%Y-%m-%d %H:%M}"}
-        for row in sorted(built, key=lambda row: row["table"])
-        if (name := row["table"].removesuffix(DAILY)) in fresh
+        {**asdict(row), "fresh": f"{fresh[name]:%Y-%m-%d %H:%M}"}
+        for row in sorted(built, key=lambda row: row.table)
+        if (name := row.table.removesuffix(DAILY)) in fresh
     ]
-    changed = sum(row["mode"] != "unchanged" for row in built)
-    seconds = sum(row["seconds"] for row in built)
+    changed = sum(row.is_changed for row in built)
+    seconds = sum(row.seconds for row in built)
     line = f"{len(rows)} tables and views, {changed} of them brought up to date in {seconds:.1f} s"
     listed = show.table(
         rows,
@@ -41,9 +53,18 @@ def model(workbook: Workbook, built: list[dict[str, Any]]) -> Output:
 
 
 def key_figures(workbook: Workbook) -> Output:
-    """Of the platform's key figures those that are one number: how many profiles, audiences and destinations."""
+    """Of the platform's key figures those that are one number: how many profiles, audiences and destinations.
+
+    Example:
+        >>> insights.key_figures(wb).bundle["text/plain"]
+        '4 rows'
+    """
     sizes = workbook.query("kpi.audience_size", order_by="profiles")
-    largest = f"the largest: {sizes['title'].iloc[-1]}, {sizes['profiles'].iloc[-1]:,} customers" if len(sizes) else ""
+    largest = (
+        f"the largest: {sizes['title'].iloc[-1]}, {sizes['profiles'].iloc[-1]:,} {workbook.words.customers}"
+        if len(sizes)
+        else ""
+    )
     used = workbook.query("kpi.most_used_destinations", order_by="audiences")
     counted = {
         "Profiles": (workbook.query("kpi.profile_count")["profiles"].sum(), ""),
@@ -59,47 +80,63 @@ def read_model(workbook: Workbook) -> Model:
     """The tables of the schema insights as they are published, an analyst's own among them."""
     tables = models.all_tables(workbook, OWN_SCHEMA)
     with workbook.engine.read() as session:
-        tables = [each for each in tables if session.has_table(each.name)]
-        columns = {each.name: session.columns(table(each.name)) for each in tables}
-    return Model(tables, columns, workbook.specs)
+        published = set(session.tables())
+        tables = [model for model in tables if model.name in published]
+        columns = {model.name: session.columns(table(model.name)) for model in tables}
+    return Model(tables, columns)
 
 
 def diagram(workbook: Workbook) -> Output:
-    """The model as a picture."""
-    found = read_model(workbook)
-    words = f"{len(found.tables)} tables, {len(found.relations)} relations"
-    return Output({"text/html": draw(found), "text/plain": words})
+    """The model as a picture.
+
+    Example:
+        >>> insights.diagram(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
+        '... tables, ... relations'
+    """
+    star = read_model(workbook)
+    words = f"{len(star.tables)} tables, {len(star.relations)} relations"
+    return Output({"text/html": draw(star), "text/plain": words})
 
 
 def as_graph(workbook: Workbook) -> dict[str, Any]:
-    """The model as nodes (table, one_row, key, columns …) and edges (table, column, to_table, to_column)."""
-    found = read_model(workbook)
+    """The model as nodes (table, one_row, key, columns …) and edges (table, column, to_table, to_column).
+
+    Example:
+        >>> sorted(insights.as_graph(wb))
+        ['edges', 'nodes']
+    """
+    star = read_model(workbook)
     nodes = [
         {
-            "table": each.name,
-            "one_row": each.one_row,
-            "key": list(each.key),
-            "columns": found.columns[each.name],
-            "own": each.file.is_relative_to(found.own_folder),
-            "kept_by_day": each.snapshot,
+            "table": model.name,
+            "one_row": model.one_row,
+            "key": list(model.key),
+            "columns": star.columns[model.name],
+            "own": not model.is_ours,
+            "kept_by_day": model.snapshot,
         }
-        for each in found.tables
+        for model in star.tables
     ]
-    return {"nodes": nodes, "edges": [asdict(relation) for relation in found.relations]}
+    return {"nodes": nodes, "edges": [asdict(relation) for relation in star.relations]}
 
 
 def checks(workbook: Workbook) -> Output:
-    """Every key, relation and invariant of the published model, tried now: how many hold, and which do not."""
+    """Every key, relation and invariant of the published model, tried now: how many hold, and which do not.
+
+    Cost: a pass over the keys of all tables.
+
+    Example:
+        >>> insights.checks(wb).bundle["text/plain"]
+        '3 rows'
+    """
     tables = read_model(workbook).tables
     with workbook.engine.read() as session:
         bindings = workbook.bindings(session)
-        found = [*key_checks(session, tables), *try_checks(session, tables, bindings)]
+        tried = [*key_checks(session, tables), *try_checks(session, tables, bindings)]
     rows = []
-    for kind in ("key", "relation", "invariant"):
-        of_kind = [each for each in found if each.kind == kind]
-        wrong = [f"{each.table}: {each.wrong}" for each in of_kind if each.wrong]
-        asks = {"key": "each key once, and never empty", "relation": "each value has its row in the other table",
-                "invariant": "sums that must be equal are equal"}[kind]  # fmt: skip
+    for kind, asks in KINDS.items():
+        of_kind = [check for check in tried if check.kind == kind]
+        wrong = [f"{check.table}: {check.wrong}" for check in of_kind if check.wrong]
         rows.append(
             {"kind": f"{kind.capitalize()}s", "asks": asks, "tried": len(of_kind), "wrong": "; ".join(wrong) or "none"}
         )
@@ -107,7 +144,13 @@ def checks(workbook: Workbook) -> Output:
 
 
 def migration(workbook: Workbook, lookback_months: int = 12) -> Output:
-    """A sentence on who moved between deciles."""
+    """A sentence on who moved between deciles, over one look-back.
+
+    Example:
+        >>> insights.migration(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
+        'Since ... of the best tenth are still in it.'
+    """
+    who = workbook.words.customers
     rows = workbook.query("insights.fact_decile_migration", lookback_months=lookback_months)
     both = rows[(rows["decile_before"] > 0) & (rows["decile_now"] > 0)]
     if both.empty:
@@ -118,14 +161,19 @@ def migration(workbook: Workbook, lookback_months: int = 12) -> Output:
     best = rows[rows["decile_before"] == 1]
     kept = best.loc[best["decile_now"] == 1, "customers"].sum() / best["customers"].sum()
     return show.finding(
-        f"Since {rows['before_on'].iloc[0]:%B %Y}, {show.compact(up)} customers rose by a decile or more and "
+        f"Since {rows['before_on'].iloc[0]:%B %Y}, {show.compact(up)} {who} rose by a decile or more and "
         f"{show.compact(down)} fell; {show.compact(new)} are newly ranked, and {show.compact(gone)} not any more. "
         f"{show.percent(kept)} of the best tenth are still in it."
     )
 
 
 def trend(workbook: Workbook) -> Output:
-    """A sentence on the last twelve whole months against the twelve before."""
+    """A sentence on the last twelve whole months against the twelve before.
+
+    Example:
+        >>> insights.trend(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
+        'The last twelve whole months brought ...'
+    """
     months = workbook.query("insights.fact_value_by_month", order_by="month", category="ALL")
     if len(months) < 24:
         return show.note(f"There are {len(months)} whole months so far; a year-on-year comparison needs 24.")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from sqlglot import exp
 from sqlglot.errors import ParseError
 
 from clv_helpers.config import yaml_files
@@ -22,11 +23,11 @@ def trace(graph: Graph, place: str) -> Lineage:
     Raises LineageError, with what is near or allowed, for what is not there.
     """
     if not place.startswith("dashboards/"):
-        return graph.follow(graph.column(place))
+        return graph.lineage(graph.column(place))
     root, inputs = _widget(graph, place)
-    found = graph.follow(root, inputs)
-    found.made_by[root] = f"params/{graph.workbook.name}/{root[1].rpartition('/')[0]}.yml"
-    return found
+    traced = graph.lineage(root, inputs)
+    traced.made_by[root] = f"params/{graph.workbook.name}/{root[1].rpartition('/')[0]}.yml"
+    return traced
 
 
 def _widget(graph: Graph, place: str) -> tuple[Column, list[Column]]:
@@ -48,16 +49,17 @@ def _widget(graph: Graph, place: str) -> tuple[Column, list[Column]]:
     root = ("", f"dashboards/{name}/{index + 1}")
     named = [*_columns(widget), *re.findall(r"{(\w+)}", title)]
     if widget.get("table"):
-        there = graph.columns(widget["table"])
-        return root, [(widget["table"], column) for column in dict.fromkeys(named) if column in there]
-    file = yaml_files.find(graph.workbook, "dashboards", str(widget.get("sql")), "sql")
-    if file is None:
-        raise LineageError(f"dashboards/{name}: there is no {widget.get('sql')}.sql")
+        known = graph.columns(widget["table"])
+        return root, [(widget["table"], column) for column in dict.fromkeys(named) if column in known]
+    file = graph.workbook.specs / "dashboards" / f"{widget.get('sql')}.sql"
     try:
-        inputs = graph.of_query(parse(file.read_text(encoding="utf-8")))
+        query = parse(file.read_text(encoding="utf-8"))
     except (OSError, ParseError) as error:
         raise LineageError(f"{file.name}: {str(error).splitlines()[0]}") from None
-    shown = [each for column in dict.fromkeys(named) for each in inputs.values.get(column.lower(), [])]
+    if not isinstance(query, exp.Query):
+        raise LineageError(f"{file.name}: it is no query; allowed: a single SELECT")
+    inputs = graph.of_query(query)
+    shown = [source for column in dict.fromkeys(named) for source in inputs.values.get(column.lower(), [])]
     return root, list(dict.fromkeys(shown))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlglot import exp
@@ -13,6 +13,12 @@ from clv_helpers.engines.session import Session
 from clv_helpers.models.table_file import Relation, Table, TableError
 
 PERSONAL = (PRIMARY_IDENTITY, "email", "identity")
+ORPHANS = """
+    SELECT COUNT(*) AS orphans, MIN(m.value) AS first
+    FROM (SELECT DISTINCT $value AS value FROM $source AS s) AS m
+    LEFT JOIN (SELECT $key AS value FROM $target AS g) AS t ON t.value = m.value
+    WHERE t.value IS NULL AND NOT m.value IS NULL
+"""
 
 
 class Checked(NamedTuple):
@@ -24,21 +30,21 @@ class Checked(NamedTuple):
     wrong: str
 
 
-def check_key(session: Session, each: Table, source: exp.Expression) -> None:
+def check_key(session: Session, model: Table, source: exp.Expr) -> None:
     """Raise TableError where rows of the table share a key or lack it.
 
     Cost: one pass over the key columns, and a grouping by a hash of them unless the query itself ends by grouping so.
     """
-    wrong = _key_problem(session, each, source)
+    wrong = _key_problem(session, model, source)
     if wrong:
-        raise TableError(f"{each.name}: {wrong}")
+        raise TableError(f"{model.name}: {wrong}")
 
 
 def check(session: Session, tables: Iterable[Table], bindings: dict[str, Any], changed: set[str]) -> None:
     """Raise TableError for the first relation or invariant that does not hold, of those that a change could touch."""
-    for found in checks(session, tables, bindings, changed):
-        if found.wrong:
-            raise TableError(f"{found.table}: {found.wrong}")
+    for tried in checks(session, tables, bindings, changed):
+        if tried.wrong:
+            raise TableError(f"{tried.table}: {tried.wrong}")
 
 
 def checks(
@@ -48,42 +54,42 @@ def checks(
 
     Cost: of a relation, the distinct values of one column beside those of another.
     """
-    keys = {each.name: each.key for each in tables}
-    for each in tables:
-        for relation in each.relations:
+    keys = {model.name: model.key for model in tables}
+    for model in tables:
+        for relation in model.relations:
             if changed is None or {relation.table, relation.to_table} & changed:
                 wrong = _relation_problem(
                     session, relation, is_key=keys.get(relation.to_table) == (relation.to_column,)
                 )
-                yield Checked(each.name, "relation", str(relation), wrong)
-        for condition in each.checks:
-            reads = {f"{t.db}.{t.name}" for t in condition.find_all(exp.Table)} | {each.name}
+                yield Checked(model.name, "relation", str(relation), wrong)
+        for condition in model.checks:
+            reads = {f"{t.db}.{t.name}" for t in condition.find_all(exp.Table)} | {model.name}
             if changed is None or reads & changed:
                 asks = condition.sql(dialect="duckdb", comments=False)
                 yield Checked(
-                    each.name, "invariant", asks, _invariant_problem(session, each, condition, asks, bindings)
+                    model.name, "invariant", asks, _invariant_problem(session, model, condition, asks, bindings)
                 )
 
 
 def key_checks(session: Session, tables: Iterable[Table]) -> Iterable[Checked]:
     """The key of each of these tables, tried anew."""
-    for each in tables:
-        yield Checked(each.name, "key", ", ".join(each.key), _key_problem(session, each, table(each.name)))
+    for model in tables:
+        yield Checked(model.name, "key", ", ".join(model.key), _key_problem(session, model, table(model.name)))
 
 
-def _key_problem(session: Session, each: Table, source: exp.Expression) -> str:
-    keys = [column(name) for name in each.key]
+def _key_problem(session: Session, model: Table, source: exp.Expr) -> str:
+    keys = [column(name) for name in model.key]
     repeated = 0
-    if not each.groups_by_key and _repeats(session, source, [exp.func("HASH", *keys)]):
+    if not model.groups_by_key and _repeats(session, source, [exp.func("HASH", *keys)]):
         repeated = _repeats(session, source, keys)  # hashes of different keys may be the same
     empty = exp.or_(*(exp.Is(this=key, expression=exp.null()) for key in keys))
     nulls = session.count(exp.select("*").from_(source.copy()).where(empty).subquery("empty"))
     if not repeated and not nulls:
         return ""
-    return f"its key ({', '.join(each.key)}) repeats {repeated:,} times and is empty {nulls:,} times"
+    return f"its key ({', '.join(model.key)}) repeats {repeated:,} times and is empty {nulls:,} times"
 
 
-def _repeats(session: Session, source: exp.Expression, keys: list[exp.Expression]) -> int:
+def _repeats(session: Session, source: exp.Expr, keys: Sequence[exp.Expr]) -> int:
     """How many keys more than one row has."""
     ones = exp.select(literal(1).as_("one")).from_(source.copy()).group_by(*keys).having("COUNT(*) > 1")
     return session.count(ones.subquery("r"))
@@ -98,37 +104,33 @@ def _relation_problem(session: Session, relation: Relation, is_key: bool) -> str
     target = table(relation.to_table)
     if not is_key and (repeated := _repeats(session, target, [column(relation.to_column)])):
         return f"its relation {relation} leads to {repeated:,} values that several rows have; allowed: a key"
-    there = exp.select(column(relation.to_column).as_("value")).from_(target)
-    mine = exp.select(column(relation.column).as_("value")).distinct().from_(table(relation.table))
-    orphans = (
-        exp.select(exp.Count(this=exp.Star()).as_("orphans"), exp.Min(this=exp.column("value", table="m")).as_("first"))
-        .from_(mine.subquery("m"))
-        .join(there.subquery("t"), on="t.value = m.value", join_type="left")
-        .where("t.value IS NULL AND NOT m.value IS NULL")
-    )
-    found = session.rows(orphans)[0]
-    if not found["orphans"]:
+    orphans = session.rows(
+        ORPHANS,
+        source=table(relation.table),
+        target=table(relation.to_table),
+        value=column(relation.column),
+        key=column(relation.to_column),
+    )[0]
+    if not orphans["orphans"]:
         return ""
-    such_as = "" if relation.column in PERSONAL else f", such as {found['first']!r}"
+    such_as = "" if relation.column in PERSONAL else f", such as {orphans['first']!r}"
     return (
-        f"its relation {relation} is broken: {found['orphans']:,} values of {relation.column} have no row in "
+        f"its relation {relation} is broken: {orphans['orphans']:,} values of {relation.column} have no row in "
         f"{relation.to_table}{such_as}"
     )
 
 
-def _invariant_problem(
-    session: Session, each: Table, condition: exp.Expression, asks: str, bindings: dict[str, Any]
-) -> str:
-    """A condition on columns must hold in each row; of an equation of queries both sides are told."""
+def _invariant_problem(session: Session, model: Table, condition: exp.Expr, asks: str, bindings: dict[str, Any]) -> str:
+    """What is wrong with a condition: one on columns must hold in each row; of queries that are equated, both sides."""
     try:
-        return _broken(session, each, bind(condition, bindings), asks)
+        return _broken(session, model, bind(condition, bindings), asks)
     except session.errors as error:
         return f"its check cannot be tried: {asks}: {str(error).splitlines()[0]}"
 
 
-def _broken(session: Session, each: Table, bound: exp.Expression, asks: str) -> str:
+def _broken(session: Session, model: Table, bound: exp.Expr, asks: str) -> str:
     if not bound.find(exp.Query):
-        broken = exp.select("*").from_(table(each.name)).where(exp.not_(exp.func("COALESCE", bound, exp.false())))
+        broken = exp.select("*").from_(table(model.name)).where(exp.not_(exp.func("COALESCE", bound, exp.false())))
         count = session.count(broken.subquery("broken"))
         return f"its check does not hold in {count:,} rows: {asks}" if count else ""
     if not isinstance(bound, exp.EQ):

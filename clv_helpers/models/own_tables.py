@@ -12,7 +12,7 @@ from sqlglot import exp
 from clv_helpers.engines.dialect import cast, column, literal
 from clv_helpers.models.table_file import Table, TableError, make_table, read_header, read_table
 
-SCHEMA = "insights"
+OWN_SCHEMA = "insights"
 MOST_SEED_ROWS = 2_000
 FORMS = {
     "integer": r"-?(0|[1-9]\d{0,17})",
@@ -33,19 +33,19 @@ def read_own_tables(folder: Path) -> list[Table]:
             continue
         if not re.fullmatch(r"[a-z][a-z0-9_]*", file.stem):
             raise TableError(f"{file.name} is no name of a table; allowed: small letters, digits and _")
-        each = read_seed(file) if file.suffix == ".csv" else read_table(file, SCHEMA)
-        _reads_tables_only(each)
-        tables.append(each)
+        model = read_seed(file) if file.suffix == ".csv" else read_table(file, OWN_SCHEMA)
+        _reads_tables_only(model)
+        tables.append(model)
     return tables
 
 
-def _reads_tables_only(each: Table) -> None:
-    """Files come in as sources or seeds, so that the ledger and the lineage know of them."""
-    for _, mention in each.mentions:
+def _reads_tables_only(model: Table) -> None:
+    """Raise TableError for a file read in SQL: those come in as sources or seeds, so that the lineage knows of them."""
+    for _, mention in model.mentions:
         if not mention.db or not isinstance(mention.this, exp.Identifier):
             line = mention.this.meta.get("line") or 1
             raise TableError(
-                f"{each.file.name}, line {line}: it reads {mention.sql(comments=False)}; "
+                f"{model.file.name}, line {line}: it reads {mention.sql(comments=False)}; "
                 "allowed: tables as schema.table, such as insights.dim_date"
             )
 
@@ -61,7 +61,7 @@ def read_seed(file: Path) -> Table:
 
 
 @functools.lru_cache(maxsize=50)
-def _read_seed(file: Path, _: int) -> Table:
+def _read_seed(file: Path, modified: int) -> Table:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -80,11 +80,11 @@ def _read_seed(file: Path, _: int) -> Table:
     header = read_header(text, "#")
     header.setdefault("One row", [f"a row of {file.name}."])
     header.setdefault("Key", [rows[0][0]])
-    return make_table(file, SCHEMA, header, _as_query(rows[0], rows[1:]))
+    return make_table(file, OWN_SCHEMA, header, _as_query(rows[0], rows[1:]))
 
 
 def _as_query(names: list[str], rows: list[list[str]]) -> exp.Query:
-    kinds = [_kind([row[place] for row in rows if row[place] != ""]) for place in range(len(names))]
+    kinds = [_kind([value for value in values if value]) for values in zip(*rows, strict=True)]
     tuples = [exp.Tuple(expressions=[literal(value) if value else exp.null() for value in row]) for row in rows]
     values = exp.Values(expressions=tuples, alias=exp.TableAlias(this="seed", columns=[*map(exp.to_identifier, names)]))
     typed = [cast(column(name), kind).as_(name, quoted=True) for name, kind in zip(names, kinds, strict=True)]

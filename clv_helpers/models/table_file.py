@@ -8,16 +8,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import Any, cast
 
 from sqlglot import exp
 from sqlglot.errors import ParseError
 
 from clv_helpers.config.datasets import PRIMARY_IDENTITY
-from clv_helpers.engines.dialect import parse, syntax_error
+from clv_helpers.config.tables import SCHEMAS as SCHEMAS
+from clv_helpers.engines.dialect import bind, parse, syntax_error
 from clv_helpers.errors import UserError
 
 SQL_FOLDER = Path(__file__).resolve().parent.parent / "sql"
-SCHEMAS = tuple(sorted(folder.name for folder in SQL_FOLDER.iterdir() if folder.is_dir()))
 HEADERS = ("One row", "Key", "Refresh", "Relation", "Check", "Snapshot")
 DAILY = "_daily"
 
@@ -44,7 +45,7 @@ class Table:
     """One file of sql/: its name, what one row is, the columns of its key, its query, and how it is kept fresh.
 
     `Refresh: full` (where the header says nothing) builds it anew when one of its inputs changed; `view` makes a
-    view. `by <columns>` folds anew only the parts, named by these columns of the key, to which changed rows belong:
+    view. `by <columns>` rebuilds only the parts, named by these columns of the key, to which changed rows belong:
     each output row must come from input rows of its own part alone. A part's columns are those of the input, or of
     the CTE named after `through`.
     `Relation: [schema.table.]column -> [schema.table.]column` says where a value must have its row; `Check:` is a
@@ -54,12 +55,12 @@ class Table:
     name: str
     one_row: str
     key: tuple[str, ...]
-    query: exp.Expression
+    query: exp.Query
     refresh: str = "full"
     part: tuple[str, ...] = ()
     through: str = ""
     relations: tuple[Relation, ...] = ()
-    checks: tuple[exp.Expression, ...] = ()
+    checks: tuple[exp.Expr, ...] = ()
     snapshot: bool = False
     file: Path = Path()
 
@@ -72,8 +73,22 @@ class Table:
     def mentions(self) -> list[tuple[str, exp.Table]]:
         """Each place of the query where a table is read, with the table's name."""
         ctes = {cte.alias for cte in self.query.find_all(exp.CTE)}
-        found = self.query.find_all(exp.Table)
-        return [(f"{t.db}.{t.name}", t) for t in found if t.db or t.name not in ctes]
+        tables = self.query.find_all(exp.Table)
+        return [(f"{t.db}.{t.name}", t) for t in tables if t.db or t.name not in ctes]
+
+    @property
+    def schema(self) -> str:
+        """The part of the name before the dot."""
+        return self.name.split(".")[0]
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the file stands in sql/, not among an analyst's own."""
+        return self.file.is_relative_to(SQL_FOLDER)
+
+    def bound(self, bindings: dict[str, Any]) -> exp.Query:
+        """The query with a value for each `$name`."""
+        return cast(exp.Query, bind(self.query, bindings))
 
     @property
     def makes(self) -> tuple[str, ...]:
@@ -84,8 +99,8 @@ class Table:
     def groups_by_key(self) -> bool:
         """Whether the query groups by the very columns of the key, so that no key can come twice."""
         group = self.query.args.get("group") if isinstance(self.query, exp.Select) else None
-        columns = {each.name: each for each in self.query.selects} if group else {}
-        grouped = {each.name for each in group.expressions if isinstance(each, exp.Column)} if group else set()
+        columns = {part.name: part for part in self.query.selects} if group else {}
+        grouped = {part.name for part in group.expressions if isinstance(part, exp.Column)} if group else set()
         return grouped == set(self.key) and all(isinstance(columns.get(name), exp.Column) for name in self.key)
 
     def line_of(self, word: str) -> int:
@@ -118,14 +133,14 @@ def _read_table(file: Path, schema: str, _: int) -> Table:
 
 
 def read_header(text: str, mark: str) -> dict[str, list[str]]:
-    """The header's lines by their name; a name may come several times."""
-    found: dict[str, list[str]] = {}
-    for name, value in re.findall(rf"^{mark} ({'|'.join(HEADERS)}): (.+)$", text, flags=re.MULTILINE):
-        found.setdefault(name, []).append(value.strip())
-    return found
+    """The header's lines by their name; a name may come several times, and a line go on in one that is indented."""
+    header: dict[str, list[str]] = {}
+    for name, value in re.findall(rf"^{mark} ({'|'.join(HEADERS)}): (.+(?:\n{mark}   .+)*)$", text, flags=re.MULTILINE):
+        header.setdefault(name, []).append(" ".join(value.replace(f"\n{mark}", " ").split()))
+    return header
 
 
-def make_table(file: Path, schema: str, header: dict[str, list[str]], query: exp.Expression) -> Table:
+def make_table(file: Path, schema: str, header: dict[str, list[str]], query: exp.Query) -> Table:
     """The table of a file whose header and query are read. Raises TableError for a header line that is none."""
     name = f"{schema}.{file.stem}"
     key = tuple(re.split(r",\s*", header["Key"][0]))
@@ -144,17 +159,15 @@ def make_table(file: Path, schema: str, header: dict[str, list[str]], query: exp
     return Table(name, one_row, key, query, way, part, through, relations, checks, bool(snapshot), file)
 
 
-def _refresh_line(
-    file: Path, text: str, key: tuple[str, ...], query: exp.Expression
-) -> tuple[str, tuple[str, ...], str]:
+def _refresh_line(file: Path, text: str, key: tuple[str, ...], query: exp.Query) -> tuple[str, tuple[str, ...], str]:
     """The header's Refresh line: the way, the columns of a part, and the CTE through which rows get them."""
-    found = re.fullmatch(r"(full|view)|by ([\w, ]+?)(?: through (\w+))?", text)
-    part = tuple(re.split(r",\s*", found[2])) if found and found[2] else ()
-    through = (found[3] or "") if found else ""
-    if not found or not set(part) <= set(key) or (through and through not in {cte.alias for cte in query.ctes}):
+    words = re.fullmatch(r"(full|view)|by ([\w, ]+?)(?: through (\w+))?", text)
+    part = tuple(re.split(r",\s*", words[2])) if words and words[2] else ()
+    through = (words[3] or "") if words else ""
+    if not words or not set(part) <= set(key) or (through and through not in {cte.alias for cte in query.ctes}):
         allowed = "full, view, or: by columns of the key, and through a CTE"
         raise TableError(f"{file.name}: Refresh is {text!r}; allowed: {allowed}")
-    return found[1] or "by", part, through
+    return words[1] or "by", part, through
 
 
 def _relation(file: Path, name: str, text: str) -> Relation:
@@ -165,11 +178,14 @@ def _relation(file: Path, name: str, text: str) -> Relation:
     return Relation(sides[1] or name, sides[2], sides[3] or name, sides[4])
 
 
-def _check(file: Path, text: str) -> exp.Expression:
+def _check(file: Path, text: str) -> exp.Expr:
     try:
-        return parse(f"SELECT {text}").selects[0].unalias()
-    except (ParseError, AttributeError):
-        raise TableError(f"{file.name}: Check is {text!r}; allowed: a condition in SQL") from None
+        query = parse(f"SELECT {text}")
+    except ParseError:
+        query = None
+    if not isinstance(query, exp.Select):
+        raise TableError(f"{file.name}: Check is {text!r}; allowed: a condition in SQL")
+    return query.selects[0].unalias()
 
 
 def read_tables(*schemas: str) -> list[Table]:
@@ -187,22 +203,17 @@ def read_schemas(schemas: Iterable[str]) -> list[Table]:
 def in_order(tables: Iterable[Table]) -> list[Table]:
     """Tables, each after those that it reads. Raises TableError for two of one name, or a circle."""
     makers: dict[str, Table] = {}
-    for each in tables:
-        for name in each.makes:
+    for model in tables:
+        for name in model.makes:
             if name in makers:
-                raise TableError(
-                    f"two tables are named {name}: {shown(makers[name].file)} and {shown(each.file)}; "
-                    "allowed: one; rename your own"
-                )
-            makers[name] = each
-    by_name = {each.name: each for each in makers.values()}
-    needs = {each.name: sorted({makers[n].name for n in each.depends_on & makers.keys()}) for each in by_name.values()}
+                files = " and ".join("/".join(maker.file.parts[-2:]) for maker in (makers[name], model))
+                raise TableError(f"two tables are named {name}: {files}; allowed: one; rename your own")
+            makers[name] = model
+    by_name = {model.name: model for model in makers.values()}
+    needs = {
+        model.name: sorted({makers[n].name for n in model.depends_on & makers.keys()}) for model in by_name.values()
+    }
     try:
         return [by_name[name] for name in TopologicalSorter(needs).static_order()]
     except CycleError as error:
         raise TableError(f"these tables need each other in a circle: {' → '.join(error.args[1])}") from None
-
-
-def shown(file: Path) -> str:
-    """A table's file as an analyst knows it: by its folder and name."""
-    return "/".join(file.parts[-2:])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
 from clv_helpers import audiences, lifetime
 from clv_helpers.config.workbook import StageSkipped, Workbook
 from clv_helpers.engines.session import Session
-from clv_helpers.models import MODEL, refresh_tables
+from clv_helpers.models import MODEL, RefreshRow, refresh_tables
 
-Row = dict[str, Any]
+Row = RefreshRow
 
 
 def build_profile(workbook: Workbook) -> list[Row]:
@@ -66,7 +66,7 @@ def _timed(name: str, one_row: str, work: Callable[[], tuple[str, int]]) -> Row:
     started = time.perf_counter()
     mode, rows = work()
     seconds = round(time.perf_counter() - started, 3)
-    return {"table": name, "one_row": one_row, "mode": mode, "rows": rows, "seconds": seconds}
+    return RefreshRow(name, one_row, mode, rows, seconds)
 
 
 def _predicted(session: Session, workbook: Workbook) -> tuple[str, int]:
@@ -83,7 +83,8 @@ def _once(rows: list[Row]) -> list[Row]:
     """A row per table, though some are looked at more than once: as it is at last, and whether it was written to."""
     tables: dict[str, Row] = {}
     for row in rows:
-        before = tables.get(row["table"], {"mode": "unchanged", "seconds": 0})
-        mode = row["mode"] if before["mode"] == "unchanged" else before["mode"]
-        tables[row["table"]] = {**row, "mode": mode, "seconds": round(before["seconds"] + row["seconds"], 3)}
-    return list(tables.values())
+        before = found.get(row.table)
+        mode = before.mode if before and before.is_changed else row.mode
+        seconds = round(row.seconds + (before.seconds if before else 0), 3)
+        found[row.table] = replace(row, mode=mode, seconds=seconds)
+    return list(found.values())

@@ -174,7 +174,7 @@ def _recorded(
     row: dict[str, Any] = {"status": "success"}
     try:
         row["new_batches"], tables = work(workbook)
-        changed = [each["table"] for each in tables if each["mode"] in CHANGED]
+        changed = [each.table for each in tables if each.mode in CHANGED]
         row |= {"tables_changed": len(changed), "changed": ", ".join(changed)}
     except Exception as caught:  # whatever it was, the history says so; the caller raises it or logs it whole
         error = caught

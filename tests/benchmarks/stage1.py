@@ -135,8 +135,8 @@ def _build(session: Session, workbook: Workbook, name: str) -> None:
 
 def show(steps: list[dict[str, Any]]) -> None:
     for step in steps:
-        if step["seconds"] >= 0.05 and step["rows"] is not None:
-            print(f"    {step['table']:<28} {step['mode']:<10} {step['rows']:>12,} rows {step['seconds']:>7.2f} s")
+        if step.seconds >= 0.05 and step.rows is not None:
+            print(f"    {step.table:<28} {step.mode:<10} {step.rows:>12,} rows {step.seconds:>7.2f} s")
 
 
 def main(rows: int) -> None:

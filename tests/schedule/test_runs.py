@@ -138,7 +138,7 @@ class TestListing:
 class TestByHand:
     def test_refresh_has_a_row_and_counts_for_nothing(self, shop: Workbook) -> None:
         schedule.tick(shop, at=HALF_PAST_FIVE)
-        tables = {row["table"]: row["mode"] for row in schedule.refresh(shop, at=HALF_PAST_FIVE + SECOND)}
+        tables = {row.table: row.mode for row in schedule.refresh(shop, at=HALF_PAST_FIVE + SECOND)}
         assert tables["derived.customer_day"] == "unchanged"
         assert ran(shop)[-1] == ("by hand", "success")
         assert schedule.tick(shop, at=HALF_PAST_FIVE + DAY).run.due_at == HALF_PAST_FIVE + DAY

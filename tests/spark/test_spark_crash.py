@@ -47,7 +47,7 @@ def folder(java: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def state(params: Path) -> dict[str, pd.DataFrame]:
     """All tables, accepted and rejected rows, and the batches without their numbers, which count attempts."""
     with Workbook.open(params).engine.read() as session:
-        names = [n for n in session.tables() if n.startswith("derived.") and n != "derived.deciles_mileage"]
+        names = [n for n in session.tables() if n.startswith("derived.")]
         found = {name: session.frame(f"SELECT * FROM {name}") for name in names}
         for name in ("purchases", "customers", "rejected_rows"):
             found[name] = session.frame(f"SELECT * EXCLUDE (_batch_id) FROM lake.{name}")

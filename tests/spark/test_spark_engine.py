@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from sqlglot import exp
 
+from clv_helpers.config.tables import METADATA_TABLES
 from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import bind, parse, table
@@ -31,7 +32,7 @@ ROWS = parse("SELECT 'a' AS k, 1 AS v, CAST(NULL AS DOUBLE) AS w UNION ALL SELEC
 
 @pytest.fixture
 def engine(java: None, tmp_path: Path) -> SparkEngine:
-    return SparkEngine(LOCAL, tmp_path / "spark", patience=0.3)
+    return SparkEngine(LOCAL, tmp_path / "spark", patience=0.3, metadata_tables=METADATA_TABLES)
 
 
 def values(session: Session, name: str = "derived.t") -> dict[str, int]:

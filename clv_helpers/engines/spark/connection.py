@@ -103,7 +103,7 @@ def halt(spark: sql.SparkSession) -> None:
     """
     spark.interruptAll()
     if spark not in _started:
-        return  # a Connect server, or a Spark that was here before us: not ours to kill
+        return None  # a Connect server, or a Spark that was here before us: not ours to kill
     context, deadline = spark.sparkContext, time.monotonic() + HEEDED_WITHIN
     while str(context.master).startswith("local") and _has_busy_workers(context):
         if time.monotonic() > deadline:

@@ -17,8 +17,10 @@ from clv_helpers.files import held
 class SparkEngine:
     """The lake and its published state, as two manifests over the same folders. See store.py."""
 
-    def __init__(self, address: str, folder: Path, patience: float = 30.0):
-        self.address, self.store, self.patience = address, Store(folder), patience
+    def __init__(
+        self, address: str, folder: Path, patience: float = 30.0, *, metadata_tables: frozenset[str] = frozenset()
+    ):
+        self.address, self.store, self.patience = address, Store(folder, metadata_tables), patience
         self.lake, self.published = folder / "lake.json", folder / "published.json"
 
     @contextlib.contextmanager

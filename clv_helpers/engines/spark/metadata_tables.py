@@ -16,20 +16,6 @@ from clv_helpers.engines.dialect import expression, literal, table, to_sql
 from clv_helpers.engines.duckdb.session import STORE, DuckDBSession
 from clv_helpers.engines.spark.store import Manifest, Store
 
-METADATA = (
-    "lake.batch_log",
-    "lake.batches",
-    "lake.checkpoint",
-    "lifetime.run",
-    "audiences.dim_audience",
-    "audiences.evaluation",
-    "activation.plan",
-    "activation.run",
-    "activation.part",
-    "schedule.run",
-    "schedule.state",
-)
-
 
 class MetadataTables:
     """The metadata tables of one session, in memory; `save` writes those that changed."""

@@ -28,7 +28,6 @@ from clv_helpers.engines.spark.frames import (
     parquet_files,
     quoted,
 )
-from clv_helpers.engines.spark.metadata_tables import METADATA, MetadataTables
 from clv_helpers.engines.spark.store import BATCH, Store, Stored, parquet_rows
 from clv_helpers.errors import UserError
 
@@ -96,8 +95,8 @@ class SparkSession(Session):
         if target is None:
             raise NotImplementedError(f"no statement of ours on Spark: {to_sql(tree)[:80]}")
         name = _name(target)
-        if name in METADATA:
-            self.metadata.run(name, tree)
+        if name in self.store.metadata_tables:
+            self.books.run(tree)
         elif isinstance(tree, exp.Insert):
             self._insert(name, tree)
         elif isinstance(tree, exp.Delete):
@@ -190,9 +189,9 @@ class SparkSession(Session):
 
     # -- tables
 
-    def create_if_absent(self, name: str, columns: dict[str, Any]) -> None:
-        if name in METADATA:
-            self.metadata.session.create_if_absent(name, columns)
+    def create_if_absent(self, name: str, columns: dict[str, str]) -> None:
+        if name in self.store.metadata_tables:
+            self.books.session.create_if_absent(name, columns)
         elif name not in self.manifest.tables:
             kinds = {key: contract_type(kind) for key, kind in columns.items()}
             self._put(name, Stored(kinds, by_batch=BATCH in columns))
@@ -201,9 +200,9 @@ class SparkSession(Session):
         stored = self._stored(name)
         self._put(name, replace(stored, columns={**stored.columns, column_name: contract_type(kind)}))
 
-    def create_table(self, name: str, query: exp.Expr) -> None:
-        if name in METADATA:
-            return self.metadata.create_table(name, query)
+    def create_table(self, name: str, query: exp.Expression) -> None:
+        if name in self.store.metadata_tables:
+            return self.books.create_table(name, query)
         stored = self._written(self._data(query), self.store.new_folder(name))
         self.deltas.pop(name, None)
         return self._put(name, replace(stored, version=str(uuid.uuid4())))
@@ -230,15 +229,15 @@ class SparkSession(Session):
         tables = {name: stored.version for name, stored in self.manifest.tables.items()}
         return tables | {name: self.metadata.versions.get(name) for name in self.metadata.tables()}
 
-    def set_version(self, name: str, version: str) -> None:
-        if name in METADATA:
-            self.metadata.versions[name] = version
+    def set_version(self, name: str, mark: str) -> None:
+        if name in self.store.metadata_tables:
+            self.books.marks[name] = mark
         else:
             self._put(name, replace(self._stored(name), version=version))
 
     def drop(self, name: str) -> None:
-        if name in METADATA:
-            self.metadata.drop(name)
+        if name in self.store.metadata_tables:
+            self.books.drop(name)
         else:
             tables = {other: stored for other, stored in self.manifest.tables.items() if other != name}
             self.manifest = replace(self.manifest, tables=tables)

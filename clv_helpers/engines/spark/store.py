@@ -66,8 +66,8 @@ class Manifest:
 class Store:
     """A folder of tables, and the manifests in it."""
 
-    def __init__(self, root: Path):
-        self.root = root
+    def __init__(self, root: Path, metadata_tables: frozenset[str] = frozenset()):
+        self.root, self.metadata_tables = root, metadata_tables
 
     def read(self, file: Path) -> Manifest:
         """The manifest in a file; an empty one where there is no such file."""

@@ -1,4 +1,4 @@
--- Who is treated and who is control: those whom stage 5 assigned, and those whom the data set assignments names. Of several
+-- Who was assigned to a campaign: those whom stage 5 assigned, and those whom the dataset assignments names. Of several
 -- assignments the first holds, and never changes: results are analysed by intention to treat.
 -- One row: a campaign and a customer assigned to one of its arms.
 -- Key: campaign, customer_id

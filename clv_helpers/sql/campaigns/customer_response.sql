@@ -1,13 +1,15 @@
--- What became of a campaign at each person to whom it was sent: whoever opened three times, or got two messages, is one.
+-- How each customer responded to a campaign: whoever opened three times, or got two messages, counts once.
 -- opened: by a person; a click by a person is also an open (pictures may be off). Responses count where the message was
 -- accepted, so that no rate exceeds 1.
--- One row: a campaign, an audience, and a person.
+-- One row: a campaign, an audience, and a customer.
 -- Key: campaign, audience, customer_id
 WITH message AS (
-    SELECT s.*
-    FROM insights.fact_campaign_send AS s
-    JOIN campaigns.dim_campaign AS c ON c.campaign = s.campaign
-    WHERE NOT s.message_id IN (
+    SELECT m.*, COALESCE(d.decile, 0) AS decile, CAST(m.sent_at AS DATE) AS sent_on
+    FROM derived.email_message AS m
+    JOIN campaigns.campaign_window AS c ON c.campaign = m.campaign
+    LEFT JOIN derived.decile_at_sending AS d
+      ON d.month = CAST(DATE_TRUNC('month', m.sent_at) AS DATE) AND d.customer_id = m.customer_id
+    WHERE NOT m.message_id IN (
         SELECT message_id FROM campaigns.rejected_response WHERE reason = 'unknown customer'
     )
 ),

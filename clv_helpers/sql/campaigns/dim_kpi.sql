@@ -6,11 +6,11 @@ SELECT 1 AS kpi_order, 'delivery rate' AS kpi, 'delivered' AS numerator_is, 'sen
 UNION ALL
 SELECT 2, 'accepted rate', 'accepted', 'sent', 'delivered, and not bounced afterwards'
 UNION ALL
-SELECT 3, 'open rate', 'opened', 'accepted', 'opened by a person; who clicked has opened. Machines are told apart: Apple''s mail privacy proxy (user agent Mozilla/5.0 and no more, or ip_class privacy proxy)'
+SELECT 3, 'open rate', 'opened', 'accepted', 'opened by a person; who clicked has opened. Machines are not counted: Apple''s mail privacy proxy (user agent Mozilla/5.0 and no more, or ip_class privacy proxy)'
 UNION ALL
 SELECT 4, 'open rate with machines', 'opened_with_machines', 'accepted', 'as the raw events have it, for comparison'
 UNION ALL
-SELECT 5, 'click rate', 'clicked', 'accepted', 'clicked by a person, links to unsubscribe left out. Machines are told apart: ip_class datacenter, a user agent that names a bot or scanner, or within 10 seconds after the delivery'
+SELECT 5, 'click rate', 'clicked', 'accepted', 'clicked by a person, not on a link to unsubscribe. Machines are not counted: ip_class datacenter, a user agent that names a bot or scanner, or within 10 seconds after the delivery'
 UNION ALL
 SELECT 6, 'click rate with machines', 'clicked_with_machines', 'accepted', 'as the raw events have it (without links to unsubscribe), for comparison'
 UNION ALL

@@ -4,13 +4,14 @@
 -- same. observed_days: how much of the window has passed for everyone.
 -- One row: a campaign, an audience, a decile and an arm.
 -- Key: campaign, audience, decile, arm
--- Check: (SELECT COALESCE(SUM(customers), 0) FROM campaigns.outcome_group) = (SELECT COUNT(*) FROM campaigns.assignment)
+-- Check: (SELECT COALESCE(SUM(customers), 0) FROM campaigns.outcome_group)
+--   = (SELECT COUNT(*) FROM campaigns.assignment)
 WITH started AS (
     SELECT
         a.campaign, a.customer_id, a.audience, a.arm, a.decile,
         COALESCE(c.starts_on, a.assigned_on) AS starts_on, c.window_days, c.before_days
     FROM campaigns.assignment AS a
-    JOIN campaigns.dim_campaign AS c ON c.campaign = a.campaign
+    JOIN campaigns.campaign_window AS c ON c.campaign = a.campaign
 ),
 dated AS (
     SELECT s.campaign, s.customer_id, d.spend, d.purchases, DATE_DIFF('day', s.starts_on, d.day) AS since

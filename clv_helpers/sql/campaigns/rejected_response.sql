@@ -19,7 +19,7 @@ judged AS (
     FROM lake.email_events AS e
     JOIN derived.email_message AS m ON m.message_id = e.message_id
     LEFT JOIN person AS p ON p.customer_id = e.customer_id
-    LEFT JOIN campaigns.dim_campaign AS c ON c.campaign = e.campaign
+    LEFT JOIN campaigns.campaign_window AS c ON c.campaign = e.campaign
     WHERE e.occurred_at < $as_of
 )
 SELECT

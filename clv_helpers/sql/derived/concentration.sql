@@ -1,6 +1,6 @@
 -- The concentration curves: which share the best 1, 2 … 100 hundredths of the customers bring; once by value and once by
 -- spend, each sorted for itself. Of a customer through whom the edge of a hundredth runs, that part counts which lies
--- before it, so a tenth is a tenth of any number of customers. Which of several equal customers comes first changes no sum.
+-- before it, so 10 % is 10 % of any number of customers. Which of several equal customers comes first changes no sum.
 -- One row: a number of hundredths of the customers.
 -- Key: percent_of_customers
 WITH digit AS (SELECT n FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS t(n)),

@@ -1,4 +1,4 @@
--- The ground floor: raw events folded once. Deciles, recency and frequency, months: all come from here.
+-- Events summed up by customer and day, once: deciles, recency and frequency, months all come from here.
 -- value: the measure that deciles rank, of the transaction types that count as value.
 -- spend: what the purchases of that day cost, refunds taken away; purchases: how many there were, refunds not among
 -- them. last_at: the day's last event (UTC). The signs are those of value.negative and value.debit_types in the params.

@@ -1,5 +1,5 @@
--- Deciles of value per category and look-back; 1 is the best tenth. Category ALL ranks everyone together.
--- Equal values are told apart by a stable hash of the customer id, so that each run draws the same line.
+-- Deciles of value per category and look-back; 1 is the best 10 %. Category ALL ranks everyone together.
+-- Equal values are ordered by a stable hash of the customer id, so that each run ranks them the same.
 -- One row: a customer in one category and look-back in which the customer earned something.
 -- Key: customer_id, category, lookback_months
 -- Refresh: by lookback_months through in_window

@@ -1,5 +1,5 @@
 -- Frequency, recency and value per customer; nothing here moves with the day as of which it is read, so that only
--- customers with new events are folded anew. Ages, which move each day, are in profile.customer.
+-- customers with new events are computed again. Ages, which move each day, are in profile.customer.
 -- A day with several purchases counts once. frequency: purchase days after the first.
 -- recency_days: days from the first purchase day to the last. monetary_value: mean spend per repeat day.
 -- One row: a customer with at least one purchase day before as_of.

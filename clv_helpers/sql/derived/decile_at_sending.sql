@@ -1,6 +1,6 @@
--- The lifetime decile that customers had when a campaign was sent to them, or held back from them: as
+-- The lifetime decile that customers had when a campaign was sent to them, or they were assigned to it: as
 -- profile.customer.decile_lifetime was on that day (a window that ends at the first of the month, the same order of ties).
--- One row: a month, and a customer ranked then to whom a campaign of that month was sent or for whom it was drawn.
+-- One row: a month, and a customer ranked then to whom a campaign of that month was sent or who was assigned to one.
 -- Key: month, customer_id
 -- Refresh: by month through in_window
 WITH addressed AS (

@@ -1,7 +1,7 @@
 -- How large each decile is, and where it begins and ends.
 -- ties_crossing: customers with exactly the value at the decile's lower edge, where the next decile begins with the
--- same value: the hash, not the value, told them apart. fewer_than_ten: in so small a category there are fewer
--- than ten deciles, and decile 1 is not the top tenth.
+-- same value: the hash, not the value, decides. fewer_than_ten: in so small a category there are fewer
+-- than ten deciles, and decile 1 is not the top 10 %.
 -- One row: a decile in one category and look-back.
 -- Key: category, lookback_months, decile
 -- Refresh: by lookback_months

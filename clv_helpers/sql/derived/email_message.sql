@@ -1,4 +1,4 @@
--- What became of each message, folded from its events in whichever order they came. Any event tells that the message
+-- What became of each message, summed up from its events in whichever order they came. Any event shows that the message
 -- was sent, a response that it was delivered. accepted: delivered, and not bounced afterwards.
 -- bounce: the gravest one: hard (5.x.x: the address does not exist), block (5.7.x: refused by a policy), soft (4.x.x:
 -- not now); where no code is known, as bounce_type says.
@@ -20,7 +20,7 @@ WITH event AS (
     FROM lake.email_events
     WHERE occurred_at < $as_of
 ),
-folded AS (
+summed AS (
     SELECT
         message_id,
         MIN(campaign) AS campaign,
@@ -50,4 +50,4 @@ SELECT
     CASE WHEN delivered_at IS NULL THEN 0 ELSE 1 END AS delivered,
     CASE WHEN delivered_at IS NULL OR bounced_at >= delivered_at THEN 0 ELSE 1 END AS accepted,
     sending_known
-FROM folded
+FROM summed

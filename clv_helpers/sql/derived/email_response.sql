@@ -1,8 +1,8 @@
--- How each message was responded to; an event that came twice counts once. Machines are told apart, and kept:
+-- How each message was responded to; an event that came twice counts once. Machines are marked, and kept:
 -- an open is a machine's when its user agent is the bare one of Apple's mail privacy proxy, or its ip_class is privacy proxy;
 -- a click is a machine's when its ip_class is datacenter, its user agent names a bot or scanner, or it comes within
 -- 10 seconds after the delivery. A click on an unsubscribe link is no click. What lies more than a minute before
--- the sending is left out: see campaigns.rejected_response.
+-- the sending is rejected: see campaigns.rejected_response.
 -- One row: a message, a kind of response, and whether a machine gave it.
 -- Key: message_id, response, by_machine
 -- Refresh: by message_id

@@ -18,8 +18,8 @@ SELECT 12, '12 months', 12, CAST(first_day - INTERVAL '12' MONTH AS DATE), first
 UNION ALL
 SELECT 0, 'lifetime', 13, CAST('1900-01-01' AS DATE), first_day FROM month
 UNION ALL
-SELECT -1, '1 month (as printed)', 14, CAST('1900-01-01' AS DATE), first_day FROM month WHERE $literal_guide_windows
+SELECT -1, '1 month (literal window)', 14, CAST('1900-01-01' AS DATE), first_day FROM month WHERE $literal_guide_windows
 UNION ALL
-SELECT -3, '3 months (as printed)', 16, CAST('1900-01-01' AS DATE), CAST(first_day - INTERVAL '1' MONTH AS DATE) FROM month WHERE $literal_guide_windows
+SELECT -3, '3 months (literal window)', 16, CAST('1900-01-01' AS DATE), CAST(first_day - INTERVAL '1' MONTH AS DATE) FROM month WHERE $literal_guide_windows
 UNION ALL
-SELECT -6, '6 months (as printed)', 19, CAST('1900-01-01' AS DATE), CAST(first_day - INTERVAL '4' MONTH AS DATE) FROM month WHERE $literal_guide_windows
+SELECT -6, '6 months (literal window)', 19, CAST('1900-01-01' AS DATE), CAST(first_day - INTERVAL '4' MONTH AS DATE) FROM month WHERE $literal_guide_windows

@@ -1,4 +1,4 @@
--- Which audience goes where, and for what. activated_at is of the latest hand-over that came to its end (UTC).
+-- Which audience goes where, and for what. activated_at: when the latest activation ended (UTC).
 -- One row: an audience, a destination and a campaign, planned or done.
 -- Key: audience, destination, campaign
 -- Relation: destination -> insights.dim_destination.destination
@@ -10,7 +10,7 @@ done AS (
         audience,
         destination,
         campaign,
-        COUNT(finished_at) AS hand_overs,
+        COUNT(finished_at) AS activations,
         MAX(finished_at) AS activated_at,
         MAX_BY(customers, started_at) AS customers
     FROM activation.run
@@ -21,7 +21,7 @@ SELECT
     COALESCE(p.destination, d.destination) AS destination,
     COALESCE(p.campaign, d.campaign) AS campaign,
     NOT p.audience IS NULL AS is_planned,
-    COALESCE(d.hand_overs, 0) AS hand_overs,
+    COALESCE(d.activations, 0) AS activations,
     d.activated_at,
     d.customers
 FROM planned AS p

@@ -1,4 +1,4 @@
--- One row: a destination of this workbook, or one that an earlier hand-over went to.
+-- One row: a destination of this workbook, or one that an earlier activation went to.
 -- Key: destination
 WITH known AS (SELECT DISTINCT destination, type FROM $known_destinations AS d),
 used AS (SELECT DISTINCT destination FROM activation.run)

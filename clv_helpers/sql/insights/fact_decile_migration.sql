@@ -3,8 +3,10 @@
 -- One row: a look-back, a decile before and a decile now.
 -- Key: lookback_months, decile_before, decile_now
 -- Relation: lookback_months -> insights.dim_lookback.lookback_months
--- Check: (SELECT COALESCE(SUM(customers), 0) FROM insights.fact_decile_migration WHERE decile_now > 0) = (SELECT COALESCE(SUM(customers), 0) FROM insights.fact_value_by_decile WHERE category = $no_category)
--- Check: (SELECT COALESCE(SUM(value_before), 0) FROM insights.fact_decile_migration) = (SELECT COALESCE(SUM(value), 0) FROM derived.customer_decile_before)
+-- Check: (SELECT COALESCE(SUM(customers), 0) FROM insights.fact_decile_migration WHERE decile_now > 0)
+--   = (SELECT COALESCE(SUM(customers), 0) FROM insights.fact_value_by_decile WHERE category = $no_category)
+-- Check: (SELECT COALESCE(SUM(value_before), 0) FROM insights.fact_decile_migration)
+--   = (SELECT COALESCE(SUM(value), 0) FROM derived.customer_decile_before)
 WITH ranked AS (
     SELECT customer_id, lookback_months, decile, value
     FROM derived.customer_decile

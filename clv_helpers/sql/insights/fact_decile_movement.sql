@@ -4,7 +4,8 @@
 -- before, now: the decile as text, 'none' where not ranked.
 -- One row: a look-back, a decile before and a decile now.
 -- Key: lookback_months, decile_before, decile_now
--- Check: (SELECT COALESCE(SUM(customers), 0) FROM insights.fact_decile_movement) = (SELECT COALESCE(SUM(customers), 0) FROM insights.fact_decile_migration)
+-- Check: (SELECT COALESCE(SUM(customers), 0) FROM insights.fact_decile_movement)
+--   = (SELECT COALESCE(SUM(customers), 0) FROM insights.fact_decile_migration)
 -- Relation: lookback_months -> insights.dim_lookback.lookback_months
 WITH placed AS (
     SELECT *, CASE WHEN decile_before > 0 AND decile_now > 0 THEN customers ELSE 0 END AS in_both

@@ -1,7 +1,8 @@
 -- Who is in a decile of the last twelve months, over all customers: small groups, for the boards.
 -- One row: a decile, and what its customers have in common.
 -- Key: decile, category, region, frequency_band, recency_band
--- Check: (SELECT COALESCE(SUM(customers), 0) FROM insights.fact_decile_profile) = (SELECT COUNT(*) FROM insights.dim_customer_band WHERE NOT decile_12_months IS NULL)
+-- Check: (SELECT COALESCE(SUM(customers), 0) FROM insights.fact_decile_profile)
+--   = (SELECT COUNT(*) FROM insights.dim_customer_band WHERE NOT decile_12_months IS NULL)
 -- Relation: category -> insights.dim_category.category
 SELECT
     b.decile_12_months AS decile,

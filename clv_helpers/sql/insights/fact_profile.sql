@@ -1,5 +1,5 @@
--- How many profiles there are. single_identity_profiles: known by one identity alone, which is all there is to reach them by.
--- One row: the customers who hold a status now.
+-- How many profiles there are. single_identity_profiles: known by one identity alone.
+-- One row: the customers who hold a category now.
 -- Key: category
 -- Relation: category -> insights.dim_category.category
 -- Check: (SELECT COALESCE(SUM(profiles), 0) FROM insights.fact_profile) = (SELECT COUNT(*) FROM profile.customer)

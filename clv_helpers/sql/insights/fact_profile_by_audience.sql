@@ -1,7 +1,8 @@
 -- One row: the customers of an audience, as last evaluated.
 -- Key: audience
 -- Relation: audience -> insights.dim_audience.audience
--- Check: (SELECT COALESCE(SUM(profiles), 0) FROM insights.fact_profile_by_audience) = (SELECT COUNT(*) FROM audiences.membership)
+-- Check: (SELECT COALESCE(SUM(profiles), 0) FROM insights.fact_profile_by_audience)
+--   = (SELECT COUNT(*) FROM audiences.membership)
 -- Snapshot: daily
 WITH known AS (SELECT customer_id, COUNT(*) AS identities FROM profile.identity GROUP BY customer_id)
 SELECT

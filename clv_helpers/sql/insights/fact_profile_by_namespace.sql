@@ -1,7 +1,8 @@
 -- One row: the customers known in a namespace.
 -- Key: namespace
 -- Relation: namespace -> insights.dim_namespace.namespace
--- Check: (SELECT COALESCE(MAX(profiles), 0) FROM insights.fact_profile_by_namespace) = (SELECT COUNT(*) FROM profile.customer)
+-- Check: (SELECT COALESCE(MAX(profiles), 0) FROM insights.fact_profile_by_namespace)
+--   = (SELECT COUNT(*) FROM profile.customer)
 -- Snapshot: daily
 WITH known AS (SELECT customer_id, COUNT(*) AS identities FROM profile.identity GROUP BY customer_id)
 SELECT

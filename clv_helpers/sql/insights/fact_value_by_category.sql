@@ -1,7 +1,8 @@
 -- One row: customers by the category that they hold now.
 -- Key: category
 -- Relation: category -> insights.dim_category.category
--- Check: (SELECT COALESCE(SUM(spend), 0) FROM insights.fact_value_by_category) = (SELECT COALESCE(SUM(spend), 0) FROM derived.customer_value)
+-- Check: (SELECT COALESCE(SUM(spend), 0) FROM insights.fact_value_by_category)
+--   = (SELECT COALESCE(SUM(spend), 0) FROM derived.customer_value)
 SELECT
     b.category,
     COUNT(*) AS customers,

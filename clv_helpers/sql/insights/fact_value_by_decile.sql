@@ -1,11 +1,15 @@
--- What each tenth of the customers brings. Shares are of the category's total in that look-back. Look-backs as printed
--- in the guide stay in stage 1.
+-- The value of each decile. Shares are of the category's total in that look-back. The literal windows of the guide stay
+-- in stage 1.
 -- One row: a decile in one category and look-back.
 -- Key: category, lookback_months, decile
 -- Relation: category -> insights.dim_category.category
 -- Relation: lookback_months -> insights.dim_lookback.lookback_months
--- Check: (SELECT COALESCE(SUM(customers), 0) FROM insights.fact_value_by_decile) = (SELECT COUNT(*) FROM derived.customer_decile WHERE lookback_months >= 0)
--- Check: (SELECT COALESCE(SUM(value), 0) FROM insights.fact_value_by_decile WHERE category = $no_category AND lookback_months = 0) = (SELECT COALESCE(SUM(d.value), 0) FROM derived.customer_day AS d JOIN derived.lookback AS l ON l.lookback_months = 0 AND d.day < l.ends_before)
+-- Check: (SELECT COALESCE(SUM(customers), 0) FROM insights.fact_value_by_decile)
+--   = (SELECT COUNT(*) FROM derived.customer_decile WHERE lookback_months >= 0)
+-- Check: (SELECT COALESCE(SUM(value), 0) FROM insights.fact_value_by_decile WHERE category = $no_category AND
+--   lookback_months = 0)
+--   = (SELECT COALESCE(SUM(d.value), 0) FROM derived.customer_day AS d JOIN derived.lookback AS l ON l.lookback_months
+--   = 0 AND d.day < l.ends_before)
 -- Snapshot: daily
 SELECT
     e.category,

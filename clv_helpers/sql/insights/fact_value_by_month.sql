@@ -3,7 +3,9 @@
 -- Key: month, category
 -- Relation: month -> insights.dim_date.day
 -- Relation: category -> insights.dim_category.category
--- Check: (SELECT COALESCE(SUM(value), 0) FROM insights.fact_value_by_month WHERE category = $no_category) = (SELECT COALESCE(SUM(f.value), 0) FROM insights.fact_customer_month AS f JOIN insights.fact_value_by_month AS m ON m.month = f.month AND m.category = $no_category)
+-- Check: (SELECT COALESCE(SUM(value), 0) FROM insights.fact_value_by_month WHERE category = $no_category)
+--   = (SELECT COALESCE(SUM(f.value), 0) FROM insights.fact_customer_month AS f JOIN insights.fact_value_by_month AS m
+--   ON m.month = f.month AND m.category = $no_category)
 WITH whole_months AS (
     SELECT f.*
     FROM insights.fact_customer_month AS f

@@ -1,4 +1,4 @@
--- One row: an audience and a day of the last 30 that it was counted on, the first left out.
+-- One row: an audience and a day of the last 30 that it was counted on, but for the first.
 -- Key: audience, as_of
 -- Refresh: view
 WITH counted AS (

@@ -1,4 +1,4 @@
--- One row: an audience and a destination; of the twenty latest hand-overs.
+-- One row: an audience and a destination; of the twenty latest activations.
 -- Key: audience, destination
 -- Refresh: view
 SELECT audience, destination, MAX(activated_at) AS activated_at

@@ -1,4 +1,4 @@
--- The ledger: where each batch stands now. Its history is lake.batch_log, to which rows are only added.
+-- Where each batch stands now. Its history is lake.batch_log, to which rows are only added.
 -- One row: a batch.
 -- Key: _batch_id
 WITH steps AS (

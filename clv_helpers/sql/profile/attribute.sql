@@ -1,5 +1,5 @@
 -- What profile.customer is made of, without the ages that move each day: only customers of whom something changed are
--- joined anew. category is the one of the customer's latest counted event.
+-- joined again. category is the one of the customer's latest counted event.
 -- One row: a customer, known from an event before as_of or from the customers data.
 -- Key: customer_id
 -- Refresh: by customer_id

@@ -2,7 +2,8 @@
 -- One row: a region and a decile of its customers by lifetime miles.
 -- Key: region, decile
 -- Relation: region -> insights.dim_region.region
--- Check: (SELECT COALESCE(SUM(customers), 0) FROM insights.fact_value_by_region) = (SELECT COUNT(*) FROM insights.dim_customer_band WHERE NOT decile_lifetime IS NULL)
+-- Check: (SELECT COALESCE(SUM(customers), 0) FROM insights.fact_value_by_region)
+--   = (SELECT COUNT(*) FROM insights.dim_customer_band WHERE NOT decile_lifetime IS NULL)
 SELECT
     b.region,
     r.market,

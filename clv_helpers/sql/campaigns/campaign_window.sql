@@ -1,9 +1,9 @@
--- The campaigns that are known from a sending, an activation or an assignment, and how their effect is measured:
--- over window_days from sent_on where the params give it, else from the day on which each customer was assigned;
--- before_days before that day make the covariate.
+-- The window over which the effect of each campaign is measured, of all that are known from a sending, an activation or
+-- an assignment: window_days from sent_on where the params give it, else from the day on which each customer was
+-- assigned; before_days before that day make the covariate.
 -- One row: a campaign.
 -- Key: campaign
-WITH heard_of AS (
+WITH mentioned AS (
     SELECT campaign, CAST(MIN(sent_at) AS DATE) AS since
     FROM derived.email_message
     WHERE sending_known = 1
@@ -14,7 +14,7 @@ WITH heard_of AS (
     SELECT campaign, MIN(assigned_on) FROM campaigns.assignment GROUP BY campaign
 ),
 known AS (
-    SELECT campaign, MIN(since) AS since FROM heard_of GROUP BY campaign
+    SELECT campaign, MIN(since) AS since FROM mentioned GROUP BY campaign
 )
 SELECT
     k.campaign,

@@ -1,5 +1,5 @@
--- The sums of a randomised mailing that came as one finished table (the data set experiments): the same as
--- campaigns.outcome_group. Each arm but the control is a campaign of its own, against the same control. decile: of
+-- The outcome of a randomised mailing that came as one finished table (the dataset experiments): the same sums as
+-- campaigns.outcome_group. Each arm but the control is a campaign of its own, against the same control. decile: by
 -- spend_before among everyone, equal amounts in the same decile (1: the most).
 -- One row: a campaign (its arm), an audience, a decile and an arm.
 -- Key: campaign, audience, decile, arm

@@ -1,5 +1,5 @@
 -- How many were targeted, and why some were not sent: the steps of the last decision of stage 5 for what it activates; for
--- campaigns that another system sent, those assigned to it, the control group, and those it was sent to.
+-- campaigns that another system sent, those assigned to it, its control group, and those it was sent to.
 -- One row: a campaign, an audience, a destination (elsewhere: another system), and a step.
 -- Key: campaign, audience, destination, step
 WITH elsewhere AS (
@@ -27,7 +27,7 @@ steps AS (
     UNION ALL
     SELECT campaign, audience, 'elsewhere', 5, 'control', control FROM elsewhere
     UNION ALL
-    SELECT campaign, audience, 'elsewhere', 7, 'treated, not sent', not_sent FROM elsewhere
+    SELECT campaign, audience, 'elsewhere', 7, 'assigned, not sent', not_sent FROM elsewhere
     UNION ALL
     SELECT campaign, audience, 'elsewhere', 8, 'sent', sent FROM elsewhere
 )

@@ -1,0 +1,108 @@
+"""Which parts of a table a change of its inputs touches, as queries over what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlglot import exp
+
+from clv_helpers.config.datasets import DATASETS, EVENT_DATASETS, EVENT_TIME
+from clv_helpers.engines.dialect import column, literal, table
+from clv_helpers.engines.session import Session
+from clv_helpers.models.checkpoints import Checkpoint
+from clv_helpers.models.table_file import Table
+
+LAKE = {f"lake.{name}" for name in DATASETS}
+EVENTS = {f"lake.{name}" for name in EVENT_DATASETS}
+
+
+def touched_parts(
+    session: Session, model: Table, query: exp.Query, before: Checkpoint | None, now: Checkpoint
+) -> exp.Query | None:
+    """The parts to which changed rows belong, as a query; None where they are not known, and all is to be built."""
+    if before is None or before.definition != now.definition:
+        return None
+    if before.as_of != now.as_of and not EVENTS & now.inputs.keys():
+        return None
+    parts: list[exp.Query] = []
+    for name, version in now.inputs.items():
+        same_events = name not in EVENTS or before.as_of == now.as_of
+        if version is not None and before.inputs.get(name) == version and same_events:
+            continue
+        changed = _changed_events(name, before, now) if name in LAKE else _changed_rows(session, name, before)
+        part = _part_of(session, model, query, name, changed) if changed else None
+        if part is None:
+            return None
+        parts.append(exp.select("*").from_(part.subquery("part")))
+    return exp.union(*parts) if parts[1:] else parts[0]
+
+
+def restricted(session: Session, model: Table, query: exp.Query) -> exp.Query:
+    """The query over the temporary table `touched` alone: wherever a row's part is known, only the touched ones."""
+    query = query.copy()
+    for name in model.depends_on:
+        if _knows_part(session, model, name):
+            _replace_table(query, name, semi_join(table(name), model.part))
+    if model.through:
+        _replace_table(query, model.through, semi_join(table(model.through), model.part))
+    return query
+
+
+def semi_join(source: exp.Expr, part: Sequence[str]) -> exp.Select:
+    """The rows of a source that belong to the touched parts."""
+    using: list[Any] = [exp.to_identifier(name, quoted=True) for name in part]
+    return exp.select("*").from_(source).join(table("touched"), using=using, join_type="semi")
+
+
+def _knows_part(session: Session, model: Table, name: str) -> bool:
+    """Whether an input has the columns of a part itself. Those of a dataset may be anybody's: there the CTE counts."""
+    if model.through and name in LAKE:
+        return False
+    return set(model.part) <= set(session.columns(table(name)))
+
+
+def _part_of(session: Session, model: Table, query: exp.Query, name: str, changed: exp.Query) -> exp.Query | None:
+    """The distinct parts of an input's changed rows."""
+    parts = exp.select(*map(column, model.part)).distinct()
+    if _knows_part(session, model, name):
+        return parts.from_(changed.subquery("changed"))
+    if not model.through:
+        return None
+    parts = parts.from_(model.through)
+    for cte in query.ctes:
+        body = cte.this.copy()
+        _replace_table(body, name, changed)
+        parts = parts.with_(cte.alias, as_=body)
+        if cte.alias == model.through:
+            break
+    return parts
+
+
+def _changed_events(name: str, before: Checkpoint, now: Checkpoint) -> exp.Query | None:
+    """The rows of batches that came since, and the events that a later as_of lets in."""
+    (newest, reverted), (_, reverted_now) = before.inputs[name], now.inputs[name]
+    if reverted != reverted_now:
+        return None
+    tests: list[exp.Expr] = [exp.GT(this=column("_batch_id"), expression=literal(newest or 0))]
+    if name in EVENTS and before.as_of != now.as_of:
+        if before.as_of is None or now.as_of is None or now.as_of < before.as_of:
+            return None
+        tests.append(exp.GTE(this=column(EVENT_TIME), expression=literal(before.as_of)))
+    return exp.select("*").from_(table(name)).where(exp.or_(*tests))
+
+
+def _changed_rows(session: Session, name: str, before: Checkpoint) -> exp.Query | None:
+    """The rows by which a table differs from what it was at the checkpoint, old and new."""
+    delta = session.deltas.get(name)
+    if not delta or not delta.since or delta.since != before.inputs.get(name):
+        return None
+    sides = [exp.select("*").from_(table(side)) for side in (delta.gone, delta.came)]
+    return exp.union(*sides, distinct=False)
+
+
+def _replace_table(query: exp.Expr, name: str, rows: exp.Query) -> None:
+    """Put a subquery in the place of each mention of a table."""
+    mentions = [t for t in query.find_all(exp.Table) if name == (f"{t.db}.{t.name}" if t.db else t.name)]
+    for mention in mentions:
+        mention.replace(rows.copy().subquery(mention.alias or mention.name))
