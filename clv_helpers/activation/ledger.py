@@ -11,9 +11,10 @@ from typing import Any
 
 from clv_helpers.activation.destination import DeliveredFile, Destination, Outcome, Part, Run
 from clv_helpers.activation.mapping import row_hash
+from clv_helpers.config.datasets import ColumnType
 from clv_helpers.config.destinations import Activation, DestinationParams
 from clv_helpers.config.tables import ALWAYS_THERE
-from clv_helpers.engines.session import Session
+from clv_helpers.engines.session import Session, bound
 
 # `delivered_hash` is of the row that the destination last got; `at_destination`: it has the customer by the last
 # activation. `membership`: realized, existing or exited. Status: intended → delivered, rejected, in doubt, withdrawn.

@@ -109,9 +109,9 @@ def names_of(audience: Audience) -> list[str]:
     return sorted({leaf.audience for _, leaf in walk(audience.rule) if isinstance(leaf, AudienceCondition)})
 
 
-def _attributes(session: Session, name: str) -> dict[str, Attribute]:
+def _attributes(session: Session, name: str, words: Words) -> dict[str, Attribute]:
     kinds = {key: kind_of(kind) for key, kind in session.columns(table(name)).items() if not key.startswith("_")}
-    return {key: Attribute(key, kind, _about(key)) for key, kind in kinds.items() if kind in OPERATORS_OF}
+    return {key: Attribute(key, kind, _about(key, words)) for key, kind in kinds.items() if kind in OPERATORS_OF}
 
 
 def _about(name: str, words: Words) -> str:
@@ -126,7 +126,6 @@ def _of_condition(path: str, condition: Condition, columns: dict[str, Attribute]
     attribute = columns.get(condition.field)
     if attribute is None:
         return [Problem(f"{path}.field", f"{condition.field!r}, not in {where}", ", ".join(columns))]
-    dated = attribute.kind in ("date", "timestamp")
     if condition.when:
         if attribute.is_date:
             return []

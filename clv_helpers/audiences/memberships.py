@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from sqlglot import exp
@@ -118,7 +118,7 @@ def _evaluate(
 def begin(session: Session, now: dt.datetime, mode: Mode = "batch") -> Round:
     """Begin an evaluation as of a moment in UTC: its tables where there are none yet, and its number."""
     for name in ("audiences.membership_period", "audiences.evaluation"):
-        session.create_if_absent(name, ALWAYS_THERE[name])
+        session.create_if_absent(name, dict(ALWAYS_THERE[name]))
     number = session.scalar("SELECT COALESCE(MAX(evaluation), 0) + 1 AS next FROM audiences.evaluation")
     newest = "SELECT COALESCE(MAX(_batch_id), 0) AS newest FROM lake.batches WHERE status = 'success'"
     snapshot = session.scalar(newest) if session.has_table("lake.batches") else 0
@@ -164,12 +164,14 @@ def _log(session: Session, row: Evaluation, rule_hash: str, current: Round) -> N
             "WHERE audience = $audience AND mode = 'streaming' AND realized + exited = 0",
             audience=row.audience,
         )
-    full = {**row, "evaluation": this.number, "evaluated_at": this.now, "snapshot": this.snapshot}
-    values = exp.select(*(literal(full[name]) for name in ALWAYS_THERE["audiences.evaluation"]))
-    session.run(exp.Insert(this=table("audiences.evaluation"), expression=values))
-    session.set_version("audiences.evaluation", str(uuid.uuid4()))
-    if row["entered"] or row["departed"]:
-        session.set_version("audiences.membership_period", str(uuid.uuid4()))
+    session.run(
+        "INSERT INTO audiences.evaluation SELECT $number, $audience, $mode, $now, $rule_hash, $snapshot, "
+        "$customers, $realized, $exited",
+        number=current.number, now=current.now, snapshot=current.snapshot, rule_hash=rule_hash, **asdict(row),
+    )  # fmt: skip
+    _changed(session, "audiences.evaluation")
+    if row.realized or row.exited:
+        _changed(session, "audiences.membership_period")
 
 
 def _close_removed(session: Session, names: list[str], current: Round) -> None:
@@ -193,5 +195,5 @@ def _described(audiences: dict[str, Audience]) -> exp.Select:
         (name, audience.title, audience.description, audience.hash, audience.evaluation)
         for name, audience in audiences.items()
     ]
-    columns = list(WRITTEN["audiences.dim_audience"])
+    columns = list(ALWAYS_THERE["audiences.dim_audience"])
     return exp.select(*columns).from_(exp.values(rows, alias="d", columns=columns))

@@ -11,6 +11,8 @@ from clv_helpers.audiences import audience_files, estimate, memberships, panels,
 from clv_helpers.audiences.blocks import Blocks
 from clv_helpers.audiences.draft import Draft, Path, Row, problem_of
 from clv_helpers.audiences.estimate import Estimate
+from clv_helpers.audiences.formats import CannotExpress, platform_notes
+from clv_helpers.audiences.hints import hints
 from clv_helpers.audiences.rule import Audience, parse_part
 from clv_helpers.audiences.sentence import part_in_words, to_sentence
 from clv_helpers.charts import show
@@ -185,17 +187,13 @@ class Builder(Editor[Draft]):
             case "Funnel":
                 return panels.funnel_panel(counted)
             case "Sentence":
-                return html.sentences([to_sentence(audience)])
+                return html.sentences([to_sentence(audience, self.workbook.words)])
             case "SQL" | "PQL":
                 return html.code(views.in_language(self.workbook, audience, tab.lower()))
             case "YAML":
                 return html.code(audience_files.to_yaml(audience))
             case "Notes":
-                others = {n: audience_files.load(self.workbook, n) for n in audience_files.names(self.workbook)}
-                streamed = audience.model_copy(update={"evaluation": "streaming"})
-                reasons = memberships.why_not_streaming("", {**others, "": streamed})
-                late = [f"It cannot follow micro-batches: {reason}." for reason in reasons]
-                return html.sentences([*late, *hints(audience), *platform_notes(audience)], "Nothing to note.")
+                return html.sentences([*hints(audience), *platform_notes(audience)], "Nothing to note.")
             case "Changes":
                 changes = audience_files.diff(self.saved, audience) if self.saved else ""
                 return html.code(changes or ("As in the file." if self.saved else "Not saved yet."))
@@ -232,9 +230,9 @@ class Builder(Editor[Draft]):
         """Bring the memberships of the saved audience up to date."""
         if not self.opened:
             raise UserError("Save the audience first; then it can be evaluated.")
-        row = next(r for r in memberships.evaluate(self.workbook, self.opened) if r["audience"] == self.opened)
+        row = next(r for r in memberships.evaluate(self.workbook, self.opened) if r.audience == self.opened)
         customers = self.workbook.words.customers
-        counts = f"{row['customers']:,} {customers}: {row['entered']:,} entered, {row['departed']:,} left"
+        counts = f"{row.customers:,} {customers}: {row.realized:,} realized, {row.exited:,} exited"
         self.status.value = html.done(counts, "clv-evaluated")
 
 

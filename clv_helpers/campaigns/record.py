@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from clv_helpers.campaigns.effect import EVERYONE
-from clv_helpers.campaigns.effect_rows import CampaignEffect, DecileEffect, from_frame
+from clv_helpers.campaigns.effect_rows import CampaignEffect, DecileEffect, from_frame, plain
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook
 
@@ -61,19 +61,15 @@ def read_deciles(workbook: Workbook, **where: Any) -> list[DecileEffect]:
 def _campaign(workbook: Workbook, name: str, effects: list[CampaignEffect]) -> dict[str, Any]:
     record: dict[str, Any] = {"campaign": name, "delivery_funnel": [], "rates": [], "rejected": []}
     if workbook.has("purchases"):
-        rows = workbook.query(
-            "campaigns.fact_campaign_rate", "audience, kpi_order", campaign=name, decile_group=EVERYONE
-        )
-        found["rates"] = _rows(rows, "audience", "kpi", "numerator", "denominator", "rate", "low", "high")
-        rows = workbook.query("campaigns.fact_campaign_funnel", "audience, destination, step_order", campaign=name)
-        found["reach"] = _rows(rows, "audience", "destination", "step", "customers")
-        rows = workbook.query("campaigns.rejected_response", campaign=name)
-        rows = rows.groupby("reason", as_index=False)["events"].sum()
-        found["rejected"] = _rows(rows, "reason", "events")
-    own = effects[effects["campaign"] == name]
-    deciles = workbook.query("campaigns.fact_lift_decile", "audience, decile", campaign=name)
-    found["lift"] = [_lift(row, deciles) for row in _rows(own, *own.columns)]
-    return found
+        for key, (table, order, columns) in TABLES.items():
+            where = {"decile_group": EVERYONE} if key == "rates" else {}
+            rows = workbook.query(table, order, campaign=name, **where)[columns].to_dict("records")
+            record[key] = [{column: plain(value) for column, value in row.items()} for row in rows]
+        rejected = workbook.query("campaigns.rejected_response", campaign=name).groupby("reason")["events"].sum()
+        record["rejected"] = [{"reason": reason, "events": int(events)} for reason, events in rejected.items()]
+    deciles = read_deciles(workbook, campaign=name)
+    record["effects"] = [_effect(effect, deciles) for effect in effects if effect.campaign == name]
+    return record
 
 
 def _effect(effect: CampaignEffect, deciles: list[DecileEffect]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +14,7 @@ from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook, in_folders
 
 if TYPE_CHECKING:
-    pass
+    from clv_helpers.ingest.batch_log import Batch
 
 
 @app.command()
@@ -72,22 +71,7 @@ def replay(params: Params, batch: int, file: Path, as_json: Json = False) -> Non
     _print_batches([row], as_json)
 
 
-@app.command()
-def refresh(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = False) -> None:  # noqa: B006
-    """Bring tables and audiences up to date with the batches: only what changed is computed anew."""
-    from clv_helpers import run as schedule
-    from clv_helpers.run import notebooks
-
-    rows = schedule.refresh(Workbook.open(params, as_of, parse_changes(params, changes)), say=notebooks.say_on_stderr)
-    if as_json:
-        print(as_text([asdict(row) for row in rows]))
-        return
-    for row in rows:
-        count = "" if row.rows is None else f"{row.rows:,} rows"
-        print(f"{row.table:<34} {row.mode:<10} {count:>17} {row.seconds:>9.3f} s")
-
-
-def _print_batches(rows: list[dict[str, Any]], as_json: bool) -> None:
+def _print_batches(batches: list[Batch], as_json: bool) -> None:
     if as_json:
         print(as_text([dataclasses.asdict(batch) for batch in batches]))
         return

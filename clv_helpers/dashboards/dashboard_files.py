@@ -9,7 +9,7 @@ from clv_helpers.config.validation import validate
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards.spec import Dashboard
 from clv_helpers.editors import files
-from clv_helpers.engines.guarded_select import parse_select
+from clv_helpers.engines.guarded_query import parse_select
 
 
 def save(workbook: Workbook, name: str, raw: dict[str, Any], read_as: str) -> str:

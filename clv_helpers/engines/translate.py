@@ -38,7 +38,7 @@ def translate(query: exp.Expr, target: str, schema: Schema | None = None) -> str
     """
     if target not in TARGETS:
         raise TranslationError(f"--to is {target!r}; allowed: {', '.join(TARGETS)}")
-    if target == "spark":
+    if target in ("spark", "databricks"):  # which has all of Spark's SQL
         return spark_sql(query, pretty=True)
     query = _for_postgres(query) if target == "postgres" else query.copy()
     for kind, what in LACKING.get(target, {}).items():

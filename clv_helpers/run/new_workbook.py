@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clv_helpers.config.datasets import DATASETS
-from clv_helpers.config.params import CsvFormat
+from clv_helpers.config.sources import CsvFormat
 from clv_helpers.engines.duckdb.engine import is_csv, is_json
 from clv_helpers.errors import UserError
 from clv_helpers.files import write_atomically

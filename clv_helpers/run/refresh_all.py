@@ -71,20 +71,20 @@ def _timed(name: str, one_row: str, work: Callable[[], tuple[str, int]]) -> Row:
 
 def _predicted(session: Session, workbook: Workbook) -> tuple[str, int]:
     record = lifetime.refresh_within(session, workbook)
-    return record["status"], record.get("customers", 0) if record["status"] == "predicted" else 0
+    return record.status, record.customers if record.status == "predicted" else 0
 
 
 def _evaluated(session: Session, workbook: Workbook) -> tuple[str, int]:
 
-    return "evaluated", sum(row["customers"] for row in audiences.evaluate_within(session, workbook))
+    return "evaluated", sum(row.customers for row in audiences.evaluate_within(session, workbook))
 
 
 def _once(rows: list[Row]) -> list[Row]:
     """A row per table, though some are looked at more than once: as it is at last, and whether it was written to."""
     tables: dict[str, Row] = {}
     for row in rows:
-        before = found.get(row.table)
+        before = tables.get(row.table)
         mode = before.mode if before and before.is_changed else row.mode
         seconds = round(row.seconds + (before.seconds if before else 0), 3)
-        found[row.table] = replace(row, mode=mode, seconds=seconds)
-    return list(found.values())
+        tables[row.table] = replace(row, mode=mode, seconds=seconds)
+    return list(tables.values())

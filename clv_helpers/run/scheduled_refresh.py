@@ -143,7 +143,7 @@ def _ingest_and_refresh(workbook: Workbook) -> tuple[int, Rows]:
     from clv_helpers import ingest, simulate
 
     simulate.make_sources(workbook)
-    new = [batch for batch in ingest.ingest_files(workbook) if batch["status"] == "success"]
+    new = [batch for batch in ingest.ingest_files(workbook) if batch.status == "success"]
     return len(new), refresh_all(workbook)
 
 

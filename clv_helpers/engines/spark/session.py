@@ -28,6 +28,7 @@ from clv_helpers.engines.spark.frames import (
     parquet_files,
     quoted,
 )
+from clv_helpers.engines.spark.metadata_tables import MetadataTables
 from clv_helpers.engines.spark.store import BATCH, Store, Stored, parquet_rows
 from clv_helpers.errors import UserError
 
@@ -96,7 +97,7 @@ class SparkSession(Session):
             raise NotImplementedError(f"no statement of ours on Spark: {to_sql(tree)[:80]}")
         name = _name(target)
         if name in self.store.metadata_tables:
-            self.books.run(tree)
+            self.metadata.run(name, tree)
         elif isinstance(tree, exp.Insert):
             self._insert(name, tree)
         elif isinstance(tree, exp.Delete):
@@ -189,9 +190,9 @@ class SparkSession(Session):
 
     # -- tables
 
-    def create_if_absent(self, name: str, columns: dict[str, str]) -> None:
+    def create_if_absent(self, name: str, columns: dict[str, Any]) -> None:
         if name in self.store.metadata_tables:
-            self.books.session.create_if_absent(name, columns)
+            self.metadata.session.create_if_absent(name, columns)
         elif name not in self.manifest.tables:
             kinds = {key: contract_type(kind) for key, kind in columns.items()}
             self._put(name, Stored(kinds, by_batch=BATCH in columns))
@@ -200,9 +201,9 @@ class SparkSession(Session):
         stored = self._stored(name)
         self._put(name, replace(stored, columns={**stored.columns, column_name: contract_type(kind)}))
 
-    def create_table(self, name: str, query: exp.Expression) -> None:
+    def create_table(self, name: str, query: exp.Expr) -> None:
         if name in self.store.metadata_tables:
-            return self.books.create_table(name, query)
+            return self.metadata.create_table(name, query)
         stored = self._written(self._data(query), self.store.new_folder(name))
         self.deltas.pop(name, None)
         return self._put(name, replace(stored, version=str(uuid.uuid4())))
@@ -229,15 +230,15 @@ class SparkSession(Session):
         tables = {name: stored.version for name, stored in self.manifest.tables.items()}
         return tables | {name: self.metadata.versions.get(name) for name in self.metadata.tables()}
 
-    def set_version(self, name: str, mark: str) -> None:
+    def set_version(self, name: str, version: str) -> None:
         if name in self.store.metadata_tables:
-            self.books.marks[name] = mark
+            self.metadata.versions[name] = version
         else:
             self._put(name, replace(self._stored(name), version=version))
 
     def drop(self, name: str) -> None:
         if name in self.store.metadata_tables:
-            self.books.drop(name)
+            self.metadata.drop(name)
         else:
             tables = {other: stored for other, stored in self.manifest.tables.items() if other != name}
             self.manifest = replace(self.manifest, tables=tables)
