@@ -47,8 +47,8 @@ def found(folder: Path, file: str, text: str) -> list[str]:
         ),
         (
             "sql/a.sql",
-            f"{HEADER}SELECT customer_id AS v FROM lake.purchases",
-            "shop/sql: a.sql, line 3: there is no table lake.purchases; allowed: ",
+            f"{HEADER}SELECT customer_id AS v FROM lake.purchase",
+            "shop/sql: a.sql, line 3: there is no table lake.purchase; ",
         ),
         (
             "dashboards/d.yml",
@@ -57,8 +57,8 @@ def found(folder: Path, file: str, text: str) -> list[str]:
         ),
         (
             "dashboards/d.yml",
-            BOARD.replace("TABLE", "insights.fact_value_by_decile").replace("Y", "membres"),
-            "widgets[0].table is insights.fact_value_by_decile, which has no column 'membres'; did you mean customers?",
+            BOARD.replace("TABLE", "insights.fact_value_by_decile").replace("Y", "custmers"),
+            "widgets[0].table is insights.fact_value_by_decile, which has no column 'custmers'; did you mean customers?",
         ),
     ],
 )
