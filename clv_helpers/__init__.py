@@ -14,6 +14,7 @@ __all__ = [
     "activation",
     "adobe",
     "audiences",
+    "build",
     "campaigns",
     "dashboards",
     "derived",
@@ -22,8 +23,11 @@ __all__ = [
     "lifetime",
     "models",
     "run",
+    "schedule",
     "simulate",
 ]
+# Rooms' modules that a notebook calls by a name of their own.
+_MODULES = {"build": "run.build", "schedule": "run.schedule_views"}
 
 
 def __getattr__(name: str) -> Any:
@@ -33,7 +37,7 @@ def __getattr__(name: str) -> Any:
 
         return Workbook
     if name in __all__:
-        return importlib.import_module(f"{__name__}.{name}")
+        return importlib.import_module(f"{__name__}.{_MODULES.get(name, name)}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -40,10 +40,9 @@ def may_receive(workbook: Workbook) -> set[str]:
 def decided(workbook: Workbook) -> pd.DataFrame:
     """The decision, beside the profile as it is in the lake."""
     with workbook.engine.write() as session:
-        customers = session.frame(
+        return session.frame(
             "SELECT * EXCLUDE (decile) FROM activation.decision JOIN profile.customer USING (customer_id)"
         )
-    return customers
 
 
 def test_file_holds_exactly_those_who_may_receive(workbook: Workbook) -> None:
@@ -85,7 +84,9 @@ def test_waterfall_adds_up(workbook: Workbook) -> None:
     customers = steps(workbook)
     assert customers["matched"] == sum(count for step, count in customers.items() if step != "matched")
     assert customers["matched"] == len(workbook.query("audiences.membership", audience="best_now_quiet"))
-    assert customers["no consent"] > 0 and customers["suppressed"] > 0 and customers["control"] > 0
+    assert customers["no consent"] > 0
+    assert customers["suppressed"] > 0
+    assert customers["control"] > 0
 
 
 def test_consent_that_is_not_known_is_no_consent(workbook: Workbook) -> None:
@@ -199,7 +200,8 @@ def test_what_was_delivered_counts_before_its_events_come_back(workbook: Workboo
     activation.decide(workbook)
     decisions = workbook.query("activation.decision", campaign="second")
     got = set(workbook.query("activation.ledger", campaign="first", status="delivered")["customer_id"])
-    assert got and got <= set(decisions[decisions["outcome"] == "capped"]["customer_id"])
+    assert got
+    assert got <= set(decisions[decisions["outcome"] == "capped"]["customer_id"])
     assert set(decisions["outcome"]) <= {"no consent", "suppressed", "bounced", "capped"}
 
 
@@ -302,7 +304,8 @@ def test_a_run_goes_on_where_customers_have_a_status_of_their_own() -> None:
         )
         ledger.withdraw(session, run, DestinationParams(type="files", columns={"status": "tier"}))
         (row,) = session.rows("SELECT status, row_hash FROM activation.ledger")
-    assert row["status"] == "intended" and len(row["row_hash"]) == 32
+    assert row["status"] == "intended"
+    assert len(row["row_hash"]) == 32
 
 
 def test_views_speak_in_the_words_of_the_business(workbook: Workbook) -> None:

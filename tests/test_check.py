@@ -97,7 +97,8 @@ def test_a_category_that_nobody_has_is_a_warning_with_those_there_are(workbook: 
     place.write_text(rule.replace("CATEGORY", "GLOD"))
     warning = f"{place}: rule.category is 'GLOD', in which no customer has a decile; allowed: "
     (sentence,) = [problem.sentence for problem in notebooks.warnings(opened)]
-    assert sentence.startswith(warning) and "GOLD" in sentence
+    assert sentence.startswith(warning)
+    assert "GOLD" in sentence
     for category in ("GOLD", "ALL"):
         place.write_text(rule.replace("CATEGORY", category))
         assert notebooks.warnings(opened) == []

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from activations import everyone_in, plan
+from source_files import write_source
 
 from clv_helpers import activation, audiences, campaigns, ingest
 from clv_helpers.config.validation import ParamsError
@@ -82,11 +83,11 @@ def test_the_circle_closes_and_nothing_counts_twice(workbook: Workbook, outputs:
     assert "no day of it has passed yet" in early["sentence"]
 
     # responses and purchases arrive, and only their batches are folded
-    responses(arms["treated"]).to_csv(tmp_path / "responses.csv", index=False)
-    flights(arms["treated"], arms["control"], 14).to_csv(tmp_path / "flights.csv", index=False)
-    ingest.ingest_files(here, "email_events", [tmp_path / "responses.csv"])
-    ingest.ingest_files(here, "purchases", [tmp_path / "flights.csv"])
-    modes = {row.table: row.mode for row in campaigns.build(here)}
+    mail = write_source(here, "email_events", responses(arms["treated"]), tmp_path / "responses.csv")
+    flown = write_source(here, "purchases", flights(arms["treated"], arms["control"], 14), tmp_path / "flights.csv")
+    ingest.ingest(here, "email_events", [mail])
+    ingest.ingest(here, "purchases", [flown])
+    modes = {row["table"]: row["mode"] for row in campaigns.build(here)}
     assert {modes[name] for name in ("derived.email_message", "derived.email_response", "derived.customer_day")} == {
         "rows"
     }
@@ -101,7 +102,7 @@ def test_the_circle_closes_and_nothing_counts_twice(workbook: Workbook, outputs:
     assert effect["sample_ratio_p"] > 0.9
 
     # the same files once more change nothing
-    again = [ingest.ingest_files(here, "email_events", [mail])[0], ingest.ingest_files(here, "purchases", [flown])[0]]
+    again = [ingest.ingest(here, "email_events", [mail])[0], ingest.ingest(here, "purchases", [flown])[0]]
     assert [row["status"] for row in again] == ["already ingested"] * 2
     campaigns.build(here)
     assert campaigns.results(here, "win-back")[0] == record

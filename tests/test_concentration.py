@@ -1,4 +1,4 @@
-"""The concentration curve is true for any number of customers: beside pandas, and beside what a tenth of them brings."""
+"""The concentration curve is true for any number of customers: beside pandas, and beside what a decile brings."""
 
 from __future__ import annotations
 

@@ -135,14 +135,14 @@ def test_live_board_redraws_when_a_filter_changes(airline: Workbook) -> None:
 def test_names_in_braces_are_the_words_of_the_business(airline: Workbook) -> None:
     spec = drawn(
         airline,
-        title="{customers} bring {share_of_value} of {value_word}, of all {customers_word}",
-        subtitle="{Customers} by {category_word} and {purchases}, in {unit}",
-        y={"column": "share_of_value", "title": "Share of {customers}"},
+        title="{customers} bring {share_of_value} of {words.value}, of all {words.customers}",
+        subtitle="{words.customers} by {words.category} and {words.purchases}, in {unit}",
+        y={"column": "share_of_value", "title": "Share of {words.customers}"},
         tooltip=["category", "customers"],
     )
     first = next(row for row in rows(spec) if row["decile"] == 1)
     share = f"{first['share_of_value']:.0%}"
-    assert spec["title"]["text"] == f"{first['customers']:,} bring {share} of miles, of all members"  # a column first
+    assert spec["title"]["text"] == f"{first['customers']:,} bring {share} of miles, of all members"
     assert spec["title"]["subtitle"].startswith("Members by status and ")
     assert spec["encoding"]["y"]["axis"]["title"] == "Share of members"
     assert [field["title"] for field in spec["encoding"]["tooltip"]] == ["Status", "Members"]
@@ -152,9 +152,9 @@ def test_a_board_speaks_the_words_of_the_business(airline: Workbook, tmp_path: P
     (tmp_path / "airline" / "dashboards").mkdir(parents=True)
     file = tmp_path / "airline" / "dashboards" / "mine.yml"
     file.write_text(
-        'title: "{customers} and their {purchases}"\n'
-        'filters: [{column: category, table: insights.fact_value_by_decile, label: "{Category}"}]\n'
+        'title: "{words.customers} and their {words.purchases}"\n'
+        'filters: [{column: category, table: insights.fact_value_by_decile, label: "{words.category}"}]\n'
         "widgets: [{title: t, table: a.b, mark: bar, x: decile, y: value}]\n"
     )
     board = dashboards.load(Workbook(tmp_path / "airline.yml", airline.params), "mine")
-    assert (board.title, board.filters[0].label) == ("members and their flights", "Status")
+    assert (board.title, board.filters[0].label) == ("Members and their flights", "Status")

@@ -150,7 +150,8 @@ def test_formats_hold_the_same_people(workbook: Workbook, form: str, packed: boo
     reader = {"csv": "read_csv", "jsonl": "read_json", "parquet": "read_parquet"}[form]
     listed = ", ".join(f"'{file}'" for file in files)
     rows = duckdb.sql(f"SELECT loyalty_id, first_name FROM {reader}([{listed}])").fetchall()
-    assert dict(rows) == names and len(rows) == len(names)
+    assert dict(rows) == names
+    assert len(rows) == len(names)
     if packed:
         assert gzip.decompress(files[0].read_bytes())
 

@@ -61,7 +61,8 @@ class Trials:
         self.people = sent(self.workbook)
         customers = self.workbook.query("profile.customer")
         self.emails = Counter(customers[customers["customer_id"].isin(self.people)]["email"])
-        assert len(self.people) > 100 and max(self.emails.values()) == 1
+        assert len(self.people) > 100
+        assert max(self.emails.values()) == 1
         self.start = self.workbook.folder.parent / "start"
         shutil.copytree(self.workbook.folder, self.start)
         arguments = [str(workbook.file), json.dumps({**SMALL, **overrides})]

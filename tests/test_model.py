@@ -66,7 +66,8 @@ def test_overlaps(airline: Workbook) -> None:
     audiences, namespaces = customers_of(airline), identities_of(airline)
     found = airline.query("insights.fact_overlap_of_audiences").set_index(["audience_a", "audience_b"])["profiles"]
     pairs = {(a, b): len(audiences[a] & audiences[b]) for a, b in combinations(sorted(audiences), 2)}
-    assert found.to_dict() == {pair: count for pair, count in pairs.items() if count} and len(found) >= 3
+    assert found.to_dict() == {pair: count for pair, count in pairs.items() if count}
+    assert len(found) >= 3
     (row,) = airline.query("kpi.identity_overlap").to_dict("records")
     assert row == {"namespace_a": "Email", "namespace_b": "LoyaltyNumber", "profiles": len(namespaces["Email"])}
 
@@ -117,7 +118,8 @@ def test_what_was_activated_is_in_the_model_at_once(workbook: Workbook) -> None:
     activation.activate_planned(workbook)
     (row,) = workbook.query("insights.bridge_audience_destination").to_dict("records")
     assert (row["audience"], row["destination"], row["campaign"]) == ("best_now_quiet", "email_team", "win-back")
-    assert row["activations"] == 1 and row["customers"] > 0
+    assert row["activations"] == 1
+    assert row["customers"] > 0
     (recent,) = workbook.query("kpi.recently_activated_audiences").to_dict("records")
     assert recent["activated_at"] == row["activated_at"]
 
@@ -132,7 +134,8 @@ def test_audience_sizes_are_kept_by_day_and_give_a_trend(workbook: Workbook) -> 
         )
     trend = workbook.query("kpi.audience_size_change_trend")
     sizes = workbook.query("insights.fact_profile_by_audience")
-    assert set(trend["change"]) == {-1} and set(trend["audience"]) == set(sizes["audience"])
+    assert set(trend["change"]) == {-1}
+    assert set(trend["audience"]) == set(sizes["audience"])
 
 
 def test_every_relation_and_check_is_tried_and_holds(airline: Workbook) -> None:
@@ -145,7 +148,8 @@ def test_every_relation_and_check_is_tried_and_holds(airline: Workbook) -> None:
         "Relations": sum(len(each.relations) for each in model.tables),
         "Invariants": sum(len(each.checks) for each in model.tables),
     }
-    assert counts["Relations"] >= 20 and counts["Invariants"] >= 9
+    assert counts["Relations"] >= 20
+    assert counts["Invariants"] >= 9
 
 
 def test_the_picture_shows_every_table_and_relation_and_nothing_overlaps(airline: Workbook) -> None:
@@ -155,7 +159,8 @@ def test_the_picture_shows_every_table_and_relation_and_nothing_overlaps(airline
     texts = {text.text for text in picture.iter(f"{space}text")}
     assert {each.name.split(".")[1] for each in model.tables} <= texts
     titles = [title.text for path in picture.iter(f"{space}path") for title in path.iter(f"{space}title")]
-    assert sorted(titles) == sorted(str(relation) for relation in model.relations) and len(titles) >= 20
+    assert sorted(titles) == sorted(str(relation) for relation in model.relations)
+    assert len(titles) >= 20
     assert {"your own", "kept by day"} <= texts
     boxes = []
     for group in picture.iter(f"{space}g"):
@@ -171,7 +176,8 @@ def test_command_lists_the_model_and_writes_its_picture(workbook: Workbook, tmp_
     assert done.returncode == 0, done.stderr
     graph = json.loads(done.stdout)
     nodes = {node["table"]: node for node in graph["nodes"]}
-    assert nodes["insights.dim_region"]["own"] and not nodes["insights.dim_date"]["own"]
+    assert nodes["insights.dim_region"]["own"]
+    assert not nodes["insights.dim_date"]["own"]
     assert nodes["insights.fact_profile"]["kept_by_day"]
     edge = {
         "table": "insights.dim_customer_band",
@@ -188,6 +194,7 @@ def test_command_lists_the_model_and_writes_its_picture(workbook: Workbook, tmp_
 
 def test_model_of_a_small_shop_without_anything_but_purchases(cdnow: Workbook) -> None:
     names = {each.name for each in read_model(cdnow).tables}
-    assert "insights.fact_profile" in names and "insights.dim_region" not in names
+    assert "insights.fact_profile" in names
+    assert "insights.dim_region" not in names
     models.all_tables(cdnow)
     assert ET.fromstring(draw(read_model(cdnow))) is not None

@@ -78,7 +78,8 @@ def test_a_refused_prediction_leaves_its_places_with_the_reason(shop: Workbook) 
     assert len(told) == 1
     assert "There is no table lifetime.holdout_week yet: lifetime value is not predicted, as " in told[0]["html"]
     assert "500 are needed" in told[0]["html"]
-    assert told[0]["title"] and "{" not in told[0]["title"]
+    assert told[0]["title"]
+    assert "{" not in told[0]["title"]
     live = [card for card in LiveBoard(shop, ["forecast"]).view.cards if "lifetime.holdout_week" in card["html"]]
     assert "500 are needed" in live[0]["html"]
     assert "{" not in live[0]["title"]

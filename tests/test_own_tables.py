@@ -57,7 +57,8 @@ def test_a_seed_and_a_table_on_it_are_built_in_order_and_follow_their_files(shop
     (shop.specs / "sql" / "aaa_total.sql").unlink()
     modes(shop)
     with shop.engine.read() as session:
-        assert not session.has_table("insights.aaa_total") and session.has_table("insights.dim_label")
+        assert not session.has_table("insights.aaa_total")
+        assert session.has_table("insights.dim_label")
 
 
 def test_a_table_may_read_what_no_stage_has_built_yet(shop: Workbook) -> None:
@@ -132,7 +133,8 @@ def test_no_orphan_that_is_a_person_is_told(shop: Workbook) -> None:
         "SELECT 'nobody' AS customer_id")  # fmt: skip
     with pytest.raises(TableError) as caught:
         modes(shop)
-    assert "1 values of customer_id" in str(caught.value) and "nobody" not in str(caught.value)
+    assert "1 values of customer_id" in str(caught.value)
+    assert "nobody" not in str(caught.value)
 
 
 def test_days_are_kept_replaced_within_a_day_and_survive_new_columns(shop: Workbook) -> None:
@@ -144,7 +146,8 @@ def test_days_are_kept_replaced_within_a_day_and_survive_new_columns(shop: Workb
     ingest.ingest_files(shop, "purchases", [more])
     models.refresh(shop, "derived", "profile", "insights")
     kept = shop.query("insights.trend_daily", order_by="as_of")
-    assert list(kept["customers"]) == [4] and list(kept["as_of"].dt.date) == [dt.date(2024, 3, 2)]
+    assert list(kept["customers"]) == [4]
+    assert list(kept["as_of"].dt.date) == [dt.date(2024, 3, 2)]
 
     more = more.with_name("later.csv")
     more.write_text("customer,day,spent\ne,2024-03-09,7.00\n")
@@ -158,7 +161,8 @@ def test_days_are_kept_replaced_within_a_day_and_survive_new_columns(shop: Workb
     kept = shop.query("insights.trend_daily", order_by="as_of")
     assert list(kept["as_of"].dt.date) == [dt.date(2024, 3, 2), dt.date(2024, 3, 10)]
     assert list(kept["customers"]) == [4, 5]
-    assert pd.isna(kept["spend"].iloc[0]) and float(kept["spend"].iloc[1]) == 99.75
+    assert pd.isna(kept["spend"].iloc[0])
+    assert float(kept["spend"].iloc[1]) == 99.75
 
 
 def test_types_of_a_seed(tmp_path: Path) -> None:
@@ -177,9 +181,13 @@ def test_types_of_a_seed(tmp_path: Path) -> None:
             "mixed": "VARCHAR", "zip": "VARCHAR",
         }  # fmt: skip
         rows = session.rows(each.query)
-    assert rows[1]["code"] == "b, c" and rows[1]["size"] == -20 and rows[1]["on"] is False and rows[0]["zip"] == "01234"
+    assert rows[1]["code"] == "b, c"
+    assert rows[1]["size"] == -20
+    assert rows[1]["on"] is False
+    assert rows[0]["zip"] == "01234"
     assert set(rows[2].values()) == {"d", None}
-    assert each.one_row == "a code." and each.key == ("code",)
+    assert each.one_row == "a code."
+    assert each.key == ("code",)
 
 
 def test_a_seed_as_large_as_may_be_is_read(tmp_path: Path) -> None:

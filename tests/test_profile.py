@@ -49,8 +49,10 @@ def test_every_enabled_dataset_joins_in(outputs: Path, tmp_path: Path) -> None:
     assert list(customer.index.sort_values()) == ["a", "b", "c", "d", "z"]
     assert customer.loc["a", "tier"] == "new"
     assert customer.loc["a", "last_shelf"] == "low"  # the latest event that has one, not the latest event
-    assert pd.isna(customer.loc["d", "tier"]) and pd.isna(customer.loc["d", "last_shelf"])
-    assert customer.loc["z", "tier"] == "old" and pd.isna(customer.loc["z", "purchases"])
+    assert pd.isna(customer.loc["d", "tier"])
+    assert pd.isna(customer.loc["d", "last_shelf"])
+    assert customer.loc["z", "tier"] == "old"
+    assert pd.isna(customer.loc["z", "purchases"])
 
 
 def test_not_enabled_dataset_stays_out(outputs: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from clv_helpers import ingest
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.run.refresh_all import refresh_after_ingest
 
-# One line per answer, until standard input closes: the tenths' customers, and their sum, which must always fit together.
+# One line per answer, until standard input closes: the deciles' customers and their sum, which must always fit.
 BOARD = """
 import select, sys
 from clv_helpers.config.workbook import Workbook
@@ -38,7 +38,10 @@ def test_each_answer_is_of_one_version_and_none_fails(workbook: Workbook, tmp_pa
             rows = workbook.query("insights.fact_value_by_decile", category="ALL", lookback_months=0)
             versions.add(f"{rows['customers'].sum()} {rows['value'].sum():.2f}")
         answers, errors = board.communicate()
-    assert errors == "" and board.returncode == 0
+    assert errors == ""
+    assert board.returncode == 0
     answers = [first.strip(), *answers.split("\n")[:-1]]
-    assert len(versions) == 4 and set(answers) <= versions
-    assert answers[0] != answers[-1] and len(answers) > 20
+    assert len(versions) == 4
+    assert set(answers) <= versions
+    assert answers[0] != answers[-1]
+    assert len(answers) > 20

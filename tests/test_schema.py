@@ -69,7 +69,8 @@ def test_xdm_documents(tmp_path: Path) -> None:
     assert profile["schema"]["allOf"][1] == {"$ref": profile["fieldGroup"]["$id"]}
     primary, further = profile["descriptors"]
     assert (primary["xdm:sourceProperty"], primary["xdm:namespace"]) == ("/_airline/customer_id", "LoyaltyNumber")
-    assert primary["xdm:isPrimary"] and not further["xdm:isPrimary"]
+    assert primary["xdm:isPrimary"]
+    assert not further["xdm:isPrimary"]
     assert further["xdm:namespace"] == "Email"
     events = adobe.xdm_schema(workbook, "purchases")
     assert events["schema"]["meta:class"].endswith("/context/experienceevent")

@@ -75,7 +75,8 @@ def test_each_person_gets_their_message_once(workbook: Workbook, server: SmtpSer
         text = got.get_body(("plain",)).get_content()
         assert text.splitlines() == [f"Dear {person},", f"come back. Not wanted? {link}"]
         html = got.get_body(("html",)).get_content()
-        assert "Zoë &lt;b&gt;Ærø&lt;/b&gt; 🛫" in html and link in html
+        assert "Zoë &lt;b&gt;Ærø&lt;/b&gt; 🛫" in html
+        assert link in html
     assert len({got["Message-ID"] for got in server.messages}) == len(server.messages)
     again = activated(workbook, **{NAME: message(server, subject="Another subject")})
     assert again.outcome == "nothing new"

@@ -48,7 +48,8 @@ def test_every_table_is_translated_or_refused_with_a_reason(airline: Workbook, t
 def test_stars_are_written_out_where_none_can_be_left_out(airline: Workbook) -> None:
     for target in ("trino", "postgres"):
         text = translated(airline, "profile.attribute", target)
-        assert "EXCEPT (" not in text and "a.region AS region" in text
+        assert "EXCEPT (" not in text
+        assert "a.region AS region" in text
 
 
 def test_stars_without_known_columns_are_refused(outputs: Path) -> None:
@@ -61,7 +62,9 @@ def test_select_with_qualify_filters_before_it_orders(airline: Workbook) -> None
     query = "SELECT a FROM t QUALIFY ROW_NUMBER() OVER (ORDER BY b) = 1 ORDER BY a LIMIT 5"
     for target in ("trino", "postgres"):
         tree = sqlglot.parse_one(translated(airline, query, target), dialect=target)
-        assert tree.args["limit"] and tree.args["order"] and not tree.find(sqlglot.exp.Qualify)
+        assert tree.args["limit"]
+        assert tree.args["order"]
+        assert not tree.find(sqlglot.exp.Qualify)
         assert not any(inner.args.get("limit") for inner in tree.find_all(sqlglot.exp.Subquery))
 
 
@@ -69,7 +72,8 @@ def test_values_of_the_params_stand_in_it_and_as_of(airline: Workbook) -> None:
     text = translated(airline, "derived.customer_day", "snowflake")
     with airline.engine.read() as session:
         as_of: dt.date = session.scalar("SELECT as_of FROM derived.as_of")
-    assert f"'{as_of}'" in text and "'STATUS_MILES'" in text
+    assert f"'{as_of}'" in text
+    assert "'STATUS_MILES'" in text
     assert params_bindings(airline.params)["no_category"] in text
     assert ":margin" in translated(airline, "lifetime.customer_forecast", "snowflake")
 
@@ -105,5 +109,7 @@ def test_ranks_without_words_are_refused(airline: Workbook, query: str, target: 
 @pytest.mark.parametrize("target", TARGETS)
 def test_intervals_are_added_with_their_unit(airline: Workbook, target: str) -> None:
     text = translated(airline, "SELECT DATE_ADD(d, INTERVAL 2 MONTH) AS e, DATE_ADD(d, n) AS f FROM t", target)
-    assert "MONTH" in text and "INTERVAL (" not in text and "DATEADD(DAY, INTERVAL" not in text
+    assert "MONTH" in text
+    assert "INTERVAL (" not in text
+    assert "DATEADD(DAY, INTERVAL" not in text
     assert target != "postgres" or "INTERVAL '1 DAY' * n" in text

@@ -101,7 +101,7 @@ class Blocks:
         attribute, source = self._attribute(), self._source()
         if attribute:
             with self.workbook.engine.read() as session:
-                facts = estimate.describe(session, source, attribute.name, self.catalog)
+                facts = estimate.describe(session, source, attribute.name)
             self.about.value = panels.describe_panel(attribute, facts)
         elif self.blocks.value == self.decile:
             words = self.workbook.words

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from clv_helpers.audiences.catalog import MASKED, Catalog
+from clv_helpers.audiences.catalog import MASKED
 from clv_helpers.audiences.compile import PROFILE, Context, customer, to_customers, to_test
 from clv_helpers.audiences.rule import AnyPart, Condition, Rule, parts_of, walk
 from clv_helpers.config.datasets import PRIMARY_IDENTITY
@@ -116,7 +116,7 @@ def mask(identity: str) -> str:
     return "•••••" + identity[-2:] if len(identity) > 3 else "•••••"
 
 
-def describe(session: Session, source: str, name: str, catalog: Catalog) -> dict[str, Any]:
+def describe(session: Session, source: str, name: str) -> dict[str, Any]:
     """A column's fill share, number of distinct values, and the most frequent ones where they identify nobody."""
     values = {"name": column(name), "source": table(source)}
     filled, rows, distinct = session.rows(

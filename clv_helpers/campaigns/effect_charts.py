@@ -106,7 +106,7 @@ def qini(points: list[QiniPoint], title: str, words: Words, unit: str) -> Output
     return _output(chart_of(widget, rows), title, subtitle, HEIGHT)
 
 
-def _output(chart: alt.Chart | alt.LayerChart, title: str, subtitle: str, height: int) -> Output:
+def _output(chart: alt.Chart | alt.LayerChart | alt.FacetChart, title: str, subtitle: str, height: int) -> Output:
     spec = chart.properties(width=WIDTHS["half"], height=height).to_dict(validate=False)
     del spec["$schema"]  # each reader draws with its own release
     texts = {"title": {"text": title, "subtitle": subtitle}, "description": f"{title}. {subtitle}"}

@@ -13,7 +13,7 @@ from clv_helpers.charts.marks import chart_of
 from clv_helpers.charts.rows import read_rows, select
 from clv_helpers.charts.show import Output
 from clv_helpers.charts.spec import Widget
-from clv_helpers.charts.texts import NO_DATA, header, kind, short_names, texts, title_of, with_words
+from clv_helpers.charts.texts import NO_DATA, header, kind, texts, title_of, with_words
 from clv_helpers.charts.theme import CHART_MIME, CONFIG
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import to_sql
@@ -92,7 +92,7 @@ def picture(session: Session, workbook: Workbook, widget: Widget, filters: dict[
     widget = with_words(widget, workbook)
     read = read_rows(session, workbook, widget, filters or {})
     rows = suppressed(read, widget, workbook.params.min_cell)
-    title, subtitle = texts(widget, rows, short_names(workbook))
+    title, subtitle = texts(widget, rows)
     if left_out := len(read) - len(rows):
         small = int(too_small(read, widget, workbook.params.min_cell).sum())
         sentence = _left_out(small, left_out - small, workbook.params.min_cell)

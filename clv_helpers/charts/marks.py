@@ -197,7 +197,7 @@ def _color(widget: Widget, rows: pd.DataFrame) -> Any:
         type=kind(rows, field),
         title=title_of(field),
         legend=legend,
-        sort=_sort(field, rows),
+        sort=_sort(field),
         scale=alt.Scale(range=RAMP, zero=False) if kind(rows, field) == "quantitative" else alt.Undefined,
     )
 
@@ -214,13 +214,13 @@ def _encode(channel: Any, field: Channel, rows: pd.DataFrame, axes: Categories) 
         axis |= {"labelAngle": 0, "labelExpr": "split(datum.label, ' ')"}
     if channel is alt.X and of == "ordinal":
         axis["labelAngle"] = 0
-    options: dict[str, Any] = {"axis": alt.Axis(**axis), "sort": _sort(field, rows)}
+    options: dict[str, Any] = {"axis": alt.Axis(**axis), "sort": _sort(field)}
     if field.column in axes:
         options |= {"sort": alt.Undefined, "scale": alt.Scale(domain=in_order(field, axes[field.column]))}
     return channel(field=field.column, type=of, **options)
 
 
-def _sort(field: Channel, rows: pd.DataFrame) -> Any:
+def _sort(field: Channel) -> Any:
     """A list of values, or the name of a column to sort by, with a minus for descending."""
     alt = altair()
     if isinstance(field.sort, str):

@@ -23,35 +23,27 @@ SPOKEN = ("customer", "customers", "purchase", "purchases", "category")
 
 
 def names_in_braces(workbook: Workbook) -> dict[str, str]:
-    """What stands for a name in braces in any text: {unit}, {currency}, {customers_word}, {Customers} …"""
-    words = workbook.words.model_dump()
-    long = {f"{name}_word": word for name, word in words.items()}
-    capital = {name.capitalize(): upper_first(word) for name, word in words.items()}
-    return {"unit": workbook.params.value.unit, "currency": workbook.params.spending.unit, **long, **capital}
-
-
-def short_names(workbook: Workbook) -> dict[str, str]:
-    """{customers}, {purchase} …: in titles and subtitles a column of that name goes first."""
-    return {name: getattr(workbook.words, name) for name in SPOKEN if name != "category"}
+    """What stands for a name in braces in any text: {unit}, {currency}, {words.customers} and the other words."""
+    words = {f"words.{name}": word for name, word in workbook.words.model_dump().items()}
+    return {"unit": workbook.params.value.unit, "currency": workbook.params.spending.unit, **words}
 
 
 def fill(text: str, names: dict[str, str]) -> str:
     """A text whose names in braces are replaced; those that are not known stay."""
-    return re.sub(r"\{(\w+)\}", lambda match: names.get(match[1], match[0]), text)
+    return re.sub(r"\{([\w.]+)\}", lambda match: names.get(match[1], match[0]), text)
 
 
 def fill_all(workbook: Workbook, text: str) -> str:
     """A text of a board that has no rows of its own: its title, description or the label of a filter."""
-    return fill(text, {**names_in_braces(workbook), **short_names(workbook)})
+    return upper_first(fill(text, names_in_braces(workbook)))
 
 
 def with_words(widget: Widget, workbook: Workbook) -> Widget:
     """The widget as this business speaks: names in braces replaced, and columns named after words headed with them."""
     names = names_in_braces(workbook)
-    everywhere = {**names, **short_names(workbook)}
 
     def spoken(field: Channel) -> Channel:
-        title = header(field.column, workbook.words) if field.title is None else fill(field.title, everywhere)
+        title = header(field.column, workbook.words) if field.title is None else upper_first(fill(field.title, names))
         return field.model_copy(update={"title": title})
 
     shown = widget.tooltip or widget.fields
@@ -62,15 +54,14 @@ def with_words(widget: Widget, workbook: Workbook) -> Widget:
     return widget.model_copy(update={**axes, **texts, "columns": columns, "tooltip": tooltip})
 
 
-def texts(widget: Widget, rows: pd.DataFrame, names: dict[str, str] | None = None) -> tuple[str, str]:
-    """Title and subtitle, with the values of the row that `title_from` names; `names` fill what no column does."""
+def texts(widget: Widget, rows: pd.DataFrame) -> tuple[str, str]:
+    """Title and subtitle, with the values of the row that `title_from` names."""
     chosen = _row_of_title(widget, rows)
     if len(rows) and chosen.empty and not isinstance(widget.title_from, str):
         return upper_first(_plain(widget.subtitle)) or NO_DATA, ""
     if chosen.empty:
         return NO_DATA, ""
     values = {str(name): in_words(str(name), value) for name, value in chosen.iloc[0].items()}
-    values = {**(names or {}), **values}
     try:
         return upper_first(widget.title.format(**values)), upper_first(widget.subtitle.format(**values))
     except KeyError as error:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
+import contextlib
+import importlib.metadata
 
-from clv_helpers.config.workbook import outputs_folder
+import platformdirs
+
 from clv_helpers.files import write_atomically
 
 
@@ -12,8 +14,11 @@ def vega_bundle() -> str:
     """The script, which sets window.vegaEmbed. Cost: 3 s the first time; then it is in the user's cache folder."""
     import vl_convert
 
-    kept = outputs_folder() / f".vega-{version('vl-convert-python')}.js"
-    if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(kept, vl_convert.javascript_bundle("window.vegaEmbed=vegaEmbed;"))
-    return kept.read_text(encoding="utf-8")
+    version = importlib.metadata.version("vl-convert-python")
+    kept = platformdirs.user_cache_path("clv-helpers", appauthor=False) / f"vega-{version}.js"
+    if kept.exists():
+        return kept.read_text(encoding="utf-8")
+    script = vl_convert.javascript_bundle("window.vegaEmbed=vegaEmbed;")
+    with contextlib.suppress(OSError):  # where there is no folder to write to, it is made each time
+        write_atomically(kept, script)
+    return script

@@ -32,7 +32,8 @@ def sql(
         raise ParamsError("clv sql", [Problem("the query", "given twice" if query else "missing", "SQL, or --file")])
     text = _read(file) if file else query
     if to:
-        return print(translated(Workbook.open(params), text, to))
+        print(translated(Workbook.open(params), text, to))
+        return
     answer = insights.query(Workbook.open(params), text, file, rows, seconds)
     print(answer.frame.to_json(orient="records", date_format="iso") if as_json else answer)
     if answer.note:

@@ -35,7 +35,7 @@ def audience(
     print(as_text(result) if as_json else text)
 
 
-def _list(workbook: Workbook, name: str, form: str) -> tuple[Any, str]:
+def _list(workbook: Workbook, _name: str, _form: str) -> tuple[Any, str]:
     from clv_helpers import audiences
     from clv_helpers.audiences.sentence import to_sentence
 
@@ -54,7 +54,7 @@ def _list(workbook: Workbook, name: str, form: str) -> tuple[Any, str]:
     return {"audiences": rows}, "\n".join(lines) or f"{workbook.name} has no audiences"
 
 
-def _count(workbook: Workbook, name: str, form: str) -> tuple[Any, str]:
+def _count(workbook: Workbook, name: str, _form: str) -> tuple[Any, str]:
     from clv_helpers import audiences
     from clv_helpers.audiences.sentence import part_in_words
 
@@ -72,7 +72,7 @@ def _count(workbook: Workbook, name: str, form: str) -> tuple[Any, str]:
     return {**asdict(found), "share": found.share, "exact": found.exact, "funnel": funnel}, "\n".join([head, *lines])
 
 
-def _evaluate(workbook: Workbook, name: str, form: str) -> tuple[Any, str]:
+def _evaluate(workbook: Workbook, name: str, _form: str) -> tuple[Any, str]:
     from clv_helpers import audiences
 
     rows = audiences.evaluate(workbook, *([name] if name else []))

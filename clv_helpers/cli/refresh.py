@@ -19,11 +19,11 @@ def refresh(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json =
 
     rows = run.refresh(Workbook.open(params, as_of, parse_changes(params, changes)), log=progress)
     if as_json:
-        print(as_text({"tables": rows}))
+        print(as_text({"tables": [asdict(row) for row in rows]}))
         return
     for row in rows:
-        count = "" if row["rows"] is None else f"{row['rows']:,} rows"
-        print(f"{row['table']:<34} {row['mode']:<10} {count:>17} {row['seconds']:>9.3f} s")
+        count = "" if row.rows is None else f"{row.rows:,} rows"
+        print(f"{row.table:<34} {row.mode:<10} {count:>17} {row.seconds:>9.3f} s")
 
 
 @app.command()

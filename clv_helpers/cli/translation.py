@@ -38,7 +38,7 @@ def translated(workbook: Workbook, query: str, target: str) -> str:
     return translate(_without_comments(tree), target, schema)
 
 
-def _published(workbook: Workbook, tree: exp.Expression) -> tuple[dict[str, Any], dict[str, dict[str, str]]]:
+def _published(workbook: Workbook, tree: exp.Expr) -> tuple[dict[str, Any], dict[str, dict[str, str]]]:
     """as_of, and the columns of the tables that a query reads: as far as something is published."""
     try:
         with workbook.engine.read() as session:

@@ -12,8 +12,8 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards.spec import load
 
 
-def file_problems(workbook: Workbook, name: str, tables: dict[str, list[str] | None]) -> list[Problem]:
-    """What widgets and filters ask in vain of `tables` (see lake.known_columns): a table or a column that is not there.
+def file_problems(workbook: Workbook, name: str, tables: dict[str, tuple[str, ...] | None]) -> list[Problem]:
+    """What widgets and filters ask in vain of `tables` (see models.known_columns): a table or a column that is not there.
 
     Rows of SQL files beside the dashboards are not judged. Raises ParamsError where the file is no dashboard.
     """
@@ -28,7 +28,9 @@ def file_problems(workbook: Workbook, name: str, tables: dict[str, list[str] | N
     return [problem._replace(file=file) for problem in problems]
 
 
-def _problems(place: str, table: str, columns: list[str], tables: dict[str, list[str] | None]) -> Iterable[Problem]:
+def _problems(
+    place: str, table: str, columns: list[str], tables: dict[str, tuple[str, ...] | None]
+) -> Iterable[Problem]:
     if tables and table not in tables:
         yield Problem(f"{place}.table", repr(table), _nearest(table, list(tables)))
     known = tables.get(table)
@@ -38,6 +40,6 @@ def _problems(place: str, table: str, columns: list[str], tables: dict[str, list
                 yield Problem(f"{place}.table", f"{table}, which has no column {name!r}", _nearest(name, known))
 
 
-def _nearest(word: str, known: list[str]) -> str:
+def _nearest(word: str, known: tuple[str, ...] | list[str]) -> str:
     close = difflib.get_close_matches(word, known, n=1)
     return f"did you mean {close[0]}?" if close else ", ".join(known)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from typing import Any
 
 from clv_helpers.charts import Channel, Widget, draw, show
 from clv_helpers.charts.show import Metric, Output
 from clv_helpers.config.sql_params import NO_CATEGORY
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.ingest import Batch
 
 
 def metrics(workbook: Workbook) -> Output:
@@ -31,11 +31,11 @@ def metrics(workbook: Workbook) -> Output:
     return show.metrics(*entries)
 
 
-def batches(ingested: Sequence[Any]) -> Output:
+def batches(ingested: list[Batch]) -> Output:
     """What an ingestion gave: which files came in, and how many of their rows were accepted and rejected."""
     return show.table(
-        [asdict(batch) if is_dataclass(batch) and not isinstance(batch, type) else batch for batch in ingested],
-        _batch_id="Batch|.0f",
+        [asdict(batch) for batch in ingested],
+        batch_id="Batch|.0f",
         dataset="Dataset",
         file="File",
         rows_read="Rows read|,.0f",

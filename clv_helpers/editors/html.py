@@ -58,5 +58,5 @@ def in_short(value: Any, number: str = "") -> str:
     if value is None:
         return "–"
     if isinstance(value, float | Decimal):
-        return format(value, number or (",.0f" if abs(value) >= 1000 else ".4g"))
+        return format(value, number or (",.0f" if abs(float(value)) >= 1000 else ".4g"))
     return str(value).removesuffix(" 00:00:00")

@@ -15,7 +15,6 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
 from clv_helpers.config.datasets import DATASETS
-from clv_helpers.config.params import Source
 from clv_helpers.config.sql_params import params_bindings
 from clv_helpers.config.tables import ALWAYS_THERE, SCHEMAS
 from clv_helpers.config.workbook import Workbook
@@ -147,7 +146,7 @@ class Graph:
         if model := self.tables.get(name.removesuffix(DAILY)):
             place = file_of(self.workbook, model)
             return f"column {header!r} of {place}" if model.file.suffix == ".csv" else place
-        sources = cast(dict[str, Source], self.workbook.params.sources)
+        sources = self.workbook.params.sources
         dataset = name.removeprefix("lake.")
         if dataset == name or dataset not in sources:
             return f"written by {writer_of(name)}"

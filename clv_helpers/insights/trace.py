@@ -35,8 +35,8 @@ def _widget(graph: Graph, place: str) -> tuple[Column, list[Column]]:
     _, name, which = (*place.split("/", 2), "")[:3]
     board = yaml_files.find(graph.workbook, "dashboards", name)
     if board is None:
-        known = ", ".join(yaml_files.names(graph.workbook, "dashboards"))
-        raise LineageError(f"there is no dashboard {name!r}; allowed: {known}")
+        allowed = ", ".join(yaml_files.names(graph.workbook, "dashboards"))
+        raise LineageError(f"there is no dashboard {name!r}; allowed: {allowed}")
     widgets = read_yaml(board).get("widgets") or []
     titles = [str(widget.get("title", "")) for widget in widgets]
     if which in titles:
@@ -51,7 +51,9 @@ def _widget(graph: Graph, place: str) -> tuple[Column, list[Column]]:
     if widget.get("table"):
         known = graph.columns(widget["table"])
         return root, [(widget["table"], column) for column in dict.fromkeys(named) if column in known]
-    file = graph.workbook.specs / "dashboards" / f"{widget.get('sql')}.sql"
+    file = yaml_files.find(graph.workbook, "dashboards", str(widget.get("sql")), "sql")
+    if file is None:
+        raise LineageError(f"dashboards/{name}: there is no {widget.get('sql')}.sql")
     try:
         query = parse(file.read_text(encoding="utf-8"))
     except (OSError, ParseError) as error:

@@ -97,7 +97,7 @@ def _changed_rows(session: Session, name: str, before: Checkpoint) -> exp.Query 
     delta = session.deltas.get(name)
     if not delta or not delta.since or delta.since != before.inputs.get(name):
         return None
-    sides = [exp.select("*").from_(table(side)) for side in (delta.gone, delta.came)]
+    sides = [exp.select("*").from_(table(side)) for side in (delta.removed, delta.added)]
     return exp.union(*sides, distinct=False)
 
 

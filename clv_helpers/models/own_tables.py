@@ -61,7 +61,7 @@ def read_seed(file: Path) -> Table:
 
 
 @functools.lru_cache(maxsize=50)
-def _read_seed(file: Path, modified: int) -> Table:
+def _read_seed(file: Path, _modified: int) -> Table:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:

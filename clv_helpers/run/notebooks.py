@@ -171,7 +171,7 @@ def _execute(workbook: Workbook, record: RunRecord, folder: Path, stage: int) ->
         "params_file": _from(folder, workbook.file),
         "as_of": record.as_of,
         "overrides": record.overrides,
-        "run": record.run,
+        "run_name": record.run,
     }
     bar = {
         "desc": f"{stage}/{len(STAGES)} {notebook[2:].replace('_', ' ')}",

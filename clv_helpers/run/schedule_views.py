@@ -16,6 +16,8 @@ from clv_helpers.run import history
 from clv_helpers.run.history import Run
 from clv_helpers.run.scheduled_refresh import due_since, inactive, lock_file, needed
 
+__all__ = ["shown", "status", "text"]
+
 LATEST = 10  # runs that are shown
 
 

@@ -15,6 +15,7 @@ from clv_helpers.config.schedule import Schedule
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
 from clv_helpers.files import held
+from clv_helpers.models import RefreshRow
 from clv_helpers.run import history
 from clv_helpers.run.alerts import Log, notify, sentence_of
 from clv_helpers.run.history import Run
@@ -22,7 +23,7 @@ from clv_helpers.run.refresh_all import refresh_all
 
 WAIT = 1.0  # seconds: whoever asks for the status holds the lock for a moment
 CHANGED = ("rows", "full")  # the modes of a table that a refresh wrote to
-Rows = list[dict[str, Any]]
+Rows = list[RefreshRow]
 
 
 class ScheduleError(UserError):
@@ -167,7 +168,7 @@ def _recorded(
 
     What the work did in transactions that it ended stays; the row of a failure is written though its own was undone.
     """
-    began, tables = time.monotonic(), list[dict[str, Any]]()
+    began, tables = time.monotonic(), Rows()
     error: Exception | None = None
     with workbook.engine.write() as session:
         run = history.begin(session, due_at, at)
@@ -176,7 +177,7 @@ def _recorded(
         row["new_batches"], tables = work(workbook)
         changed = [each.table for each in tables if each.mode in CHANGED]
         row |= {"tables_changed": len(changed), "changed": ", ".join(changed)}
-    except Exception as caught:  # whatever it was, the history says so; the caller raises it or logs it whole
+    except Exception as caught:  # noqa: BLE001 (whatever it was, the history says so; the caller raises it or logs it)
         error = caught
         row |= {"status": "failed", "sentence": _sentence(caught)}
     ended_at = at + dt.timedelta(seconds=round(time.monotonic() - began))

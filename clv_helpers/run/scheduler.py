@@ -49,5 +49,5 @@ def run_in_foreground(workbook: Workbook, log: Log) -> None:
         signal.signal(signal.SIGTERM, before)
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
+def _stop(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt

@@ -30,7 +30,8 @@ def test_yaml_to_tree_to_yaml(rule: dict, zone: str, title: str) -> None:
     assert again.hash == audience.hash
     assert audience_files.to_yaml(again) == text
     sentence = to_sentence(audience)
-    assert sentence.startswith("Customers ") and sentence.endswith(".")
+    assert sentence.startswith("Customers ")
+    assert sentence.endswith(".")
 
 
 def test_a_column_that_holds_a_day_reads_as_one() -> None:

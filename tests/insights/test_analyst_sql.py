@@ -142,7 +142,8 @@ def test_the_connection_alone_holds_too(airline: Workbook, tmp_path: Path, sql: 
 def test_a_select_is_answered(airline: Workbook, sql: str) -> None:
     answer = insights.query(airline, sql)
     assert len(answer.frame) > 0
-    assert answer.cut_at is None and answer.note == ""
+    assert answer.cut_at is None
+    assert answer.note == ""
 
 
 def test_rows_are_cut_off_in_order_and_it_is_said(airline: Workbook) -> None:
@@ -150,7 +151,8 @@ def test_rows_are_cut_off_in_order_and_it_is_said(airline: Workbook) -> None:
     assert list(answer.frame["i"]) == list(range(4999, 4989, -1))
     assert answer.note == "cut off after 10 rows: there are more"
     shown = answer._repr_mimebundle_()
-    assert "Cut off after 10 rows" in shown["text/html"] and "cut off" in shown["text/plain"]
+    assert "Cut off after 10 rows" in shown["text/html"]
+    assert "cut off" in shown["text/plain"]
     exactly = insights.query(airline, "SELECT i FROM range(10) AS r(i)", rows=10)
     assert exactly.cut_at is None
 

@@ -81,6 +81,7 @@ def test_airline_is_recovered(outputs: Path) -> None:
     assert lifetime.refresh(workbook).status == "predicted"
     shown = lifetime.models(workbook)
     said, fits = shown.bundle["text/plain"], shown.parts[-1].bundle["text/html"]
-    assert "NaN" not in fits and "None" not in fits
+    assert "NaN" not in fits
+    assert "None" not in fits
     assert "The spend model takes spend not to depend on frequency: here their correlation is" in said
     assert "the truth is known: 7 of the 7 true parameters lie within their 95% intervals." in said

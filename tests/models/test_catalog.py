@@ -28,7 +28,8 @@ def test_a_table_says_its_stage_and_who_writes_it(airline: Workbook) -> None:
     assert listed["derived.customer_day"].written_by == "sql/derived/customer_day.sql"
     assert listed["insights.fact_value_by_region"].written_by == "params/airline/sql/fact_value_by_region.sql"
     assert listed["audiences.evaluation"].written_by == writer_of("audiences.evaluation")
-    assert listed["lake.checkpoint"].metadata and not listed["lake.purchases"].metadata
+    assert listed["lake.checkpoint"].metadata
+    assert not listed["lake.purchases"].metadata
     own = next(model for model in models.all_tables(airline) if model.name == "insights.dim_region")
     assert file_of(airline, own) == "params/airline/sql/dim_region.csv"
 
@@ -55,4 +56,5 @@ def test_an_unchanged_refresh_reads_the_state_once(workbook: Workbook, monkeypat
     rows = models.refresh(workbook, *REFRESHED)
     # the ledger adds rows without a version: what reads it is built, and compared, each time
     assert [row.table for row in rows if row.is_changed] == ["campaigns.assignment"]
-    assert len(rows) > 70 and len(scans) <= 2
+    assert len(rows) > 70
+    assert len(scans) <= 2

@@ -30,7 +30,8 @@ def test_file_gets_a_line_per_event(outputs: Path, tmp_path: Path, log: Path) ->
     succeeded, failed = log.read_text().splitlines()
     assert "shop: run 1, due Mon 01 Jun 2026 05:30 (UTC), succeeded after" in succeeded
     assert ": new batches 1, tables changed " in succeeded
-    assert "failed after" in failed and ": broken.csv: 1 of 1 rows break the contract" in failed
+    assert "failed after" in failed
+    assert ": broken.csv: 1 of 1 rows break the contract" in failed
 
 
 def test_only_events_asked_for(outputs: Path, tmp_path: Path, log: Path) -> None:

@@ -71,7 +71,8 @@ class TestTick:
         audience.write_text("title: Broken\nrule: {field: nowhere, op: equals, value: 1}\n")
         new_day(shop, "day2")
         failed = schedule.tick(shop, at=HALF_PAST_FIVE + DAY)
-        assert (failed.outcome, customers(shop)) == ("failed", 3) and "nowhere" in failed.sentence
+        assert (failed.outcome, customers(shop)) == ("failed", 3)
+        assert "nowhere" in failed.sentence
         audience.unlink()
         assert schedule.tick(shop, at=HALF_PAST_FIVE + 2 * DAY).outcome == "success"
         assert customers(shop) == 4

@@ -59,7 +59,8 @@ def test_columns_are_of_the_same_types_by_name(both) -> None:
 
 def test_exported_files_are_the_same_bytes(both) -> None:
     files = [sorted(path for path in folder.iterdir() if path.suffix == ".csv") for folder in both.exports.values()]
-    assert files[0] and [file.read_bytes() for file in files[0]] == [file.read_bytes() for file in files[1]]
+    assert files[0]
+    assert [file.read_bytes() for file in files[0]] == [file.read_bytes() for file in files[1]]
     assert len(files[0][0].read_text().splitlines()) > 10
 
 
@@ -85,7 +86,8 @@ def test_analyst_sql_ends_when_its_time_is_up_and_is_explained(both) -> None:
     with pytest.raises(QueryError, match="SQL: .*nope.* cannot be resolved"):
         insights.query(both.spark, "SELECT nope FROM derived.summary")
     answer = insights.query(both.spark, "SELECT day FROM derived.customer_day ORDER BY day", rows=3)
-    assert len(answer.frame) == 3 and answer.note
+    assert len(answer.frame) == 3
+    assert answer.note
 
 
 def test_sql_over_no_table_or_what_is_kept_of_runs_has_the_same_ends(both) -> None:

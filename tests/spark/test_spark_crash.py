@@ -74,7 +74,9 @@ def attacked(folder: Path, steps: list[int]) -> None:
     assert found.keys() == expected.keys()
     for name, frame in expected.items():
         pd.testing.assert_frame_equal(found[name], frame, obj=name, check_dtype=False)
-    assert len(found["batches"]) == 3 and len(found["purchases"]) == 800 and len(found["rejected_rows"]) == 2
+    assert len(found["batches"]) == 3
+    assert len(found["purchases"]) == 800
+    assert len(found["rejected_rows"]) == 2
 
 
 def test_killed_in_the_middle_of_its_work(folder: Path, outputs: Path) -> None:

@@ -223,5 +223,6 @@ def test_query_that_spark_refuses_is_one_line(engine: SparkEngine, capfd: pytest
         session.create_table("derived.t", ROWS)
         with pytest.raises(session.errors, match="`nope` cannot be resolved") as raised:
             session.rows("SELECT nope FROM derived.t")
-    assert "\n" not in str(raised.value) and "SQLSTATE" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert "SQLSTATE" not in str(raised.value)
     assert "Traceback" not in capfd.readouterr().err

@@ -43,7 +43,8 @@ def test_schedule_runs_fails_and_goes_on(java: None, outputs: Path, tmp_path: Pa
     assert schedule.tick(shop, at=HALF_PAST_FIVE).outcome == "success"
     broken = broken_day(shop)
     failed = schedule.tick(shop, at=HALF_PAST_FIVE + DAY)
-    assert failed.outcome == "failed" and "broken.csv" in failed.sentence
+    assert failed.outcome == "failed"
+    assert "broken.csv" in failed.sentence
     broken.unlink()
     new_day(shop, "day2")
     assert schedule.tick(shop, at=HALF_PAST_FIVE + 2 * DAY).outcome == "success"

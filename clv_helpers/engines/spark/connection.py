@@ -103,11 +103,12 @@ def halt(spark: sql.SparkSession) -> None:
     """
     spark.interruptAll()
     if spark not in _started:
-        return None  # a Connect server, or a Spark that was here before us: not ours to kill
+        return  # a Connect server, or a Spark that was here before us: not ours to kill
     context, deadline = spark.sparkContext, time.monotonic() + HEEDED_WITHIN
     while str(context.master).startswith("local") and _has_busy_workers(context):
         if time.monotonic() > deadline:
-            return _kill(spark)
+            _kill(spark)
+            return
         time.sleep(0.1)
 
 

@@ -1,0 +1,79 @@
+"""Each stage's tables in one call, in the order in which they need each other: what notebooks begin with."""
+
+from __future__ import annotations
+
+from clv_helpers import activation as activation_stage
+from clv_helpers import audiences as audiences_stage
+from clv_helpers import campaigns as campaigns_stage
+from clv_helpers import insights as insights_stage
+from clv_helpers import models
+from clv_helpers.charts import show
+from clv_helpers.charts.show import Output
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.models import RefreshRow
+from clv_helpers.run.refresh_all import build_profile
+
+__all__ = ["activation", "audiences", "campaigns", "derived", "insights"]
+
+
+def derived(workbook: Workbook) -> Output:
+    """Stage 1 once the files are in: deciles, predicted lifetime value, profile; says how many tables that are.
+
+    Raises NothingToCompute where there is no purchase yet. Cost: what changed since the last time.
+
+    Example:
+        >>> print(build.derived(wb).bundle["text/plain"])
+        ... tables are up to date ...
+    """
+    return _built(build_profile(workbook))
+
+
+def insights(workbook: Workbook) -> Output:
+    """Stage 2: the star model, one's own tables and the key figures; shows each table behind a line.
+
+    Raises TableError for a check that fails.
+
+    Example:
+        >>> build.insights(wb).bundle["text/plain"]
+        '... rows'
+    """
+    return insights_stage.model(workbook, models.refresh(workbook, *models.MODEL))
+
+
+def audiences(workbook: Workbook) -> Output:
+    """Stage 4: who is in each audience now. Raises ParamsError for a rule that asks for what is not there.
+
+    Example:
+        >>> print(build.audiences(wb).bundle["text/plain"])
+        ... audiences are evaluated: ... realized, ... exited.
+    """
+    rows = audiences_stage.evaluate(workbook)
+    realized, exited = (sum(getattr(row, name) for row in rows) for name in ("realized", "exited"))
+    return show.note(f"{len(rows)} audiences are evaluated: {realized:,} realized, {exited:,} exited.")
+
+
+def activation(workbook: Workbook) -> Output:
+    """Stage 5: who of each activation's audience may be written to, and who is control.
+
+    Example:
+        >>> print(build.activation(wb).bundle["text/plain"])
+        Decided for ... activation...
+    """
+    activation_stage.decide(workbook)
+    count = len(workbook.params.activations)
+    return show.note(f"Decided for {count} activation{'s' * (count != 1)}.")
+
+
+def campaigns(workbook: Workbook) -> Output:
+    """Stage 6: responses, rates and effects. Raises StageSkipped for a workbook without campaigns.
+
+    Example:
+        >>> print(build.campaigns(wb).bundle["text/plain"])
+        ... tables are up to date ...
+    """
+    return _built(campaigns_stage.build(workbook))
+
+
+def _built(rows: list[RefreshRow]) -> Output:
+    changed = sum(row.is_changed for row in rows)
+    return show.note(f"{len(rows)} tables are up to date, {changed} of them written now.")
