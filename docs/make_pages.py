@@ -6,7 +6,6 @@ api.md: what `from clv_helpers import …` gives, from the docstrings.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
 import sys
@@ -59,26 +58,26 @@ def reference() -> str:
     return "\n".join(sections)
 
 
-def _models(model: type[BaseModel], name: str = "", seen: set[type] | None = None) -> Iterator[str]:
-    """A table of keys for a model, then one for each model that it holds."""
-    seen = set() if seen is None else seen
-    if model in seen:
-        return
-    seen.add(model)
+def _models(root: type[BaseModel]) -> Iterator[str]:
+    """A table of keys for a model, then one for each model that it holds: the nearest first, each once."""
+    waiting, seen = [("", root)], {root}
+    while waiting:
+        name, model = waiting.pop(0)
+        yield _keys(name, model)
+        for key, field in model.model_fields.items():
+            path = ".".join(filter(None, [name, field.alias or key]))
+            for inner in _models_in(field.annotation):
+                if inner not in seen:
+                    seen.add(inner)
+                    waiting.append((path, inner))
+
+
+def _keys(name: str, model: type[BaseModel]) -> str:
     about = inspect.cleandoc(model.__doc__ or "").split("\n\n")[0]
-    rows = [
-        f"| `{field.alias or key}` | {_about(field)} | {_default(field)} |" for key, field in model.model_fields.items()
-    ]
-    yield (
-        (f"### `{name}`\n\n{about}\n\n" if name else "")
-        + "| key | what it says | default |\n|---|---|---|\n"
-        + "\n".join(rows)
-        + "\n"
-    )
-    for key, field in model.model_fields.items():
-        for inner in _models_in(field.annotation):
-            path = f"{name}.{field.alias or key}" if name else field.alias or key
-            yield from _models(inner, path, seen)
+    fields = model.model_fields.items()
+    rows = [f"| `{field.alias or key}` | {_about(field)} | {_default(field)} |" for key, field in fields]
+    head = f"### `{name}`\n\n{about}\n\n" if name else ""
+    return "\n".join([head + "| key | what it says | default |", "|---|---|---|", *rows, ""])
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
@@ -130,16 +129,19 @@ def _commands() -> Iterator[str]:
 
 def tables() -> str:
     """Every table of the warehouse, by schema."""
-    from clv_helpers.models import catalog
+    from clv_helpers.config.datasets import DATASETS
+    from clv_helpers.config.tables import PYTHON_TABLES, SCHEMAS
+    from clv_helpers.models.table_file import read_schemas
 
-    lines = ["# Tables\n", MADE]
-    schema = ""
-    for table in catalog.tables():
-        if table.schema != schema:
-            schema = table.schema
-            lines.append(f"\n## {schema}\n\n{catalog.SCHEMAS[schema]}\n\n| table | one row | key |\n|---|---|---|")
-        key = ", ".join(f"`{column}`" for column in table.key)
-        lines.append(f"| `{table.name}` | {table.one_row} | {key} |")
+    rows = {f"lake.{name}": ("a row that came in.", ()) for name in DATASETS}
+    rows |= {name: (table.one_row, ()) for name, table in PYTHON_TABLES.items()}
+    rows |= {table.name: (table.one_row, table.key) for table in read_schemas(SCHEMAS)}
+    lines = ["# Tables\n", MADE, "A schema reads only schemas before it."]
+    for schema in SCHEMAS.values():
+        lines.append(f"\n## {schema.name}\n\n{schema.holds}\n\n| table | one row | key |\n|---|---|---|")
+        for name in sorted(name for name in rows if name.startswith(f"{schema.name}.")):
+            one_row, key = rows[name]
+            lines.append(f"| `{name}` | {one_row} | {', '.join(f'`{column}`' for column in key)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -156,7 +158,7 @@ def api() -> str:
         if not name.startswith("_") and (inspect.isfunction(member) or inspect.ismethod(member))
     ]
     for room in clv_helpers.__all__:
-        module = importlib.import_module(f"clv_helpers.{room}") if room != "Workbook" else None
+        module = getattr(clv_helpers, room) if room != "Workbook" else None
         if module is None:
             continue
         sections.append(f"## {room}\n\n{inspect.cleandoc(module.__doc__ or '')}\n")
@@ -168,6 +170,7 @@ def _documented(name: str, thing: Any, heading: str) -> str:
     signature = ""
     if inspect.isfunction(thing) or inspect.ismethod(thing):
         signature = re.sub(r"'([^']*)'", r"\1", str(inspect.signature(thing)))
+        signature = re.sub(r"<(?:function|class) .*?>+(?: at 0x\w+>)?", "…", signature)
     elif not inspect.isclass(thing):
         return f"{heading} `{name}`\n\n    {thing!r}\n"
     doc = inspect.cleandoc(thing.__doc__ or "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import doctest
-import importlib
 import inspect
 from typing import Any
 
@@ -18,7 +17,7 @@ ROOMS = [name for name in clv_helpers.__all__ if name != "Workbook"]
 def public() -> list[tuple[str, Any]]:
     functions = [(f"Workbook.{name}", member) for name, member in inspect.getmembers(Workbook, inspect.isroutine)]
     for room in ROOMS:
-        module = importlib.import_module(f"clv_helpers.{room}")
+        module = getattr(clv_helpers, room)
         functions += [(f"{room}.{name}", getattr(module, name)) for name in module.__all__]
     return [(name, function) for name, function in functions if ">>>" in (function.__doc__ or "")]
 
@@ -28,7 +27,7 @@ def test_example_runs(workbook: Workbook, name: str, function: Any) -> None:
     names = {
         "wb": workbook,
         "Workbook": Workbook,
-        **{room: importlib.import_module(f"clv_helpers.{room}") for room in ROOMS},
+        **{room: getattr(clv_helpers, room) for room in ROOMS},
     }
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     for example in doctest.DocTestFinder(recurse=False).find(function, name, globs=names):

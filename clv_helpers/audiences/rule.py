@@ -57,17 +57,20 @@ def _allowed_value(op: str, value: Value | list[Value] | None) -> str:
 
 
 class Condition(Strict):
-    """One question about an attribute of the customer, or about a column of an event.
-
-    A customer without the value does not meet it, but for `missing`, and where `or_missing` is set.
-    """
+    """One question about an attribute of the customer, or about a column of an event."""
 
     field: str = Field(min_length=1)
+    """an attribute of the profile; in `where`, a column of the event"""
     op: Operator | None = None
+    """how it is compared; or `when` in its place"""
     value: Value | list[Value] | None = None
+    """what it is compared with: a list for `in` and `not in`, two for `between`, none for `exists` and `missing`"""
     when: When | None = None
+    """for a date or a moment: when it is"""
     ignore_case: bool = False
+    """whether small and capital letters are alike"""
     or_missing: bool = False
+    """whether who lacks a value meets it too; otherwise they meet only `missing`"""
 
     @model_validator(mode="after")
     def _fits(self) -> Condition:
@@ -80,14 +83,20 @@ class Condition(Strict):
 
 
 class MapCondition(Strict):
-    """One question about an entry of a map: the decile in one category over one look-back (0 = lifetime)."""
+    """One question about an entry of a map: the decile in one category over one look-back."""
 
     map: Literal["decile"]
+    """what is asked about"""
     category: str = "ALL"
+    """within which category customers are ranked; `ALL`: among everyone"""
     lookback_months: Literal[0, 1, 3, 6, 9, 12]
+    """over how many months, 0 being lifetime"""
     op: Literal[Comparison, "between", "exists", "missing"]
+    """how the decile is compared"""
     value: Value | list[Value] | None = None
+    """a decile from 1 (best) to 10, two for `between`, none for `exists` and `missing`"""
     or_missing: bool = False
+    """whether who has no such decile meets it too"""
 
     @model_validator(mode="after")
     def _fits(self) -> MapCondition:
@@ -104,18 +113,23 @@ def _as_rule(value: Any) -> Any:
 class EventCondition(Strict):
     """How often, or with what total, a customer did something.
 
-    `op` and `value` ask of the number of events (`at least` 1 where neither is given; none counts as 0), or of the
-    aggregate of a number; a customer without a number to aggregate does not meet it. `all`: there are events in the
-    time that `when` names, and each meets `where`.
+    No event counts as 0; a customer without a number to aggregate does not meet it.
     """
 
     event: Dataset
+    """what the customer did or got"""
     where: Annotated[Part | None, BeforeValidator(_as_rule)] = None
+    """conditions on the event's own columns; a list: all of them"""
     when: When | None = None
+    """when it happened"""
     aggregate: Literal["count", "sum", "average", "min", "max"] = "count"
+    """what is compared: how many events there are, or a figure of the column that `of` names"""
     of: str | None = None
+    """the column of numbers that is aggregated; none for `count`"""
     op: Literal[Comparison, "between", "all"] = "at least"
+    """how the number or figure is compared; `all`: there are events at the time of `when`, and each meets `where`"""
     value: Value | list[Value] | None = None
+    """what it is compared with; none, and neither `op` nor `aggregate`: at least 1 event"""
 
     @model_validator(mode="before")
     @classmethod
@@ -155,18 +169,24 @@ Gap = Annotated[Duration, BeforeValidator(lambda text: _gap(str(text)))]
 
 
 class Step(Strict):
-    """One event of a sequence; `after` (at least) and `within` (at most) count from the event before it.
+    """One event of a sequence, or its absence.
 
-    `absent`: there is no such event after the one before it, and before the next. Where nothing follows, the
-    absence holds once the time that `within` gives has passed; without `within` it holds until such an event comes.
+    Where nothing follows, the absence holds once the time that `within` gives has passed; without `within` it holds
+    until such an event comes.
     """
 
     event: Dataset
+    """what the customer did or got"""
     where: Annotated[Part | None, BeforeValidator(_as_rule)] = None
+    """conditions on the event's own columns; a list: all of them"""
     when: When | None = None
+    """when it happened"""
     after: Gap | None = None
+    """at least how long after the event before it, such as `2 days`"""
     within: Gap | None = None
+    """at most how long after the event before it, such as `7 days`"""
     absent: bool = False
+    """whether there is no such event after the one before it, and before the next"""
 
     @model_validator(mode="after")
     def _fits(self) -> Step:
@@ -178,6 +198,7 @@ class SequenceCondition(Strict):
     """Events one after the other, each strictly later than the one before."""
 
     sequence: list[Step] = Field(min_length=2)
+    """the events in their order, at least two"""
 
     @model_validator(mode="after")
     def _fits(self) -> SequenceCondition:
@@ -191,6 +212,7 @@ class AudienceCondition(Strict):
     """Customer of another audience, as last evaluated."""
 
     audience: str = Field(min_length=1)
+    """the name of the other audience's file"""
 
 
 KINDS = {"field": "condition", "map": "map", "event": "event", "sequence": "sequence", "audience": "audience"}
@@ -215,11 +237,14 @@ Part = Annotated[
 
 
 class Rule(Strict):
-    """A container of conditions and of further containers: `all` of them, `any` of them, or `not` the one."""
+    """A container of conditions and of further containers: exactly one of `all`, `any` and `not`."""
 
     all: list[Part] | None = Field(default=None, min_length=1)
+    """parts that are all met"""
     any: list[Part] | None = Field(default=None, min_length=1)
+    """parts of which at least one is met"""
     not_: Part | None = Field(default=None, alias="not")
+    """a part that is not met"""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Rule:
@@ -244,7 +269,7 @@ AnyPart = Leaf | Rule
 
 
 class Audience(Strict):
-    """One audience file. `evaluation`: with all others on schedule (batch), or after each micro-batch (streaming).
+    """One audience file.
 
     Example:
         >>> from clv_helpers.audiences import Audience
@@ -254,10 +279,15 @@ class Audience(Strict):
     """
 
     title: str = Field(min_length=1)
+    """what people call the audience"""
     description: str = ""
+    """whom it is meant for"""
     evaluation: Literal["batch", "streaming"] = "batch"
+    """with all others on schedule, or also after each micro-batch, where the rule allows it"""
     time_zone: str = "UTC"
+    """in which days and months are read, by its IANA name"""
     rule: Annotated[Part, BeforeValidator(_as_rule)]
+    """who is in it: a condition or a container; a list: all of them"""
 
     @model_validator(mode="after")
     def _known_zone(self) -> Audience:

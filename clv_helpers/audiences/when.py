@@ -111,22 +111,37 @@ FORMS = ("is", "in_last", "in_next", "on", "from", "during", "within", "before",
 
 
 class When(Strict):
-    """One time constraint. Exactly one of: is, in_last, in_next, on, from and to, during, within and of, before,
-    after, rolling. A day without a time counts as the moment at which it begins."""
+    """One time constraint, in exactly one of these forms (`from` with `to`, `within` with `of`).
+
+    A day without a time counts as the moment at which it begins.
+    """
 
     is_: Literal["today", "yesterday", "this month", "this year"] | None = Field(default=None, alias="is")
+    """a day, a month or a year that moves with now"""
     in_last: Duration | None = None
+    """from so long ago until now, such as `90 days`"""
     in_next: Duration | None = None
+    """from now until so much later, such as `30 days`"""
     on: Day | None = None
+    """a day: `2026-01-31`, `today` or `yesterday`"""
     from_: Day | None = Field(default=None, alias="from")
+    """the first day of several, with `to`"""
     to: Day | None = None
+    """the last day, itself included"""
     during: Period | None = None
+    """a year or a month, such as `2026` or `2026-05`"""
     within: Duration | None = None
+    """how long before or after the day that `of` names, such as `3 days`"""
     of: Day | None = None
+    """the day in the middle, with `within`"""
     before: Point | None = None
+    """earlier than a day, or than a time such as `90 days ago`"""
     after: Point | None = None
+    """later than a day, once it is over, or than a time such as `30 days ago`"""
     rolling: Annotated[list[Point], Field(min_length=2, max_length=2)] | None = None
+    """between two times that move with now, such as `[90 days ago, 30 days ago]`"""
     ignore_year: bool = False
+    """whether a day or a month counts in every year, as a birthday does"""
 
     @model_validator(mode="after")
     def _one_form(self) -> When:

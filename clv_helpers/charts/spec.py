@@ -22,13 +22,18 @@ MARKS: dict[str, tuple[str, ...]] = {
 
 
 class Channel(Strict):
-    """What stands on an axis or in the colour: a column, its title with the unit, its number format."""
+    """What stands on an axis, in the colour, or in a column of a table."""
 
     column: str
+    """the column; alone, it may stand in the place of the keys"""
     title: str | None = None
+    """the heading, with the unit; none: the column's name"""
     format: str | None = None
+    """how numbers or dates are written, in d3's codes, such as `,.0f`, `.0%` or `%b %Y`"""
     sort: str | list[Scalar] | None = None
+    """the order of the values: a column to sort by, with a minus for descending, or a list of values"""
     aggregate: Literal["sum", "avg", "min", "max"] | None = None
+    """how rows with the same other values become one"""
 
     @model_validator(mode="before")
     @classmethod
@@ -37,32 +42,57 @@ class Channel(Strict):
 
 
 class Widget(Strict):
-    """One chart of a dashboard. `title` may name columns in braces: `title_from` names the row."""
+    """One chart of a dashboard."""
 
     title: str = Field(min_length=1)
+    """what the chart says; `{column}` is replaced by the value of the row that `title_from` names"""
     title_from: dict[str, Scalar] | Literal["first", "last", "top"] = "first"
+    """the row of the title's values: by its own values, such as `{decile: 1}`, or by its place (`top`: with the highest
+    number)"""
     subtitle: str = ""
+    """a second line, with values as in the title"""
     table: str | None = Field(default=None, pattern=r"^\w+\.\w+$")
-    sql: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]*$")  # a file beside the dashboards: <sql>.sql
+    """where the rows are, as `schema.table`; or `sql` in its place"""
+    sql: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    """where the rows are: the name of a SQL file (one SELECT) beside the dashboards, without `.sql`"""
     filters: dict[str, Scalar | list[Scalar]] = {}
+    """column: the value or values of the rows that are shown; the board's choice comes first"""
     exclude: dict[str, Scalar | list[Scalar]] = {}
+    """column: the value or values of rows that are left out"""
     mark: Mark
+    """how rows are drawn"""
     x: Channel | None = None
-    x2: str | None = None  # where a bar begins, in the place of 0
+    """what stands along the horizontal axis; of a venn, one set"""
+    x2: str | None = None
+    """the column at which bars begin, in the place of 0"""
     y: Channel | None = None
+    """what stands along the vertical axis; of a number, the figure; of a venn, the other set"""
     color: Channel | None = None
+    """what colours tell apart; of a heatmap, the value of the cells"""
     size: Channel | None = None
-    columns: list[Channel] = []  # of a table
-    tooltip: list[Channel] = []  # none: what is on the axes and in the colour
+    """the size of a donut's parts or of points; of a venn, how many are in both sets"""
+    columns: list[Channel] = []
+    """the columns of a table"""
+    tooltip: list[Channel] = []
+    """what the pointer shows; none: all that the marks show"""
     highlight: dict[str, Scalar] = {}
-    labels: bool = False  # the values written on the marks
-    sort: list[str] = []  # columns to sort the rows by, with a minus for descending
+    """the mark that stands out while others are grey, by its values, such as `{decile: 1}`"""
+    labels: bool = False
+    """whether values are written on the marks"""
+    sort: list[str] = []
+    """columns to sort the rows by, with a minus for descending"""
     limit: int | None = Field(default=None, ge=1, le=500)
+    """how many rows are shown, after sorting; none: all, up to 2,000"""
     legend: Literal["top", "right", "bottom", "none"] = "top"
-    people: str | None = None  # the column that counts the people of a row; none: see rows.POPULATION
-    drill: str | None = None  # the dashboard that a click leads to, narrowed to what was clicked
+    """where the legend is"""
+    people: str | None = None
+    """the column that counts the people of a row, for `min_cell`; none: `customers` or the like"""
+    drill: str | None = None
+    """the dashboard that a click leads to, narrowed to what was clicked"""
     width: Literal["third", "half", "two thirds", "full"] = "half"
+    """the share of the board's width"""
     height: int | None = Field(default=None, ge=80, le=1200)
+    """in pixels; none: as the mark needs"""
 
     @model_validator(mode="after")
     def _has_what_its_mark_needs(self) -> Widget:

@@ -23,10 +23,12 @@ class DestinationError(UserError):
 
 
 class Deduplication(Strict):
-    """What may occur once: one attribute, two together, or an identity's namespace. Latest qualification wins."""
+    """What may occur once. The latest qualification wins, then the latest purchase."""
 
     attributes: list[str] = Field(default=[], max_length=2)
+    """one field of the profile, or two together, small and capital letters alike"""
     identity: str = ""
+    """in their place, the namespace of an identity, such as that of e-mail addresses"""
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Deduplication:
@@ -36,18 +38,23 @@ class Deduplication(Strict):
 
 
 class DestinationParams(Strict):
-    """What every destination has. `columns` maps fields of the profile to the names that the destination knows.
-
-    `status_values`: what is written for a membership status, where the receiver knows it by another word.
-    """
+    """What every destination has."""
 
     type: str
+    """`files`, `smtp`, `eloqua` or the name of an installed plug-in; none: `files`"""
     columns: dict[str, str] = Field(min_length=1)
+    """field of the profile, or `membership_status`: its name at the destination, in this order"""
     status_values: dict[MembershipStatus, str] = {}
+    """what is written for a `membership_status`: `realized` (new there), `existing` (there since an earlier activation)
+    or `exited` (no longer sent); none: the status itself"""
     mandatory: list[str] = []
+    """fields of the profile without which a customer is not sent"""
     require_consent: bool = True
+    """whether only customers who have given consent are sent"""
     deduplicate: Deduplication | None = None
+    """what may occur once; none: customers are not compared"""
     mode: Literal["full", "incremental"] = "full"
+    """everyone each time, or only who is new, changed or exited (the latter for `smtp`, and `eloqua` unless given)"""
 
     @model_validator(mode="before")
     @classmethod
@@ -94,36 +101,49 @@ AnyDestination = Annotated[SerializeAsAny[InstanceOf[DestinationParams]], Before
 
 
 class FrequencyCap(Strict):
-    """At most this many messages of other campaigns in the days before as_of; who has had them is not sent."""
+    """Who has had enough messages of other campaigns lately is not sent."""
 
     messages: int = Field(ge=1)
+    """how many messages of other campaigns are enough"""
     days: int = Field(ge=1, le=366)
+    """how many days before `as_of` they are counted over"""
 
 
 class ControlGroup(Strict):
-    """The share that is control, to measure the effect, and the rate at which customers respond by themselves."""
+    """Customers who are not sent, to measure the effect by them."""
 
     share: float = Field(gt=0, le=0.5)
+    """which share of customers is control, in each decile"""
     expected_rate: float = Field(default=0.05, gt=0, lt=1)
+    """the share that responds by itself, by which the smallest effect that can show is worked out"""
 
 
 class Guards(Strict):
-    """What stops an activation: the share of the last one that would exit, and by how much the size would differ."""
+    """What stops an activation before anything is written."""
 
     max_exited_share: float = Field(default=0.5, gt=0, le=1)
+    """of those whom the destination has, the largest share that may exit"""
     max_size_change: float = Field(default=0.5, gt=0)
+    """by which share the number sent may differ from the last one"""
 
 
 class Activation(Strict):
     """One audience sent to one destination for one campaign."""
 
     audience: str
+    """who is sent: the name of an audience's file"""
     destination: str
+    """where to: a name under `destinations`"""
     campaign: str = Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=60)
+    """the campaign, once per destination: letters, digits, `_` and `-`"""
     activate: bool = False
+    """whether `clv run` delivers; otherwise it is a dry run"""
     frequency_cap: FrequencyCap | None = None
+    """who has had enough messages is not sent; none: no limit"""
     control: ControlGroup | None = None
+    """the share that is not sent, to measure the effect; none: nobody"""
     guards: Guards = Guards()
+    """which changes since the last activation stop it"""
 
 
 def check_plan(activations: list[Activation], destinations: dict[str, DestinationParams]) -> None:

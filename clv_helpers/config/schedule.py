@@ -84,10 +84,10 @@ Moment = Annotated[dt.datetime | None, BeforeValidator(_moment)]
 
 
 class Alert(Strict):
-    """Who is notified of which ends of a run: a file gets a line, a command JSON on standard input."""
+    """Who is notified of which ends of a run, in a file or by a command."""
 
     on: list[Event] = Field(min_length=1)
-    """which ends of a run"""
+    """which ends of a run: `success`, `failed`"""
     file: str = ""
     """a line is added to it"""
     command: list[str] = []
@@ -101,7 +101,7 @@ class Alert(Strict):
 
 
 class Schedule(Strict):
-    """When the tables are refreshed (`cron`, in `time_zone`, from `start` until before `end`), and who is notified."""
+    """When the tables are refreshed, and who is notified."""
 
     cron: Annotated[str, BeforeValidator(_cron)]
     """minute, hour, day of the month, month, day of the week (by name, or 0 and 7 for Sunday)"""

@@ -102,7 +102,7 @@ _TABLES = (
         "audiences.evaluation",
         "an evaluation of an audience.",
         "evaluation integer, audience text, mode text, evaluated_at timestamp, rule_hash text, snapshot integer, "
-        "customers integer, entered integer, departed integer",
+        "customers integer, realized integer, exited integer",
         metadata=True,
     ),
     PythonTable("activation.ledger", "a customer at a destination, as the ledger has it."),
@@ -112,7 +112,7 @@ _TABLES = (
         "activation.run",
         "an activation of an audience at a destination.",
         "run_id text, campaign text, audience text, destination text, as_of date, status text, parts integer, "
-        "customers integer, joined integer, changed integer, has_left integer, started_at timestamp, "
+        "customers integer, realized integer, existing integer, exited integer, started_at timestamp, "
         "finished_at timestamp",
         metadata=True,
     ),
@@ -128,11 +128,10 @@ _TABLES = (
         "an activation, and a step of its decision.",
         "campaign text, audience text, destination text, step_order integer, step text, customers integer",
     ),
-    PythonTable("campaigns.fact_lift", "a campaign, an audience and its effect."),
-    PythonTable("campaigns.fact_lift_decile", "a campaign, an audience, a decile and its effect."),
+    PythonTable("campaigns.fact_effect", "a campaign, an audience and its effect."),
+    PythonTable("campaigns.fact_effect_decile", "a campaign, an audience, a decile and its effect."),
     PythonTable("campaigns.fact_qini", "a campaign, and a share of its customers targeted in the order of deciles."),
     PythonTable("schedule.run", "a scheduled run.", metadata=True),
-    PythonTable("schedule.state", "a schedule, and where it stands.", metadata=True),
 )
 PYTHON_TABLES = {table.name: table for table in _TABLES}
 # Those that SQL reads, with their columns: there is always each of them, perhaps empty.

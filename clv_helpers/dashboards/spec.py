@@ -17,17 +17,21 @@ Preset = Literal["all", "last month", "last 3 months", "last 6 months", "last 12
 
 
 class BoardFilter(Strict):
-    """A choice at the top of a board: a column, and the table whose values are offered.
-
-    Every widget that knows the column follows it. With `dates` the choice is a range of days.
-    """
+    """A choice at the top of a board: a value of a column, or a range of days."""
 
     column: str
+    """the column that is narrowed, in every widget that has it and does not spread it"""
     table: str = Field(pattern=r"^\w+\.\w+$")
+    """the table whose values are offered, as `schema.table`"""
     label: str
+    """what stands above the choice"""
     order_by: str | None = None
+    """the column of the table by which the values are ordered; none: the values themselves"""
     default: Scalar | None = None
+    """the value that the board begins with; none: all. With `dates`: `all`, `last month`, `last 3 months`, `last 6
+    months`, `last 12 months`, `this year` or `last year`"""
     dates: bool = False
+    """whether ranges of days are offered, counted back from `as_of`, in the place of values"""
 
     @model_validator(mode="after")
     def _default_is_a_range(self) -> BoardFilter:
@@ -40,9 +44,13 @@ class Dashboard(Strict):
     """One dashboard file."""
 
     title: str
+    """the board's heading"""
     description: str = ""
+    """a text below the heading"""
     filters: list[BoardFilter] = []
+    """the choices at the top"""
     widgets: list[Widget] = Field(min_length=1)
+    """the charts, in this order"""
 
 
 def names(workbook: Workbook) -> list[str]:
