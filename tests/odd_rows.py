@@ -7,23 +7,9 @@ from pathlib import Path
 import pandas as pd
 from activations import plan
 
-from clv_helpers.config.datasets import DATASETS
-
-EVENT_COLUMNS = (
-    "event_id",
-    "customer_id",
-    "occurred_at",
-    "transaction_type",
-    "category",
-    "mileage",
-    "amount",
-)
 # Overrides of the airline's params: a column of the events goes into the profile, and a finished experiment comes in.
 ODD = {
-    "sources.purchases.columns": {
-        **{name: name for name in DATASETS["purchases"]},
-        "details": {"from": "transaction_details", "type": "text", "attribute": True},
-    },
+    "sources.purchases.columns.details": {"from": "transaction_details", "type": "text", "attribute": True},
     "sources.experiments": {"path": "${OUTPUTS}/source/experiments.csv", "profile_enabled": False},
 }
 CAPPED = {"activations": [plan(frequency_cap={"messages": 7, "days": 366}, activate=True, control={"share": 0.1})]}
@@ -32,18 +18,18 @@ CAPPED = {"activations": [plan(frequency_cap={"messages": 7, "days": 366}, activ
 def add_odd_rows(source: Path) -> None:
     """What nobody of the simulated airline does: give back more than one spent, share an address, and the like."""
     tables = {file.stem: pd.read_parquet(file) for file in source.glob("*.parquet")}
-    events, customers, drawn = tables["purchases"], tables["customers"], tables["assignments"]
-    refunds = events[events["amount"] > 0].groupby("customer_id").head(1).iloc[:40].copy()
+    events, customers, drawn = tables["loyalty_events"], tables["members"], tables["assignments"]
+    refunds = events[events["amount"] > 0].groupby("membership_number").head(1).iloc[:40].copy()
     refunds["event_id"] += "-refund"
     refunds["occurred_at"] += pd.Timedelta(days=3)
     refunds[["amount", "mileage"]] *= -2
-    nobody = events.iloc[:2].assign(customer_id="", event_id=["odd1", "odd2"])
-    tables["purchases"] = pd.concat([events, refunds, nobody])
-    one, other = (drawn[drawn["arm"] == arm].iloc[0]["customer_id"] for arm in ("treated", "control"))
-    address = customers.loc[customers["customer_id"] == one, "email"].iloc[0]
-    customers.loc[customers["customer_id"] == other, "email"] = address
+    nobody = events.iloc[:2].assign(membership_number="", event_id=["odd1", "odd2"])
+    tables["loyalty_events"] = pd.concat([events, refunds, nobody])
+    one, other = (drawn[drawn["arm"] == arm].iloc[0]["membership_number"] for arm in ("treated", "control"))
+    address = customers.loc[customers["membership_number"] == one, "email"].iloc[0]
+    customers.loc[customers["membership_number"] == other, "email"] = address
     mails = tables["email_events"]
-    strange = mails.iloc[:1].assign(customer_id="nobody", message_id="odd", event_id="odd")
+    strange = mails.iloc[:1].assign(membership_number="nobody", message_id="odd", event_id="odd")
     tables["email_events"] = pd.concat([mails, strange])
     for name, rows in tables.items():
         rows.to_parquet(source / f"{name}.parquet", index=False)

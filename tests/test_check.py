@@ -58,7 +58,8 @@ def found(folder: Path, file: str, text: str) -> list[str]:
         (
             "dashboards/d.yml",
             BOARD.replace("TABLE", "insights.fact_value_by_decile").replace("Y", "custmers"),
-            "widgets[0].table is insights.fact_value_by_decile, which has no column 'custmers'; did you mean customers?",
+            "widgets[0].table is insights.fact_value_by_decile, which has no column 'custmers'; "
+            "did you mean customers?",
         ),
     ],
 )

@@ -102,7 +102,7 @@ class Destination(abc.ABC):
         session.copy_to(rows, beside, format="parquet")
         beside.replace(part.spool)
 
-    def recover(self, part: Part) -> Outcome | None:
+    def recover(self, part: Part) -> Outcome | None:  # noqa: ARG002 (for those that override it)
         """What became of a part that may have been delivered before a crash; None where delivering again is safe."""
         return None
 

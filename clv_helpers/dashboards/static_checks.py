@@ -13,7 +13,7 @@ from clv_helpers.dashboards.spec import load
 
 
 def file_problems(workbook: Workbook, name: str, tables: dict[str, tuple[str, ...] | None]) -> list[Problem]:
-    """What widgets and filters ask in vain of `tables` (see models.known_columns): a table or a column that is not there.
+    """What widgets and filters ask in vain of `tables` (see models.known_columns): tables or columns not there.
 
     Rows of SQL files beside the dashboards are not judged. Raises ParamsError where the file is no dashboard.
     """

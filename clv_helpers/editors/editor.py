@@ -77,7 +77,7 @@ class Editor(ABC, Generic[AnyDraft]):
     def refresh(self) -> None:
         """Show the draft in the panes."""
 
-    def head_changed(self, key: str) -> None:
+    def head_changed(self, key: str) -> None:  # noqa: ARG002 (for those that override it)
         """What follows from a change of the title or another text of the whole file."""
         self.refresh()
 

@@ -31,7 +31,7 @@ class Answer:
     def __str__(self) -> str:
         return self.frame.to_string(index=False) if len(self.frame) else "no rows"
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         forms = {"i": "|d", "u": "|d", "f": "|,.4f"}
         columns = {
             str(name): str(name).replace("|", "¦") + forms.get(kind.kind, "")

@@ -100,7 +100,6 @@ def test_interval_is_wilsons() -> None:
 def test_what_a_column_holds(airline: Workbook) -> None:
     people = airline.query("profile.customer")
     with airline.engine.read() as session:
-        catalog = published_context(session).catalog
         region = es.describe(session, "profile.customer", "region")
         email = es.describe(session, "profile.customer", "email")
     assert region["filled"] == people["region"].notna().mean()

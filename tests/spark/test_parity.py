@@ -68,7 +68,8 @@ def test_only_aggregates_come_to_the_driver(both) -> None:
     """No collected row is of a person; the groups of the fits are as many as there are different histories."""
     with both.duckdb.engine.read() as session:
         histories = session.scalar(
-            "SELECT COUNT(*) AS n FROM (SELECT DISTINCT frequency, recency_days, age_days FROM lifetime.customer_history)"
+            "SELECT COUNT(*) AS n FROM "
+            "(SELECT DISTINCT frequency, recency_days, age_days FROM lifetime.customer_history)"
         )
     groups = {"customers"}
     assert len(both.collected) > 50
