@@ -39,7 +39,7 @@ class TestNotebook:
         lines = "".join(first["source"]).splitlines()
         assert all(isinstance(node, ast.AnnAssign) for node in ast.parse("\n".join(lines)).body)
         assert all("  # " in line for line in lines)
-        assert [line.partition(":")[0] for line in lines] == ["params_file", "as_of", "overrides", "run"]
+        assert [line.partition(":")[0] for line in lines] == ["params_file", "as_of", "overrides", "run_name"]
 
     def test_computes_nothing(self, file: Path) -> None:
         for cell in cells(file, "code"):

@@ -12,6 +12,7 @@ from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, Problem, Strict
 from clv_helpers.config.workbook import Workbook
 
+CATEGORY = "category"  # the column of the model's tables in which customers are ranked apart
 # Ranges of days, counted back from as_of, that a filter with `dates: true` offers.
 Preset = Literal["all", "last month", "last 3 months", "last 6 months", "last 12 months", "this year", "last year"]
 
@@ -82,6 +83,16 @@ def load(workbook: Workbook, name: str) -> Dashboard:
     ]
     if problems:
         raise ParamsError(yaml_files.shown(workbook, "dashboards", name), problems)
+    dashboard = _as_ranked(workbook, dashboard)
     labelled = [f.model_copy(update={"label": fill_all(workbook, f.label)}) for f in dashboard.filters]
     texts = {name: fill_all(workbook, getattr(dashboard, name)) for name in ("title", "description")}
     return dashboard.model_copy(update={**texts, "filters": labelled})
+
+
+def _as_ranked(workbook: Workbook, dashboard: Dashboard) -> Dashboard:
+    """Where the params name no category, without the filters and widgets that would show everyone alone."""
+    if workbook.params.category:
+        return dashboard
+    filters = [f for f in dashboard.filters if f.column != CATEGORY]
+    widgets = [w for w in dashboard.widgets if CATEGORY not in {field.column for field in w.fields}]
+    return dashboard.model_copy(update={"filters": filters, "widgets": widgets})
