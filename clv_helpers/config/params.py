@@ -87,7 +87,7 @@ class LifetimeGate(Strict):
 class Lifetime(Strict):
     """Predicted lifetime value: the model, how far ahead, and what a purchase leaves (margin, discount per year).
 
-    `calibration_end` is the last day that the proof's models know; none: two thirds of the history, or a year ago.
+    `calibration_end` is the last day of the calibration; none: two thirds of the history, or a year ago.
     """
 
     model: Literal["bg_nbd", "mbg_nbd", "pareto_nbd", "auto"] = "bg_nbd"
