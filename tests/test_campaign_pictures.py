@@ -102,7 +102,7 @@ def test_each_rate_of_the_glossary_is_shown(airline: Workbook) -> None:
 
 
 def test_addresses_shared_by_both_arms_are_counted(workbook: Workbook, tmp_path: Path) -> None:
-    assigned = workbook.query("campaigns.assignment", order_by="customer_id", campaign="double-miles")
+    assigned = workbook.query("campaigns.customer_assignment", order_by="customer_id", campaign="double-miles")
     pair = assigned.groupby("arm")["customer_id"].first()
     family = pd.DataFrame({"customer_id": pair.to_list(), "email": "Family@example.com"})
     ingest.ingest_files(workbook, "customers", [write_source(workbook, "customers", family, tmp_path / "family.csv")])
@@ -115,7 +115,9 @@ def test_addresses_shared_by_both_arms_are_counted(workbook: Workbook, tmp_path:
 
 
 def test_messages_to_the_control_group_are_warned_of(workbook: Workbook, tmp_path: Path) -> None:
-    assigned = workbook.query("campaigns.assignment", order_by="customer_id", campaign="double-miles", arm="control")
+    assigned = workbook.query(
+        "campaigns.customer_assignment", order_by="customer_id", campaign="double-miles", arm="control"
+    )
     customer = assigned["customer_id"].iloc[0]
     sent = {
         "event_id": "x-1", "message_id": "x-1", "campaign": "double-miles", "customer_id": customer,

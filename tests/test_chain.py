@@ -123,11 +123,6 @@ class TestFinishedRun:
 
 def test_own_data_runs_and_skips_what_it_lacks(outputs: Path, tmp_path: Path) -> None:
     params = write_shop(tmp_path)
-    for kind, name in (("dashboards", "value"), ("dashboards", "decile"), ("audiences", "best_customers")):
-        source = ROOT / "params" / "cdnow" / kind / f"{name}.yml"
-        target = tmp_path / "shop" / kind / source.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(source.read_text("utf-8"), encoding="utf-8")
     done = clv("run", str(params))
     assert done.returncode == 0, done.stderr
     folder = next((outputs / "shop" / "runs").iterdir())

@@ -79,7 +79,7 @@ def test_what_is_foreseen_is_what_is_built(name: str, request: pytest.FixtureReq
     foreseen, columns = catalog_of(workbook.params), known_columns(workbook)
     with workbook.engine.read() as session:
         built = read_catalog(session, event_tables())
-        there = {each: list(session.columns(table(each))) for each in session.tables()}
+        there = {each: tuple(session.columns(table(each))) for each in session.tables()}
     pairs = [(foreseen.profile, built.profile), *((foreseen.events[n], built.events[n]) for n in built.events)]
     for mine, theirs in pairs:
         assert {n: each.kind for n, each in mine.items()} == {n: each.kind for n, each in theirs.items()}
@@ -96,7 +96,7 @@ def test_a_category_that_nobody_has_is_a_warning_with_those_there_are(workbook: 
     rule = "title: x\nrule: {map: decile, category: CATEGORY, lookback_months: 12, op: at most, value: 3}\n"
     opened = Workbook.open(params)
     place.write_text(rule.replace("CATEGORY", "GLOD"))
-    warning = f"{place}: rule.category is 'GLOD', in which no customer has a decile; allowed: "
+    warning = f"{place}: rule.category is 'GLOD', in which no member has a decile; allowed: "
     (sentence,) = [problem.sentence for problem in notebooks.warnings(opened)]
     assert sentence.startswith(warning)
     assert "GOLD" in sentence

@@ -76,25 +76,25 @@ def test_the_circle_closes_and_nothing_counts_twice(workbook: Workbook, outputs:
     everyone_in(here)
     done = activation.activate(here, here.params.activations[0])
     campaigns.build(here)
-    assigned = here.query("campaigns.assignment", order_by="customer_id", campaign="win-back")
+    assigned = here.query("campaigns.customer_assignment", order_by="customer_id", campaign="win-back")
     arms = {arm: list(rows["customer_id"]) for arm, rows in assigned.groupby("arm")}
-    assert done["delivered"] == len(arms["treated"]) > 250
+    assert done.delivered == len(arms["treated"]) > 250
     early = campaigns.results(here, "win-back")[0]["effects"][0]
     assert "no day of it has passed yet" in early["sentence"]
 
     # responses and purchases arrive, and only their batches are folded
     mail = write_source(here, "email_events", responses(arms["treated"]), tmp_path / "responses.csv")
     flown = write_source(here, "purchases", flights(arms["treated"], arms["control"], 14), tmp_path / "flights.csv")
-    ingest.ingest(here, "email_events", [mail])
-    ingest.ingest(here, "purchases", [flown])
-    modes = {row["table"]: row["mode"] for row in campaigns.build(here)}
+    ingest.ingest_files(here, "email_events", [mail])
+    ingest.ingest_files(here, "purchases", [flown])
+    modes = {row.table: row.mode for row in campaigns.build(here)}
     assert {modes[name] for name in ("derived.email_message", "derived.email_response", "derived.customer_day")} == {
         "rows"
     }
     record = campaigns.results(here, "win-back")[0]
     rates = {rate["kpi"]: rate for rate in record["rates"] if rate["audience"] == "ALL"}
-    assert rates["delivery rate"]["numerator"] == rates["delivery rate"]["denominator"] == done["delivered"]
-    assert rates["open rate"]["numerator"] == -(-done["delivered"] // 3)
+    assert rates["delivery rate"]["numerator"] == rates["delivery rate"]["denominator"] == done.delivered
+    assert rates["open rate"]["numerator"] == -(-done.delivered // 3)
     effect = record["effects"][0]
     assert (effect["treated"], effect["control"]) == (len(arms["treated"]), len(arms["control"]))
     assert effect["conversion"]["estimate"] == pytest.approx(0.7, abs=0.1)
@@ -102,8 +102,8 @@ def test_the_circle_closes_and_nothing_counts_twice(workbook: Workbook, outputs:
     assert effect["sample_ratio_p"] > 0.9
 
     # the same files once more change nothing
-    again = [ingest.ingest(here, "email_events", [mail])[0], ingest.ingest(here, "purchases", [flown])[0]]
-    assert [row["status"] for row in again] == ["already ingested"] * 2
+    again = [ingest.ingest_files(here, "email_events", [mail])[0], ingest.ingest_files(here, "purchases", [flown])[0]]
+    assert [batch.status for batch in again] == ["already ingested"] * 2
     campaigns.build(here)
     assert campaigns.results(here, "win-back")[0] == record
 

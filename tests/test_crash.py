@@ -56,10 +56,15 @@ def params(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def state(params: Path) -> dict[str, pd.DataFrame]:
-    """All tables and accepted and rejected rows, without the batches' numbers, which count attempts."""
+    """All tables and accepted and rejected rows, without what counts attempts: batches' numbers, and those that failed.
+
+    A killed batch stands in derived.not_counted as a file that failed, and was taken in since.
+    """
     with Workbook.open(params).engine.read() as session:
         names = [n for n in session.tables() if n.split(".")[0] in SCHEMAS]
         found = {name: session.frame(f"SELECT * FROM {name} ORDER BY ALL") for name in names}
+        counted = "SELECT * FROM derived.not_counted WHERE NOT reason LIKE 'the whole file %'"
+        found["derived.not_counted"] = session.frame(f"{counted} ORDER BY ALL")
         for name in ("purchases", "customers", "rejected_rows"):
             found[name] = session.frame(f"SELECT * EXCLUDE (_batch_id) FROM lake.{name} ORDER BY ALL")
         batches = "SELECT file, rows_read, rows_accepted, rows_rejected FROM lake.batches WHERE status = 'success'"

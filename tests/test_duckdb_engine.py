@@ -125,7 +125,7 @@ def test_frames_come_in_and_tables_and_views_go(engine: DuckDBEngine) -> None:
     with engine.write() as session:
         session.load_frame("brought", frame)
         assert session.rows("SELECT v FROM brought WHERE day IS NULL") == [{"v": 2}]
-        session.create_view("derived.seen", parse("SELECT v FROM derived.t"), mark="m")
+        session.create_view("derived.seen", parse("SELECT v FROM derived.t"), version="m")
         for name in ("derived.seen", "derived.t"):
             session.drop(name)
             assert not session.has_table(name)

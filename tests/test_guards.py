@@ -27,7 +27,7 @@ def test_an_empty_audience_stops(workbook: Workbook) -> None:
         activated(workbook)
     assert not list((workbook.folder / "exports").glob("*.csv"))
     activation.decide(workbook)
-    assert workbook.query("activation.run").empty
+    assert workbook.query("activation.delivery_run").empty
 
 
 def test_many_exited_stop_unless_accepted(workbook: Workbook) -> None:

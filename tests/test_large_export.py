@@ -63,7 +63,7 @@ def export_only(workbook: Workbook, run_id: str, folder: Path) -> tuple[float, f
     destination = open_destination(workbook, workbook.params.activations[0])
     with workbook.engine.write() as session:
         session.run("UPDATE activation.ledger SET status = 'intended' WHERE run_id = $run_id", run_id=run_id)
-        row = session.rows("SELECT * FROM activation.run WHERE run_id = $run_id", run_id=run_id)[0]
+        row = session.rows("SELECT * FROM activation.delivery_run WHERE run_id = $run_id", run_id=run_id)[0]
     run = Run(**{name: row[name] for name in Run.__dataclass_fields__})
     part = Part(run, 1, folder / "spool.part")
     people = mapping.rows_of_part(part, destination.params)

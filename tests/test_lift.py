@@ -356,7 +356,7 @@ def test_decile_sizes_add_up_to_the_arms(airline: Workbook) -> None:
 def test_outcomes_agree_with_pandas(airline: Workbook) -> None:
     """Sums by arm of the last four weeks after each draw, from raw events."""
     with airline.engine.read() as session:
-        drawn = session.frame("SELECT * FROM campaigns.assignment")
+        drawn = session.frame("SELECT * FROM campaigns.customer_assignment")
         events = session.frame("SELECT * FROM lake.purchases WHERE transaction_type = 'STATUS_MILES'")
     joined = drawn.merge(events, on="customer_id")
     since = (joined["occurred_at"].dt.normalize() - joined["assigned_on"]).dt.days
@@ -373,7 +373,7 @@ def test_outcomes_agree_with_pandas(airline: Workbook) -> None:
 
 def test_who_was_assigned_stays_so(workbook: Workbook, tmp_path: Path) -> None:
     """A later file that puts the same people into the other arm changes nothing: the first draw holds."""
-    before = workbook.query("campaigns.assignment", order_by="campaign, customer_id")
+    before = workbook.query("campaigns.customer_assignment", order_by="campaign, customer_id")
     swapped = before.assign(
         arm=before["arm"].map({"treated": "control", "control": "treated"}),
         assigned_at=before["assigned_on"] + pd.Timedelta(days=3),
@@ -382,5 +382,5 @@ def test_who_was_assigned_stays_so(workbook: Workbook, tmp_path: Path) -> None:
         workbook, "assignments", [write_source(workbook, "assignments", swapped, tmp_path / "later.csv")]
     )
     campaigns.build(workbook)
-    after = workbook.query("campaigns.assignment", order_by="campaign, customer_id")
+    after = workbook.query("campaigns.customer_assignment", order_by="campaign, customer_id")
     pd.testing.assert_frame_equal(after, before)

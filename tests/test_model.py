@@ -107,7 +107,7 @@ def test_the_platforms_key_figures_run_under_their_names(airline: Workbook) -> N
     profiles = len(identities_of(airline)["LoyaltyNumber"])
     assert airline.query("kpi.profile_count")["profiles"].item() == profiles
     sizes = airline.query("kpi.audience_size").set_index("audience")
-    assert sizes.loc["best_now_quiet", "title"] == "Best customers, now quiet"
+    assert sizes.loc["best_now_quiet", "title"] == "Best members, now quiet"
     assert airline.query("kpi.most_used_destinations").to_dict("records") == [
         {"destination": "email_team", "audiences": 1}
     ]

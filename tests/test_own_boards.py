@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +12,8 @@ from clv_helpers import dashboards, ingest, lifetime, models
 from clv_helpers.charts import ChartError
 from clv_helpers.charts.missing_tables import is_known
 from clv_helpers.charts.show import BOARD_MIME
-from clv_helpers.config.workbook import ROOT, Workbook
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.config.yaml_files import BUILT_IN
 from clv_helpers.dashboards import static_board
 from clv_helpers.dashboards.live_board import IN_NOTEBOOKS, LiveBoard
 from clv_helpers.run.notebooks import NOTEBOOKS
@@ -24,9 +24,8 @@ GENRES = "title: Genres\nwidgets:\n  - {title: Of genres, table: TABLE, mark: ba
 
 @pytest.fixture
 def shop(outputs: Path, tmp_path: Path) -> Workbook:
-    """A shop of three customers, too few for a prediction, with CDNOW's boards."""
+    """A shop of three customers, too few for a prediction, without boards of its own."""
     workbook = Workbook.open(write_shop(tmp_path, extra="lifetime: {horizon_months: 12}\n"))
-    shutil.copytree(ROOT / "params" / "cdnow" / "dashboards", workbook.specs / "dashboards")
     ingest.ingest_files(workbook)
     models.refresh(workbook, "derived")
     lifetime.refresh(workbook)
@@ -34,8 +33,10 @@ def shop(outputs: Path, tmp_path: Path) -> Workbook:
     return workbook
 
 
-def write_board(workbook: Workbook, table: str) -> None:
-    (workbook.specs / "dashboards" / "genres.yml").write_text(GENRES.replace("TABLE", table), encoding="utf-8")
+def write_board(workbook: Workbook, table: str, name: str = "genres") -> None:
+    file = workbook.specs / "dashboards" / f"{name}.yml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(GENRES.replace("TABLE", table), encoding="utf-8")
 
 
 def cards(workbook: Workbook, name: str) -> list[dict]:
@@ -68,9 +69,20 @@ def test_what_the_notebooks_show_by_name_stands_in_them() -> None:
     assert "*dashboards.others(wb)" in sources
 
 
-def test_a_workbook_without_boards_says_how_to_get_one(outputs: Path, tmp_path: Path) -> None:
-    shown = dashboards.board(Workbook.open(write_shop(tmp_path)), "value")
-    assert "There is no dashboard yet: copy those of params/cdnow to shop/dashboards" in shown.bundle["text/plain"]
+def test_a_workbook_without_boards_gets_the_built_in_ones(shop: Workbook) -> None:
+    assert not shop.specs.exists()
+    built_in = sorted(file.stem for file in (BUILT_IN / "dashboards").glob("*.yml"))
+    assert dashboards.names(shop) == built_in
+    assert set(IN_NOTEBOOKS) <= set(built_in)
+    board = dashboards.board(shop, "value", "migration")
+    switch = next(w for w in board.children[1].children if w.description == "Board")
+    assert [name for _, name in switch.options] == ["value", "migration"]
+
+
+def test_a_board_of_ones_own_takes_the_place_of_the_built_in_one(shop: Workbook) -> None:
+    write_board(shop, "derived.decile_edge", "value")
+    assert dashboards.load(shop, "value").title == "Genres"
+    assert dashboards.names(shop) == sorted(file.stem for file in (BUILT_IN / "dashboards").glob("*.yml"))
 
 
 def test_a_refused_prediction_leaves_its_places_with_the_reason(shop: Workbook) -> None:
@@ -100,6 +112,7 @@ def test_a_table_of_a_stage_that_did_not_run(shop: Workbook, table: str, says: s
 
 def test_sql_that_reads_a_table_of_a_stage_that_did_not_run(shop: Workbook) -> None:
     folder = shop.specs / "dashboards"
+    folder.mkdir(parents=True)
     (folder / "mine.sql").write_text("SELECT decile, value FROM lifetime.value_by_decile")
     (folder / "genres.yml").write_text(GENRES.replace("table: TABLE", "sql: mine"))
     assert "lifetime value is not predicted" in cards(shop, "genres")[0]["html"]

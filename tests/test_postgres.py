@@ -23,11 +23,12 @@ from clv_helpers.models.table_file import SCHEMAS, SQL_FOLDER
 from conftest import SMALL, absent, build_all
 from parity import compared
 
-OWN = ("insights.dim_region", "insights.fact_value_by_region")  # the airline's
-# Who left, how sizes changed, what was handed over: all that is of a later day than the first.
+OWN = ("insights.deciles_mileage", "insights.dim_region", "insights.fact_value_by_region")  # the airline's
+# Who left, how sizes changed, what was handed over, what came of a forecast: all that is of a later day than the first.
 OF_LATER_DAYS = {
     "audiences.membership_history",
     "kpi.audience_size_change_trend",
+    "lifetime.forecast_outcome",
     "kpi.recently_activated_audiences",
 }
 ALL = [*(f"{file.parent.name}.{file.stem}" for file in sorted(SQL_FOLDER.glob("*/*.sql"))), *OWN]

@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
+from source_files import write_source
+
 from clv_helpers import ingest
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.run.refresh_all import refresh_after_ingest
@@ -28,11 +31,11 @@ def test_each_answer_is_of_one_version_and_none_fails(workbook: Workbook, tmp_pa
         first = board.stdout.readline()
         versions = {first.strip()}
         for number in range(3):
-            file = tmp_path / f"more_{number}.csv"
-            file.write_text(
-                "event_id,customer_id,occurred_at,transaction_type,category,mileage,amount\n"
-                f"new{number},N{number},2024-05-05 10:00:00,STATUS_MILES,FLYER,100,10.00\n"
-            )
+            row = {
+                "event_id": f"new{number}", "customer_id": f"N{number}", "occurred_at": "2024-05-05 10:00:00",
+                "transaction_type": "STATUS_MILES", "category": "FLYER", "mileage": 100, "amount": "10.00",
+            }  # fmt: skip
+            file = write_source(workbook, "purchases", pd.DataFrame([row]), tmp_path / f"more_{number}.csv")
             ingest.ingest_files(workbook, "purchases", [file])
             refresh_after_ingest(workbook)
             rows = workbook.query("insights.fact_value_by_decile", category="ALL", lookback_months=0)

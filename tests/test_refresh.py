@@ -79,11 +79,13 @@ class Airline:
         return {row.table: row.mode for row in models.refresh(self.workbook, *SCHEMAS)}
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The published tables, in the order of their columns. Reasons of rejection count batches: left out."""
+        """The published tables, in the order of their columns, without rejected rows: repeats come by batches."""
         with self.workbook.engine.read() as session:
             names = [name for name in session.tables() if name.split(".")[0] in SCHEMAS]
             names = [name for name in names if not name.endswith(DAILY)]  # their days are those of the refreshes
             frames = {name: session.frame(f"SELECT * FROM {name} ORDER BY ALL") for name in names}
+            counted = "SELECT * FROM derived.not_counted WHERE NOT becomes LIKE 'rejected, %'"
+            frames["derived.not_counted"] = session.frame(f"{counted} ORDER BY ALL")
         frames.pop("derived.rejected_reason")
         return frames
 

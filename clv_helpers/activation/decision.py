@@ -25,7 +25,7 @@ def decide(workbook: Workbook) -> None:
     Cost: a few passes over the customers of the planned audiences.
 
     Example:
-        >>> decide(wb)
+        >>> activation.decide(wb)
         >>> set(wb.query("activation.decision")["outcome"]) >= {"sent", "control", "no consent"}
         True
     """
@@ -63,7 +63,7 @@ def _bindings(workbook: Workbook) -> dict[str, Any]:
 
 
 def _check_names(session: Session, workbook: Workbook) -> None:
-    known = [row["audience"] for row in session.rows("SELECT audience FROM audiences.dim_audience ORDER BY audience")]
+    known = [row["audience"] for row in session.rows("SELECT audience FROM audiences.definition ORDER BY audience")]
     fields = list(session.columns(table("profile.customer")))
     problems = [
         Problem(f"activations[{index}].audience", repr(activation.audience), ", ".join(known))

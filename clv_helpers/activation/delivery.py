@@ -22,7 +22,7 @@ def planned(workbook: Workbook, campaign: str) -> list[Activation]:
     """The planned activations of a campaign, one per destination. Raises ParamsError where there is none.
 
     Example:
-        >>> [activation.destination for activation in planned(wb, "win-back")]
+        >>> [plan.destination for plan in activation.planned(wb, "win-back")]
         ['email_team']
     """
     needs_a_plan(workbook)
@@ -39,8 +39,8 @@ def activate_planned(workbook: Workbook) -> list[ActivationResult]:
     Raises what `activate` raises, and StageSkipped where the params plan no activation.
 
     Example:
-        >>> {result.outcome for result in activate_planned(wb)} <= {"done", "dry run"}
-        True
+        >>> [(result.campaign, result.outcome) for result in activation.activate_planned(wb)]
+        [('win-back', 'done')]
     """
     needs_a_plan(workbook)
     plan = workbook.params.activations
@@ -51,8 +51,10 @@ def dry_run(workbook: Workbook, activation: Activation) -> ActivationResult:
     """What an activation would do, as it was last decided; nothing is written.
 
     Example:
-        >>> dry_run(wb, planned(wb, "win-back")[0]).delivered
-        0
+        >>> [plan] = activation.planned(wb, "win-back")
+        >>> result = activation.dry_run(wb, plan)
+        >>> result.to_send > 0, result.delivered
+        (True, 0)
     """
     campaign, destination, stops = activation.campaign, activation.destination, ""
     change = workbook.query("activation.fact_change", campaign=campaign, destination=destination)
@@ -73,7 +75,8 @@ def activate(workbook: Workbook, activation: Activation, accept_change: bool = F
     answer; the run then stays open, and goes on when it is called again. Cost: a few passes over the audience.
 
     Example:
-        >>> activate(wb, planned(wb, "win-back")[0]).outcome
+        >>> [plan] = activation.planned(wb, "win-back")
+        >>> activation.activate(wb, plan).outcome
         'done'
     """
     destination = open_destination(workbook, activation)

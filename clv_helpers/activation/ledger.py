@@ -37,7 +37,7 @@ TABLES: dict[str, dict[str, ColumnType]] = {
         "intended_at": "timestamp",
         "settled_at": "timestamp",
     },
-    "activation.run": ALWAYS_THERE["activation.run"],
+    "activation.delivery_run": ALWAYS_THERE["activation.delivery_run"],
     "activation.part": {
         "run_id": "text",
         "part": "integer",
@@ -124,7 +124,7 @@ def create_tables(session: Session) -> None:
 
 def open_run(session: Session, activation: Activation) -> Run | None:
     """The run of an activation that was begun and not finished."""
-    query = f"SELECT * FROM activation.run WHERE {OF_PLAN} AND status = 'open'"
+    query = f"SELECT * FROM activation.delivery_run WHERE {OF_PLAN} AND status = 'open'"
     rows = session.rows(query, campaign=activation.campaign, destination=activation.destination)
     return Run(**{name: rows[0][name] for name in Run.__dataclass_fields__}) if rows else None
 
@@ -153,13 +153,14 @@ def intend(session: Session, destination: Destination, as_of: dt.date) -> Run | 
         return None
     run = Run(uuid.uuid4().hex[:12], plan.campaign, plan.audience, plan.destination, as_of, now(), counts["parts"])
     session.run(
-        "INSERT INTO activation.run VALUES ($run_id, $campaign, $audience, $destination, $as_of, 'open', $parts, "
+        "INSERT INTO activation.delivery_run "
+        "VALUES ($run_id, $campaign, $audience, $destination, $as_of, 'open', $parts, "
         "$customers, $realized, $existing, $exited, $started_at, NULL)",
         **{**dataclasses.asdict(run), **counts},
         customers=session.scalar(f"SELECT COUNT(*) AS customers FROM ({SENT}) AS s", **names),
     )
     _write_intents(session, run)
-    session.set_version("activation.run", str(uuid.uuid4()))
+    session.set_version("activation.delivery_run", str(uuid.uuid4()))
     return run
 
 
@@ -269,9 +270,9 @@ def _load(session: Session, kinds: dict[str, str], rows: list[tuple[Any, ...]]) 
 
 def finish(session: Session, run: Run) -> None:
     """Close a run of which every part is settled."""
-    query = "UPDATE activation.run SET status = 'done', finished_at = $now WHERE run_id = $run_id"
+    query = "UPDATE activation.delivery_run SET status = 'done', finished_at = $now WHERE run_id = $run_id"
     session.run(query, now=now(), run_id=run.run_id)
-    session.set_version("activation.run", str(uuid.uuid4()))
+    session.set_version("activation.delivery_run", str(uuid.uuid4()))
 
 
 def files(session: Session, run: Run) -> list[DeliveredFile]:

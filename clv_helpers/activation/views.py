@@ -34,7 +34,7 @@ def waterfall(workbook: Workbook) -> Output:
     """From everyone in the audience to those who are sent: a row per step, a column per planned activation.
 
     Example:
-        >>> waterfall(wb).bundle["text/plain"]
+        >>> activation.waterfall(wb).bundle["text/plain"]
         '9 rows'
     """
     rows = workbook.query("activation.fact_waterfall", order_by="step_order")
@@ -50,8 +50,8 @@ def chart(workbook: Workbook, campaign: str = "") -> Output:
     Raises ParamsError for a campaign that is not planned.
 
     Example:
-        >>> chart(wb, "win-back").bundle["text/plain"]  # doctest: +ELLIPSIS
-        '...'
+        >>> activation.chart(wb, "win-back").bundle["text/plain"]
+        '... members are sent the campaign win-back'
     """
     first, customers = _first(workbook, campaign), workbook.words.customers
     names: dict[str, Any] = {"campaign": first.campaign, "destination": first.destination}
@@ -79,7 +79,7 @@ def changes(workbook: Workbook) -> Output:
     """How each planned activation differs from the last one: how many are new (realized), how many have exited.
 
     Example:
-        >>> changes(wb).bundle["text/plain"]
+        >>> activation.changes(wb).bundle["text/plain"]
         '1 rows'
     """
     rows = workbook.query("activation.fact_change", order_by="campaign, destination")
@@ -102,7 +102,7 @@ def examples(workbook: Workbook, campaign: str = "") -> Output:
     Raises ParamsError for a campaign that is not planned.
 
     Example:
-        >>> examples(wb, "win-back").bundle["text/plain"]
+        >>> activation.examples(wb, "win-back").bundle["text/plain"]
         '5 rows'
     """
     if not workbook.interactive:
@@ -135,7 +135,7 @@ def control(workbook: Workbook) -> Output:
     """For each campaign with a control group: its size, and the smallest effect that it can show.
 
     Example:
-        >>> control(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
+        >>> activation.control(wb).bundle["text/plain"]
         'win-back: ... members are control against ... treated...'
     """
     query = "SELECT campaign, arm, COUNT(*) AS customers FROM activation.arm GROUP BY campaign, arm"
@@ -170,7 +170,7 @@ def detectable_effect(treated: int, control: int, rate: float) -> float | None:
     without continuity correction.
 
     Example:
-        >>> round(detectable_effect(435, 435, 0.05), 3)
+        >>> round(activation.detectable_effect(435, 435, 0.05), 3)
         0.05
     """
     from scipy.optimize import brentq
@@ -190,8 +190,7 @@ def done(results: Sequence[ActivationResult]) -> Output:
     """What `activate_planned` did, a row per activation; below it, what stops one, and why customers were rejected.
 
     Example:
-        >>> result = ActivationResult("win-back", "email_team", "best_now_quiet", "dry run", to_send=120)
-        >>> done([result]).bundle["text/plain"]
+        >>> activation.done(activation.activate_planned(wb)).bundle["text/plain"]
         '1 rows'
     """
     rows = [{**vars(result), "files": ", ".join(file.name for file in result.files) or None} for result in results]

@@ -30,7 +30,7 @@ def load(workbook: Workbook, name: str) -> Audience:
     Example:
         >>> from clv_helpers import audiences
         >>> audiences.load(wb, "best_now_quiet").title
-        'Best customers, now quiet'
+        'Best members, now quiet'
     """
     return yaml_files.load(workbook, "audiences", name, Audience)
 

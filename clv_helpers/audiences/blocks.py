@@ -92,7 +92,9 @@ class Blocks:
             numbers = [n for n, a in self.catalog.events[block].items() if a.is_number]
             self.of.options = numbers
         elif self.kind.value == "Audiences" and block:
-            self.about.value = html.sentences([to_sentence(audience_files.load(self.workbook, block))])
+            self.about.value = html.sentences(
+                [to_sentence(audience_files.load(self.workbook, block), self.workbook.words)]
+            )
         self._describe()
         self._show_fields()
 

@@ -111,7 +111,7 @@ def _evaluate(
     current = begin(session, dt.datetime.combine(workbook.as_of(session), dt.time()), mode)
     rows = [evaluate_one(session, name, audiences[name], current) for name in audiences if name in wanted]
     _close_removed(session, list(audiences), current)
-    session.create_table("audiences.dim_audience", _described(audiences))
+    session.create_table("audiences.definition", _described(audiences))
     return rows
 
 
@@ -190,10 +190,10 @@ def _changed(session: Session, name: str) -> None:
 
 
 def _described(audiences: dict[str, Audience]) -> exp.Select:
-    """The rows of audiences.dim_audience."""
+    """The rows of audiences.definition."""
     rows = [
         (name, audience.title, audience.description, audience.hash, audience.evaluation)
         for name, audience in audiences.items()
     ]
-    columns = list(ALWAYS_THERE["audiences.dim_audience"])
+    columns = list(ALWAYS_THERE["audiences.definition"])
     return exp.select(*columns).from_(exp.values(rows, alias="d", columns=columns))

@@ -60,18 +60,18 @@ def _overlap(estimate: Estimate, overlap: dict[str, int]) -> str:
     return f"<div style='margin-top:.8em'>Of them also in</div><table style='width:100%'>{rows}</table>"
 
 
-def funnel_panel(estimate: Estimate) -> str:
+def funnel_panel(estimate: Estimate, words: Words) -> str:
     """From everyone to those who meet the rule: a bar per condition, with how many it removes."""
-    steps = [(part_in_words(step.part), step.left, step.removed) for step in estimate.funnel]
+    steps = [(part_in_words(step.part, words), step.left, step.removed) for step in estimate.funnel]
     lines = "".join(
         f"<div style='display:grid;grid-template-columns:minmax(0,2.2fr) minmax(60px,1fr) 5.5em 6.5em;gap:10px;"
         f"align-items:center;padding:3px 0;border-top:1px solid #eee'>"
-        f"<div style='overflow-wrap:anywhere'>{html.escape(upper_first(words))}</div>"
+        f"<div style='overflow-wrap:anywhere'>{html.escape(upper_first(condition))}</div>"
         f"<div style='background:{QUIET}55;height:12px'><div style='background:{BLUE};height:12px;"
         f"width:{100 * left / estimate.customers if estimate.customers else 0:.2f}%'></div></div>"
         f"<div style='text-align:right'>{left:,}</div>"
         f"<div style='text-align:right;color:{GREY}'>{'' if removed is None else f'−{removed:,}'}</div></div>"
-        for words, left, removed in [("Everyone", estimate.customers, None), *steps]
+        for condition, left, removed in [("Everyone", estimate.customers, None), *steps]
     )
     return f"<div class='clv-funnel' style='line-height:1.35'>{lines}</div>"
 

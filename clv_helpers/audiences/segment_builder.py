@@ -17,6 +17,7 @@ from clv_helpers.audiences.rule import Audience, parse_part
 from clv_helpers.audiences.sentence import part_in_words, to_sentence
 from clv_helpers.charts import show
 from clv_helpers.config import yaml_files
+from clv_helpers.config.params import Words
 from clv_helpers.config.validation import ParamsError, parse_value
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.editors import Editor, html
@@ -57,7 +58,7 @@ class Builder(Editor[Draft]):
         self.audience: Audience | None = None  # the draft, once it is complete
         self.estimate: Estimate | None = None
         with workbook.engine.read() as session:
-            self.catalog = views.published_context(session).catalog
+            self.catalog = views.published_context(session, words=workbook.words).catalog
         self.blocks = Blocks(workbook, self.catalog, self.change)
         self.rows, self.count = self.ipw.VBox(layout={"width": "100%"}), self.ipw.HTML()
         self.source = self.ipw.Textarea(rows=4, layout={"width": "100%"}, placeholder="the selected part as YAML")
@@ -125,7 +126,7 @@ class Builder(Editor[Draft]):
         chosen = self.draft.row()
         buttons = []
         for row in self.draft.rows():
-            button = self.ipw.Button(description=_in_words(row, self.draft), tooltip="select")
+            button = self.ipw.Button(description=_in_words(row, self.draft, self.workbook.words), tooltip="select")
             button.layout = {"margin": f"2px 0 2px {22 * row.depth}px", "width": "auto", "align_self": "stretch"}
             button.add_class("clv-row")
             is_chosen = row.path == chosen.path
@@ -185,7 +186,7 @@ class Builder(Editor[Draft]):
     def _tab(self, tab: str, audience: Audience, counted: Estimate) -> str:
         match tab:
             case "Funnel":
-                return panels.funnel_panel(counted)
+                return panels.funnel_panel(counted, self.workbook.words)
             case "Sentence":
                 return html.sentences([to_sentence(audience, self.workbook.words)])
             case "SQL" | "PQL":
@@ -236,7 +237,7 @@ class Builder(Editor[Draft]):
         self.status.value = html.done(counts, "clv-evaluated")
 
 
-def _in_words(row: Row, draft: Draft) -> str:
+def _in_words(row: Row, draft: Draft, words: Words) -> str:
     """A row of the canvas: how it is joined to the one above, and what it says."""
     joined = ""
     if row.path and row.path[-1]:
@@ -246,6 +247,6 @@ def _in_words(row: Row, draft: Draft) -> str:
     if row.container:
         return f"{joined}{out}{'all of' if row.container == 'all' else 'any of'}:"
     try:
-        return f"{joined}{out}{part_in_words(parse_part(row.part))}"
+        return f"{joined}{out}{part_in_words(parse_part(row.part), words)}"
     except (ValidationError, ParamsError):
         return f"{joined}{out}(not complete) {yaml_files.dump(row.part).strip()}"

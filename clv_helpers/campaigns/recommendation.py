@@ -57,7 +57,7 @@ def recommended_audience(workbook: Workbook, campaign: str, name: str = "") -> P
 def _audience(workbook: Workbook, effect: CampaignEffect, deciles: list[int]) -> dict[str, Any]:
     rule: list[dict[str, Any]] = [{"field": "decile_lifetime", "op": "in", "value": deciles}]
     with workbook.engine.read() as session:
-        query = "SELECT DISTINCT audience FROM campaigns.assignment WHERE campaign = $campaign"
+        query = "SELECT DISTINCT audience FROM campaigns.customer_assignment WHERE campaign = $campaign"
         audiences = [row["audience"] for row in session.rows(query, campaign=effect.campaign)]
     if len(audiences) == 1 and audiences[0] in yaml_files.names(workbook, "audiences"):
         rule.append({"audience": audiences[0]})

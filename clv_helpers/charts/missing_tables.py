@@ -52,8 +52,8 @@ def _why(session: Session, workbook: Workbook, name: str) -> str:
 def _why_no_prediction(session: Session, workbook: Workbook) -> str:
     if workbook.params.lifetime is None:
         return "lifetime value is not predicted unless the params say `lifetime`"
-    was_run = session.has_table("lifetime.run")
-    record = json.loads(session.scalar("SELECT record FROM lifetime.run")) if was_run else {"status": "off"}
+    was_run = session.has_table("lifetime.prediction")
+    record = json.loads(session.scalar("SELECT record FROM lifetime.prediction")) if was_run else {"status": "off"}
     if record["status"] == "refused":
         return f"lifetime value is not predicted, as {'; '.join(record['refused'])} (`lifetime.minimum` in the params)"
     if record["status"] == "predicted" and not record["holdout"]:

@@ -78,7 +78,7 @@ _TABLES = (
     PythonTable("lifetime.calibration_score", "a customer, scored at the end of the calibration period."),
     PythonTable("lifetime.forecast", "a forecast that was made."),
     PythonTable("lifetime.forecast_outcome", "a forecast, and what came of it."),
-    PythonTable("lifetime.run", "the latest prediction: its record.", metadata=True),
+    PythonTable("lifetime.prediction", "the latest prediction: its record.", metadata=True),
     PythonTable("lifetime.score", "a history that customers share, scored."),
     PythonTable("lifetime.week_forecast", "a week of the holdout period."),
     PythonTable(
@@ -87,7 +87,7 @@ _TABLES = (
         ", ".join(f"{name} {kind}" for name, kind in LIFETIME_VALUE.items()),
     ),
     PythonTable(
-        "audiences.dim_audience",
+        "audiences.definition",
         "an audience that was evaluated.",
         "audience text, title text, description text, rule_hash text, evaluation text",
         metadata=True,
@@ -109,7 +109,7 @@ _TABLES = (
     PythonTable("activation.part", "a part of an activation.", metadata=True),
     PythonTable("activation.plan", "a planned activation.", metadata=True),
     PythonTable(
-        "activation.run",
+        "activation.delivery_run",
         "an activation of an audience at a destination.",
         "run_id text, campaign text, audience text, destination text, as_of date, status text, parts integer, "
         "customers integer, realized integer, existing integer, exited integer, started_at timestamp, "
@@ -131,7 +131,7 @@ _TABLES = (
     PythonTable("campaigns.fact_effect", "a campaign, an audience and its effect."),
     PythonTable("campaigns.fact_effect_decile", "a campaign, an audience, a decile and its effect."),
     PythonTable("campaigns.fact_qini", "a campaign, and a share of its customers targeted in the order of deciles."),
-    PythonTable("schedule.run", "a scheduled run.", metadata=True),
+    PythonTable("schedule.refresh_run", "a scheduled run.", metadata=True),
 )
 PYTHON_TABLES = {table.name: table for table in _TABLES}
 # Those that SQL reads, with their columns: there is always each of them, perhaps empty.

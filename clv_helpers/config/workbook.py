@@ -96,6 +96,11 @@ class Workbook:
 
         A path is relative to the current folder, or else names a file of the checkout's params/. Raises ParamsError
         with a sentence per wrong key, value or missing environment variable.
+
+        Example:
+            >>> wb = Workbook.open("airline.yml", as_of="2024-07-01", overrides={"lifetime.horizon_months": 6})
+            >>> wb.name, wb.params.lifetime.horizon_months
+            ('airline', 6)
         """
         file = find_params(params_file)
         changes = {**(overrides or {}), **({"as_of": as_of} if as_of else {})}
@@ -132,7 +137,12 @@ class Workbook:
         return not self.run
 
     def has(self, dataset: str) -> bool:
-        """Whether this workbook declares a dataset."""
+        """Whether this workbook declares a dataset.
+
+        Example:
+            >>> wb.has("email_events")
+            True
+        """
         return dataset in self.params.sources
 
     def needs(self, dataset: str, stage: str) -> None:
@@ -191,7 +201,13 @@ class Workbook:
         return {"as_of": self.as_of(session), **params_bindings(self.params)}
 
     def query(self, name: str, order_by: str = "", **where: Any):
-        """The rows of a published table as a DataFrame, filtered by equality and sorted."""
+        """The rows of a published table as a DataFrame, filtered by equality and sorted.
+
+        Example:
+            >>> best = wb.query("derived.customer_decile", order_by="customer_id", lookback_months=12, decile=1)
+            >>> set(best["decile"])
+            {1}
+        """
         select = exp.select("*").from_(table(name))
         for key, value in where.items():
             select = select.where(exp.EQ(this=column(key), expression=literal(value)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import shutil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -88,11 +87,19 @@ def save(file: Path, text: str, read_as: str) -> str:
     """Write beside the file and rename; gives the new fingerprint. Raises SpecChanged.
 
     The first audience takes the built-in ones with it: what a workbook had before, it has still.
+    Where that fails none of them is there.
     """
     check_unchanged(file, read_as)
-    if file.parent.name == "audiences" and not any(file.parent.glob("*.yml")):
-        shutil.copytree(BUILT_IN / "audiences", file.parent, dirs_exist_ok=True)
-    write_atomically(file, text)
+    is_first = file.parent.name == "audiences" and not any(file.parent.glob("*.yml"))
+    built_in = sorted((BUILT_IN / "audiences").glob("*.yml")) if is_first else []
+    try:
+        for each in built_in:
+            write_atomically(file.with_name(each.name), each.read_text("utf-8"))
+        write_atomically(file, text)
+    except OSError:
+        for each in built_in:  # none of them was there before
+            file.with_name(each.name).unlink(missing_ok=True)
+        raise
     return fingerprint(file)
 
 

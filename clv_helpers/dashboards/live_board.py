@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from clv_helpers.charts.rows import Days
-from clv_helpers.charts.show import note, stack
+from clv_helpers.charts.show import stack
 from clv_helpers.charts.texts import day_in_words, header
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards import filters, spec, static_board
@@ -27,10 +27,10 @@ DRILL_TARGETS = ("decile",)
 
 
 def board(workbook: Workbook, *names: str) -> Any:
-    """Dashboards, the first one open; those that the workbook does not have are left out, and None where it has none.
+    """Dashboards, the first one open; those that there are not are left out, and None where there is none of them.
 
     Gives an ipywidgets box in JupyterLab; in a batch run an `Output` of one board below the other, with filters that
-    need no kernel. Without any dashboard a sentence says how to get one. Raises ParamsError for a file that is wrong.
+    need no kernel. Raises ParamsError for a file that is wrong.
 
     Cost: in a batch run each chart is drawn for up to 80 choices of the filters that it follows.
 
@@ -40,9 +40,6 @@ def board(workbook: Workbook, *names: str) -> Any:
     """
     available = spec.names(workbook)
     known = [name for name in names if name in available]
-    if not available:
-        folder = f"{workbook.specs.name}/dashboards"
-        return note(f"There is no dashboard yet: copy those of params/cdnow to {folder}, beside the params.")
     if not known:
         return None
     if not workbook.interactive:

@@ -34,8 +34,6 @@ def serve(workbook: Workbook, names: list[str], port: int, browser: bool, log: C
     boards = names or spec.names(workbook)
     for name in boards:
         spec.load(workbook, name)
-    if not boards:
-        raise CannotServe(f"{workbook.name} has no dashboard in {workbook.specs / 'dashboards'}")
     token, port = secrets.token_hex(16), port or _free_port()
     with tempfile.TemporaryDirectory() as folder:
         notebook = Path(folder) / f"{workbook.name}.ipynb"

@@ -38,7 +38,7 @@ def ingest_files(workbook: Workbook, dataset: str = "", files: list[Path] | None
     is visible.
 
     Example:
-        >>> [batch.status for batch in ingest_files(wb, "purchases", wb.source_files("purchases"))]
+        >>> [batch.status for batch in ingest.ingest_files(wb, "purchases", wb.source_files("purchases"))]
         ['already ingested']
     """
     with workbook.engine.write() as session:
@@ -58,6 +58,11 @@ def revert(workbook: Workbook, batch_id: int) -> Batch:
     """Take a batch back: its rows leave the lake, its history stays.
 
     Raises IngestError where there is no such batch, or it is not in the lake.
+
+    Example:
+        >>> last = ingest.batches(wb)[-1]
+        >>> ingest.revert(wb, last.batch_id).status
+        'reverted'
     """
     with workbook.engine.write() as session:
         _prepare(session, workbook)
@@ -65,7 +70,14 @@ def revert(workbook: Workbook, batch_id: int) -> Batch:
 
 
 def replay(workbook: Workbook, batch_id: int, file: Path) -> Batch:
-    """Put a file in the place of a batch, in one transaction; gives the new one. Raises IngestError as revert does."""
+    """Put a file in the place of a batch, in one transaction; gives the new one. Raises IngestError as revert does.
+
+    Example:
+        >>> [file] = wb.source_files("customers")
+        >>> [members] = [batch for batch in ingest.batches(wb) if batch.dataset == "customers"]
+        >>> ingest.replay(wb, members.batch_id, file).reason
+        'replaces batch 2'
+    """
     with workbook.engine.write() as session:
         _prepare(session, workbook)
         dataset = _revert(session, workbook, batch_id).dataset
@@ -76,8 +88,8 @@ def batches(workbook: Workbook) -> list[Batch]:
     """All batches, oldest first. Reads only: while another process writes, as they were when last published.
 
     Example:
-        >>> {batch.status for batch in batches(wb)}
-        {'success'}
+        >>> [batch.file for batch in ingest.batches(wb) if batch.dataset == "customers"]
+        ['members.parquet']
     """
     try:
         with workbook.engine.read_latest() as session:
@@ -87,7 +99,12 @@ def batches(workbook: Workbook) -> list[Batch]:
 
 
 def source_problems(workbook: Workbook) -> list[str]:
-    """What stands in the way of ingesting, found from the files' headers alone: one sentence each."""
+    """What stands in the way of ingesting, found from the files' headers alone: one sentence each.
+
+    Example:
+        >>> ingest.source_problems(wb)
+        []
+    """
     problems = []
     for dataset in workbook.params.sources:
         for file in workbook.source_files(dataset):

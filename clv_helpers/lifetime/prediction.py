@@ -54,7 +54,7 @@ def refresh_within(session: Session, workbook: Workbook) -> LifetimeRecord:
         return last
     made = replace(_predict(session, workbook, bindings), digest=digest, as_of=str(bindings["as_of"]))
     row = {"as_of": made.as_of, "record": json.dumps(made.as_dict())}
-    session.create_table("lifetime.run", bound("SELECT $as_of AS as_of, $record AS record", row))
+    session.create_table("lifetime.prediction", bound("SELECT $as_of AS as_of, $record AS record", row))
     return made
 
 
@@ -71,10 +71,10 @@ def record(workbook: Workbook) -> LifetimeRecord:
 
 def _read_record(session: Session) -> LifetimeRecord:
     """The last record; one that another version of this code wrote counts as none."""
-    if not session.has_table("lifetime.run"):
+    if not session.has_table("lifetime.prediction"):
         return LifetimeRecord()
     try:
-        return RECORD.validate_python(json.loads(session.scalar("SELECT record FROM lifetime.run")))
+        return RECORD.validate_python(json.loads(session.scalar("SELECT record FROM lifetime.prediction")))
     except ValidationError:
         return LifetimeRecord()
 

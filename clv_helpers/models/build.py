@@ -72,7 +72,7 @@ def refresh_tables(
     """
     own = bindings or {}
     state = LakeState.read(session, own if "as_of" in own else {**workbook.bindings(session), **own})
-    models = planned(set(session.tables()), workbook, schemas)
+    models = planned(set(state.versions), workbook, schemas)
     _create_empty(state, models)
     rows: list[RefreshRow] = []
     for model in models:
@@ -90,7 +90,7 @@ def _create_empty(state: LakeState, models: list[Table]) -> None:
     """What Python writes and a table reads is there, perhaps empty, whether or not anything was predicted or sent."""
     needed = {name for model in models for name in model.depends_on & ALWAYS_THERE.keys()}
     for name in sorted(needed):
-        if not state.session.has_table(name):
+        if name not in state.versions:
             state.session.create_if_absent(name, dict(ALWAYS_THERE[name]))
             state.session.set_version(name, "empty")
             state.note(name)

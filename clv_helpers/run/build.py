@@ -22,8 +22,8 @@ def derived(workbook: Workbook) -> Output:
     Raises NothingToCompute where there is no purchase yet. Cost: what changed since the last time.
 
     Example:
-        >>> print(build.derived(wb).bundle["text/plain"])
-        ... tables are up to date ...
+        >>> build.derived(wb).bundle["text/plain"]
+        '... tables are up to date, ... of them written now.'
     """
     return _built(build_profile(workbook))
 
@@ -44,8 +44,8 @@ def audiences(workbook: Workbook) -> Output:
     """Stage 4: who is in each audience now. Raises ParamsError for a rule that asks for what is not there.
 
     Example:
-        >>> print(build.audiences(wb).bundle["text/plain"])
-        ... audiences are evaluated: ... realized, ... exited.
+        >>> build.audiences(wb).bundle["text/plain"]
+        '... audiences are evaluated: ... realized, ... exited.'
     """
     rows = audiences_stage.evaluate(workbook)
     realized, exited = (sum(getattr(row, name) for row in rows) for name in ("realized", "exited"))
@@ -56,8 +56,8 @@ def activation(workbook: Workbook) -> Output:
     """Stage 5: who of each activation's audience may be written to, and who is control.
 
     Example:
-        >>> print(build.activation(wb).bundle["text/plain"])
-        Decided for ... activation...
+        >>> build.activation(wb).bundle["text/plain"]
+        'Decided for 1 activation.'
     """
     activation_stage.decide(workbook)
     count = len(workbook.params.activations)
@@ -68,8 +68,8 @@ def campaigns(workbook: Workbook) -> Output:
     """Stage 6: responses, rates and effects. Raises StageSkipped for a workbook without campaigns.
 
     Example:
-        >>> print(build.campaigns(wb).bundle["text/plain"])
-        ... tables are up to date ...
+        >>> build.campaigns(wb).bundle["text/plain"]
+        '... tables are up to date, ... of them written now.'
     """
     return _built(campaigns_stage.build(workbook))
 

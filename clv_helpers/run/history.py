@@ -1,4 +1,4 @@
-"""The runs of a workbook's refresh, as the table schedule.run."""
+"""The runs of a workbook's refresh, as the table schedule.refresh_run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.session import Session
 
-TABLE = "schedule.run"
+TABLE = "schedule.refresh_run"
 INTERRUPTED = "its process ended before it was done"
 # Column → its type in the table; moments are in UTC, those that the engine gives bear no time zone.
 COLUMNS = {
@@ -64,7 +64,7 @@ def read_within(session: Session) -> list[Run]:
     """The runs within a session, oldest first."""
     if not session.has_table(TABLE):
         return []
-    rows = session.rows("SELECT * FROM schedule.run ORDER BY run_id")
+    rows = session.rows("SELECT * FROM schedule.refresh_run ORDER BY run_id")
     return [Run(**{name: _in_utc(row[name]) for name in COLUMNS}) for row in rows]
 
 
@@ -78,7 +78,7 @@ def prepare(session: Session, at: dt.datetime) -> list[Run]:
     left = [run.run_id for run in read_within(session) if run.status == "running"]
     if left:
         session.run(
-            "UPDATE schedule.run SET status = 'interrupted', sentence = $sentence WHERE status = 'running'",
+            "UPDATE schedule.refresh_run SET status = 'interrupted', sentence = $sentence WHERE status = 'running'",
             sentence=f"{INTERRUPTED} (noticed {at:%Y-%m-%d %H:%M} UTC)",
         )
     return [run for run in read_within(session) if run.run_id in left]
@@ -86,9 +86,9 @@ def prepare(session: Session, at: dt.datetime) -> list[Run]:
 
 def begin(session: Session, due_at: dt.datetime | None, at: dt.datetime) -> int:
     """Note that a run begins; gives its number."""
-    run = session.scalar("SELECT COALESCE(MAX(run_id), 0) + 1 AS next FROM schedule.run")
+    run = session.scalar("SELECT COALESCE(MAX(run_id), 0) + 1 AS next FROM schedule.refresh_run")
     session.run(
-        "INSERT INTO schedule.run (run_id, due_at, started_at, status, process) "
+        "INSERT INTO schedule.refresh_run (run_id, due_at, started_at, status, process) "
         "SELECT $run, CAST($due_at AS TIMESTAMP), $at, 'running', $process",
         run=run,
         due_at=_as_stored(due_at),
@@ -101,8 +101,8 @@ def begin(session: Session, due_at: dt.datetime | None, at: dt.datetime) -> int:
 def end(session: Session, run: int, at: dt.datetime, status: str, **values: Any) -> Run:
     """Note how a run ended, with the values of further columns; gives its row."""
     session.run(
-        "UPDATE schedule.run SET ended_at = $at, status = $status, sentence = $sentence, new_batches = $new_batches, "
-        "tables_changed = $tables_changed, changed = $changed WHERE run_id = $run",
+        "UPDATE schedule.refresh_run SET ended_at = $at, status = $status, sentence = $sentence, "
+        "new_batches = $new_batches, tables_changed = $tables_changed, changed = $changed WHERE run_id = $run",
         run=run,
         at=_as_stored(at),
         status=status,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from clv_helpers import audiences, lifetime
+from clv_helpers import audiences
 from clv_helpers.config.workbook import StageSkipped, Workbook
 from clv_helpers.engines.session import Session
 from clv_helpers.models import MODEL, RefreshRow, refresh_tables
@@ -21,7 +21,7 @@ def build_profile(workbook: Workbook) -> list[Row]:
 
     Example:
         >>> from clv_helpers import run
-        >>> "profile.customer" in [row["table"] for row in run.build_profile(wb)]
+        >>> "profile.customer" in [row.table for row in run.build_profile(wb)]
         True
     """
     with workbook.engine.write(publish=True) as session:
@@ -70,12 +70,13 @@ def _timed(name: str, one_row: str, work: Callable[[], tuple[str, int]]) -> Row:
 
 
 def _predicted(session: Session, workbook: Workbook) -> tuple[str, int]:
+    from clv_helpers import lifetime
+
     record = lifetime.refresh_within(session, workbook)
     return record.status, record.customers if record.status == "predicted" else 0
 
 
 def _evaluated(session: Session, workbook: Workbook) -> tuple[str, int]:
-
     return "evaluated", sum(row.customers for row in audiences.evaluate_within(session, workbook))
 
 

@@ -66,6 +66,10 @@ def export(workbook: Workbook, to: Launcher) -> str:
     """What to give to a launcher, so that it ticks when the schedule is due.
 
     Environment variables that the paths of the params need are written out. Raises ScheduleError without a schedule.
+
+    Example:
+        >>> run.export(wb, "cron").splitlines()[-1]
+        '30 5 * * * cd ... schedule ... tick'
     """
     schedule, environment = needed(workbook), _environment(workbook)
     file = workbook.file.resolve()

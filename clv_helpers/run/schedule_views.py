@@ -41,6 +41,10 @@ def status(workbook: Workbook, at: dt.datetime | None = None) -> Status:
     """The state of the schedule, the next run, whether one goes on now, and a row per run. Makes no file.
 
     Raises ScheduleError where the params have no schedule.
+
+    Example:
+        >>> schedule.status(wb).state
+        'active'
     """
     schedule, at = needed(workbook), at or history.now()
     running = _is_running(workbook)
@@ -63,7 +67,12 @@ def status(workbook: Workbook, at: dt.datetime | None = None) -> Status:
 
 
 def text(workbook: Workbook, at: dt.datetime | None = None) -> str:
-    """The status for the terminal. Raises ScheduleError where the params have no schedule."""
+    """The status for the terminal. Raises ScheduleError where the params have no schedule.
+
+    Example:
+        >>> schedule.text(wb).splitlines()[0]
+        'airline: active'
+    """
     import pandas as pd
 
     schedule, current = needed(workbook), status(workbook, at)
@@ -79,8 +88,7 @@ def shown(workbook: Workbook) -> Output:
     What failed is shown without the values in it, which may be of a person.
 
     Example:
-        >>> from clv_helpers import run
-        >>> run.shown(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
+        >>> schedule.shown(wb).bundle["text/plain"]
         'Refreshed: active; when: 30 5 * * * (Europe/Berlin)...'
     """
     schedule = workbook.params.schedule

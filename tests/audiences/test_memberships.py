@@ -16,7 +16,7 @@ from clv_helpers.audiences.rule import Audience
 from clv_helpers.config.validation import ParamsError, validate
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import literal
-from clv_helpers.run.refresh_all import follow
+from clv_helpers.run.refresh_all import refresh_after_ingest
 from conftest import write_shop
 from strategies import NOW, RULES, small_store
 
@@ -58,6 +58,8 @@ def shop(tmp_path, outputs) -> Workbook:
     workbook = Workbook.open(write_shop(tmp_path / "p"))
     write(workbook, "recent", {"event": "purchases", "when": {"in_last": "30 days"}}, evaluation="streaming")
     write(workbook, "regular", {"all": [{"audience": "recent"}, {"field": "frequency", "op": "at least", "value": 1}]})
+    for name in set(audience_files.names(workbook)) - {"recent", "regular"}:  # built-in ones, copied with the first
+        audience_files.file_of(workbook, name).unlink()
     ingest.ingest_files(workbook)
     models.refresh(workbook, "derived", "profile")
     return workbook
@@ -109,11 +111,11 @@ def test_streaming_audiences_are_those_of_a_full_evaluation_after_each_batch(sho
     write(shop, "best", {"field": "decile_lifetime", "op": "at most", "value": 5}, evaluation="streaming")
     write(shop, "regular_best", {"all": [{"audience": "regular"}, {"audience": "best"}]}, evaluation="streaming")
     write(shop, "on_schedule", {"field": "frequency", "op": "at least", "value": 0})
-    follow(shop)
+    refresh_after_ingest(shop)
     for number, line in enumerate(("b,2024-03-20,1.00\n", "b,2024-03-21,900\nc,2024-03-21,1\n", "a,2024-06-01,1\n")):
         (shop.file.parent / f"{number}.csv").write_text(f"customer,day,spent\n{line}", encoding="utf-8")
         ingest.ingest_files(shop, "purchases", [shop.file.parent / f"{number}.csv"])
-        follow(shop)
+        refresh_after_ingest(shop)
         streamed = {row[:2] for row in state(shop)}
         assert not any(row[0] == "on_schedule" for row in streamed)
         sizes = shop.query("audiences.fact_audience").set_index("audience")["customers"]
@@ -127,7 +129,7 @@ def test_streaming_audiences_are_those_of_a_full_evaluation_after_each_batch(sho
 
 def test_micro_batches_that_change_nothing_leave_one_row_in_the_log(shop: Workbook) -> None:
     for _ in range(3):
-        follow(shop)
+        refresh_after_ingest(shop)
     with shop.engine.write() as session:
         rows = session.rows("SELECT mode, realized, exited FROM audiences.evaluation ORDER BY evaluation")
     assert [tuple(row.values()) for row in rows] == [("streaming", 2, 0), ("streaming", 0, 0)]

@@ -92,12 +92,37 @@ def test_saving_over_anothers_change_is_refused(shop: Workbook) -> None:
 
 def test_a_failed_write_leaves_the_file(shop: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
     read_as = audience_files.save(shop, "a", named("one"), "")
+    before = audience_files.names(shop)
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         audience_files.save(shop, "a", named("two"), read_as)
     monkeypatch.undo()
     assert audience_files.load(shop, "a").title == "one"
-    assert audience_files.names(shop) == ["a"]
+    assert audience_files.names(shop) == before
+
+
+@pytest.mark.parametrize("written", [0, 2, 3])
+@pytest.mark.parametrize("name", ["a", "best_customers"])
+def test_a_failed_first_write_leaves_the_built_in_ones_where_they_are(
+    shop: Workbook, monkeypatch: pytest.MonkeyPatch, name: str, written: int
+) -> None:
+    """The first audience takes copies of them with it, or there is no file at all."""
+    built_in, original, targets = audience_files.names(shop), Path.replace, list[Path]()
+
+    def replace(self: Path, target: Path) -> Path:
+        if len(targets) == written:
+            raise OSError("disk full")
+        targets.append(target)
+        return original(self, target)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
+        patch.setattr(Path, "replace", replace)
+        audience_files.save(shop, name, named("one"), "")
+    assert len(targets) == written
+    assert not list(audience_files.file_of(shop, name).parent.glob("*.yml"))
+    audience_files.save(shop, name, named("one"), "")
+    assert audience_files.names(shop) == sorted({*built_in, name})
+    assert audience_files.load(shop, name).title == "one"
 
 
 @pytest.mark.parametrize("name", ["../a", "a/b", "", "A", "a b", "x" * 80, f"a{os.sep}"])

@@ -31,7 +31,7 @@ TABS = {
     "PQL": '_airline.decilesMileage.decileMonth12.get("ALL") <= 3',
     "YAML": "map: decile",
     "Ten members": "•••••",
-    "Notes": "ranks or models all customers together",
+    "Notes": "The platform would not stream it: events and membership of an audience in one rule.",
     "Changes": "As in the file.",
 }
 
@@ -57,7 +57,7 @@ def test_build_by_clicking(chromium: str, outputs: Path, tmp_path: Path) -> None
         builder.get_by_role("button", name="Audiences", exact=True).click()
         builder.locator("select[size] option", has_text="do_not_write").wait_for(state="attached")
         builder.locator("select[size]").first.select_option("do_not_write")
-        builder.get_by_text("Customers with at least 1 e-mail event").last.wait_for()
+        builder.get_by_text("Members with at least 1 e-mail event").last.wait_for()
         builder.get_by_role("button", name="Add to the rule").click()
         builder.locator(".clv-row", has_text="in the audience do_not_write").wait_for()
         builder.get_by_role("button", name="Exclude").focus()
@@ -94,7 +94,7 @@ def add_decile(builder) -> int:
     builder.get_by_label("operator").select_option("at most")
     builder.get_by_label("value").fill("3")
     builder.get_by_role("button", name="Add to the rule").click()
-    builder.locator(".clv-row", has_text="decile among everyone over 12 months is at most 3").wait_for()
+    builder.locator(".clv-row", has_text="decile among all members over 12 months is at most 3").wait_for()
     return shown_count(builder)
 
 
@@ -107,7 +107,7 @@ def add_event(builder) -> int:
     builder.get_by_label("is", exact=True).select_option("equals")
     builder.get_by_label("number").fill("0")
     builder.get_by_role("button", name="Add to the rule").click()
-    builder.locator(".clv-row", has_text="with no purchases in the last 90 days").wait_for()
+    builder.locator(".clv-row", has_text="with no flights in the last 90 days").wait_for()
     return shown_count(builder)
 
 

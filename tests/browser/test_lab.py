@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 from clv_helpers import dashboards
+from clv_helpers.charts import CHART_MIME
 from clv_helpers.config.workbook import ROOT, Workbook
 from conftest import build_all
 from lab import browser, jupyterlab, run_notebook
@@ -30,6 +32,8 @@ def test_board_and_composer(chromium: str, outputs: Path, tmp_path: Path) -> Non
         compose(page)
         run_notebook(page, address, token, "3_dashboard")  # opened anew: the file is what counts
         find_again(page)
+        run_notebook(page, address, token, "4_audiences")
+        audiences_live(page, workbook)
     saved = dashboards.load(workbook, "spend_by_status")
     assert [w.title for w in saved.widgets] == ["Who brings the revenue"]
     assert [m for m in messages if "Failed to load resource" not in m] == []
@@ -87,3 +91,28 @@ def find_again(page) -> None:
     files.select_option("spend_by_status")
     composer.get_by_role("button", name="Load").click()
     composer.locator(".clv-title", has_text="Who brings the revenue").wait_for(timeout=20_000)
+
+
+def audiences_live(page, workbook: Workbook) -> None:
+    """Notebook 4 shows its board live: both charts say what is published, and a button asks the kernel for them."""
+    board = page.locator(".clv-live").first
+    board.get_by_text("Audiences and their overlaps").wait_for(timeout=60_000)
+    assert re.search(r"as of .*, tables published ", board.locator(".clv-state").inner_text())
+    spent, largest = (
+        board.locator("figure", has_text=part.bundle[CHART_MIME]["title"]["text"])
+        for part in dashboards.show(workbook, "audiences").parts
+    )
+    spent.locator("path[aria-roledescription=bar]").first.wait_for(timeout=20_000)
+    assert spent.locator("path[aria-roledescription=bar]").count() > 1
+    assert re.search("is the largest audience: .* members", largest.inner_text())
+    spent.locator(".clv-menu summary").click()
+    spent.get_by_role("button", name="View SQL").click()
+    assert '"audiences"."fact_audience"' in spent.locator(".clv-panel pre").inner_text()
+    with workbook.engine.write(publish=True) as session:
+        session.run("UPDATE audiences.fact_audience SET spend_per_customer = 2 * spend_per_customer")
+    before = spent.locator(".clv-title").inner_text()
+    board.get_by_role("button", name="Refresh").click()
+    twice = dashboards.show(workbook, "audiences").parts[0].bundle[CHART_MIME]["title"]["text"]
+    assert twice != before
+    board.locator("figure", has_text=twice).wait_for(timeout=20_000)
+    page.screenshot(path=OUTPUTS / "lab_audiences.png")

@@ -60,7 +60,7 @@ def test_offline_and_live(chromium: str, report_file: Path) -> None:
         assert bars.count() == 10
         bars.first.hover()
         page.wait_for_selector("#vg-tooltip-element.visible")
-        assert "Decile of customers" in page.inner_text("#vg-tooltip-element")
+        assert "Decile of members" in page.inner_text("#vg-tooltip-element")
         assert page.locator(".metrics .metric").count() >= 4
         assert page.locator(".findings li").count() >= 3
         page.screenshot(path=OUTPUTS / "report.png", full_page=True)
@@ -88,13 +88,13 @@ def test_filters_picking_legend_and_downloads_need_no_kernel(chromium: str, repo
         assert f"{first['share_of_value']:.0%}" in told.get_attribute("aria-label")
         # picking a decile in one chart dims the others in every chart that knows deciles
         share.locator("path[aria-roledescription=bar]").nth(2).click()
-        other = board.locator("figure", has=page.locator(".clv-title", has_text="A customer of the best tenth"))
+        other = board.locator("figure", has=page.locator(".clv-title", has_text="A member of the best tenth"))
         page.wait_for_function(
             "bar => bar.getAttribute('opacity') === '0.25'",
             arg=other.locator("path[aria-roledescription=bar]").first.element_handle(),
         )
         # a legend's entry alone
-        lines = figure(page, "repeat purchases came in")
+        lines = figure(page, "repeat flights came in")
         lines.locator(".role-legend-label text").first.click()
         page.wait_for_function(
             "svg => [...svg.querySelectorAll('.mark-line path')].some(p => p.getAttribute('opacity') === '0.25')",
@@ -174,13 +174,13 @@ def test_compare_says_what_changed(run: tuple[record.RunRecord, Path]) -> None:
     for cell in content["cells"]:
         for output in cell.get("outputs", []):
             for each in output.get("data", {}).get("application/vnd.clv.metrics+json", []):
-                if each["label"] == "customers":
+                if each["label"] == "members":
                     each["value"] = "123"
     notebook.write_text(json.dumps(content), "utf-8")
     page = report.write(now, folder, (before, earlier))
     text = page.read_text("utf-8")
     assert page.name == "report_since_20200101-000000-000.html"
-    assert re.search(r'customers</td><td class="wide before">123</td><td class="wide">600<', text)
+    assert re.search(r'members</td><td class="wide before">123</td><td class="wide">600<', text)
     assert re.search(r'min_cell</td><td class="wide before">5</td><td class="wide">11<', text)
     assert "1 metric and 0 findings and charts say something else" in text
     shutil.rmtree(earlier)

@@ -177,7 +177,7 @@ def test_gain_and_lift_against_a_full_sort(name: str, request: pytest.FixtureReq
 
 def test_second_refresh_has_nothing_to_do(airline: Workbook) -> None:
     with airline.engine.read() as session:
-        before = session.scalar("SELECT record FROM lifetime.run")
+        before = session.scalar("SELECT record FROM lifetime.prediction")
     marks = {}
     for _ in range(2):
         lifetime.refresh(airline)
@@ -206,7 +206,8 @@ def test_the_airline_reads_of_members_and_flights(airline: Workbook) -> None:
 
 def test_a_record_of_another_version_counts_as_none(workbook: Workbook) -> None:
     with workbook.engine.write(publish=True) as session:
-        session.create_table("lifetime.run", parse("SELECT '2026-01-01' AS as_of, '{\"status\": \"done\"}' AS record"))
+        done = parse("SELECT '2026-01-01' AS as_of, '{\"status\": \"done\"}' AS record")
+        session.create_table("lifetime.prediction", done)
     assert lifetime.record(workbook).status == "off"
     assert lifetime.refresh(workbook).status == "predicted"
 

@@ -24,7 +24,7 @@ def test_every_table_that_is_built_is_listed(airline: Workbook) -> None:
 
 def test_a_table_says_its_stage_and_who_writes_it(airline: Workbook) -> None:
     listed = models.table_catalog(airline)
-    assert (listed["kpi.audience_size"].stage, listed["campaigns.fact_lift"].stage) == (2, 6)
+    assert (listed["kpi.audience_size"].stage, listed["campaigns.fact_effect"].stage) == (2, 6)
     assert listed["derived.customer_day"].written_by == "sql/derived/customer_day.sql"
     assert listed["insights.fact_value_by_region"].written_by == "params/airline/sql/fact_value_by_region.sql"
     assert listed["audiences.evaluation"].written_by == writer_of("audiences.evaluation")
@@ -51,10 +51,10 @@ def test_columns_are_known_before_anything_is_built(outputs: Path, airline: Work
 def test_an_unchanged_refresh_reads_the_state_once(workbook: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
     """78 scans of the engine's catalogue and as many checkpoints read, before."""
     models.refresh(workbook, *REFRESHED)
-    scans, original = [], DuckDBSession.marks
-    monkeypatch.setattr(DuckDBSession, "marks", lambda self: scans.append(1) or original(self))
+    scans, original = [], DuckDBSession.versions
+    monkeypatch.setattr(DuckDBSession, "versions", lambda self: scans.append(1) or original(self))
     rows = models.refresh(workbook, *REFRESHED)
     # the ledger adds rows without a version: what reads it is built, and compared, each time
-    assert [row.table for row in rows if row.is_changed] == ["campaigns.assignment"]
+    assert [row.table for row in rows if row.is_changed] == ["campaigns.customer_assignment"]
     assert len(rows) > 70
     assert len(scans) <= 2

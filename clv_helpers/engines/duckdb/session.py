@@ -131,6 +131,12 @@ class DuckDBSession(Session):
     def versions(self) -> dict[str, str | None]:
         return {name: version for name, (_, version) in self._kinds_and_versions().items()}
 
+    def has_table(self, name: str) -> bool:
+        """As Session says, without a scan of all versions."""
+        schema, _, bare = name.partition(".")
+        found = "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = ?"
+        return bool(self.connection.execute(found, [schema, bare]).fetchall())
+
     def set_version(self, name: str, version: str) -> None:
         self._comment("TABLE", name, version)
 

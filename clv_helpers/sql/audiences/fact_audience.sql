@@ -12,7 +12,7 @@ SELECT
     CAST(SUM(p.spend) AS DOUBLE) / NULLIF(COUNT(p.customer_id), 0) AS spend_per_customer,
     AVG(p.decile_lifetime) AS mean_decile,
     AVG(p.days_since_purchase) AS mean_days_since_purchase
-FROM audiences.dim_audience AS d
+FROM audiences.definition AS d
 CROSS JOIN everyone AS e
 LEFT JOIN audiences.membership AS m ON m.audience = d.audience
 LEFT JOIN profile.customer AS p ON p.customer_id = m.customer_id

@@ -9,9 +9,9 @@ WITH mentioned AS (
     WHERE sending_known = 1
     GROUP BY campaign
     UNION ALL
-    SELECT campaign, MIN(as_of) FROM activation.run GROUP BY campaign
+    SELECT campaign, MIN(as_of) FROM activation.delivery_run GROUP BY campaign
     UNION ALL
-    SELECT campaign, MIN(assigned_on) FROM campaigns.assignment GROUP BY campaign
+    SELECT campaign, MIN(assigned_on) FROM campaigns.customer_assignment GROUP BY campaign
 ),
 known AS (
     SELECT campaign, MIN(since) AS since FROM mentioned GROUP BY campaign

@@ -15,7 +15,7 @@ WITH elsewhere AS (
             COALESCE(a.audience, r.audience) AS audience,
             COALESCE(a.arm, 'treated') AS arm,
             COALESCE(r.sent, 0) AS is_sent
-        FROM campaigns.assignment AS a
+        FROM campaigns.customer_assignment AS a
         FULL JOIN campaigns.customer_response AS r
           ON r.campaign = a.campaign AND r.audience = a.audience AND r.customer_id = a.customer_id
     ) AS person

@@ -5,12 +5,12 @@
 -- One row: a campaign, an audience, a decile and an arm.
 -- Key: campaign, audience, decile, arm
 -- Check: (SELECT COALESCE(SUM(customers), 0) FROM campaigns.outcome_group)
---   = (SELECT COUNT(*) FROM campaigns.assignment)
+--   = (SELECT COUNT(*) FROM campaigns.customer_assignment)
 WITH started AS (
     SELECT
         a.campaign, a.customer_id, a.audience, a.arm, a.decile,
         COALESCE(c.starts_on, a.assigned_on) AS starts_on, c.window_days, c.before_days
-    FROM campaigns.assignment AS a
+    FROM campaigns.customer_assignment AS a
     JOIN campaigns.campaign_window AS c ON c.campaign = a.campaign
 ),
 dated AS (

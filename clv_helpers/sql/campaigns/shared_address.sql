@@ -4,7 +4,7 @@
 -- Key: campaign
 WITH addressed AS (
     SELECT a.campaign, i.identity, a.customer_id, a.arm
-    FROM campaigns.assignment AS a
+    FROM campaigns.customer_assignment AS a
     JOIN profile.identity AS i ON i.customer_id = a.customer_id AND i.namespace = $email_namespace
 ),
 mixed AS (

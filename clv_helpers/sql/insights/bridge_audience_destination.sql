@@ -13,7 +13,7 @@ done AS (
         COUNT(finished_at) AS activations,
         MAX(finished_at) AS activated_at,
         MAX_BY(customers, started_at) AS customers
-    FROM activation.run
+    FROM activation.delivery_run
     GROUP BY audience, destination, campaign
 )
 SELECT

@@ -7,11 +7,11 @@ WITH named AS (
     UNION
     SELECT audience FROM $planned_activations AS p
     UNION
-    SELECT audience FROM activation.run
+    SELECT audience FROM activation.delivery_run
 )
-SELECT audience, title, description, evaluation FROM audiences.dim_audience
+SELECT audience, title, description, evaluation FROM audiences.definition
 UNION ALL
 SELECT n.audience, n.audience AS title, '' AS description, 'outside' AS evaluation
 FROM named AS n
-LEFT JOIN audiences.dim_audience AS d ON d.audience = n.audience
+LEFT JOIN audiences.definition AS d ON d.audience = n.audience
 WHERE d.audience IS NULL

@@ -9,7 +9,7 @@ SELECT
     a.audience,
     COUNT(m.customer_id) AS profiles,
     COUNT(CASE WHEN k.identities = 1 THEN 1 END) AS single_identity_profiles
-FROM audiences.dim_audience AS a
+FROM audiences.definition AS a
 LEFT JOIN audiences.membership AS m ON m.audience = a.audience
 LEFT JOIN known AS k ON k.customer_id = m.customer_id
 GROUP BY a.audience

@@ -22,7 +22,7 @@ refunds AS (
     FROM lifetime.refunded_day
 ),
 related AS (
-    SELECT CORR(CAST(frequency AS DOUBLE), repeat_spend / frequency) AS correlation_of_frequency_and_spend
+    SELECT CORR(CAST(frequency AS DOUBLE), repeat_spend / NULLIF(frequency, 0)) AS correlation_of_frequency_and_spend
     FROM lifetime.customer_history
     WHERE frequency > 0 AND repeat_spend > 0
 ),
