@@ -79,7 +79,7 @@ class Airline:
         return {row.table: row.mode for row in models.refresh(self.workbook, *SCHEMAS)}
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The published tables, in the order of their columns, without rejected rows: repeats come by batches."""
+        """The published tables by their columns, without rejected rows: repeats come by batches."""
         with self.workbook.engine.read() as session:
             names = [name for name in session.tables() if name.split(".")[0] in SCHEMAS]
             names = [name for name in names if not name.endswith(DAILY)]  # their days are those of the refreshes

@@ -73,7 +73,7 @@ def wait_for(address: str, server: subprocess.Popen, seconds: float = 60) -> Non
 
 def run_notebook(page: Page, address: str, token: str, name: str) -> None:
     """Open a notebook and run all of its cells; returns when the kernel is idle again."""
-    page.goto(f"{address}/lab/tree/{name}.ipynb?token={token}")
+    page.goto(f"{address}/lab/tree/{name}.ipynb?token={token}&reset")  # nothing left open from before
     page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
     page.wait_for_selector("text=Python 3 (ipykernel) | Idle", timeout=60_000)
     page.get_by_role("menuitem", name="Run", exact=True).click()
