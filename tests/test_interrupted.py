@@ -24,7 +24,7 @@ from clv_helpers import activation
 from clv_helpers.config.workbook import ROOT, Workbook
 from conftest import SMALL
 
-TRIALS, MANY = 3, 50
+TRIALS, MANY = 3, 15
 FILES = {"destinations.email_team.rows_per_file": 60}
 MESSAGE = {
     "type": "smtp",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from clv_helpers.charts import NotMade, Picture, draw, picture, sql_of
-from clv_helpers.charts.show import Output, stack
+from clv_helpers.charts import NotMade, Picture, Widget, draw, picture, sql_of
+from clv_helpers.charts.show import Output, note, stack
 from clv_helpers.charts.texts import plain_title, with_words
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards.spec import Dashboard, load
@@ -74,4 +74,12 @@ def show(workbook: Workbook, name: str, filters: dict[str, Any] | None = None) -
         >>> len(dashboards.show(wb, "decile", {"decile": 1}).parts)
         3
     """
-    return stack(*(draw(workbook, widget, filters) for widget in load(workbook, name).widgets))
+    return stack(*(_drawn(workbook, widget, filters) for widget in load(workbook, name).widgets))
+
+
+def _drawn(workbook: Workbook, widget: Widget, filters: dict[str, Any] | None) -> Output:
+    """The widget, or why the stage that makes its table did not."""
+    try:
+        return draw(workbook, widget, filters)
+    except NotMade as reason:
+        return note(str(reason))

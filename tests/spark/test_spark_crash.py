@@ -84,7 +84,7 @@ def test_killed_in_the_middle_of_its_work(folder: Path, outputs: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("trial", range(12))
+@pytest.mark.parametrize("trial", range(6))
 def test_killed_at_any_step(folder: Path, outputs: Path, trial: int) -> None:
     chance = random.Random(trial)
     attacked(folder, [chance.randint(1, STEPS // 2), chance.randint(1, 20)])
