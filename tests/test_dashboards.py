@@ -42,6 +42,10 @@ def test_shipped_dashboards_draw(name: str, request: pytest.FixtureRequest, monk
     assert "value" in dashboards.names(workbook)
     for dashboard in dashboards.names(workbook):
         for shown in dashboards.show(workbook, dashboard).parts:
+            if CHART_MIME not in shown.bundle:  # a stage that this data does not have
+                assert shown.bundle["text/plain"].startswith("There is no table campaigns.")
+                assert (name, dashboard) == ("cdnow", "campaign_results")
+                continue
             spec = shown.bundle[CHART_MIME]
             assert spec.get("layer") or rows(spec), spec["title"]
             assert "No data" not in spec["title"]["text"]
