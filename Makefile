@@ -6,7 +6,7 @@ BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: help run lab test test-slow lint docs format lock pictures benchmark benchmark-engines benchmark-lifetime clean
+.PHONY: help run lab test coverage test-slow lint docs format lock pictures benchmark benchmark-engines benchmark-lifetime clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,6 +18,9 @@ lab: .venv/installed ## JupyterLab on the notebooks, for $(PARAMS)
 	@$(BIN)/clv lab $(PARAMS)
 
 test: .venv/installed ## the tests
+	@$(BIN)/pytest -n 2 --dist loadfile
+
+coverage: .venv/installed ## the tests, and which lines they do not reach (a third slower)
 	@$(BIN)/pytest -n 2 --dist loadfile --cov=clv_helpers --cov-report=term:skip-covered
 
 test-slow: .venv/installed ## the tests that take minutes
