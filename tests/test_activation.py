@@ -228,7 +228,7 @@ def test_dry_run_writes_nothing(workbook: Workbook) -> None:
     activation.decide(dry)
     assert activation.activate_planned(dry)[0].outcome == "dry run"
     assert not list(dry.folder.glob("exports/*trial*"))
-    for name in ("ledger", "run", "assignment"):
+    for name in ("ledger", "delivery_run", "assignment"):
         assert dry.query(f"activation.{name}").empty
 
 

@@ -27,7 +27,9 @@ def own(airline: Workbook, tmp_path: Path) -> Workbook:
 
 
 def test_a_batch_run_gives_one_output(airline: Workbook) -> None:
-    output = audiences.builder(replace(airline, run="2026-01-01"), NAME)
+    batch = replace(airline, run="2026-01-01")
+    batch.__dict__["engine"] = airline.engine  # several airlines are built in a session
+    output = audiences.builder(batch, NAME)
     assert len(output.parts) == 3
 
 
