@@ -25,6 +25,7 @@ from clv_helpers.dashboards.draft import Draft, problem_of
 from clv_helpers.dashboards.live_board import BETWEEN, LiveBoard
 from clv_helpers.dashboards.spec import Preset
 from clv_helpers.editors import Attribute, files
+from clv_helpers.errors import UserError
 
 
 @pytest.fixture
@@ -241,6 +242,32 @@ def test_composed_saved_and_loaded_again(own: Workbook) -> None:
     again.sure.value = True
     again.delete()
     assert "mine" not in dashboards.names(own)
+
+
+@pytest.mark.parametrize("name", ["migration", "audiences"])
+def test_a_built_in_board_is_composed_into_ones_own(own: Workbook, name: str) -> None:
+    composer = Composer(own, name)
+    assert composer.draft.raw["widgets"]
+    assert composer.problem.value == ""
+    composer.sure.value = True
+    with pytest.raises(UserError, match=f"{name} is a built-in board"):
+        composer.delete()
+    composer.head["title"][0].value = "Ours"
+    composer.save()
+    assert dashboards.load(own, name).title == "Ours"
+    composer.delete()
+    assert not file_of(own, name).exists()
+    assert dashboards.load(own, name).title != "Ours"  # the built-in one again
+
+
+def test_the_sql_of_a_built_in_board_is_shown_and_saved_as_ones_own(own: Workbook) -> None:
+    composer = Composer(own, "audiences")
+    composer.change(lambda draft: setattr(draft, "selected", 1))
+    panel = composer.data
+    assert "largest" in panel.sql.value
+    assert {a.name for a in panel.attributes} == {"audience", "other", "customers"}
+    panel._attempt(panel._use)
+    assert file_of(own, "audience_overlap").with_suffix(".sql").read_text() == panel.sql.value.rstrip() + "\n"
 
 
 def test_sql_of_ones_own_is_parsed_previewed_and_used(own: Workbook) -> None:

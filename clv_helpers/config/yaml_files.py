@@ -46,13 +46,16 @@ def find(workbook: Workbook, kind: Kind, name: str, ending: str = "yml") -> Path
 
 def load(workbook: Workbook, kind: Kind, name: str, model: type[Spec]) -> Spec:
     """Read one file as its model. Raises ParamsError, which names the place, the value and what is allowed."""
+    return validate(model, read(workbook, kind, name), shown(workbook, kind, name))
+
+
+def read(workbook: Workbook, kind: Kind, name: str) -> dict[str, Any]:
+    """Read one file as plain values, one's own before a built-in one. Raises ParamsError."""
     file = find(workbook, kind, name)
     if file is None:
-        raise ParamsError(
-            str(workbook.file), [Problem(kind.removesuffix("s"), repr(name), ", ".join(names(workbook, kind)))]
-        )
-    place = shown(workbook, kind, name)
-    return validate(model, read_yaml(file, place), place)
+        known = ", ".join(names(workbook, kind))
+        raise ParamsError(str(workbook.file), [Problem(kind.removesuffix("s"), repr(name), known)])
+    return read_yaml(file, shown(workbook, kind, name))
 
 
 def shown(workbook: Workbook, kind: Kind, name: str) -> str:

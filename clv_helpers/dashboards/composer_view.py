@@ -7,7 +7,6 @@ from typing import Any
 from clv_helpers.charts import MARKS, picture
 from clv_helpers.charts.show import note
 from clv_helpers.config import yaml_files
-from clv_helpers.config.validation import read_yaml
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards import dashboard_files, spec
 from clv_helpers.dashboards.data_panel import DataPanel
@@ -76,7 +75,7 @@ class Composer(Editor[Draft]):
 
     def read(self, name: str) -> Draft:
         spec.load(self.workbook, name)  # says what is wrong with it
-        return Draft(read_yaml(yaml_files.file_of(self.workbook, "dashboards", name)))
+        return Draft(yaml_files.read(self.workbook, "dashboards", name))
 
     def write(self, name: str, read_as: str) -> str:
         return dashboard_files.save(self.workbook, name, self.draft.raw, read_as)
@@ -114,7 +113,10 @@ class Composer(Editor[Draft]):
         name = self.opened
         if not name or not self.sure.value:
             raise UserError("Load the board, and tick “sure”; then its file is deleted.")
-        files.delete(yaml_files.file_of(self.workbook, "dashboards", name), self.read_as)
+        file = yaml_files.file_of(self.workbook, "dashboards", name)
+        if not file.exists():
+            raise UserError(f"{name} is a built-in board; one of your own of that name takes its place.")
+        files.delete(file, self.read_as)
         self.sure.value = False
         self.files.options = spec.names(self.workbook)
         self.new()

@@ -156,13 +156,14 @@ class DataPanel:
             self.sql_result.value = html.problem(str(error))
 
     def _open_sql(self, name: str) -> None:
-        file = yaml_files.file_of(self.workbook, "dashboards", name, "sql")
-        if not file.exists():
+        file = yaml_files.find(self.workbook, "dashboards", name, "sql")
+        if file is None:
             return
         text = file.read_text("utf-8")
         if self.sql_name.value != name or not self.sql.value:
             self.sql_name.value, self.sql.value = name, text
-            self.sql_read[name] = yaml_files.fingerprint(file)
+            own = yaml_files.file_of(self.workbook, "dashboards", name, "sql")
+            self.sql_read[name] = yaml_files.fingerprint(own)
         self._read(parse_select(text, file.name).subquery("data"), "")
 
     def _preview(self) -> None:
