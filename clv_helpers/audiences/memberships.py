@@ -64,7 +64,7 @@ def evaluate(workbook: Workbook, *only: str) -> list[Evaluation]:
 
     Gives a row per audience. Who is in is in audiences.membership, who left in audiences.membership_history, the
     sizes in audiences.fact_audience. An audience whose file is gone loses its customers.
-    Raises ParamsError where there is no audience, or one asks for what is not there.
+    Raises ParamsError for a name that is no audience's, or an audience that asks for what is not there.
     Cost: a scan of the profile per audience, and of the events for each condition on them.
 
     Example:
@@ -81,9 +81,6 @@ def evaluate(workbook: Workbook, *only: str) -> list[Evaluation]:
 def evaluate_within(session: Session, workbook: Workbook, *only: str) -> list[Evaluation]:
     """`evaluate` in the caller's transaction, without the tables that are made from who is in."""
     audiences = audience_files.load_all(workbook)
-    if not audiences:
-        where = f"YAML files in {workbook.specs}/audiences"
-        raise ParamsError(str(workbook.file), [Problem("audiences", "none", where)])
     for name in only:
         if name not in audiences:
             raise ParamsError("audiences", [Problem("audience", repr(name), ", ".join(sorted(audiences)))])

@@ -42,7 +42,8 @@ class Output:
 
 def stack(*outputs: Output) -> Output:
     """Several outputs as one, displayed one below the other."""
-    return Output({"text/plain": "\n".join(str(o.bundle.get("text/plain", "")) for o in outputs)}, outputs)
+    parts = tuple(part for output in outputs for part in output.parts or (output,))  # a stack in a stack is one
+    return Output({"text/plain": "\n".join(str(part.bundle.get("text/plain", "")) for part in parts)}, parts)
 
 
 def metrics(*entries: Metric) -> Output:

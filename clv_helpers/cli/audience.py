@@ -51,7 +51,7 @@ def _list(workbook: Workbook, _name: str, _form: str) -> tuple[Any, str]:
             }
         )
     lines = [f"{r['audience']:<24} {r['evaluation']:<10} {r['sentence']}" for r in rows]
-    return {"audiences": rows}, "\n".join(lines) or f"{workbook.name} has no audiences"
+    return {"audiences": rows}, "\n".join(lines)
 
 
 def _count(workbook: Workbook, name: str, _form: str) -> tuple[Any, str]:

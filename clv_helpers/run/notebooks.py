@@ -46,8 +46,7 @@ def check(workbook: Workbook) -> list[Problem]:
     known = audiences.names(workbook)
     for index, activation in enumerate(workbook.params.activations):
         if activation.audience not in known:
-            allowed = ", ".join(known) or f"an audience in {workbook.specs}/audiences"
-            problems.append(Problem(f"activations[{index}].audience", repr(activation.audience), allowed))
+            problems.append(Problem(f"activations[{index}].audience", repr(activation.audience), ", ".join(known)))
     if workbook.params.simulate is None:
         problems += [Problem("", sentence, "") for sentence in ingest.source_problems(workbook)]
     return [problem._replace(file=problem.file or str(workbook.file)) for problem in problems]

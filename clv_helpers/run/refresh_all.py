@@ -11,10 +11,8 @@ from clv_helpers.config.workbook import StageSkipped, Workbook
 from clv_helpers.engines.session import Session
 from clv_helpers.models import MODEL, RefreshRow, refresh_tables
 
-Row = RefreshRow
 
-
-def build_profile(workbook: Workbook) -> list[Row]:
+def build_profile(workbook: Workbook) -> list[RefreshRow]:
     """Stage 1 once the files are in: derived tables, predicted value, profile; gives a row per table.
 
     Cost: what changed since the last time. Raises NothingToCompute where there is no purchase yet.
@@ -28,7 +26,7 @@ def build_profile(workbook: Workbook) -> list[Row]:
         return _to_the_profile(session, workbook) + refresh_tables(session, workbook, "profile")
 
 
-def refresh_after_ingest(workbook: Workbook) -> list[Row]:
+def refresh_after_ingest(workbook: Workbook) -> list[RefreshRow]:
     """Bring tables, profile and prediction up to date with what has come in; gives a row per table."""
     with workbook.engine.write(publish=True) as session:
         rows = _to_the_profile(session, workbook) + refresh_tables(session, workbook, "profile")
@@ -36,7 +34,7 @@ def refresh_after_ingest(workbook: Workbook) -> list[Row]:
         return rows + refresh_tables(session, workbook, "audiences", *MODEL)
 
 
-def refresh_all(workbook: Workbook) -> list[Row]:
+def refresh_all(workbook: Workbook) -> list[RefreshRow]:
     """All that `refresh_after_ingest` does, and the campaigns' results and who is in which audience."""
     from clv_helpers import campaigns
 
@@ -48,20 +46,19 @@ def refresh_all(workbook: Workbook) -> list[Row]:
             rows += refresh_tables(session, workbook, "profile")
         else:
             rows += campaigns.build_within(session, workbook)  # the profile among it
-        if audiences.names(workbook):
-            one_row, name = "a stay of a customer in an audience.", "audiences.membership_period"
-            rows.append(_timed(name, one_row, lambda: _evaluated(session, workbook)))
+        one_row, name = "a stay of a customer in an audience.", "audiences.membership_period"
+        rows.append(_timed(name, one_row, lambda: _evaluated(session, workbook)))
         return _once([*rows, *refresh_tables(session, workbook, "audiences", *MODEL)])
 
 
-def _to_the_profile(session: Session, workbook: Workbook) -> list[Row]:
+def _to_the_profile(session: Session, workbook: Workbook) -> list[RefreshRow]:
     """The tables before the profile, and the prediction that it shows."""
     rows = refresh_tables(session, workbook, "derived")
     one_row, name = "a customer with a purchase.", "lifetime.customer_lifetime_value"
     return [*rows, _timed(name, one_row, lambda: _predicted(session, workbook))]
 
 
-def _timed(name: str, one_row: str, work: Callable[[], tuple[str, int]]) -> Row:
+def _timed(name: str, one_row: str, work: Callable[[], tuple[str, int]]) -> RefreshRow:
     """A row of a table that Python writes."""
     started = time.perf_counter()
     mode, rows = work()
@@ -80,9 +77,9 @@ def _evaluated(session: Session, workbook: Workbook) -> tuple[str, int]:
     return "evaluated", sum(row.customers for row in audiences.evaluate_within(session, workbook))
 
 
-def _once(rows: list[Row]) -> list[Row]:
+def _once(rows: list[RefreshRow]) -> list[RefreshRow]:
     """A row per table, though some are looked at more than once: as it is at last, and whether it was written to."""
-    tables: dict[str, Row] = {}
+    tables: dict[str, RefreshRow] = {}
     for row in rows:
         before = tables.get(row.table)
         mode = before.mode if before and before.is_changed else row.mode
