@@ -23,7 +23,7 @@ sources:
 category: category
 """
 SCHEMAS = ("derived", "profile")
-TRIALS = 30
+TRIALS, QUICK = 24, 6
 processes = multiprocessing.get_context("forkserver")
 
 
@@ -98,7 +98,9 @@ def _in_outputs(outputs: str, params: Path) -> None:
     work(params)
 
 
-@pytest.mark.parametrize("trial", range(TRIALS))
+@pytest.mark.parametrize(
+    "trial", [*range(QUICK), *(pytest.param(n, marks=pytest.mark.slow) for n in range(QUICK, TRIALS))]
+)
 def test_killed_at_any_moment(outputs: Path, params: Path, undisturbed, trial: int) -> None:
     expected, seconds = undisturbed
     chance = random.Random(trial)

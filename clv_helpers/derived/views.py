@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts import Channel, Widget, draw, show
 from clv_helpers.charts.show import Metric, Output
 from clv_helpers.config.sql_params import NO_CATEGORY
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.ingest import Batch
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def metrics(workbook: Workbook) -> Output:
@@ -24,11 +27,33 @@ def metrics(workbook: Workbook) -> Output:
     entries = [
         Metric("as of", f"{row.as_of:%d %b %Y}", f"events since {row.first_event_on:%b %Y}"),
         Metric(words.customers, f"{row.customers:,.0f}", f"{show.percent(row.share_with_repeat)} came back"),
-        Metric("revenue", revenue, f"{row.purchases:,.0f} {words.purchases}"),
+        Metric(
+            "revenue",
+            revenue,
+            f"{row.purchases:,.0f} {words.purchases} on {row.purchase_days:,.0f} {words.purchase} days",
+        ),
     ]
     if params.value.unit != params.spending.unit:
         entries.append(Metric(params.value.unit, show.compact(row.value), f"that count as {words.value}"))
-    return show.metrics(*entries)
+    return show.stack(show.metrics(*entries), *_beside_the_head(workbook, row))
+
+
+def _beside_the_head(workbook: Workbook, row: Any) -> list[Output]:
+    """What the key figures do not say: who has no purchase, and who has paid nothing; small groups without figures."""
+    words, unit, few = workbook.words, workbook.params.spending.unit, workbook.params.min_cell
+    sentences = []
+    if row.refund_only_customers >= few:
+        sentences.append(
+            f"{row.refund_only_customers:,.0f} more have refunds only and are not among the {words.customers}; their "
+            f"{show.compact(row.refund_only_spend)} {unit} are in the revenue."
+        )
+    elif row.refund_only_customers:
+        sentences.append(
+            f"A few more have refunds only: their amounts are in the revenue, they are not among the {words.customers}."
+        )
+    if row.paid_nothing >= few:
+        sentences.append(f"{row.paid_nothing:,.0f} of the {words.customers} have paid nothing in all.")
+    return [show.note(" ".join(sentences))] if sentences else []
 
 
 def batches(ingested: list[Batch]) -> Output:
@@ -132,7 +157,7 @@ def deciles(workbook: Workbook, lookback_months: int = 12) -> Output:
     """
     rows, unit = _decile_edges(workbook, lookback_months), workbook.params.value.unit
     return show.table(
-        rows.assign(mean=rows["value"] / rows["customers"], share=rows["value"] / rows["value"].sum()),
+        rows.assign(mean=rows["value"] / rows["customers"], share=_shares(rows)),
         decile="Decile|.0f",
         customers=f"{show.upper_first(workbook.words.customers)}|,.0f",
         lowest_value=f"From ({unit})|,.0f",
@@ -153,15 +178,23 @@ def top_decile(workbook: Workbook, lookback_months: int = 12) -> Output:
     rows = _decile_edges(workbook, lookback_months)
     if rows.empty:
         return show.note(f"No {workbook.words.customer} is ranked in this look-back.")
-    share = rows["value"].iloc[0] / rows["value"].sum()
-    when = f"over {lookback_months} months" if lookback_months else "over their lifetime"
-    return show.finding(
-        f"The best tenth of the {workbook.words.customers} brings {show.percent(share)} of {_all_value(workbook)} "
-        f"{when}."
-    )
+    when, share = f"over {lookback_months} months" if lookback_months else "over their lifetime", _shares(rows).iloc[0]
+    who = workbook.words.customers
+    if share != share:
+        return show.note(
+            f"Of {_all_value(workbook)} {when}, refunds take so much away that no tenth of the {who} has a share."
+        )
+    return show.finding(f"The best tenth of the {who} brings {show.percent(share)} of {_all_value(workbook)} {when}.")
 
 
-def _decile_edges(workbook: Workbook, lookback_months: int) -> Any:
+def _shares(rows: pd.DataFrame) -> pd.Series:
+    """Each decile's share of the whole; none where deciles below zero take away more than a tenth of it."""
+    values = rows["value"].astype(float)
+    whole, below_zero = values.sum(), -values.clip(upper=0).sum()
+    return values / (whole if whole and below_zero <= 0.1 * whole else float("nan"))
+
+
+def _decile_edges(workbook: Workbook, lookback_months: int) -> pd.DataFrame:
     """The deciles over all customers in one look-back, as a DataFrame."""
     return workbook.query(
         "derived.decile_edge", order_by="decile", category=NO_CATEGORY, lookback_months=lookback_months

@@ -1,11 +1,17 @@
 -- The concentration curves: which share the best 1, 2 … 100 hundredths of the customers bring; once by value and once by
 -- spend, each sorted for itself. Of a customer through whom the edge of a hundredth runs, that part counts which lies
 -- before it, so 10 % is 10 % of any number of customers. Which of several equal customers comes first changes no sum.
+-- Where customers below zero take away more than a tenth of the whole, a part can be more than the whole: then there is
+-- no share.
 -- One row: a number of hundredths of the customers.
 -- Key: percent_of_customers
 WITH digit AS (SELECT n FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS t(n)),
 whole AS (
-    SELECT COUNT(*) AS customers, SUM(value) AS value, SUM(spend) AS spend FROM derived.customer_value
+    SELECT
+        COUNT(*) AS customers,
+        CASE WHEN SUM(CASE WHEN value < 0 THEN -value ELSE 0 END) <= 0.1 * SUM(value) THEN SUM(value) END AS value,
+        CASE WHEN SUM(CASE WHEN spend < 0 THEN -spend ELSE 0 END) <= 0.1 * SUM(spend) THEN SUM(spend) END AS spend
+    FROM derived.customer_value
 ),
 edge AS (
     SELECT
