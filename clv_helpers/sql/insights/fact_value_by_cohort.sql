@@ -1,5 +1,6 @@
 -- What customers have spent since they came, by the quarter of their first purchase. Only whole quarters, so that every
 -- cohort is seen at the same age. share_active: of the cohort, those who bought in that quarter.
+-- first_quarter: the cohort's name; in the one in which the data begin also those are who had bought before.
 -- quarter: the quarter of their life, 1 the one in which they came; spend_so_far_per_customer: up to its end.
 -- One row: a cohort and a quarter of its life.
 -- Key: cohort, quarter
@@ -27,7 +28,8 @@ spent AS (
 )
 SELECT
     s.cohort,
-    CONCAT(CAST(EXTRACT(YEAR FROM s.cohort) AS VARCHAR), ' Q', CAST(EXTRACT(QUARTER FROM s.cohort) AS VARCHAR)) AS first_quarter,
+    CONCAT(CAST(EXTRACT(YEAR FROM s.cohort) AS VARCHAR), ' Q', CAST(EXTRACT(QUARTER FROM s.cohort) AS VARCHAR),
+        CASE WHEN s.cohort = DATE_TRUNC('quarter', a.first_event_on) THEN ' (data begin)' ELSE '' END) AS first_quarter,
     s.quarter,
     CAST(s.quarter AS VARCHAR) AS quarter_of_life,
     z.customers,
@@ -36,3 +38,4 @@ SELECT
     CAST(SUM(s.spend) OVER (PARTITION BY s.cohort ORDER BY s.quarter) AS DOUBLE) / z.customers AS spend_so_far_per_customer
 FROM spent AS s
 JOIN sizes AS z ON z.cohort = s.cohort
+CROSS JOIN derived.as_of AS a
