@@ -12,7 +12,7 @@ from activations import activated, changed, everyone_in, join, leave, plan, sent
 
 from clv_helpers import activation
 from clv_helpers.activation import ActivationBusy, ActivationStopped
-from clv_helpers.activation.guards import held_destination
+from clv_helpers.activation.delivery import held_destination
 from clv_helpers.config.workbook import Workbook
 
 
@@ -56,7 +56,7 @@ def test_a_size_that_jumps_stops(workbook: Workbook) -> None:
 def test_two_at_once_one_is_refused(workbook: Workbook) -> None:
     folder = workbook.folder / "activation"
     hold = (
-        "import sys, time\nfrom pathlib import Path\nfrom clv_helpers.activation.guards import held_destination\n"
+        "import sys, time\nfrom pathlib import Path\nfrom clv_helpers.activation.delivery import held_destination\n"
         "with held_destination(Path(sys.argv[1]), 'email_team'):\n    print('held', flush=True)\n    time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", hold, str(folder)], stdout=subprocess.PIPE, text=True) as other:

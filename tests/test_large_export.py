@@ -13,7 +13,7 @@ from activations import checked_files
 from sqlglot import exp
 
 from clv_helpers import activation, audiences, ingest, models
-from clv_helpers.activation import mapping
+from clv_helpers.activation import ledger
 from clv_helpers.activation.destination import Part, Run, open_destination
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import column
@@ -66,7 +66,7 @@ def export_only(workbook: Workbook, run_id: str, folder: Path) -> tuple[float, f
         row = session.rows("SELECT * FROM activation.delivery_run WHERE run_id = $run_id", run_id=run_id)[0]
     run = Run(**{name: row[name] for name in Run.__dataclass_fields__})
     part = Part(run, 1, folder / "spool.part")
-    people = mapping.rows_of_part(part, destination.params)
+    people = ledger.rows_of_part(part, destination.params)
     with workbook.engine.write() as session:
         headers = map(column, destination.params.columns.values())
         bare = exp.select(*headers).from_(people.subquery("people")).order_by("_customer")

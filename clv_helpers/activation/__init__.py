@@ -1,8 +1,14 @@
 """Stage 5: an audience reaches the e-mail system once, completely, and only those who may be written to."""
 
 from clv_helpers.activation.decision import decide
-from clv_helpers.activation.delivery import activate, activate_planned, dry_run, planned
-from clv_helpers.activation.guards import ActivationBusy, ActivationStopped
+from clv_helpers.activation.delivery import (
+    ActivationBusy,
+    ActivationStopped,
+    activate,
+    activate_planned,
+    dry_run,
+    planned,
+)
 from clv_helpers.activation.ledger import ActivationResult
 from clv_helpers.activation.views import changes, chart, control, detectable_effect, done, examples, waterfall
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from sqlglot import exp
 
 from clv_helpers.activation import ledger
 from clv_helpers.activation.destination import destination_class
-from clv_helpers.config.destinations import STATUS_FIELD, Activation
+from clv_helpers.config.destinations import STATUS_FIELD, Activation, DestinationParams
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import StageSkipped, Workbook
-from clv_helpers.engines.dialect import bind, cast, is_in, joined, literal, parse, table
+from clv_helpers.engines.dialect import expression, joined, literal, table
 from clv_helpers.engines.session import Session
 from clv_helpers.models import refresh_tables
+
+PLAN = """
+SELECT
+    $campaign AS campaign, $audience AS audience, $destination AS destination, $require_consent AS require_consent,
+    $share AS control_share, CAST($messages AS BIGINT) AS cap_messages, CAST($days AS BIGINT) AS cap_days
+"""
 
 
 def decide(workbook: Workbook) -> None:
@@ -45,39 +52,44 @@ def decide_within(session: Session, workbook: Workbook) -> None:
     refresh_tables(session, workbook, "derived", "profile")
     _check_names(session, workbook)
     ledger.create_tables(session)
-    session.create_table("activation.plan", _plan(workbook))
+    first, *more = (_planned(workbook, activation) for activation in workbook.params.activations)
+    session.create_table("activation.plan", exp.union(first, *more, distinct=False) if more else first)
     refresh_tables(session, workbook, "activation", bindings=_bindings(workbook))
 
 
 def _bindings(workbook: Workbook) -> dict[str, Any]:
     """What the `$names` of sql/activation stand for."""
-    destinations = workbook.params.destinations
     caps = [plan.frequency_cap.days for plan in workbook.params.activations if plan.frequency_cap]
-    once = [name for name, params in destinations.items() if destination_class(params.type).sends_once]
+    namespaces = _namespaces(workbook)
     return {
         "longest_cap_days": max(caps, default=0),
-        "duplicate_key": _duplicate_key(workbook),
-        "has_mandatory": _has_mandatory(workbook),
-        "sent_once": _is_one_of(once),
+        "duplicate_key": _by_destination(workbook, lambda params: _duplicate_key(params, namespaces)),
+        "has_mandatory": _by_destination(workbook, _has_mandatory),
+        "sent_once": _by_destination(workbook, lambda params: literal(destination_class(params.type).sends_once)),
     }
+
+
+def _by_destination(workbook: Workbook, value: Callable[[DestinationParams], exp.Expr]) -> exp.Case:
+    """What holds at the destination of the row, by its params."""
+    cases = exp.Case(this=exp.column("destination", table="e"))
+    for name, params in workbook.params.destinations.items():
+        cases = cases.when(literal(name), value(params))
+    return cases
 
 
 def _check_names(session: Session, workbook: Workbook) -> None:
     known = [row["audience"] for row in session.rows("SELECT audience FROM audiences.definition ORDER BY audience")]
-    fields = list(session.columns(table("profile.customer")))
-    problems = [
-        Problem(f"activations[{index}].audience", repr(activation.audience), ", ".join(known))
+    fields, namespaces = list(session.columns(table("profile.customer"))), list(_namespaces(workbook))
+    asked = [
+        (f"activations[{index}].audience", repr(activation.audience), activation.audience, known)
         for index, activation in enumerate(workbook.params.activations)
-        if activation.audience not in known
     ]
-    for name, destination in workbook.params.destinations.items():
-        allowed = ", ".join([*fields, STATUS_FIELD])
-        unknown = [field for field in dict.fromkeys(destination.fields) if field not in fields]
-        problems += [Problem(f"destinations.{name}", f"a column {field!r}", allowed) for field in unknown]
-        identity, namespaces = destination.deduplicate and destination.deduplicate.identity, _namespaces(workbook)
-        if identity and identity not in namespaces:
-            place = f"destinations.{name}.deduplicate.identity"
-            problems.append(Problem(place, repr(identity), ", ".join(namespaces)))
+    for name, params in workbook.params.destinations.items():
+        place, own = f"destinations.{name}", [*fields, STATUS_FIELD]
+        asked += [(place, f"a column {field!r}", field, own) for field in dict.fromkeys(params.fields)]
+        if params.deduplicate and (identity := params.deduplicate.identity):
+            asked.append((f"{place}.deduplicate.identity", repr(identity), identity, namespaces))
+    problems = [Problem(place, shown, ", ".join(each)) for place, shown, value, each in asked if value not in each]
     if problems:
         raise ParamsError(str(workbook.file), problems)
 
@@ -88,57 +100,35 @@ def _namespaces(workbook: Workbook) -> dict[str, str]:
     return {column.identity: name for name, column in columns.items() if column.identity}
 
 
-def _plan(workbook: Workbook) -> exp.Expression:
-    """The planned activations as rows."""
-    plans = [_planned(workbook, activation) for activation in workbook.params.activations]
-    return exp.union(*plans, distinct=False) if plans[1:] else plans[0]
+def _planned(workbook: Workbook, activation: Activation) -> exp.Query:
+    """A planned activation as a row."""
+    cap, control = activation.frequency_cap, activation.control
+    row = expression(
+        PLAN,
+        **activation.model_dump(include={"campaign", "audience", "destination"}),
+        require_consent=workbook.params.destinations[activation.destination].require_consent,
+        share=control.share if control else 0.0,
+        messages=cap.messages if cap else None,
+        days=cap.days if cap else None,
+    )
+    return cast(exp.Query, row)
 
 
-def _planned(workbook: Workbook, activation: Activation) -> exp.Select:
-    cap = activation.frequency_cap
-    values = {
-        "campaign": literal(activation.campaign),
-        "audience": literal(activation.audience),
-        "destination": literal(activation.destination),
-        "require_consent": literal(workbook.params.destinations[activation.destination].require_consent),
-        "control_share": cast(literal(activation.control.share if activation.control else 0), "number"),
-        "cap_messages": cast(literal(cap.messages if cap else None), "integer"),
-        "cap_days": cast(literal(cap.days if cap else None), "integer"),
-    }
-    return exp.select(*(value.as_(name) for name, value in values.items()))
+def _duplicate_key(params: DestinationParams, namespaces: dict[str, str]) -> exp.Expression:
+    """What may occur once at a destination, as text; NULL where there is none, or the customer lacks a part of it."""
+    chosen = params.deduplicate
+    if chosen is None:
+        return exp.cast(exp.null(), "VARCHAR")
+    fields = chosen.attributes or [namespaces[chosen.identity]]
+    return joined([exp.Lower(this=_text(field)) for field in fields])
 
 
-def _duplicate_key(workbook: Workbook) -> exp.Expression:
-    """What may occur once at the customer's destination, as text; NULL where there is none."""
-    cases = exp.Case()
-    for name, destination in workbook.params.destinations.items():
-        if destination.deduplicate:
-            chosen = destination.deduplicate
-            fields = chosen.attributes or [_namespaces(workbook)[chosen.identity]]
-            has_all = exp.and_(_is_one_of([name]), *(exp.not_(_is_empty(field)) for field in fields))
-            cases = cases.when(has_all, joined([exp.Lower(this=_text(field)) for field in fields]))
-    return cases if cases.args.get("ifs") else exp.cast(exp.null(), "VARCHAR")
-
-
-def _has_mandatory(workbook: Workbook) -> exp.Expression:
-    """True where the customer has every attribute that the destination insists on."""
-    tests = []
-    for name, destination in workbook.params.destinations.items():
-        lacks = [_is_empty(field) for field in destination.mandatory]
-        if lacks:
-            tests.append(exp.not_(exp.and_(_is_one_of([name]), exp.paren(exp.or_(*lacks)))))
-    return exp.paren(exp.and_(*tests)) if tests else exp.true()
-
-
-def _is_one_of(destinations: list[str]) -> exp.Expression:
-    return is_in(exp.column("destination", table="e"), destinations)
+def _has_mandatory(params: DestinationParams) -> exp.Condition:
+    """Whether the customer has every attribute that the destination insists on."""
+    return exp.and_(exp.true(), *(_text(field).is_(exp.null()).not_() for field in params.mandatory))
 
 
 def _text(field: str) -> exp.Expression:
-    """A field of the profile as text without blanks around it, empty where there is none."""
+    """A field of the profile as text without blanks around it, NULL where there is none."""
     value = exp.column(field, table="p", quoted=True)
-    return bind(parse("COALESCE(TRIM(CAST($value AS TEXT)), '')"), {"value": value})
-
-
-def _is_empty(field: str) -> exp.Expression:
-    return exp.EQ(this=_text(field), expression=literal(""))
+    return expression("NULLIF(TRIM(CAST($value AS TEXT)), '')", value=value)

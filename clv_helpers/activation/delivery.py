@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from clv_helpers import models
 from clv_helpers.activation import ledger
 from clv_helpers.activation.decision import decide_within, needs_a_plan
 from clv_helpers.activation.destination import Destination, Outcome, Part, Run, open_destination
-from clv_helpers.activation.guards import ActivationStopped, check_size, held_destination
 from clv_helpers.activation.ledger import ActivationResult
-from clv_helpers.activation.mapping import rows_of_part
+from clv_helpers.charts.show import percent
 from clv_helpers.config.destinations import Activation, DestinationError
+from clv_helpers.config.params import Words
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.errors import UserError
+from clv_helpers.files import held
+
+
+class ActivationStopped(UserError):
+    """An activation that a guard has stopped. Nothing was written."""
+
+
+class ActivationBusy(UserError):
+    """Another process delivers to the same destination."""
 
 
 def planned(workbook: Workbook, campaign: str) -> list[Activation]:
@@ -56,14 +70,9 @@ def dry_run(workbook: Workbook, activation: Activation) -> ActivationResult:
         >>> result.to_send > 0, result.delivered
         (True, 0)
     """
-    campaign, destination, stops = activation.campaign, activation.destination, ""
-    change = workbook.query("activation.fact_change", campaign=campaign, destination=destination)
-    try:
-        with workbook.engine.read() as session:
-            check_size(session, activation, workbook.words)
-    except ActivationStopped as error:
-        stops = str(error)
-    to_send = int(change["now"].iloc[0])
+    campaign, destination = activation.campaign, activation.destination
+    change = workbook.query("activation.fact_change", campaign=campaign, destination=destination).iloc[0].to_dict()
+    to_send, stops = int(change["now"]), _stops(change, activation, workbook.words)
     return ActivationResult(campaign, destination, activation.audience, "dry run", to_send, stops=stops)
 
 
@@ -103,9 +112,48 @@ def _begin(workbook: Workbook, destination: Destination, accept_change: bool) ->
         run = ledger.open_run(session, destination.activation)
         if run:
             return run, True
-        if not accept_change:
-            check_size(session, destination.activation, workbook.words)
+        plan = destination.activation
+        query = f"SELECT * FROM activation.fact_change WHERE {ledger.OF_PLAN}"
+        change = session.rows(query, campaign=plan.campaign, destination=plan.destination)[0]
+        if (stops := _stops(change, plan, workbook.words)) and not accept_change:
+            raise ActivationStopped(stops)
         return ledger.intend(session, destination, workbook.as_of(session)), False
+
+
+def _stops(change: dict[str, Any], activation: Activation, words: Words) -> str:
+    """What stops an activation, by how those to be sent differ from those whom the destination has; empty: nothing.
+
+    That nobody is to be sent, that more exited than `guards.max_exited_share` of those it has, or that the size
+    differs by more than `guards.max_size_change`.
+    """
+    had, sent, exited, guards = change["before"], change["now"], change["exited"], activation.guards
+    if not sent:
+        why = f"of the audience {activation.audience} nobody is to be sent"
+    elif had and exited / had > guards.max_exited_share:
+        allowed = f"guards.max_exited_share is {percent(guards.max_exited_share)}"
+        why = f"{exited:,} of {had:,} {words.customers} ({percent(exited / had)}) have exited; {allowed}"
+    elif had and abs(sent - had) / had > guards.max_size_change:
+        allowed = f"guards.max_size_change is {percent(guards.max_size_change)}"
+        why = f"{sent:,} {words.customers} are to be sent, {(sent - had) / had:+.0%} from {had:,} last time; {allowed}"
+    else:
+        return ""
+    name = f"{activation.campaign} to {activation.destination}"
+    return f"{name} is stopped: {why}. If that is meant: clv activate … --confirm --accept-change"
+
+
+@contextlib.contextmanager
+def held_destination(folder: Path, destination: str) -> Iterator[None]:
+    """Hold a destination of this workbook. The operating system lets go of it when the process ends, however it ends.
+
+    Raises ActivationBusy, which names the process that holds it.
+    """
+    holder = folder / f"{destination}.pid"  # beside the lock, whose own content does not outlast an attempt to take it
+    with held(folder / f"{destination}.lock") as is_held:
+        if not is_held:
+            process = holder.read_text("utf-8") if holder.exists() else "another"
+            raise ActivationBusy(f"{destination}: process {process} delivers to it; run again when it is done")
+        holder.write_text(str(os.getpid()), "utf-8")
+        yield
 
 
 def _deliver_parts(workbook: Workbook, destination: Destination, run: Run, spools: Path, goes_on: bool) -> None:
@@ -120,7 +168,7 @@ def _deliver_parts(workbook: Workbook, destination: Destination, run: Run, spool
             parts = ledger.open_parts(session, run, spools)
     for part in parts:
         with workbook.engine.write() as session:
-            destination.prepare(session, rows_of_part(part, destination.params), part)
+            destination.prepare(session, ledger.rows_of_part(part, destination.params), part)
         try:
             outcome = destination.deliver(part)
         except DestinationError:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -57,6 +56,18 @@ class EloquaParams(DestinationParams):
         return self
 
 
+class _NotNow(DestinationError):
+    """A call that may be repeated, once `retry_after` seconds have passed."""
+
+    def __init__(self, message: str, retry_after: float = 0):
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class _ReplyLost(DestinationError):
+    """Something was posted, and it cannot be known whether that was carried out."""
+
+
 class Eloqua(Destination):
     """Contacts are created or updated by their identifier, and put on (or taken off) a contact list."""
 
@@ -69,8 +80,7 @@ class Eloqua(Destination):
 
     def check(self) -> str:
         """Sign in, and see that the account has the fields that the columns name."""
-        with self._client() as client:
-            known = {item["internalName"] for item in self._pages(client, "/contacts/fields")}
+        known = {item["internalName"] for item in self._pages("/contacts/fields")}
         missing = [field for field in self.params.columns.values() if field not in known]
         if missing:
             raise DestinationError(f"{self.name}: the account has no contact field {', '.join(missing)}")
@@ -79,11 +89,9 @@ class Eloqua(Destination):
     def deliver(self, part: Part) -> Outcome:
         """One import for those who are in the audience, one for those who have left it."""
         rejected: dict[str, str] = {}
-        with self._client() as client:
-            for action, rows in _by_action(part).items():
-                uri = self._definition(client, part, action)
-                self._stage(client, uri, rows)
-                rejected |= self._sync(client, uri, rows)
+        for action, rows in _by_action(part).items():
+            sync = self._repeated(_ReplyLost, self._import, part, action, rows)
+            rejected |= self._rejects(sync, rows)
         return Outcome(rejected=rejected)
 
     def recover(self, part: Part) -> Outcome | None:
@@ -92,19 +100,16 @@ class Eloqua(Destination):
             return None
         delivered: list[str] = []
         rejected: dict[str, str] = {}
-        with self._client() as client:
-            for action, rows in _by_action(part).items():
-                if sync := self._ended_sync(client, part, action):
-                    rejected |= self._rejects(client, sync, rows)
-                    delivered += [row[CUSTOMER] for row in rows if row[CUSTOMER] not in rejected]
+        for action, rows in _by_action(part).items():
+            if sync := self._started(part, action):
+                rejected |= self._rejects(sync, rows)
+                delivered += [row[CUSTOMER] for row in rows if row[CUSTOMER] not in rejected]
         return Outcome(delivered=delivered, rejected=rejected)
 
-    def _definition(self, client: httpx.Client, part: Part, action: str) -> str:
-        """The import definition of a part: one that was never synced, without its staged data, or a new one."""
-        for uri in self._definitions(client, part, action):
-            if not self._syncs(client, uri):
-                self._ask(client, "DELETE", f"{uri}/data")
-                return uri
+    def _import(self, part: Part, action: str, rows: list[dict[str, Any]]) -> str:
+        """Define an import, stage the rows and have them taken in; gives the sync. Called twice, it is done once."""
+        if sync := self._started(part, action):
+            return sync
         lists = self.params.contact_list
         actions = [{"action": action, "destination": f"{{{{ContactList[{lists}]}}}}"}] if lists else []
         definition = {
@@ -116,34 +121,25 @@ class Eloqua(Destination):
             "dataRetentionDuration": "P7D",
             "syncActions": actions,
         }
-        return self._ask(client, "POST", "/contacts/imports", definition)["uri"]
+        uri = self._ask("POST", "/contacts/imports", definition)["uri"]
+        for chunk in self._chunks(rows):
+            self._ask("POST", f"{uri}/data", chunk)
+        sync = self._ask("POST", "/syncs", {"syncedInstanceUri": uri})["uri"]
+        if self._ended(sync) == "error":
+            logs = [item["message"] for item in self._pages(f"{sync}/logs") if item.get("severity") == "error"]
+            raise DestinationError(f"{self.name}: the sync failed: {'; '.join(logs) or 'no reason is given'}")
+        return sync
 
-    def _definitions(self, client: httpx.Client, part: Part, action: str) -> list[str]:
-        name = _import_name(part, action)
-        imports = self._pages(client, "/contacts/imports", q=f'"name={name}"')
-        return [item["uri"] for item in imports if item["name"] == name]
-
-    def _syncs(self, client: httpx.Client, uri: str) -> list[str]:
-        syncs = self._pages(client, "/syncs", q=f'"syncedInstanceUri={uri}"')
-        return [item["uri"] for item in syncs if item["syncedInstanceUri"] == uri]
-
-    def _ended_sync(self, client: httpx.Client, part: Part, action: str) -> str | None:
-        """The sync of a part that took the data in; one that is under way is waited for."""
-        syncs = [sync for uri in self._definitions(client, part, action) for sync in self._syncs(client, uri)]
-        return next((sync for sync in syncs if self._wait(client, sync) != "error"), None)
-
-    def _stage(self, client: httpx.Client, uri: str, rows: list[dict[str, Any]]) -> None:
-        """Send the rows in chunks. Where a reply is lost, all is taken away and sent again: nothing is there twice."""
-        for attempt in itertools.count(1):
-            try:
-                for chunk in self._chunks(rows):
-                    self._ask(client, "POST", f"{uri}/data", chunk, only_when_refused=True)
-                return
-            except _ReplyLost as error:
-                if attempt >= self.params.attempts:
-                    raise DestinationError(f"{self.name}: staging data failed {attempt} times: {error}") from error
-                time.sleep(self.params.back_off_seconds * 2 ** (attempt - 1))
-                self._ask(client, "DELETE", f"{uri}/data")
+    def _started(self, part: Part, action: str) -> str | None:
+        """The sync by which an earlier call took the data in, once it has ended; data without a sync are taken away."""
+        for uri in self._found("/contacts/imports", name=_import_name(part, action)):
+            syncs = self._found("/syncs", syncedInstanceUri=uri)
+            if not syncs:
+                self._ask("DELETE", f"{uri}/data")
+            for sync in syncs:
+                if self._ended(sync) != "error":
+                    return sync
+        return None
 
     def _chunks(self, rows: list[dict[str, Any]]) -> Iterator[list[dict[str, str]]]:
         chunk: list[dict[str, str]] = []
@@ -158,109 +154,69 @@ class Eloqua(Destination):
             size += weight
         yield chunk
 
-    def _sync(self, client: httpx.Client, uri: str, rows: list[dict[str, Any]]) -> dict[str, str]:
-        """Have the staged data taken in, and wait for it; gives the rejected customers and the reasons."""
-        try:
-            sync = self._ask(client, "POST", "/syncs", {"syncedInstanceUri": uri}, only_when_refused=True)["uri"]
-        except _ReplyLost:
-            time.sleep(self.params.back_off_seconds)
-            started = self._syncs(client, uri)
-            sync = started[0] if started else self._ask(client, "POST", "/syncs", {"syncedInstanceUri": uri})["uri"]
-        if self._wait(client, sync) == "error":
-            logs = [item["message"] for item in self._pages(client, f"{sync}/logs") if item.get("severity") == "error"]
-            raise DestinationError(f"{self.name}: the sync failed: {'; '.join(logs) or 'no reason is given'}")
-        return self._rejects(client, sync, rows)
-
-    def _wait(self, client: httpx.Client, sync: str) -> str:
-        deadline = time.monotonic() + self.params.longest_sync_minutes * 60
-        while (status := self._ask(client, "GET", sync)["status"]) not in ENDED:
+    def _ended(self, sync: str) -> str:
+        """The status of a sync once it has one of those with which it ends."""
+        longest = self.params.longest_sync_minutes
+        deadline = time.monotonic() + longest * 60
+        while (status := self._ask("GET", sync)["status"]) not in ENDED:
             if time.monotonic() > deadline:
-                raise DestinationError(
-                    f"{self.name}: the sync has not ended in {self.params.longest_sync_minutes:g} min"
-                )
+                raise DestinationError(f"{self.name}: the sync has not ended in {longest:g} min")
             time.sleep(self.params.poll_seconds)
         return status
 
-    def _rejects(self, client: httpx.Client, sync: str, rows: list[dict[str, Any]]) -> dict[str, str]:
+    def _rejects(self, sync: str, rows: list[dict[str, Any]]) -> dict[str, str]:
         """The rejected customers with the reasons, matched by the identifier."""
-        by_identifier: dict[str, list[str]] = {}
-        for row in rows:
-            by_identifier.setdefault(_key(row[self.params.identifier]), []).append(row[CUSTOMER])
-        rejected = {}
-        for item in self._pages(client, f"{sync}/rejects"):
-            reason = f"{item.get('statusCode', '')} {item.get('message', '')}".strip()
-            for customer in by_identifier.get(_key(item["fieldValues"].get(self.params.identifier)), []):
-                rejected[customer] = reason
-        return rejected
+        identifier = self.params.identifier
+        reasons = {
+            _key(item["fieldValues"].get(identifier)): f"{item.get('statusCode', '')} {item.get('message', '')}".strip()
+            for item in self._pages(f"{sync}/rejects")
+        }
+        return {row[CUSTOMER]: reasons[_key(row[identifier])] for row in rows if _key(row[identifier]) in reasons}
 
-    @contextmanager
-    def _client(self) -> Iterator[httpx.Client]:
-        user = f"{self.params.company}\\{self.params.username}"
-        auth = httpx.BasicAuth(user, self.params.secret(self.params.password_variable))
-        base = f"{self.params.base_url.rstrip('/')}/api/bulk/2.0"
-        with httpx.Client(base_url=base, auth=auth, timeout=self.params.timeout_seconds) as client:
-            yield client
+    def _found(self, path: str, **wanted: str) -> list[str]:
+        """The addresses of what has exactly this value, as the search may give more."""
+        ((key, value),) = wanted.items()
+        return [item["uri"] for item in self._pages(path, q=f'"{key}={value}"') if item[key] == value]
 
-    def _pages(self, client: httpx.Client, path: str, **query: str) -> Iterator[dict[str, Any]]:
+    def _pages(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
         for offset in itertools.count(0, PAGE):
-            page = self._ask(client, "GET", path, query={**query, "limit": PAGE, "offset": offset})
+            page = self._ask("GET", path, **query, limit=PAGE, offset=offset)
             yield from page.get("items", [])
             if not page.get("hasMore"):
                 return
 
-    def _ask(
-        self,
-        client: httpx.Client,
-        method: str,
-        path: str,
-        body: Any = None,
-        query: dict[str, Any] | None = None,
-        only_when_refused: bool = False,
-    ) -> dict[str, Any]:
-        """One call, repeated with back-off on 429, 5xx and lost replies; with `only_when_refused`, on 429 alone.
+    def _ask(self, method: str, path: str, body: Any = None, **query: Any) -> dict[str, Any]:
+        """One call, repeated where that is safe. Raises DestinationError, or _ReplyLost."""
+        return self._repeated(_NotNow, self._call, method, path, body, query)
 
-        Raises DestinationError, or _ReplyLost where it cannot be known whether the call was carried out.
-        """
-
-        def call() -> dict[str, Any]:
-            try:
-                reply = client.request(method, path, json=body, params=query)
-            except httpx.TransportError as error:
-                raise _ReplyLost(f"{type(error).__name__} {error}".strip()) from error
-            if reply.status_code == 429:
-                raise _TooMany("429 too many requests", float(reply.headers.get("Retry-After") or 0))
-            if reply.status_code >= 500:
-                raise _ReplyLost(f"{reply.status_code} {reply.reason_phrase}")
-            if reply.status_code >= 400:
-                raise DestinationError(f"{self.name}: {method} {path} gave {reply.status_code} {reply.text[:200]}")
-            return reply.json() if reply.content else {}
+    def _repeated(self, error: type[DestinationError], call: Callable[..., Any], *arguments: Any) -> Any:
+        """Call with back-off until it does not end with an error, or has been called as often as the params say."""
 
         def wait(state: tenacity.RetryCallState) -> float:
-            error = state.outcome.exception() if state.outcome else None
-            return max(back_off(state), error.retry_after if isinstance(error, _TooMany) else 0)
+            refused = state.outcome and state.outcome.exception()
+            return max(back_off(state), getattr(refused, "retry_after", 0))
 
-        repeats = (_TooMany,) if only_when_refused else (_TooMany, _ReplyLost)
         first = self.params.back_off_seconds
         back_off = tenacity.wait_exponential_jitter(multiplier=first, max=60, jitter=first)
-        retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(self.params.attempts),
-            retry=tenacity.retry_if_exception_type(repeats),
-            wait=wait,
-            reraise=True,
-        )
-        return retrying(call)
+        stop = tenacity.stop_after_attempt(self.params.attempts)
+        retry = tenacity.retry_if_exception_type(error)
+        return tenacity.Retrying(stop=stop, retry=retry, wait=wait, reraise=True)(call, *arguments)
 
-
-class _ReplyLost(DestinationError):
-    """No reply, or one from which it cannot be known whether the call was carried out."""
-
-
-class _TooMany(DestinationError):
-    """The call was refused for now."""
-
-    def __init__(self, message: str, retry_after: float):
-        super().__init__(message)
-        self.retry_after = retry_after
+    def _call(self, method: str, path: str, body: Any, query: dict[str, Any]) -> dict[str, Any]:
+        params = self.params
+        auth = f"{params.company}\\{params.username}", params.secret(params.password_variable)
+        url, timeout = f"{params.base_url.rstrip('/')}/api/bulk/2.0{path}", params.timeout_seconds
+        lost = _ReplyLost if method == "POST" else _NotNow
+        try:
+            reply = httpx.request(method, url, json=body, params=query, auth=auth, timeout=timeout)
+        except httpx.TransportError as error:
+            raise lost(f"{self.name}: {method} {path} gave no reply: {type(error).__name__} {error}".strip()) from error
+        said = f"{self.name}: {method} {path} gave {reply.status_code} {reply.text[:200] or reply.reason_phrase}"
+        if reply.status_code == 429:
+            raise _NotNow(said, float(reply.headers.get("Retry-After") or 0))
+        if reply.status_code >= 400:
+            raise (lost if reply.status_code >= 500 else DestinationError)(said)
+        return reply.json() if reply.content else {}
 
 
 def _import_name(part: Part, action: str) -> str:

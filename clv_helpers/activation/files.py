@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, field_validator, model_validator
 from sqlglot import exp
 
 from clv_helpers.activation.destination import CUSTOMER, DeliveredFile, Destination, Outcome, Part, Run
-from clv_helpers.activation.file_systems import Place, existing, open_place
 from clv_helpers.config.destinations import STATUS_FIELD, Activation, DestinationError, DestinationParams
-from clv_helpers.config.validation import Strict
+from clv_helpers.config.validation import ParamsError, Problem, Strict
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.dialect import bind, column, is_in, literal, parse
+from clv_helpers.engines.dialect import column, expression, is_in, literal
 from clv_helpers.engines.session import Session
 
 NAME_FIELDS = ("campaign", "audience", "destination", "as_of", "date", "time", "unix", "run")
 LONGEST_NAME = 255
 CHUNK = 1 << 20
+# The libraries whose errors come from the disk, the network or the other side, as OSError does.
+TRANSFER = ("asyncssh", "botocore", "aiohttp")
 # What a spreadsheet takes for a formula, and what begins like one but is a number or a phone.
 FORMULA = "=+-@\t\r"
 NUMBER_OR_PHONE = r"^(-[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?|\+[0-9][0-9 ()./-]*)$"
@@ -93,6 +98,44 @@ class FilesParams(DestinationParams):
         return self.file_name or ("{campaign}_{audience}_{as_of}" + "_{date}T{time}" * (self.mode == "incremental"))
 
 
+class Folder:
+    """A local folder: files are written beside their place, then renamed. `shown` names it for people."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.shown = folder, f"the folder {folder}"
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def put(self, file: Path, name: str) -> None:
+        """Bring a local file there, whole or not at all, in the place of one of the same name."""
+        beside = file
+        if file.parent != self.folder:
+            beside = self.folder / f".{name}.part"
+            shutil.copyfile(file, beside)
+        with beside.open("r+b") as stream:
+            os.fsync(stream.fileno())
+        beside.replace(self.folder / name)
+
+    def remove(self, name: str) -> None:
+        """Take a file away."""
+        (self.folder / name).unlink(missing_ok=True)
+
+
+class RemoteFolder(Folder):
+    """A folder behind fsspec. S3 shows an object only once it is whole; elsewhere it is uploaded beside and renamed."""
+
+    def __init__(self, system: Any, path: str, shown: str, renames: bool):
+        self.system, self.path, self.shown, self.renames = system, path.rstrip("/"), shown, renames
+
+    def put(self, file: Path, name: str) -> None:
+        final, beside = f"{self.path}/{name}", f"{self.path}/.{name}.part"
+        self.system.put_file(str(file), beside if self.renames else final)
+        if self.renames:
+            self.system.mv(beside, final)
+
+    def remove(self, name: str) -> None:
+        self.system.rm_file(f"{self.path}/{name}")
+
+
 class Files(Destination):
     """One file per part of a run; then a manifest, whose presence says that the set is complete."""
 
@@ -108,8 +151,8 @@ class Files(Destination):
         if self.params.pgp_key:
             self._pgp_key()
         probe = f".clv-check-{hashlib.sha256(str(self.workbook.folder).encode()).hexdigest()[:8]}"
-        with open_place(self.workbook, self.name, self.params) as place:
-            _put_text(place, "", probe)
+        self._put_text("", probe)
+        with self._place() as place:
             place.remove(probe)
             return f"{place.shown} can be written to"
 
@@ -124,7 +167,7 @@ class Files(Destination):
         with finished.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         delivered = DeliveredFile(name, self._rows, finished.stat().st_size, sha256)
-        with open_place(self.workbook, self.name, self.params) as place:
+        with self._place() as place:
             place.put(finished, name)
         for file in {written, finished}:
             file.unlink(missing_ok=True)
@@ -135,20 +178,75 @@ class Files(Destination):
         if self.params.manifest:
             names = ("run_id", "campaign", "audience", "destination", "as_of", "started_at")
             content = {**{name: str(getattr(run, name)) for name in names}, "files": [asdict(file) for file in files]}
-            with open_place(self.workbook, self.name, self.params) as place:
-                _put_text(place, json.dumps(content, indent=2) + "\n", f"manifest-{run.destination}-{run.run_id}.json")
+            self._put_text(json.dumps(content, indent=2) + "\n", f"manifest-{run.destination}-{run.run_id}.json")
 
     def file_name(self, run: Run, number: int) -> str:
         """The name of a part's file: the template's fields, _2, _3 … after the first, and what was done to it."""
         at = run.started_at
         fields = {"date": f"{at:%Y%m%d}", "time": f"{at:%H%M%S}", "unix": f"{at.timestamp():.0f}", "run": run.run_id}
-        known = {**{name: str(getattr(run, name, "")) for name in NAME_FIELDS}, **fields}
         suffix = f"_{number}" if number > 1 else ""
         ending = f".{self.params.format}{'.gz' * self.params.gzip}{'.pgp' * bool(self.params.pgp_key)}"
-        name = self.params.template.format(**known) + suffix + ending
+        name = self.params.template.format(**asdict(run), **fields) + suffix + ending
         if len(name.encode()) > LONGEST_NAME:
             raise DestinationError(f"{self.name}: the file name {name[:40]}… has more than {LONGEST_NAME} bytes")
         return name
+
+    @contextlib.contextmanager
+    def _place(self) -> Iterator[Folder]:
+        """Where the files go. Raises DestinationError where it does not answer."""
+        path = self.params.path
+        url = urlsplit(path if "://" in path else "")
+        opened: dict[str, Callable[[SplitResult], Folder]] = {"": self._folder, "sftp": self._sftp, "s3": self._s3}
+        if url.scheme not in opened:
+            problem = Problem(f"destinations.{self.name}.path", repr(path), "a folder, sftp://… or s3://…")
+            raise ParamsError(str(self.workbook.file), [problem])
+        try:
+            yield opened[url.scheme](url)
+        except ModuleNotFoundError as error:
+            needed = f"the package {error.name}: pip install 'clv-helpers[{url.scheme}]'"
+            raise DestinationError(f"{self.name}: {url.scheme}:// needs {needed}") from None
+        except Exception as error:  # each library has errors of its own; ours, and those of our code, go on
+            if not isinstance(error, OSError) and type(error).__module__.split(".")[0] not in TRANSFER:
+                raise
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise DestinationError(f"{self.name}: {path} does not take the file: {reason}") from error
+
+    def _folder(self, _: SplitResult) -> Folder:
+        return Folder(self.workbook.path(self.params.path, f"destinations.{self.name}.path"))
+
+    def _sftp(self, url: SplitResult) -> RemoteFolder:
+        from sshfs import SSHFileSystem
+
+        params = self.params
+        options: dict[str, Any] = {"port": url.port or 22, "username": params.username or url.username}
+        # the server must be known: from the named file, or from the user's own known_hosts
+        options["known_hosts"] = str(self._existing("known_hosts")) if params.known_hosts else ()
+        options["client_keys"] = [str(self._existing("private_key"))] if params.private_key else None
+        if params.password_variable:
+            options["password"] = params.secret(params.password_variable)
+        system = SSHFileSystem(url.hostname, skip_instance_cache=True, connect_timeout=30, **options)
+        return RemoteFolder(system, url.path or "/", f"sftp://{url.hostname}{url.path}", renames=True)
+
+    def _s3(self, url: SplitResult) -> RemoteFolder:
+        from s3fs import S3FileSystem
+
+        # the keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from wherever else botocore looks
+        endpoint = self.params.endpoint_url or None
+        system = S3FileSystem(skip_instance_cache=True, use_listings_cache=False, endpoint_url=endpoint)
+        return RemoteFolder(system, f"{url.netloc}{url.path}", self.params.path, renames=False)
+
+    def _existing(self, key: str) -> Path:
+        """A file that a key of the params names. Raises DestinationError where there is none."""
+        file = self.workbook.path(getattr(self.params, key), f"destinations.{self.name}.{key}")
+        if not file.is_file():
+            raise DestinationError(f"{self.name}: {key} is {file}, and there is no such file")
+        return file
+
+    def _put_text(self, text: str, name: str) -> None:
+        with tempfile.TemporaryDirectory() as folder, self._place() as place:
+            file = Path(folder, name)
+            file.write_text(text, "utf-8")
+            place.put(file, name)
 
     def _written(self, part: Part) -> Path:
         """Where a part is written to: where its place is a local folder, beside it."""
@@ -213,14 +311,7 @@ class Files(Destination):
     def _pgp_key(self) -> Path:
         if not shutil.which("gpg"):
             raise DestinationError(f"{self.name}: pgp_key needs the program gpg (Debian: apt-get install gpg)")
-        return existing(self.workbook, self.name, self.params, "pgp_key")
-
-
-def _put_text(place: Place, text: str, name: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, name)
-        file.write_text(text, "utf-8")
-        place.put(file, name)
+        return self._existing("pgp_key")
 
 
 def _neutralized(value: exp.Expression) -> exp.Expression:
@@ -230,7 +321,7 @@ def _neutralized(value: exp.Expression) -> exp.Expression:
         "CASE WHEN REGEXP_MATCHES($value, $number) THEN $value ELSE CONCAT('''', $value) END ELSE $value END"
     )
     is_formula = is_in(exp.Left(this=value, expression=literal(1)), list(FORMULA))
-    return bind(parse(text), {"value": value, "is_formula": is_formula, "number": NUMBER_OR_PHONE})
+    return expression(text, value=value, is_formula=is_formula, number=NUMBER_OR_PHONE)
 
 
 def _emptied(value: exp.Expression, csv: CsvOptions) -> exp.Expression:
@@ -238,4 +329,4 @@ def _emptied(value: exp.Expression, csv: CsvOptions) -> exp.Expression:
     if csv.empty_text is None:
         return value
     empty = None if csv.empty_text == csv.null_text else csv.empty_text
-    return bind(parse("CASE WHEN $value = '' THEN $empty ELSE $value END"), {"value": value, "empty": empty})
+    return expression("CASE WHEN $value = '' THEN $empty ELSE $value END", value=value, empty=empty)

@@ -7,75 +7,103 @@ import datetime as dt
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import cast
 
-from clv_helpers.activation.destination import DeliveredFile, Destination, Outcome, Part, Run
-from clv_helpers.activation.mapping import row_hash
-from clv_helpers.config.datasets import ColumnType
-from clv_helpers.config.destinations import Activation, DestinationParams
-from clv_helpers.config.tables import ALWAYS_THERE
-from clv_helpers.engines.session import Session, bound
+from sqlglot import exp
+
+from clv_helpers.activation.destination import CUSTOMER, MEMBERSHIP, DeliveredFile, Destination, Outcome, Part, Run
+from clv_helpers.config.destinations import STATUS_FIELD, Activation, DestinationParams
+from clv_helpers.config.tables import PYTHON_TABLES, PythonTable
+from clv_helpers.engines.dialect import expression, joined, literal
+from clv_helpers.engines.session import Session
 
 # `delivered_hash` is of the row that the destination last got; `at_destination`: it has the customer by the last
 # activation. `membership`: realized, existing or exited. Status: intended → delivered, rejected, in doubt, withdrawn.
-TABLES: dict[str, dict[str, ColumnType]] = {
-    "activation.ledger": {
-        "campaign": "text",
-        "destination": "text",
-        "customer_id": "text",
-        "audience": "text",
-        "run_id": "text",
-        "part": "integer",
-        "membership": "text",
-        "status": "text",
-        "reason": "text",
-        "row_hash": "text",
-        "delivered_hash": "text",
-        "at_destination": "boolean",
-        "lost_replies": "integer",
-        "as_of": "date",
-        "intended_at": "timestamp",
-        "settled_at": "timestamp",
-    },
-    "activation.delivery_run": ALWAYS_THERE["activation.delivery_run"],
-    "activation.part": {
-        "run_id": "text",
-        "part": "integer",
-        "name": "text",
-        "rows": "integer",
-        "bytes": "integer",
-        "sha256": "text",
-        "delivered_at": "timestamp",
-    },
-    # Never changed once written: results are analysed by intention to treat.
-    "activation.assignment": ALWAYS_THERE["activation.assignment"],
-}
+LEDGER = (
+    "campaign text, destination text, customer_id text, audience text, run_id text, part integer, membership text, "
+    "status text, reason text, row_hash text, delivered_hash text, at_destination boolean, lost_replies integer, "
+    "as_of date, intended_at timestamp, settled_at timestamp"
+)
+PART = "run_id text, part integer, name text, rows integer, bytes integer, sha256 text, delivered_at timestamp"
+TABLES = (
+    PythonTable("activation.ledger", "", LEDGER),
+    PythonTable("activation.part", "", PART),
+    PYTHON_TABLES["activation.delivery_run"],
+    PYTHON_TABLES["activation.assignment"],  # never changed once written: results are analysed by intention to treat
+)
 OF_PLAN = "campaign = $campaign AND destination = $destination"
 SENT = f"SELECT customer_id FROM activation.decision WHERE {OF_PLAN} AND outcome = 'sent'"
-# Who is to be delivered (h: the row as it is now, l: the ledger's), and in which part of the run.
+# Who is to be delivered (p: the profile as it is now, l: the ledger's row), and in which part of the run.
 DUE = f"""
 WITH sent AS ({SENT}),
 had AS (SELECT * FROM activation.ledger WHERE {OF_PLAN}),
-hashed AS (
-    SELECT s.customer_id, $row_hash AS row_hash
-    FROM sent AS s JOIN profile.customer AS p ON p.customer_id = s.customer_id
-),
 present AS (
-    SELECT h.customer_id, CASE WHEN l.at_destination THEN 'existing' ELSE 'realized' END AS membership, h.row_hash
-    FROM hashed AS h LEFT JOIN had AS l ON l.customer_id = h.customer_id
-    WHERE CASE
-        WHEN $once THEN l.delivered_hash IS NULL AND ($again OR NOT COALESCE(l.status = 'in doubt', FALSE))
-        WHEN $full THEN TRUE
-        ELSE NOT COALESCE(l.at_destination, FALSE) OR l.delivered_hash IS NULL OR l.delivered_hash <> h.row_hash
-    END
+    SELECT
+        p.customer_id, CASE WHEN l.at_destination THEN 'existing' ELSE 'realized' END AS membership,
+        $row_hash AS row_hash, l.delivered_hash, COALESCE(l.at_destination, FALSE) AS at_destination, l.status
+    FROM sent AS s
+    JOIN profile.customer AS p ON p.customer_id = s.customer_id
+    LEFT JOIN had AS l ON l.customer_id = s.customer_id
 ),
-exited AS (
-    SELECT l.customer_id, 'exited' AS membership, CAST(NULL AS TEXT) AS row_hash
+due AS (
+    SELECT customer_id, membership, row_hash, delivered_hash, at_destination
+    FROM present
+    WHERE CASE
+        WHEN $once THEN delivered_hash IS NULL AND ($again OR NOT COALESCE(status = 'in doubt', FALSE))
+        WHEN $full THEN TRUE
+        ELSE NOT at_destination OR delivered_hash IS NULL OR delivered_hash <> row_hash
+    END
+    UNION ALL
+    SELECT l.customer_id, 'exited', CAST(NULL AS TEXT), l.delivered_hash, TRUE
     FROM had AS l LEFT JOIN sent AS s ON s.customer_id = l.customer_id
     WHERE $takes_exited AND l.at_destination AND s.customer_id IS NULL
-),
-due AS (SELECT * FROM present UNION ALL SELECT * FROM exited)
+)
 SELECT *, CAST(FLOOR((ROW_NUMBER() OVER (ORDER BY customer_id) - 1) / $rows_per_part) AS INT) + 1 AS part FROM due
+"""
+COUNTS = f"""
+SELECT
+    MAX(part) AS parts, COUNT_IF(membership = 'realized') AS realized, COUNT_IF(membership = 'existing') AS existing,
+    COUNT_IF(membership = 'exited') AS exited, (SELECT COUNT(*) FROM ({SENT}) AS s) AS customers
+FROM due
+"""
+INTEND = """
+INSERT INTO activation.ledger
+SELECT
+    $campaign, $destination, customer_id, $audience, $run_id, part, membership, 'intended', NULL, row_hash,
+    delivered_hash, at_destination, 0, $as_of, $started_at, NULL
+FROM due
+"""
+SETTLE = """
+UPDATE activation.ledger
+SET status = s.status, reason = s.reason, settled_at = $now, lost_replies = s.lost_replies,
+    at_destination = COALESCE(at_destination, FALSE) OR s.status = 'in doubt'
+FROM settled AS s
+WHERE run_id = $run_id AND part = $part AND activation.ledger.status = 'intended'
+    AND activation.ledger.customer_id = s.customer_id AND s.status <> 'delivered'
+"""
+DELIVERED = """
+UPDATE activation.ledger
+SET status = 'delivered', reason = NULL, settled_at = $now, delivered_hash = row_hash,
+    at_destination = membership <> 'exited'
+WHERE run_id = $run_id AND part = $part AND status = 'intended'
+"""
+RESULT = """
+SELECT
+    COUNT(*) AS to_send, COUNT_IF(status = 'delivered') AS delivered, COUNT_IF(status = 'rejected') AS rejected,
+    COUNT_IF(status = 'in doubt') AS in_doubt, COUNT_IF(status = 'withdrawn') AS withdrawn,
+    CAST(SUM(lost_replies) AS BIGINT) AS lost_replies
+FROM activation.ledger WHERE run_id = $run_id
+"""
+REASONS = """
+SELECT reason, COUNT(*) AS customers FROM activation.ledger WHERE run_id = $run_id AND status = 'rejected'
+GROUP BY reason ORDER BY customers DESC, reason
+"""
+# The rows of a part as the destination gets them; of one who is no longer known, the id.
+ROWS = f"""
+SELECT $mapped, l.customer_id AS {CUSTOMER}, l.membership AS {MEMBERSHIP}
+FROM activation.ledger AS l LEFT JOIN profile.customer AS p ON p.customer_id = l.customer_id
+WHERE l.run_id = $run_id AND l.part = $part AND l.status = 'intended'
+ORDER BY l.customer_id
 """
 
 
@@ -118,8 +146,8 @@ def now() -> dt.datetime:
 
 def create_tables(session: Session) -> None:
     """The tables that are kept for good, where they are not there yet."""
-    for name, columns in TABLES.items():
-        session.create_if_absent(name, dict(columns))
+    for table in TABLES:
+        session.create_if_absent(table.name, dict(table.columns))
 
 
 def open_run(session: Session, activation: Activation) -> Run | None:
@@ -137,42 +165,39 @@ def intend(session: Session, destination: Destination, as_of: dt.date) -> Run | 
     plan = destination.activation
     names = {"campaign": plan.campaign, "destination": plan.destination}
     _assign(session, plan.campaign, as_of)
-    session.create_temporary("due", bound(DUE, {**names, **_due_values(destination)}))
+    session.create_temporary("due", _due(destination, names))
     if not destination.takes_exited:
-        session.run(
-            f"UPDATE activation.ledger SET at_destination = FALSE WHERE {OF_PLAN} AND at_destination "
-            f"AND customer_id NOT IN ({SENT})",
-            **names,
-        )
-    counts = session.rows(
-        "SELECT MAX(part) AS parts, COUNT(CASE WHEN membership = 'realized' THEN 1 END) AS realized, "
-        "COUNT(CASE WHEN membership = 'existing' THEN 1 END) AS existing, "
-        "COUNT(CASE WHEN membership = 'exited' THEN 1 END) AS exited FROM due"
-    )[0]
+        gone = f"{OF_PLAN} AND at_destination AND customer_id NOT IN ({SENT})"
+        session.run(f"UPDATE activation.ledger SET at_destination = FALSE WHERE {gone}", **names)
+    counts = session.rows(COUNTS, **names)[0]
     if counts["parts"] is None:
         return None
     run = Run(uuid.uuid4().hex[:12], plan.campaign, plan.audience, plan.destination, as_of, now(), counts["parts"])
+    values = dataclasses.asdict(run)
     session.run(
         "INSERT INTO activation.delivery_run "
         "VALUES ($run_id, $campaign, $audience, $destination, $as_of, 'open', $parts, "
         "$customers, $realized, $existing, $exited, $started_at, NULL)",
-        **{**dataclasses.asdict(run), **counts},
-        customers=session.scalar(f"SELECT COUNT(*) AS customers FROM ({SENT}) AS s", **names),
+        **{**values, **counts},
     )
-    _write_intents(session, run)
     session.set_version("activation.delivery_run", str(uuid.uuid4()))
+    again = f"DELETE FROM activation.ledger WHERE {OF_PLAN} AND customer_id IN (SELECT customer_id FROM due)"
+    session.run(again, **names)
+    session.run(INTEND, **values)
     return run
 
 
-def _due_values(destination: Destination) -> dict[str, Any]:
-    return {
-        "row_hash": row_hash(destination.params),
-        "once": destination.sends_once,
-        "again": destination.sends_again_in_doubt,
-        "full": destination.params.mode == "full",
-        "takes_exited": destination.takes_exited,
-        "rows_per_part": destination.rows_per_part,
-    }
+def _due(destination: Destination, names: dict[str, str]) -> exp.Expression:
+    return expression(
+        DUE,
+        row_hash=_row_hash(destination.params),
+        once=destination.sends_once,
+        again=destination.sends_again_in_doubt,
+        full=destination.params.mode == "full",
+        takes_exited=destination.takes_exited,
+        rows_per_part=destination.rows_per_part,
+        **names,
+    )
 
 
 def _assign(session: Session, campaign: str, as_of: dt.date) -> None:
@@ -185,24 +210,6 @@ def _assign(session: Session, campaign: str, as_of: dt.date) -> None:
         campaign=campaign,
     )
     session.set_version("activation.assignment", str(uuid.uuid4()))
-
-
-def _write_intents(session: Session, run: Run) -> None:
-    values = dataclasses.asdict(run)
-    session.run(
-        "UPDATE activation.ledger SET run_id = $run_id, audience = $audience, part = d.part, "
-        "membership = d.membership, status = 'intended', reason = NULL, lost_replies = 0, row_hash = d.row_hash, "
-        "as_of = $as_of, intended_at = $started_at, settled_at = NULL FROM due AS d "
-        f"WHERE {OF_PLAN} AND activation.ledger.customer_id = d.customer_id",
-        **values,
-    )
-    session.run(
-        "INSERT INTO activation.ledger SELECT $campaign, $destination, d.customer_id, $audience, $run_id, "
-        "d.part, d.membership, 'intended', NULL, d.row_hash, NULL, FALSE, 0, $as_of, $started_at, NULL FROM due AS d "
-        f"LEFT JOIN (SELECT customer_id FROM activation.ledger WHERE {OF_PLAN}) AS had "
-        "ON had.customer_id = d.customer_id WHERE had.customer_id IS NULL",
-        **values,
-    )
 
 
 def withdraw(session: Session, run: Run, params: DestinationParams) -> None:
@@ -218,7 +225,7 @@ def withdraw(session: Session, run: Run, params: DestinationParams) -> None:
         "FROM (SELECT customer_id, $row_hash AS row_hash FROM profile.customer AS p) AS h "
         f"WHERE {of_run} AND activation.ledger.customer_id = h.customer_id",
         run_id=run.run_id,
-        row_hash=row_hash(params),
+        row_hash=_row_hash(params),
     )
 
 
@@ -231,41 +238,23 @@ def open_parts(session: Session, run: Run, spools: Path) -> list[Part]:
 
 def settle(session: Session, part: Part, outcome: Outcome, again: bool) -> None:
     """Write down what became of a part. With `again`, who is in doubt stays intended, and is delivered once more."""
+    import pandas as pd
+
     names = {"run_id": part.run.run_id, "part": part.number, "now": now()}
     in_doubt = "intended" if again else "in doubt"
     settled = [(customer, "rejected", reason, 0) for customer, reason in outcome.rejected.items()]
     settled += [(customer, in_doubt, "its reply was lost", times) for customer, times in outcome.in_doubt.items()]
-    if settled:
-        _load(session, {"customer_id": "str", "status": "str", "reason": "str", "lost_replies": "int64"}, settled)
-        session.run(
-            "UPDATE activation.ledger SET status = s.status, reason = s.reason, settled_at = $now, "
-            "lost_replies = s.lost_replies, "
-            "at_destination = COALESCE(at_destination, FALSE) OR s.status = 'in doubt' FROM settled AS s "
-            "WHERE run_id = $run_id AND part = $part AND activation.ledger.status = 'intended' "
-            "AND activation.ledger.customer_id = s.customer_id",
-            **names,
-        )
-    only = ""
-    if outcome.delivered is not None:
-        _load(session, {"customer_id": "str"}, [(customer,) for customer in outcome.delivered])
-        only = "AND customer_id IN (SELECT customer_id FROM settled)"
-    session.run(
-        "UPDATE activation.ledger SET status = 'delivered', reason = NULL, settled_at = $now, "
-        "delivered_hash = row_hash, at_destination = membership <> 'exited' "
-        f"WHERE run_id = $run_id AND part = $part AND status = 'intended' {only}",
-        **names,
-    )
+    settled += [(customer, "delivered", "", 0) for customer in outcome.delivered or ()]
+    kinds = {"customer_id": "str", "status": "str", "reason": "str", "lost_replies": "int64"}  # also of no rows
+    session.load_frame("settled", pd.DataFrame(settled, columns=list(kinds)).astype(kinds))
+    session.run(SETTLE, **names)
+    others = "NOT IN (SELECT customer_id FROM settled)"
+    named = "IN (SELECT customer_id FROM settled WHERE status = 'delivered')"
+    session.run(f"{DELIVERED} AND customer_id {others if outcome.delivered is None else named}", **names)
     if outcome.file:
         session.run("DELETE FROM activation.part WHERE run_id = $run_id AND part = $part", **names)
         insert = "INSERT INTO activation.part VALUES ($run_id, $part, $name, $rows, $bytes, $sha256, $now)"
         session.run(insert, **names, **dataclasses.asdict(outcome.file))
-
-
-def _load(session: Session, kinds: dict[str, str], rows: list[tuple[Any, ...]]) -> None:
-    """Rows as the temporary table `settled`, its columns typed even where there are none."""
-    import pandas as pd
-
-    session.load_frame("settled", pd.DataFrame(rows, columns=list(kinds)).astype(kinds))
 
 
 def finish(session: Session, run: Run) -> None:
@@ -283,23 +272,35 @@ def files(session: Session, run: Run) -> list[DeliveredFile]:
 
 def result(session: Session, run: Run, outcome: str) -> ActivationResult:
     """What became of a run; of the reasons for which customers were rejected the most frequent first."""
-    counts = session.rows(
-        "SELECT COUNT(*) AS to_send, COUNT(CASE WHEN status = 'delivered' THEN 1 END) AS delivered, "
-        "COUNT(CASE WHEN status = 'rejected' THEN 1 END) AS rejected, "
-        "COUNT(CASE WHEN status = 'in doubt' THEN 1 END) AS in_doubt, "
-        "COUNT(CASE WHEN status = 'withdrawn' THEN 1 END) AS withdrawn, "
-        "CAST(SUM(lost_replies) AS BIGINT) AS lost_replies FROM activation.ledger WHERE run_id = $run_id",
-        run_id=run.run_id,
-    )[0]
-    reasons = session.rows(
-        "SELECT reason, COUNT(*) AS customers FROM activation.ledger WHERE run_id = $run_id AND status = 'rejected' "
-        "GROUP BY reason ORDER BY customers DESC, reason",
-        run_id=run.run_id,
-    )
     return ActivationResult(
         **{name: getattr(run, name) for name in ("campaign", "destination", "audience", "run_id")},
-        **counts,
+        **session.rows(RESULT, run_id=run.run_id)[0],
         outcome=outcome,
-        reasons=[Reason(**row) for row in reasons],
+        reasons=[Reason(**row) for row in session.rows(REASONS, run_id=run.run_id)],
         files=files(session, run),
     )
+
+
+def rows_of_part(part: Part, params: DestinationParams) -> exp.Select:
+    """The rows of a part as the destination gets them, by customer id, with `_customer` and `_membership`."""
+    membership: exp.Expression = exp.column("membership", table="l")
+    if params.status_values:
+        values = [exp.If(this=literal(status), true=literal(value)) for status, value in params.status_values.items()]
+        membership = exp.Case(this=membership.copy(), ifs=values, default=membership)
+    special = {STATUS_FIELD: membership, "customer_id": exp.column("customer_id", table="l")}
+    mapped = [special.get(field, _field(field)).as_(header, quoted=True) for field, header in params.columns.items()]
+    return cast(exp.Select, expression(ROWS, run_id=part.run.run_id, part=part.number, mapped=mapped))
+
+
+def _row_hash(params: DestinationParams) -> exp.Expression:
+    """The hash of a mapped row of profile.customer AS p: its values, and the headers under which they go."""
+    values: list[exp.Expression] = [
+        exp.Coalesce(this=exp.cast(_field(field), "VARCHAR"), expressions=[literal("\x1e")])
+        for field in params.columns
+        if field != STATUS_FIELD
+    ]
+    return exp.MD5(this=joined([literal(",".join(params.columns.values())), *values]))
+
+
+def _field(name: str) -> exp.Column:
+    return exp.column(name, table="p", quoted=True)

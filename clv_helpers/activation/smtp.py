@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -15,11 +16,9 @@ from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import parseaddr
-from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal
 
-from jinja2 import StrictUndefined, meta
+from jinja2 import StrictUndefined, Template, meta
 from jinja2.exceptions import TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 from pydantic import Field, model_validator
@@ -98,7 +97,7 @@ class Smtp(Destination):
 
     def deliver(self, part: Part) -> Outcome:
         """Send the messages of a part at the rate of the params; a lost connection ends it."""
-        journal = Journal(_journal_file(part))
+        journal = Journal(part)
         pause, free_at = 1 / self.params.messages_per_second, 0.0
         with self._connection() as server:
             for row in part.rows():
@@ -109,16 +108,17 @@ class Smtp(Destination):
 
     def recover(self, part: Part) -> Outcome | None:
         """By the journal: delivered with a reply, rejected, or begun and without a reply: in doubt."""
-        return Journal(_journal_file(part)).outcome()
+        return Journal(part).outcome()
 
     def _send(self, server: smtplib.SMTP, row: dict[str, Any], journal: Journal) -> None:
         customer = row[CUSTOMER]
         try:
             message = self.message(row)
         except (TemplateError, ValueError) as error:
-            return journal.note("rejected", customer, f"the message cannot be made: {error}")
-        reason = self._transmit(server, message, lambda: journal.note("begun", customer))
-        return journal.note("rejected" if reason else "delivered", customer, reason)
+            reason = f"the message cannot be made: {error}"
+        else:
+            reason = self._transmit(server, message, lambda: journal.note("begun", customer))
+        journal.note("rejected" if reason else "delivered", customer, reason)
 
     def _transmit(self, server: smtplib.SMTP, message: EmailMessage, begin: Callable[[], None]) -> str:
         """Why the server rejects a message, else "". `begin` is called before it may have it without our knowing."""
@@ -145,70 +145,61 @@ class Smtp(Destination):
     def message(self, row: dict[str, Any]) -> EmailMessage:
         """The message for one customer (a row of a part). Raises TemplateError or ValueError."""
         fields = {name: "" if value is None else value for name, value in row.items()}
-        filled = {"unsubscribe_url": _one_line(self._templates["unsubscribe_url"].render(fields))}
+        fields[UNSUBSCRIBE] = link = _one_line(self._filled("unsubscribe_url", fields))
         address = str(fields[self.params.recipient]).strip()
-        message = EmailMessage(SMTP if address.isascii() else SMTPUTF8)
-        message["From"] = self.params.sender
-        message["To"] = address
-        message["Subject"] = _one_line(self._templates["subject"].render(fields))
-        if self.params.reply_to:
-            message["Reply-To"] = self.params.reply_to
         # The same customer and campaign give the same id, by which a receiver knows a repetition.
         person = f"{self.activation.campaign}|{self.activation.destination}|{row[CUSTOMER]}"
         domain = parseaddr(self.params.sender)[1].rpartition("@")[2]
+        message = EmailMessage(SMTP if address.isascii() else SMTPUTF8)
+        message["From"] = self.params.sender
+        message["To"] = address
+        message["Subject"] = _one_line(self._filled("subject", fields))
+        if self.params.reply_to:
+            message["Reply-To"] = self.params.reply_to
         message["Message-ID"] = f"<{hashlib.sha256(person.encode()).hexdigest()[:32]}@{domain}>"
-        message["List-Unsubscribe"] = f"<{filled['unsubscribe_url']}>"
+        message["List-Unsubscribe"] = f"<{link}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        message.set_content(self._templates["text"].render({**fields, **filled}), cte="quoted-printable")
+        message.set_content(self._filled("text", fields), cte="quoted-printable")
         if self.params.html:
-            html = self._templates["html"].render({**fields, **filled})
-            message.add_alternative(html, subtype="html", cte="quoted-printable")
+            message.add_alternative(self._filled("html", fields), subtype="html", cte="quoted-printable")
         return message
 
-    @cached_property
-    def _templates(self) -> dict[str, Any]:
-        return {name: _environment(name == "html").from_string(getattr(self.params, name)) for name in TEMPLATES}
+    def _filled(self, name: str, fields: dict[str, Any]) -> str:
+        return _template(getattr(self.params, name), name == "html").render(fields)
 
     @contextmanager
     def _connection(self) -> Iterator[smtplib.SMTP]:
         params, context = self.params, ssl.create_default_context()
+        place, timeout = (params.host, params.port), params.timeout_seconds
         if params.ca_file:
             context.load_verify_locations(self.workbook.path(params.ca_file, f"destinations.{self.name}.ca_file"))
         try:
             if params.tls == "implicit":
-                server: smtplib.SMTP = smtplib.SMTP_SSL(
-                    params.host, params.port, timeout=params.timeout_seconds, context=context
-                )
+                server: smtplib.SMTP = smtplib.SMTP_SSL(*place, timeout=timeout, context=context)
             else:
-                server = smtplib.SMTP(params.host, params.port, timeout=params.timeout_seconds)
+                server = smtplib.SMTP(*place, timeout=timeout)
                 server.starttls(context=context)
             if params.username:
                 server.login(params.username, params.secret(params.password_variable))
         except (OSError, smtplib.SMTPException) as error:
             reason = f"{params.host}:{params.port} does not let us in: {_line(error)}"
             raise DestinationError(f"{self.name}: {reason}") from error
-        try:
+        with suppress(smtplib.SMTPResponseException), server:  # however it takes our goodbye
             yield server
-            with suppress(OSError, smtplib.SMTPException):
-                server.quit()
-        finally:
-            server.close()
 
 
 class Journal:
     """A file of what was done for whom, a line each, on the disk before it counts: what a killed run leaves."""
 
-    def __init__(self, file: Path):
-        self.file = file
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("ab+") as stream:  # a torn line, of a process that was killed while it wrote, does not count
-            stream.seek(0)
-            stream.truncate(stream.read().rfind(b"\n") + 1)
+    def __init__(self, part: Part):
+        self.file = part.spool.with_suffix(".jsonl")
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.file.touch()
 
     def note(self, what: str, customer: str, reason: str = "") -> None:
         """Add a line. What is begun is on the disk before it begins; a lost end would but leave it in doubt."""
         with self.file.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps([what, customer, reason]) + "\n")
+            stream.write("\n" + json.dumps([what, customer, reason]))
             stream.flush()
             if what == "begun":
                 os.fsync(stream.fileno())
@@ -216,27 +207,30 @@ class Journal:
     def outcome(self) -> Outcome:
         """What the lines add up to: the last about each customer, and how often one was begun without an end."""
         last: dict[str, tuple[str, str]] = {}
-        begun: Counter[str] = Counter()
+        lost: Counter[str] = Counter()
         for line in self.file.read_text("utf-8").splitlines():
-            what, customer, reason = json.loads(line)
-            if what == "begun":
-                begun[customer] += 1
-            elif last.get(customer, ("", ""))[0] == "begun":
-                begun[customer] -= 1
-            last[customer] = (what, reason)
-        return Outcome(
-            delivered=[customer for customer, (what, _) in last.items() if what == "delivered"],
-            rejected={customer: reason for customer, (what, reason) in last.items() if what == "rejected"},
-            in_doubt={customer: begun[customer] for customer, (what, _) in last.items() if what == "begun"},
-        )
+            with suppress(ValueError):  # a torn line, of a process that was killed while it wrote, does not count
+                what, customer, reason = json.loads(line)
+                if what == "begun":
+                    lost[customer] += 1
+                elif last.get(customer, ("", ""))[0] == "begun":
+                    lost[customer] -= 1
+                last[customer] = (what, reason)
 
+        def those(state: str) -> dict[str, str]:
+            return {customer: reason for customer, (what, reason) in last.items() if what == state}
 
-def _journal_file(part: Part) -> Path:
-    return part.spool.with_suffix(".jsonl")
+        in_doubt = {customer: lost[customer] for customer in those("begun")}
+        return Outcome([*those("delivered")], those("rejected"), in_doubt)
 
 
 def _environment(escapes: bool) -> SandboxedEnvironment:
     return SandboxedEnvironment(autoescape=escapes, undefined=StrictUndefined)
+
+
+@functools.cache
+def _template(text: str, escapes: bool) -> Template:
+    return _environment(escapes).from_string(text)
 
 
 def _one_line(text: str) -> str:

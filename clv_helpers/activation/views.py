@@ -109,18 +109,17 @@ def examples(workbook: Workbook, campaign: str = "") -> Output:
         return show.note("Rows are shown, masked, to who steps through this notebook; a report holds no person's row.")
     first = _first(workbook, campaign)
     params = workbook.params.destinations[first.destination]
-    names = {field: f"c{index}" for index, field in enumerate(params.columns)}
     status = literal(params.status_values.get("realized", "realized"))
     fields = [
-        (status if field == STATUS_FIELD else exp.column(field, table="p", quoted=True)).as_(name)
-        for field, name in names.items()
+        (status if field == STATUS_FIELD else exp.column(field, table="p", quoted=True)).as_(field, quoted=True)
+        for field in params.columns
     ]
     with workbook.engine.read() as session:
         rows = session.rows(EXAMPLES, fields=fields, campaign=first.campaign, destination=first.destination)
     if not rows:
         return show.note(f"{first.campaign}: nobody is to be sent, so there is no row to show.")
-    masked = [{name: mask(field, row[name]) for field, name in names.items()} for row in rows]
-    return show.table(masked, **{names[field]: header for field, header in params.columns.items()})
+    masked = [{field: mask(field, value) for field, value in row.items()} for row in rows]
+    return show.table(masked, **params.columns)
 
 
 def mask(field: str, value: Any) -> str:

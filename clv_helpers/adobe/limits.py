@@ -10,7 +10,6 @@ from clv_helpers.audiences.rule import (
     Condition,
     EventCondition,
     Leaf,
-    MapCondition,
     SequenceCondition,
     Step,
     as_list,
@@ -31,10 +30,7 @@ def platform_notes(audience: Audience) -> list[str]:
         for count, most, what in ((blocks, 50, "building blocks"), (chains, 6, "sequences"), (sums, 3, "aggregations"))
         if count > most
     ]
-    longest = max(
-        (len(as_list(leaf.value)) for leaf in leaves if isinstance(leaf, Condition | MapCondition | EventCondition)),
-        default=0,
-    )
+    longest = max((len(as_list(getattr(leaf, "value", None))) for leaf in leaves), default=0)
     if longest > 250:
         notes.append(f"The platform takes 250 values at once; a list here has {longest:,}.")
     try:

@@ -24,6 +24,7 @@ from clv_helpers.audiences.rule import (
     Rule,
     SequenceCondition,
     Step,
+    as_list,
     parts_of,
     walk,
 )
@@ -40,6 +41,7 @@ METHODS = {
     "contains": "contains", "not contains": "doesNotContain", "starts with": "startsWith",
     "not starts with": "doesNotStartWith", "ends with": "endsWith", "not ends with": "doesNotEndWith",
 }  # fmt: skip
+NEXT = {"yesterday": "today", "today": "tomorrow"}
 LITERALS = {bool: "Boolean", int: "Integer", float: "Double", str: "String"}
 
 
@@ -80,15 +82,8 @@ def to_node(audience: Audience, tenant: str = TENANT) -> Node:
     """The rule as a tree of pql/json nodes; a chain stands for a sequence. Raises CannotExpress."""
     if audience.time_zone != "UTC" and '"when"' in audience.model_dump_json(exclude_defaults=True):
         raise CannotExpress(f"PQL reads days and months in UTC only, and this rule in {audience.time_zone}")
-    return _below(_part(audience.rule, exact=False), tenant)
-
-
-def _below(node: Node, tenant: str) -> Node:
-    """The same tree with the fields in another tenant's object."""
-    if node.get("fieldName") == TENANT:
-        return {**node, "fieldName": tenant}
-    changed = {"params": [_below(param, tenant) for param in node.get("params", [])]} if "params" in node else {}
-    return {**node, **changed, **({"object": _below(node["object"], tenant)} if "object" in node else {})}
+    node = json.dumps(_part(audience.rule, exact=False))
+    return json.loads(node, object_hook=lambda n: {**n, "fieldName": tenant} if n.get("fieldName") == TENANT else n)
 
 
 def _part(part: AnyPart, exact: bool, in_event: bool = False) -> Node:
@@ -100,11 +95,13 @@ def _part(part: AnyPart, exact: bool, in_event: bool = False) -> Node:
             return _joined("and" if part.kind == "all" else "or", [_part(p, exact, in_event) for p in parts_of(part)])
         case Condition():
             is_moment = in_event and part.field == EVENT_TIME
-            return _condition(part, _field("timestamp") if is_moment else _field(TENANT, part.field), exact)
+            field = _field("timestamp") if is_moment else _field(TENANT, part.field)
+            test = _when(part.when, field) if part.when else _value_test(part, field, part.ignore_case)
+            return _null_safe(part, test, field, exact)
         case MapCondition():
             months = part.lookback_months or "All"
             entry = _apply("get", _field(TENANT, "decilesMileage", f"decileMonth{months}"), _literal(part.category))
-            return _null_safe(part.op, _value_test(part.op, part.value, entry), entry, part.or_missing, exact)
+            return _null_safe(part, _value_test(part, entry), entry, exact)
         case EventCondition():
             return _event(part)
         case SequenceCondition():
@@ -113,28 +110,21 @@ def _part(part: AnyPart, exact: bool, in_event: bool = False) -> Node:
             return _apply("inSegment", _literal(part.audience))
 
 
-def _condition(condition: Condition, field: Node, exact: bool) -> Node:
-    op = condition.op or ""
-    if condition.when:
-        test = _when(condition.when, field)
-    else:
-        test = _value_test(op, condition.value, field, condition.ignore_case)
-    return _null_safe(op, test, field, condition.or_missing, exact)
-
-
-def _null_safe(op: str, test: Node, field: Node, or_missing: bool, exact: bool) -> Node:
-    if or_missing:
+def _null_safe(part: Condition | MapCondition, test: Node, field: Node, exact: bool) -> Node:
+    if part.or_missing:
         return _apply("or", _apply("isNull", field), test)
+    op = part.op or ""
     sure = op in ("exists", "missing")
     return _apply("and", _apply("isNotNull", field), test) if (exact or op.startswith("not ")) and not sure else test
 
 
-def _value_test(op: str, value: Any, field: Node, ignore_case: bool = False) -> Node:
+def _value_test(asked: Condition | MapCondition | EventCondition, field: Node, ignore_case: bool = False) -> Node:
+    op, value = asked.op or "", asked.value
     if op in ("exists", "missing"):
         return _apply("isNotNull" if op == "exists" else "isNull", field)
     if op == "between":
-        low, high = value
-        return _apply("and", _apply(">=", field, _literal(low)), _apply("<=", field, _literal(high)))
+        low, high = map(_literal, as_list(value))
+        return _apply("and", _apply(">=", field, low), _apply("<=", field, high))
     if op in ("matches", "not matches"):
         test = _apply("matches", field, _literal(_whole(str(value), ignore_case)))
         return _apply("not", test) if op == "not matches" else test
@@ -155,25 +145,18 @@ def _whole(pattern: str, ignore_case: bool) -> str:
 
 
 def _event(event: EventCondition) -> Node:
+    none = _literal(0)
     if event.op == "all":
-        chosen = _events(event, with_where=False)
-        misses = _apply("filter", chosen, *([_apply("not", _part(event.where, True, True))] if event.where else []))
-        return _apply(
-            "and",
-            _apply(">", _apply("count", chosen), _literal(0)),
-            _apply("=", _apply("count", misses), _literal(0)),
-        )
-    chosen = _events(event)
+        chosen = _apply("filter", _field("xEvent"), _predicate(event, with_where=False))
+        misses = _apply("filter", chosen, _apply("not", _part(event.where, True, True))) if event.where else chosen
+        return _apply("and", _apply(">", _apply("count", chosen), none), _apply("=", _apply("count", misses), none))
+    chosen = _apply("filter", _field("xEvent"), _predicate(event))
     if event.aggregate == "count":
-        return _value_test(event.op, event.value, _apply("count", chosen))
+        return _value_test(event, _apply("count", chosen))
     number = _field(TENANT, event.of or "")
     known = _apply("filter", chosen, _apply("isNotNull", number))
-    some = _apply(">", _apply("count", known), _literal(0))
-    return _apply("and", some, _value_test(event.op, event.value, _apply(event.aggregate, known, number)))
-
-
-def _events(event: EventCondition, with_where: bool = True) -> Node:
-    return _apply("filter", _field("xEvent"), _predicate(event, with_where))
+    some = _apply(">", _apply("count", known), none)
+    return _apply("and", some, _value_test(event, _apply(event.aggregate, known, number)))
 
 
 def _predicate(event: EventCondition | Step, with_where: bool = True) -> Node:
@@ -213,32 +196,25 @@ def _when(when: When, field: Node) -> Node:
             tests = [_apply("=", _apply("getYear", field), _literal(int(year)))]
             tests += [_apply("=", _apply("getMonth", field), _literal(int(month)))] if month else []
             return _joined("and", tests)
-    if when.of in ("today", "yesterday"):
-        after = "tomorrow" if when.of == "today" else "today"
-        near = [_occurs(field, f"<= {when.within} before {when.of}"), _occurs(field, when.of)]
-        return _joined("or", [*near, _occurs(field, f"< {when.within} after {after}")])
-    if when.form == "within":
-        middle, (number, unit) = dt.date.fromisoformat(when.of or ""), parse_duration(when.within or "")
+    if when.of in NEXT:
+        near = [_occurs(field, f"<= {when.within} before {when.of}"), _occurs(field, when.of or "")]
+        return _joined("or", [*near, _occurs(field, f"< {when.within} after {NEXT[when.of or '']}")])
+    first, last = when.from_ or "", when.to or ""
+    if when.within:
+        middle, (number, unit) = dt.date.fromisoformat(when.of or ""), parse_duration(when.within)
         first, last = (shift(middle, sign * number, unit).isoformat() for sign in (-1, 1))
-    else:
-        first, last = when.from_ or "", when.to or ""
-    return _apply("and", _apply("not", _occurs(field, f"before {_day(first)}")), _side(field, last, "not after"))
+    return _apply("and", _apply("not", _side(field, first, "before")), _occurs(field, f"before {_day(last, 1)}"))
 
 
 def _side(field: Node, point: str, which: str) -> Node:
-    """Before or after a day or a relative time; `not after`: until the end of a day."""
+    """Before or after a day or a relative time."""
     if relative := re.fullmatch(r"(.+) (ago|from now)", point):
         past = relative[2] == "ago"
         near = _relative(field, "<" if past == (which == "after") else ">", relative[1], past)
-        beyond = _occurs(field, f"{which} now")
-        return near if past == (which == "before") else _apply("or", near, beyond)
+        return near if past == (which == "before") else _apply("or", near, _occurs(field, f"{which} now"))
     if which == "before":
         return _occurs(field, f"before {_day(point)}")
-    if point in ("today", "yesterday"):
-        before_end = _occurs(field, f"before {'tomorrow' if point == 'today' else 'today'}")
-    else:
-        before_end = _occurs(field, f"before {_day((dt.date.fromisoformat(point) + dt.timedelta(days=1)).isoformat())}")
-    return before_end if which == "not after" else _apply("not", before_end)
+    return _apply("not", _occurs(field, f"before {_day(point, 1)}"))
 
 
 def _season(when: When, field: Node) -> Node:
@@ -273,11 +249,12 @@ def _occurs(field: Node, phrase: str) -> Node:
     return _apply("occurs", field, *(_literal(int(w) if w.isdigit() else w) for w in phrase.split(" ")))
 
 
-def _day(text: str) -> str:
-    if text in ("today", "yesterday"):
-        return text
-    year, month, day = (int(part) for part in text.split("-"))
-    return f"date({year},{month},{day})"
+def _day(text: str, later: int = 0) -> str:
+    """A day, or the one after it."""
+    if text in NEXT:
+        return NEXT[text] if later else text
+    day = dt.date.fromisoformat(text) + dt.timedelta(days=later)
+    return f"date({day.year},{day.month},{day.day})"
 
 
 def _apply(name: str, *params: Node) -> Node:
@@ -307,21 +284,21 @@ def _text(node: Node) -> str:
     if node["nodeType"] == "fieldLookup":
         below = node["object"]
         return f"{_text(below)}.{node['fieldName']}" if below["nodeType"] == "fieldLookup" else node["fieldName"]
-    name, params = node["fnName"], node["params"]
+    name, texts = node["fnName"], [_text(param) for param in node["params"]]
     if name in ("and", "or"):
-        return "(" + f" {name} ".join(map(_text, params)) + ")"
+        return f"({f' {name} '.join(texts)})"
     if name == "not":
-        return f"not ({_text(params[0])})"
+        return f"not ({texts[0]})"
     if name in INFIX.values():
-        return f"{_text(params[0])} {name} {_text(params[1])}"
+        return f"{texts[0]} {name} {texts[1]}"
     if name == "occurs":
-        return f"{_text(params[0])} occurs {' '.join(str(p['value']) for p in params[1:])}"
+        return f"{texts[0]} occurs {' '.join(str(word['value']) for word in node['params'][1:])}"
     if name == "chain":
-        steps = ", ".join(f"C{index}: WHAT({_text(step)})" for index, step in enumerate(params))
+        steps = ", ".join(f"C{index}: WHAT({step})" for index, step in enumerate(texts))
         return f"CHAIN(xEvent, timestamp, [{steps}])"
-    if name == "inSegment" or not params:
-        return f"{name}({', '.join(map(_text, params))})"
-    return f"{_text(params[0])}.{name}({', '.join(map(_text, params[1:]))})"
+    if name == "inSegment" or not texts:
+        return f"{name}({', '.join(texts)})"
+    return f"{texts[0]}.{name}({', '.join(texts[1:])})"
 
 
 def _literal_text(value: Any) -> str:
@@ -330,4 +307,4 @@ def _literal_text(value: Any) -> str:
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
         return f'"{escaped}"'
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return json.dumps(value)

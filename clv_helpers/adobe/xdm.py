@@ -19,16 +19,8 @@ EVENT_CLASS, PROFILE_CLASS = f"{XDM}/context/experienceevent", f"{XDM}/context/p
 UNION_TAG = "union"  # the tag by which the registry marks a schema as enabled for the profile
 # A day alone, or a moment with or without its offset: what the ingestion reads, wider than RFC 3339.
 MOMENT = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
-JSON_TYPES: dict[str, dict[str, Any]] = {
-    "text": {"type": "string"},
-    "integer": {"type": "integer"},
-    "number": {"type": "number"},
-    "decimal": {"type": "number"},
-    "boolean": {"type": "boolean"},
-    "date": {"type": "string", "format": "date"},
-    "timestamp": {"type": "string", "pattern": MOMENT},
-}
-XDM_TYPES = {**JSON_TYPES, "timestamp": {"type": "string", "format": "date-time"}}
+# Our types by JSON's names, where those differ.
+TYPES = {"text": "string", "decimal": "number", "date": "string", "timestamp": "string"}
 
 
 def json_schema(workbook: Workbook, dataset: str) -> dict[str, Any]:
@@ -44,7 +36,7 @@ def json_schema(workbook: Workbook, dataset: str) -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"{workbook.name}: {dataset}",
         "type": "object",
-        "properties": {column.name: _property(column, JSON_TYPES, nullable=True) for column in contract},
+        "properties": {column.name: _property(column, xdm=False) for column in contract},
         "required": [column.name for column in contract if column.required],
     }
 
@@ -61,7 +53,7 @@ def xdm_schema(workbook: Workbook, dataset: str) -> dict[str, Any]:
     base = EVENT_CLASS if dataset in EVENT_DATASETS else PROFILE_CLASS
     tenant, name = f"_{workbook.name}", f"{workbook.name} {dataset}".replace("_", " ")
     group_id, schema_id = f"urn:{workbook.name}:fieldgroup:{dataset}", f"urn:{workbook.name}:schema:{dataset}"
-    fields = {column.name: _property(column, XDM_TYPES, nullable=False) for column in contract}
+    fields = {column.name: _property(column, xdm=True) for column in contract}
     required = [column.name for column in contract if column.required]
     enabled = [name for name, source in workbook.params.sources.items() if source.profile_enabled]
     return {
@@ -118,14 +110,16 @@ def write_schemas(workbook: Workbook) -> list[Path]:
     return files
 
 
-def _property(column: ColumnContract, types: dict[str, dict[str, Any]], nullable: bool) -> dict[str, Any]:
-    schema = dict(types[column.type])
+def _property(column: ColumnContract, xdm: bool) -> dict[str, Any]:
+    """What one column may hold. XDM has no null, and writes a moment as RFC 3339 does."""
+    kind, lacks = TYPES.get(column.type, column.type), not (xdm or column.required)
+    schema: dict[str, Any] = {"type": [kind, "null"] if lacks else kind}
+    if column.type == "date":
+        schema["format"] = "date"
+    elif column.type == "timestamp":
+        schema |= {"format": "date-time"} if xdm else {"pattern": MOMENT}
     if column.enum:
-        schema["enum"] = list(column.enum)
-    if nullable and not column.required:
-        schema["type"] = [schema["type"], "null"]
-        if column.enum:
-            schema["enum"] = [*column.enum, None]
+        schema["enum"] = [*column.enum, None] if lacks else [*column.enum]
     origin = f"read from {column.header}" if column.header != column.name else ""
-    description = ", ".join(text for text in (origin, f"in {column.unit}" if column.unit else "") if text)
+    description = ", ".join(filter(None, (origin, column.unit and f"in {column.unit}")))
     return {**schema, "description": description} if description else schema
