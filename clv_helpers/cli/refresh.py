@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from clv_helpers.cli.options import AsOf, Json, Params, Set, app, as_text, parse_changes, progress
 from clv_helpers.config.workbook import Workbook
+
+if TYPE_CHECKING:
+    from clv_helpers.models import RefreshRow
 
 
 @app.command()
@@ -17,40 +20,34 @@ def refresh(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json =
     """Bring tables and audiences up to date with the batches: only what changed is computed again."""
     from clv_helpers import run
 
-    rows = run.refresh(Workbook.open(params, as_of, parse_changes(params, changes)), log=progress)
-    if as_json:
-        print(as_text({"tables": [asdict(row) for row in rows]}))
-        return
-    for row in rows:
-        count = "" if row.rows is None else f"{row.rows:,} rows"
-        print(f"{row.table:<34} {row.mode:<10} {count:>17} {row.seconds:>9.3f} s")
+    _print(run.refresh(Workbook.open(params, as_of, parse_changes(params, changes))), as_json)
 
 
 @app.command()
 def schedule(
     params: Params,
-    action: Annotated[Literal["run", "tick", "status", "export"], typer.Argument(help="what to do")] = "status",
-    to: Annotated[Literal["cron", "systemd", "airflow"], typer.Option(help="for export: who is to start it")] = "cron",
+    action: Annotated[Literal["run", "tick", "status"], typer.Argument(help="what to do")] = "status",
     as_json: Json = False,
 ) -> None:
-    """Refresh on time: stay and wait (run), do what is due (tick), see where it stands (status), or export."""
-    from clv_helpers import run
+    """Refresh on time: stay and wait (run), do one run now (tick), or see how the latest went (status)."""
+    from clv_helpers.run import schedule
 
     workbook = Workbook.open(params)
     match action:
         case "run":
-            from clv_helpers.run.scheduler import run_in_foreground
-
-            run_in_foreground(workbook, progress)
+            schedule.run_in_foreground(workbook, progress)
         case "tick":
-            done = run.tick(workbook, log=progress)
-            print(as_text(asdict(done)) if as_json else done.sentence)
-            raise typer.Exit(1 if done.outcome == "failed" else 0)
+            _print(schedule.tick(workbook, progress), as_json)
         case "status":
-            print(as_text(asdict(run.status(workbook))) if as_json else run.text(workbook))
-        case "export":
-            unit = run.export(workbook, to)
-            print(as_text({"to": to, "unit": unit}) if as_json else unit, end="")
+            print(as_text(asdict(schedule.status(workbook))) if as_json else schedule.text(workbook))
+
+
+def _print(rows: list[RefreshRow], as_json: bool) -> None:
+    if as_json:
+        print(as_text({"tables": [asdict(row) for row in rows]}))
+    for row in () if as_json else rows:
+        count = "" if row.rows is None else f"{row.rows:,} rows"
+        print(f"{row.table:<34} {row.mode:<10} {count:>17} {row.seconds:>9.3f} s")
 
 
 @app.command()
