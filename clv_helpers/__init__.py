@@ -27,7 +27,7 @@ __all__ = [
     "simulate",
 ]
 # Rooms' modules that a notebook calls by a name of their own.
-_MODULES = {"build": "run.build", "schedule": "run.schedule_views"}
+_MODULES = {"build": "run.build", "schedule": "run.schedule"}
 
 
 def __getattr__(name: str) -> Any:

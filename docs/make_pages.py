@@ -119,7 +119,8 @@ def _commands() -> Iterator[str]:
         usage = command.get_usage(command.context_class(command, info_name=f"clv {name}")).removeprefix("Usage: ")
         usage = re.sub(r"\{(\w+)\}", lambda match: match[1].upper(), usage)
         options = [
-            f"| `{' '.join([*parameter.opts, *parameter.secondary_opts])}` | {parameter.help or ''} |"
+            f"| `{(parameter.metavar or '').lower() or ' '.join([*parameter.opts, *parameter.secondary_opts])}` "
+            f"| {parameter.help or ''} |"
             for parameter in command.params
             if getattr(parameter, "help", None)
         ]

@@ -33,7 +33,7 @@ def test_dry_run_then_confirmed(workbook: Workbook) -> None:
     assert exports(workbook) == []
     done = clv("activate", AIRLINE, "win-back", "--confirm", "--json", *OPTIONS)
     assert done.returncode == 0, done.stderr
-    (row,) = json.loads(done.stdout)
+    (row,) = json.loads(done.stdout)["activations"]
     steps = dict(row["waterfall"])
     assert steps.pop("matched") == sum(steps.values())
     assert row["delivered"] == steps["sent"] == row["realized"] == row["files"][0]["rows"]
@@ -52,7 +52,8 @@ def test_destinations_are_tried(workbook: Workbook, as_json: bool) -> None:
     assert done.returncode == 0
     said = f"the folder {workbook.folder / 'exports'} can be written to"
     if as_json:
-        assert json.loads(done.stdout) == [{"destination": "email_team", "answers": True, "said": said}]
+        row = {"destination": "email_team", "answers": True, "said": said}
+        assert json.loads(done.stdout) == {"destinations": [row]}
     else:
         assert done.stdout == f"✓ email_team: {said}\n"
 

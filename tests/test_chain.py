@@ -200,7 +200,7 @@ def test_check_for_machines(outputs: Path) -> None:
 
 def test_query_from_the_command_line(finished) -> None:
     done = clv("sql", str(AIRLINE), "SELECT customers FROM derived.summary", "--json")
-    assert json.loads(done.stdout) == [{"customers": 600}]
+    assert json.loads(done.stdout)["rows"] == [{"customers": 600}]
     refused = clv("sql", str(AIRLINE), "DROP TABLE derived.summary")
     assert (refused.returncode, refused.stderr.strip()) == (
         1,

@@ -133,7 +133,7 @@ def test_the_circle_closes_and_nothing_counts_twice(workbook: Workbook, outputs:
     command += ["--set", f"activations={json.dumps([first, second])}"]
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stderr
-    assert json.loads(said.stdout)[0]["effects"][0]["cuped"] == record["effects"][0]["cuped"]
+    assert json.loads(said.stdout)["campaigns"][0]["effects"][0]["cuped"] == record["effects"][0]["cuped"]
 
 
 def test_unknown_campaign_names_those_that_are_known(airline: Workbook) -> None:

@@ -443,15 +443,18 @@ def test_ledger_from_the_command_line(outputs: Path, tmp_path: Path) -> None:
 
     assert clv("ingest", params).returncode == 0
     more = clv("ingest", params, "--dataset", "purchases", str(tmp_path / "more.csv"), "--json")
-    assert json.loads(more.stdout)[0]["rows_accepted"] == 1
+    assert json.loads(more.stdout)["batches"][0]["rows_accepted"] == 1
     assert "more.csv: columns that sources.purchases does not know: mood" in more.stderr
     wrong = clv("ingest", params, "--dataset", "customers", str(tmp_path / "more.csv"))
     assert wrong.returncode == 1
     assert "--dataset is 'customers'; allowed: with files, one of purchases" in wrong.stderr
     absent = clv("ingest", params, "--dataset", "purchases", "nowhere.csv")
     assert (absent.returncode, absent.stderr) == (1, "nowhere.csv cannot be read: No such file or directory\n")
-    assert clv("revert", params, "1").returncode == 0
-    listed = json.loads(clv("batches", params, "--json").stdout)
+    reverted = json.loads(clv("revert", params, "1", "--json").stdout)
+    assert [row["batch_id"] for row in reverted["batches"]] == [1]
+    listed = json.loads(clv("batches", params, "--json").stdout)["batches"]
     assert [(row["batch_id"], row["status"]) for row in listed] == [(1, "reverted"), (2, "success")]
+    replayed = json.loads(clv("replay", params, "2", str(tmp_path / "more.csv"), "--json").stdout)
+    assert [row["batch_id"] for row in replayed["batches"]] == [3]
     customers = clv("sql", params, "SELECT customers FROM derived.summary", "--json")
-    assert json.loads(customers.stdout) == [{"customers": 1}]
+    assert json.loads(customers.stdout) == {"rows": [{"customers": 1}], "cut_off_after": None}

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
-from clv_helpers.cli.options import Json, Params, Set, app, as_text, parse_changes
+from clv_helpers.cli.options import Json, Opened, Params, Set, app, opened, progress, say
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
 
 
 @app.command()
 def destinations(
-    params: Params,
+    workbook: Opened,
     action: Annotated[str, typer.Argument(help="check: try the connection of each")] = "check",
     as_json: Json = False,
 ) -> None:
@@ -24,18 +24,14 @@ def destinations(
 
     if action != "check":
         raise typer.BadParameter(f"ACTION is {action!r}; allowed: check")
-    workbook, rows = Workbook.open(params), []
-    for activation in {each.destination: each for each in workbook.params.activations}.values():
+    rows: list[dict[str, Any]] = []
+    for name, activation in {each.destination: each for each in workbook.params.activations}.items():
         try:
-            row = {"destination": activation.destination, "answers": True}
-            row["said"] = open_destination(workbook, activation).check()
+            rows.append({"destination": name, "answers": True, "said": open_destination(workbook, activation).check()})
         except UserError as error:
-            row |= {"answers": False, "said": str(error)}
-        rows.append(row)
-    if as_json:
-        print(as_text(rows))
-    for row in () if as_json else rows:
-        print(f"{'✓' if row['answers'] else '✗'} {row['destination']}: {row['said']}")
+            rows.append({"destination": name, "answers": False, "said": str(error)})
+    lines = (f"{'✓' if row['answers'] else '✗'} {row['destination']}: {row['said']}" for row in rows)
+    say(as_json, {"destinations": rows}, lines)
     raise typer.Exit(0 if all(row["answers"] for row in rows) else 1)
 
 
@@ -45,13 +41,13 @@ def activate(
     name: Annotated[str, typer.Argument(help="the campaign, as the params name it under activations")],
     confirm: Annotated[bool, typer.Option("--confirm", help="deliver the audience; without it, a dry run")] = False,
     accept_change: Annotated[bool, typer.Option("--accept-change", help="whatever the guards say")] = False,
-    changes: Set = [],  # noqa: B006 (typer copies it)
+    changes: Set = None,
     as_json: Json = False,
 ) -> None:
     """Show who would be sent a campaign, step by step; with --confirm, deliver to them."""
     from clv_helpers import activation
 
-    workbook = Workbook.open(params, overrides=parse_changes(params, changes))
+    workbook = opened(params, "", changes)
     plan = activation.planned(workbook, name)
     activation.decide(workbook)
     done = []
@@ -59,12 +55,9 @@ def activate(
         before = _before(workbook, name, each.destination)
         row = activation.activate(workbook, each, accept_change) if confirm else activation.dry_run(workbook, each)
         done.append({**dataclasses.asdict(row), **before})
-    if as_json:
-        print(as_text(done))
-    else:
-        _print(done)
+    say(as_json, {"activations": done}, (line for row in done for line in _lines(row)))
     if not confirm:
-        print("nothing was written; deliver with --confirm", file=sys.stderr)
+        progress("nothing was written; deliver with --confirm")
 
 
 def _before(workbook: Workbook, campaign: str, destination: str) -> dict[str, Any]:
@@ -78,18 +71,17 @@ def _before(workbook: Workbook, campaign: str, destination: str) -> dict[str, An
     }
 
 
-def _print(rows: list[dict[str, Any]]) -> None:
-    for row in rows:
-        print(f"{row['campaign']} → {row['destination']} (audience {row['audience']}): {row['outcome']}")
-        for step, customers in row["waterfall"].items():
-            print(f"  {step:<18} {customers:>12,}")
-        print(f"  {'since last time':<18} {row['realized']:>+12,} realized, {-row['exited']:,} exited")
-        if row["stops"]:
-            print(f"  {row['stops']}")
-        for key in ("delivered", "rejected", "in_doubt", "withdrawn"):
-            if row[key]:
-                print(f"  {key.replace('_', ' '):<18} {row[key]:>12,}")
-        for reason in row["reasons"]:
-            print(f"    {reason['reason']}: {reason['customers']:,}")
-        for file in row["files"]:
-            print(f"  {file['name']}: {file['rows']:,} rows, {file['bytes']:,} bytes, sha256 {file['sha256']}")
+def _lines(row: dict[str, Any]) -> Iterator[str]:
+    yield f"{row['campaign']} → {row['destination']} (audience {row['audience']}): {row['outcome']}"
+    for step, customers in row["waterfall"].items():
+        yield f"  {step:<18} {customers:>12,}"
+    yield f"  {'since last time':<18} {row['realized']:>+12,} realized, {-row['exited']:,} exited"
+    if row["stops"]:
+        yield f"  {row['stops']}"
+    for key in ("delivered", "rejected", "in_doubt", "withdrawn"):
+        if row[key]:
+            yield f"  {key.replace('_', ' '):<18} {row[key]:>12,}"
+    for reason in row["reasons"]:
+        yield f"    {reason['reason']}: {reason['customers']:,}"
+    for file in row["files"]:
+        yield f"  {file['name']}: {file['rows']:,} rows, {file['bytes']:,} bytes, sha256 {file['sha256']}"

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import sys
+import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from clv_helpers.cli.options import Json, Params, app, as_text
+from clv_helpers.cli.options import Json, Opened, app, progress, say
 from clv_helpers.cli.translation import translated
 from clv_helpers.config.validation import ParamsError, Problem
-from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.translate import TARGETS
 
 
 @app.command()
 def sql(
-    params: Params,
+    workbook: Opened,
     query: Annotated[str, typer.Argument(help="one SELECT over the published tables")] = "",
     file: Annotated[Path | None, typer.Option(help="where the SELECT stands, in place of the argument")] = None,
     rows: Annotated[int, typer.Option(min=1, help="at most so many rows")] = 1_000,
@@ -32,17 +32,19 @@ def sql(
         raise ParamsError("clv sql", [Problem("the query", "given twice" if query else "missing", "SQL, or --file")])
     text = _read(file) if file else query
     if to:
-        print(translated(Workbook.open(params), text, to))
+        sql = translated(workbook, text, to)
+        say(as_json, {"to": to, "sql": sql}, [sql])
         return
-    answer = insights.query(Workbook.open(params), text, file, rows, seconds)
-    print(answer.frame.to_json(orient="records", date_format="iso") if as_json else answer)
+    answer = insights.query(workbook, text, file, rows, seconds)
+    found = json.loads(answer.frame.to_json(orient="records", date_format="iso")) if as_json else []
+    say(as_json, {"rows": found, "cut_off_after": answer.cut_at}, [str(answer)])
     if answer.note:
-        print(answer.note, file=sys.stderr)
+        progress(answer.note)
 
 
 @app.command()
 def model(
-    params: Params,
+    workbook: Opened,
     svg: Annotated[Path | None, typer.Option(help="write the picture to this file")] = None,
     as_json: Json = False,
 ) -> None:
@@ -50,25 +52,25 @@ def model(
     from clv_helpers import insights
     from clv_helpers.files import write_atomically
 
-    workbook = Workbook.open(params)
     if svg:
         write_atomically(svg, insights.diagram(workbook).bundle["text/html"])
     graph = insights.as_graph(workbook)
-    if as_json:
-        print(as_text(graph))
-        return
+    say(as_json, graph, _tables(graph))
+
+
+def _tables(graph: dict[str, Any]) -> Iterator[str]:
     for node in sorted(graph["nodes"], key=lambda node: node["table"]):
         own = " (your own)" if node["own"] else ""
-        print(f"{node['table']}{own}: {node['one_row']}")
-        print(f"    key: {', '.join(node['key'])}")
+        yield f"{node['table']}{own}: {node['one_row']}"
+        yield f"    key: {', '.join(node['key'])}"
         for edge in graph["edges"]:
             if edge["table"] == node["table"]:
-                print(f"    {edge['column']} -> {edge['to_table']}.{edge['to_column']}")
+                yield f"    {edge['column']} -> {edge['to_table']}.{edge['to_column']}"
 
 
 @app.command()
 def lineage(
-    params: Params,
+    workbook: Opened,
     column: Annotated[str, typer.Argument(help="such as insights.fact_value_by_decile.value, or dashboards/value/1")],
     as_json: Json = False,
 ) -> None:
@@ -77,8 +79,8 @@ def lineage(
     from clv_helpers.insights.column_lineage import Graph
     from clv_helpers.insights.trace import trace
 
-    origins = trace(Graph(Workbook.open(params)), column)
-    print(as_text(origins.as_json()) if as_json else lineage_views.as_text(origins))
+    origins = trace(Graph(workbook), column)
+    say(as_json, origins.as_json(), [lineage_views.as_text(origins)])
 
 
 def _read(file: Path) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import typer
 
-from clv_helpers.cli.options import Json, Params, app, as_text
+from clv_helpers.cli.options import Json, Opened, app, progress, say
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook
 
@@ -19,37 +18,30 @@ Form = Literal["text", "sql", "spark", "pql", "pql-json", "definition", "yaml"]
 
 @app.command()
 def audience(
-    params: Params,
+    workbook: Opened,
     action: Annotated[Action, typer.Argument(help="list, count, evaluate or show")],
     name: Annotated[str, typer.Argument(help="the audience; evaluate takes all where none is named")] = "",
     form: Annotated[Form, typer.Option("--as", help="how to show it")] = "text",
     as_json: Json = False,
 ) -> None:
     """List the audiences, count one with its funnel, evaluate them, or show a rule as sql, pql or text."""
-    workbook = Workbook.open(params)
     if action in ("count", "show") and not name:
         problem = Problem("the audience's name", "missing", f"clv audience PARAMS {action} NAME")
         raise ParamsError("clv audience", [problem])
     actions = {"list": _list, "count": _count, "evaluate": _evaluate, "show": _show}
     result, text = actions[action](workbook, name, form)
-    print(as_text(result) if as_json else text)
+    say(as_json, result, [text] if text else [])
 
 
 def _list(workbook: Workbook, _name: str, _form: str) -> tuple[Any, str]:
     from clv_helpers import audiences
     from clv_helpers.audiences.sentence import to_sentence
 
-    found = audiences.load_all(workbook)
-    rows = []
-    for key, each in sorted(found.items()):
-        rows.append(
-            {
-                "audience": key,
-                "title": each.title,
-                "evaluation": each.evaluation,
-                "sentence": to_sentence(each, workbook.words),
-            }
-        )
+    found, words = audiences.load_all(workbook), workbook.words
+    rows = [
+        {"audience": key, "title": each.title, "evaluation": each.evaluation} | {"sentence": to_sentence(each, words)}
+        for key, each in sorted(found.items())
+    ]
     lines = [f"{r['audience']:<24} {r['evaluation']:<10} {r['sentence']}" for r in rows]
     return {"audiences": rows}, "\n".join(lines)
 
@@ -67,7 +59,7 @@ def _count(workbook: Workbook, name: str, _form: str) -> tuple[Any, str]:
     if not found.exact:
         head = f"about {head}, estimated; with 95% confidence {found.low:,} to {found.high:,}"
     for doubt in doubts:
-        print(doubt.sentence, file=sys.stderr)
+        progress(doubt.sentence)
     lines = [f"  {step['left']:>12,} left, {step['removed']:>12,} removed: {step['condition']}" for step in funnel]
     return {**asdict(found), "share": found.share, "exact": found.exact, "funnel": funnel}, "\n".join([head, *lines])
 
@@ -88,8 +80,5 @@ def _show(workbook: Workbook, name: str, form: str) -> tuple[Any, str]:
     from clv_helpers import audiences
 
     text = audiences.printed(workbook, name, form)
-    return {
-        "audience": name,
-        "as": form,
-        "text": json.loads(text) if form in ("definition", "pql-json") else text,
-    }, text
+    shown = json.loads(text) if form in ("definition", "pql-json") else text
+    return {"audience": name, "as": form, "text": shown}, text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,11 +12,14 @@ import typer
 
 from clv_helpers import __version__
 from clv_helpers.config.validation import ParamsError, Problem, parse_value
+from clv_helpers.config.workbook import Workbook
 
 app = typer.Typer(help="Customer lifetime value, from the signals to the campaign's results.", no_args_is_help=True)
-Params = Annotated[Path, typer.Argument(help="the workbook's params file, such as params/airline.yml")]
+_ABOUT = "the workbook's params file, such as params/airline.yml"
+Params = Annotated[Path, typer.Argument(help=_ABOUT)]
+Opened = Annotated[Workbook, typer.Argument(help=_ABOUT, metavar="PARAMS", parser=Workbook.open)]
 AsOf = Annotated[str, typer.Option("--as-of", help="compute as of this day (2025-07-01), or latest")]
-Set = Annotated[list[str], typer.Option("--set", help="key=value: change the params for this run (repeatable)")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="key=value: change the params for this run (repeatable)")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON object on standard output")]
 
 
@@ -34,9 +38,10 @@ def _options(
     """Customer lifetime value, from the signals to the campaign's results."""
 
 
-def as_text(value: Any) -> str:
-    """One JSON object, as `--json` prints it."""
-    return json.dumps(value, indent=2, default=str, ensure_ascii=False)
+def say(as_json: bool, value: dict[str, Any], lines: Iterable[str]) -> None:
+    """Print a command's result: the one JSON object of `--json`, or lines for people."""
+    for line in [json.dumps(value, indent=2, default=str, ensure_ascii=False)] if as_json else lines:
+        print(line)
 
 
 def progress(line: str) -> None:
@@ -44,10 +49,15 @@ def progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def parse_changes(params: Path, changes: list[str]) -> dict[str, Any]:
+def opened(params: Path, as_of: str, changes: list[str] | None) -> Workbook:
+    """The workbook, with `--as-of` and `--set`. Raises ParamsError."""
+    return Workbook.open(params, as_of, parse_changes(params, changes))
+
+
+def parse_changes(params: Path, changes: list[str] | None) -> dict[str, Any]:
     """The `--set key=value` options as dotted key → value. Raises ParamsError for one of another form."""
     pairs = {}
-    for change in changes:
+    for change in changes or []:
         key, equals, value = change.partition("=")
         if not key or not equals:
             raise ParamsError(str(params), [Problem("--set", repr(change), "key=value, such as value.unit=km")])

@@ -4,53 +4,40 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from clv_helpers.cli.options import AsOf, Json, Params, Set, app, as_text, parse_changes, progress
-from clv_helpers.config.workbook import Workbook
+from clv_helpers.cli.options import AsOf, Json, Opened, Params, Set, app, opened, progress, say
+
+if TYPE_CHECKING:
+    from clv_helpers.models import RefreshRow
 
 
 @app.command()
-def refresh(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = False) -> None:  # noqa: B006
+def refresh(params: Params, as_of: AsOf = "", changes: Set = None, as_json: Json = False) -> None:
     """Bring tables and audiences up to date with the batches: only what changed is computed again."""
     from clv_helpers import run
 
-    rows = run.refresh(Workbook.open(params, as_of, parse_changes(params, changes)), log=progress)
-    if as_json:
-        print(as_text({"tables": [asdict(row) for row in rows]}))
-        return
-    for row in rows:
-        count = "" if row.rows is None else f"{row.rows:,} rows"
-        print(f"{row.table:<34} {row.mode:<10} {count:>17} {row.seconds:>9.3f} s")
+    _say(run.refresh(opened(params, as_of, changes)), as_json)
 
 
 @app.command()
 def schedule(
-    params: Params,
-    action: Annotated[Literal["run", "tick", "status", "export"], typer.Argument(help="what to do")] = "status",
-    to: Annotated[Literal["cron", "systemd", "airflow"], typer.Option(help="for export: who is to start it")] = "cron",
+    workbook: Opened,
+    action: Annotated[Literal["run", "tick", "status"], typer.Argument(help="what to do")] = "status",
     as_json: Json = False,
 ) -> None:
-    """Refresh on time: stay and wait (run), do what is due (tick), see where it stands (status), or export."""
-    from clv_helpers import run
+    """Refresh on time: stay and wait (run), do one run now (tick), or see how the latest went (status)."""
+    from clv_helpers.run import schedule
 
-    workbook = Workbook.open(params)
     match action:
         case "run":
-            from clv_helpers.run.scheduler import run_in_foreground
-
-            run_in_foreground(workbook, progress)
+            schedule.run_in_foreground(workbook, progress)
         case "tick":
-            done = run.tick(workbook, log=progress)
-            print(as_text(asdict(done)) if as_json else done.sentence)
-            raise typer.Exit(1 if done.outcome == "failed" else 0)
+            _say(schedule.tick(workbook, progress), as_json)
         case "status":
-            print(as_text(asdict(run.status(workbook))) if as_json else run.text(workbook))
-        case "export":
-            unit = run.export(workbook, to)
-            print(as_text({"to": to, "unit": unit}) if as_json else unit, end="")
+            say(as_json, asdict(schedule.status(workbook)), [schedule.text(workbook)])
 
 
 @app.command()
@@ -60,12 +47,21 @@ def stream(
     folder: Annotated[Path | None, typer.Option(help="watched for <dataset>/*.jsonl; none: outputs/…/inbox")] = None,
     every: Annotated[float, typer.Option(min=0.05, help="seconds between micro-batches")] = 5,
     as_of: AsOf = "",
-    changes: Set = [],  # noqa: B006 (typer copies it)
+    changes: Set = None,
 ) -> None:
     """Take events as they happen, by HTTP and from a folder, and keep the tables fresh."""
     from clv_helpers.ingest.streaming import serve
     from clv_helpers.run.refresh_all import refresh_after_ingest
 
-    workbook = Workbook.open(params, as_of, parse_changes(params, changes))
+    workbook = opened(params, as_of, changes)
     inbox = folder or workbook.folder / "inbox"
     serve(workbook, port, inbox, every, [refresh_after_ingest], progress)
+
+
+def _say(rows: list[RefreshRow], as_json: bool) -> None:
+    counts = ("" if row.rows is None else f"{row.rows:,} rows" for row in rows)
+    lines = (
+        f"{row.table:<34} {row.mode:<10} {count:>17} {row.seconds:>9.3f} s"
+        for row, count in zip(rows, counts, strict=True)
+    )
+    say(as_json, {"tables": [asdict(row) for row in rows]}, lines)

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from clv_helpers.cli.options import Json, Params, app, as_text, progress
-from clv_helpers.config.workbook import Workbook
+from clv_helpers.cli.options import Json, Opened, Params, app, progress, say
 from clv_helpers.report.run_record import find
 from clv_helpers.run import notebooks
 
@@ -29,15 +28,14 @@ def report(
     paths = {"html": reports.write(record, folder, (since[1], since[0]) if since else None)}
     if pdf:
         paths["pdf"] = reports.to_pdf(paths["html"])
-    if as_json:
-        print(as_text({"run": record.run, "compared_with": compare or None} | {k: str(p) for k, p in paths.items()}))
-    else:
-        print("\n".join(f"{kind}: {path}" for kind, path in paths.items()))
+    written = {kind: str(path) for kind, path in paths.items()}
+    lines = (f"{kind}: {path}" for kind, path in paths.items())
+    say(as_json, {"run": record.run, "compared_with": compare or None, **written}, lines)
 
 
 @app.command()
 def board(
-    params: Params,
+    workbook: Opened,
     names: Annotated[list[str] | None, typer.Argument(help="dashboards, the first one open; none: all")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="open a browser")] = True,
@@ -45,5 +43,4 @@ def board(
     """Serve the live board alone, on 127.0.0.1 with a token, until interrupted (needs the extra `board`)."""
     from clv_helpers.dashboards.serve import serve
 
-    workbook = Workbook.open(params)
     serve(workbook, names or [], port, browser, lambda address: progress(f"board: {address}"))

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
-from clv_helpers.cli.options import AsOf, Json, Params, Set, app, as_text, parse_changes
-from clv_helpers.config.workbook import Workbook
+from clv_helpers.cli.options import AsOf, Json, Params, Set, app, opened, progress, say
 
 
 @app.command()
-def lifetime(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = False) -> None:  # noqa: B006
+def lifetime(params: Params, as_of: AsOf = "", changes: Set = None, as_json: Json = False) -> None:
     """Fit the lifetime models, try them on a holdout, and value every customer: stage 1 without its notebook."""
     from clv_helpers import ingest, run, simulate
     from clv_helpers import lifetime as stage
 
-    workbook = Workbook.open(params, as_of, parse_changes(params, changes))
+    workbook = opened(params, as_of, changes)
     simulate.make_sources(workbook)
     ingest.ingest_files(workbook)
     run.build_profile(workbook)
     record = stage.record(workbook).as_dict()
-    if as_json:
-        print(as_text(record))
-        return
-    print(f"{workbook.name}, as of {record['as_of']}: {record['status']}")
-    for line in [*record["refused"], *_fits(record), *_holdout(record), *(w["sentence"] for w in record["warnings"])]:
-        print(f"  {line}")
+    found = [*record["refused"], *_fits(record), *_holdout(record), *(w["sentence"] for w in record["warnings"])]
+    head = f"{workbook.name}, as of {record['as_of']}: {record['status']}"
+    say(as_json, record, [head, *(f"  {line}" for line in found)])
 
 
 def _fits(record: dict[str, Any]) -> list[str]:
@@ -61,7 +57,7 @@ def results(
     campaign: Annotated[str, typer.Argument(help="one campaign; none: all")] = "",
     following: Annotated[str, typer.Option("--next", help="write the audience that follows, under this name")] = "",
     as_of: AsOf = "",
-    changes: Set = [],  # noqa: B006 (typer copies it)
+    changes: Set = None,
     as_json: Json = False,
 ) -> None:
     """What came back from the campaigns, and what they added against those held back: stage 6 without its notebook."""
@@ -69,30 +65,27 @@ def results(
 
     if following and not campaign:
         raise typer.BadParameter("--next needs the campaign from which the audience follows")
-    workbook = Workbook.open(params, as_of, parse_changes(params, changes))
+    workbook = opened(params, as_of, changes)
     simulate.make_sources(workbook)
     ingest.ingest_files(workbook)
     campaigns.build(workbook)
     found = campaigns.results(workbook, campaign)
-    if as_json:
-        print(as_text(found))
-    for each in () if as_json else found:
-        _print(each)
+    say(as_json, {"campaigns": found}, (line for each in found for line in _lines(each)))
     if following:
         file = campaigns.recommended_audience(workbook, campaign, following)
-        print(f"the next audience is in {file}", file=sys.stderr)
+        progress(f"the next audience is in {file}")
 
 
-def _print(found: dict[str, Any]) -> None:
-    print(found["campaign"])
+def _lines(found: dict[str, Any]) -> Iterator[str]:
+    yield found["campaign"]
     for rate in found["rates"]:
         if rate["audience"] == "ALL" and rate["denominator"]:
             counts = f"{rate['numerator']:,} / {rate['denominator']:,}"
             interval = f"({rate['low']:.2%} to {rate['high']:.2%})"
-            print(f"  {rate['kpi']:<24} {counts:>19} {rate['rate']:>8.2%}  {interval}")
+            yield f"  {rate['kpi']:<24} {counts:>19} {rate['rate']:>8.2%}  {interval}"
     for aside in found["rejected"]:
-        print(f"  not counted: {aside['events']:,} events, {aside['reason']}")
+        yield f"  not counted: {aside['events']:,} events, {aside['reason']}"
     for effect in found["effects"]:
-        print(f"  {effect['sentence']}")
+        yield f"  {effect['sentence']}"
         if effect.get("warnings"):
-            print(f"  {effect['warnings']}")
+            yield f"  {effect['warnings']}"

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from clv_helpers.cli.options import AsOf, Json, Params, Set, app, as_text, parse_changes, progress
+from clv_helpers.cli.options import AsOf, Json, Opened, Params, Set, app, opened, parse_changes, progress, say
 from clv_helpers.config.params import Simulation
 from clv_helpers.config.validation import ParamsError, Problem
-from clv_helpers.config.workbook import Workbook
 from clv_helpers.run import notebooks
 
 
@@ -28,13 +26,9 @@ def new(
     from clv_helpers.run import new_workbook
 
     file, guesses = new_workbook.create(name, source)
-    if as_json:
-        print(as_text({"params": str(file), "guesses": guesses}))
-        return
-    print(f"{file} is written" + (":" if guesses else ""))
-    for guess in guesses:
-        print(f"  {guess}")
-    print(f"read it, mend what is wrong, then: clv run {file}")
+    lines = [f"{file} is written" + (":" if guesses else ""), *(f"  {guess}" for guess in guesses)]
+    lines.append(f"read it, mend what is wrong, then: clv run {file}")
+    say(as_json, {"params": str(file), "guesses": guesses}, lines)
 
 
 @app.command()
@@ -43,41 +37,38 @@ def run(
     first: Annotated[int, typer.Option("--from", min=1, max=6, help="go on with the latest run from this stage")] = 1,
     only: Annotated[str, typer.Option(help="only these stages of the latest whole run, such as 3,4")] = "",
     as_of: AsOf = "",
-    changes: Set = [],  # noqa: B006 (typer copies it)
+    changes: Set = None,
     as_json: Json = False,
 ) -> None:
     """Run the six notebooks, and write the report."""
     record, folder = notebooks.run(params, _stages(first, only), as_of, parse_changes(params, changes), progress)
-    print(as_text(asdict(record)) if as_json else f"report: {folder / record.report}")
+    say(as_json, asdict(record), [f"report: {folder / record.report}"])
 
 
 @app.command()
-def check(params: Params, as_of: AsOf = "", changes: Set = [], as_json: Json = False) -> None:  # noqa: B006
+def check(params: Params, as_of: AsOf = "", changes: Set = None, as_json: Json = False) -> None:
     """Validate a params file, its sources, own tables, dashboards and audiences, without running anything."""
     warnings: list[Problem] = []
     try:
-        workbook = Workbook.open(params, as_of, parse_changes(params, changes))
+        workbook = opened(params, as_of, changes)
         problems = notebooks.check(workbook)
         warnings = [] if problems else notebooks.warnings(workbook)
     except ParamsError as error:
         problems = error.problems
-    if as_json:
-        lists = {"problems": problems, "warnings": warnings}
-        print(as_text({key: [problem._asdict() for problem in rows] for key, rows in lists.items()}))
-    else:
-        for problem in [*problems, *warnings]:
-            print(problem.sentence, file=sys.stderr)
-        if not problems and not warnings:
-            print(f"{params}: nothing wrong found")
+    for problem in () if as_json else [*problems, *warnings]:
+        progress(problem.sentence)
+    lists = {"problems": problems, "warnings": warnings}
+    found = {key: [problem._asdict() for problem in rows] for key, rows in lists.items()}
+    say(as_json, found, [] if problems or warnings else [f"{params}: nothing wrong found"])
     raise typer.Exit(1 if problems else 0)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def lab(context: typer.Context, params: Params) -> None:
+def lab(context: typer.Context, workbook: Opened) -> None:
     """Open JupyterLab on copies of the six notebooks for this workbook; further options go to JupyterLab."""
     from clv_helpers.run import lab
 
-    folder = lab.prepare(Workbook.open(params))
+    folder = lab.prepare(workbook)
     progress(f"the notebooks are in {folder}")
     raise typer.Exit(lab.start(folder, context.args))
 
@@ -95,7 +86,7 @@ def simulate(
 
     truth = write_airline(Simulation(members=members, years=years, seed=seed), out)
     rows = ", ".join(f"{count:,} {name}" for name, count in truth["rows"].items())
-    print(as_text(truth) if as_json else f"{out}: {rows}; the true values are in truth.json")
+    say(as_json, truth, [f"{out}: {rows}; the true values are in truth.json"])
 
 
 def _stages(first: int, only: str) -> list[int] | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, InstanceOf, SerializeAsAny, model_validator
 
-from clv_helpers.config.validation import Strict
+from clv_helpers.config.validation import Strict, nearest
 from clv_helpers.errors import UserError
 
 GROUP = "clv_helpers.destinations"  # the entry points by which types of destination are found
@@ -61,9 +60,7 @@ class DestinationParams(Strict):
     def _known_keys(cls, raw: Any) -> Any:
         for key in raw if isinstance(raw, dict) else ():
             if key not in cls.model_fields:
-                close = difflib.get_close_matches(str(key), cls.model_fields, n=1)
-                allowed = f"did you mean {close[0]}?" if close else ", ".join(sorted(cls.model_fields))
-                raise ValueError(f"{key} is not a key; allowed: {allowed}")
+                raise ValueError(f"{key} is not a key; allowed: {nearest(str(key), sorted(cls.model_fields))}")
         return raw
 
     @property

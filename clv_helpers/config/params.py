@@ -85,10 +85,7 @@ class LifetimeGate(Strict):
 
 
 class Lifetime(Strict):
-    """Predicted lifetime value: the model, how far ahead, and what a purchase leaves (margin, discount per year).
-
-    `calibration_end` is the last day of the calibration; none: two thirds of the history, or a year ago.
-    """
+    """Predicted lifetime value: the model, how far ahead, and what a purchase leaves (margin, discount per year)."""
 
     model: Literal["bg_nbd", "mbg_nbd", "pareto_nbd", "auto"] = "bg_nbd"
     """`auto` chooses the closest on the holdout"""
@@ -105,11 +102,7 @@ class Lifetime(Strict):
 
 
 class CampaignSettings(Strict):
-    """How a campaign's effect is measured: over which days, at which cost.
-
-    The window begins on `sent_on`, or where that is not given on the day each customer was assigned. What was spent in
-    the `before_days` before makes the covariate. `control_share` is what was planned, where another system drew.
-    """
+    """How a campaign's effect is measured: over which days, at which cost."""
 
     sent_on: Annotated[dt.date | None, BeforeValidator(_day)] = None
     """the day the window begins; none: when each customer was assigned"""

@@ -28,11 +28,7 @@ def _check_date_format(value: str) -> str:
 
 
 class Column(Strict):
-    """One column of a source: the header it is read from, its type, the values it may have, its unit.
-
-    `identity` names a further namespace in which the value identifies the person (an e-mail address, say).
-    `attribute` carries the latest value into the profile, as last_<name> (columns of one's own in purchases).
-    """
+    """One column of a source: the header it is read from, its type, the values it may have, its unit."""
 
     source: str = Field(alias="from", min_length=1)
     """the header in the file"""
@@ -45,9 +41,9 @@ class Column(Strict):
     required: bool = False
     """whether rows without it are rejected"""
     identity: str = ""
-    """a further namespace in which it identifies the customer"""
+    """a further namespace in which it identifies the customer (an e-mail address, say)"""
     attribute: bool = False
-    """whether its latest value joins the profile as `last_<name>`"""
+    """whether its latest value joins the profile as `last_<name>`; for columns of your own in `purchases`"""
 
     @model_validator(mode="before")
     @classmethod
@@ -56,10 +52,7 @@ class Column(Strict):
 
 
 class CsvFormat(Strict):
-    """How a CSV file is written, where it is not to be found out by looking: the delimiter is, from the first line.
-
-    `dates`: how its days and moments are written, one format or several; none: as in ISO 8601.
-    """
+    """How a CSV file is written, where it is not to be found out by looking."""
 
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     """none: the one of `,` `;` tab `|` that parts the first line into most columns"""
@@ -68,7 +61,7 @@ class CsvFormat(Strict):
     decimal: Literal[".", ","] = "."
     """the decimal mark of numbers"""
     dates: Annotated[list[Annotated[str, AfterValidator(_check_date_format)]], BeforeValidator(_listed_formats)] = []
-    """how days and moments are written, such as `"%d.%m.%Y"`; none: as in ISO 8601"""
+    """how days and moments are written, one format or several, such as `"%d.%m.%Y"`; none: as in ISO 8601"""
 
 
 class Source(Strict):

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from clv_helpers.config.datasets import EMAIL_NAMESPACE, EVENT_TIME, PRIMARY_IDENTITY, ColumnType
 from clv_helpers.config.params import DEFAULT_CAMPAIGN, Measure, Params
-from clv_helpers.engines.dialect import cast, column, is_in, literal, table
+from clv_helpers.engines.dialect import cast, column, expression, is_in, literal, table
 
 NO_CATEGORY = "ALL"
 
@@ -72,15 +72,11 @@ def _counts(measure: Measure) -> exp.Expression:
     return is_in(column("transaction_type"), [*measure.transaction_types, *measure.debit_types])
 
 
-def _signed(measure: Measure) -> exp.Expr:
+def _signed(measure: Measure) -> exp.Expression:
     """The amount as it counts: see params.Measure."""
-    amount: exp.Expr = column(measure.column)
-    if measure.negative == "leave out":
-        amount = exp.func("GREATEST", amount, literal(0))
-    if not measure.debit_types:
-        return amount
-    debit = exp.Neg(this=exp.func("ABS", column(measure.column)))
-    return exp.Case().when(_is_debit(measure), debit).else_(amount)
+    amount = "GREATEST($amount, 0)" if measure.negative == "leave out" else "$amount"
+    sql = f"CASE WHEN $is_debit THEN -ABS($amount) ELSE {amount} END" if measure.debit_types else amount
+    return expression(sql, amount=column(measure.column), is_debit=_is_debit(measure))
 
 
 def _is_debit(measure: Measure) -> exp.Expression:
@@ -89,9 +85,9 @@ def _is_debit(measure: Measure) -> exp.Expression:
 
 def _is_credit(measure: Measure) -> exp.Expression:
     """Whether an event is a purchase, not a refund: a refund lowers what its day brought, and is no visit."""
-    negative = exp.LT(this=column(measure.column), expression=literal(0))
-    refund = exp.or_(negative, _is_debit(measure)) if measure.debit_types else negative
-    return exp.not_(exp.func("COALESCE", exp.paren(refund), exp.false()))
+    refund = "$amount < 0 OR $is_debit" if measure.debit_types else "$amount < 0"
+    sql = f"NOT COALESCE(({refund}), FALSE)"
+    return expression(sql, amount=column(measure.column), is_debit=_is_debit(measure))
 
 
 def _event_attributes(params: Params) -> list[exp.Expr]:

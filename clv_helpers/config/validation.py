@@ -34,9 +34,7 @@ class Problem(typing.NamedTuple):
         said = f"{self.path} is {self.value}" if self.path else self.value
         if not self.allowed:
             return said
-        return (
-            f"{said}; {self.allowed}" if self.allowed.startswith("did you mean") else f"{said}; allowed: {self.allowed}"
-        )
+        return f"{said}; {'' if self.allowed.startswith('did you mean') else 'allowed: '}{self.allowed}"
 
     @property
     def sentence(self) -> str:
@@ -63,10 +61,8 @@ def read_yaml(file: Path, shown: str = "") -> dict[str, Any]:
     `shown`, or by its path.
     """
     place = shown or str(file)
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Constructor = _PlainConstructor
     try:
-        raw = yaml.load(file.read_text(encoding="utf-8"))
+        raw = parse_value(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ParamsError(place, [Problem("the file", f"not readable: {error.strerror or error}", "")]) from None
     except UnicodeDecodeError:
@@ -90,10 +86,16 @@ _PlainConstructor.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node:
 
 
 def parse_value(text: str) -> Any:
-    """The value of `--set key=value`, read as YAML (`5` is a number, `[a, b]` a list)."""
+    """A text of YAML as plain values, such as that of `--set key=value` (`5` is a number, `[a, b]` a list)."""
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _PlainConstructor
     return yaml.load(text)
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """What is allowed in the place of a word: what it is likely meant to be, else all there is."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]}?" if close else ", ".join(known)
 
 
 def validate(model: type[Spec], raw: Any, file: str) -> Spec:
@@ -111,8 +113,7 @@ def _problem(model: type[BaseModel], detail: Any) -> Problem:
     message = re.sub(r"^(Value error, |Input should be )", "", detail["msg"])
     if detail["type"] == "extra_forbidden":
         keys = sorted(_keys_at(model, loc[:-1]))
-        close = difflib.get_close_matches(str(loc[-1]), keys, n=1)
-        return Problem(path, "not a key", f"did you mean {close[0]}?" if close else ", ".join(keys))
+        return Problem(path, "not a key", nearest(str(loc[-1]), keys))
     if detail["type"] == "missing":
         return Problem(path, "missing", "it must be given")
     if not loc or (detail["type"] == "value_error" and isinstance(detail["input"], dict)):

@@ -18,6 +18,8 @@ from clv_helpers.files import write_atomically
 Kind = Literal["dashboards", "audiences"]
 # What a workbook without files of its own uses.
 BUILT_IN = Path(__file__).resolve().parents[1] / "templates"
+# Of these, one's own take the place of all that are built in; of others, each that of the one of its name.
+REPLACED_TOGETHER = ("audiences",)
 
 
 class SpecChanged(UserError):
@@ -25,12 +27,9 @@ class SpecChanged(UserError):
 
 
 def folders(workbook: Workbook, kind: Kind) -> list[Path]:
-    """Where files of one kind are looked for, in this order: params/<workbook>/<kind>/, then the built-in ones.
-
-    One's own dashboard takes the place of the built-in one of its name; audiences of one's own that of all built in.
-    """
+    """Where files of one kind are looked for, in this order: params/<workbook>/<kind>/, then the built-in ones."""
     own, built_in = workbook.specs / kind, BUILT_IN / kind
-    return [own] if kind == "audiences" and any(own.glob("*.yml")) else [own, built_in]
+    return [own] if kind in REPLACED_TOGETHER and any(own.glob("*.yml")) else [own, built_in]
 
 
 def names(workbook: Workbook, kind: Kind, ending: str = "yml") -> list[str]:
@@ -89,19 +88,20 @@ def check_unchanged(file: Path, read_as: str) -> None:
 def save(file: Path, text: str, read_as: str) -> str:
     """Write beside the file and rename; gives the new fingerprint. Raises SpecChanged.
 
-    The first audience takes the built-in ones with it: what a workbook had before, it has still.
-    Where that fails none of them is there.
+    The first of a kind that is replaced together takes the built-in ones with it: what a workbook had before, it has
+    still. Where that fails none of them is there.
     """
     check_unchanged(file, read_as)
-    is_first = file.parent.name == "audiences" and not any(file.parent.glob("*.yml"))
-    built_in = sorted((BUILT_IN / "audiences").glob("*.yml")) if is_first else []
+    kind = file.parent.name
+    is_first = kind in REPLACED_TOGETHER and not any(file.parent.glob("*.yml"))
+    built_in = {file.with_name(each.name): each for each in (BUILT_IN / kind).glob("*.yml") if is_first}
     try:
-        for each in built_in:
-            write_atomically(file.with_name(each.name), each.read_text("utf-8"))
+        for own, each in built_in.items():
+            write_atomically(own, each.read_text("utf-8"))
         write_atomically(file, text)
     except OSError:
-        for each in built_in:  # none of them was there before
-            file.with_name(each.name).unlink(missing_ok=True)
+        for own in built_in:  # none of them was there before
+            own.unlink(missing_ok=True)
         raise
     return fingerprint(file)
 

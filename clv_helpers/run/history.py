@@ -1,21 +1,24 @@
-"""The runs of a workbook's refresh, as the table schedule.refresh_run."""
+"""One refresh at a time, each a row of the table schedule.refresh_run: when it was, and how it went."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.engines.engine import NothingPublished
 from clv_helpers.engines.session import Session
+from clv_helpers.errors import UserError
+from clv_helpers.files import held
+from clv_helpers.models import RefreshRow
 
 TABLE = "schedule.refresh_run"
-INTERRUPTED = "its process ended before it was done"
 # Column → its type in the table; moments are in UTC, those that the engine gives bear no time zone.
 COLUMNS = {
     "run_id": "integer",
-    "due_at": "timestamp",
     "started_at": "timestamp",
     "ended_at": "timestamp",
     "status": "text",
@@ -23,19 +26,25 @@ COLUMNS = {
     "new_batches": "integer",
     "tables_changed": "integer",
     "changed": "text",
-    "process": "integer",
 }
+INTERRUPTED = "its process ended before it was done"
+WRITTEN = ("rows", "full")  # the modes of a table that a refresh wrote to
+PATIENCE = 1.0  # seconds: whoever asks whether a refresh is running holds the lock for a moment
+Rows = list[RefreshRow]
+
+
+class ScheduleError(UserError):
+    """What was asked of the schedule cannot be done."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One refresh: `due_at` is None where it was by hand; `status` is running, success, failed or interrupted.
+    """One refresh; `status` is running, success, failed or interrupted. Moments are in UTC.
 
-    `sentence` says what failed, `changed` names the tables that were written to. Moments are in UTC.
+    `sentence` says what failed, `changed` names the tables that were written to.
     """
 
     run_id: int
-    due_at: dt.datetime | None
     started_at: dt.datetime
     ended_at: dt.datetime | None
     status: str
@@ -43,7 +52,6 @@ class Run:
     new_batches: int | None
     tables_changed: int | None
     changed: str | None
-    process: int | None
 
 
 def now() -> dt.datetime:
@@ -52,67 +60,95 @@ def now() -> dt.datetime:
 
 
 def read(workbook: Workbook) -> list[Run]:
-    """The runs, oldest first, as published; of the lake where nothing is published yet. Makes no file."""
-    engine = workbook.engine
-    if not engine.published.exists() and not engine.lake.exists():
-        return []
-    with engine.read() if engine.published.exists() else engine.write() as session:
-        return read_within(session)
+    """The runs, oldest first; one that is marked as running, of a process that is gone, as interrupted.
 
-
-def read_within(session: Session) -> list[Run]:
-    """The runs within a session, oldest first."""
-    if not session.has_table(TABLE):
+    Makes no file.
+    """
+    running = is_running(workbook)
+    try:
+        with workbook.engine.read_latest() as session:
+            query = "SELECT * FROM schedule.refresh_run ORDER BY run_id"
+            rows = session.rows(query) if session.has_table(TABLE) else []
+    except NothingPublished:
         return []
-    rows = session.rows("SELECT * FROM schedule.refresh_run ORDER BY run_id")
+    for row in rows:
+        if row["status"] == "running" and not running:
+            row |= {"status": "interrupted", "sentence": INTERRUPTED}
     return [Run(**{name: _in_utc(row[name]) for name in COLUMNS}) for row in rows]
 
 
-def prepare(session: Session, at: dt.datetime) -> list[Run]:
-    """Make the table where there is none, and note runs that a killed process left; gives those, as interrupted.
+def is_running(workbook: Workbook) -> bool:
+    """Whether a process refreshes the workbook now."""
+    lock = workbook.folder / "refresh.lock"
+    if not lock.exists():
+        return False
+    with held(lock) as ours:
+        return not ours
 
-    Whoever calls this holds the lock of refreshes, so a run that is still marked as running is of a process that is
-    gone.
+
+@contextlib.contextmanager
+def alone(workbook: Workbook) -> Iterator[None]:
+    """Hold the lock of refreshes. Raises ScheduleError where another process has it."""
+    with held(workbook.folder / "refresh.lock", PATIENCE) as ours:
+        if not ours:
+            raise ScheduleError(f"{workbook.name}: another refresh is running; wait for it, then try again")
+        yield
+
+
+def recorded(workbook: Workbook, work: Callable[[], tuple[int, Rows]]) -> Rows:
+    """Do a refresh, which gives the number of new batches and a row per table, and note how it went.
+
+    Whoever calls this holds the lock. What the work did in transactions that it ended stays; the row of a failure is
+    written though its own was undone. Raises what the work raises.
     """
+    with workbook.engine.write() as session:
+        run = _begin(session)
+    try:
+        new_batches, tables = work()
+    except Exception as error:
+        with workbook.engine.write() as session:
+            _end(session, run, "failed", sentence=one_line(error))
+        with contextlib.suppress(UserError):  # the lake is busy: the next to publish shows it
+            workbook.engine.publish_only(TABLE)  # the others as last published stay: they are whole
+        raise
+    changed = [table.table for table in tables if table.mode in WRITTEN]
+    with workbook.engine.write(publish=True) as session:
+        counts = {"new_batches": new_batches, "tables_changed": len(changed)}
+        _end(session, run, "success", **counts, changed=", ".join(changed))
+    return tables
+
+
+def one_line(error: Exception) -> str:
+    """What failed, in one line."""
+    text = " ".join(str(error).split()) or "no reason given"
+    return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
+
+
+def _begin(session: Session) -> int:
+    """Note that a run begins, and which one a killed process left; gives the run's number."""
     session.create_if_absent(TABLE, COLUMNS)
-    left = [run.run_id for run in read_within(session) if run.status == "running"]
-    if left:
-        session.run(
-            "UPDATE schedule.refresh_run SET status = 'interrupted', sentence = $sentence WHERE status = 'running'",
-            sentence=f"{INTERRUPTED} (noticed {at:%Y-%m-%d %H:%M} UTC)",
-        )
-    return [run for run in read_within(session) if run.run_id in left]
-
-
-def begin(session: Session, due_at: dt.datetime | None, at: dt.datetime) -> int:
-    """Note that a run begins; gives its number."""
+    session.run(
+        "UPDATE schedule.refresh_run SET status = 'interrupted', sentence = $sentence WHERE status = 'running'",
+        sentence=INTERRUPTED,
+    )
     run = session.scalar("SELECT COALESCE(MAX(run_id), 0) + 1 AS next FROM schedule.refresh_run")
     session.run(
-        "INSERT INTO schedule.refresh_run (run_id, due_at, started_at, status, process) "
-        "SELECT $run, CAST($due_at AS TIMESTAMP), $at, 'running', $process",
+        "INSERT INTO schedule.refresh_run (run_id, started_at, status) SELECT $run, $at, 'running'",
         run=run,
-        due_at=_as_stored(due_at),
-        at=_as_stored(at),
-        process=os.getpid(),
+        at=now().replace(tzinfo=None),
     )
     return run
 
 
-def end(session: Session, run: int, at: dt.datetime, status: str, **values: Any) -> Run:
-    """Note how a run ended, with the values of further columns; gives its row."""
+def _end(session: Session, run: int, status: str, **values: Any) -> None:
     session.run(
         "UPDATE schedule.refresh_run SET ended_at = $at, status = $status, sentence = $sentence, "
         "new_batches = $new_batches, tables_changed = $tables_changed, changed = $changed WHERE run_id = $run",
         run=run,
-        at=_as_stored(at),
+        at=now().replace(tzinfo=None),
         status=status,
         **{name: values.get(name) for name in ("sentence", "new_batches", "tables_changed", "changed")},
     )
-    return next(row for row in read_within(session) if row.run_id == run)
-
-
-def _as_stored(moment: dt.datetime | None) -> dt.datetime | None:
-    return moment.astimezone(dt.UTC).replace(tzinfo=None) if moment else None
 
 
 def _in_utc(value: Any) -> Any:

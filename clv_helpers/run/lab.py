@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,11 +23,12 @@ def prepare(workbook: Workbook) -> Path:
     import nbformat
 
     folder = workbook.folder / "lab"
+    line = f"params_file: str = {json.dumps(str(workbook.file.resolve()))}  # the workbook"
     for name in STAGES.values():
         notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
         for cell in notebook.cells:
             if "parameters" in cell.metadata.get("tags", []):
-                cell.source = "\n".join(_with_params(line, workbook.file) for line in cell.source.split("\n"))
+                cell.source = re.sub(r"^params_file.*", lambda _: line, cell.source, flags=re.MULTILINE)
         notebook.metadata["clv"] = {"copied": _fingerprint(notebook)}
         copy = folder / f"{name}.ipynb"
         if _may_be_replaced(copy, notebook.metadata["clv"]["copied"]):
@@ -42,15 +44,6 @@ def start(folder: Path, options: list[str]) -> int:
             return process.wait()
         except KeyboardInterrupt:  # JupyterLab gets it as well, and asks whether to stop
             continue
-
-
-def _with_params(line: str, file: Path) -> str:
-    """A line of the cell of parameters; that of the params file names this one."""
-    return (
-        f"params_file: str = {json.dumps(str(file.resolve()))}  # the workbook"
-        if line.startswith("params_file")
-        else line
-    )
 
 
 def _may_be_replaced(copy: Path, fingerprint: str) -> bool:

@@ -29,6 +29,7 @@ WORDS = {
     "order": "order invoice receipt transaction ticket basket booking",
     "category": "category tier segment channel store region country plan",
 }
+NEEDED = {"customer": "customer_id", "date": "occurred_at", "amount": "amount"}
 AGAINST = {
     "customer": "name country city region segment type age since email group tier status",
     "date": "birth ship deliver due update join signup",
@@ -73,10 +74,6 @@ class _Table:
     values: dict[str, list[str]]
     encoding: str = "utf-8"
 
-    def texts(self, header: str) -> list[str]:
-        """The values that are not empty."""
-        return [value for value in self.values[header] if value]
-
 
 @dataclass
 class _Guess:
@@ -98,8 +95,7 @@ def create(name: str, source: Path | None = None) -> tuple[Path, list[str]]:
         raise NewWorkbookError(f"the name is {file.stem!r}; allowed: letters, digits, _ and -, such as my_shop")
     if file.exists():
         raise NewWorkbookError(f"{file} is there already, and stays as it is; allowed: another name")
-    guess = _guess(_read(source)) if source else _Guess({"customer_id": "customer_id", "occurred_at": "occurred_at"})
-    guess.columns.setdefault("amount", "amount")
+    guess = _guess(_read(source)) if source else _Guess({column: column for column in NEEDED.values()})
     write_atomically(file, _text(file, source, guess))
     return file, guess.notes
 
@@ -180,25 +176,59 @@ def _read_typed(file: Path) -> _Table:
 
 
 def _guess(table: _Table) -> _Guess:
+    """Which column is what. Raises NewWorkbookError where a needed one is not recognised."""
     guess = _Guess(csv={"encoding": table.encoding} if table.encoding != "utf-8" else {})
-    guess.columns["customer_id"] = _chosen(table, "customer", list(table.values))
-    _guess_date(table, guess)
-    _guess_amount(table, guess)
-    _guess_order(table, guess)
-    _guess_category(table, guess)
-    guess.notes[:0] = [f"{column} is read from {header!r}" for column, header in guess.columns.items()]
+    readings: dict[str, list[str]] = {}
+    for role in WORDS:
+        free = [header for header in table.values if header not in guess.columns.values()]
+        fits = {header: found for header in free if (found := _readings(role, table.values[header]))}
+        likely = list(fits) if role == "date" and len(fits) == 1 else _ranked(role, list(fits))
+        if likely:
+            guess.columns[_column(role, likely[0], guess)] = likely[0]
+            readings[role] = fits[likely[0]]
+        elif role in NEEDED:
+            raise NewWorkbookError(
+                f"{table.file}: no column is recognised as the {role} (its columns: {', '.join(table.values)}); "
+                "allowed: headers such as customer_id, date and amount, with days like 2026-01-31 and numbers like "
+                "12.50; or clv new without --from, which gives params to fill in"
+            )
+    guess.notes = [f"{column} is read from {header!r}" for column, header in guess.columns.items()]
+    _note_formats(guess, readings["date"], readings["amount"])
     return guess
 
 
-def _guess_date(table: _Table, guess: _Guess) -> None:
-    formats = {header: _date_formats(table.texts(header)) for header in table.values}
-    dated = [header for header, fits in formats.items() if fits]
-    header = dated[0] if len(dated) == 1 else _chosen(table, "date", dated)
-    guess.columns["occurred_at"] = header
-    first, *others = formats[header]
+def _readings(role: str, values: list[str]) -> list[str]:
+    """As what a column's values can be read in a role: formats, decimal signs, or just that they fit; empty: not."""
+    texts = [value for value in values if value]
+    match role:
+        case "date":
+            return _date_formats(texts)
+        case "amount":
+            return [sign for sign, form in NUMBERS.items() if texts and all(re.fullmatch(form, t) for t in texts)]
+        case "order":  # an identity only where no two rows share it: the second would be a repeat
+            return ["unique"] * (len(set(values)) == len(values) > 1)
+        case "category":
+            return ["few"] * (2 <= len(set(texts)) <= 12)
+    return ["any"]
+
+
+def _column(role: str, header: str, guess: _Guess) -> str:
+    """Our column for a role; a category is called as its header is, and remembered."""
+    if role != "category":
+        return NEEDED.get(role, "event_id")
+    name = "_".join(_words(header))
+    guess.category = name if re.fullmatch(r"[a-z]\w*", name) and name not in guess.columns else "category"
+    return guess.category
+
+
+def _note_formats(guess: _Guess, dates: list[str], decimals: list[str]) -> None:
+    first, *others = dates
     if first != "ISO":
         guess.csv["dates"] = first
         guess.notes.append(f"dates are read as {first}" + (f"; they may be {' or '.join(others)}" if others else ""))
+    if "." not in decimals:
+        guess.csv["decimal"] = ","
+        guess.notes.append("the decimal sign is a comma")
 
 
 def _date_formats(values: list[str]) -> list[str]:
@@ -216,60 +246,15 @@ def _is_date(value: str, form: str) -> bool:
         return False
 
 
-def _guess_amount(table: _Table, guess: _Guess) -> None:
-    free = [header for header in table.values if header not in guess.columns.values()]
-    decimals = {
-        header: [point for point, form in NUMBERS.items() if all(re.fullmatch(form, v) for v in table.texts(header))]
-        for header in free
-        if table.texts(header)
-    }
-    header = _chosen(table, "amount", [header for header, fits in decimals.items() if fits])
-    guess.columns["amount"] = header
-    if "." not in decimals[header]:
-        guess.csv["decimal"] = ","
-        guess.notes.append("the decimal sign is a comma")
-
-
-def _guess_order(table: _Table, guess: _Guess) -> None:
-    """The number of an order is its identity only where no two rows share it: the second would be a repeat."""
-    for header in _ranked("order", [header for header in table.values if header not in guess.columns.values()]):
-        if len(set(table.values[header])) == len(table.values[header]) > 1:
-            guess.columns["event_id"] = header
-            return
-
-
-def _guess_category(table: _Table, guess: _Guess) -> None:
-    for header in _ranked("category", [header for header in table.values if header not in guess.columns.values()]):
-        if 2 <= len(set(table.texts(header))) <= 12:
-            name = "_".join(_words(header))
-            guess.category = name if re.fullmatch(r"[a-z]\w*", name) and name not in guess.columns else "category"
-            guess.columns[guess.category] = header
-            return
-
-
-def _chosen(table: _Table, role: str, headers: list[str]) -> str:
-    """The likeliest of some headers. Raises NewWorkbookError where none is likely."""
-    ranked = _ranked(role, headers)
-    if not ranked:
-        raise NewWorkbookError(
-            f"{table.file}: no column is recognised as the {role} (its columns: {', '.join(table.values)}); "
-            "allowed: headers such as customer_id, date and amount, with days like 2026-01-31 and numbers like 12.50; "
-            "or clv new without --from, which gives params to fill in"
-        )
-    return ranked[0]
-
-
 def _ranked(role: str, headers: list[str]) -> list[str]:
     """The headers in which a word of the role begins, the likeliest first."""
     ranks = {}
     for header in headers:
         words, stems = _words(header), WORDS[role].split()
         rank = next((rank for rank, stem in enumerate(stems) if any(word.startswith(stem) for word in words)), None)
-        if rank is not None:
-            against = any(word.startswith(stem) for stem in AGAINST[role].split() for word in words)
+        against = any(word.startswith(stem) for stem in AGAINST[role].split() for word in words)
+        if rank is not None and not (against and role not in ("date", "amount")):
             ranks[header] = (against, rank)
-    if role in ("customer", "order", "category"):
-        ranks = {header: rank for header, rank in ranks.items() if not rank[0]}
     return sorted(ranks, key=lambda header: ranks[header])
 
 

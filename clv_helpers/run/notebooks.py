@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import importlib.metadata
 import json
@@ -10,7 +11,6 @@ import platform
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +38,24 @@ class RunError(UserError):
 
 def check(workbook: Workbook) -> list[Problem]:
     """Everything that can be known to be wrong before a kernel starts: sources, tables, dashboards, audiences."""
-    from clv_helpers import audiences, ingest
+    from clv_helpers import audiences, dashboards, ingest, models
 
-    problems = [problem for part in _parts(workbook) for problem in _problems(workbook, part)]
-    if not problems:
-        problems = _problems(workbook, partial(_circles, workbook))
+    problems: list[Problem] = []
+    own_sql = str(workbook.file.parent / workbook.name / "sql")  # from where the params file is named
+    tables: dict[str, tuple[str, ...] | None] = {}
+    with _collected(problems, own_sql):
+        problems += [Problem("", sentence, "", own_sql) for sentence in models.unknown_tables(workbook)]
+        tables = models.known_columns(workbook)
+    for name in dashboards.names(workbook):
+        with _collected(problems, own_sql):
+            problems += dashboards.file_problems(workbook, name, tables)
     known = audiences.names(workbook)
+    for name in known if workbook.has("purchases") else ():
+        with _collected(problems, own_sql):
+            problems += audiences.file_problems(workbook, name)
+    if not problems:
+        with _collected(problems, own_sql):  # audiences that ask for each other, or for one that is not there
+            audiences.load_all(workbook)
     for index, activation in enumerate(workbook.params.activations):
         if activation.audience not in known:
             problems.append(Problem(f"activations[{index}].audience", repr(activation.audience), ", ".join(known)))
@@ -52,52 +64,24 @@ def check(workbook: Workbook) -> list[Problem]:
     return [problem._replace(file=problem.file or str(workbook.file)) for problem in problems]
 
 
+@contextlib.contextmanager
+def _collected(problems: list[Problem], own_sql: str) -> Iterator[None]:
+    """Add what the block raises to the problems; what is wrong with a table is in the folder of one's own SQL."""
+    from clv_helpers import models
+
+    try:
+        yield
+    except ParamsError as error:
+        problems += error.problems
+    except models.TableError as error:
+        problems.append(Problem("", str(error), "", own_sql))
+
+
 def warnings(workbook: Workbook) -> list[Problem]:
     """What is allowed, but looks misspelt beside what is published; none where nothing is, or on another engine."""
     from clv_helpers import audiences
 
     return audiences.file_warnings(workbook, *audiences.names(workbook)) if workbook.params.engine == "duckdb" else []
-
-
-def _parts(workbook: Workbook) -> Iterator[Callable[[], list[Problem]]]:
-    """A check of each file beside the params."""
-    from clv_helpers import audiences, dashboards, models
-
-    own_sql = _own_sql(workbook)
-    yield lambda: [Problem("", sentence, "", own_sql) for sentence in models.unknown_tables(workbook)]
-    try:
-        tables = models.known_columns(workbook)
-    except models.TableError:
-        tables = {}  # the first part says why
-    for name in dashboards.names(workbook):
-        yield partial(dashboards.file_problems, workbook, name, tables)
-    if workbook.has("purchases"):
-        for name in audiences.names(workbook):
-            yield partial(audiences.file_problems, workbook, name)
-
-
-def _circles(workbook: Workbook) -> list[Problem]:
-    """Audiences that ask for each other, or for one that is not there, raise ParamsError."""
-    from clv_helpers import audiences
-
-    audiences.load_all(workbook)
-    return []
-
-
-def _problems(workbook: Workbook, part: Callable[[], list[Problem]]) -> list[Problem]:
-    from clv_helpers import models
-
-    try:
-        return part()
-    except ParamsError as error:
-        return error.problems
-    except models.TableError as error:
-        return [Problem("", str(error), "", _own_sql(workbook))]
-
-
-def _own_sql(workbook: Workbook) -> str:
-    """The folder of an analyst's own tables, from where the params file is named."""
-    return str(workbook.file.parent / workbook.name / "sql")
 
 
 def run(
@@ -126,7 +110,9 @@ def run(
         raise RunError(f"{workbook.name} has no earlier run to go on from: run all stages first")
     record = earlier or _new_record(workbook, as_of, overrides or {})
     record.params = workbook.params.model_dump(mode="json", by_alias=True)
-    folder = folder or _new_folder(workbook, record)
+    if not folder:
+        folder = workbook.folder / "runs" / record.run
+        folder.mkdir(parents=True)
     for stage in stages or list(STAGES):
         _run_stage(workbook, record, folder, stage, log)
     _finish(workbook, record, folder)
@@ -195,10 +181,8 @@ def _execute(workbook: Workbook, record: RunRecord, folder: Path, stage: int) ->
             _mark_skipped(output, error.evalue)
             return "skipped", error.evalue
         last = (error.evalue or "").strip().split("\n")[-1]
-        return (
-            "failed",
-            f"{notebook}, cell {error.cell_index + 1} (In [{error.exec_count}]): {error.ename}: {last}",
-        )
+        place = f"{notebook}, cell {error.cell_index + 1} (In [{error.exec_count}])"
+        return "failed", f"{place}: {error.ename}: {last}"
     return "done", ""
 
 
@@ -252,12 +236,6 @@ def _new_record(workbook: Workbook, as_of: str, overrides: dict[str, Any]) -> Ru
         started_at=now.isoformat(timespec="seconds"),
         stages=[StageRecord(stage, notebook) for stage, notebook in STAGES.items()],
     )
-
-
-def _new_folder(workbook: Workbook, record: RunRecord) -> Path:
-    folder = workbook.folder / "runs" / record.run
-    folder.mkdir(parents=True)
-    return folder
 
 
 def _same_run(earlier: RunRecord, as_of: str, overrides: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -203,8 +204,11 @@ def test_from_a_file_by_the_command(workbook: Workbook, tmp_path: Path) -> None:
     file = tmp_path / "ask.sql"
     file.write_text("SELECT i\nFROM range(5) AS r(i)")
     done = run("--file", str(file), "--rows", "2", "--json")
-    assert (done.returncode, done.stdout.strip()) == (0, '[{"i":0},{"i":1}]')
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == {"rows": [{"i": 0}, {"i": 1}], "cut_off_after": 2}
     assert done.stderr == "cut off after 2 rows: there are more\n"
+    translated = run("SELECT 1 AS one", "--to", "postgres", "--json")
+    assert json.loads(translated.stdout) == {"to": "postgres", "sql": "SELECT\n  1 AS one"}
     file.write_text("SELECT i\nFROM nowhere.at_all")
     done = run("--file", str(file))
     assert (done.returncode, done.stdout) == (1, "")

@@ -21,7 +21,7 @@ from conftest import write_shop
 
 
 def test_outputs_lie_beside_the_params_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CLV_OUTPUTS_DIR")
+    monkeypatch.delenv("CLV_OUTPUTS_DIR", raising=False)
     assert outputs_folder(tmp_path / "shop.yml") == tmp_path / "outputs"
     assert outputs_folder(ROOT / "params" / "airline.yml") == ROOT / "outputs"
     assert Workbook.open(write_shop(tmp_path)).folder == tmp_path / "outputs" / "shop"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,8 @@ from typing import Any
 from clv_helpers.config.workbook import Workbook
 from conftest import SHOP_CSV, write_shop
 
-DAILY = "30 5 * * *"
-HALF_PAST_FIVE = dt.datetime(2026, 6, 1, 5, 30, tzinfo=dt.UTC)
-DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
 
-
-def scheduled_shop(folder: Path, cron: str = DAILY, **schedule: Any) -> Workbook:
+def scheduled_shop(folder: Path, cron: str = "30 5 * * *", **schedule: Any) -> Workbook:
     """A shop of five purchases in a folder of files, refreshed at half past five unless told otherwise."""
     extra = f"schedule: {json.dumps({'cron': cron, **schedule})}\n"
     params = write_shop(folder, extra=extra)
