@@ -75,9 +75,8 @@ def lineage(
     """Show where a column of a table, or a widget of a dashboard, comes from."""
     from clv_helpers.insights import lineage_views
     from clv_helpers.insights.column_lineage import Graph
-    from clv_helpers.insights.trace import trace
 
-    origins = trace(Graph(Workbook.open(params)), column)
+    origins = lineage_views.trace(Graph(Workbook.open(params)), column)
     print(as_text(origins.as_json()) if as_json else lineage_views.as_text(origins))
 
 
