@@ -1,18 +1,18 @@
-"""Stage 1: from events to deciles, recency and frequency, and a profile per customer."""
+"""Stage 1, as notebook 1 shows it: what came in, what does not count, deciles, recency and frequency."""
 
-from clv_helpers.derived.views import (
-    batches,
-    concentration,
-    contract,
-    deciles,
-    identities,
-    literal_guide_windows,
-    metrics,
-    not_counted,
-    recency_frequency,
-    repeat_purchases,
-    top_decile,
-)
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from clv_helpers.charts import Widget, draw, show
+from clv_helpers.charts.show import Metric, Output
+from clv_helpers.charts.texts import fill
+from clv_helpers.config.sql_params import NO_CATEGORY
+from clv_helpers.config.validation import read_yaml
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.ingest import Batch
 
 __all__ = [
     "batches",
@@ -27,3 +27,229 @@ __all__ = [
     "repeat_purchases",
     "top_decile",
 ]
+
+
+def metrics(workbook: Workbook) -> Output:
+    """The workbook at a glance: the day as of which it is computed, its customers, revenue and value.
+
+    Example:
+        >>> derived.metrics(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
+        'as of: ...; members: ...; revenue: ... EUR; miles: ...'
+    """
+    row, params, words = workbook.query("derived.summary").iloc[0], workbook.params, workbook.words
+    revenue = f"{show.compact(row.spend)} {params.spending.unit}"
+    entries = [
+        Metric("as of", f"{row.as_of:%d %b %Y}", f"events since {row.first_event_on:%b %Y}"),
+        Metric(words.customers, f"{row.customers:,.0f}", f"{show.percent(row.share_with_repeat)} came back"),
+        Metric("revenue", revenue, f"{row.purchases:,.0f} {words.purchases}"),
+    ]
+    if params.value.unit != params.spending.unit:
+        entries.append(Metric(params.value.unit, show.compact(row.value), f"that count as {words.value}"))
+    return show.metrics(*entries)
+
+
+def batches(ingested: list[Batch]) -> Output:
+    """What an ingestion gave: which files came in, and how many of their rows were accepted and rejected.
+
+    Example:
+        >>> derived.batches(ingest.ingest_files(wb)).bundle["text/plain"]
+        '4 rows'
+    """
+    return show.table(
+        [asdict(batch) for batch in ingested],
+        batch_id="Batch|.0f",
+        dataset="Dataset",
+        file="File",
+        rows_read="Rows read|,.0f",
+        rows_accepted="Accepted|,.0f",
+        rows_rejected="Rejected|,.0f",
+        last_event_at="Last event",
+        status="Status",
+    )
+
+
+def contract(workbook: Workbook) -> Output:
+    """The columns of each dataset: what they must hold, and in which namespace they identify a customer.
+
+    Example:
+        >>> derived.contract(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
+        '... rows'
+    """
+    rows = [
+        {
+            "dataset": dataset,
+            "column": column.name,
+            "header": column.header,
+            "type": column.type,
+            "rule": "needed" if column.required else "",
+            "values": ", ".join(column.enum),
+            "identity": column.identity,
+        }
+        for dataset in workbook.params.sources
+        for column in workbook.params.contract(dataset).values()
+    ]
+    columns = show.table(
+        rows,
+        dataset="Dataset",
+        column="Column",
+        header="Read from",
+        type="Type",
+        rule="Rule",
+        values="Allowed values",
+        identity="Identifies in",
+    )
+    datasets = len(workbook.params.sources)
+    return show.folded(columns, f"{len(rows)} columns in {datasets} dataset{'s' if datasets > 1 else ''}")
+
+
+def not_counted(workbook: Workbook) -> Output:
+    """Which events count nowhere, and which rows and whole files were rejected: how many, and why.
+
+    Example:
+        >>> derived.not_counted(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
+        '... rows'
+    """
+    rows = workbook.query("derived.not_counted").sort_values(
+        ["dataset", "events", "reason"], ascending=[True, False, True]
+    )
+    if rows.empty:
+        return show.note("Every row that was read kept the contract and counts: none was rejected.")
+    return show.table(rows, dataset="Dataset", reason="What", events="Rows|,.0f", becomes="What becomes of them")
+
+
+def identities(workbook: Workbook) -> Output:
+    """A sentence on the identity graph: which customers it joins, and which stay apart.
+
+    Example:
+        >>> derived.identities(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
+        '... members, each with one number in the namespace ...'
+    """
+    who = workbook.words.customers
+    rows = workbook.query("profile.namespace", order_by="namespace")
+    primary, others = rows[rows["is_primary"]].iloc[0], rows[~rows["is_primary"]]
+    text = f"{primary.identities:,.0f} {who}, each with one number in the namespace {primary.namespace}."
+    for namespace in others.itertuples():
+        text += f" {namespace.identities:,.0f} identities in the namespace {namespace.namespace}"
+        if namespace.shared_identities:
+            text += (
+                f", {namespace.shared_identities:,.0f} of them shared, by {namespace.sharing_customers:,.0f} {who} in "
+                f"all: these stay apart, as a shared address does not make one {workbook.words.customer}."
+            )
+        else:
+            text += f", none shared by several {who}."
+    return show.note(text)
+
+
+def deciles(workbook: Workbook, lookback_months: int = 12) -> Output:
+    """Sizes and edges of the deciles over all customers, for one look-back in months (0 = lifetime).
+
+    Example:
+        >>> derived.deciles(wb, lookback_months=0).bundle["text/plain"]
+        '10 rows'
+    """
+    rows, unit = _decile_edges(workbook, lookback_months), workbook.params.value.unit
+    return show.table(
+        rows.assign(mean=rows["value"] / rows["customers"], share=rows["value"] / rows["value"].sum()),
+        decile="Decile|.0f",
+        customers=f"{show.upper_first(workbook.words.customers)}|,.0f",
+        lowest_value=f"From ({unit})|,.0f",
+        highest_value=f"To ({unit})|,.0f",
+        mean=f"Mean ({unit})|,.0f",
+        share=f"Share of {workbook.words.value}|.1%",
+        ties_crossing="Tied across its lower edge|,.0f",
+    )
+
+
+def top_decile(workbook: Workbook, lookback_months: int = 12) -> Output:
+    """A sentence on the share of the value that decile 1 brings, over one look-back in months (0 = lifetime).
+
+    Example:
+        >>> derived.top_decile(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
+        'The best tenth of the members brings ... of all miles over 12 months.'
+    """
+    rows = _decile_edges(workbook, lookback_months)
+    if rows.empty:
+        return show.note(f"No {workbook.words.customer} is ranked in this look-back.")
+    share = rows["value"].iloc[0] / rows["value"].sum()
+    when = f"over {lookback_months} months" if lookback_months else "over their lifetime"
+    return show.finding(
+        f"The best tenth of the {workbook.words.customers} brings {show.percent(share)} of {_all_value(workbook)} "
+        f"{when}."
+    )
+
+
+def _decile_edges(workbook: Workbook, lookback_months: int) -> Any:
+    """The deciles over all customers in one look-back, as a DataFrame."""
+    return workbook.query(
+        "derived.decile_edge", order_by="decile", category=NO_CATEGORY, lookback_months=lookback_months
+    )
+
+
+def _all_value(workbook: Workbook) -> str:
+    """What a share of the value is a share of, in words."""
+    params = workbook.params
+    if params.value.unit != params.spending.unit:
+        return f"all {params.value.unit}"
+    return "the revenue" if params.spend is None else f"the {workbook.words.value} ({params.value.unit})"
+
+
+def repeat_purchases(workbook: Workbook) -> Output:
+    """A chart of how many customers came back how often.
+
+    Example:
+        >>> derived.repeat_purchases(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
+        '... of the members bought on one day only...'
+    """
+    return _chart(workbook, "repeat_purchases")
+
+
+def concentration(workbook: Workbook) -> Output:
+    """A chart of the share of the value that the most valuable customers bring.
+
+    Example:
+        >>> derived.concentration(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
+        'The best tenth of the members brings ... of all miles over their lifetime...'
+    """
+    return _chart(workbook, "concentration")
+
+
+def recency_frequency(workbook: Workbook) -> Output:
+    """A chart of the customers by how often they bought and how long ago.
+
+    Example:
+        >>> derived.recency_frequency(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
+        'The largest group, ... of members: ...'
+    """
+    return _chart(workbook, "recency_frequency")
+
+
+def _chart(workbook: Workbook, name: str) -> Output:
+    """A chart of charts.yml, in the words of the business."""
+    widget = Widget.model_validate(read_yaml(Path(__file__).with_name("charts.yml"))[name])
+    title = fill(widget.title, {"all_value": _all_value(workbook)})
+    return draw(workbook, widget.model_copy(update={"title": title}))
+
+
+def literal_guide_windows(workbook: Workbook) -> Output:
+    """How far the guide's cut-offs, read literally, are from trailing windows; nothing unless the params ask for them.
+
+    Example:
+        >>> len(derived.literal_guide_windows(wb).parts)
+        2
+    """
+    if not workbook.params.literal_guide_windows:
+        return show.stack()
+    who = show.upper_first(workbook.words.customers)
+    about = show.note(
+        "The guide's query, read literally, keeps everything before a cut-off, not a window that ends there. "
+        f"Compared with trailing windows, it ranks other {workbook.words.customers}."
+    )
+    rows = workbook.query("derived.literal_guide_window", order_by="lookback_order")
+    table = show.table(
+        rows,
+        lookback="Look-back",
+        trailing=f"{who} ranked, trailing window|,.0f",
+        literal=f"{who} ranked, literal window|,.0f",
+        differing="Ranked by both, in another decile|,.0f",
+    )
+    return show.stack(about, table)
