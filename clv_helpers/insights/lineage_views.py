@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from sqlglot import exp
 from sqlglot.errors import ParseError
 
-from clv_helpers.charts import show
+from clv_helpers.charts import Widget, show
+from clv_helpers.charts.rows import named
 from clv_helpers.charts.show import Output
 from clv_helpers.config import yaml_files
-from clv_helpers.config.validation import read_yaml
+from clv_helpers.config.validation import validate
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import parse
 from clv_helpers.insights.column_lineage import Column, Graph, Lineage, LineageError, name_of
 
 LONGEST = 60  # characters of an expression
-# Of a widget's YAML: keys whose keys are columns, and keys whose value is one, or several.
-FILTERS = ("filters", "exclude", "highlight", "title_from")
-CHANNELS = ("column", "sort", "x", "x2", "y", "color", "size", "columns", "tooltip", "people")
 
 
 def lineage(workbook: Workbook, place: str) -> Output:
@@ -43,34 +40,33 @@ def trace(graph: Graph, place: str) -> Lineage:
         return graph.lineage(graph.column(place))
     _, board, which = (*place.split("/", 2), "")[:3]
     number, widget = _widget(graph.workbook, board, which)
-    traced = graph.lineage(("", f"dashboards/{board}/{number}"), _shown(graph, board, widget))
+    traced = graph.lineage(("", f"dashboards/{board}/{number}"), _inputs(graph, board, widget))
     traced.made_by[traced.root] = f"params/{graph.workbook.name}/dashboards/{board}.yml"
     return traced
 
 
-def _widget(workbook: Workbook, board: str, which: str) -> tuple[int, dict[str, Any]]:
+def _widget(workbook: Workbook, board: str, which: str) -> tuple[int, Widget]:
     """A widget of a dashboard, by its number or its title, and its number."""
-    file = yaml_files.find(workbook, "dashboards", board)
-    if file is None:
+    if board not in yaml_files.names(workbook, "dashboards"):
         allowed = ", ".join(yaml_files.names(workbook, "dashboards"))
         raise LineageError(f"there is no dashboard {board!r}; allowed: {allowed}")
-    widgets = read_yaml(file).get("widgets") or []
+    widgets = yaml_files.read(workbook, "dashboards", board).get("widgets") or []
     titles = [str(widget.get("title", "")) for widget in widgets]
     numbers = {str(number): number for number in range(1, len(widgets) + 1)}
     number = titles.index(which) + 1 if which in titles else numbers.get(which)
     if number is None:
         raise LineageError(f"dashboards/{board} has no widget {which!r}; allowed: 1 to {len(widgets)}, or a title")
-    return number, widgets[number - 1]
+    return number, validate(Widget, widgets[number - 1], f"dashboards/{board}/{number}")
 
 
-def _shown(graph: Graph, board: str, widget: dict[str, Any]) -> list[Column]:
-    """The columns that a widget shows or asks for, in its table or in those that its SQL reads."""
-    named = dict.fromkeys([*_columns(widget), *re.findall(r"{(\w+)}", str(widget.get("title", "")))])
-    if name := widget.get("table"):
-        return [(name, column) for column in named if column in graph.columns(name)]
-    file = yaml_files.find(graph.workbook, "dashboards", str(widget.get("sql")), "sql")
+def _inputs(graph: Graph, board: str, widget: Widget) -> list[Column]:
+    """The columns that a widget is made of: of its table, or of those that its SQL reads."""
+    if widget.table:
+        known = graph.columns(widget.table)
+        return [(widget.table, column) for column in _columns(widget) if column in known]
+    file = yaml_files.find(graph.workbook, "dashboards", str(widget.sql), "sql")
     if file is None:
-        raise LineageError(f"dashboards/{board}: there is no {widget.get('sql')}.sql")
+        raise LineageError(f"dashboards/{board}: there is no {widget.sql}.sql")
     try:
         query = parse(file.read_text(encoding="utf-8"))
     except (OSError, ParseError) as error:
@@ -78,22 +74,16 @@ def _shown(graph: Graph, board: str, widget: dict[str, Any]) -> list[Column]:
     if not isinstance(query, exp.Query):
         raise LineageError(f"{file.name}: it is no query; allowed: a single SELECT")
     made = graph.of_query(query)
-    return list(dict.fromkeys(c for column in named if column.lower() in made for c in made[column.lower()].values))
+    columns = [name.lower() for name in _columns(widget)]
+    return list(dict.fromkeys(source for column in columns if column in made for source in made[column].values))
 
 
-def _columns(part: Any, key: str = "") -> Iterator[str]:
-    """The columns that a widget's YAML names, wherever in it."""
-    match part:
-        case dict():
-            if key in FILTERS:
-                yield from part
-            for name, value in part.items():
-                yield from _columns(value, name)
-        case list():
-            for value in part:
-                yield from _columns(value, key)
-        case str() if key in CHANNELS:
-            yield part.removeprefix("-")
+def _columns(widget: Widget) -> list[str]:
+    """The columns that a widget shows, names in its title, or sorts and chooses by, each once."""
+    names = [*named(widget), *re.findall(r"{(\w+)}", widget.title + widget.subtitle)]
+    names += widget.title_from if isinstance(widget.title_from, dict) else ()
+    names += [field.sort.lstrip("-") for field in widget.fields if isinstance(field.sort, str)]
+    return list(dict.fromkeys(names))
 
 
 def as_text(traced: Lineage) -> str:
