@@ -77,13 +77,10 @@ def contract(workbook: Workbook) -> Output:
     """
     rows = [
         {
+            **vars(column),
             "dataset": dataset,
-            "column": column.name,
-            "header": column.header,
-            "type": column.type,
             "rule": "needed" if column.required else "",
             "values": ", ".join(column.enum),
-            "identity": column.identity,
         }
         for dataset in workbook.params.sources
         for column in workbook.params.contract(dataset).values()
@@ -91,7 +88,7 @@ def contract(workbook: Workbook) -> Output:
     columns = show.table(
         rows,
         dataset="Dataset",
-        column="Column",
+        name="Column",
         header="Read from",
         type="Type",
         rule="Rule",

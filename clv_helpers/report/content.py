@@ -110,8 +110,7 @@ def _add_output(section: Section, data: dict[str, Any], content: Content, min_ce
 def _board(board: dict[str, Any], section: Section) -> Block:
     anchor = f"board-{board['name']}"
     section.headings.append((anchor, board["title"]))
-    filters = [{**choice, "index": index} for index, choice in enumerate(board["filters"])]
-    return Block("charts", board["description"], board["title"], anchor, board["cards"], filters)
+    return Block("charts", board["description"], board["title"], anchor, board["cards"], board["filters"])
 
 
 def _markdown(source: str, section: Section) -> str:
