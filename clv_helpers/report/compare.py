@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from clv_helpers.report.content import Content
-    from clv_helpers.report.run_record import RunRecord
+from clv_helpers.report.content import Content
+from clv_helpers.report.run_record import RunRecord
 
 
 @dataclass(frozen=True)

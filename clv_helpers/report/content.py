@@ -6,15 +6,13 @@ import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clv_helpers.charts import CHART_MIME
 from clv_helpers.charts.show import BOARD_MIME, FINDING_MIME, METRICS_MIME, TABLE_MIME
 from clv_helpers.errors import UserError
+from clv_helpers.report.run_record import RunRecord
 from clv_helpers.report.tables import table_html
-
-if TYPE_CHECKING:
-    from clv_helpers.report.run_record import RunRecord
 
 EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 

@@ -7,15 +7,13 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clv_helpers.charts.vega import vega_bundle
 from clv_helpers.files import write_atomically
 from clv_helpers.report.compare import changes
 from clv_helpers.report.content import ReportError, collect
-
-if TYPE_CHECKING:
-    from clv_helpers.report.run_record import RunRecord
+from clv_helpers.report.run_record import RunRecord
 
 HERE = Path(__file__).parent
 BOARD = HERE.parent / "dashboards"
