@@ -1,4 +1,4 @@
-"""Stage 1, as notebook 1 shows it: what came in, what does not count, deciles, recency and frequency."""
+"""Stage 1: from events to deciles, recency and frequency, and a profile per customer."""
 
 from __future__ import annotations
 

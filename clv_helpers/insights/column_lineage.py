@@ -12,8 +12,6 @@ from typing import Any, NamedTuple, cast
 
 from sqlglot import exp
 from sqlglot.lineage import Node, lineage
-from sqlglot.optimizer import build_scope
-from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
 from clv_helpers.config.datasets import DATASETS
@@ -32,7 +30,7 @@ Column = tuple[str, str]
 
 
 class LineageError(UserError):
-    """A column that is not there, or a query whose columns cannot be followed."""
+    """A column, a dashboard or a widget that is not there, or SQL of a widget that is no query."""
 
 
 class Made(NamedTuple):
@@ -109,7 +107,8 @@ class Graph:
         if known := self.published.get(name) or list(ALWAYS_THERE.get(name, ())):
             return known
         if name in self.tables:
-            return [column for column in self._qualified(self.tables[name].query).named_selects if column != ROWS]
+            listed = self._bound(self.tables[name].query).named_selects
+            return [column for column in self.inputs(name) or () if column != ROWS] if ROWS in listed else listed
         dataset = name.removeprefix("lake.")
         if dataset == name or dataset not in DATASETS:
             return []
@@ -153,27 +152,20 @@ class Graph:
         return self.of_query(model.query) | {ROWS: Made([(read, ROWS) for read in sorted(reads)])}
 
     def of_query(self, query: exp.Query) -> dict[str, Made]:
-        """What a query's columns are made of. Raises LineageError for a query that is no SELECT of columns."""
-        qualified = self._qualified(query)
-        scope = build_scope(qualified)
-        if scope is None:
-            raise LineageError(f"{qualified.sql(DIALECT)[:80]}: its columns cannot be followed; allowed: a SELECT")
-        nodes = lineage(None, qualified, MappingSchema(), dialect=DIALECT, scope=scope, trim_selects=False, copy=False)
-        return {
-            column.lower(): Made(sorted(set(self._ends(node))), _expression(node)) for column, node in nodes.items()
-        }
-
-    def _qualified(self, query: exp.Query) -> exp.Query:
-        """A query with its stars expanded and each column beside its table; what the params choose is put in."""
-        bound = bind(query, self.bindings)
+        """What a query's columns, in small letters, are made of."""
+        bound = self._bound(query)
         schema = MappingSchema(dialect=DIALECT)
         for mention in bound.find_all(exp.Table):
             if name := _table_name(mention):
                 schema.add_table(mention, dict.fromkeys(self.columns(name), "VARCHAR"))
-        qualified = qualify(
-            bound, schema=schema, dialect=DIALECT, validate_qualify_columns=False, quote_identifiers=False
-        )
-        return cast(exp.Query, qualified)
+        nodes = lineage(None, bound, schema, dialect=DIALECT, trim_selects=False, copy=False, quote_identifiers=False)
+        return {
+            column.lower(): Made(sorted(set(self._ends(node))), _expression(node)) for column, node in nodes.items()
+        }
+
+    def _bound(self, query: exp.Query) -> exp.Query:
+        """A query with what the params choose put in."""
+        return cast(exp.Query, bind(query, self.bindings))
 
     def _ends(self, node: Node) -> Iterator[Column]:
         """The columns of tables at the end of a node, and the rows of those that it only counts."""
