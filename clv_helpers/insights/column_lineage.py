@@ -168,13 +168,16 @@ class Graph:
         return cast(exp.Query, bind(query, self.bindings))
 
     def _ends(self, node: Node) -> Iterator[Column]:
-        """The columns of tables at the end of a node, and the rows of those that it only counts."""
+        """The columns of tables at the end of a node, and the rows of those that it only counts.
+
+        A column that any of several tables may have, as none is known yet, is of the rows of them all.
+        """
         for step in node.walk():
             if name := _table_name(step.expression):
                 column = exp.to_column(step.name, dialect=DIALECT).name  # of alias.column or alias."column"
                 # as its table spells it: case does not count in SQL
                 yield name, next((known for known in self.columns(name) if known.lower() == column.lower()), column)
-            elif any(isinstance(count.this, exp.Star) for count in step.expression.find_all(exp.Count)):
+            elif _counts(step) or any(isinstance(below.source, exp.Placeholder) for below in step.downstream):
                 yield from ((name, ROWS) for table in step.source.find_all(exp.Table) if (name := _table_name(table)))
 
 
@@ -194,6 +197,11 @@ def name_of(column: Column) -> str:
 def _table_name(source: exp.Expr) -> str:
     """The name of a table with its schema; empty for anything else."""
     return f"{source.db}.{source.name}" if isinstance(source, exp.Table) and source.db else ""
+
+
+def _counts(node: Node) -> bool:
+    """Whether a node counts rows."""
+    return any(isinstance(count.this, exp.Star) for count in node.expression.find_all(exp.Count))
 
 
 def _expression(node: Node) -> str:

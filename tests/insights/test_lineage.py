@@ -118,12 +118,15 @@ def test_own_tables_and_seeds_before_anything_was_run(outputs: Path, tmp_path: P
     assert found.made_by["lake.purchases", "amount"] == "column 'spent' of purchases.csv"
 
 
-def test_columns_before_anything_was_run_are_those_of_after(outputs: Path, airline: Workbook, graph: Graph) -> None:
+def test_before_anything_was_run_a_column_ends_in_the_tables_of_after(
+    outputs: Path, airline: Workbook, graph: Graph
+) -> None:
     fresh = Graph(Workbook.open(airline.file, overrides=SMALL))
     assert not fresh.published
     for name in fresh.tables:
-        assert fresh.columns(name) == graph.columns(name)
-        assert fresh.inputs(name) == graph.inputs(name)
+        for each in fresh.columns(name):
+            ends = {end for end, _ in fresh.lineage((name, each)).sources}
+            assert ends >= {end for end, _ in graph.lineage((name, each)).sources}, (name, each)
 
 
 def test_days_kept_of_a_table_come_from_it(graph: Graph) -> None:
