@@ -77,9 +77,8 @@ def lineage(
     """Show where a column of a table, or a widget of a dashboard, comes from."""
     from clv_helpers.insights import lineage_views
     from clv_helpers.insights.column_lineage import Graph
-    from clv_helpers.insights.trace import trace
 
-    origins = trace(Graph(workbook), column)
+    origins = lineage_views.trace(Graph(workbook), column)
     say(as_json, origins.as_json(), [lineage_views.as_text(origins)])
 
 

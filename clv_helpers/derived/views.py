@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clv_helpers.charts import Channel, Widget, draw, show
+from clv_helpers.charts import Widget, draw, show
 from clv_helpers.charts.show import Metric, Output
+from clv_helpers.charts.texts import fill
 from clv_helpers.config.sql_params import NO_CATEGORY
+from clv_helpers.config.validation import read_yaml
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.ingest import Batch
 
@@ -85,13 +88,10 @@ def contract(workbook: Workbook) -> Output:
     """
     rows = [
         {
+            **vars(column),
             "dataset": dataset,
-            "column": column.name,
-            "header": column.header,
-            "type": column.type,
             "rule": "needed" if column.required else "",
             "values": ", ".join(column.enum),
-            "identity": column.identity,
         }
         for dataset in workbook.params.sources
         for column in workbook.params.contract(dataset).values()
@@ -99,7 +99,7 @@ def contract(workbook: Workbook) -> Output:
     columns = show.table(
         rows,
         dataset="Dataset",
-        column="Column",
+        name="Column",
         header="Read from",
         type="Type",
         rule="Rule",
@@ -216,20 +216,7 @@ def repeat_purchases(workbook: Workbook) -> Output:
         >>> derived.repeat_purchases(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
         '... of the members bought on one day only...'
     """
-    words = workbook.words
-    return draw(
-        workbook,
-        Widget(
-            title=f"{{share_of_customers}} of the {_literal(words.customers)} bought on one day only",
-            title_from={"repeat_days": 0},
-            subtitle=f"{show.upper_first(words.customers)} by the number of days on which they bought again",
-            table="derived.repeat_purchase",
-            mark="bar",
-            x=Channel(column="repeat_days_label", title=f"Repeat {words.purchase} days", sort="repeat_days"),
-            y=Channel(column="customers", title=show.upper_first(words.customers), format="~s"),
-            highlight={"repeat_days": 0},
-        ),
-    )
+    return _chart(workbook, "repeat_purchases")
 
 
 def concentration(workbook: Workbook) -> Output:
@@ -239,20 +226,7 @@ def concentration(workbook: Workbook) -> Output:
         >>> derived.concentration(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
         'The best tenth of the members brings ... of all miles over their lifetime...'
     """
-    words, unit = workbook.words, workbook.params.value.unit
-    who, whole = _literal(words.customers), _literal(_all_value(workbook))
-    return draw(
-        workbook,
-        Widget(
-            title=f"The best tenth of the {who} brings {{share_of_value}} of {whole} over their lifetime",
-            title_from={"percent_of_customers": 10},
-            subtitle=f"Cumulative share of lifetime {unit}, {words.customers} from the most valuable to the least",
-            table="derived.concentration",
-            mark="area",
-            x=Channel(column="percent_of_customers", title=f"{show.upper_first(words.customers)} (%)"),
-            y=Channel(column="share_of_value", title=f"Share of {unit}", format="%"),
-        ),
-    )
+    return _chart(workbook, "concentration")
 
 
 def recency_frequency(workbook: Workbook) -> Output:
@@ -262,27 +236,14 @@ def recency_frequency(workbook: Workbook) -> Output:
         >>> derived.recency_frequency(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
         'The largest group, ... of members: ...'
     """
-    words = workbook.words
-    return draw(
-        workbook,
-        Widget(
-            title=f"The largest group, {{share_of_customers}} of {_literal(words.customers)}: "
-            "{frequency_band} repeat days, last: {recency_band}",
-            title_from="top",
-            subtitle=f"{show.upper_first(words.customers)} by the number of days on which they bought again, and by "
-            f"the time since the last {words.purchase}",
-            table="derived.recency_frequency",
-            mark="heatmap",
-            x=Channel(column="frequency_band", title=f"Repeat {words.purchase} days", sort="frequency_order"),
-            y=Channel(column="recency_band", title=f"Last {words.purchase}", sort="recency_order"),
-            color=Channel(column="customers", title=show.upper_first(words.customers)),
-        ),
-    )
+    return _chart(workbook, "recency_frequency")
 
 
-def _literal(text: str) -> str:
-    """Text for a title, in which braces stand for columns."""
-    return text.replace("{", "{{").replace("}", "}}")
+def _chart(workbook: Workbook, name: str) -> Output:
+    """A chart of charts.yml, in the words of the business."""
+    widget = Widget.model_validate(read_yaml(Path(__file__).with_name("charts.yml"))[name])
+    title = fill(widget.title, {"all_value": _all_value(workbook)})
+    return draw(workbook, widget.model_copy(update={"title": title}))
 
 
 def literal_guide_windows(workbook: Workbook) -> Output:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import functools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlglot import exp
 from sqlglot.lineage import Node, lineage
-from sqlglot.optimizer import build_scope
-from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
 from clv_helpers.config.datasets import DATASETS
@@ -30,36 +30,25 @@ Column = tuple[str, str]
 
 
 class LineageError(UserError):
-    """A column that is not there, or a query whose columns cannot be followed."""
+    """A column, a dashboard or a widget that is not there, or SQL of a widget that is no query."""
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """Of a query: for each column, the columns that its values are made of, and how."""
+class Made(NamedTuple):
+    """Of a column: the columns that its values are made of, and how."""
 
-    values: dict[str, list[Column]]
-    expressions: dict[str, str] = field(default_factory=dict)
+    values: list[Column]
+    expression: str = ""
 
 
 @dataclass
 class Lineage:
-    """A column and all that its values are made of. `ends`: what no SQL makes."""
+    """A column and all that its values are made of. `sources`: what no SQL makes, the nearest first."""
 
     root: Column
     values: dict[Column, list[Column]] = field(default_factory=dict)
     expressions: dict[Column, str] = field(default_factory=dict)
     made_by: dict[Column, str] = field(default_factory=dict)
-    ends: set[Column] = field(default_factory=set)
-
-    @property
-    def sources(self) -> list[Column]:
-        """What no SQL makes, the nearest first."""
-        reached, todo = dict.fromkeys([self.root]), [self.root]
-        while todo:
-            below = [column for column in self.values.get(todo.pop(0), []) if column not in reached]
-            reached |= dict.fromkeys(below)
-            todo += below
-        return [column for column in reached if column in self.ends]
+    sources: list[Column] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Nodes and edges; an edge runs the way that data flow."""
@@ -85,25 +74,23 @@ class Graph:
         self.workbook = workbook
         self.tables: dict[str, Table] = {model.name: model for model in all_tables(workbook, *SCHEMAS)}
         self.bindings = _Unbound(params_bindings(workbook.params))
-        self._inputs: dict[str, Inputs | None] = {}
-        self._columns: dict[str, list[str]] = {}
+        self.columns = functools.cache(self._columns)
+        self.inputs = functools.cache(self._inputs)
 
     def lineage(self, root: Column, inputs: list[Column] | None = None) -> Lineage:
         """The lineage of a column, or of something that is made of columns (`inputs`). No data are read."""
         result, todo = Lineage(root), [root]
         if inputs is not None:
             result, todo = Lineage(root, {root: inputs}, made_by={root: ""}), list(inputs)
-        while todo:
-            column = todo.pop()
+        for column in todo:  # which grows
             if column in result.made_by:
                 continue
             result.made_by[column] = self.made_by(column)
-            made_of = self.inputs(column[0])
-            if made_of is None:
-                result.ends.add(column)
+            made = self.inputs(column[0])
+            if made is None:
+                result.sources.append(column)
                 continue
-            result.values[column] = made_of.values.get(column[1], [])
-            result.expressions[column] = made_of.expressions.get(column[1], "")
+            result.values[column], result.expressions[column] = made.get(column[1].lower(), Made([]))
             todo += result.values[column]
         return result
 
@@ -115,18 +102,15 @@ class Graph:
         with self.workbook.engine.read() as session:
             return {name: list(session.columns(table(name))) for name in session.tables()}
 
-    def columns(self, name: str) -> list[str]:
+    def _columns(self, name: str) -> list[str]:
         """The columns of a table: as published, or as its SQL has them. None where there is no such table."""
-        if name not in self._columns:
-            known = self.published.get(name) or list(ALWAYS_THERE.get(name, [])) or self._of_dataset(name)
-            if not known and name in self.tables:
-                known = [column for column in self._qualified(self.tables[name].query).named_selects if column != ROWS]
-            self._columns[name] = known
-        return self._columns[name]
-
-    def _of_dataset(self, name: str) -> list[str]:
+        if known := self.published.get(name) or list(ALWAYS_THERE.get(name, ())):
+            return known
+        if name in self.tables:
+            listed = self._bound(self.tables[name].query).named_selects
+            return [column for column in self.inputs(name) or () if column != ROWS] if ROWS in listed else listed
         dataset = name.removeprefix("lake.")
-        if dataset not in DATASETS or dataset == name:
+        if dataset == name or dataset not in DATASETS:
             return []
         return [*(DATASETS[dataset] | self.workbook.params.contract(dataset)), "_batch_id"]
 
@@ -156,67 +140,45 @@ class Graph:
             return f"column {contract[header].header!r} of {file}"
         return f"the rows of {file}" if header == ROWS else writer_of(name)
 
-    def inputs(self, name: str) -> Inputs | None:
-        """What a table is made of; None where no query says it: Python writes it, or it is a seed."""
-        if name not in self._inputs:
-            self._inputs[name] = self._inputs_of(name)
-        return self._inputs[name]
-
-    def _inputs_of(self, name: str) -> Inputs | None:
+    def _inputs(self, name: str) -> dict[str, Made] | None:
+        """What a table's columns, in small letters, are made of; None where no query says it: Python's, or a seed."""
         model, of_days = self.tables.get(name), self.tables.get(name.removesuffix(DAILY))
         if model is None and of_days is not None:  # its rows of each day
-            names = [*self.columns(of_days.name), ROWS]
-            return Inputs({"as_of": [], **{column: [(of_days.name, column)] for column in names}}, {"as_of": "$as_of"})
+            kept = [*self.columns(of_days.name), ROWS]
+            return {"as_of": Made([], "$as_of")} | {column.lower(): Made([(of_days.name, column)]) for column in kept}
         if model is None or model.file.suffix == ".csv":
             return None
-        made_of = self.of_query(model.query)
         reads = {name for name, mention in model.mentions if isinstance(mention.this, exp.Identifier)}
-        values = {self._spelled(name, column)[1]: columns for column, columns in made_of.values.items()}
-        texts = {self._spelled(name, column)[1]: text for column, text in made_of.expressions.items()}
-        return Inputs(values | {ROWS: [(read, ROWS) for read in sorted(reads)]}, texts)
+        return self.of_query(model.query) | {ROWS: Made([(read, ROWS) for read in sorted(reads)])}
 
-    def of_query(self, query: exp.Query) -> Inputs:
-        """What a query's columns are made of. Raises LineageError for a query that is no SELECT of columns."""
-        qualified = self._qualified(query)
-        scope = build_scope(qualified)
-        if scope is None:
-            raise LineageError(f"{qualified.sql(DIALECT)[:80]}: its columns cannot be followed; allowed: a SELECT")
-        nodes = lineage(None, qualified, MappingSchema(), dialect=DIALECT, scope=scope, trim_selects=False, copy=False)
-        values = {column: sorted(set(self._ends(node))) for column, node in nodes.items()}
-        return Inputs(values, {column: _expression(node) for column, node in nodes.items()})
-
-    def _qualified(self, query: exp.Query) -> exp.Query:
-        """A query with its stars expanded and each column beside its table; what the params choose is put in."""
-        bound = bind(query, self.bindings)
-        schema: dict[str, dict[str, dict[str, str]]] = {}
+    def of_query(self, query: exp.Query) -> dict[str, Made]:
+        """What a query's columns, in small letters, are made of."""
+        bound = self._bound(query)
+        schema = MappingSchema(dialect=DIALECT)
         for mention in bound.find_all(exp.Table):
-            if mention.db:
-                known = self.columns(f"{mention.db}.{mention.name}")
-                schema.setdefault(mention.db, {})[mention.name] = dict.fromkeys(known, "VARCHAR")
-        qualified = qualify(
-            bound,
-            schema=MappingSchema(cast(dict[str, object], schema), dialect=DIALECT),
-            dialect=DIALECT,
-            validate_qualify_columns=False,
-            quote_identifiers=False,
-        )
-        return cast(exp.Query, qualified)
+            if name := _table_name(mention):
+                schema.add_table(mention, dict.fromkeys(self.columns(name), "VARCHAR"))
+        nodes = lineage(None, bound, schema, dialect=DIALECT, trim_selects=False, copy=False, quote_identifiers=False)
+        return {
+            column.lower(): Made(sorted(set(self._ends(node))), _expression(node)) for column, node in nodes.items()
+        }
 
-    def _ends(self, node: Node) -> list[Column]:
-        """The columns of tables at the end of a node, and the rows of those that it only counts."""
-        ends: list[Column] = []
+    def _bound(self, query: exp.Query) -> exp.Query:
+        """A query with what the params choose put in."""
+        return cast(exp.Query, bind(query, self.bindings))
+
+    def _ends(self, node: Node) -> Iterator[Column]:
+        """The columns of tables at the end of a node, and the rows of those that it only counts.
+
+        A column that any of several tables may have, as none is known yet, is of the rows of them all.
+        """
         for step in node.walk():
-            name = _table_name(step.expression)
-            if name:
-                ends.append(self._spelled(name, _unquoted(step.name)))
-            elif any(isinstance(count.this, exp.Star) for count in step.expression.find_all(exp.Count)):
-                tables = map(_table_name, step.source.find_all(exp.Table))
-                ends += [(counted, ROWS) for counted in tables if counted]
-        return ends
-
-    def _spelled(self, name: str, column: str) -> Column:
-        """A column as its table spells it: case does not count in SQL."""
-        return name, next((known for known in self.columns(name) if known.lower() == column.lower()), column)
+            if name := _table_name(step.expression):
+                column = exp.to_column(step.name, dialect=DIALECT).name  # of alias.column or alias."column"
+                # as its table spells it: case does not count in SQL
+                yield name, next((known for known in self.columns(name) if known.lower() == column.lower()), column)
+            elif _counts(step) or any(isinstance(below.source, exp.Placeholder) for below in step.downstream):
+                yield from ((name, ROWS) for table in step.source.find_all(exp.Table) if (name := _table_name(table)))
 
 
 class _Unbound(dict[str, Any]):
@@ -237,9 +199,9 @@ def _table_name(source: exp.Expr) -> str:
     return f"{source.db}.{source.name}" if isinstance(source, exp.Table) and source.db else ""
 
 
-def _unquoted(name: str) -> str:
-    """The column of a node's name, `alias.column` or `alias."column"`."""
-    return name.rpartition('."')[2].removesuffix('"') if name.endswith('"') else name.rpartition(".")[2]
+def _counts(node: Node) -> bool:
+    """Whether a node counts rows."""
+    return any(isinstance(count.this, exp.Star) for count in node.expression.find_all(exp.Count))
 
 
 def _expression(node: Node) -> str:

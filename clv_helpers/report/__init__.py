@@ -1,8 +1,6 @@
 """The shared report: one self-contained HTML file from a run, or a PDF of it; what changed since another run."""
 
-from clv_helpers.report.compare import changes
 from clv_helpers.report.content import ReportError
-from clv_helpers.report.html_file import write
-from clv_helpers.report.pdf import to_pdf
+from clv_helpers.report.writing import to_pdf, write
 
-__all__ = ["ReportError", "changes", "to_pdf", "write"]
+__all__ = ["ReportError", "to_pdf", "write"]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from clv_helpers.report.content import Content
-    from clv_helpers.report.run_record import RunRecord
+from clv_helpers.report.content import Content
+from clv_helpers.report.run_record import RunRecord
 
 
 @dataclass(frozen=True)
@@ -21,10 +20,9 @@ class Change:
 
 @dataclass(frozen=True)
 class Changes:
-    """What two runs differ by; `same` counts the findings and charts that say the same."""
+    """What two runs differ by, a list per kind; `same` counts the findings and charts that say the same."""
 
-    run: str
-    started_at: str
+    since: RunRecord
     metrics: list[Change]
     texts: list[Change]
     settings: list[Change]
@@ -37,15 +35,12 @@ def changes(before_record: RunRecord, before: Content, now_record: RunRecord, no
     earlier, later = _texts(before), _texts(now)
     records = (before_record, now_record)
     return Changes(
-        before_record.run,
-        before_record.started_at,
+        since=before_record,
         metrics=_differing(*({metric["label"]: metric["value"] for metric in c.metrics} for c in (before, now))),
         texts=_differing(earlier, later),
         settings=_differing(*(_flat(record.params) for record in records)),
-        tables=_differing(
-            *({n: f"{rows:,} rows" for n, rows in r.tables.items()} for r in (before_record, now_record))
-        ),
-        same=sum(earlier.get(place) == text for place, text in later.items()),
+        tables=_differing(*({name: f"{rows:,} rows" for name, rows in r.tables.items()} for r in records)),
+        same=len(earlier.items() & later.items()),
     )
 
 
@@ -58,12 +53,10 @@ def _texts(content: Content) -> dict[str, str]:
     """Findings and the titles of charts, by the place where they stand and what they are about."""
     texts = {f"Finding {number}": finding for number, finding in enumerate(content.findings, 1)}
     for section in content.sections:
-        number = 0
-        for block in section.blocks:
-            for chart in block.charts:
-                number += 1
-                about = chart.subtitle.partition(";")[0] or block.title or "Chart"
-                texts[f"{section.title}, chart {number}: {about}"] = chart.title
+        charts = [(block, chart) for block in section.blocks for chart in block.charts]
+        for number, (block, chart) in enumerate(charts, 1):
+            about = chart["subtitle"].partition(";")[0] or block.title or "Chart"
+            texts[f"{section.title}, chart {number}: {about}"] = chart["title"]
     return texts
 
 

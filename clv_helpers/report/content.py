@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clv_helpers.charts import CHART_MIME
 from clv_helpers.charts.show import BOARD_MIME, FINDING_MIME, METRICS_MIME, TABLE_MIME
 from clv_helpers.errors import UserError
+from clv_helpers.report.run_record import RunRecord
 from clv_helpers.report.tables import table_html
-
-if TYPE_CHECKING:
-    from clv_helpers.report.run_record import RunRecord
 
 EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
@@ -25,26 +22,17 @@ class ReportError(UserError):
 
 
 @dataclass
-class Chart:
-    """A chart: its texts, what the script needs to make it live, and a still picture for where scripts are blocked."""
-
-    title: str
-    subtitle: str
-    card: str
-    picture: str
-    width: str
-    is_table: bool
-
-
-@dataclass
 class Block:
-    """One piece of a section: `text` and `table` hold HTML; `charts` stand side by side, a board's with its filters."""
+    """One piece of a section: `text` and `table` hold HTML; `charts` stand side by side, a board's with its filters.
+
+    A chart is what the script needs to make it live: title, subtitle, width, and a spec or the HTML of a table.
+    """
 
     kind: str
     html: str = ""
     title: str = ""
     anchor: str = ""
-    charts: list[Chart] = field(default_factory=list)
+    charts: list[dict[str, Any]] = field(default_factory=list)
     filters: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -106,11 +94,10 @@ def _add_output(section: Section, data: dict[str, Any], content: Content, min_ce
     elif CHART_MIME in data:
         if not section.blocks or section.blocks[-1].kind != "charts" or section.blocks[-1].title:
             section.blocks.append(Block("charts"))
-        spec = data[CHART_MIME]
-        title, meta = spec["title"], spec["usermeta"]
-        card = {"title": title["text"], "subtitle": title.get("subtitle", ""), **meta, "choices": None}
-        card["spec"] = {key: value for key, value in spec.items() if key not in ("title", "usermeta")}
-        section.blocks[-1].charts.append(_chart(card))
+        spec = dict(data[CHART_MIME])
+        title, meta = spec.pop("title"), spec.pop("usermeta")
+        texts = {"title": title["text"], "subtitle": title.get("subtitle", "")}
+        section.blocks[-1].charts.append({**texts, **meta, "choices": None, "spec": spec})
     elif TABLE_MIME in data:
         section.blocks.append(Block("table", html=table_html(data[TABLE_MIME], min_cell)))
     elif "text/html" in data:
@@ -121,20 +108,7 @@ def _add_output(section: Section, data: dict[str, Any], content: Content, min_ce
 def _board(board: dict[str, Any], section: Section) -> Block:
     anchor = f"board-{board['name']}"
     section.headings.append((anchor, board["title"]))
-    filters = [{**choice, "index": index} for index, choice in enumerate(board["filters"])]
-    charts = [_chart(card) for card in board["cards"]]
-    return Block("charts", board["description"], board["title"], anchor, charts, filters)
-
-
-def _chart(card: dict[str, Any]) -> Chart:
-    """Title and subtitle are HTML, which wraps on a phone; the drawing takes the width it is given."""
-    import vl_convert
-
-    card = copy.deepcopy(card)
-    picture = vl_convert.vegalite_to_svg(card["spec"]) if card["spec"] else card["html"]
-    # "<" never stands in the script element, so that no data can end it
-    text = json.dumps(card, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    return Chart(card["title"], card["subtitle"], text, picture, card["width"].replace(" ", "-"), not card["spec"])
+    return Block("charts", board["description"], board["title"], anchor, board["cards"], board["filters"])
 
 
 def _markdown(source: str, section: Section) -> str:
@@ -154,10 +128,8 @@ def _markdown(source: str, section: Section) -> str:
 
 def _refuse_addresses(content: Content) -> None:
     for section in content.sections:
-        for block in section.blocks:
-            texts = [block.html, *(chart.title + chart.card + chart.picture for chart in block.charts)]
-            if any(EMAIL.search(text) for text in texts):
-                raise ReportError(
-                    f"stage {section.stage} shows an e-mail address, and a report names nobody: "
-                    "show aggregates in that notebook, then run the stage again"
-                )
+        if EMAIL.search(json.dumps(section.blocks, default=vars, ensure_ascii=False)):
+            raise ReportError(
+                f"stage {section.stage} shows an e-mail address, and a report names nobody: "
+                "show aggregates in that notebook, then run the stage again"
+            )

@@ -98,10 +98,10 @@ def find(outputs: Path, run: str = "", log: Callable[[str], None] = lambda _: No
         folder, record = latest(outputs, log=log)
         if folder and record:
             return folder, record
-    for file in _records(outputs):
-        if run == file.parent.name:
-            return file.parent, _read(file)
-    known = ", ".join(file.parent.name for file in _records(outputs)[:5])
+    files = {file.parent.name: file for file in _records(outputs)}
+    if run in files:
+        return files[run].parent, _read(files[run])
+    known = ", ".join(list(files)[:5])
     raise NoSuchRun(f"{outputs.name} has no run {run or 'yet'}; allowed: {known or 'clv run first'}")
 
 

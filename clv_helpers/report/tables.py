@@ -25,21 +25,20 @@ def table_html(table: dict[str, Any], min_cell: int) -> str:
     head = "".join(f'<th scope="col"{kind}>{html.escape(text)}</th>' for text, kind in headers)
     body = []
     for index, row in enumerate(table["rows"]):
-        texts = [f"< {min_cell}" if index in hidden and numeric[i] else text for i, text in enumerate(row)]
-        texts = [MISSING if t == f"< {min_cell}" and hidden.get(index) == "with" else t for t in texts]
+        texts = [hidden.get(index, text) if form else text for text, form in zip(row, table["formats"], strict=True)]
         body.append("".join(f"<td{kind}>{html.escape(t)}</td>" for t, kind in zip(texts, kinds, strict=True)))
     rows = "".join(f"<tr>{row}</tr>" for row in body)
     return f'<table class="clv-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
 
 def _hidden(table: dict[str, Any], min_cell: int) -> dict[int, str]:
-    """The rows that are hidden: `small` for their own sake, `with` for another's."""
+    """The rows that are hidden, for their own sake or for another's, and what stands in the place of their numbers."""
     people = next((name for name in POPULATION if name in table["values"]), None)
     if people is None:
         return {}
     counts = [float(value or 0) for value in table["values"][people]]
-    small = {index for index, count in enumerate(counts) if 0 < count < min_cell}
+    small = {index: f"< {min_cell}" for index, count in enumerate(counts) if 0 < count < min_cell}
     if not small or table.get("overlapping"):  # audiences share customers: their sizes add up to nothing
-        return dict.fromkeys(small, "small")
+        return small
     hidden = complete({(index,) for index in small}, {(i,): count for i, count in enumerate(counts)}, min_cell)
-    return {i: "small" if i in small else "with" for i in range(len(counts)) if (i,) in hidden}
+    return {i: small.get(i, MISSING) for i in range(len(counts)) if (i,) in hidden}

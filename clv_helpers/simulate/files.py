@@ -10,7 +10,8 @@ from clv_helpers.config.params import Simulation
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
 from clv_helpers.files import write_atomically, write_parquet
-from clv_helpers.simulate.airline import FARES, FLIGHTS, simulate
+from clv_helpers.simulate.airline import simulate
+from clv_helpers.simulate.flights import FARES, FLIGHTS
 from clv_helpers.simulate.mailing import CAMPAIGNS, RESPONSES
 
 SOURCES = ("members", "loyalty_events", "email_events", "assignments")
@@ -33,16 +34,13 @@ def make_sources(workbook: Workbook) -> dict[str, Any]:
     if settings is None:
         return {"simulated": "nothing: this workbook reads real files"}
     folder = workbook.folder / "source"
-    if (folder / "truth.json").exists():
-        record = json.loads((folder / "truth.json").read_text("utf-8"))
-        if record["settings"] != settings.model_dump() or set(record["rows"]) != set(SOURCES):
-            raise SimulationError(
-                f"{folder} holds a simulation with {record['settings']} and {', '.join(record['rows'])}, and the "
-                f"params ask for {settings.model_dump()} and {', '.join(SOURCES)}; delete {workbook.folder} to "
-                "simulate again"
-            )
-    else:
-        record = write_airline(settings, folder)
+    record = truth(workbook) or write_airline(settings, folder)
+    if record["settings"] != settings.model_dump() or set(record["rows"]) != set(SOURCES):
+        raise SimulationError(
+            f"{folder} holds a simulation with {record['settings']} and {', '.join(record['rows'])}, and the "
+            f"params ask for {settings.model_dump()} and {', '.join(SOURCES)}; delete {workbook.folder} to "
+            "simulate again"
+        )
     return {**record["settings"], **record["rows"]}
 
 

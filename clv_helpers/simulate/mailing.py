@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from clv_helpers.simulate.calendar import FIRST_DAY, as_timestamp
+import numpy as np
+import pandas as pd
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
+from clv_helpers.simulate.flights import FIRST_DAY, as_timestamp, fly, with_status
 
 # Campaigns, one a month in the last year: name, the audiences it goes to, and how well its subject line works.
 CAMPAIGNS = [
@@ -52,28 +49,13 @@ SHOP = "https://airline.example/"
 SECOND = 1 / 86_400
 
 
-@dataclass(frozen=True)
-class Mailed:
-    """What the campaigns leave: e-mail events, who was assigned to which arm, all flights, and the true effects."""
-
-    email_events: pd.DataFrame
-    assignments: pd.DataFrame
-    flights: pd.DataFrame
-    true_effects: dict[str, Any]
-
-
 def send_campaigns(
-    rng: np.random.Generator,
-    members: pd.DataFrame,
-    truth: pd.DataFrame,
-    flights: pd.DataFrame,
-    days: int,
-    fly: Callable[[Any, pd.DataFrame, pd.DataFrame], pd.DataFrame],
-) -> Mailed:
-    """Send all campaigns in their order. Who unsubscribed, complained or bounced hard gets no further message."""
-    import numpy as np
-    import pandas as pd
+    rng: np.random.Generator, members: pd.DataFrame, truth: pd.DataFrame, flights: pd.DataFrame, days: int
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Send all campaigns in their order. Who unsubscribed, complained or bounced hard gets no further message.
 
+    Gives all flights, the e-mail events, who was assigned to which arm, and the true effects.
+    """
     may_receive = members["email_consent"].to_numpy().copy()
     machine = rng.random(len(members)) < RESPONSES["machine_opening_share"]
     scanned = rng.random(len(members)) < RESPONSES["scanned_share"]
@@ -99,13 +81,16 @@ def send_campaigns(
         parts.append(events)
         if campaign in TRUE_EFFECTS:
             delivered = events.loc[events["event_type"] == "delivered", "member"].to_numpy()
-            flights = _add_flights(rng, campaign, arms, delivered, day, truth, flights, fly)
+            moved = arms[arms["member"].isin(delivered)]
+            moved = moved[rng.random(len(moved)) < _probability(campaign, moved["decile"])]
+            moments = moved[["member"]].assign(moment=day + 1 + rng.random(len(moved)) * (EFFECT_DAYS - 1))
+            flights = with_status(pd.concat([flights, fly(rng, moments, truth)]))
             true_effects[campaign] = _effect(campaign, arms, truth)
     events = pd.concat(parts)
     events = events[events["moment"] < days].sort_values("moment", kind="stable", ignore_index=True)
     events.insert(0, "event_id", [f"E{index:09d}" for index in range(len(events))])
     assignments = _named(pd.concat(assigned, ignore_index=True), members, "assigned_at")
-    return Mailed(_named(events, members, "occurred_at"), assignments, flights, true_effects)
+    return flights, _named(events, members, "occurred_at"), assignments, true_effects
 
 
 def _named(rows: pd.DataFrame, members: pd.DataFrame, time: str) -> pd.DataFrame:
@@ -116,8 +101,6 @@ def _named(rows: pd.DataFrame, members: pd.DataFrame, time: str) -> pd.DataFrame
 
 def _decile_on(day: int, members: pd.DataFrame, flights: pd.DataFrame) -> np.ndarray:
     """The lifetime decile by miles as the workbook ranks it, up to the first of the month; 0 for who had not flown."""
-    import numpy as np
-
     first = (FIRST_DAY + dt.timedelta(days=day)).replace(day=1)
     before = flights[flights["moment"] < (first - FIRST_DAY).days]
     miles = before.groupby("member")["miles"].sum()
@@ -132,36 +115,12 @@ def _decile_on(day: int, members: pd.DataFrame, flights: pd.DataFrame) -> np.nda
 
 def _in_control(rng: np.random.Generator, decile: np.ndarray) -> np.ndarray:
     """Who is control: by decile, in random order within, every 1/share-th."""
-    import numpy as np
-
     place = np.empty(len(decile))
     place[np.lexsort((rng.random(len(decile)), decile))] = np.arange(len(decile))
     return np.floor((place + 1) * CONTROL_SHARE) > np.floor(place * CONTROL_SHARE)
 
 
-def _add_flights(
-    rng: np.random.Generator,
-    campaign: str,
-    arms: pd.DataFrame,
-    delivered: np.ndarray,
-    day: int,
-    truth: pd.DataFrame,
-    flights: pd.DataFrame,
-    fly: Callable[[Any, pd.DataFrame, pd.DataFrame], pd.DataFrame],
-) -> pd.DataFrame:
-    import pandas as pd
-
-    chosen = arms[arms["member"].isin(delivered)]
-    chosen = chosen[rng.random(len(chosen)) < _probability(campaign, chosen["decile"])]
-    if chosen.empty:
-        return flights
-    added = pd.DataFrame({"member": chosen["member"], "moment": day + 1 + rng.random(len(chosen)) * (EFFECT_DAYS - 1)})
-    return fly(rng, pd.concat([flights, added]), truth)
-
-
 def _probability(campaign: str, decile: Any) -> np.ndarray:
-    import numpy as np
-
     return np.array([0.0, *TRUE_EFFECTS[campaign]])[np.asarray(decile)]
 
 
@@ -181,8 +140,6 @@ def _effect(campaign: str, arms: pd.DataFrame, truth: pd.DataFrame) -> dict[str,
 
 
 def _audience_on(day: float, members: pd.DataFrame, flights: pd.DataFrame) -> np.ndarray:
-    import numpy as np
-
     before = flights[flights["moment"] < day].groupby("member").last()
     last = before["moment"].reindex(members.index)
     status = before["status"].reindex(members.index)
@@ -200,9 +157,6 @@ def _responses(
     scanned: np.ndarray,
 ) -> pd.DataFrame:
     """The events of one send: one row per event, with `moment` in days."""
-    import numpy as np
-    import pandas as pd
-
     count = len(sends)
     chances = [RESPONSES[kind] for kind in ("hard_bounce", "block", "soft_bounce", "late_bounce")]
     fate = np.searchsorted(np.cumsum(chances), rng.random(count), side="right")

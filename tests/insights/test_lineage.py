@@ -15,8 +15,7 @@ from clv_helpers import dashboards, insights, models
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import column, table
 from clv_helpers.insights.column_lineage import ROWS, Graph, LineageError, name_of
-from clv_helpers.insights.lineage_views import as_text
-from clv_helpers.insights.trace import trace
+from clv_helpers.insights.lineage_views import as_text, trace
 from conftest import SMALL, write_shop
 
 CLV = str(Path(sys.executable).with_name("clv"))
@@ -39,7 +38,7 @@ def test_every_column_of_every_table_ends_in_what_exists(graph: Graph) -> None:
             assert graph.columns(name) == graph.published[name]
         for each in graph.columns(name):
             found = trace(graph, f"{name}.{each}")
-            for end_table, end in found.ends:
+            for end_table, end in found.sources:
                 assert end_table in graph.published, (name, each, end_table)
                 assert end == ROWS or end in graph.published[end_table], (name, each, end_table, end)
             assert all(graph.columns(t) for t, _ in found.made_by)
@@ -51,7 +50,7 @@ def test_every_column_of_the_shop(cdnow: Workbook) -> None:
     graph = Graph(cdnow)
     for name in graph.published.keys() & graph.tables.keys():
         for each in graph.columns(name):
-            assert all(end in graph.published for end, _ in trace(graph, f"{name}.{each}").ends)
+            assert all(end in graph.published for end, _ in trace(graph, f"{name}.{each}").sources)
 
 
 def test_every_widget(airline: Workbook, graph: Graph) -> None:
@@ -117,6 +116,17 @@ def test_own_tables_and_seeds_before_anything_was_run(outputs: Path, tmp_path: P
     kind = trace(Graph(shop), "insights.fact_kind.kind")
     assert kind.made_by["insights.dim_day_kind", "kind"] == "column 'kind' of params/shop/sql/dim_day_kind.csv"
     assert found.made_by["lake.purchases", "amount"] == "column 'spent' of purchases.csv"
+
+
+def test_before_anything_was_run_a_column_ends_in_the_tables_of_after(
+    outputs: Path, airline: Workbook, graph: Graph
+) -> None:
+    fresh = Graph(Workbook.open(airline.file, overrides=SMALL))
+    assert not fresh.published
+    for name in fresh.tables:
+        for each in fresh.columns(name):
+            ends = {end for end, _ in fresh.lineage((name, each)).sources}
+            assert ends >= {end for end, _ in graph.lineage((name, each)).sources}, (name, each)
 
 
 def test_days_kept_of_a_table_come_from_it(graph: Graph) -> None:

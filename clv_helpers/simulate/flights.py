@@ -1,0 +1,67 @@
+"""The simulated flights: when members fly, where to, at what fare, and the status that they hold at each.
+
+Flights follow an MBG/NBD process (Batislam, Denizel & Filiztekin 2007): each member flies at an own rate, and
+drops out after each flight, the first too, with an own probability. Fares follow a
+Gamma-Gamma process (Fader, Hardie & Lee 2005, "RFM and CLV"). All rates are per day, and moments are days since the
+first one.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+FIRST_DAY = dt.date(2023, 1, 1)
+FLIGHTS = {"r": 0.75, "alpha": 45.0, "a": 0.8, "b": 6.5}
+FARES = {"p": 4.0, "q": 3.5, "gamma": 150.0}
+STATUS_FROM_MILES = {"FLYER": 0, "FREQUENT": 6_000, "SILVER": 15_000, "GOLD": 30_000}
+ROUTES = {  # one-way miles and how often they are flown
+    "LHR-DUB": (280, 8), "FRA-ZRH": (180, 9), "CDG-MAD": (660, 8), "ARN-FRA": (760, 6), "LHR-ATH": (1490, 4),
+    "JFK-FRA": (3850, 3), "CDG-JFK": (3630, 3), "LHR-SFO": (5370, 1), "FRA-NRT": (5830, 1), "CDG-GRU": (5840, 1),
+}  # fmt: skip
+
+
+def as_timestamp(moment: Any) -> Any:
+    """Days since the first one, with fractions, as moments to the second."""
+    seconds = (moment * 86_400).round().astype("int64")
+    return pd.Timestamp(FIRST_DAY) + pd.to_timedelta(seconds, unit="s")
+
+
+def all_flights(rng: np.random.Generator, truth: pd.DataFrame, days: int) -> pd.DataFrame:
+    """One row per flight, in rounds: everyone's first flight, everyone's second, … until nobody flies on."""
+    member, moment = np.arange(len(truth)), truth["joined_day"].to_numpy() + rng.random(len(truth))
+    rate, dropout = truth["flights_per_day"].to_numpy(), truth["dropout_probability"].to_numpy()
+    rounds = []
+    while len(member):
+        rounds.append(pd.DataFrame({"member": member, "moment": moment}))
+        goes_on = rng.random(len(member)) >= dropout[member]
+        member, moment = member[goes_on], moment[goes_on]
+        moment = moment + rng.exponential(1 / rate[member])
+        member, moment = member[moment < days], moment[moment < days]
+    return with_status(fly(rng, pd.concat(rounds), truth))
+
+
+def fly(rng: np.random.Generator, moments: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
+    """Flights with their routes and fares, from (member, moment)."""
+    flights = moments.sort_values(["member", "moment"], ignore_index=True)
+    miles, often = np.array(list(ROUTES.values())).T
+    route = rng.choice(len(ROUTES), len(flights), p=often / often.sum())
+    flights["route"], flights["miles"] = np.array(list(ROUTES))[route], miles[route]
+    fare = rng.gamma(FARES["p"], 1 / truth["fare_rate"].to_numpy()[flights["member"]])
+    flights["fare"] = np.maximum(np.round(fare, 2), 0.01)
+    return flights
+
+
+def with_status(flights: pd.DataFrame) -> pd.DataFrame:
+    """Flights in order, with the status held at each: from the status miles of the 365 days before it."""
+    flights = flights.sort_values(["member", "moment"], ignore_index=True)
+    # One sorted number line for all members: far enough apart that no window reaches a neighbour.
+    line = flights["member"].to_numpy() * 100_000.0 + flights["moment"].to_numpy()
+    flown = np.concatenate([[0], np.cumsum(flights["miles"].to_numpy())])
+    since = np.searchsorted(line, line - 365.0)
+    year = flown[np.arange(len(line))] - flown[since]
+    step = np.searchsorted(list(STATUS_FROM_MILES.values()), year, side="right") - 1
+    return flights.assign(status=np.array(list(STATUS_FROM_MILES))[step])
