@@ -19,9 +19,9 @@ from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, read_yaml
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.config.yaml_files import SpecChanged
-from clv_helpers.dashboards import dashboard_files, filters, static_board
+from clv_helpers.dashboards import filters, static_board
 from clv_helpers.dashboards.composer_view import Composer
-from clv_helpers.dashboards.draft import Draft, problem_of
+from clv_helpers.dashboards.draft import Draft, problem_of, save
 from clv_helpers.dashboards.live_board import BETWEEN, LiveBoard
 from clv_helpers.dashboards.spec import Preset
 from clv_helpers.editors import Attribute, files
@@ -90,7 +90,7 @@ def test_days_by_preset_and_by_hand(own: Workbook) -> None:
 
 
 def test_presets_are_whole_months_before_the_day() -> None:
-    found = {choice.label: choice.value for choice in filters.presets(dt.date(2026, 1, 15))}
+    found = filters.presets(dt.date(2026, 1, 15))
     assert tuple(found) == get_args(Preset)
     assert found["last month"] == Days(dt.date(2025, 12, 1), dt.date(2025, 12, 31))
     assert found["last 12 months"] == Days(dt.date(2025, 1, 1), dt.date(2025, 12, 31))
@@ -192,7 +192,7 @@ def test_saving_keeps_the_comments_of_the_file(own: Workbook) -> None:
     draft = Draft(read_yaml(file))
     draft.set("title", "Where they live")
     draft.move(1)
-    dashboard_files.save(own, "decile", draft.raw, yaml_files.fingerprint(file))
+    save(own, "decile", draft.raw, yaml_files.fingerprint(file))
     text = file.read_text()
     for comment in ("# Who they are.", "# one of ten", "# held now"):
         assert comment in text

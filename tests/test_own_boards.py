@@ -10,7 +10,7 @@ import pytest
 
 from clv_helpers import dashboards, ingest, lifetime, models
 from clv_helpers.charts import ChartError
-from clv_helpers.charts.missing_tables import is_known
+from clv_helpers.charts.rows import is_known
 from clv_helpers.charts.show import BOARD_MIME
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.config.yaml_files import BUILT_IN

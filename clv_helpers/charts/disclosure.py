@@ -39,9 +39,9 @@ def suppressed(rows: pd.DataFrame, widget: Widget, min_cell: int) -> pd.DataFram
     if not small.any() or overlap(rows):
         return rows[~small]
     people = population(widget, list(rows.columns))
-    keys = [f.column for f in widget.fields if not f.aggregate and kind(rows, f) != "quantitative"]
-    keys = list(dict.fromkeys(keys))
-    cells = [tuple(row) for row in rows[keys].itertuples(index=False)] if keys else [(i,) for i in range(len(rows))]
+    shown = [f.column for f in widget.fields if not f.aggregate and kind(rows, f) != "quantitative"]
+    keys = list(dict.fromkeys(shown))
+    cells = list(rows[keys].itertuples(index=False, name=None)) if keys else [(i,) for i in range(len(rows))]
     parts = [i for i, cell in enumerate(cells) if NO_CATEGORY not in cell]  # a total is no part of itself
     values = {cells[i]: float(rows[people].iloc[i]) for i in parts}
     if len(values) < len(parts):  # the columns shown do not distinguish the rows: only the small ones can be judged
@@ -53,9 +53,8 @@ def suppressed(rows: pd.DataFrame, widget: Widget, min_cell: int) -> pd.DataFram
 def too_small(rows: pd.DataFrame, widget: Widget, min_cell: int) -> pd.Series:
     """Which rows are about fewer than `min_cell` people."""
     people = population(widget, list(rows.columns))
-    shown = [f.column for f in [*widget.fields, *widget.tooltip]] if people in rows else []
-    counted = [people, *shown] if shown else []
-    counted = [name for name in dict.fromkeys(counted) if name in rows and name in (people, *COUNTS)]
+    shown = {people, *COUNTS} & {people, *(f.column for f in [*widget.fields, *widget.tooltip])}
+    counted = [name for name in rows if name in shown] if people in rows else []
     return (rows[counted].gt(0) & rows[counted].lt(min_cell)).any(axis="columns")
 
 

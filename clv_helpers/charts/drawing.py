@@ -7,13 +7,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts import show
-from clv_helpers.charts.categories import Categories, categories
 from clv_helpers.charts.disclosure import suppressed, too_small
-from clv_helpers.charts.marks import chart_of
+from clv_helpers.charts.marks import Categories, categories, chart_of
 from clv_helpers.charts.rows import read_rows, select
 from clv_helpers.charts.show import Output
 from clv_helpers.charts.spec import Widget
-from clv_helpers.charts.texts import NO_DATA, header, kind, texts, title_of, with_words
+from clv_helpers.charts.texts import NO_DATA, groups, heading, texts, title_of, with_words
 from clv_helpers.charts.theme import CHART_MIME, CONFIG
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import to_sql
@@ -48,28 +47,24 @@ class Picture:
 
     def with_rows(self, rows: pd.DataFrame, choice: int | None = None) -> dict[str, Any]:
         """The spec with these rows: of several choices (column `choice`), the signal `choice` names the one shown."""
-        spec = chart_of(self.widget, rows, self.categories).to_dict(validate=False)
-        del spec["$schema"]  # each reader draws with its own release; JupyterLab would warn of a newer one
-        spec["config"] = CONFIG
-        spec["description"] = f"{self.title}. {self.subtitle}".strip()
+        spec = chart_of(self.widget, rows, self.categories)
+        spec |= {"config": CONFIG, "description": f"{self.title}. {self.subtitle}".strip()}
         if choice is not None:
-            spec.setdefault("params", []).insert(0, {"name": "choice", "value": choice})
-            for layer in spec.get("layer", [spec]):  # each has its data
-                layer.setdefault("transform", []).insert(0, {"filter": "datum.choice === choice"})
+            spec["params"] = [{"name": "choice", "value": choice}, *spec.get("params", [])]
+            spec["transform"] = [{"filter": "datum.choice === choice"}]
         return spec
 
     @property
-    def pickable(self) -> list[str]:
-        """The columns by which a click picks: what distinguishes groups."""
-        if self.widget.mark == "table" or self.rows.empty:
-            return []
-        return [f.column for f in self.widget.fields if kind(self.rows, f) in ("nominal", "ordinal")]
+    def looks(self) -> dict[str, Any]:
+        """What a page needs beside the spec: the width, the columns that a click picks by, and the columns' names."""
+        picks = [] if self.widget.mark == "table" or self.rows.empty else groups(self.widget, self.rows)
+        headers = {field.column: heading(field) for field in [*self.widget.fields, *self.widget.tooltip]}
+        return {"width": self.widget.width, "pick": picks, "headers": headers}
 
     @property
-    def headers(self) -> dict[str, str]:
-        """What each shown column is called."""
-        fields = [*self.widget.fields, *self.widget.tooltip]
-        return {field.column: title_of(field) or header(field.column) for field in fields}
+    def card(self) -> dict[str, Any]:
+        """All of it, as the page's script takes it."""
+        return {"title": self.title, "subtitle": self.subtitle, "spec": self.spec, "html": self.html, **self.looks}
 
 
 def draw(workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = None) -> Output:
@@ -80,22 +75,21 @@ def draw(workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = No
     with workbook.engine.read() as session:
         drawn = picture(session, workbook, widget, filters)
     if drawn.html:
-        heading = f"<h4>{show.escaped(drawn.title)}</h4><p>{show.escaped(drawn.subtitle)}</p>"
-        return Output({"text/html": heading + drawn.html, "text/plain": drawn.title})
+        head = f"<h4>{show.escaped(drawn.title)}</h4><p>{show.escaped(drawn.subtitle)}</p>"
+        return Output({"text/html": head + drawn.html, "text/plain": drawn.title})
     title = {"text": drawn.title} | ({"subtitle": drawn.subtitle} if drawn.subtitle else {})
-    usermeta = {"width": widget.width, "pick": drawn.pickable, "headers": drawn.headers}
-    return Output({CHART_MIME: {**drawn.spec, "title": title, "usermeta": usermeta}, "text/plain": drawn.title})
+    return Output({CHART_MIME: {**drawn.spec, "title": title, "usermeta": drawn.looks}, "text/plain": drawn.title})
 
 
 def picture(session: Session, workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = None) -> Picture:
     """The widget with its rows, read on this connection. Groups of fewer than `min_cell` people are left out."""
-    widget = with_words(widget, workbook)
+    widget, min_cell = with_words(widget, workbook), workbook.params.min_cell
     read = read_rows(session, workbook, widget, filters or {})
-    rows = suppressed(read, widget, workbook.params.min_cell)
+    rows = suppressed(read, widget, min_cell)
     title, subtitle = texts(widget, rows)
     if left_out := len(read) - len(rows):
-        small = int(too_small(read, widget, workbook.params.min_cell).sum())
-        sentence = _left_out(small, left_out - small, workbook.params.min_cell)
+        small = int(too_small(read, widget, min_cell).sum())
+        sentence = _left_out(small, left_out - small, min_cell)
         subtitle = f"{subtitle}; {sentence}" if subtitle else show.upper_first(sentence)
         title = "Too few people to show" if title == NO_DATA else title
     return Picture(widget, title, subtitle, rows, categories(widget, read, rows) if left_out else {})

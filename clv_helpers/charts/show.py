@@ -82,35 +82,30 @@ def table(rows: pd.DataFrame | list[dict[str, Any]], /, **columns: str) -> Outpu
     import pandas as pd
 
     frame = pd.DataFrame(rows)
-    headers, formatters = {}, {}
-    for name, spec in columns.items():
-        headers[name], _, form = spec.partition("|")
-        formatters[headers[name]] = (lambda value, form=form: _cell(value, form)) if form else _cell
-    shown = frame[list(columns)].rename(columns=headers)
-    body = shown.to_html(index=False, border=0, formatters=formatters, escape=True, na_rep=MISSING, classes="clv-table")
-    marks = [f"n{index}" for index, spec in enumerate(columns.values(), 1) if "|" in spec]
-    marks += [f"w{index}" for index, name in enumerate(columns, 1) if frame[name].astype(str).str.len().max() > 40]
+    content = _table_content(frame, {name: spec.partition("|")[::2] for name, spec in columns.items()})
     # the classes of the columns (numeric, wide) stand on the table, as cells carry none of their own
-    body = body.replace('class="dataframe clv-table"', f'class="dataframe clv-table {" ".join(marks)}"', 1)
-    content = _table_content(frame, columns)
-    return Output({"text/html": body, TABLE_MIME: content, "text/plain": f"{len(frame)} rows"})
+    marks = [f"n{index}" for index, form in enumerate(content["formats"], 1) if form]
+    marks += [f"w{index}" for index, name in enumerate(columns, 1) if frame[name].astype(str).str.len().max() > 40]
+    head, body = _line(content["headers"], "th"), "".join(_line(cells, "td") for cells in content["rows"])
+    inside = f'<thead style="text-align: right;">{head}</thead><tbody>{body}</tbody>'
+    shown = f'<table class="{" ".join(["dataframe", "clv-table", *marks])}">{inside}</table>'
+    return Output({"text/html": shown, TABLE_MIME: content, "text/plain": f"{len(frame)} rows"})
 
 
-def _table_content(frame: pd.DataFrame, columns: dict[str, str]) -> dict[str, Any]:
-    """A table as the report takes it, which leaves out what is about too few people."""
+def _table_content(frame: pd.DataFrame, parts: dict[str, tuple[str, str]]) -> dict[str, Any]:
+    """A table as the report takes it, which leaves out what is about too few people; `parts`: header and format."""
     import pandas as pd
 
-    parts = {name: spec.partition("|") for name, spec in columns.items()}
-    texts = [[_cell(value, form) for value in frame[name]] for name, (_, _, form) in parts.items()]
+    texts = [[_cell(value, form) for value in frame[name]] for name, (_, form) in parts.items()]
     counts = {
         name: [None if pd.isna(v) else float(v) for v in frame[name]]
-        for name, (_, _, form) in parts.items()
+        for name, (_, form) in parts.items()
         if form and pd.api.types.is_numeric_dtype(frame[name])
     }
     return {
-        "names": list(columns),
-        "headers": [header for header, _, _ in parts.values()],
-        "formats": [form for _, _, form in parts.values()],
+        "names": list(parts),
+        "headers": [header for header, _ in parts.values()],
+        "formats": [form for _, form in parts.values()],
         "rows": [list(row) for row in zip(*texts, strict=True)],
         "values": counts,
         "overlapping": "audience" in frame and bool(frame["audience"].is_unique),
@@ -132,7 +127,11 @@ def _cell(value: Any, form: str = "") -> str:
         return format(value, form)
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}"
-    return str(value)  # pandas escapes it
+    return str(value)
+
+
+def _line(cells: list[str], tag: str) -> str:
+    return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
 
 
 def escaped(text: str) -> str:

@@ -7,11 +7,13 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from clv_helpers.config.validation import Strict
+from clv_helpers.errors import UserError
 
 Scalar = str | int | float | bool
 Mark = Literal[
     "bar", "line", "area", "point", "tick", "donut", "number", "table", "heatmap", "funnel", "venn"
 ]  # fmt: skip
+AXES = ("x", "y", "color", "size")
 # What each mark cannot do without. venn: x and y name two sets, size counts who is in both (in x alone where they
 # are the same one).
 MARKS: dict[str, tuple[str, ...]] = {
@@ -19,6 +21,14 @@ MARKS: dict[str, tuple[str, ...]] = {
     "donut": ("size", "color"), "number": ("y",), "table": ("columns",), "heatmap": ("x", "y", "color"),
     "funnel": ("x", "y"), "venn": ("x", "y", "size"),
 }  # fmt: skip
+
+
+class ChartError(UserError):
+    """A chart that cannot be drawn as described."""
+
+
+class NotMade(ChartError):
+    """A chart of a table that a stage makes, but has not made; the message says why, for its place on the board."""
 
 
 class Channel(Strict):
@@ -103,17 +113,14 @@ class Widget(Strict):
             raise ValueError(f"the widget {self.title!r} needs table (schema.table) or sql (a file), not both")
         return self
 
-    def needed(self, name: Literal["x", "y", "color", "size"]) -> Channel:
-        """What stands on an axis that the mark cannot do without."""
-        field: Channel | None = getattr(self, name)
-        if field is None:
-            raise ValueError(f"the widget {self.title!r} is a {self.mark} and has no {name}")
-        return field
+    def needed(self, name: str) -> Channel:
+        """What stands on an axis that the mark cannot do without: it is there, see MARKS."""
+        return getattr(self, name)
 
     @property
     def fields(self) -> list[Channel]:
         """What the marks show."""
-        return [field for field in (self.x, self.y, self.color, self.size, *self.columns) if field]
+        return [field for field in (*(getattr(self, name) for name in AXES), *self.columns) if field]
 
     @property
     def source(self) -> str:

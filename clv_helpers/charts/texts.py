@@ -8,9 +8,8 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from clv_helpers.charts.errors import ChartError
 from clv_helpers.charts.show import MISSING, compact, percent, upper_first
-from clv_helpers.charts.spec import Channel, Widget
+from clv_helpers.charts.spec import AXES, Channel, ChartError, Widget
 from clv_helpers.config.params import Words
 from clv_helpers.config.workbook import Workbook
 
@@ -42,25 +41,25 @@ def with_words(widget: Widget, workbook: Workbook) -> Widget:
     """The widget as this business speaks: names in braces replaced, and columns named after words headed with them."""
     names = names_in_braces(workbook)
 
-    def spoken(field: Channel) -> Channel:
-        title = header(field.column, workbook.words) if field.title is None else upper_first(fill(field.title, names))
+    def spoken(field: Channel, in_a_tooltip: bool = False) -> Channel:
+        given = None if in_a_tooltip and not field.title else field.title
+        title = header(field.column, workbook.words) if given is None else upper_first(fill(given, names))
         return field.model_copy(update={"title": title})
 
-    shown = widget.tooltip or widget.fields
-    tooltip = [f.model_copy(update={"title": f.title or header(f.column, workbook.words)}) for f in map(spoken, shown)]
-    axes = {name: spoken(field) for name in ("x", "y", "color", "size") if (field := getattr(widget, name))}
-    texts = {"title": fill(widget.title, names), "subtitle": fill(widget.subtitle, names)}
-    columns = [spoken(field) for field in widget.columns]
-    return widget.model_copy(update={**axes, **texts, "columns": columns, "tooltip": tooltip})
+    return widget.model_copy(update={
+        **{name: spoken(field) for name in AXES if (field := getattr(widget, name))},
+        **{name: fill(getattr(widget, name), names) for name in ("title", "subtitle")},
+        "columns": [spoken(field) for field in widget.columns],
+        "tooltip": [spoken(field, in_a_tooltip=True) for field in widget.tooltip or widget.fields],
+    })  # fmt: skip
 
 
 def texts(widget: Widget, rows: pd.DataFrame) -> tuple[str, str]:
     """Title and subtitle, with the values of the row that `title_from` names."""
     chosen = _row_of_title(widget, rows)
-    if len(rows) and chosen.empty and not isinstance(widget.title_from, str):
-        return upper_first(_plain(widget.subtitle)) or NO_DATA, ""
     if chosen.empty:
-        return NO_DATA, ""
+        is_named = len(rows) and isinstance(widget.title_from, dict)
+        return (is_named and upper_first(_plain(widget.subtitle))) or NO_DATA, ""
     values = {str(name): in_words(str(name), value) for name, value in chosen.iloc[0].items()}
     try:
         return upper_first(widget.title.format(**values)), upper_first(widget.subtitle.format(**values))
@@ -119,9 +118,19 @@ def kind(rows: pd.DataFrame, field: Channel) -> str:
     return "nominal"
 
 
+def groups(widget: Widget, rows: pd.DataFrame) -> list[str]:
+    """The shown columns that distinguish groups; by them a click picks."""
+    return [field.column for field in widget.fields if kind(rows, field) in ("nominal", "ordinal")]
+
+
 def title_of(field: Channel) -> str:
     """What an axis, a legend or a column of a table is headed with."""
     return header(field.column) if field.title is None else upper_first(field.title)
+
+
+def heading(field: Channel) -> str:
+    """What a value is called where it must be called something."""
+    return title_of(field) or header(field.column)
 
 
 def header(name: str, words: Words | None = None) -> str:

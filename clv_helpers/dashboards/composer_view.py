@@ -8,10 +8,9 @@ from clv_helpers.charts import MARKS, picture
 from clv_helpers.charts.show import note
 from clv_helpers.config import yaml_files
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.dashboards import dashboard_files, spec
+from clv_helpers.dashboards import spec
 from clv_helpers.dashboards.data_panel import DataPanel
-from clv_helpers.dashboards.draft import Draft, problem_of
-from clv_helpers.dashboards.drawing import card_of
+from clv_helpers.dashboards.draft import Draft, problem_of, save
 from clv_helpers.dashboards.properties import Properties
 from clv_helpers.editors import Editor, files, html
 from clv_helpers.errors import UserError
@@ -42,7 +41,7 @@ class Composer(Editor[Draft]):
         super().__init__(workbook)
         ipw = self.ipw
         self.view, self.problem = View(cards=[]), ipw.HTML()
-        self.data, self.properties = DataPanel(workbook, self.change), Properties(workbook, self.change)
+        self.data, self.properties = DataPanel(self), Properties(self)
         self.sure = ipw.Checkbox(description="sure", indent=False, layout={"width": "70px"})
         self.list = ipw.Select(rows=9, layout={"width": "auto"})
         self.list.observe(lambda change: self._select(change["new"]), "value")
@@ -78,7 +77,7 @@ class Composer(Editor[Draft]):
         return Draft(yaml_files.read(self.workbook, "dashboards", name))
 
     def write(self, name: str, read_as: str) -> str:
-        return dashboard_files.save(self.workbook, name, self.draft.raw, read_as)
+        return save(self.workbook, name, self.draft.raw, read_as)
 
     def _select(self, index: int | None) -> None:
         if index is not None and not self.filling and index != self.draft.selected:
@@ -104,7 +103,7 @@ class Composer(Editor[Draft]):
         widget = self.draft.parse_widget().model_copy(update={"width": "full"})
         with self.workbook.engine.read() as session:
             drawn = picture(session, self.workbook, widget)
-        return {"key": f"{self.opened}/{self.draft.selected}/{widget.mark}", **card_of(drawn)}
+        return {"key": f"{self.opened}/{self.draft.selected}/{widget.mark}", **drawn.card}
 
     # files
 

@@ -9,42 +9,49 @@ from typing import Any
 
 from sqlglot import exp
 
+from clv_helpers.charts import AXES
 from clv_helpers.config import yaml_files
-from clv_helpers.config.workbook import Workbook
-from clv_helpers.dashboards import column_catalog, dashboard_files
-from clv_helpers.dashboards.draft import SHELVES, Draft
-from clv_helpers.editors import Attribute, attributes, columns, html
+from clv_helpers.dashboards.draft import Draft
+from clv_helpers.editors import Attribute, Editor, attributes, columns, html
+from clv_helpers.editors.editor import WRAPPED
 from clv_helpers.engines.dialect import table
 from clv_helpers.engines.guarded_query import MEMORY, ask, parse_select
+from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
+from clv_helpers.models.catalog import CHARTED
 
 PREVIEW_ROWS = 8
-Change = Callable[[Callable[[Draft], object]], None]
+OF_CUSTOMERS = {"customer_id", "customer"}  # tables with a row per customer are no table of a chart
+WIDE = {"width": "auto"}
+
+
+def tables(session: Session) -> list[str]:
+    """The tables that charts can be made of: aggregates, no row per customer."""
+    charted = [name for name in session.tables() if name.partition(".")[0] in CHARTED]
+    return [name for name in charted if not OF_CUSTOMERS & set(session.columns(table(name)))]
 
 
 class DataPanel:
-    """Where a widget's rows come from; `change` takes what is to be done to the draft."""
+    """Where a widget's rows come from."""
 
-    def __init__(self, workbook: Workbook, change: Change):
-        import ipywidgets as ipw
-
-        self.ipw, self.workbook, self.change = ipw, workbook, change
+    def __init__(self, composer: Editor[Draft]):
+        self.composer, self.ipw, self.workbook = composer, composer.ipw, composer.workbook
+        ipw, button = self.ipw, composer.button
         self.attributes: list[Attribute] = []
         self.source: exp.Expression = exp.select("1")
-        with workbook.engine.read() as session:
-            self.tables = column_catalog.tables(session)
-        wide = {"width": "auto"}
-        self.choice = ipw.Dropdown(options=self.tables, layout=wide)
+        with self.workbook.engine.read() as session:
+            self.tables = tables(session)
+        self.choice = ipw.Dropdown(options=self.tables, layout=WIDE)
         self.about, self.details, self.rows = ipw.HTML(), ipw.HTML(), ipw.HTML()
-        self.search = ipw.Text(placeholder="search columns", layout=wide)
-        self.columns = ipw.Select(rows=11, layout=wide)
+        self.search = ipw.Text(placeholder="search columns", layout=WIDE)
+        self.columns = ipw.Select(rows=11, layout=WIDE)
         self.choice.observe(lambda change: self._choose(change["new"]), "value")
         self.search.observe(lambda _: self._list(), "value")
         self.columns.observe(lambda _: self._describe(), "value")
-        places = {**{shelf: shelf for shelf in SHELVES}, "filter": "filter", "column": "columns"}
-        shelves = [self._button(f"→ {label}", partial(self._put, place)) for label, place in places.items()]
-        swap = self._button("⇄ swap axes", lambda: change(lambda draft: draft.swap()))
-        buttons = ipw.HBox([*shelves, swap], layout={"flex_flow": "row wrap"})
+        places = {**{axis: axis for axis in AXES}, "filter": "filter", "column": "columns"}
+        shelves = [button(f"→ {label}", partial(self._put, place)) for label, place in places.items()]
+        swap = button("⇄ swap axes", lambda: composer.change(lambda draft: draft.swap()))
+        buttons = ipw.HBox([*shelves, swap], layout=WRAPPED)
         parts = [self.choice, self.about, self.search, self.columns, buttons, self.details, self.rows]
         self.widget = ipw.VBox([*parts, self._sql_mode()])
         self._choose(self.choice.value)
@@ -63,13 +70,8 @@ class DataPanel:
             self._open_sql(widget["sql"])
         elif widget.get("table") in self.tables and self.choice.value != widget["table"]:
             self.choice.value = widget["table"]
-        elif widget.get("table"):
-            self._read(table(widget["table"]), widget["table"])
-
-    def _button(self, label: str, action: Callable[[], object]) -> Any:
-        button = self.ipw.Button(description=label, layout={"width": "auto"})
-        button.on_click(lambda _: action())
-        return button
+        else:
+            self._choose(widget.get("table"))
 
     # tables and columns
 
@@ -79,7 +81,7 @@ class DataPanel:
 
     def _read(self, source: exp.Expression, name: str) -> None:
         with self.workbook.engine.read() as session:
-            if isinstance(source, exp.Table) and not session.has_table(name):
+            if name and not session.has_table(name):
                 return
             self.source = source
             self.attributes = attributes(session, source.copy(), name)
@@ -113,10 +115,9 @@ class DataPanel:
         self.details.value = f"<b>{escape(attribute.name)}</b>, {attribute.kind}<br>{about}{escape(values)} …"
 
     def _put(self, place: str) -> None:
-        attribute = self._attribute()
+        attribute, source = self._attribute(), self.choice.value
         if attribute is None:
             return
-        source = self.choice.value
 
         def put(draft: Draft) -> None:
             if not draft.widgets:
@@ -128,7 +129,7 @@ class DataPanel:
             else:
                 draft.put(place, attribute)
 
-        self.change(put)
+        self.composer.change(put)
 
     def _first_value(self, attribute: Attribute) -> Any:
         values = self._values(attribute, 2)
@@ -140,12 +141,12 @@ class DataPanel:
 
     def _sql_mode(self) -> Any:
         ipw = self.ipw
-        self.sql_name = ipw.Text(placeholder="file, such as by_region", layout={"width": "auto"})
-        self.sql = ipw.Textarea(rows=6, placeholder="SELECT … over the published tables", layout={"width": "auto"})
+        self.sql_name = ipw.Text(placeholder="file, such as by_region", layout=WIDE)
+        self.sql = ipw.Textarea(rows=6, placeholder="SELECT … over the published tables", layout=WIDE)
         self.sql_result = ipw.HTML()
-        self.sql_read: dict[str, str] = {}
+        self.sql_read: dict[str, str] = {}  # by name: the fingerprint of the file that was read
         actions = {"Preview": self._preview, "Use": self._use}
-        buttons = [self._button(label, partial(self._attempt, action)) for label, action in actions.items()]
+        buttons = [self.composer.button(label, partial(self._attempt, action)) for label, action in actions.items()]
         inside = ipw.VBox([self.sql_name, self.sql, ipw.HBox(buttons), self.sql_result])
         return ipw.Accordion([inside], titles=["SQL of one's own"], layout={"margin": "8px 0 0 0"})
 
@@ -175,13 +176,13 @@ class DataPanel:
     def _use(self) -> None:
         """Save the SELECT beside the dashboards, and take the widget's rows from it."""
         self._preview()
-        name = self.sql_name.value.strip()
-        read_as = self.sql_read.get(name, "")
-        self.sql_read[name] = dashboard_files.save_sql(self.workbook, name, self.sql.value, read_as)
+        name, sql = self.sql_name.value.strip(), self.sql.value.rstrip() + "\n"
+        file = yaml_files.file_of(self.workbook, "dashboards", name, "sql")
+        self.sql_read[name] = yaml_files.save(file, sql, self.sql_read.get(name, ""))
 
         def use(draft: Draft) -> None:
             if not draft.widgets:
                 draft.add(self.table)
             draft.use(name, is_sql=True)
 
-        self.change(use)
+        self.composer.change(use)

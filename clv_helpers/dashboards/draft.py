@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, get_args
 
 from clv_helpers import editors
 from clv_helpers.charts import MARKS, Widget
+from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, validate
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards.spec import Dashboard
-from clv_helpers.editors import Attribute
+from clv_helpers.editors import Attribute, files
 
-SHELVES = ("x", "y", "color", "size")
-WIDTHS = ("third", "half", "two thirds", "full")
-EMPTY = {"title": "New dashboard", "widgets": []}
+WIDTHS = get_args(Widget.model_fields["width"].annotation)
+NEW = {"title": "New dashboard", "widgets": []}
+NOTHING: tuple[Any, ...] = (None, "", [], {})  # what is not written into the file
 
 
 class Draft(editors.Draft[int]):
     """The dashboard as plain values, and the number of the selected widget. Each change can be undone."""
 
     def __init__(self, raw: dict[str, Any] | None = None):
-        super().__init__(raw or EMPTY, 0)
+        super().__init__(raw or NEW, 0)
 
     @property
     def widgets(self) -> list[dict[str, Any]]:
@@ -30,6 +32,8 @@ class Draft(editors.Draft[int]):
     def widget(self) -> dict[str, Any]:
         """The selected one; empty where there is none."""
         return self.widgets[self.selected] if self.widgets else {}
+
+    # among the widgets
 
     def add(self, source: str) -> None:
         """A new widget on a table; it is selected, last, and not complete yet."""
@@ -41,10 +45,9 @@ class Draft(editors.Draft[int]):
         """A copy behind the selected widget, under a title of its own."""
         if self.widgets:
             self.remember()
-            twin = copy.deepcopy(self.widget)
-            twin["title"] += " (copy)"
-            self.widgets.insert(self.selected + 1, twin)
             self.selected += 1
+            twin = copy.deepcopy(self.widgets[self.selected - 1])
+            self.widgets.insert(self.selected, twin | {"title": f"{twin['title']} (copy)"})
 
     def delete(self) -> None:
         """Take the selected widget away."""
@@ -56,81 +59,68 @@ class Draft(editors.Draft[int]):
     def move(self, step: int) -> None:
         """Forward (1) or back (-1) among the widgets."""
         target = self.selected + step
-        if self.widgets and 0 <= target < len(self.widgets):
+        if 0 <= target < len(self.widgets):
             self.remember()
-            self.widgets[self.selected], self.widgets[target] = self.widgets[target], self.widgets[self.selected]
+            self.widgets.insert(target, self.widgets.pop(self.selected))
             self.selected = target
+
+    # in the selected widget
 
     def resize(self, step: int) -> None:
         """One width wider (1) or narrower (-1)."""
-        now = WIDTHS.index(self.widget.get("width", "half"))
-        if self.widgets and 0 <= now + step < len(WIDTHS):
-            self.set("width", WIDTHS[now + step])
+        width = WIDTHS.index(self.widget.get("width", "half")) + step
+        if 0 <= width < len(WIDTHS):
+            self._update(width=WIDTHS[width])
 
     def put(self, shelf: str, attribute: Attribute) -> None:
         """A column on a shelf. A number is added up, or averaged where it is a share, a rate or per customer."""
-        self.remember()
-        channel: dict[str, Any] = {"column": attribute.name}
+        channel = {"column": attribute.name}
         if shelf != "color" and attribute.is_measure:
             averaged = any(part in attribute.name for part in ("share", "rate", "per_", "mean"))
             channel["aggregate"] = "avg" if averaged else "sum"
-        if shelf == "columns":
-            self.widget.setdefault("columns", []).append(channel)
-        else:
-            self.widget[shelf] = channel
-
-    def clear(self, shelf: str) -> None:
-        """Nothing on a shelf, or no filter on a column (filters.<column>)."""
-        if self.get(shelf) is not None:
-            self.set(shelf, None)
+        self._update(**{shelf: [*self.widget.get(shelf, []), channel] if shelf == "columns" else channel})
 
     def swap(self) -> None:
         """What is on x to y, and back."""
-        self.remember()
-        x, y = self.widget.pop("x", None), self.widget.pop("y", None)
-        self.widget.update({key: value for key, value in (("x", y), ("y", x)) if value})
+        self._update(x=self.widget.get("y"), y=self.widget.get("x"))
 
     def use(self, source: str, is_sql: bool = False) -> None:
         """Take the widget's rows from a table, or from a SQL file."""
-        self.remember()
-        self.widget.pop("table", None)
-        self.widget.pop("sql", None)
-        self.widget["sql" if is_sql else "table"] = source
+        self._update(table=None if is_sql else source, sql=source if is_sql else None)
 
     def get(self, path: str) -> Any:
-        """A property of the selected widget by its dotted path, such as y.format."""
-        place: Any = self.widget
-        for part in path.split("."):
-            place = place.get(part) if isinstance(place, dict) else {"column": place}.get(part) if place else None
-        return place
+        """A property by its path: a key, or one of a channel or of filters, such as y.format."""
+        key, _, inner = path.partition(".")
+        return _as_mapping(self.widget.get(key)).get(inner) if inner else self.widget.get(key)
 
     def set(self, path: str, value: Any) -> None:
-        """Change a property of the selected widget; None, empty and what holds by default are not written."""
-        if not self.widgets or self.get(path) == value:
+        """Change a property; None, empty and what holds by default are not written."""
+        if self.get(path) == value:
+            return
+        key, _, inner = path.partition(".")
+        if inner:
+            outer = {**_as_mapping(self.widget.get(key)), inner: value}
+            value = {name: kept for name, kept in outer.items() if name != inner or kept not in NOTHING}
+        self._update(**{key: value})
+
+    def _update(self, **changes: Any) -> None:
+        if not self.widgets:
             return
         self.remember()
-        *parents, last = path.split(".")
-        place = self.widget
-        for part in parents:
-            inner = place.get(part)
-            place[part] = inner if isinstance(inner, dict) else {"column": inner} if inner else {}
-            place = place[part]
-        field = Widget.model_fields.get(path)
-        if value in (None, "", [], {}) or (field is not None and value == field.default):
-            place.pop(last, None)
-        else:
-            place[last] = value
-        for part in parents:  # an empty mapping says nothing
-            if self.widget.get(part) == {}:
-                del self.widget[part]
-
-    def parse(self) -> Dashboard:
-        """Raises ParamsError, which names the widget and what is missing or wrong."""
-        return validate(Dashboard, self.raw, "the draft")
+        for key, value in changes.items():
+            if value in NOTHING or value == Widget.model_fields[key].default:
+                self.widget.pop(key, None)
+            else:
+                self.widget[key] = value
 
     def parse_widget(self) -> Widget:
         """The selected widget alone. Raises ParamsError."""
         return validate(Widget, self.widget, "the widget")
+
+
+def _as_mapping(value: Any) -> dict[str, Any]:
+    """A channel or filters with their keys; of a channel in short, which is its column."""
+    return value if isinstance(value, dict) else {"column": value} if value else {}
 
 
 def problem_of(draft: Draft) -> str:
@@ -145,3 +135,12 @@ def problem_of(draft: Draft) -> str:
     except ParamsError as error:
         return "\n".join(map(str, error.problems))
     return ""
+
+
+def save(workbook: Workbook, name: str, raw: dict[str, Any], read_as: str) -> str:
+    """Write a dashboard; gives its new fingerprint. Comments of the file stay with the widgets they stand in.
+
+    Raises ParamsError where it is no dashboard, SpecChanged where the file is not the one that was read.
+    """
+    validate(Dashboard, raw, f"dashboards/{name}.yml")
+    return files.save(yaml_files.file_of(workbook, "dashboards", name), raw, read_as)

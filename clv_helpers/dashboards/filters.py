@@ -3,71 +3,68 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlglot import exp
 
-from clv_helpers.charts import Scalar
 from clv_helpers.charts.rows import Days
-from clv_helpers.dashboards.spec import BoardFilter
+from clv_helpers.dashboards.spec import BoardFilter, Dashboard
 from clv_helpers.engines.dialect import column, table
 from clv_helpers.engines.session import Session
 
 ALL = "(all)"
+Choices = dict[str, Any]  # by label, in order: the value or the days that a choice narrows to; None: to nothing
 
 
-@dataclass(frozen=True)
-class Choice:
-    """One entry of a filter: its label, and the value or the days that it narrows to (None: nothing)."""
+class Offer(NamedTuple):
+    """A filter with its choices, and the label of the one that a board begins with."""
 
-    label: str
-    value: Scalar | Days | None
+    column: str
+    spec: BoardFilter
+    choices: Choices
+    first: str
 
 
-def choices(session: Session, spec: BoardFilter) -> list[Choice]:
+def offers(session: Session, dashboard: Dashboard) -> list[Offer]:
+    """The filters of a board, each with what it offers."""
+    every = [(spec, choices(session, spec)) for spec in dashboard.filters]
+    return [Offer(spec.column, spec, offered, first_of(spec, offered)) for spec, offered in every]
+
+
+def choices(session: Session, spec: BoardFilter) -> Choices:
     """What a filter offers, in its order. Without a default, all is offered too, and first."""
     if spec.dates:
         return presets(as_of(session))
     if not session.has_table(spec.table):
-        return [Choice(ALL, None)]
+        return {ALL: None}
     order = exp.Min(this=column(spec.order_by or spec.column))
     query = exp.select(column(spec.column)).from_(table(spec.table)).group_by(column(spec.column)).order_by(order)
     values = [row[spec.column] for row in session.rows(query)]
-    offered = [Choice(str(value), value) for value in values if value is not None]
-    return offered if spec.default in values else [Choice(ALL, None), *offered]
+    offered = {str(value): value for value in values if value is not None}
+    return offered if spec.default in values else {ALL: None, **offered}
 
 
-def default_of(spec: BoardFilter, offered: list[Choice]) -> Choice:
-    """The choice that a board begins with."""
-    wanted = spec.default if spec.default is not None else ("all" if spec.dates else None)
-    return next((c for c in offered if wanted in (c.value, c.label) and wanted is not None), offered[0])
+def first_of(spec: BoardFilter, offered: Choices) -> str:
+    """The label of the choice that a board begins with."""
+    wanted = [label for label, value in offered.items() if spec.default in (value, label)]
+    return wanted[0] if wanted and spec.default is not None else next(iter(offered))
 
 
 def as_of(session: Session) -> dt.date:
     """The day as of which the published tables were computed."""
-    return session.scalar(exp.select(column("as_of")).from_(table("derived.as_of")))
+    return session.scalar("SELECT as_of FROM derived.as_of")
 
 
-def presets(day: dt.date) -> list[Choice]:
+def presets(day: dt.date) -> Choices:
     """The ranges of days that a filter by dates offers, in whole months before `day` (exclusive)."""
-    this_month = day.replace(day=1)
-    until = this_month - dt.timedelta(days=1)
-    ranges: dict[str, Days | None] = {"all": None}
-    for months in (1, 3, 6, 12):
-        label = "last month" if months == 1 else f"last {months} months"
-        ranges[label] = Days(months_before(this_month, months), until)
-    ranges["this year"] = Days(day.replace(month=1, day=1), day - dt.timedelta(days=1))
-    ranges["last year"] = Days(dt.date(day.year - 1, 1, 1), dt.date(day.year - 1, 12, 31))
-    return [Choice(label, days) for label, days in ranges.items()]
+    import pandas as pd
 
-
-def months_before(day: dt.date, months: int) -> dt.date:
-    """The first of the month so many months before."""
-    count = day.year * 12 + day.month - 1 - months
-    return dt.date(count // 12, count % 12 + 1, 1)
-
-
-def narrowed(chosen: dict[str, Choice]) -> dict[str, Any]:
-    """The filters that are not on all, as `charts` takes them."""
-    return {name: choice.value for name, choice in chosen.items() if choice.value is not None}
+    this_month = pd.Timestamp(day.replace(day=1))
+    yesterday, before = day - dt.timedelta(days=1), (this_month - pd.DateOffset(days=1)).date()
+    months = {"last month": 1, "last 3 months": 3, "last 6 months": 6, "last 12 months": 12}
+    return {
+        "all": None,
+        **{label: Days((this_month - pd.DateOffset(months=count)).date(), before) for label, count in months.items()},
+        "this year": Days(day.replace(month=1, day=1), yesterday),
+        "last year": Days(dt.date(day.year - 1, 1, 1), dt.date(day.year - 1, 12, 31)),
+    }

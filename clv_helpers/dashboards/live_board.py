@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from clv_helpers.charts import Widget, picture, sql_of
 from clv_helpers.charts.rows import Days
 from clv_helpers.charts.show import stack
 from clv_helpers.charts.texts import day_in_words, header
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards import filters, spec, static_board
-from clv_helpers.dashboards.drawing import Drawn, Failed, card_of, card_without, pictures
-from clv_helpers.dashboards.filters import Choice
-from clv_helpers.dashboards.spec import BoardFilter, load
-from clv_helpers.editors.editor import LABELLED
+from clv_helpers.dashboards.filters import Offer
+from clv_helpers.dashboards.spec import load
+from clv_helpers.editors.editor import LABELLED, WRAPPED
+from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
 
 BETWEEN = "from … to"
@@ -59,10 +60,10 @@ def others(workbook: Workbook) -> list[str]:
 
 @dataclass
 class ViewState:
-    """A dashboard on the screen: what is chosen in its filters, and what it inherited from the click that led here."""
+    """A dashboard on the screen: what each filter is set to, and what it inherited from the click that led here."""
 
     name: str
-    chosen: dict[str, Choice] = field(default_factory=dict)
+    chosen: dict[str, Any] = field(default_factory=dict)
     inherited: dict[str, Any] = field(default_factory=dict)
 
 
@@ -78,18 +79,15 @@ class LiveBoard:
         self.view = View(cards=[])
         self.view.on_msg(lambda _, message, __: self.drill(message["drill"], message["column"], message["value"]))
         self.title, self.state = ipw.HTML(), ipw.HTML()
-        self.boards = ipw.Dropdown(description="Board", layout={"width": "auto"})
-        self.back_button = self._button("← Back", self.back)
-        self.controls = ipw.HBox(layout={"flex_flow": "row wrap", "align_items": "center", "margin": "0 0 14px 0"})
-        self.history: list[ViewState] = []
         titles = [(load(workbook, name).title, name) for name in names]
-        self.boards.options, self.boards.value = titles, names[0]
+        self.boards = ipw.Dropdown(description="Board", options=titles, value=names[0], layout={"width": "auto"})
         self.boards.observe(lambda change: self._attempt(lambda: self.open(ViewState(change["new"]))), names="value")
-        head = ipw.HBox(
-            [self.back_button, *([self.boards] if len(names) > 1 else []), self._button("Refresh", self.redraw),
-             self._button("Reset filters", self.reset), self.state],
-            layout={"flex_flow": "row wrap", "align_items": "center"},
-        )  # fmt: skip
+        self.back_button = self._button("← Back", self.back)
+        buttons = [self._button("Refresh", self.redraw), self._button("Reset filters", self.reset)]
+        switch = [self.boards] if len(names) > 1 else []
+        head = ipw.HBox([self.back_button, *switch, *buttons, self.state], layout=WRAPPED)
+        self.controls = ipw.HBox(layout={**WRAPPED, "margin": "0 0 14px 0"})
+        self.history: list[ViewState] = []
         self.widget = ipw.VBox([self.title, head, self.controls, self.view], layout={"overflow": "visible"})
         self.widget.add_class("clv-live")
         self.open(ViewState(names[0]))
@@ -107,8 +105,8 @@ class LiveBoard:
 
     def drill(self, name: str, column: str, value: Any) -> None:
         """Into a second board, narrowed to what was picked, with the filters chosen so far."""
-        chosen = {name: c for name, c in self.now.chosen.items() if c.value is not None}
-        self._attempt(lambda: self._enter(ViewState(name, chosen, {**self.now.inherited, column: value})))
+        state = ViewState(name, _narrowed(self.now.chosen), {**self.now.inherited, column: value})
+        self._attempt(lambda: self._enter(state))
 
     def back(self) -> None:
         """To the board that led here, as it was left."""
@@ -124,46 +122,46 @@ class LiveBoard:
         self.dashboard = load(self.workbook, state.name)
         self.history.append(state)
         with self.workbook.engine.read() as session:
-            self.offered = {f.column: filters.choices(session, f) for f in self.dashboard.filters}
+            self.offers = filters.offers(session, self.dashboard)
             self.as_of = filters.as_of(session)
-        for board_filter in self.dashboard.filters:
-            self._begin(board_filter)
+        for offer in self.offers:
+            self._begin(offer)
         self._draw_controls()
         self.redraw()
 
-    def _begin(self, board_filter: BoardFilter) -> None:
+    def _begin(self, offer: Offer) -> None:
         """A filter begins with what the click brought, else with what was chosen before, else with its default."""
-        name, state = board_filter.column, self.now
-        wanted = state.inherited.pop(name, None)
-        if wanted is None and name in state.chosen:
-            wanted = state.chosen[name].value
-            if isinstance(wanted, Days):
-                return
-        offered = self.offered[name]
-        chosen = next((choice for choice in offered if choice.value == wanted and wanted is not None), None)
-        state.chosen[name] = chosen or filters.default_of(board_filter, offered)
+        state, default = self.now, offer.choices[offer.first]
+        wanted = state.inherited.pop(offer.column, state.chosen.get(offer.column))
+        is_offered = wanted is not None and (isinstance(wanted, Days) or wanted in offer.choices.values())
+        state.chosen[offer.column] = wanted if is_offered else default
 
     # what is drawn
 
     def redraw(self) -> None:
         """Draw every widget with the filters as chosen, from the published tables."""
-        state = self.now
-        own = {f.column for f in self.dashboard.filters}
-        chosen = {name: choice for name, choice in state.chosen.items() if name in own}
-        narrowed = filters.narrowed(chosen) | state.inherited
-        targets = {widget.drill for widget in self.dashboard.widgets if widget.drill}
-        titles = {name: load(self.workbook, name).title for name in targets}
-        drawn = pictures(self.workbook, self.dashboard, narrowed, with_sql=True)
-        self.view.cards = [{"key": f"{state.name}/{i}", **_card(one, titles)} for i, one in enumerate(drawn)]
+        state, widgets = self.now, self.dashboard.widgets
+        narrowed = _narrowed({offer.column: state.chosen[offer.column] for offer in self.offers}) | state.inherited
+        with self.workbook.engine.read() as session:
+            cards = [self._card(session, widget, narrowed) for widget in widgets]
+        self.view.cards = [{"key": f"{state.name}/{i}", **card} for i, card in enumerate(cards)]
         self._draw_head()
+
+    def _card(self, session: Session, widget: Widget, narrowed: dict[str, Any]) -> dict[str, Any]:
+        """A widget with its query and where a click leads; one that cannot be drawn says why."""
+        target = load(self.workbook, widget.drill).title if widget.drill else ""
+        try:
+            card = picture(session, self.workbook, widget, narrowed).card
+            sql = sql_of(session, self.workbook, widget, narrowed)
+        except UserError as error:
+            return static_board.card_without(self.workbook, widget, error, "clv-problem")
+        return {**card, "drill": widget.drill, "drillTitle": target, "sql": sql}
 
     def _draw_head(self) -> None:
         path = " › ".join(html.escape(load(self.workbook, state.name).title) for state in self.history)
-        self.title.value = f"<h2 style='margin:0'>{path}</h2>" + (
-            f"<p style='margin:2px 0'>{html.escape(self.dashboard.description)}</p>"
-            if self.dashboard.description
-            else ""
-        )
+        about = html.escape(self.dashboard.description)
+        below = f"<p style='margin:2px 0'>{about}</p>" if about else ""
+        self.title.value = f"<h2 style='margin:0'>{path}</h2>{below}"
         self.back_button.layout.display = "" if len(self.history) > 1 else "none"
         published = dt.datetime.fromtimestamp(self.workbook.engine.published.stat().st_mtime, dt.UTC)
         self.state.value = (
@@ -174,52 +172,44 @@ class LiveBoard:
     # the filters
 
     def _draw_controls(self) -> None:
-        controls = [field for board_filter in self.dashboard.filters for field in self._control(board_filter)]
+        controls = [control for offer in self.offers for control in self._control(offer)]
         for column, value in self.now.inherited.items():
             label = f"{header(column, self.workbook.words)}: {value}  ✕"
             controls.append(self._button(label, partial(self._drop, column)))
         self.controls.children = controls
 
-    def _control(self, board_filter: BoardFilter) -> list[Any]:
-        column, offered = board_filter.column, self.offered[board_filter.column]
-        chosen = self.now.chosen[column]
-        labels = [choice.label for choice in offered] + ([BETWEEN] if board_filter.dates else [])
+    def _control(self, offer: Offer) -> list[Any]:
+        """A list of the choices; beside it, where days are chosen, from which day to which."""
+        chosen, labels = self.now.chosen[offer.column], [*offer.choices, *([BETWEEN] if offer.spec.dates else [])]
+        shown = next((label for label, value in offer.choices.items() if value == chosen), labels[-1])
         dropdown = self.ipw.Dropdown(
-            options=labels,
-            value=chosen.label if chosen.label in labels else labels[0],
-            description=board_filter.label,
-            style=LABELLED,
-            layout={"width": "auto"},
+            options=labels, value=shown, description=offer.spec.label, style=LABELLED, layout={"width": "auto"}
         )
-        pickers = self._pickers(chosen) if board_filter.dates else []
+        days = chosen if isinstance(chosen, Days) else (None, None)
+        pickers = [
+            self.ipw.DatePicker(description=word, value=day, style=LABELLED, layout={"width": "170px"})
+            for word, day in zip(("from", "to"), days, strict=True)
+            if offer.spec.dates
+        ]
 
         def choose(_: Any = None) -> None:
-            if dropdown.value != BETWEEN:
-                self._choose(column, offered[labels.index(dropdown.value)])
-            elif all(picker.value for picker in pickers):
-                self._choose(column, Choice(BETWEEN, Days(*(picker.value for picker in pickers))))
-
-        def show_pickers(_: Any = None) -> None:
+            between = dropdown.value == BETWEEN
             for picker in pickers:
-                picker.layout.display = "" if dropdown.value == BETWEEN else "none"
+                picker.layout.display = "" if between else "none"
+            picked = Days(*(picker.value for picker in pickers)) if between else offer.choices[dropdown.value]
+            if not between or all(picked):
+                self._choose(offer.column, picked)
 
-        show_pickers()
-        dropdown.observe(show_pickers, "value")
+        choose()
         for control in (dropdown, *pickers):
             control.observe(choose, "value")
         return [dropdown, *pickers]
 
-    def _pickers(self, chosen: Choice) -> list[Any]:
-        """From which day to which, of a choice by days."""
-        days = chosen.value if isinstance(chosen.value, Days) else (None, None)
-        return [
-            self.ipw.DatePicker(description=word, value=day, style=LABELLED, layout={"width": "170px"})
-            for word, day in zip(("from", "to"), days, strict=True)
-        ]
-
-    def _choose(self, column: str, choice: Choice) -> None:
-        self.now.chosen[column] = choice
-        self.redraw()
+    def _choose(self, column: str, value: Any) -> None:
+        """Redraw, where it is another choice."""
+        if self.now.chosen[column] != value:
+            self.now.chosen[column] = value
+            self.redraw()
 
     def _drop(self, column: str) -> None:
         del self.now.inherited[column]
@@ -238,13 +228,9 @@ class LiveBoard:
             self.state.value = f"<span class='clv-problem'>{html.escape(str(error))}</span>"
 
 
-def _card(drawn: Drawn | Failed, titles: dict[str, str]) -> dict[str, Any]:
-    """A widget with its query and where a click leads; one that cannot be drawn says why."""
-    if isinstance(drawn, Failed):
-        problem = f"<p class='clv-problem'>{html.escape(drawn.reason)}</p>"
-        return card_without(drawn.title, drawn.width, problem)
-    target = drawn.picture.widget.drill
-    return card_of(drawn.picture) | {"drill": target, "drillTitle": titles.get(target or "", ""), "sql": drawn.sql}
+def _narrowed(chosen: dict[str, Any]) -> dict[str, Any]:
+    """The filters that are not on all, as `charts` takes them."""
+    return {name: value for name, value in chosen.items() if value is not None}
 
 
 def _age(age: dt.timedelta) -> str:

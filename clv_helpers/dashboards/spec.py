@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
 from clv_helpers.charts import Scalar, Widget
+from clv_helpers.charts.rows import named
 from clv_helpers.charts.texts import fill_all
 from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, Problem, Strict
@@ -96,3 +99,29 @@ def _as_ranked(workbook: Workbook, dashboard: Dashboard) -> Dashboard:
     filters = [f for f in dashboard.filters if f.column != CATEGORY]
     widgets = [w for w in dashboard.widgets if CATEGORY not in {field.column for field in w.fields}]
     return dashboard.model_copy(update={"filters": filters, "widgets": widgets})
+
+
+def file_problems(workbook: Workbook, name: str, tables: dict[str, tuple[str, ...] | None]) -> list[Problem]:
+    """What widgets and filters ask in vain of `tables` (see models.known_columns): tables or columns not there.
+
+    Rows of SQL files beside the dashboards are not judged. Raises ParamsError where the file is no dashboard.
+    """
+    dashboard, file = load(workbook, name), yaml_files.shown(workbook, "dashboards", name)
+    asked = [(f"widgets[{i}].table", w.table, named(w)) for i, w in enumerate(dashboard.widgets) if w.table]
+    asked += [
+        (f"filters[{i}].table", f.table, [f.column, f.order_by or f.column]) for i, f in enumerate(dashboard.filters)
+    ]
+    problems = []
+    for place, table, columns in asked:
+        if tables and table not in tables:
+            problems.append(Problem(place, repr(table), _nearest(table, tables), file))
+        known = tables.get(table) or columns  # where they are not known, nothing is said
+        lacking = [name for name in dict.fromkeys(columns) if name not in known]
+        said = f"{table}, which has no column"
+        problems += [Problem(place, f"{said} {name!r}", _nearest(name, known), file) for name in lacking]
+    return problems
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]}?" if close else ", ".join(known)

@@ -1,4 +1,7 @@
-"""A dashboard for a page without a kernel: each chart holds its rows for every choice of the filters it follows."""
+"""A dashboard for a page without a kernel: each chart holds its rows for every choice of the filters it follows.
+
+And without its filters: its charts one below the other.
+"""
 
 from __future__ import annotations
 
@@ -9,109 +12,102 @@ from typing import Any
 
 import pandas as pd
 
-from clv_helpers.charts import MAX_ROWS, ChartError, NotMade, Picture, Widget, picture
-from clv_helpers.charts.categories import Categories, categories, merged
+from clv_helpers.charts import MAX_ROWS, ChartError, NotMade, Picture, Widget, draw, picture
+from clv_helpers.charts.marks import Categories, categories, merged
 from clv_helpers.charts.rows import narrowing, source_of
-from clv_helpers.charts.show import BOARD_MIME, Output, escaped, note
+from clv_helpers.charts.show import BOARD_MIME, Output, escaped, note, stack
 from clv_helpers.charts.texts import plain_title, with_words
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.dashboards import filters
-from clv_helpers.dashboards.drawing import card_of, card_without
-from clv_helpers.dashboards.filters import Choice
-from clv_helpers.dashboards.spec import BoardFilter, load
+from clv_helpers.dashboards.filters import Offer, offers
+from clv_helpers.dashboards.spec import load
 from clv_helpers.engines.session import Session
+from clv_helpers.errors import UserError
 
 MOST_CHOICES = 80
 
 
 def board(workbook: Workbook, name: str) -> Output:
-    """A dashboard with its filters; where no script runs, as still pictures with the filters' defaults."""
+    """A dashboard with its filters; where no script runs, as still pictures with the filters' defaults.
+
+    Raises ChartError, which names the file.
+    """
     dashboard = load(workbook, name)
     with workbook.engine.read() as session:
-        offered = [filters.choices(session, board_filter) for board_filter in dashboard.filters]
-        begins = [
-            choices.index(filters.default_of(board_filter, choices))
-            for board_filter, choices in zip(dashboard.filters, offered, strict=True)
-        ]
-        cards = [
-            _card_or_why_not(session, workbook, name, w, dashboard.filters, offered, begins) for w in dashboard.widgets
-        ]
+        offered = offers(session, dashboard)
+        try:
+            cards = [_card(session, workbook, widget, offered) for widget in dashboard.widgets]
+        except ChartError as error:
+            raise ChartError(f"dashboards/{name}.yml, {error}") from None
     used = {index for card in cards if card["choices"] for index, _ in card["choices"]["filters"]}
     selects = [
-        {"label": board_filter.label, "options": [c.label for c in choices], "first": first, "used": index in used}
-        for index, (board_filter, choices, first) in enumerate(zip(dashboard.filters, offered, begins, strict=True))
+        {
+            "label": offer.spec.label,
+            "options": list(offer.choices),
+            "first": list(offer.choices).index(offer.first),
+            "used": index in used,
+        }
+        for index, offer in enumerate(offered)
     ]
     content: dict[str, Any] = {"name": name, "title": dashboard.title, "description": dashboard.description}
     content |= {"filters": selects, "cards": cards}
     return Output({BOARD_MIME: content, "text/html": _still(content), "text/plain": dashboard.title})
 
 
-def _card_or_why_not(session: Session, workbook: Workbook, name: str, widget: Widget, *chosen: Any) -> dict[str, Any]:
-    """A widget's card; where its table was not made, its place says why. Raises ChartError, which names the file."""
+def _card(session: Session, workbook: Workbook, widget: Widget, offered: list[Offer]) -> dict[str, Any]:
+    """One widget, drawn with the defaults; with the rows and texts of all choices where it follows a filter.
+
+    Where its table was not made, its place says why.
+    """
+    begins = {offer.column: offer.choices[offer.first] for offer in offered}
+
+    def drawn(chosen: dict[str, Any]) -> Picture:
+        narrowed = {name: value for name, value in chosen.items() if value is not None}
+        return picture(session, workbook, widget, narrowed)
+
     try:
-        return _card(session, workbook, widget, *chosen)
+        first = drawn(begins)
     except NotMade as error:
-        reason = note(str(error)).bundle["text/html"]
-        return card_without(plain_title(with_words(widget, workbook)), widget.width, reason) | {"choices": None}
-    except ChartError as error:
-        raise ChartError(f"dashboards/{name}.yml, {error}") from None
-
-
-def _card(
-    session: Session,
-    workbook: Workbook,
-    widget: Widget,
-    specs: list[BoardFilter],
-    offered: list[list[Choice]],
-    begins: list[int],
-) -> dict[str, Any]:
-    """One widget, drawn with the defaults; with the rows and texts of all choices where it follows a filter."""
-    start = {s.column: choices[i] for s, choices, i in zip(specs, offered, begins, strict=True)}
-    first = picture(session, workbook, widget, filters.narrowed(start))
-    card = card_of(first) | {"choices": None}
-    known = list(session.columns(source_of(session, workbook, widget).copy()))
-    wired = [i for i, s in enumerate(specs) if narrowing(widget, {s.column: _any(offered[i])}, known)]
-    wired = [i for i in wired if len(offered[i]) > 1]
-    count = math.prod(len(offered[i]) for i in wired)
-    if not wired or count > MOST_CHOICES or widget.mark == "venn":
+        return card_without(workbook, widget, error, "clv-note") | {"choices": None}
+    card = first.card | {"choices": None}
+    wired = _wired(session, workbook, widget, offered)
+    if not wired or math.prod(len(offer.choices) for offer in wired.values()) > MOST_CHOICES or widget.mark == "venn":
         return card
-    drawn = []
-    for combination in itertools.product(*(offered[i] for i in wired)):
-        chosen = start | {specs[i].column: choice for i, choice in zip(wired, combination, strict=True)}
-        drawn.append(picture(session, workbook, widget, filters.narrowed(chosen)))
-    return card | _with_choices(first, drawn, wired, offered, begins)
+    columns = [offer.column for offer in wired.values()]
+    combinations = list(itertools.product(*(offer.choices.values() for offer in wired.values())))
+    every = [drawn(begins | dict(zip(columns, values, strict=True))) for values in combinations]
+    number = combinations.index(tuple(begins[name] for name in columns))
+    return card | _with_choices(first, every, [[i, len(offer.choices)] for i, offer in wired.items()], number)
 
 
-def _any(choices: list[Choice]) -> Any:
-    return next((choice.value for choice in choices if choice.value is not None), None)
+def _wired(session: Session, workbook: Workbook, widget: Widget, offered: list[Offer]) -> dict[int, Offer]:
+    """The filters that a widget follows and that leave a choice, by their place."""
+    known = list(session.columns(source_of(session, workbook, widget).copy()))
+    followed = [narrowing(widget, {offer.column: list(offer.choices.values())[-1]}, known) for offer in offered]
+    return {i: offer for i, offer in enumerate(offered) if followed[i] and len(offer.choices) > 1}
 
 
-def _with_choices(
-    first: Picture, drawn: list[Picture], wired: list[int], offered: list[list[Choice]], begins: list[int]
-) -> dict[str, Any]:
+def _with_choices(first: Picture, every: list[Picture], wired: list[list[int]], number: int) -> dict[str, Any]:
     """The first picture with the rows of all, of which one choice is shown."""
-    rows = pd.concat([one.rows.assign(choice=number) for number, one in enumerate(drawn)], ignore_index=True)
+    rows = pd.concat([one.rows.assign(choice=choice) for choice, one in enumerate(every)], ignore_index=True)
     if len(rows) > 4 * MAX_ROWS:
         return {}
-    number = 0
-    for i in wired:
-        number = number * len(offered[i]) + begins[i]
+    texts = [[one.title, one.subtitle] for one in every]
     return {
-        "spec": replace(first, categories=_axes(drawn)).with_rows(rows, number) if first.spec else {},
+        "spec": replace(first, categories=_axes(every)).with_rows(rows, number) if first.spec else {},
         "choices": {
-            "filters": [[i, len(offered[i])] for i in wired],
-            "texts": [[one.title, one.subtitle] for one in drawn],
-            "html": [one.html for one in drawn] if first.html else None,
+            "filters": wired,
+            "texts": texts,
+            "html": [one.html for one in every] if first.html else None,
             "first": number,
         },
     }
 
 
-def _axes(drawn: list[Picture]) -> Categories:
+def _axes(every: list[Picture]) -> Categories:
     """The categories of all choices, where those of any must be given."""
-    if not any(one.categories for one in drawn):
+    if not any(one.categories for one in every):
         return {}
-    return merged([one.categories or categories(one.widget, one.rows, one.rows) for one in drawn])
+    return merged([one.categories or categories(one.widget, one.rows, one.rows) for one in every])
 
 
 def _still(content: dict[str, Any]) -> str:
@@ -123,3 +119,31 @@ def _still(content: dict[str, Any]) -> str:
         parts.append(f"<h4>{escaped(card['title'])}</h4><p>{escaped(card['subtitle'])}</p>")
         parts.append(vl_convert.vegalite_to_svg(card["spec"]) if card["spec"] else card["html"])
     return "".join(parts)
+
+
+def show(workbook: Workbook, name: str, filters: dict[str, Any] | None = None) -> Output:
+    """All charts of a dashboard, one below the other, narrowed by `filters`: column → value, values or Days.
+
+    Raises ParamsError for a dashboard that does not exist, ChartError for one of its charts that cannot be drawn.
+
+    Example:
+        >>> len(dashboards.show(wb, "decile", {"decile": 1}).parts)
+        3
+    """
+    return stack(*(_drawn(workbook, widget, filters) for widget in load(workbook, name).widgets))
+
+
+def _drawn(workbook: Workbook, widget: Widget, filters: dict[str, Any] | None) -> Output:
+    """The widget, or why the stage that makes its table did not."""
+    try:
+        return draw(workbook, widget, filters)
+    except NotMade as reason:
+        return note(str(reason))
+
+
+def card_without(workbook: Workbook, widget: Widget, reason: UserError, css: str) -> dict[str, Any]:
+    """The card of a widget that is not drawn: it says why, and the others stand."""
+    title = plain_title(with_words(widget, workbook)) if isinstance(reason, NotMade) else widget.title
+    body = f"<p class='{css}'>{escaped(str(reason))}</p>"
+    empty = {"subtitle": "", "spec": {}, "pick": [], "headers": {}}
+    return {"title": title, "html": body, "width": widget.width, **empty}
