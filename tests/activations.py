@@ -66,12 +66,18 @@ def leave(workbook: Workbook, which: str) -> None:
 
 
 def checked_files(folder: Path) -> list[Path]:
-    """The data files of a finished set: those of the manifest, which tells the truth about each, and no others."""
+    """The data files of a finished set: those of the manifest, which tells the truth about each, and no others.
+
+    The files of the control group are checked alike, and not among them.
+    """
     manifests = sorted(folder.glob("manifest-*.json"))
-    listed = [entry for manifest in manifests for entry in json.loads(manifest.read_text())["files"]]
-    for entry in listed:
+    contents = [json.loads(manifest.read_text()) for manifest in manifests]
+    listed, control = ([entry for content in contents for entry in content[key]] for key in ("files", "control"))
+    for entry in [*listed, *control]:
         content = (folder / entry["name"]).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (entry["bytes"], entry["sha256"])
     names = {entry["name"] for entry in listed}
-    assert {file.name for file in folder.iterdir()} == names | {manifest.name for manifest in manifests}
+    assert {file.name for file in folder.iterdir()} == names | {file.name for file in manifests} | {
+        entry["name"] for entry in control
+    }
     return [folder / name for name in sorted(names)]

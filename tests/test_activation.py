@@ -270,7 +270,7 @@ def test_example_rows_name_nobody_and_stay_out_of_reports(workbook: Workbook) ->
     customers = workbook.query("profile.customer")
     for field in ("customer_id", "email"):
         assert not any(str(value) in shown for value in customers[field].dropna())
-    assert shown.count("<tr>") == 5
+    assert shown.partition("<tbody>")[2].count("<tr>") == 5
     in_a_run = Workbook(workbook.file, workbook.params, run="a run")
     assert "<tr>" not in activation.examples(in_a_run).bundle["text/html"]
 

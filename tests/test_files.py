@@ -26,6 +26,7 @@ from clv_helpers.config.workbook import Workbook
 from conftest import absent
 
 FILES = "destinations.email_team"
+FULL = {f"{FILES}.mode": "full"}
 NASTY = [
     'say "hi"', "two\nlines", "crlf\r\nhere", "semi;colon", "comma,comma", "Ærøskøbing", "名前", "عمر", "🛫🧡",
     "tab\there", "=1+1", "+46 70 123 45 67", "-12.5", "-1+1|cmd", "@SUM(A1)", "\tindented", "'quoted", "", " ",
@@ -140,7 +141,7 @@ def test_a_letter_that_the_encoding_lacks_is_said(workbook: Workbook) -> None:
 )
 def test_formats_hold_the_same_people(workbook: Workbook, form: str, packed: bool) -> None:
     names = with_names(workbook, ["Zoë", 'a "b"', "line\nbreak"])
-    activated(workbook, **{f"{FILES}.format": form, f"{FILES}.gzip": packed, f"{FILES}.rows_per_file": 200})
+    activated(workbook, **FULL, **{f"{FILES}.format": form, f"{FILES}.gzip": packed, f"{FILES}.rows_per_file": 200})
     files = checked_files(workbook.folder / "exports")
     assert len(files) == -(-len(names) // 200) > 1
     assert files[0].name.endswith(f".{form}" + ".gz" * packed)
@@ -220,16 +221,51 @@ def test_incremental_export_sends_changes_and_exited(workbook: Workbook) -> None
 
 
 def test_a_full_export_of_the_same_day_replaces_the_last(workbook: Workbook) -> None:
-    first, second = activated(workbook), activated(workbook)
+    first, second = activated(workbook, **FULL), activated(workbook, **FULL)
     assert first.files[0].name == second.files[0].name
     assert first.files[0].sha256 == second.files[0].sha256
     assert first.run_id != second.run_id
 
 
+def test_each_customer_once_per_campaign(workbook: Workbook) -> None:
+    """By default: the second file holds those alone who came since, and no file takes the other's name."""
+    everyone_in(workbook, limit=150)
+    first = activated(workbook)
+    assert activated(workbook).outcome == "nothing new"
+    join(workbook, "customer_id NOT IN (SELECT customer_id FROM audiences.membership_period)", limit=60)
+    second = activated(workbook)
+    exports = workbook.folder / "exports"
+    ids = [{row["loyalty_id"] for row in read_csv(exports / run.files[0].name)} for run in (first, second)]
+    assert not ids[0] & ids[1]
+    assert min(map(len, ids)) > 20
+    again = {row["loyalty_id"] for row in read_csv(exports / activated(workbook, **FULL).files[0].name)}
+    assert again == ids[0] | ids[1]
+
+
+def test_the_control_group_is_exported_apart(workbook: Workbook) -> None:
+    """So that other mailings can leave it alone; its file is none of those to be sent."""
+    everyone_in(workbook)
+    columns = {"customer_id": "id", "email": "email", "membership_status": "status", "lifetime_value": "value"}
+    done = activated(workbook, **{f"{FILES}.columns": columns, f"{FILES}.csv.delimiter": ";"})
+    exports = workbook.folder / "exports"
+    (file,) = exports.glob("control-do-not-mail_*.csv")
+    control = read_csv(file, delimiter=";")
+    arms = workbook.query("activation.assignment")
+    assert {row["id"] for row in control} == set(arms.loc[arms["arm"] == "control", "customer_id"])
+    assert {row["status"] for row in control} == {"control"}
+    assert all(re.fullmatch(r"(\d+\.\d\d)?", row["value"]) for row in control), "money has two decimals"
+    treated = read_csv(exports / done.files[0].name, delimiter=";")
+    assert not {row["id"] for row in control} & {row["id"] for row in treated}
+    without = activated(workbook, activations=[plan(campaign="other", guards={"max_size_change": 9})])
+    assert without.outcome == "done"
+    assert len(list(exports.glob("control-*"))) == 1
+
+
 def test_a_status_in_the_words_of_the_receiver(workbook: Workbook) -> None:
     def statuses(**values: str) -> list[str]:
         columns = {"customer_id": "id", "membership_status": "status"}
-        file = activated(workbook, **{f"{FILES}.columns": columns, f"{FILES}.status_values": values}).files[0]
+        options = {**FULL, f"{FILES}.columns": columns, f"{FILES}.status_values": values}
+        file = activated(workbook, **options).files[0]
         return sorted({row["status"] for row in read_csv(workbook.folder / "exports" / file.name)})
 
     assert statuses() == ["realized"]
@@ -243,6 +279,7 @@ def test_manifest_tells_the_run(workbook: Workbook) -> None:
     content = json.loads(manifest.read_text())
     assert content["run_id"] == row.run_id
     assert content["files"] == [asdict(file) for file in row.files]
+    assert len(content["control"]) == 1
     assert content["files"][0]["rows"] == row.delivered
 
 
@@ -250,6 +287,7 @@ def test_sftp(workbook: Workbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("SFTP_PASSWORD", PASSWORD)
     with sftp_server(tmp_path) as server:
         options = {
+            **FULL,
             f"{FILES}.path": server.url,
             f"{FILES}.username": USER,
             f"{FILES}.password_variable": "SFTP_PASSWORD",

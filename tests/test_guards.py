@@ -32,6 +32,7 @@ def test_an_empty_audience_stops(workbook: Workbook) -> None:
 
 def test_many_exited_stop_unless_accepted(workbook: Workbook) -> None:
     everyone_in(workbook)
+    workbook = changed(workbook, **{"destinations.email_team.mode": "full"})
     first = activated(workbook)
     shrink(workbook, 100)
     said = r"is stopped: \d+ of \d+ members \(\d\d%\) have exited; guards\.max_exited_share is 50%.*--accept-change"

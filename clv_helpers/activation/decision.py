@@ -8,7 +8,6 @@ from typing import Any, cast
 from sqlglot import exp
 
 from clv_helpers.activation import ledger
-from clv_helpers.activation.destination import destination_class
 from clv_helpers.config.destinations import STATUS_FIELD, Activation, DestinationParams
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import StageSkipped, Workbook
@@ -65,7 +64,7 @@ def _bindings(workbook: Workbook) -> dict[str, Any]:
         "longest_cap_days": max(caps, default=0),
         "duplicate_key": _by_destination(workbook, lambda params: _duplicate_key(params, namespaces)),
         "has_mandatory": _by_destination(workbook, _has_mandatory),
-        "sent_once": _by_destination(workbook, lambda params: literal(destination_class(params.type).sends_once)),
+        "sent_once": _by_destination(workbook, lambda params: literal(params.mode == "once")),
     }
 
 

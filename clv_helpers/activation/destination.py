@@ -78,7 +78,6 @@ class Destination(abc.ABC):
     """
 
     Params: ClassVar[type[DestinationParams]] = DestinationParams
-    sends_once: ClassVar[bool] = False  # who has had it never gets it again, even when their row has changed
     takes_exited: bool = False  # whether customers who have left the audience are delivered too
     sends_again_in_doubt: bool = True  # whether who is in doubt, as the reply was lost, is delivered once more
     rows_per_part: int = 100_000  # how many customers are delivered at once at most

@@ -29,7 +29,7 @@ class EloquaParams(DestinationParams):
     """An Eloqua account. `columns` maps fields of the profile to internal names of contact fields."""
 
     type: Literal["eloqua"]
-    mode: Literal["full", "incremental"] = "incremental"
+    mode: Literal["once", "incremental", "full"] = "incremental"
     base_url: str
     company: str = Field(min_length=1)
     username: str = Field(min_length=1)

@@ -21,6 +21,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import Field, field_validator, model_validator
 from sqlglot import exp
 
+from clv_helpers.activation import ledger
 from clv_helpers.activation.destination import CUSTOMER, DeliveredFile, Destination, Outcome, Part, Run
 from clv_helpers.config.destinations import STATUS_FIELD, Activation, DestinationError, DestinationParams
 from clv_helpers.config.validation import ParamsError, Problem, Strict
@@ -31,6 +32,7 @@ from clv_helpers.engines.session import Session
 NAME_FIELDS = ("campaign", "audience", "destination", "as_of", "date", "time", "unix", "run")
 LONGEST_NAME = 255
 CHUNK = 1 << 20
+CONTROL_PART = 0  # the number of the part that holds the control group
 # The libraries whose errors come from the disk, the network or the other side, as OSError does.
 TRANSFER = ("asyncssh", "botocore", "aiohttp")
 # What a spreadsheet takes for a formula, and what begins like one but is a number or a phone.
@@ -85,8 +87,8 @@ class FilesParams(DestinationParams):
 
     @model_validator(mode="after")
     def _fits_together(self) -> FilesParams:
-        if self.mode == "incremental" and not re.search("{(time|unix|run)}", self.template):
-            allowed = "one with {time}, {unix} or {run}, as changes must not overwrite each other"
+        if self.mode != "full" and not re.search("{(time|unix|run)}", self.template):
+            allowed = "one with {time}, {unix} or {run}, as exports of new customers must not overwrite each other"
             raise ValueError(f"file_name is {self.file_name!r}; allowed: {allowed}")
         if self.format == "parquet" and self.gzip:
             raise ValueError("gzip is true; allowed: false for parquet, which is compressed in itself")
@@ -95,7 +97,7 @@ class FilesParams(DestinationParams):
     @property
     def template(self) -> str:
         """The file name's template; without one, a full export replaces the last of the same day."""
-        return self.file_name or ("{campaign}_{audience}_{as_of}" + "_{date}T{time}" * (self.mode == "incremental"))
+        return self.file_name or ("{campaign}_{audience}_{as_of}" + "_{date}T{time}" * (self.mode != "full"))
 
 
 class Folder:
@@ -137,7 +139,7 @@ class RemoteFolder(Folder):
 
 
 class Files(Destination):
-    """One file per part of a run; then a manifest, whose presence says that the set is complete."""
+    """One file per part of a run, one with the control group; then a manifest, which says that the set is complete."""
 
     Params = FilesParams
 
@@ -174,11 +176,23 @@ class Files(Destination):
         return Outcome(file=delivered)
 
     def finish(self, run: Run, files: list[DeliveredFile]) -> None:
-        """Write the manifest, last of all."""
+        """Write whom other mailings are to leave alone, the control group; and the manifest, last of all."""
+        control = self._deliver_control(run) if self.activation.control else []
         if self.params.manifest:
             names = ("run_id", "campaign", "audience", "destination", "as_of", "started_at")
-            content = {**{name: str(getattr(run, name)) for name in names}, "files": [asdict(file) for file in files]}
+            content = {
+                **{name: str(getattr(run, name)) for name in names},
+                "files": [asdict(file) for file in files],
+                "control": [asdict(file) for file in control],
+            }
             self._put_text(json.dumps(content, indent=2) + "\n", f"manifest-{run.destination}-{run.run_id}.json")
+
+    def _deliver_control(self, run: Run) -> list[DeliveredFile]:
+        part = Part(run, CONTROL_PART, self.workbook.folder / "activation" / run.run_id / "control.part")
+        part.spool.parent.mkdir(parents=True, exist_ok=True)
+        with self.workbook.engine.write() as session:
+            self.prepare(session, ledger.control_rows(run, self.params), part)
+        return [file] if (file := self.deliver(part).file) else []
 
     def file_name(self, run: Run, number: int) -> str:
         """The name of a part's file: the template's fields, _2, _3 … after the first, and what was done to it."""
@@ -187,6 +201,7 @@ class Files(Destination):
         suffix = f"_{number}" if number > 1 else ""
         ending = f".{self.params.format}{'.gz' * self.params.gzip}{'.pgp' * bool(self.params.pgp_key)}"
         name = self.params.template.format(**asdict(run), **fields) + suffix + ending
+        name = f"control-do-not-mail_{name}" if number == CONTROL_PART else name
         if len(name.encode()) > LONGEST_NAME:
             raise DestinationError(f"{self.name}: the file name {name[:40]}… has more than {LONGEST_NAME} bytes")
         return name

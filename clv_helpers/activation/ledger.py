@@ -12,6 +12,7 @@ from typing import cast
 from sqlglot import exp
 
 from clv_helpers.activation.destination import CUSTOMER, MEMBERSHIP, DeliveredFile, Destination, Outcome, Part, Run
+from clv_helpers.config.datasets import MONEY
 from clv_helpers.config.destinations import STATUS_FIELD, Activation, DestinationParams
 from clv_helpers.config.tables import PYTHON_TABLES, PythonTable
 from clv_helpers.engines.dialect import expression, joined, literal
@@ -105,6 +106,12 @@ FROM activation.ledger AS l LEFT JOIN profile.customer AS p ON p.customer_id = l
 WHERE l.run_id = $run_id AND l.part = $part AND l.status = 'intended'
 ORDER BY l.customer_id
 """
+CONTROL = f"""
+SELECT $mapped, d.customer_id AS {CUSTOMER}, 'control' AS {MEMBERSHIP}
+FROM activation.decision AS d JOIN profile.customer AS p ON p.customer_id = d.customer_id
+WHERE {OF_PLAN} AND outcome = 'control'
+ORDER BY d.customer_id
+"""
 
 
 @dataclass(frozen=True)
@@ -191,7 +198,7 @@ def _due(destination: Destination, names: dict[str, str]) -> exp.Expression:
     return expression(
         DUE,
         row_hash=_row_hash(destination.params),
-        once=destination.sends_once,
+        once=destination.params.mode == "once",
         again=destination.sends_again_in_doubt,
         full=destination.params.mode == "full",
         takes_exited=destination.takes_exited,
@@ -292,6 +299,16 @@ def rows_of_part(part: Part, params: DestinationParams) -> exp.Select:
     return cast(exp.Select, expression(ROWS, run_id=part.run.run_id, part=part.number, mapped=mapped))
 
 
+def control_rows(run: Run, params: DestinationParams) -> exp.Select:
+    """The control group of a campaign at a destination, as its rows would go there, with `control` for their status."""
+    mapped = [
+        (literal("control") if field == STATUS_FIELD else _field(field)).as_(header, quoted=True)
+        for field, header in params.columns.items()
+    ]
+    names = {"campaign": run.campaign, "destination": run.destination}
+    return cast(exp.Select, expression(CONTROL, mapped=mapped, **names))
+
+
 def _row_hash(params: DestinationParams) -> exp.Expression:
     """The hash of a mapped row of profile.customer AS p: its values, and the headers under which they go."""
     values: list[exp.Expression] = [
@@ -302,5 +319,7 @@ def _row_hash(params: DestinationParams) -> exp.Expression:
     return exp.MD5(this=joined([literal(",".join(params.columns.values())), *values]))
 
 
-def _field(name: str) -> exp.Column:
-    return exp.column(name, table="p", quoted=True)
+def _field(name: str) -> exp.Expression:
+    """A field of the profile as it leaves: money with two decimals."""
+    value = exp.column(name, table="p", quoted=True)
+    return exp.cast(value, "DECIMAL(18, 2)") if name in MONEY else value

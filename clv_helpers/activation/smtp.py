@@ -35,7 +35,7 @@ class SmtpParams(DestinationParams):
     """A mail server and a message. `columns` maps fields of the profile to the merge fields of the templates."""
 
     type: Literal["smtp"]
-    mode: Literal["incremental"] = "incremental"
+    mode: Literal["once"] = "once"
     host: str
     port: int = Field(default=587, ge=1, le=65535)
     tls: Literal["starttls", "implicit"] = "starttls"
@@ -80,7 +80,6 @@ class Smtp(Destination):
     """Sends a message to each customer of a part, once."""
 
     Params = SmtpParams
-    sends_once = True
     rows_per_part = 1_000  # so many outcomes are written to the ledger at once
 
     def __init__(self, workbook: Workbook, activation: Activation):

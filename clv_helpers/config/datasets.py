@@ -109,6 +109,8 @@ LIFETIME_VALUE: dict[str, ColumnType] = {
     "historic_value": "number",
     "decile_predicted": "integer",
 }
+# What of it is an amount of money, which leaves with two decimals.
+MONEY = ("value", "spend", "monetary_value", "expected_spend", "lifetime_value", "historic_value")
 # What profile.customer says of a customer beside the columns of the customers data; those may not bear these names.
 PROFILE_MEASURES = (
     "category", "decile_1_month", "decile_3_months", "decile_6_months", "decile_9_months", "decile_12_months",

@@ -52,8 +52,9 @@ class DestinationParams(Strict):
     """whether only customers who have given consent are sent"""
     deduplicate: Deduplication | None = None
     """what may occur once; none: customers are not compared"""
-    mode: Literal["full", "incremental"] = "full"
-    """everyone each time, or only who is new, changed or exited (the latter for `smtp`, and `eloqua` unless given)"""
+    mode: Literal["once", "incremental", "full"] = "once"
+    """`once`: each customer once per campaign; `incremental`: who is new, changed or exited; `full`: everyone each time
+    (`smtp` always sends `once`; `eloqua` is `incremental` unless given)"""
 
     @model_validator(mode="before")
     @classmethod
