@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clv_helpers.audiences.catalog import event_tables, read_catalog
-from clv_helpers.audiences.static_checks import catalog_of
+from clv_helpers.audiences.catalog import catalog_of, event_tables, read_catalog
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import table
 from clv_helpers.models import known_columns

@@ -1,11 +1,11 @@
 """Stage 4: an audience is a small rule in YAML, compiled to one query over profile, events and memberships."""
 
 from clv_helpers.audiences.audience_files import load, load_all, names, save
+from clv_helpers.audiences.checks import file_problems, file_warnings
 from clv_helpers.audiences.formats import CannotExpress
 from clv_helpers.audiences.memberships import Evaluation, evaluate, evaluate_streaming, evaluate_within
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.audiences.segment_builder import builder
-from clv_helpers.audiences.static_checks import file_problems, file_warnings
 from clv_helpers.audiences.views import chart, count, printed, rules, sentences, sizes
 
 __all__ = [

@@ -9,7 +9,7 @@ from pathlib import Path
 from clv_helpers.audiences.catalog import names_of
 from clv_helpers.audiences.rule import AnyPart, Audience, AudienceCondition, Rule, parts_of
 from clv_helpers.config import yaml_files
-from clv_helpers.config.validation import ParamsError, Problem, validate
+from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook
 
 
@@ -51,17 +51,15 @@ def in_order(workbook: Workbook, audiences: dict[str, Audience]) -> dict[str, Au
     for name, audience in audiences.items():
         for wanted in names_of(audience):
             if wanted not in audiences:
-                raise _refused(
-                    workbook, name, repr(wanted), ", ".join(n for n in audiences if n != name) or "no other audience"
-                )
+                others = ", ".join(other for other in audiences if other != name)
+                raise _refused(workbook, name, repr(wanted), others or "no other audience")
     sorter = TopologicalSorter({name: names_of(audience) for name, audience in audiences.items()})
     try:
         return {name: audiences[name] for name in sorter.static_order()}
     except CycleError as error:
         circle = list(reversed(error.args[1]))
-        raise _refused(
-            workbook, circle[0], " → ".join(circle), "audiences that do not ask for themselves in a circle"
-        ) from None
+        allowed = "audiences that do not ask for themselves in a circle"
+        raise _refused(workbook, circle[0], " → ".join(circle), allowed) from None
 
 
 def _refused(workbook: Workbook, name: str, value: str, allowed: str) -> ParamsError:
@@ -76,11 +74,6 @@ def to_yaml(audience: Audience) -> str:
 def file_of(workbook: Workbook, name: str) -> Path:
     """Where an audience is kept. Raises ParamsError for a name that is not one of a file."""
     return yaml_files.file_of(workbook, "audiences", name)
-
-
-def fingerprint(workbook: Workbook, name: str) -> str:
-    """What `save` compares: changes with the file's content; empty where there is no file."""
-    return yaml_files.fingerprint(file_of(workbook, name))
 
 
 def save(workbook: Workbook, name: str, audience: Audience, read_as: str) -> str:
@@ -109,8 +102,3 @@ def as_rules(part: AnyPart, audiences: dict[str, Audience]) -> AnyPart:
         return part
     copies = [as_rules(inner, audiences) for inner in parts_of(part)]
     return Rule.model_validate({part.kind: copies[0] if part.kind == "not" else copies})
-
-
-def parse(raw: object, place: str = "the rule") -> Audience:
-    """Plain values as an audience. Raises ParamsError."""
-    return validate(Audience, raw, place)

@@ -29,33 +29,31 @@ class Blocks:
 
         self.workbook, self.catalog, self._change = workbook, catalog, change
         self.decile = f"decile within a {workbook.words.category}"  # of the map of deciles, not a column
-        full = {"layout": {"width": "100%"}, "style": {"description_width": "74px"}}
+        wide = {"width": "100%"}
+
+        def labelled(widget: Any, label: str, **more: Any) -> Any:
+            return widget(description=label, layout=wide, style={"description_width": "74px"}, **more)
+
         self.kind = ipw.ToggleButtons(options=["Attributes", "Events", "Audiences"], style={"button_width": "88px"})
-        self.search = ipw.Text(placeholder="search by name or meaning", continuous_update=True, layout=full["layout"])
-        self.blocks = ipw.Select(rows=8, layout=full["layout"])
+        self.search = ipw.Text(placeholder="search by name or meaning", continuous_update=True, layout=wide)
+        self.blocks = ipw.Select(rows=8, layout=wide)
         self.about = ipw.HTML()
-        self.column = ipw.Dropdown(description="where", **full)
-        self.category = ipw.Combobox(
-            description=workbook.words.category, value="ALL", placeholder="ALL: among everyone", **full
-        )
-        self.lookback = ipw.Dropdown(description="over", options=LOOKBACKS, **full)
-        self.op = ipw.Dropdown(description="operator", **full)
-        self.value = ipw.Textarea(description="value", rows=1, placeholder="several: by comma or line", **full)
-        self.times = ipw.Dropdown(description="time", options=list(TIMES), **full)
-        self.moment = ipw.Text(description="", placeholder="", **full)
+        self.column = labelled(ipw.Dropdown, "where")
+        self.category = labelled(ipw.Combobox, workbook.words.category, value="ALL", placeholder="ALL: among everyone")
+        self.lookback = labelled(ipw.Dropdown, "over", options=LOOKBACKS)
+        self.op = labelled(ipw.Dropdown, "operator")
+        self.value = labelled(ipw.Textarea, "value", rows=1, placeholder="several: by comma or line")
+        self.times = labelled(ipw.Dropdown, "time", options=list(TIMES))
+        self.moment = labelled(ipw.Text, "")
         self.ignore_year = ipw.Checkbox(description="in any year", indent=False)
-        self.measure = ipw.Dropdown(
-            description="measure", options=["count", "sum", "average", "min", "max", "all"], **full
-        )
-        self.of = ipw.Dropdown(description="of", **full)
-        self.number_op = ipw.Dropdown(description="is", options=COUNTED, **full)
-        self.number = ipw.Text(description="number", value="1", **full)
-        self.role = ipw.Dropdown(description="as", options=list(ROLES), **full)
-        self.after = ipw.Text(description="after", placeholder="at least, such as 1 hour", **full)
-        self.within = ipw.Text(description="within", placeholder="at most, such as 7 days", **full)
-        self.add = ipw.Button(
-            description="Add to the rule", button_style="primary", icon="plus", layout={"width": "100%"}
-        )
+        self.measure = labelled(ipw.Dropdown, "measure", options=["count", "sum", "average", "min", "max", "all"])
+        self.of = labelled(ipw.Dropdown, "of")
+        self.number_op = labelled(ipw.Dropdown, "is", options=COUNTED)
+        self.number = labelled(ipw.Text, "number", value="1")
+        self.role = labelled(ipw.Dropdown, "as", options=list(ROLES))
+        self.after = labelled(ipw.Text, "after", placeholder="at least, such as 1 hour")
+        self.within = labelled(ipw.Text, "within", placeholder="at most, such as 7 days")
+        self.add = ipw.Button(description="Add to the rule", button_style="primary", icon="plus", layout=wide)
         self.form = ipw.VBox()
         self.kind.observe(lambda _: self._choose_kind(), names="value")
         self.search.observe(lambda _: self._list_blocks(), names="value")
@@ -87,36 +85,30 @@ class Blocks:
     def _choose_block(self) -> None:
         block = self.blocks.value
         self.about.value = ""
-        if block in self.catalog.events:
-            self.column.options = ["(any)", *self.catalog.events[block]]
-            numbers = [n for n, a in self.catalog.events[block].items() if a.is_number]
-            self.of.options = numbers
+        if columns := self.catalog.events.get(block):
+            self.column.options = ["(any)", *columns]
+            self.of.options = [name for name, column in columns.items() if column.is_number]
         elif self.kind.value == "Audiences" and block:
-            self.about.value = html.sentences(
-                [to_sentence(audience_files.load(self.workbook, block), self.workbook.words)]
-            )
+            sentence = to_sentence(audience_files.load(self.workbook, block), self.workbook.words)
+            self.about.value = html.sentences([sentence])
         self._describe()
         self._show_fields()
 
     def _describe(self) -> None:
         """What the chosen column means, and what is in it."""
-        attribute, source = self._attribute(), self._source()
-        if attribute:
+        if attribute := self._attribute():
+            source = event_tables().get(self.blocks.value, "profile.customer")
             with self.workbook.engine.read() as session:
                 facts = estimate.describe(session, source, attribute.name)
             self.about.value = panels.describe_panel(attribute, facts)
         elif self.blocks.value == self.decile:
-            words = self.workbook.words
-            about = f"The {words.customer}'s decile within one {words.category}, or among everyone (ALL)"
-            self.about.value = f"{escape(about)}; 1 is the best tenth."
+            about = "The {customer}'s decile within one {category}, or among everyone (ALL); 1 is the best tenth."
+            self.about.value = escape(about.format(**self.workbook.words.model_dump()))
 
     def _attribute(self) -> Attribute | None:
         if self.blocks.value in self.catalog.events:
             return self.catalog.events[self.blocks.value].get(self.column.value)
         return self.catalog.profile.get(self.blocks.value) if self.kind.value == "Attributes" else None
-
-    def _source(self) -> str:
-        return event_tables().get(self.blocks.value, "profile.customer")
 
     def _show_fields(self) -> None:
         """Only the fields that the chosen block needs."""
@@ -153,11 +145,9 @@ class Blocks:
         return [self.role, self.measure, *of, *measured]
 
     def _categories(self) -> list[str]:
+        query = "SELECT DISTINCT category FROM derived.customer_decile WHERE category <> 'ALL' ORDER BY category"
         with self.workbook.engine.read() as session:
-            rows = session.rows(
-                "SELECT DISTINCT category FROM derived.customer_decile WHERE category <> 'ALL' ORDER BY 1"
-            )
-        return [row["category"] for row in rows if row["category"] != "ALL"]
+            return [row["category"] for row in session.rows(query)]
 
     def _add(self) -> None:
         block = self.blocks.value
@@ -165,16 +155,16 @@ class Blocks:
             self._change(lambda draft: self._add_event(draft, self._event()))
         elif self.kind.value == "Audiences":
             self._change(lambda draft: draft.add({"audience": block}))
-        elif block == self.decile:
-            asked = {"map": "decile", "category": self.category.value or "ALL", "lookback_months": self.lookback.value}
-            value = to_value(self.value.value, "integer", self.op.value)
-            asked |= {"op": self.op.value} | ({} if value is None else {"value": value})
-            self._change(lambda draft: draft.add(asked))
         else:
             self._change(lambda draft: draft.add(self._condition()))
 
     def _condition(self) -> dict[str, Any]:
         attribute = self._attribute()
+        if self.blocks.value == self.decile:
+            asked = {"map": "decile", "category": self.category.value or "ALL", "lookback_months": self.lookback.value}
+            decile = to_condition(Attribute("decile", "integer", ""), self.op.value, self.value.value, None)
+            del decile["field"]
+            return asked | decile
         if attribute is None:
             raise UserError("Choose a column that the condition asks of.")
         when = to_when(self.times.value, self.moment.value, self.ignore_year.value) if self.op.value == "when" else None
@@ -189,25 +179,24 @@ class Blocks:
         return raw
 
     def _add_event(self, draft: Draft, raw: dict[str, Any]) -> None:
-        gaps = {key: field.value for key, field in (("after", self.after), ("within", self.within)) if field.value}
-        selected = draft.row().part
-        if self.role.value == "a filter of the selected event":
+        selected, role = draft.row().part, self.role.value
+        if role == "a filter of the selected event":
             if "event" not in selected or "where" not in raw:
                 raise UserError("Select an event in the rule, and choose a column to filter it by.")
-            old = selected.get("where")
-            where = raw["where"]["all"] + (old["all"] if old and "all" in old else [old] if old else [])
-            draft.replace({**selected, "where": {"all": where[::-1]}})
-        elif self.role.value in ("next in the sequence", "absent next"):
+            old = selected.get("where", [])
+            filters = old if isinstance(old, list) else old.get("all", [old])
+            draft.replace({**selected, "where": {"all": [*filters, *raw["where"]["all"]]}})
+        elif role in ("next in the sequence", "absent next"):
             if "sequence" not in selected:
                 raise UserError("Select a sequence in the rule first; an event begins one.")
-            absent = {"absent": True} if self.role.value == "absent next" else {}
+            gaps = {key: field.value for key, field in (("after", self.after), ("within", self.within)) if field.value}
+            absent = {"absent": True} if role == "absent next" else {}
             draft.replace({"sequence": [*selected["sequence"], raw | gaps | absent]})
-        elif self.role.value == "begins a sequence":
+        elif role == "begins a sequence":
             draft.add({"sequence": [raw]})
         elif self.measure.value == "all":
             draft.add({**raw, "op": "all"})
         else:
-            raw |= {} if self.measure.value == "count" else {"aggregate": self.measure.value, "of": self.of.value}
-            draft.add(
-                raw | {"op": self.number_op.value, "value": to_value(self.number.value, "number", self.number_op.value)}
-            )
+            of = {} if self.measure.value == "count" else {"aggregate": self.measure.value, "of": self.of.value}
+            op = self.number_op.value
+            draft.add(raw | of | {"op": op, "value": to_value(self.number.value, "number", op)})

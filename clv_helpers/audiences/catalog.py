@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from clv_helpers.audiences.rule import (
-    TEXT_TESTS,
-    Audience,
-    AudienceCondition,
-    Condition,
-    EventCondition,
-    Value,
-    as_list,
-    events_of,
-    walk,
-)
-from clv_helpers.config.datasets import EVENT_DATASETS, NUMERIC
-from clv_helpers.config.params import Words
-from clv_helpers.config.validation import Problem
+from clv_helpers.audiences.rule import TEXT_TESTS, Audience, AudienceCondition, walk
+from clv_helpers.config.datasets import DATASETS, EVENT_DATASETS, LIFETIME_VALUE, PROFILE_MEASURES
+from clv_helpers.config.params import Params, Words
 from clv_helpers.editors import Attribute, kind_of
 from clv_helpers.engines.dialect import table
 from clv_helpers.engines.session import Session
@@ -84,24 +73,29 @@ def event_tables() -> dict[str, str]:
     return {name: f"lake.{name}" for name in EVENT_DATASETS}
 
 
-def problems(audience: Audience, catalog: Catalog) -> list[Problem]:
-    """Every place where a rule asks for a column that is not there, or with an operator or value of another type."""
-    wrong: list[Problem] = []
-    for path, leaf in walk(audience.rule):
-        if isinstance(leaf, Condition):
-            wrong += _of_condition(path, leaf, catalog.profile, "the profile")
-        for index, event in enumerate(events_of(leaf)):
-            place = path if isinstance(leaf, EventCondition) else f"{path}.sequence[{index}]"
-            columns = catalog.events.get(event.event)
-            if columns is None:
-                wrong.append(Problem(f"{place}.event", repr(event.event), ", ".join(catalog.events) or "no events yet"))
-                continue
-            for inner, condition in walk(event.where, f"{place}.where"):
-                if isinstance(condition, Condition):
-                    wrong += _of_condition(inner, condition, columns, event.event)
-            if isinstance(event, EventCondition) and event.of is not None:
-                wrong += _of_aggregate(place, event.of, columns)
-    return wrong
+def catalog_of(params: Params) -> Catalog:
+    """The columns that a refresh of a workbook with these params makes, known before anything is built."""
+    own = params.sources["purchases"].columns or {}
+    profile = _foreseen(params, "customers") | {
+        name: Attribute(name, _of_measure(name), "") for name in PROFILE_MEASURES
+    }
+    events = {name: _foreseen(params, name) for name in EVENT_DATASETS}
+    last = {f"last_{name}": events["purchases"][name].kind for name, spec in own.items() if spec.attribute}
+    return Catalog(profile | {name: Attribute(name, kind, "") for name, kind in last.items()}, events)
+
+
+def _foreseen(params: Params, dataset: str) -> dict[str, Attribute]:
+    known = DATASETS[dataset] | params.contract(dataset)
+    kinds = {name: "number" if column.type == "decimal" else column.type for name, column in known.items()}
+    return {name: Attribute(name, kind, "") for name, kind in kinds.items()}
+
+
+def _of_measure(name: str) -> str:
+    if name in LIFETIME_VALUE:
+        return LIFETIME_VALUE[name]
+    if name in ("value", "spend", "monetary_value"):
+        return "number"
+    return "date" if name.endswith("_on") else "text" if name == "category" else "integer"
 
 
 def names_of(audience: Audience) -> list[str]:
@@ -120,35 +114,3 @@ def _about(name: str, words: Words) -> str:
     if name not in ABOUT:
         return name.replace("_", " ").capitalize()
     return ABOUT[name].format(**words.model_dump())
-
-
-def _of_condition(path: str, condition: Condition, columns: dict[str, Attribute], where: str) -> list[Problem]:
-    attribute = columns.get(condition.field)
-    if attribute is None:
-        return [Problem(f"{path}.field", f"{condition.field!r}, not in {where}", ", ".join(columns))]
-    if condition.when:
-        if attribute.is_date:
-            return []
-        return [Problem(f"{path}.when", f"asked of {attribute.name}, of type {attribute.kind}", "a date or a time")]
-    if condition.op not in OPERATORS_OF[attribute.kind]:
-        allowed = ", ".join(OPERATORS_OF[attribute.kind]) + (", or when" if attribute.is_date else "")
-        return [Problem(f"{path}.op", f"{condition.op!r} for {attribute.name}, of type {attribute.kind}", allowed)]
-    wrong = [value for value in as_list(condition.value) if not _fits(value, attribute.kind)]
-    if wrong:
-        return [Problem(f"{path}.value", f"{wrong[0]!r} for {attribute.name}", f"a value of type {attribute.kind}")]
-    if condition.ignore_case and attribute.kind != "text":
-        return [Problem(f"{path}.ignore_case", f"asked of {attribute.name}, of type {attribute.kind}", "a text")]
-    return []
-
-
-def _of_aggregate(path: str, name: str, columns: dict[str, Attribute]) -> list[Problem]:
-    numbers = [column.name for column in columns.values() if column.kind in NUMERIC]
-    return [] if name in numbers else [Problem(f"{path}.of", repr(name), ", ".join(numbers) or "no number")]
-
-
-def _fits(value: Value, kind: str) -> bool:
-    if kind == "boolean":
-        return isinstance(value, bool)
-    if kind in ("integer", "number"):
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, str)

@@ -1,4 +1,4 @@
-"""From a rule to one query over profile, events and memberships, as a sqlglot tree.
+"""From a rule to one query over profile, events and memberships.
 
 Values become literals and nothing else, columns come from the catalog. A customer without a value meets no condition
 on it; SQL spells that out wherever a NULL would otherwise pass a NOT.
@@ -7,17 +7,18 @@ on it; SQL spells that out wherever a NULL would otherwise pass a NOT.
 from __future__ import annotations
 
 import datetime as dt
-import operator
-from collections.abc import Callable
+import functools
 from dataclasses import dataclass, replace
 
 from sqlglot import exp
+from sqlglot.optimizer.simplify import simplify
 
 from clv_helpers.audiences.catalog import Attribute, Catalog
 from clv_helpers.audiences.rule import (
     AnyPart,
     AudienceCondition,
     Condition,
+    Event,
     EventCondition,
     MapCondition,
     Rule,
@@ -27,76 +28,64 @@ from clv_helpers.audiences.rule import (
     as_list,
     parts_of,
 )
-from clv_helpers.audiences.when import Clock, When, bounds, month_days, parse_duration
+from clv_helpers.audiences.when import Clock, When, bounds, month_days
 from clv_helpers.config.datasets import EVENT_TIME, PRIMARY_IDENTITY
-from clv_helpers.engines.dialect import bind, literal, parse, table
+from clv_helpers.engines.dialect import bind, is_in, literal, parse, table
 
-COMPARE: dict[str, type[exp.Expression]] = {
-    "equals": exp.EQ,
-    "not equals": exp.NEQ,
-    "at most": exp.LTE,
-    "at least": exp.GTE,
-    "less than": exp.LT,
-    "more than": exp.GT,
-}
-OF_ZERO: dict[str, Callable[[float, float], bool]] = {
-    "equals": operator.eq,
-    "not equals": operator.ne,
-    "at most": operator.le,
-    "at least": operator.ge,
-    "less than": operator.lt,
-    "more than": operator.gt,
-}
-TEXT: dict[str, type[exp.Expression]] = {
-    "contains": exp.Contains,
-    "starts with": exp.StartsWith,
-    "ends with": exp.EndsWith,
-    "matches": exp.RegexpLike,
-}
+# Each operator as a test, which is NULL where the column is; `in` and what begins with `not` are made from these.
+TESTS = {
+    "equals": "$column = $value", "not equals": "$column <> $value", "at most": "$column <= $value",
+    "at least": "$column >= $value", "less than": "$column < $value", "more than": "$column > $value",
+    "between": "$column BETWEEN $value AND $other", "exists": "NOT $column IS NULL", "missing": "$column IS NULL",
+    "contains": "CONTAINS($column, $value)", "starts with": "STARTS_WITH($column, $value)",
+    "ends with": "ENDS_WITH($column, $value)", "matches": "REGEXP_MATCHES($column, $value)",
+}  # fmt: skip
+# An average as an exact sum divided once does not depend on the order of the rows.
+AGGREGATES = {
+    "count": "COUNT(*)", "sum": "SUM($column)", "min": "MIN($column)", "max": "MAX($column)",
+    "average": "CAST(SUM($column) AS DOUBLE) / COUNT($column)",
+}  # fmt: skip
 PROFILE, EVENT = "p", "e"
-MEMBERS = parse(
+CUSTOMERS = 'SELECT p."customer_id" FROM "profile"."customer" AS p WHERE $test'
+MEMBERS = (
     "SELECT m.customer_id FROM audiences.membership_period AS m WHERE m.audience = $audience AND m.left_at IS NULL"
 )
-DECILES = parse(
+DECILES = (
     "SELECT d.customer_id FROM derived.customer_decile AS d "
     "WHERE d.category = $category AND d.lookback_months = $lookback_months"
+)
+EVENTS = 'SELECT e."customer_id" FROM $source AS e WHERE e."occurred_at" < $now'
+FOLLOWED = (
+    'SELECT DISTINCT n."customer_id", n."occurred_at" FROM $so_far AS c '
+    'JOIN $following AS n ON c."customer_id" = n."customer_id" AND $in_gap'
 )
 
 
 @dataclass(frozen=True)
 class Context:
-    """Where a rule is read: the columns, the moment, the table of each dataset of events.
-
-    `only`: a query of customer ids to which all is narrowed, events included.
-    """
+    """Where a rule is read: the columns, the moment, the table of each dataset of events."""
 
     catalog: Catalog
     clock: Clock
     events: dict[str, str]
-    only: exp.Select | None = None
 
 
 def to_customers(rule: AnyPart, context: Context) -> exp.Select:
     """The customers who meet a rule: one row each, with customer_id."""
-    query = exp.select(customer(PROFILE)).from_(table("profile.customer").as_(PROFILE))
-    if context.only is not None:
-        query = query.where(_is_among(customer(PROFILE), context.only))
-    return query.where(to_test(rule, context))
+    return _query(CUSTOMERS, test=to_test(rule, context))
 
 
-def to_test(
-    part: AnyPart, context: Context, exact: bool = False, event: EventCondition | Step | None = None
-) -> exp.Expr:
+def to_test(part: AnyPart, context: Context, exact: bool = False, event: Event | None = None) -> exp.Expr:
     """A part of a rule as a test of a row of the profile (alias p), or of a row of an event (alias e) for its `where`.
 
     `exact`: false where it is not met. Otherwise it may be NULL, which a WHERE takes for false, and faster.
     """
     match part:
         case Rule(not_=inner) if inner is not None:
-            return exp.not_(to_test(inner, context, True, event))
+            return exp.not_(to_test(inner, context, True, event), copy=False)
         case Rule():
             tests = [to_test(inner, context, exact, event) for inner in parts_of(part)]
-            return exp.and_(*tests) if part.kind == "all" else exp.paren(exp.or_(*tests))
+            return exp.and_(*tests, copy=False) if part.kind == "all" else _any(*tests)
         case Condition():
             columns = context.catalog.events[event.event] if event else context.catalog.profile
             return _attribute_test(part, columns[part.field], EVENT if event else PROFILE, context.clock, exact)
@@ -105,51 +94,60 @@ def to_test(
         case EventCondition():
             return _event_test(part, context)
         case SequenceCondition():
-            return _is_among(customer(PROFILE), _sequence(part, context))
+            return _is_among(_sequence(part, context))
         case AudienceCondition():
-            members = bind(MEMBERS, {"audience": part.audience}).assert_is(exp.Select)
-            return _is_among(customer(PROFILE), members)
+            return _is_among(_query(MEMBERS, audience=part.audience))
+
+
+_parsed = functools.cache(parse)  # the same few texts for every condition of every rule
+
+
+def _sql(text: str, **bindings: object) -> exp.Expression:
+    return bind(_parsed(text), bindings)
+
+
+def _query(text: str, **bindings: object) -> exp.Select:
+    return _sql(text, **bindings).assert_is(exp.Select)
+
+
+def _is_among(customers: exp.Query) -> exp.Expr:
+    return exp.In(this=of(PROFILE, PRIMARY_IDENTITY), query=customers.subquery(copy=False))
+
+
+def _any(*tests: exp.Expr) -> exp.Expr:
+    return exp.paren(exp.or_(*tests, copy=False), copy=False)
+
+
+def of(alias: str, name: str) -> exp.Column:
+    """A column of what bears an alias in the query."""
+    return exp.column(name, table=alias, quoted=True)
 
 
 def _attribute_test(condition: Condition, attribute: Attribute, alias: str, clock: Clock, exact: bool) -> exp.Expr:
-    column = exp.column(condition.field, table=alias, quoted=True)
+    column = of(alias, condition.field)
     if condition.when:
         test = _when_test(condition.when, column, attribute.kind, clock)
     else:
         test = _value_test(condition.op or "", condition.value, column, condition.ignore_case)
-    return _with_nulls(test, column, condition.op, condition.or_missing, exact)
-
-
-def _with_nulls(test: exp.Expr, column: exp.Expr, op: str | None, or_missing: bool, exact: bool) -> exp.Expr:
-    if op in ("exists", "missing"):
+    if condition.op in ("exists", "missing"):
         return test
-    if or_missing:
-        return exp.paren(exp.or_(_is_null(column.copy()), test))
-    return exp.paren(exp.and_(exp.Not(this=_is_null(column.copy())), test)) if exact else test
-
-
-def _is_null(column: exp.Expr) -> exp.Expr:
-    return exp.Is(this=column, expression=exp.null())
+    if condition.or_missing:
+        return _any(_sql(TESTS["missing"], column=column), test)
+    return exp.paren(exp.and_(_sql(TESTS["exists"], column=column), test, copy=False), copy=False) if exact else test
 
 
 def _value_test(op: str, value: Value | list[Value] | None, column: exp.Expr, ignore_case: bool = False) -> exp.Expr:
     """An operator and its value; NULL where the column is."""
-    if op in ("exists", "missing"):
-        return exp.Not(this=_is_null(column)) if op == "exists" else _is_null(column)
     values = as_list(value)
     if ignore_case and op.endswith("matches"):
         values = [f"(?i){values[0]}"]
-    elif ignore_case:
+    elif ignore_case and values:
         column, values = exp.Lower(this=column), [str(text).lower() for text in values]
-    if op == "between":
-        return exp.Between(this=column, low=literal(values[0]), high=literal(values[1]))
-    if op in COMPARE:
-        return COMPARE[op](this=column, expression=literal(values[0]))
+    if op in TESTS:
+        first, other = [*values, None, None][:2]
+        return _sql(TESTS[op], column=column, value=first, other=other)
     positive = op.removeprefix("not ")
-    if positive == "in":
-        test: exp.Expr = exp.In(this=column, expressions=[literal(one) for one in values])
-    else:
-        test = TEXT[positive](this=column, expression=literal(str(values[0])))
+    test = is_in(column, values) if positive == "in" else _sql(TESTS[positive], column=column, value=values[0])
     return exp.Not(this=test) if op.startswith("not ") else test
 
 
@@ -158,103 +156,74 @@ def _when_test(when: When, column: exp.Expr, kind: str, clock: Clock) -> exp.Exp
     if when.ignore_year:
         return _month_day_test(when, column, kind, clock)
     span = bounds(when, clock)
-    tests: list[exp.Expr] = []
-    if span.low is not None:
-        low = _first_day_from(span.low, clock) if kind == "date" else span.low
-        tests.append(exp.GTE(this=column, expression=literal(low)))
-    if span.high is not None:
+    low: dt.date | None = span.low
+    high: dt.date | None = span.high
+    if kind == "date":
         # a day counts as its beginning, so the days before an open end are those before the first day from it
-        to_day = _last_day_until if span.closed else _first_day_from
-        high = to_day(span.high, clock) if kind == "date" else span.high
-        tests.append((exp.LTE if span.closed else exp.LT)(this=column.copy(), expression=literal(high)))
+        low = span.low and _first_day_from(span.low, clock)
+        high = span.high and (_day_of(span.high, clock) if span.closed else _first_day_from(span.high, clock))
+    until = TESTS["at most" if span.closed else "less than"]
+    tests = [] if low is None else [_sql(TESTS["at least"], column=column, value=low)]
+    tests += [] if high is None else [_sql(until, column=column, value=high)]
     return exp.and_(*tests)
+
+
+def _day_of(moment: dt.datetime, clock: Clock) -> dt.date:
+    return replace(clock, now=moment).today
 
 
 def _first_day_from(moment: dt.datetime, clock: Clock) -> dt.date:
     """The first day that begins at or after a moment."""
-    day = replace(clock, now=moment).today
+    day = _day_of(moment, clock)
     return day if clock.begin(day) >= moment else day + dt.timedelta(days=1)
-
-
-def _last_day_until(moment: dt.datetime, clock: Clock) -> dt.date:
-    """The last day that begins at or before a moment."""
-    day = replace(clock, now=moment).today
-    return day if clock.begin(day) <= moment else day - dt.timedelta(days=1)
 
 
 def _month_day_test(when: When, column: exp.Expr, kind: str, clock: Clock) -> exp.Expr:
     local = column
     if kind == "timestamp" and clock.zone != "UTC":
         local = exp.ConvertTimezone(source_tz=literal("UTC"), target_tz=literal(clock.zone), timestamp=column)
-    hundreds = exp.Mul(this=exp.Month(this=local), expression=literal(100))
-    month_day = exp.paren(exp.Add(this=hundreds, expression=exp.Day(this=local.copy())))
-    spans = [exp.Between(this=month_day.copy(), low=literal(a), high=literal(b)) for a, b in month_days(when, clock)]
-    return exp.paren(exp.or_(*spans))
+    month_day = _sql("(MONTH($local) * 100 + DAY($local))", local=local)
+    return _any(*(_value_test("between", list(span), month_day) for span in month_days(when, clock)))
 
 
 def _map_test(condition: MapCondition) -> exp.Expr:
-    key = {"category": condition.category, "lookback_months": condition.lookback_months}
-    entries = bind(DECILES, key).assert_is(exp.Select)
-    has_entry = _is_among(customer(PROFILE), entries)
+    entries = _query(DECILES, category=condition.category, lookback_months=condition.lookback_months)
+    has_entry = _is_among(entries)
     if condition.op in ("exists", "missing"):
         return exp.not_(has_entry) if condition.op == "missing" else has_entry
     decile = exp.column("decile", table="d")
-    met = _is_among(customer(PROFILE), entries.where(_value_test(condition.op, condition.value, decile)))
-    return exp.paren(exp.or_(met, exp.not_(has_entry))) if condition.or_missing else met
+    met = _is_among(entries.where(_value_test(condition.op, condition.value, decile)))
+    return _any(met, exp.not_(has_entry)) if condition.or_missing else met
 
 
 def _event_test(event: EventCondition, context: Context) -> exp.Expr:
-    who = customer(PROFILE)
     if event.op == "all":
-        events = _event_query(event, context, with_where=False)
-        met = exp.Case().when(_where_test(event, context, exact=True), literal(1)).else_(literal(0))
-        every = exp.EQ(this=exp.Min(this=met), expression=literal(1))
-        return _is_among(who, events.group_by(customer(EVENT)).having(every))
-    events = _event_query(event, context)
-    if event.aggregate != "count":
-        measure = _aggregate(event.aggregate, _event_column(event.of or ""))
-        return _is_among(who, events.group_by(customer(EVENT)).having(_value_test(event.op, event.value, measure)))
-    if event.op == "at least" and event.value == 1:
-        return _is_among(who, events)
-    if event.op in ("equals", "at most") and event.value == 0:
-        return exp.not_(_is_among(who, events))
-    counted = _value_test(event.op, event.value, exp.Count(this=exp.Star()))
-    if _holds_for_none(event):  # those without any such event are not among the rows: ask for whom it does not hold
-        return exp.not_(_is_among(who, events.group_by(customer(EVENT)).having(exp.not_(counted))))
-    return _is_among(who, events.group_by(customer(EVENT)).having(counted))
+        met = to_test(event.where, context, True, event) if event.where is not None else exp.true()
+        every = _sql("MIN(CASE WHEN $met THEN 1 ELSE 0 END) = 1", met=met)
+        return _is_among(_grouped(_events(event, context, with_where=False), every))
+    events = _events(event, context)
+    if event.op == "at least" and event.value == 1 and event.aggregate == "count":
+        return _is_among(events)
+    if event.op in ("equals", "at most") and event.value == 0 and event.aggregate == "count":
+        return exp.not_(_is_among(events))
+    test = _value_test(event.op, event.value, _sql(AGGREGATES[event.aggregate], column=of(EVENT, event.of or "")))
+    # those without any such event are not among the rows: where it holds for 0, ask for whom it does not hold
+    if event.aggregate == "count" and simplify(_value_test(event.op, event.value, literal(0))) == exp.true():
+        return exp.not_(_is_among(_grouped(events, exp.not_(test))))
+    return _is_among(_grouped(events, test))
 
 
-def _aggregate(name: str, column: exp.Expr) -> exp.Expr:
-    if name == "average":  # an exact sum divided once does not depend on the order of the rows
-        total = exp.cast(exp.Sum(this=column), exp.DataType.build("DOUBLE"))
-        return exp.Div(this=total, expression=exp.Count(this=column.copy()))
-    functions: dict[str, type[exp.Expression]] = {"sum": exp.Sum, "min": exp.Min, "max": exp.Max}
-    return functions[name](this=column)
+def _grouped(events: exp.Select, having: exp.Expr) -> exp.Select:
+    return events.group_by(of(EVENT, PRIMARY_IDENTITY), copy=False).having(having, copy=False)
 
 
-def _holds_for_none(event: EventCondition) -> bool:
-    """Whether a condition on the number of events is met by a customer without any."""
-    if event.op == "between":
-        return event.numbers[0] <= 0 <= event.numbers[1]
-    return OF_ZERO[event.op](0, event.numbers[0])
-
-
-def _event_query(event: EventCondition | Step, context: Context, with_where: bool = True) -> exp.Select:
+def _events(event: Event, context: Context, with_where: bool = True) -> exp.Select:
     """The events a condition is about: a row each, with customer_id."""
-    moment = _event_column(EVENT_TIME)
-    query = exp.select(customer(EVENT)).from_(table(context.events[event.event]).as_(EVENT))
-    query = query.where(exp.LT(this=moment, expression=literal(context.clock.now)))
-    if event.when:
-        query = query.where(_when_test(event.when, moment.copy(), "timestamp", context.clock))
+    tests = [] if event.when is None else [_when_test(event.when, of(EVENT, EVENT_TIME), "timestamp", context.clock)]
     if with_where and event.where is not None:
-        query = query.where(_where_test(event, context))
-    if context.only is not None:
-        query = query.where(_is_among(customer(EVENT), context.only))
-    return query
-
-
-def _where_test(event: EventCondition | Step, context: Context, exact: bool = False) -> exp.Expr:
-    return to_test(event.where, context, exact, event) if event.where is not None else exp.true()
+        tests.append(to_test(event.where, context, event=event))
+    query = _query(EVENTS, source=table(context.events[event.event]), now=context.clock.now)
+    return query.where(*tests, copy=False)
 
 
 def _sequence(leaf: SequenceCondition, context: Context) -> exp.Select:
@@ -269,16 +238,15 @@ def _sequence(leaf: SequenceCondition, context: Context) -> exp.Select:
         if step.absent:
             absent.append(step)
             continue
-        follows = exp.and_(_same_customer("c", "n"), _in_gap("c", "n", step))
-        query = exp.select(customer("n"), _at("n")).distinct().from_(so_far.subquery("c"))
-        query = query.join(_moments(step, context, since).subquery("n"), on=follows)
+        following = _moments(step, context, since)
+        query = _query(FOLLOWED, so_far=so_far, following=following, in_gap=exp.and_(*_in_gap("n", step)))
         so_far = _without(query, absent, context, since, until="n")
         absent, since = [], max(since, _earliest(step, context))
-    customers = exp.select(customer("c")).from_(so_far.subquery("c"))
+    customers = _query('SELECT c."customer_id" FROM $so_far AS c', so_far=so_far)
     for step in absent:
         if step.within:
-            ended = _later(_at("c"), step.within)
-            customers = customers.where(exp.LTE(this=ended, expression=literal(context.clock.now)))
+            ended = of("c", EVENT_TIME) + _interval(step.within)
+            customers.where(ended <= literal(context.clock.now), copy=False)
     return _without(customers, absent, context, since)
 
 
@@ -294,53 +262,26 @@ def _without(
     """Leave out the moments after which one of the absent events came, in its time and before `until`."""
     for index, step in enumerate(absent):
         alias = f"x{index}"
-        between = [_same_customer("c", alias), _in_gap("c", alias, step)]
-        if until:
-            between.append(exp.LT(this=_at(alias), expression=_at(until)))
-        query = query.join(_moments(step, context, since).subquery(alias), on=exp.and_(*between), join_type="left")
-        query = query.where(_is_null(customer(alias)))
+        came = [of("c", PRIMARY_IDENTITY).eq(of(alias, PRIMARY_IDENTITY)), *_in_gap(alias, step)]
+        came += [of(alias, EVENT_TIME) < of(until, EVENT_TIME)] if until else []
+        others = _moments(step, context, since).subquery(alias, copy=False)
+        query.join(others, on=exp.and_(*came, copy=False), join_type="left", copy=False)
+        query.where(_sql(TESTS["missing"], column=of(alias, PRIMARY_IDENTITY)), copy=False)
     return query
 
 
 def _moments(step: Step, context: Context, since: dt.datetime = dt.datetime.min) -> exp.Select:
-    query = _event_query(step, context).select(_event_column(EVENT_TIME))
-    if since > dt.datetime.min:
-        query = query.where(exp.GTE(this=_event_column(EVENT_TIME), expression=literal(since)))
-    return query
+    query = _events(step, context).select(of(EVENT, EVENT_TIME), copy=False)
+    return query.where(of(EVENT, EVENT_TIME) >= literal(since), copy=False) if since > dt.datetime.min else query
 
 
-def _in_gap(first: str, second: str, step: Step) -> exp.Expr:
-    tests: list[exp.Expr] = [exp.GT(this=_at(second), expression=_at(first))]
-    if step.after:
-        tests.append(exp.GTE(this=_at(second), expression=_later(_at(first), step.after)))
-    if step.within:
-        tests.append(exp.LTE(this=_at(second), expression=_later(_at(first), step.within)))
-    return exp.and_(*tests)
+def _in_gap(alias: str, step: Step) -> list[exp.Expr]:
+    """That an event comes after the moment so far (alias c), and in the step's time."""
+    begun, then = of("c", EVENT_TIME), of(alias, EVENT_TIME)
+    tests: list[exp.Expr] = [then > begun]
+    tests += [then >= begun + _interval(step.after)] if step.after else []
+    return tests + ([then <= begun + _interval(step.within)] if step.within else [])
 
 
-def _later(moment: exp.Expr, gap: str) -> exp.Expr:
-    number, unit = parse_duration(gap)
-    if unit == "week":
-        number, unit = number * 7, "day"
-    interval = exp.Interval(this=exp.Literal.string(str(number)), unit=exp.var(unit.upper()))
-    return exp.Add(this=moment, expression=interval)
-
-
-def _is_among(column: exp.Expr, query: exp.Query) -> exp.Expr:
-    return exp.In(this=column, query=query.copy().subquery())
-
-
-def _same_customer(left: str, right: str) -> exp.Expr:
-    return exp.EQ(this=customer(left), expression=customer(right))
-
-
-def customer(alias: str) -> exp.Column:
-    return exp.column(PRIMARY_IDENTITY, table=alias, quoted=True)
-
-
-def _at(alias: str) -> exp.Column:
-    return exp.column(EVENT_TIME, table=alias, quoted=True)
-
-
-def _event_column(name: str) -> exp.Column:
-    return exp.column(name, table=EVENT, quoted=True)
+def _interval(gap: str) -> exp.Expr:
+    return parse(f"INTERVAL '{gap.split()[0]}' {gap.split()[1].removesuffix('s')}")

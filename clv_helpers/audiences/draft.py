@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from clv_helpers import editors
-from clv_helpers.audiences import audience_files
 from clv_helpers.audiences.rule import Audience
-from clv_helpers.config.validation import ParamsError, parse_value
+from clv_helpers.config.validation import ParamsError, parse_value, validate
 from clv_helpers.editors import Attribute
 
 Path = tuple[int, ...]
@@ -20,14 +19,14 @@ TIMES = {
     "within … of": "3 days of today", "before": "2026-01-01", "after": "90 days ago",
     "between": "90 days ago and 30 days ago",
 }  # fmt: skip
+TO_WHEN = {"in the last": "in_last", "in the next": "in_next", "between": "rolling … and"}  # the others: themselves
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the canvas: where it stands in the tree, how deep, and the part without a `not` around it."""
+    """One line of the canvas: where it stands in the tree, and the part without a `not` around it."""
 
     path: Path
-    depth: int
     part: dict[str, Any]
     excluded: bool
 
@@ -47,11 +46,11 @@ class Draft(editors.Draft[Path]):
 
     def parse(self) -> Audience:
         """Raises ParamsError, which names what is missing or wrong."""
-        return audience_files.parse(self.raw, "the draft")
+        return validate(Audience, self.raw, "the draft")
 
     def rows(self) -> list[Row]:
         """The canvas from top to bottom, the outermost container first."""
-        return self._rows(self.raw["rule"], (), 0)
+        return self._rows(())
 
     def row(self) -> Row:
         """The selected one."""
@@ -63,7 +62,7 @@ class Draft(editors.Draft[Path]):
         row = self.row()
         if row.container:
             row.part[row.container].append(part)
-            self.selected = (*self.inside(row), len(row.part[row.container]) - 1)
+            self.selected = (*row.path, len(row.part[row.container]) - 1)
         else:
             parent, index = self._parent(row.path)
             parent.insert(index + 1, part)
@@ -73,7 +72,12 @@ class Draft(editors.Draft[Path]):
         """Put another condition or container in the place of the selected one; excluding stays."""
         self.remember()
         row = self.row()
-        self._put(row.path, {"not": part} if row.excluded else part)
+        node = {"not": part} if row.excluded else part
+        if row.path:
+            parent, index = self._parent(row.path)
+            parent[index] = node
+        else:
+            self.raw["rule"] = node
 
     def remove(self) -> None:
         """Take the selected row away, and a container that is empty then."""
@@ -85,15 +89,14 @@ class Draft(editors.Draft[Path]):
             parent, index = self._parent(self.selected)
             del parent[index]
             self.selected = self.selected[:-1]
-            self._select_row()
             emptied = not parent
 
     def exclude(self) -> None:
         """Exclude the selected row, or include it again."""
         if self.selected:
             self.remember()
-            node = self._node(self.selected)
-            self._put(self.selected, node.get("not", {"not": node}))
+            parent, index = self._parent(self.selected)
+            parent[index] = parent[index].get("not", {"not": parent[index]})
 
     def switch(self) -> None:
         """Make `all` of the selected container `any`, and back."""
@@ -107,14 +110,15 @@ class Draft(editors.Draft[Path]):
         """Put the selected row into a container of its own."""
         if self.selected:
             self.remember()
-            self._put(self.selected, {"all": [self._node(self.selected)]})
+            parent, index = self._parent(self.selected)
+            parent[index] = {"all": [parent[index]]}
 
     def unwrap(self) -> None:
         """Put what is in the selected container in its place."""
         row = self.row()
-        if row.container and row.path and not row.excluded:
+        if self.selected and row.container and not row.excluded:
             self.remember()
-            parent, index = self._parent(row.path)
+            parent, index = self._parent(self.selected)
             parent[index : index + 1] = row.part[row.container]
 
     def move(self, step: int) -> None:
@@ -131,67 +135,48 @@ class Draft(editors.Draft[Path]):
 
     def move_out(self, after: bool = True) -> None:
         """Out of its container, to stand behind it or before it."""
-        outer = next((row.path for row in reversed(self.rows()) if self._holds(row)), ())
-        if not self.selected or not outer:
+        outer = self.selected[:-1]
+        if not outer:
             return
         self.remember()
         parent, index = self._parent(self.selected)
         node = parent.pop(index)
         siblings, place = self._parent(outer)
-        siblings.insert(place + after, node)
-        self.selected = (*outer[:-1], place + after)
+        target = place + after
+        siblings.insert(target, node)
         if not parent:
-            siblings.pop(place + (not after))
-            self.selected = (*outer[:-1], place)
+            del siblings[place + (not after)]
+            target = place
+        self.selected = (*outer[:-1], target)
 
     def move_in(self) -> None:
         """Into the container that stands right above it."""
         if not self.selected or not self.selected[-1]:
             return
-        above = (*self.selected[:-1], self.selected[-1] - 1)
-        row = next(row for row in self.rows() if row.path == above)
-        if row.container:
+        above = self.at((*self.selected[:-1], self.selected[-1] - 1))
+        if above.container:
             self.remember()
             parent, index = self._parent(self.selected)
-            row.part[row.container].append(parent.pop(index))
-            self.selected = (*self.inside(row), len(row.part[row.container]) - 1)
+            above.part[above.container].append(parent.pop(index))
+            self.selected = (*above.path, len(above.part[above.container]) - 1)
 
-    def _rows(self, node: dict[str, Any], path: Path, depth: int) -> list[Row]:
-        excluded = "not" in node
-        row = Row(path, depth, node["not"] if excluded else node, excluded)
-        below = row.part.get(row.container, [])
-        inside = self.inside(row)
-        return [row] + [r for i, child in enumerate(below) for r in self._rows(child, (*inside, i), depth + 1)]
+    def _rows(self, path: Path) -> list[Row]:
+        row = self.at(path)
+        below = range(len(row.part.get(row.container, [])))
+        return [row, *(inner for index in below for inner in self._rows((*path, index)))]
 
-    @staticmethod
-    def inside(row: Row) -> Path:
-        """The path of what is in a row's container: one step further where a `not` is around it."""
-        return (*row.path, 0) if row.excluded else row.path
-
-    def _holds(self, row: Row) -> bool:
-        inside = self.inside(row)
-        return bool(row.container and row.path) and self.selected[:-1] == inside
-
-    def _node(self, path: Path) -> dict[str, Any]:
+    def at(self, path: Path) -> Row:
+        """What stands at a path: one index per container on the way, whether or not a `not` is around it."""
         node = self.raw["rule"]
-        for index in path:
-            node = node["not"] if "not" in node else node[next(k for k in ("all", "any") if k in node)][index]
-        return node
+        row = Row((), node.get("not", node), "not" in node)
+        for depth, index in enumerate(path, 1):
+            node = row.part[row.container][index]
+            row = Row(path[:depth], node.get("not", node), "not" in node)
+        return row
 
     def _parent(self, path: Path) -> tuple[list[dict[str, Any]], int]:
-        above = self._node(path[:-1])
-        return above[next(kind for kind in ("all", "any") if kind in above)], path[-1]
-
-    def _put(self, path: Path, node: dict[str, Any]) -> None:
-        if path:
-            parent, index = self._parent(path)
-            parent[index] = node
-        else:
-            self.raw["rule"] = node
-
-    def _select_row(self) -> None:
-        while self.selected not in {row.path for row in self.rows()}:
-            self.selected = self.selected[:-1]
+        above = self.at(path[:-1])
+        return above.part[above.container], path[-1]
 
 
 def to_value(text: str, kind: str, op: str) -> Any:
@@ -216,19 +201,16 @@ def _one(text: str, kind: str) -> Any:
 
 def to_when(choice: str, text: str, ignore_year: bool = False) -> dict[str, Any] | None:
     """A choice of TIMES and what is typed beside it, as `when`; None for any time."""
-    text = text.strip()
     if choice == "any time":
         return None
-    if choice in ("today", "yesterday", "this month", "this year"):
+    key, _, word = TO_WHEN.get(choice, choice).partition(" … ")
+    first, _, second = text.strip().partition(f" {word} ")
+    if not TIMES[choice]:
         raw: dict[str, Any] = {"is": choice}
-    elif choice in ("from … to", "within … of", "between"):
-        word = {"from … to": " to ", "within … of": " of ", "between": " and "}[choice]
-        first, _, second = text.partition(word)
-        raw = {"from": first, "to": second}
-        if choice != "from … to":
-            raw = {"within": first, "of": second} if choice == "within … of" else {"rolling": [first, second]}
+    elif choice == "between":
+        raw = {"rolling": [first, second]}
     else:
-        raw = {{"in the last": "in_last", "in the next": "in_next"}.get(choice, choice): text}
+        raw = {key: first, word: second} if word else {key: text.strip()}
     return raw | ({"ignore_year": True} if ignore_year else {})
 
 

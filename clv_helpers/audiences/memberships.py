@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sqlglot import exp
 
 from clv_helpers.audiences import audience_files
-from clv_helpers.audiences.catalog import Catalog, event_tables, names_of, problems, read_catalog
+from clv_helpers.audiences.catalog import Catalog, event_tables, names_of, read_catalog
+from clv_helpers.audiences.checks import problems
 from clv_helpers.audiences.compile import Context, to_customers
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.audiences.when import Clock
@@ -134,9 +135,7 @@ def evaluate_one(session: Session, name: str, audience: Audience, current: Round
         "audience": name, "number": current.number, "now": current.now, "hash": audience.hash,
         "snapshot": current.snapshot,
     }  # fmt: skip
-    exited = session.scalar(f"SELECT COUNT(*) AS n FROM audiences.membership_period WHERE {IS_EXITED}", **values)
-    if exited:
-        session.run(f"UPDATE audiences.membership_period SET left_at = $now WHERE {IS_EXITED}", **values)
+    exited = _close(session, IS_EXITED, values)
     session.create_temporary("realized", bind(REALIZED, values))
     realized = session.count(table("realized"))
     if realized:
@@ -171,14 +170,18 @@ def _log(session: Session, row: Evaluation, rule_hash: str, current: Round) -> N
         _changed(session, "audiences.membership_period")
 
 
+def _close(session: Session, where: str, values: dict[str, Any]) -> int:
+    """End membership periods; gives how many."""
+    ended = session.scalar(f"SELECT COUNT(*) AS n FROM audiences.membership_period WHERE {where}", **values)
+    if ended:  # else nothing is written
+        session.run(f"UPDATE audiences.membership_period SET left_at = $now WHERE {where}", **values)
+    return ended
+
+
 def _close_removed(session: Session, names: list[str], current: Round) -> None:
     """Customers of an audience whose file is gone leave it."""
-    known = is_in(column("audience"), names)
-    removed = "left_at IS NULL AND NOT $known"
-    if session.scalar(f"SELECT COUNT(*) AS n FROM audiences.membership_period WHERE {removed}", known=known):
-        session.run(
-            f"UPDATE audiences.membership_period SET left_at = $now WHERE {removed}", now=current.now, known=known
-        )
+    values = {"now": current.now, "known": is_in(column("audience"), names)}
+    if _close(session, "left_at IS NULL AND NOT $known", values):
         _changed(session, "audiences.membership_period")
 
 

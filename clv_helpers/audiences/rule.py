@@ -110,11 +110,8 @@ def _as_rule(value: Any) -> Any:
     return {"all": value} if isinstance(value, list) and value else value
 
 
-class EventCondition(Strict):
-    """How often, or with what total, a customer did something.
-
-    No event counts as 0; a customer without a number to aggregate does not meet it.
-    """
+class Event(Strict):
+    """What both a condition and a step of a sequence say of an event."""
 
     event: Dataset
     """what the customer did or got"""
@@ -122,6 +119,21 @@ class EventCondition(Strict):
     """conditions on the event's own columns; a list: all of them"""
     when: When | None = None
     """when it happened"""
+
+    @model_validator(mode="after")
+    def _only_conditions(self) -> Event:
+        for place, leaf in walk(self.where, "where"):
+            if not isinstance(leaf, Condition):
+                raise ValueError(f"{place} is about something else; allowed: conditions on the event's own columns")
+        return self
+
+
+class EventCondition(Event):
+    """How often, or with what total, a customer did something.
+
+    No event counts as 0; a customer without a number to aggregate does not meet it.
+    """
+
     aggregate: Literal["count", "sum", "average", "min", "max"] = "count"
     """what is compared: how many events there are, or a figure of the column that `of` names"""
     of: str | None = None
@@ -150,7 +162,6 @@ class EventCondition(Strict):
             raise ValueError("where is None; allowed: what all events are to meet")
         if self.aggregate == "count" and any(isinstance(number, float) or number < 0 for number in self.numbers):
             raise ValueError(f"value is {self.value!r}; allowed: a whole number, zero or more")
-        _only_conditions(self.where)
         return self
 
     @property
@@ -168,30 +179,19 @@ def _gap(text: str) -> str:
 Gap = Annotated[Duration, BeforeValidator(lambda text: _gap(str(text)))]
 
 
-class Step(Strict):
+class Step(Event):
     """One event of a sequence, or its absence.
 
     Where nothing follows, the absence holds once the time that `within` gives has passed; without `within` it holds
     until such an event comes.
     """
 
-    event: Dataset
-    """what the customer did or got"""
-    where: Annotated[Part | None, BeforeValidator(_as_rule)] = None
-    """conditions on the event's own columns; a list: all of them"""
-    when: When | None = None
-    """when it happened"""
     after: Gap | None = None
     """at least how long after the event before it, such as `2 days`"""
     within: Gap | None = None
     """at most how long after the event before it, such as `7 days`"""
     absent: bool = False
     """whether there is no such event after the one before it, and before the next"""
-
-    @model_validator(mode="after")
-    def _fits(self) -> Step:
-        _only_conditions(self.where)
-        return self
 
 
 class SequenceCondition(Strict):
@@ -257,12 +257,6 @@ class Rule(Strict):
         """How the parts are joined."""
         return "not" if self.not_ is not None else "all" if self.all is not None else "any"
 
-    def places(self, path: str) -> list[str]:
-        """The places in the file of the parts that are directly in it."""
-        return (
-            [f"{path}.not"] if self.kind == "not" else [f"{path}.{self.kind}[{i}]" for i in range(len(parts_of(self)))]
-        )
-
 
 Leaf = Condition | MapCondition | EventCondition | SequenceCondition | AudienceCondition
 AnyPart = Leaf | Rule
@@ -316,27 +310,26 @@ def parse_part(raw: Any) -> AnyPart:
     return parts_of(Rule.model_validate({"all": [raw]}))[0]
 
 
+def nodes(part: AnyPart, path: str = "rule") -> Iterator[tuple[str, AnyPart]]:
+    """A part and all below it with their places in the file; not the `where` of events."""
+    yield path, part
+    if isinstance(part, Rule):
+        for index, inner in enumerate(parts_of(part)):
+            yield from nodes(inner, f"{path}.not" if part.kind == "not" else f"{path}.{part.kind}[{index}]")
+
+
 def walk(part: AnyPart | None, path: str = "rule") -> Iterator[tuple[str, Leaf]]:
     """All conditions below a part with their place in the file; not the `where` of events."""
-    if isinstance(part, Rule):
-        for inner, place in zip(parts_of(part), part.places(path), strict=True):
-            yield from walk(inner, place)
-    elif part is not None:
-        yield path, part
+    if part is not None:
+        yield from ((place, leaf) for place, leaf in nodes(part, path) if not isinstance(leaf, Rule))
 
 
-def events_of(leaf: Leaf) -> list[EventCondition | Step]:
+def events_of(leaf: Leaf) -> list[Event]:
     """The events that a condition asks about."""
     if isinstance(leaf, EventCondition):
         return [leaf]
     return list(leaf.sequence) if isinstance(leaf, SequenceCondition) else []
 
 
-def _only_conditions(where: AnyPart | None) -> None:
-    for place, leaf in walk(where, "where"):
-        if not isinstance(leaf, Condition):
-            raise ValueError(f"{place} is about something else; allowed: conditions on the event's own columns")
-
-
-for model in (EventCondition, Step, SequenceCondition, Rule, Audience):
+for model in (Event, EventCondition, Step, SequenceCondition, Rule, Audience):
     model.model_rebuild()

@@ -9,13 +9,14 @@ from pydantic import ValidationError
 
 from clv_helpers.audiences import audience_files, estimate, memberships, panels, views
 from clv_helpers.audiences.blocks import Blocks
+from clv_helpers.audiences.checks import hints
 from clv_helpers.audiences.draft import Draft, Path, Row, problem_of
 from clv_helpers.audiences.estimate import Estimate
 from clv_helpers.audiences.formats import CannotExpress, platform_notes
-from clv_helpers.audiences.hints import hints
 from clv_helpers.audiences.rule import Audience, parse_part
 from clv_helpers.audiences.sentence import part_in_words, to_sentence
 from clv_helpers.charts import show
+from clv_helpers.charts.texts import header
 from clv_helpers.config import yaml_files
 from clv_helpers.config.params import Words
 from clv_helpers.config.validation import ParamsError, parse_value
@@ -127,7 +128,7 @@ class Builder(Editor[Draft]):
         buttons = []
         for row in self.draft.rows():
             button = self.ipw.Button(description=_in_words(row, self.draft, self.workbook.words), tooltip="select")
-            button.layout = {"margin": f"2px 0 2px {22 * row.depth}px", "width": "auto", "align_self": "stretch"}
+            button.layout = {"margin": f"2px 0 2px {22 * len(row.path)}px", "width": "auto", "align_self": "stretch"}
             button.add_class("clv-row")
             is_chosen = row.path == chosen.path
             for css, applies in {"group": row.container, "out": row.excluded, "chosen": is_chosen}.items():
@@ -201,7 +202,13 @@ class Builder(Editor[Draft]):
         with self.workbook.engine.read() as session:
             context = views.checked_context(session, "the draft", audience)
             rows = estimate.sample_customers(session, audience.rule, context)
-        return panels.customers_panel(rows, self.workbook.words)
+        return html.rows_table(
+            rows,
+            nothing="Nobody meets this rule.",
+            heading=lambda name: header(name, self.workbook.words),
+            number=",.0f",
+            css="clv-customers",
+        )
 
     # files
 
@@ -241,8 +248,7 @@ def _in_words(row: Row, draft: Draft, words: Words) -> str:
     """A row of the canvas: how it is joined to the one above, and what it says."""
     joined = ""
     if row.path and row.path[-1]:
-        above = next(r for r in reversed(draft.rows()) if r.container and draft.inside(r) == row.path[:-1])
-        joined = "and " if above.container == "all" else "or "
+        joined = "and " if draft.at(row.path[:-1]).container == "all" else "or "
     out = "EXCLUDING " if row.excluded else ""
     if row.container:
         return f"{joined}{out}{'all of' if row.container == 'all' else 'any of'}:"

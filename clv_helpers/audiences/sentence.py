@@ -8,6 +8,7 @@ from clv_helpers.audiences.rule import (
     Audience,
     AudienceCondition,
     Condition,
+    Event,
     EventCondition,
     MapCondition,
     Rule,
@@ -28,6 +29,11 @@ TESTS = {
     "in": "is one of {}", "not in": "is none of {}", "at most": "is at most {}", "at least": "is at least {}",
     "less than": "is less than {}", "more than": "is more than {}", "between": "is between {}",
     "exists": "is known", "missing": "is not known",
+}  # fmt: skip
+WHENS = {
+    "in_last": "in the last {in_last}", "in_next": "in the next {in_next}", "on": "on {on}",
+    "from": "from {from_} to {to}", "during": "during {during}", "within": "within {within} of {of}",
+    "before": "before {before}", "after": "after {after}",
 }  # fmt: skip
 DECILES = {"lifetime": "decile over their lifetime", "predicted": "predicted decile"}
 SHOWN = 5  # values of a list; of the others their number
@@ -118,7 +124,7 @@ class _Sentence:
             return f"whose {measure} {column} of {many}{where}{when} {_test(event.op, event.value)}"
         return f"with {_number(event)} {one if event.value == 1 else many}{where}{when}"
 
-    def _where(self, event: EventCondition | Step) -> str:
+    def _where(self, event: Event) -> str:
         return "" if event.where is None else f" {self.part(event.where, top=True)}"
 
     def _step(self, step: Step, index: int) -> str:
@@ -163,19 +169,8 @@ def _number(event: EventCondition) -> str:
 def when_in_words(when: When) -> str:
     """A time constraint in words."""
     year = " of any year" if when.ignore_year else ""
-    match when.form:
-        case "is":
-            return f"{'in ' if 'this' in (when.is_ or '') else ''}{when.is_}{year}"
-        case "in_last" | "in_next":
-            return f"in the {when.form[3:]} {when.in_last or when.in_next}"
-        case "on":
-            return f"on {when.on}{year}"
-        case "from":
-            return f"from {when.from_} to {when.to}{year}"
-        case "during":
-            return f"during {when.during}{year}"
-        case "within":
-            return f"within {when.within} of {when.of}{year}"
-        case "rolling":
-            return f"between {' and '.join(when.rolling or [])}"
-    return f"{when.form} {when.before or when.after}{year}"
+    if when.is_:
+        return f"{'in ' if 'this' in when.is_ else ''}{when.is_}{year}"
+    if when.rolling:
+        return f"between {' and '.join(when.rolling)}"
+    return WHENS[when.form].format_map(dict(when)) + year

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 from clv_helpers.audiences import audience_files
-from clv_helpers.audiences.catalog import GENERAL_WORDS, MASKED, event_tables, problems, read_catalog
+from clv_helpers.audiences.catalog import GENERAL_WORDS, MASKED, event_tables, read_catalog
+from clv_helpers.audiences.checks import problems
 from clv_helpers.audiences.compile import Context, to_customers
 from clv_helpers.audiences.estimate import Estimate, estimate
 from clv_helpers.audiences.formats import formats

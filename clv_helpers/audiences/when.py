@@ -24,7 +24,6 @@ SECONDS = dict(zip(UNITS, (1, 60, 3_600, 86_400, 604_800, 2_678_400, 31_622_400)
 LONGEST = 200 * SECONDS["year"]
 HOW_LONG = f"a number and a unit up to 200 years, such as 90 days; units: {', '.join(UNITS)}"
 HOW_DAY = "today, yesterday, or a day that exists, written like 2026-01-31"
-FIRST_YEAR, LAST_YEAR = 1900, 2199
 AnyDay = TypeVar("AnyDay", dt.date, dt.datetime)
 
 
@@ -73,17 +72,6 @@ def shift(moment: AnyDay, number: int, unit: str) -> AnyDay:
     months = moment.year * 12 + moment.month - 1 + number * (12 if unit == "year" else 1)
     year, month = divmod(months, 12)
     return moment.replace(year=year, month=month + 1, day=min(moment.day, calendar.monthrange(year, month + 1)[1]))
-
-
-def _parse_day(text: str) -> dt.date:
-    match = re.fullmatch(r"\d{4}-\d{2}-\d{2}", text)
-    try:
-        day = dt.date.fromisoformat(text) if match else dt.date.min
-    except ValueError:
-        raise ValueError(HOW_DAY) from None
-    if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise ValueError(HOW_DAY)
-    return day
 
 
 def _check_period(text: str) -> str:
@@ -147,14 +135,20 @@ class When(Strict):
     def _one_form(self) -> When:
         given = [form for form in FORMS if self._value(form) is not None]
         if len(given) != 1 or (self.to is None) != (self.from_ is None) or (self.of is None) != (self.within is None):
-            raise ValueError(f"exactly one of {', '.join(FORMS)} (from with to, within with of), not {self._shown()}")
+            shown = self.model_dump(by_alias=True, exclude_defaults=True)
+            raise ValueError(f"exactly one of {', '.join(FORMS)} (from with to, within with of), not {shown}")
         if self.within and parse_duration(self.within)[1] not in ("day", "week", "month", "year"):
             raise ValueError(f"within is {self.within}; allowed: days, weeks, months or years around a day")
-        if self.rolling and not all(point.endswith((" ago", " from now")) for point in self.rolling):
+        if self.rolling and not all(map(_is_relative, self.rolling)):
             raise ValueError(f"rolling is {self.rolling}; allowed: two times such as [90 days ago, 30 days ago]")
         if self.ignore_year and not self._repeats_each_year():
             raise ValueError("ignore_year is True; allowed: only with a day, days or a month")
         return self
+
+    def _repeats_each_year(self) -> bool:
+        point = self.before or self.after or ""
+        not_of_a_year = (self.in_last, self.in_next, self.rolling, self.is_ == "this year", _is_relative(point))
+        return not any(not_of_a_year) and (self.during is None or "-" in self.during)
 
     @property
     def form(self) -> str:
@@ -162,18 +156,6 @@ class When(Strict):
 
     def _value(self, form: str) -> Any:
         return getattr(self, {"is": "is_", "from": "from_"}.get(form, form))
-
-    def _shown(self) -> str:
-        return str(self.model_dump(by_alias=True, exclude_defaults=True))
-
-    def _repeats_each_year(self) -> bool:
-        if self.form == "is":
-            return self.is_ != "this year"
-        if self.form == "during":
-            return "-" in (self.during or "")
-        if self.form in ("before", "after"):
-            return not str(self._value(self.form)).endswith((" ago", " from now"))
-        return self.form in ("on", "from", "within")
 
 
 @dataclass(frozen=True)
@@ -187,47 +169,41 @@ class Bounds:
 
 def bounds(when: When, clock: Clock) -> Bounds:
     """The constraint as bounds in UTC, for one that does not ignore the year."""
-    match when.form:
-        case "in_last":
-            return Bounds(clock.shifted(when.in_last or "", -1), clock.now, closed=True)
-        case "in_next":
-            return Bounds(clock.now, clock.shifted(when.in_next or "", 1), closed=True)
-        case "rolling":
-            low, high = sorted(_moment(point, clock) for point in when.rolling or [])
-            return Bounds(low, high, closed=True)
-        case "before":
-            return Bounds(high=_moment(when.before or "", clock))
-        case "after":
-            return _after(when.after or "", clock)
+    if when.in_last:
+        return Bounds(clock.shifted(when.in_last, -1), clock.now, closed=True)
+    if when.in_next:
+        return Bounds(clock.now, clock.shifted(when.in_next, 1), closed=True)
+    if when.rolling:
+        low, high = sorted(_moment(point, clock) for point in when.rolling)
+        return Bounds(low, high, closed=True)
+    if when.before:
+        return Bounds(high=_moment(when.before, clock))
+    if when.after:
+        return _after(when.after, clock)
     first, last = days(when, clock)
     return Bounds(clock.begin(first), clock.begin(last + dt.timedelta(days=1)))
 
 
 def days(when: When, clock: Clock) -> tuple[dt.date, dt.date]:
     """The first and the last day of a constraint of whole days."""
-    match when.form:
-        case "is" if when.is_ in ("today", "yesterday"):
-            return (_day(when.is_, clock),) * 2
-        case "is":
-            return _period_days(f"{clock.today:%Y-%m}" if when.is_ == "this month" else f"{clock.today:%Y}")
-        case "on":
-            return (_day(when.on or "", clock),) * 2
-        case "from":
-            return _day(when.from_ or "", clock), _day(when.to or "", clock)
-        case "during":
-            return _period_days(when.during or "")
-        case _:
-            number, unit = parse_duration(when.within or "")
-            middle = _day(when.of or "", clock)
-            return shift(middle, -number, unit), shift(middle, number, unit)
+    if when.is_ in ("this month", "this year"):
+        return _period_days(f"{clock.today:%Y-%m}" if when.is_ == "this month" else f"{clock.today:%Y}")
+    if when.during:
+        return _period_days(when.during)
+    if when.within and when.of:
+        number, unit = parse_duration(when.within)
+        middle = _day(when.of, clock)
+        return shift(middle, -number, unit), shift(middle, number, unit)
+    first = when.from_ or when.on or when.is_ or ""
+    return _day(first, clock), _day(when.to or first, clock)
 
 
 def month_days(when: When, clock: Clock) -> list[tuple[int, int]]:
     """The constraint without its year: spans of month * 100 + day, both ends inside."""
-    if when.form == "before":
-        return [(101, _month_day(_day(when.before or "", clock)) - 1)]
-    if when.form == "after":
-        return [(_month_day(_day(when.after or "", clock)) + 1, 1231)]
+    if when.before:
+        return [(101, _month_day(_day(when.before, clock)) - 1)]
+    if when.after:
+        return [(_month_day(_day(when.after, clock)) + 1, 1231)]
     first, last = days(when, clock)
     if when.during or when.is_ == "this month":  # a month of any year has all its days, the 29th of February too
         return [(first.month * 100 + 1, first.month * 100 + 31)]
@@ -237,9 +213,13 @@ def month_days(when: When, clock: Clock) -> list[tuple[int, int]]:
     return [(low, high)] if low <= high else [(low, 1231), (101, high)]
 
 
+def _is_relative(point: str) -> bool:
+    return point.endswith((" ago", " from now"))
+
+
 def _after(point: str, clock: Clock) -> Bounds:
     """After a day: once it is over. After a relative time: later than that moment, to the microsecond."""
-    if point.endswith((" ago", " from now")):
+    if _is_relative(point):
         return Bounds(low=_moment(point, clock) + dt.timedelta(microseconds=1))
     return Bounds(low=clock.begin(_day(point, clock) + dt.timedelta(days=1)))
 
@@ -253,7 +233,13 @@ def _moment(point: str, clock: Clock) -> dt.datetime:
 def _day(text: str, clock: Clock) -> dt.date:
     if text in ("today", "yesterday"):
         return clock.today - dt.timedelta(days=text == "yesterday")
-    return _parse_day(text)
+    try:
+        day = dt.date.fromisoformat(text) if re.fullmatch(r"(19|20|21)\d{2}-\d{2}-\d{2}", text) else None
+    except ValueError:
+        day = None
+    if day is None:
+        raise ValueError(HOW_DAY)
+    return day
 
 
 def _period_days(text: str) -> tuple[dt.date, dt.date]:

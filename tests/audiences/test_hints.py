@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clv_helpers.audiences.hints import hints
+from clv_helpers.audiences.checks import hints
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.config.validation import validate
 

@@ -15,6 +15,7 @@ from clv_helpers.audiences.compile import to_customers
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.config.validation import ParamsError, validate
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.config.yaml_files import fingerprint
 from clv_helpers.engines.dialect import literal
 from clv_helpers.run.refresh_all import refresh_after_ingest
 from conftest import write_shop
@@ -67,7 +68,7 @@ def shop(tmp_path, outputs) -> Workbook:
 
 def write(workbook: Workbook, name: str, rule: dict, **more: Any) -> None:
     audience = validate(Audience, {"title": name, "rule": rule, **more}, name)
-    audience_files.save(workbook, name, audience, audience_files.fingerprint(workbook, name))
+    audience_files.save(workbook, name, audience, fingerprint(audience_files.file_of(workbook, name)))
 
 
 def add_events(workbook: Workbook, name: str, text: str) -> None:

@@ -15,7 +15,7 @@ from clv_helpers.audiences.sentence import to_sentence
 from clv_helpers.config.params import Words
 from clv_helpers.config.validation import ParamsError, parse_value, validate
 from clv_helpers.config.workbook import ROOT, Workbook
-from clv_helpers.config.yaml_files import SpecChanged
+from clv_helpers.config.yaml_files import SpecChanged, fingerprint
 from conftest import write_shop
 from strategies import RULES, ZONES
 
@@ -86,7 +86,7 @@ def test_saving_over_anothers_change_is_refused(shop: Workbook) -> None:
     with pytest.raises(SpecChanged, match="audiences/a.yml exists already"):
         audience_files.save(shop, "a", named("two"), "")
     assert audience_files.load(shop, "a").title == "by hand"
-    audience_files.save(shop, "a", named("two"), audience_files.fingerprint(shop, "a"))
+    audience_files.save(shop, "a", named("two"), fingerprint(audience_files.file_of(shop, "a")))
     assert audience_files.load(shop, "a").title == "two"
 
 

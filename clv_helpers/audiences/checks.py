@@ -1,0 +1,153 @@
+"""What is wrong in a rule for the columns there are, what is doubtful, and what could be written shorter."""
+
+from __future__ import annotations
+
+import re
+
+from clv_helpers.audiences import audience_files
+from clv_helpers.audiences.catalog import OPERATORS_OF, Attribute, Catalog, catalog_of
+from clv_helpers.audiences.rule import (
+    Audience,
+    Condition,
+    Event,
+    EventCondition,
+    Leaf,
+    MapCondition,
+    Rule,
+    SequenceCondition,
+    Value,
+    as_list,
+    events_of,
+    nodes,
+    parts_of,
+    walk,
+)
+from clv_helpers.config import yaml_files
+from clv_helpers.config.sql_params import NO_CATEGORY
+from clv_helpers.config.validation import Problem
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.engines.session import NothingPublished
+
+
+def file_problems(workbook: Workbook, name: str) -> list[Problem]:
+    """What is wrong in an audience: columns that there will not be, operators and values of another type.
+
+    Raises ParamsError where the file is no audience.
+
+    Example:
+        >>> from clv_helpers import audiences
+        >>> audiences.file_problems(wb, "best_now_quiet")
+        []
+    """
+    audience, file = audience_files.load(workbook, name), yaml_files.shown(workbook, "audiences", name)
+    return [problem._replace(file=file) for problem in problems(audience, catalog_of(workbook.params))]
+
+
+def file_warnings(workbook: Workbook, *names: str) -> list[Problem]:
+    """Categories in which no customer has a decile: allowed, as some may come, but more likely misspelt.
+
+    None before the first refresh. Cost: one pass over a column of derived.customer_decile.
+
+    Example:
+        >>> from clv_helpers import audiences
+        >>> audiences.file_warnings(wb, "best_now_quiet")
+        []
+    """
+    try:
+        with workbook.engine.read() as session:
+            if not session.has_table("derived.customer_decile"):
+                return []
+            rows = session.rows("SELECT DISTINCT category FROM derived.customer_decile ORDER BY category")
+    except NothingPublished:
+        return []
+    known = [row["category"] for row in rows]
+    allowed, lacks = ", ".join(known) or "none yet", f"in which no {workbook.words.customer} has a decile"
+    return [
+        Problem(
+            f"{path}.category", f"{leaf.category!r}, {lacks}", allowed, yaml_files.shown(workbook, "audiences", name)
+        )
+        for name in names
+        for path, leaf in walk(audience_files.load(workbook, name).rule)
+        if isinstance(leaf, MapCondition) and leaf.category not in (NO_CATEGORY, *known)
+    ]
+
+
+def problems(audience: Audience, catalog: Catalog) -> list[Problem]:
+    """Every place where a rule asks for a column that is not there, or with an operator or value of another type."""
+    wrong: list[Problem] = []
+    for path, leaf in walk(audience.rule):
+        if isinstance(leaf, Condition):
+            wrong += _of_condition(path, leaf, catalog.profile, "the profile")
+        for index, event in enumerate(events_of(leaf)):
+            wrong += _of_event(path if event is leaf else f"{path}.sequence[{index}]", event, catalog)
+    return wrong
+
+
+def _of_event(path: str, event: Event, catalog: Catalog) -> list[Problem]:
+    columns = catalog.events.get(event.event)
+    if columns is None:
+        return [Problem(f"{path}.event", repr(event.event), ", ".join(catalog.events) or "no events yet")]
+    wrong = [
+        problem
+        for place, condition in walk(event.where, f"{path}.where")
+        if isinstance(condition, Condition)
+        for problem in _of_condition(place, condition, columns, event.event)
+    ]
+    numbers = [column.name for column in columns.values() if column.is_number]
+    if isinstance(event, EventCondition) and event.of is not None and event.of not in numbers:
+        wrong.append(Problem(f"{path}.of", repr(event.of), ", ".join(numbers) or "no number"))
+    return wrong
+
+
+def _of_condition(path: str, condition: Condition, columns: dict[str, Attribute], where: str) -> list[Problem]:
+    attribute = columns.get(condition.field)
+    if attribute is None:
+        return [Problem(f"{path}.field", f"{condition.field!r}, not in {where}", ", ".join(columns))]
+    typed = f"{attribute.name}, of type {attribute.kind}"
+    if condition.when:
+        return [] if attribute.is_date else [Problem(f"{path}.when", f"asked of {typed}", "a date or a time")]
+    if condition.op not in OPERATORS_OF[attribute.kind]:
+        allowed = ", ".join(OPERATORS_OF[attribute.kind]) + (", or when" if attribute.is_date else "")
+        return [Problem(f"{path}.op", f"{condition.op!r} for {typed}", allowed)]
+    wrong = [value for value in as_list(condition.value) if not _fits(value, attribute)]
+    if wrong:
+        return [Problem(f"{path}.value", f"{wrong[0]!r} for {attribute.name}", f"a value of type {attribute.kind}")]
+    if condition.ignore_case and attribute.kind != "text":
+        return [Problem(f"{path}.ignore_case", f"asked of {typed}", "a text")]
+    return []
+
+
+def _fits(value: Value, attribute: Attribute) -> bool:
+    if attribute.is_number:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, bool if attribute.kind == "boolean" else str)
+
+
+def hints(audience: Audience) -> list[str]:
+    """What could be written shorter, or costs more than it needs to, each in a sentence that names the place."""
+    of_conditions = [f"{path}: {hint}" for path, leaf in walk(audience.rule) if (hint := _about_condition(leaf))]
+    containers = [(path, part) for path, part in nodes(audience.rule) if isinstance(part, Rule)]
+    return of_conditions + [f"{path}: {hint}" for path, container in containers for hint in _about_container(container)]
+
+
+def _about_condition(leaf: Leaf) -> str:
+    match leaf:
+        case Condition(op="matches", value=str(pattern)) if re.fullmatch(r"\^?[\w @-]+", pattern):
+            plain = "starts with" if pattern.startswith("^") else "contains"
+            return f"`{plain}` does the same as this regular expression, and is faster."
+        case SequenceCondition(sequence=steps) if not any(step.when or step.within for step in steps):
+            return "without `when` or `within`, all events ever are compared with each other."
+        case EventCondition(where=None, when=None):
+            return "without `when` or `where`, all events ever are read."
+    return ""
+
+
+def _about_container(container: Rule) -> list[str]:
+    inner = parts_of(container)
+    is_double = container.kind != "not" and len(inner) == 1 and isinstance(inner[0], Rule)
+    equal = [part.field for part in container.any or [] if isinstance(part, Condition) and part.op == "equals"]
+    repeated = sorted({field for field in equal if equal.count(field) > 1})
+    return [
+        *(["a container in a container of its own can be unwrapped."] if is_double else []),
+        *(f"several `equals` on {field} are one `in`." for field in repeated),
+    ]
