@@ -233,9 +233,7 @@ def test_a_held_out_horizon_of_real_shops(name: str, outputs: Path, tmp_path: Pa
             f"bias {error.bias:+7.1%} mae {error.mae:10,.3f} rmse {error.rmse:10,.3f}"
         )
     for band in outcome.bands:
-        print(
-            f"  {band.band_label:<9} {band.customers:6,} customers: {band.forecast:.3f} forecast, {band.actual:.3f} came"
-        )
+        print(f"  {band.band_label:<9} {band.customers:6,}: {band.forecast:.3f} forecast, {band.actual:.3f} came")
     off = sum(band.customers * abs(band.forecast - band.actual) for band in outcome.bands) / outcome.customers
     print(f"  P(purchase) off by {off:.3f} on the mean")
     biases = [abs(error.bias) for error in outcome.errors if error.series == made.title]
