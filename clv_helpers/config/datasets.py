@@ -103,7 +103,7 @@ LIFETIME_VALUE: dict[str, ColumnType] = {
     "customer_id": "text",
     "probability_alive": "number",
     "expected_purchases": "number",
-    "probability_of_purchase": "number",
+    "probability_purchase": "number",
     "expected_spend": "number",
     "lifetime_value": "number",
     "historic_value": "number",

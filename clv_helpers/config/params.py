@@ -81,14 +81,14 @@ class LifetimeGate(Strict):
     with_three_purchases: int = Field(default=1, ge=0)
     """how many bought on three days"""
     quiet_days: int = Field(default=30, ge=1)
-    """days of the holdout at least"""
+    """days since the last purchase at most"""
 
 
 class Lifetime(Strict):
     """Predicted lifetime value: the model, how far ahead, and what a purchase leaves (margin, discount per year)."""
 
-    model: Literal["bg_nbd", "mbg_nbd", "pareto_nbd", "auto"] = "bg_nbd"
-    """`auto` chooses the closest on the holdout"""
+    model: Literal["bg_nbd", "mbg_nbd", "pareto_nbd", "auto"] = "mbg_nbd"
+    """`auto` chooses MBG/NBD or Pareto/NBD, on cut-offs before the holdout"""
     horizon_months: int = Field(default=12, ge=1, le=60)
     """how far ahead"""
     annual_discount_rate: float = Field(default=0.10, ge=0, le=1)
@@ -96,7 +96,7 @@ class Lifetime(Strict):
     margin: float = Field(default=1.0, gt=0, le=1)
     """what a purchase leaves, as a share"""
     calibration_end: Annotated[dt.date | None, BeforeValidator(_day)] = None
-    """the last day that the holdout's models know; none: two thirds of the history, or a year ago"""
+    """the last day that the holdout's models know; none: a horizon ago, or whole seasons"""
     minimum: LifetimeGate = LifetimeGate()
     """what a prediction needs at least"""
 

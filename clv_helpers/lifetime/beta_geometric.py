@@ -53,7 +53,7 @@ class BetaGeometric:
         return float((customers * value).sum()), np.array([(customers * part).sum() for part in gradient])
 
     def probability_alive(self, theta: Array, frequency: Array, recency: Array, age: Array) -> Array:
-        """The probability that a customer with this history will buy again at all."""
+        """The probability that a customer with this history has not dropped out yet."""
         spread = np.log1p((age - recency) / (theta[1] + recency))
         return expit(-self._log_odds_of_dropout(theta, frequency, spread))
 

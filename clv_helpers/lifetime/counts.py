@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from clv_helpers.engines.dialect import parse, table
+from clv_helpers.engines.dialect import table
 from clv_helpers.engines.session import Session
 
 if TYPE_CHECKING:
@@ -21,11 +21,8 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
 DAYS_PER_WEEK = 7.0
+DAYS_PER_MONTH = 365.25 / 12
 KEY = ["frequency", "recency_days", "age_days"]
-OUTCOME = (
-    "SELECT CAST(SUM(actual_purchases) AS DOUBLE) AS actual, "
-    "CAST(SUM(actual_purchases * actual_purchases) AS DOUBLE) AS actual_squared"
-)
 LOG_BIN = 0.002  # of the log of total spend
 
 
@@ -84,16 +81,12 @@ class Spends:
         return float(self.customers.sum())
 
 
-def read_groups(session: Session, source: str, outcome: bool = False) -> pd.DataFrame:
-    """One row: a history (frequency, recency_days, age_days) and its `customers`.
-
-    With `outcome`, also the sum and the sum of squares of the purchases that came after it: actual, actual_squared.
-    """
+def read_groups(session: Session, source: str) -> pd.DataFrame:
+    """One row: a history (frequency, recency_days, age_days) and its `customers`."""
     return session.frame(
-        "SELECT frequency, recency_days, age_days, COUNT(*) AS customers, $outcome FROM $source AS h "
+        "SELECT frequency, recency_days, age_days, COUNT(*) AS customers FROM $source AS h "
         "GROUP BY frequency, recency_days, age_days ORDER BY frequency, recency_days, age_days",
         source=table(source),
-        outcome=parse(OUTCOME).expressions if outcome else [],
     )
 
 

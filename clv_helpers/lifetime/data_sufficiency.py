@@ -8,8 +8,11 @@ from typing import Any
 
 from clv_helpers.config.params import Lifetime, LifetimeGate, Words
 from clv_helpers.engines.session import Session
+from clv_helpers.lifetime.counts import DAYS_PER_MONTH
 
-LONGEST_HOLDOUT = 365
+SEASON_DAYS = 91
+LEAST_HISTORY = 1.9  # holdouts: the calibration is nine tenths as long as the holdout, or longer
+FEWEST_REPEATERS = 30  # in a calibration; with fewer, its fit says nothing about the fit on all data
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,10 @@ class Facts:
     history_days: int
     quiet_days: int
     repeaters_without_spend: int
+    spend: float
+    recent_purchases: int
+    earlier_customers: int
+    earlier_customers_purchases: int
     refunded_days: int
     refunded_customers: int
     refunds_before_purchase: int
@@ -41,6 +48,11 @@ class Inputs:
     bindings: dict[str, Any]
     facts: Facts
 
+    @property
+    def horizon_days(self) -> int:
+        """How far ahead is predicted."""
+        return horizon_days(self.settings)
+
 
 def refusals(facts: Facts, minimum: LifetimeGate, words: Words) -> list[str]:
     """Why there can be no prediction: a sentence per reason; none where there is enough."""
@@ -56,16 +68,36 @@ def refusals(facts: Facts, minimum: LifetimeGate, words: Words) -> list[str]:
     if facts.quiet_days > minimum.quiet_days:
         quiet = count(facts.quiet_days, "day")
         reasons.append(f"the last {words.purchase} was {quiet} ago; {minimum.quiet_days:,} are allowed")
+    return reasons or _nothing_to_fit(facts, words)
+
+
+def _nothing_to_fit(facts: Facts, words: Words) -> list[str]:
+    """What no minimum of the params can allow."""
+    reasons = []
+    if facts.repeaters == 0:
+        reasons.append(f"no {words.customer} bought on a second day, so nothing is known of coming back")
+    if facts.history_days < SEASON_DAYS:
+        days = count(facts.history_days, "day")
+        reasons.append(f"the {words.purchases} go back {days}, less than a season ({SEASON_DAYS} days)")
+    if facts.spend <= 0:
+        reasons.append(f"all amounts together are {facts.spend:,.2f}: nothing was brought that could come again")
     return reasons
 
 
 def calibration_end(settings: Lifetime, facts: Facts) -> dt.date:
-    """The last day of the calibration: as the params say, or so that the holdout is a third of the history.
+    """The last day of the calibration: as the params say, or a whole horizon before as_of.
 
-    At most a year by default.
+    Where the calibration would be much shorter than that holdout, as many whole seasons as leave it about as long.
     """
-    holdout_days = min(facts.history_days // 3, LONGEST_HOLDOUT)
-    return settings.calibration_end or facts.as_of - dt.timedelta(days=holdout_days + 1)
+    days, most = horizon_days(settings), int(facts.history_days / LEAST_HISTORY)
+    if days > most:
+        days = most - most % SEASON_DAYS or most
+    return settings.calibration_end or facts.as_of - dt.timedelta(days=days + 1)
+
+
+def horizon_days(settings: Lifetime) -> int:
+    """The horizon in days, as the last months ahead end."""
+    return round(settings.horizon_months * DAYS_PER_MONTH)
 
 
 def customers(number: int, words: Words) -> str:

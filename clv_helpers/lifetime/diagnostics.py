@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from clv_helpers.charts.show import percent, upper_first
-from clv_helpers.config.params import Words
-from clv_helpers.lifetime.data_sufficiency import Facts, count, customers
-from clv_helpers.lifetime.records import Diagnostic, Fit, Holdout
+from clv_helpers.charts.show import compact, percent, upper_first
+from clv_helpers.config.params import Lifetime, Words
+from clv_helpers.lifetime.data_sufficiency import SEASON_DAYS, Facts, count, customers, horizon_days
+from clv_helpers.lifetime.records import Diagnostic, Fit, Holdout, HoldoutError
 
 CORRELATION = 0.3  # beyond, spend depends on frequency more than Gamma-Gamma's assumption bears
 FEW_REPEATERS = 100
 SHORT_CALIBRATION_DAYS = 182
 SHORT_HOLDOUT_DAYS = 56
-LARGE_BIAS = 0.2
+LARGE_BIAS = 0.15
+CLEARLY = 0.01  # by less than a hundredth, no forecast is called better
 NO_DROPOUT = 0.002  # mean probability of dropping out at a purchase
+YEAR = 365
+BLIND = "That may be so, or purchases come too regularly for a model that takes them to come at random."
+
+
+def about_model(model: str, one_time: int, words: Words) -> Iterator[Diagnostic]:
+    """What the model takes for granted, where that is known to be untrue of most businesses."""
+    if model == "bg_nbd" and one_time:
+        text = (
+            f"BG/NBD takes it that nobody leaves before a second {words.purchase}: the {customers(one_time, words)} "
+            f"with one {words.purchase} day count as still there, however long they have been silent (MBG/NBD, the "
+            "default, does not)."
+        )
+        yield Diagnostic("one_time_never_leave", text)
 
 
 def about_fit(fit: Fit, words: Words) -> Iterator[Diagnostic]:
@@ -33,15 +47,15 @@ def about_fit(fit: Fit, words: Words) -> Iterator[Diagnostic]:
     if {"a", "b"} & lost:
         share = values["a"] / (values["a"] + values["b"])
         mean = f"share that drops out after each {words.purchase}, a/(a+b) = {percent(share)}"
-        yield _about_dropout(share < NO_DROPOUT, mean)
+        yield _about_dropout(fit.title, share < NO_DROPOUT, mean)
     if {"s", "beta"} & lost:
         rate = values["s"] / values["beta"]
-        yield _about_dropout(rate < NO_DROPOUT / 10, f"dropout rate s/beta, {rate:.3g} a week")
+        yield _about_dropout(fit.title, rate < NO_DROPOUT / 10, f"dropout rate s/beta, {rate:.3g} a week")
 
 
-def _about_dropout(none: bool, mean: str) -> Diagnostic:
+def _about_dropout(title: str, none: bool, mean: str) -> Diagnostic:
     if none:
-        return Diagnostic("no_dropout", "No dropout is visible in this data: everyone counts as still there.")
+        return Diagnostic("no_dropout", f"{title} cannot tell who has left: it counts everyone as still there. {BLIND}")
     return Diagnostic("dropout_not_identified", f"Only the mean {mean}, is identified.")
 
 
@@ -72,6 +86,23 @@ def about_size(facts: Facts, words: Words) -> Iterator[Diagnostic]:
         yield Diagnostic("few_repeaters", f"{text}parameters and values are rough.")
 
 
+def about_level(facts: Facts, settings: Lifetime, forecast: float, words: Words) -> Iterator[Diagnostic]:
+    """The forecast beside what was bought, without a model."""
+    days = min(horizon_days(settings), facts.history_days)
+    months = f"{settings.horizon_months} months"
+    last = months if days == horizon_days(settings) else f"{days} days, which is all there are"
+    earlier = ""
+    if 0 < facts.earlier_customers < facts.customers:
+        earlier = (
+            f", {compact(facts.earlier_customers_purchases)} of them by the {facts.earlier_customers:,} known before"
+        )
+    text = (
+        f"Without a model: these {customers(facts.customers, words)} made {compact(facts.recent_purchases)} "
+        f"{words.purchases} in the last {last}{earlier}; the forecast for the next {months} is {compact(forecast)}."
+    )
+    yield Diagnostic("level", text)
+
+
 def about_data(facts: Facts, words: Words) -> Iterator[Diagnostic]:
     """Refunds, zero amounts, events after as_of, repeated rows: counted."""
     if facts.refunded_days:
@@ -99,27 +130,65 @@ def about_data(facts: Facts, words: Words) -> Iterator[Diagnostic]:
         yield Diagnostic("repeated_rows", text)
 
 
-def about_holdout(holdout: Holdout, words: Words) -> Iterator[Diagnostic]:
-    """A holdout of too little time, or one on which the model failed."""
+def about_holdout(holdout: Holdout, horizon_days: int, words: Words) -> Iterator[Diagnostic]:
+    """A holdout of too little time, or one on which the model failed, or lost to what needs no model."""
     if holdout.calibration_days < SHORT_CALIBRATION_DAYS:
         text = f"The calibration is {holdout.calibration_days:,} days long; dropout takes half a year to show."
         yield Diagnostic("short_calibration", text)
-    if holdout.days < SHORT_HOLDOUT_DAYS:
+    if holdout.days < min(SHORT_HOLDOUT_DAYS, horizon_days):
         text = f"The holdout is {holdout.days:,} days long: too short to judge a forecast by."
         yield Diagnostic("short_holdout", text)
-    bias = next(error.bias for error in holdout.errors if error.measure == "purchases")
-    if bias is not None and abs(bias) > LARGE_BIAS:
+    elif holdout.days < horizon_days:
+        seasons, rest = divmod(holdout.days, SEASON_DAYS)
+        whole = "no whole seasons" if rest or not seasons else count(seasons, "whole season")
         text = (
-            f"On the holdout the model forecast {percent(abs(bias))} too {'many' if bias > 0 else 'few'} "
-            f"{words.purchases}: expect a like error ahead. The order of {words.customers} can hold all the same; "
-            "see the gain curve."
+            f"The holdout is {holdout.days:,} days long ({whole}), and the forecast goes {horizon_days:,} days ahead: "
+            "how the model does over a whole horizon is not known."
         )
-        yield Diagnostic("large_bias", text)
-    _, model, _, last_year = (row.share_captured or 0.0 for row in holdout.best_decile)
-    if model < last_year:
-        text = "Last year's spend finds the best tenth better than the model: "
-        text += f"{percent(last_year)} of what it brought, against {percent(model)}."
-        yield Diagnostic("no_better_than_last_year", text)
+        yield Diagnostic("holdout_shorter_than_horizon", text)
+    captured = {row.series: row.share_captured or 0.0 for row in holdout.best_decile}
+    for start in range(0, len(holdout.errors), 3):
+        ours, *baselines = holdout.errors[start : start + 3]
+        yield from _about_total(ours, holdout.days, words)
+        for baseline in baselines:
+            lost = _lost(ours, baseline)
+            if ours.measure == "spend" and captured[baseline.series] > captured[ours.series] + CLEARLY:
+                shares = (
+                    f"{percent(captured[baseline.series])} of what it brought against {percent(captured[ours.series])}"
+                )
+                lost.append(f"finds the best tenth better, {shares}")
+            if lost:
+                what = words.purchases if ours.measure == "purchases" else "spend"
+                text = f"Of {what}, {baseline.series.lower()} forecast better than {ours.series}: {_list(lost)}."
+                yield Diagnostic("worse_than_baseline", text)
+
+
+def _about_total(ours: HoldoutError, days: int, words: Words) -> Iterator[Diagnostic]:
+    """A total that the model missed; what it means for the forecast hangs on the seasons that the holdout saw."""
+    if ours.bias is None or abs(ours.bias) <= LARGE_BIAS:
+        return
+    code, more, fewer, what = "large_bias", "many", "few", words.purchases
+    if ours.measure == "spend":
+        code, more, fewer, what = "large_bias_of_spend", "much", "little", "spend"
+    more = more if ours.bias > 0 else fewer
+    text = f"On the holdout {ours.series} forecast {percent(abs(ours.bias))} too {more} {what}: "
+    season = f"whether that is the season, or an error to expect ahead, {days:,} days cannot tell."
+    yield Diagnostic(code, text + ("expect a like error ahead." if days >= YEAR else season))
+
+
+def _lost(ours: HoldoutError, baseline: HoldoutError) -> list[str]:
+    """In which errors a forecast without a model was closer."""
+    lost = []
+    for label, own, theirs in (
+        ("mean absolute error", ours.mae, baseline.mae),
+        ("root mean squared error", ours.rmse, baseline.rmse),
+    ):
+        if theirs < own * (1 - CLEARLY):
+            digits = 2 if own < 100 else 0
+            lost.append(f"{label} {theirs:,.{digits}f} against {own:,.{digits}f}")
+    if baseline.bias is not None and ours.bias is not None and abs(baseline.bias) < abs(ours.bias) - CLEARLY:
+        lost.append(f"total {baseline.bias:+.0%} against {ours.bias:+.0%}")
+    return lost
 
 
 def _list(names: list[str]) -> str:

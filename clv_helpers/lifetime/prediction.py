@@ -17,8 +17,8 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import table
 from clv_helpers.engines.session import Session, bound
 from clv_helpers.lifetime.counts import as_histories, read_groups
-from clv_helpers.lifetime.data_sufficiency import Facts, Inputs, refusals
-from clv_helpers.lifetime.diagnostics import about_data, about_fit, about_size, about_spend
+from clv_helpers.lifetime.data_sufficiency import Facts, Inputs, horizon_days, refusals
+from clv_helpers.lifetime.diagnostics import about_data, about_fit, about_level, about_model, about_size, about_spend
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.forecast_log import log_forecast
 from clv_helpers.lifetime.holdout_validation import validate
@@ -88,7 +88,8 @@ def _predict(session: Session, workbook: Workbook, bindings: dict[str, Any]) -> 
         _withdraw_values(session)
         return LifetimeRecord()
     has_key = EVENT_KEY in workbook.params.contract("purchases")
-    build(session, bindings | {"has_event_key": has_key}, "lifetime.data_summary")
+    bindings = bindings | {"has_event_key": has_key, "horizon_days": horizon_days(settings)}
+    build(session, bindings, "lifetime.data_summary")
     facts = Facts(**session.rows("SELECT * FROM lifetime.data_summary")[0])
     made = LifetimeRecord(
         status="refused",
@@ -121,18 +122,27 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
         raise TableError(f"{VALUE}: {facts.customers:,} customers have bought, and {valued:,} are given a value")
     log_forecast(session, curve, facts.as_of, made.model, run)
     build(session, inputs.bindings, "lifetime.forecast_outcome")
-    warnings = [*about_fit(fitted, words), *about_spend(spend, related, words)]
+    forecast = session.scalar("SELECT SUM(expected_purchases) AS purchases FROM lifetime.value_by_decile")
+    level = about_level(facts, settings, float(forecast), words)
+    doubts = [
+        *about_model(made.model, facts.customers - facts.repeaters, words),
+        *about_fit(fitted, words),
+        *(about_fit(spend, words) if spend else ()),
+        *about_spend(spend, related, words),
+    ]
     return replace(
         made,
         status="predicted",
         fits=[*made.fits, *filter(None, (fitted, spend))],
-        warnings=[*made.warnings, *warnings],
+        warnings=[*level, *made.warnings, *doubts],
         correlation_of_frequency_and_spend=related,
     )
 
 
 def _withdraw_values(session: Session) -> None:
     """Empty an earlier prediction: nobody may act on one that is not made any more. Logged forecasts stay."""
+    if session.has_table(VALUE) and set(session.columns(table(VALUE))) != set(LIFETIME_VALUE):
+        session.drop(VALUE)  # an earlier version's
     session.create_if_absent(VALUE, dict(LIFETIME_VALUE))
     if session.count(table(VALUE)):
         session.run("DELETE FROM lifetime.customer_lifetime_value WHERE TRUE")

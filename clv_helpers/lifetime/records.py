@@ -81,6 +81,16 @@ class BestDecile:
 
 
 @dataclass(frozen=True)
+class ProbabilityBand:
+    """Customers whom the model gave about as much: its mean probability of a purchase, and the share that bought."""
+
+    band_label: str
+    customers: int
+    forecast: float
+    actual: float
+
+
+@dataclass(frozen=True)
 class Holdout:
     """How the model did on the days after the calibration, beside two baselines."""
 
@@ -88,9 +98,25 @@ class Holdout:
     calibration_days: int
     days: int
     customers: int
-    rmse_by_model: dict[str, float]
-    errors: list[HoldoutError]
+    errors: list[HoldoutError]  # of each measure: the model, same rate, last year
     best_decile: list[BestDecile]  # best possible, the model, same rate, last year
+    bands: list[ProbabilityBand]
+
+
+@dataclass(frozen=True)
+class ModelScore:
+    """What a candidate of `auto` scored on the mean over the cut-offs; see model_choice.choose."""
+
+    model: str
+    cut_offs: list[str]
+    error: float
+    log_loss: float
+    miss: float
+
+    @property
+    def total(self) -> float:
+        """What is chosen by; the less, the better."""
+        return self.error + self.log_loss + self.miss
 
 
 @dataclass(frozen=True)
@@ -105,6 +131,7 @@ class LifetimeRecord:
     repeaters: int = 0
     settings: Lifetime | None = None
     model: str = ""
+    choice: list[ModelScore] = field(default_factory=list)
     fits: list[Fit] = field(default_factory=list)
     holdout: Holdout | None = None
     warnings: list[Diagnostic] = field(default_factory=list)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clv_helpers.engines.dialect import bind, literal, parse, table
 from clv_helpers.engines.session import Session
-from clv_helpers.lifetime.counts import DAYS_PER_WEEK, KEY, Array, read_spends
+from clv_helpers.lifetime.counts import DAYS_PER_MONTH, DAYS_PER_WEEK, KEY, Array, read_spends
 from clv_helpers.lifetime.fitting import PURCHASE_MODELS, fit
 from clv_helpers.lifetime.records import Fit
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEWEST_SPENDERS = 20
-WEEKS_PER_MONTH = 365.25 / 12 / DAYS_PER_WEEK
+WEEKS_PER_MONTH = DAYS_PER_MONTH / DAYS_PER_WEEK
 
 
 def month_curve(fitted: Fit, groups: pd.DataFrame, months: int) -> pd.DataFrame:
@@ -43,7 +44,7 @@ def month_curve(fitted: Fit, groups: pd.DataFrame, months: int) -> pd.DataFrame:
 def score(fitted: Fit, groups: pd.DataFrame, curve: pd.DataFrame, annual_discount_rate: float) -> pd.DataFrame:
     """What each history may expect over the months of the curve: of the future only, whatever was bought so far.
 
-    One row: a history, with probability_alive, expected_purchases, probability_of_purchase (at least one), and
+    One row: a history, with probability_alive, expected_purchases, probability_purchase (at least one), and
     discounted_purchases: each month's purchases times (1 + annual rate)^(-month / 12).
     """
     months = int(curve["month"].max())
@@ -52,32 +53,35 @@ def score(fitted: Fit, groups: pd.DataFrame, curve: pd.DataFrame, annual_discoun
     discount = (1.0 + annual_discount_rate) ** (-np.arange(1, months + 1) / 12)
     pairs = curve.loc[curve["month"] == months, ["frequency", "age_days"]].reset_index(drop=True)
     pairs["expected"], pairs["discounted"] = added_up[:, -1], by_month @ discount
-    pairs["buys"] = PURCHASE_MODELS[fitted.model].purchase_if_alive(
-        fitted.theta,
-        pairs["frequency"].to_numpy(float),
-        pairs["age_days"].to_numpy(float) / DAYS_PER_WEEK,
-        np.full(len(pairs), months * WEEKS_PER_MONTH),
-    )
     scored = groups[KEY].merge(pairs, on=["frequency", "age_days"], how="left")
     alive = probability_alive(fitted, scored)
     scored["probability_alive"] = alive
     scored["expected_purchases"] = alive * scored.pop("expected")
     scored["discounted_purchases"] = alive * scored.pop("discounted")
-    scored["probability_of_purchase"] = alive * scored.pop("buys")
+    scored["probability_purchase"] = probability_purchase(fitted, groups, months * DAYS_PER_MONTH)
     return scored
 
 
 def expected_purchases(fitted: Fit, groups: pd.DataFrame, days: float) -> Array:
     """Expected purchases of each history in the next days."""
+    return _ahead(PURCHASE_MODELS[fitted.model].expected_if_alive, fitted, groups, days)
+
+
+def probability_purchase(fitted: Fit, groups: pd.DataFrame, days: float) -> Array:
+    """The probability of at least one purchase of each history in the next days."""
+    return _ahead(PURCHASE_MODELS[fitted.model].purchase_if_alive, fitted, groups, days)
+
+
+def _ahead(if_alive: Callable[..., Array], fitted: Fit, groups: pd.DataFrame, days: float) -> Array:
+    """What who is still there may expect, which depends on frequency and age alone, times being there."""
     frequency, age = groups["frequency"].to_numpy(float), groups["age_days"].to_numpy(float) / DAYS_PER_WEEK
-    model = PURCHASE_MODELS[fitted.model]
     pairs, index = np.unique(np.stack([frequency, age]), axis=1, return_inverse=True)
-    ahead = model.expected_if_alive(fitted.theta, pairs[0], pairs[1], np.full(pairs.shape[1], days / DAYS_PER_WEEK))
+    ahead = if_alive(fitted.theta, pairs[0], pairs[1], np.full(pairs.shape[1], days / DAYS_PER_WEEK))
     return probability_alive(fitted, groups) * ahead[index.ravel()]
 
 
 def probability_alive(fitted: Fit, groups: pd.DataFrame) -> Array:
-    """The probability that a customer of each history will buy again at all."""
+    """The probability that a customer of each history has not left yet."""
     frequency, recency, age = (groups[name].to_numpy(float) for name in KEY)
     return PURCHASE_MODELS[fitted.model].probability_alive(
         fitted.theta, frequency, recency / DAYS_PER_WEEK, age / DAYS_PER_WEEK

@@ -15,6 +15,8 @@ from clv_helpers.models.table_file import read_tables
 if TYPE_CHECKING:
     import pandas as pd
 
+CALIBRATION = "lifetime.customer_calibration"
+
 
 def build(session: Session, bindings: dict[str, Any], *names: str) -> None:
     """Build these tables of sql/lifetime, first those that they read and that are not there yet, and check their keys.

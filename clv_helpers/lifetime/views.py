@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 
 from clv_helpers.charts import Channel, Widget, draw, show
 from clv_helpers.charts.show import Metric, Output
-from clv_helpers.config.params import Lifetime, Words
+from clv_helpers.config.params import Lifetime
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.lifetime.diagnostics import CORRELATION
 from clv_helpers.lifetime.prediction import record
-from clv_helpers.lifetime.records import TITLES, Holdout, LifetimeRecord
+from clv_helpers.lifetime.records import LifetimeRecord
 
 SWITCH_ON = "lifetime:\n  horizon_months: 12   # how far ahead\n  margin: 0.3          # what is left of the spend"
 # The simulated airline's truth is in days; a fit's times are in weeks.
 IN_DAYS = {"alpha"}
+# Where a diagnostic is said: beside the forecast, beside the holdout, or with the models.
+OF_TOTAL = {"level", "large_bias", "large_bias_of_spend"}
+OF_HOLDOUT = {
+    "no_holdout", "short_calibration", "short_holdout", "holdout_shorter_than_horizon", "worse_than_baseline",
+}  # fmt: skip
 
 
 def values(workbook: Workbook) -> Output:
     """What the customers will bring, and which decile of them: or why nothing is predicted.
 
     Example:
-        >>> lifetime.values(wb).parts[1].bundle["text/plain"]  # doctest: +ELLIPSIS
+        >>> lifetime.values(wb).parts[2].bundle["text/plain"]  # doctest: +ELLIPSIS
         'predicted value: ... EUR; predicted per member: ... EUR'
     """
     made, words, unit = record(workbook), workbook.words, workbook.params.spending.unit
     if made.status == "refused":
         reasons = show.note(f"There is no prediction on this data: {'; '.join(made.refused)}.")
-        return show.stack(reasons, *_warnings(made))
+        return show.stack(reasons, *warnings(made))
     if made.settings is None:
         how = show.note("Nothing is predicted. To switch it on, add to the params file:")
         return show.stack(how, show.code(SWITCH_ON))
@@ -51,38 +57,12 @@ def values(workbook: Workbook) -> Output:
         f"Share of predicted value by decile of {words.customers} (1 = best)",
         Channel(column="share_of_value", title="Share of predicted value", format="%"),
     )
-    alive = _decile_chart(
-        f"In the best tenth, a {words.customer} is still there with {{share_alive}} probability",
-        f"Mean probability that a {words.customer} will buy again at all, by decile of predicted value",
-        Channel(column="share_alive", title="Probability of being there", format="%"),
+    returns = _decile_chart(
+        f"In the best tenth, {{share_purchase}} of the {words.customers} are expected back within {months} months",
+        f"Mean probability of at least one {words.purchase} in the next {months} months, by decile of predicted value",
+        Channel(column="share_purchase", title=f"Probability of a {words.purchase}", format="%"),
     )
-    return show.stack(finding, metrics, draw(workbook, value), draw(workbook, alive))
-
-
-def holdout(workbook: Workbook) -> Output:
-    """How the model did on the days after its calibration: charts, errors beside two baselines, and the best decile.
-
-    Example:
-        >>> len(lifetime.holdout(wb).parts)
-        7
-    """
-    made, words = record(workbook), workbook.words
-    if made.holdout is None:
-        return _nothing(made, "holdout")
-    outcome = made.holdout
-    begin = show.note(
-        f"How it did where the outcome is known: {made.title}, fitted on the days up to {outcome.calibration_end}, "
-        f"forecast the {outcome.days} days after. Beside it, what needs no model: each {words.customer}'s rate as "
-        f"before, and each {words.customer}'s last year again.{_choice(outcome, words)}"
-    )
-    charts = (
-        _week_chart(made.title, outcome, words),
-        _frequency_chart(workbook, made.title),
-        _gain_chart(outcome, words),
-        _lift_chart(workbook),
-    )
-    errors = _errors(outcome, workbook.params.spending.unit, words)
-    return show.stack(begin, _capture(made.title, outcome), *(draw(workbook, chart) for chart in charts), errors)
+    return show.stack(finding, *warnings(made, OF_TOTAL), metrics, draw(workbook, value), draw(workbook, returns))
 
 
 def models(workbook: Workbook) -> Output:
@@ -94,7 +74,7 @@ def models(workbook: Workbook) -> Output:
     """
     made = record(workbook)
     if made.status != "predicted":
-        return _nothing(made, "fit")
+        return nothing(made, "fit")
     truth = _truth(workbook)
     end = made.holdout.calibration_end if made.holdout else ""
     rows = [
@@ -120,7 +100,9 @@ def models(workbook: Workbook) -> Output:
     if truth:
         columns["truth"] = "Simulated|.4g"
     table = show.folded(show.table(rows, **columns), f"{len(made.fits)} fits and their parameters")
-    return show.stack(*_assumption_of_spend(made), *_recovery(made, truth, workbook.words), *_warnings(made), table)
+    recovered = held_truth(made, truth, _first_campaign(workbook), workbook.words.purchases)
+    notes = [show.note(recovered)] if recovered else []
+    return show.stack(*_assumption_of_spend(made), *notes, *warnings(made), table)
 
 
 def track_record(workbook: Workbook) -> Output:
@@ -132,7 +114,7 @@ def track_record(workbook: Workbook) -> Output:
     """
     made = record(workbook)
     if made.status != "predicted":
-        return _nothing(made, "forecast")
+        return nothing(made, "forecast")
     outcome = workbook.query("lifetime.forecast_outcome", order_by="as_of, decile")
     if outcome.empty:
         return show.note("This forecast is logged: a run a month or more ahead shows what came of it.")
@@ -159,7 +141,7 @@ def track_record(workbook: Workbook) -> Output:
     return show.stack(show.finding(sentence), table)
 
 
-def _nothing(made: LifetimeRecord, what: str) -> Output:
+def nothing(made: LifetimeRecord, what: str) -> Output:
     """A text for the notebook alone; the report leaves it out."""
     why = "the warnings below say why" if made.status == "predicted" else "nothing is predicted"
     return Output({"text/plain": f"There is no {what}: {why}."})
@@ -178,94 +160,10 @@ def _decile_chart(title: str, subtitle: str, y: Channel) -> Widget:
     )
 
 
-def _series_chart(table: str, title: str, subtitle: str, x: Channel, y: Channel) -> Widget:
-    """Forecasts and what came as lines of one table of the holdout."""
-    series = Channel(column="series", title="", sort="series_order")
-    return Widget(title=title, subtitle=subtitle, table=f"lifetime.{table}", mark="line", x=x, y=y, color=series)
-
-
-def _week_chart(model: str, outcome: Holdout, words: Words) -> Widget:
-    ours = next(error for error in outcome.errors if error.measure == "purchases" and error.series == model)
-    bias = ours.bias or 0.0
-    return _series_chart(
-        "holdout_week",
-        f"{model} forecast {ours.forecast:,.0f} {words.purchases}, {ours.actual:,.0f} came: "
-        f"{show.percent(abs(bias))} too {'many' if bias > 0 else 'few'}",
-        f"Repeat {words.purchase} days since the end of the calibration, added up",
-        Channel(column="week", title="Weeks of the holdout"),
-        Channel(column="purchases", title=f"Repeat {words.purchase} days", format="~s"),
-    )
-
-
-def _frequency_chart(workbook: Workbook, model: str) -> Widget:
-    rows, words = workbook.query("lifetime.holdout_frequency", order_by="frequency"), workbook.words
-    fewest = rows[rows["frequency"] == rows["frequency"].min()]
-    means = dict(zip(fewest["series"], fewest["purchases_per_customer"], strict=True))
-    who = f"One-time {words.customers}" if fewest["frequency"].iloc[0] == 0 else "The least frequent"
-    days = f"{show.upper_first(words.purchase)} days per {words.customer}"
-    return _series_chart(
-        "holdout_frequency",
-        f"{who} came back {means['Actual']:.2f} times each; {model} forecast {means[model]:.2f}",
-        f"{days} in the holdout, by those repeated before it",
-        Channel(column="frequency_label", title=f"Repeat {words.purchase} days before", sort="frequency"),
-        Channel(column="purchases_per_customer", title=days),
-    )
-
-
-def _gain_chart(outcome: Holdout, words: Words) -> Widget:
-    return _series_chart(
-        "holdout_gain",
-        f"The model's best tenth brought {show.percent(outcome.best_decile[1].share_of_spend or 0)} of the spend",
-        f"Gain: share of the holdout's spend by the best tenths of {words.customers}, ranked before it",
-        Channel(column="percent_of_customers", title=f"Best {words.customers} (%)"),
-        Channel(column="share_of_spend", title="Share of spend", format="%"),
-    )
-
-
-def _lift_chart(workbook: Workbook) -> Widget:
-    rows = workbook.query("lifetime.holdout_decile", series="Actual", order_by="decile")
-    mean, customer = rows["spend"].sum() / rows["customers"].sum(), workbook.words.customer
-    times = rows["spend_per_customer"].iloc[0] / mean if mean > 0 else 0.0
-    return _series_chart(
-        "holdout_decile",
-        f"Lift: a {customer} of the model's best tenth spent {times:.1f} times the mean",
-        f"Spend per {customer} in the holdout, forecast and actual, by decile of forecast spend",
-        Channel(column="decile", title="Decile of forecast spend"),
-        Channel(column="spend_per_customer", title=f"{{currency}} per {customer}", format="~s"),
-    )
-
-
-def _capture(title: str, outcome: Holdout) -> Output:
-    _, model, _, last_year = outcome.best_decile
-    return show.finding(
-        f"The tenth that {title} ranked best on {outcome.calibration_end} brought "
-        f"{show.percent(model.share_of_spend or 0)} of the spend of the {outcome.days} days after: "
-        f"{show.percent(model.share_captured or 0)} of what the best tenth in truth brought "
-        f"(ranked by last year's spend: {show.percent(last_year.share_captured or 0)})."
-    )
-
-
-def _errors(outcome: Holdout, unit: str, words: Words) -> Output:
-    names = {"purchases": (f"{show.upper_first(words.purchase)} days", 2), "spend": (unit, 0)}
-    rows = []
-    for error in outcome.errors:
-        measure, digits = names[error.measure]
-        texts = {"measure": measure, "mae": f"{error.mae:,.{digits}f}", "rmse": f"{error.rmse:,.{digits}f}"}
-        rows.append({**vars(error), **texts})
-    return show.table(
-        rows,
-        measure="Of",
-        series="Forecast by",
-        forecast="Forecast|,.0f",
-        actual="Actual|,.0f",
-        bias="Bias|+.1%",
-        mae="Mean absolute error|>",
-        rmse="Root mean squared error|>",
-    )
-
-
-def _warnings(made: LifetimeRecord) -> list[Output]:
-    return [show.note(warning.sentence) for warning in made.warnings]
+def warnings(made: LifetimeRecord, codes: Collection[str] = ()) -> list[Output]:
+    """Those of these codes; without any, those that no other view says."""
+    said = [each for each in made.warnings if (each.code in codes if codes else each.code not in OF_TOTAL | OF_HOLDOUT)]
+    return [show.note(each.sentence) for each in said]
 
 
 def _assumption_of_spend(made: LifetimeRecord) -> list[Output]:
@@ -281,33 +179,39 @@ def _assumption_of_spend(made: LifetimeRecord) -> list[Output]:
     ]
 
 
-def _choice(outcome: Holdout, words: Words) -> str:
-    """Why this model, where several were tried."""
-    errors = outcome.rmse_by_model
-    if len(errors) < 2:
-        return ""
-    listed = ", ".join(f"{TITLES[name]} {errors[name]:.4f}" for name in sorted(errors, key=lambda name: errors[name]))
-    return f" It was chosen for its root mean squared error in {words.purchases}: {listed}."
-
-
-def _recovery(made: LifetimeRecord, truth: dict[str, dict[str, float]], words: Words) -> list[Output]:
-    """On simulated data: how many intervals hold the truth."""
-    tried = [
-        (name, value, fit.intervals[name])
-        for fit in made.fits
-        if fit.data == "all"
-        for name, value in truth.get(fit.model, {}).items()
-    ]
-    if not tried:
-        return []
-    missed = [name for name, value, bounds in tried if not bounds or not bounds[0] <= value <= bounds[1]]
-    but = f", not {', '.join(missed)}: {words.purchases} are seen by the day, and two on a day as one" if missed else ""
-    return [
-        show.note(
-            f"This data is simulated, so the truth is known: {len(tried) - len(missed)} of the {len(tried)} true "
-            f"parameters lie within their 95% intervals{but}."
+def held_truth(made: LifetimeRecord, truth: dict[str, dict[str, float]], first_campaign: str, purchases: str) -> str:
+    """On simulated data: how many intervals hold the truth, and which of the others did before the first campaign."""
+    held, before = _held(made, truth, "all"), _held(made, truth, "calibration")
+    missed = [name for name, holds in held.items() if not holds]
+    moved = [name for name in missed if before.get(name)]
+    text = (
+        f"This data is simulated, so the truth is known: {len(held) - len(missed)} of the {len(held)} true parameters "
+        f"lie within their 95% intervals{', not ' if missed else ''}{', '.join(missed)}."
+    )
+    if moved and made.holdout and first_campaign > made.holdout.calibration_end:
+        text += (
+            f" Fitted on the days up to {made.holdout.calibration_end}, before the first campaign with a control group "
+            f"({first_campaign}), {', '.join(moved)} did: what is forecast are {purchases} with such campaigns."
         )
-    ]
+    return text if held else ""
+
+
+def _held(made: LifetimeRecord, truth: dict[str, dict[str, float]], data: str) -> dict[str, bool]:
+    """Of each parameter fitted on this data and truly known: whether its interval holds the truth."""
+    return {
+        name: (bounds := fit.intervals[name]) is not None and bounds[0] <= value <= bounds[1]
+        for fit in made.fits
+        if fit.data == data
+        for name, value in truth.get(fit.model, {}).items()
+    }
+
+
+def _first_campaign(workbook: Workbook) -> str:
+    """The day on which customers were first assigned to treated and control; empty where none were."""
+    with workbook.engine.read() as session:
+        if not session.has_table("lake.assignments"):
+            return ""
+        return str(session.scalar("SELECT CAST(MIN(assigned_at) AS DATE) AS day FROM lake.assignments") or "")
 
 
 def _truth(workbook: Workbook) -> dict[str, dict[str, float]]:

@@ -67,7 +67,7 @@ def test_one_forecast_a_month_is_kept(outputs: Path, cdnow_folder: Path) -> None
     kept = workbook.query("lifetime.forecast").groupby("as_of")["run"].unique().explode()
     assert {str(day.date()): run for day, run in kept.items()} == {"1997-10-03": "a", "1997-11-02": "c"}
     # the same as_of with other params: its forecast is made anew
-    workbook = predict(cdnow_folder, "1997-11-02", "d", **end, **{"lifetime.model": "mbg_nbd"})
+    workbook = predict(cdnow_folder, "1997-11-02", "d", **end, **{"lifetime.model": "bg_nbd"})
     forecast = workbook.query("lifetime.forecast")
     assert set(forecast.loc[forecast["as_of"] == "1997-11-02", "run"]) == {"d"}
     assert set(forecast["model"]) == {"bg_nbd", "mbg_nbd"}

@@ -1,13 +1,13 @@
 -- What the models knew of a customer on the last day of the calibration, and what the customer did after it.
 -- history as in lifetime.customer_history. purchases_before, spend_before: in the year up to that day (the status quo:
 -- as last year). actual_purchases, actual_spend: in the holdout, from the day after on; repeat purchase days, refunds
--- netted.
+-- netted; up to holdout_end.
 -- One row: a customer who first bought in the calibration.
 -- Key: customer_id
 WITH by_day AS (
     SELECT customer_id, day, CAST(SUM(spend) AS DOUBLE) AS spend
     FROM derived.customer_day
-    WHERE purchases > 0 OR spend < 0
+    WHERE (purchases > 0 OR spend < 0) AND day <= $holdout_end
     GROUP BY customer_id, day
 ),
 days AS (

@@ -12,7 +12,7 @@ valued AS (
         h.customer_id,
         s.probability_alive,
         s.expected_purchases,
-        s.probability_of_purchase,
+        s.probability_purchase,
         h.expected_spend,
         s.discounted_purchases * h.expected_spend * $margin AS lifetime_value,
         h.spend * $margin AS historic_value

@@ -1,5 +1,5 @@
 -- What the models know of a customer as of as_of. frequency: purchase days after the first; recency_days: days from the
--- first purchase day to the last; age_days: to as_of. repeat_spend: spent on the days after the first, refunds netted.
+-- first purchase day to the last; age_days: to the day before as_of, the last one known, as in the calibration. repeat_spend: spent on the days after the first, refunds netted.
 -- One row: a customer with a purchase.
 -- Key: customer_id
 WITH refunded AS (
@@ -17,7 +17,7 @@ SELECT
     v.customer_id,
     CAST(v.frequency AS INT) AS frequency,
     CAST(v.recency_days AS INT) AS recency_days,
-    CAST(DATE_DIFF('day', v.first_purchase_on, $as_of) AS INT) AS age_days,
+    CAST(DATE_DIFF('day', v.first_purchase_on, $as_of) - 1 AS INT) AS age_days,
     COALESCE(v.monetary_value * v.frequency, 0) AS repeat_spend,
     CAST(v.spend AS DOUBLE) AS spend
 FROM derived.customer_value AS v
@@ -28,7 +28,7 @@ SELECT
     customer_id,
     CAST(frequency AS INT) AS frequency,
     CAST(DATE_DIFF('day', first_on, last_on) AS INT) AS recency_days,
-    CAST(DATE_DIFF('day', first_on, $as_of) AS INT) AS age_days,
+    CAST(DATE_DIFF('day', first_on, $as_of) - 1 AS INT) AS age_days,
     repeat_spend,
     spend
 FROM refunded

@@ -1,5 +1,5 @@
 -- The holdout, customer by customer: what the model, the same rate as before (naive) and last year (status quo) forecast,
--- and what came.
+-- and what came. model_probability: of at least one purchase, by the model.
 -- One row: a customer who first bought in the calibration.
 -- Key: customer_id
 WITH spent AS (
@@ -10,6 +10,7 @@ forecast AS (
     SELECT
         c.*,
         s.expected_purchases AS model_purchases,
+        s.probability_purchase AS model_probability,
         s.expected_purchases * c.expected_spend AS model_spend,
         c.frequency * $holdout_days / NULLIF(CAST(c.age_days AS DOUBLE), 0) AS rate_purchases,
         c.purchases_before * $status_quo_ratio AS status_quo_purchases,
@@ -24,6 +25,7 @@ SELECT
     actual_purchases,
     actual_spend,
     model_purchases,
+    model_probability,
     model_spend,
     COALESCE(rate_purchases, 0) AS naive_purchases,
     COALESCE(rate_purchases, 0) * spend / NULLIF(frequency + 1, 0) AS naive_spend,

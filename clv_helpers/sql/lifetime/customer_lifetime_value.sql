@@ -1,7 +1,8 @@
 -- Predicted value per customer: of the future only, over the horizon that the params give; NULL for nobody here.
--- probability_alive: that the customer buys again at all. expected_purchases, probability_of_purchase (at least one):
--- within the horizon. expected_spend: per purchase day. lifetime_value: expected purchases, each discounted from the
--- end of its month, times expected spend, times the gross margin. historic_value: what was spent so far, times the margin.
+-- probability_alive: that the customer has not left as of as_of, as the model in use sees it; who has not left may still
+-- not buy in time. probability_purchase: of at least one purchase within the horizon. expected_purchases: within it.
+-- expected_spend: per purchase day. lifetime_value: expected purchases, each discounted from the end of its month, times
+-- expected spend, times the gross margin. historic_value: what was spent so far, times the margin.
 -- decile_predicted: of lifetime_value, 1 = the best tenth; ties are broken by a stable hash.
 -- One row: a customer with a purchase.
 -- Key: customer_id
@@ -9,7 +10,7 @@ SELECT
     f.customer_id,
     f.probability_alive,
     f.expected_purchases,
-    f.probability_of_purchase,
+    f.probability_purchase,
     f.expected_spend,
     f.lifetime_value,
     f.historic_value,

@@ -9,7 +9,7 @@ WITH long AS (
     UNION ALL
     SELECT 'Same rate', 3, naive_spend, * FROM lifetime.customer_holdout
     UNION ALL
-    SELECT 'Last year', 4, status_quo_spend, * FROM lifetime.customer_holdout
+    SELECT $last_year, 4, status_quo_spend, * FROM lifetime.customer_holdout
 ),
 banded AS (
     SELECT

@@ -34,4 +34,4 @@ SELECT decile, customers, $model_title, 2, model, model / customers FROM by_deci
 UNION ALL
 SELECT decile, customers, 'Same rate', 3, naive, naive / customers FROM by_decile
 UNION ALL
-SELECT decile, customers, 'Last year', 4, status_quo, status_quo / customers FROM by_decile
+SELECT decile, customers, $last_year, 4, status_quo, status_quo / customers FROM by_decile

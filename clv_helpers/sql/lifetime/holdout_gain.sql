@@ -1,6 +1,6 @@
 -- The gain curve: customers ranked by a forecast made before the holdout, and the share of the holdout's spend that the
 -- best deciles by it brought. Of a band through which an edge runs, a decile has its part, as if told apart by lot.
--- share_captured: of what the best possible choice had.
+-- share_captured: of what the best possible choice had. Both are NULL where refunds outweigh what was spent.
 -- One row: a number of deciles and a series.
 -- Key: percent_of_customers, series
 WITH within AS (
@@ -14,7 +14,7 @@ WITH within AS (
     JOIN lifetime.decile AS d ON b.places_before < b.everyone * d.decile / 10.0
 ),
 summed AS (
-    SELECT series, series_order, percent_of_customers, SUM(spend) / NULLIF(MAX(whole_spend), 0) AS share_of_spend
+    SELECT series, series_order, percent_of_customers, CASE WHEN MAX(whole_spend) > 0 THEN SUM(spend) / MAX(whole_spend) END AS share_of_spend
     FROM within
     GROUP BY series, series_order, percent_of_customers
 )

@@ -1,6 +1,6 @@
 -- The profile: what audiences ask about a customer. Deciles are over all customers (see derived.customer_decile),
 -- NULL where the customer earned nothing in that look-back.
--- age_days: from the first purchase day to as_of (the T of the lifetime models).
+-- age_days: from the first purchase day to as_of (the T of the lifetime models ends a day earlier).
 -- days_since_purchase: from the last purchase day to as_of.
 -- What is predicted (see lifetime.customer_lifetime_value) is NULL where it is switched off or refused.
 -- One row: a customer, known from an event before as_of or from the customers data.
@@ -12,7 +12,7 @@ SELECT
     DATE_DIFF('day', m.last_purchase_on, a.as_of) AS days_since_purchase,
     l.probability_alive,
     l.expected_purchases,
-    l.probability_of_purchase,
+    l.probability_purchase,
     l.expected_spend,
     l.lifetime_value,
     l.historic_value,

@@ -1,0 +1,177 @@
+"""What notebook 1 shows of the holdout: forecast beside what came, and where the model lost to what needs none."""
+
+from __future__ import annotations
+
+from clv_helpers.charts import Channel, Widget, draw, show
+from clv_helpers.charts.show import Output
+from clv_helpers.config.params import Words
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.lifetime.prediction import record
+from clv_helpers.lifetime.records import TITLES, Holdout, LifetimeRecord
+from clv_helpers.lifetime.views import OF_HOLDOUT, nothing, warnings
+
+
+def holdout(workbook: Workbook) -> Output:
+    """How the model did on the days after its calibration: charts, errors beside two baselines, and the best decile.
+
+    Example:
+        >>> len(lifetime.holdout(wb).parts)
+        7
+    """
+    made, words = record(workbook), workbook.words
+    if made.holdout is None:
+        return show.stack(nothing(made, "holdout"), *warnings(made, OF_HOLDOUT))
+    outcome = made.holdout
+    last_year = outcome.best_decile[-1].series
+    begin = show.note(
+        f"How it did where the outcome is known: {made.title}, fitted on the days up to {outcome.calibration_end}, "
+        f"forecast the {outcome.days} days after. Beside it, what needs no model: each {words.customer}'s rate as "
+        f"before, and each {words.customer}'s {last_year[0].lower()}{last_year[1:]} again, first {words.purchases} too"
+        f"{f', scaled to {outcome.days} days' if last_year != 'Last year' or outcome.days != 365 else ''}."
+        f"{_choice(made, words)}"
+    )
+    charts = (
+        _week_chart(made.title, outcome, words),
+        _frequency_chart(workbook, made.title),
+        _probability_chart(made.title, outcome, words),
+        *_gain_chart(outcome, words),
+        _lift_chart(workbook),
+    )
+    tables = _errors(outcome, workbook.params.spending.unit, words), _bands(workbook, made.title, outcome, words)
+    doubts = warnings(made, OF_HOLDOUT)
+    drawn = (draw(workbook, chart) for chart in charts)
+    return show.stack(begin, *_capture(made.title, outcome), *doubts, *drawn, *tables)
+
+
+def _series_chart(table: str, title: str, subtitle: str, x: Channel, y: Channel) -> Widget:
+    """Forecasts and what came as lines of one table of the holdout."""
+    series = Channel(column="series", title="", sort="series_order")
+    return Widget(title=title, subtitle=subtitle, table=f"lifetime.{table}", mark="line", x=x, y=y, color=series)
+
+
+def _week_chart(model: str, outcome: Holdout, words: Words) -> Widget:
+    ours = next(error for error in outcome.errors if error.measure == "purchases" and error.series == model)
+    bias = ours.bias or 0.0
+    return _series_chart(
+        "holdout_week",
+        f"{model} forecast {ours.forecast:,.0f} {words.purchases}, {ours.actual:,.0f} came: "
+        f"{show.percent(abs(bias))} too {'many' if bias > 0 else 'few'}",
+        f"Repeat {words.purchase} days since the end of the calibration, added up",
+        Channel(column="week", title="Weeks of the holdout"),
+        Channel(column="purchases", title=f"Repeat {words.purchase} days", format="~s"),
+    )
+
+
+def _frequency_chart(workbook: Workbook, model: str) -> Widget:
+    rows, words = workbook.query("lifetime.holdout_frequency", order_by="frequency"), workbook.words
+    fewest = rows[rows["frequency"] == rows["frequency"].min()]
+    means = dict(zip(fewest["series"], fewest["purchases_per_customer"], strict=True))
+    who = f"One-time {words.customers}" if fewest["frequency"].iloc[0] == 0 else "The least frequent"
+    days = f"{show.upper_first(words.purchase)} days per {words.customer}"
+    return _series_chart(
+        "holdout_frequency",
+        f"{who} came back {means['Actual']:.2f} times each; {model} forecast {means[model]:.2f}",
+        f"{days} in the holdout, by those repeated before it",
+        Channel(column="frequency_label", title=f"Repeat {words.purchase} days before", sort="frequency"),
+        Channel(column="purchases_per_customer", title=days),
+    )
+
+
+def _probability_chart(model: str, outcome: Holdout, words: Words) -> Widget:
+    off = sum(band.customers * abs(band.forecast - band.actual) for band in outcome.bands) / outcome.customers
+    return _series_chart(
+        "holdout_probability",
+        f"{model}'s probability of a {words.purchase} was off by {100 * off:.1f} points on the mean",
+        f"{show.upper_first(words.customers)} who came in the holdout, and the forecast of them, by that probability",
+        Channel(column="band_label", title=f"Probability of a {words.purchase}, forecast", sort="band"),
+        Channel(column="share_buying", title="Came in the holdout", format="%"),
+    )
+
+
+def _gain_chart(outcome: Holdout, words: Words) -> list[Widget]:
+    share = outcome.best_decile[1].share_of_spend
+    if share is None:  # refunds outweigh what was spent
+        return []
+    return [
+        _series_chart(
+            "holdout_gain",
+            f"The model's best tenth brought {show.percent(share)} of the spend",
+            f"Gain: share of the holdout's spend by the best tenths of {words.customers}, ranked before it",
+            Channel(column="percent_of_customers", title=f"Best {words.customers} (%)"),
+            Channel(column="share_of_spend", title="Share of spend", format="%"),
+        )
+    ]
+
+
+def _lift_chart(workbook: Workbook) -> Widget:
+    rows = workbook.query("lifetime.holdout_decile", series="Actual", order_by="decile")
+    mean, customer = rows["spend"].sum() / rows["customers"].sum(), workbook.words.customer
+    times = rows["spend_per_customer"].iloc[0] / mean if mean > 0 else 0.0
+    return _series_chart(
+        "holdout_decile",
+        f"Lift: a {customer} of the model's best tenth spent {times:.1f} times the mean",
+        f"Spend per {customer} in the holdout, forecast and actual, by decile of forecast spend",
+        Channel(column="decile", title="Decile of forecast spend"),
+        Channel(column="spend_per_customer", title=f"{{currency}} per {customer}", format="~s"),
+    )
+
+
+def _capture(title: str, outcome: Holdout) -> list[Output]:
+    """What the best tenth brought; nothing where refunds make it no share."""
+    _, model, _, last_year = outcome.best_decile
+    if model.share_of_spend is None or model.share_captured is None or not 0 <= model.share_of_spend <= 1:
+        return []
+    return [
+        show.finding(
+            f"The tenth that {title} ranked best on {outcome.calibration_end} brought "
+            f"{show.percent(model.share_of_spend)} of the spend of the {outcome.days} days after: "
+            f"{show.percent(model.share_captured)} of what the best tenth in truth brought "
+            f"(ranked by the spend of the {last_year.series.lower()}: {show.percent(last_year.share_captured or 0)})."
+        )
+    ]
+
+
+def _errors(outcome: Holdout, unit: str, words: Words) -> Output:
+    names = {"purchases": (f"{show.upper_first(words.purchase)} days", 2), "spend": (unit, 0)}
+    rows = []
+    for error in outcome.errors:
+        measure, digits = names[error.measure]
+        texts = {"measure": measure, "mae": f"{error.mae:,.{digits}f}", "rmse": f"{error.rmse:,.{digits}f}"}
+        rows.append({**vars(error), **texts})
+    return show.table(
+        rows,
+        measure="Of",
+        series="Forecast by",
+        forecast="Forecast|,.0f",
+        actual="Actual|,.0f",
+        bias="Bias|+.1%",
+        mae="Mean absolute error|>",
+        rmse="Root mean squared error|>",
+    )
+
+
+def _bands(workbook: Workbook, model: str, outcome: Holdout, words: Words) -> Output:
+    """Calibration of the probability of a purchase, as the chart draws it."""
+    few = workbook.params.min_cell
+    rows = [vars(band) for band in outcome.bands if band.customers >= few]
+    shown = show.table(
+        rows,
+        band_label=f"Probability of a {words.purchase}",
+        customers=f"{show.upper_first(words.customers)}|,.0f",
+        forecast=f"Mean forecast by {model}|.1%",
+        actual="Came|.1%",
+    )
+    return show.folded(shown, f"Probability of a {words.purchase}, forecast and actual, by band")
+
+
+def _choice(made: LifetimeRecord, words: Words) -> str:
+    """Why this model, where several were tried."""
+    if len(made.choice) < 2:
+        return ""
+    cut_offs = made.choice[0].cut_offs
+    when = f"{len(cut_offs)} earlier cut-offs" if len(cut_offs) > 1 else f"an earlier cut-off, {cut_offs[0]}"
+    listed = ", ".join(f"{TITLES[score.model]} {score.total:.4f}" for score in made.choice)
+    return (
+        f" It was chosen on {when}, without the holdout, by the sum of three errors (of {words.purchases} per "
+        f"{words.customer}, of the probability of one, of the total): {listed}."
+    )
