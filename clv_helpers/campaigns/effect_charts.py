@@ -41,7 +41,7 @@ def by_decile(marks: list[EffectMark], title: str, measure: str) -> Output:
     """A point per value decile with its 95% interval. `measure`: the unit, such as EUR per customer."""
     axis = {"labelAngle": 0}
     x = altair().X(field="decile", type="ordinal", title="Value decile when assigned (1 = best)", axis=axis)
-    subtitle = f"Revenue added, in {measure}, with 95% interval, by value decile"
+    subtitle = f"Revenue added, in {measure}, by value decile, with intervals that hold all at once (95%)"
     return _output(_effects(marks, "decile", x, measure), title, subtitle, HEIGHT)
 
 
