@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EVERYONE = NO_CATEGORY  # the audience, and the group of deciles, that the SQL writes as $no_category
 SMALLEST_ARM = 20  # of a campaign: with fewer, an interval of heavy-tailed revenue means nothing
 RATIO_ALERT, BALANCE_ALERT = 0.001, 0.1
-WORTH_IT, NOT_WORTH_IT, NOT_KNOWN = "worth it", "costs more than it adds", "not known"
+WORTH_IT, NOT_WORTH_IT, NOT_KNOWN = "worth it", "not worth it", "not known"
 
 
 def effect_tables(groups: pd.DataFrame, campaigns: list[str], params: Params) -> dict[str, pd.DataFrame]:

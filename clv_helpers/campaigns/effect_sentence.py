@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from clv_helpers.campaigns.effect_rows import CampaignEffect
 from clv_helpers.campaigns.estimates import FEWEST_BUYERS, Interval
-from clv_helpers.charts.show import percent
 from clv_helpers.config.params import Params
 from clv_helpers.config.sql_params import NO_CATEGORY
+
+SMALL_RATE = 0.02  # below it a tenth of a percent is too coarse
 
 
 def shows_effect(interval: Interval) -> bool:
@@ -50,10 +51,8 @@ def _revenue(row: CampaignEffect, params: Params) -> str:
 
 
 def _conversion(row: CampaignEffect) -> str:
-    effect = row.conversion
-    arms = [
-        f"{percent(buyers / customers)} ({buyers:,} of {customers:,})"
-        for buyers, customers in ((row.treated_buyers, row.treated), (row.control_buyers, row.control))
-    ]
-    estimate, low, high = (f"{100 * value:+.1f}" for value in (effect.estimate, effect.low, effect.high))
+    effect, groups = row.conversion, ((row.treated_buyers, row.treated), (row.control_buyers, row.control))
+    digits = 1 if max(buyers / customers for buyers, customers in groups) >= SMALL_RATE else 2
+    arms = [f"{buyers / customers:.{digits}%} ({buyers:,} of {customers:,})" for buyers, customers in groups]
+    estimate, low, high = (f"{100 * value:+.{digits}f}" for value in (effect.estimate, effect.low, effect.high))
     return f"{arms[0]} bought against {arms[1]} of the control group: {estimate} points (95% interval {low} to {high})"

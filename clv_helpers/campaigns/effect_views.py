@@ -71,19 +71,20 @@ def _headline(measured: list[CampaignEffect], measure: str) -> str:
     best = max(measured, key=lambda row: row.cuped.low)
     effect = best.cuped
     if effect.low > 0:
-        return f"{best.campaign} added {effect.estimate:.1f} {measure} ({effect.low:.1f} to {effect.high:.1f})"
+        return f"{best.campaign} added {effect.estimate:.2f} {measure} ({effect.low:.2f} to {effect.high:.2f})"
     return f"No campaign shows an effect on revenue that its size could prove; {best.campaign} comes closest"
 
 
 def _by_decile(workbook: Workbook, whole: CampaignEffect, truth: dict[str, Any], measure: str) -> Output:
     rows = read_deciles(workbook, campaign=whole.campaign, audience=EVERYONE)
-    rows = [row for row in rows if known(row.cuped) and row.decile > 0]
+    ranked = [row for row in rows if row.decile > 0]
+    rows = [row for row in ranked if known(row.cuped)]
     if not rows:
         needed = f"an interval needs {FEWEST_BUYERS} buyers expected in the smaller arm of a decile"
         return show.note(f"{whole.campaign}: too few bought to tell its deciles apart; {needed}.")
     truths = truth.get("revenue_per_customer_by_decile", {})
     marks = [EffectMark(row.decile, row.cuped, truths.get(str(row.decile))) for row in rows]
-    return effect_charts.by_decile(marks, _heterogeneity(whole, rows), measure)
+    return effect_charts.by_decile(marks, _heterogeneity(whole, rows), measure, len(ranked) - len(rows))
 
 
 def _heterogeneity(whole: CampaignEffect, rows: list[DecileEffect]) -> str:
@@ -106,8 +107,8 @@ def effect_table(workbook: Workbook) -> Output:
     """The numbers behind, a row per campaign and audience: arms, means, effects; conversion, and what it cost.
 
     Example:
-        >>> len(campaigns.effect_table(wb).parts) > 2
-        True
+        >>> len(campaigns.effect_table(wb).parts)
+        3
     """
     found = read_effects(workbook, measured=True)
     rows = [
@@ -119,7 +120,7 @@ def effect_table(workbook: Workbook) -> Output:
             "detectable": row.cuped.detectable,
             "bought": f"{row.treated_buyers:,} / {row.treated:,}",
             "bought_control": f"{row.control_buyers:,} / {row.control:,}",
-            "points": _with_interval(row.conversion, "+.1f", times=100),
+            "points": _with_interval(row.conversion, "+.2f", times=100),
             "added": row.incremental_revenue.estimate,
             "per_message": _with_interval(row.revenue_per_message),
             "value": _with_interval(row.value_per_message),
@@ -146,29 +147,26 @@ def effect_table(workbook: Workbook) -> Output:
         rows,
         **whose,
         bought="Bought, treated (n / d)",
-        treated_conversion="… share|.1%",
+        treated_conversion="… share|.2%",
         bought_control="Bought, control (n / d)",
-        control_conversion="… share|.1%",
+        control_conversion="… share|.2%",
         points="Effect (percentage points)",
     )
+    per_purchase = {
+        "treated_per_purchase": f"{unit} per {purchase}, treated|,.2f",
+        "control_per_purchase": "… control|,.2f",
+        "per_purchase": "Difference",
+    }
     money = show.table(
         rows,
         **whose,
         added=f"Added in all ({unit})|,.0f",
         cost=f"Cost ({unit})|,.0f",
         per_message=f"Added per message ({unit})",
-        value=f"… after margin and cost ({unit})",
+        value="… after margin and cost",
+        **(per_purchase if any(known(row.revenue_per_purchase) for row in found) else {}),
     )
-    if not any(known(row.revenue_per_purchase) for row in found):
-        return show.stack(revenue, conversion, money)
-    baskets = show.table(
-        rows,
-        **whose,
-        treated_per_purchase=f"{unit} per {purchase}, treated|,.2f",
-        control_per_purchase="… control|,.2f",
-        per_purchase="Difference",
-    )
-    return show.stack(revenue, conversion, money, baskets)
+    return show.stack(revenue, conversion, money)
 
 
 def _audience(row: CampaignEffect) -> str:
@@ -245,7 +243,7 @@ def _order(row: CampaignEffect) -> str:
         return f"{row.campaign}: no effect is shown, so no decile to treat first"
     if row.heterogeneity_p is not None and row.heterogeneity_p < DIFFER:
         return f"{row.campaign}: the effect differs by decile, so the order matters"
-    return f"{row.campaign}: an effect, and no sign that it differs by decile: any order will do"
+    return f"{row.campaign}: an effect, and no order of the deciles is shown to be better than another"
 
 
 def ground_truth(workbook: Workbook, truth: dict[str, Any]) -> Output:

@@ -221,28 +221,12 @@ def differences(cells: Cells, theta: float, relative: np.ndarray) -> tuple[np.nd
     return mean, squares / np.maximum(n.sum(axis=1, keepdims=True) - 2, 1) * relative / n
 
 
-def revenue(cells: Cells, theta: float = 0.0) -> Estimate:
+def revenue(cells: Cells, theta: float = 0.0, treated_variance: float = 1.0) -> Estimate:
     """The difference in mean outcome per customer; with a theta, adjusted by the covariate.
 
+    `treated_variance`: a factor on what the treated bring to the variance.
     Raises ValueError where a stratum has fewer than 2 customers in an arm.
     """
-    return _revenue(cells, theta, 1.0)
-
-
-def per_message(cells: Cells, theta: float) -> Interval:
-    """Revenue added per message to the treated, a ratio metric: its interval is that of the delta method.
-
-    Where no message is known, one to each of the treated. Deng, Knoblich & Lu (2018), "Applying the delta method in
-    metric analytics".
-    """
-    messages = float((cells.weights * cells.sum_m[:, 0] / cells.customers[:, 0]).sum()) or 1.0
-    ratio = revenue(cells, theta).difference.estimate / messages
-    plain, less = cells.squares(y=1, x=-theta)[:, 0].sum(), cells.squares(y=1, x=-theta, m=-ratio)[:, 0].sum()
-    found = _revenue(cells, theta, less / plain if plain > 0 else 1.0).difference
-    return Interval(ratio, found.low / messages, found.high / messages)
-
-
-def _revenue(cells: Cells, theta: float, treated_variance: float) -> Estimate:
     from scipy.special import stdtrit
 
     n, weights = cells.customers, cells.weights[:, None]
@@ -254,6 +238,19 @@ def _revenue(cells: Cells, theta: float, treated_variance: float) -> Estimate:
     freedom = variance**2 / (parts**2 / (n.sum(axis=1) - 2)).sum() if variance > 0 else 1.0
     treated, control = map(float, (weights * means).sum(axis=0))
     return Estimate(treated, control, as_difference(treated - control, variance, float(stdtrit(freedom, 1 - TAIL))))
+
+
+def per_message(cells: Cells, theta: float) -> Interval:
+    """Revenue added per message to the treated, a ratio metric: its interval is that of the delta method.
+
+    Where no message is known, one to each of the treated. Deng, Knoblich & Lu (2018), "Applying the delta method in
+    metric analytics".
+    """
+    messages = float((cells.weights * cells.sum_m[:, 0] / cells.customers[:, 0]).sum()) or 1.0
+    ratio = revenue(cells, theta).difference.estimate / messages
+    plain, less = cells.squares(y=1, x=-theta)[:, 0].sum(), cells.squares(y=1, x=-theta, m=-ratio)[:, 0].sum()
+    found = revenue(cells, theta, less / plain if plain > 0 else 1.0).difference
+    return Interval(ratio, found.low / messages, found.high / messages)
 
 
 def as_difference(estimate: float, variance: float, quantile: float) -> Difference:

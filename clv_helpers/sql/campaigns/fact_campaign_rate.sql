@@ -77,7 +77,7 @@ SELECT
     kpi,
     kpi_order,
     numerator,
-    denominator,
+    CASE WHEN NOT numerator IS NULL THEN denominator END AS denominator,
     rate,
     GREATEST(
         (rate + z_squared_per_n / 2 - SQRT(z_squared_per_n * (rate * (1 - rate) + z_squared_per_n / 4))) / NULLIF(1 + z_squared_per_n, 0), 0

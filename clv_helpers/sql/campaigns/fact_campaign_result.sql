@@ -11,7 +11,7 @@ SELECT
     CAST(SUM(delivered) AS BIGINT) AS delivered,
     CAST(SUM(accepted) AS BIGINT) AS accepted,
     CAST(SUM(GREATEST(hard_bounced, blocked, soft_bounced)) AS BIGINT) AS bounced,
-    CAST(CASE WHEN SUM(opened_told) > 0 OR SUM(opened_with_machines) = 0 THEN SUM(opened) END AS BIGINT) AS opened,
+    CAST(CASE WHEN SUM(opened_told) > 0 OR SUM(opened_with_machines) = 0 THEN SUM(opened) END AS DOUBLE) AS opened,
     CAST(SUM(opened_with_machines) AS BIGINT) AS opened_with_machines,
     CAST(SUM(clicked) AS BIGINT) AS clicked,
     CAST(SUM(clicked_with_machines) AS BIGINT) AS clicked_with_machines,
