@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from source_files import write_source
 
 from clv_helpers import campaigns, ingest, simulate
-from clv_helpers.campaigns import effect_charts
+from clv_helpers.campaigns import effect_charts, estimates
 from clv_helpers.campaigns.effect_charts import EffectMark
 from clv_helpers.campaigns.estimates import Interval
 from clv_helpers.charts import CHART_MIME
@@ -60,7 +61,11 @@ def test_ground_truth_is_drawn_where_it_is_known() -> None:
     assert spec["layer"][-1]["encoding"]["color"]["scale"]["domain"][-1] == "ground truth"
 
 
-def test_the_truth_is_shown_for_a_simulated_workbook_alone(workbook: Workbook, outputs: Path, tmp_path: Path) -> None:
+def test_the_truth_is_shown_for_a_simulated_workbook_alone(
+    workbook: Workbook, outputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(estimates, "FEWEST_BUYERS", 6)  # the small airline has fewer than an interval needs
+    campaigns.build(workbook)
     truth = simulate.truth(workbook)
     assert set(truth["campaign_effects"]) == set(simulate.TRUE_EFFECTS)
     assert "hold the ground truth" in campaigns.ground_truth(workbook, truth).bundle["text/plain"]

@@ -252,6 +252,24 @@ def test_workbook_without_mail_is_skipped_with_a_reason(outputs, tmp_path) -> No
         campaigns.build(workbook)
 
 
+def test_without_a_user_agent_people_are_not_told_from_machines(mailer) -> None:
+    events = [("m1", "a", kind, at) for at, kind in enumerate(("sent", "delivered", "opened"))]
+    workbook = mailer(events, agent=None)
+    found = {rate["kpi"]: rate for rate in campaigns.results(workbook, "spring")[0]["rates"]}
+    assert "open rate" not in found
+    assert "click-to-open rate" not in found
+    assert found["open rate with machines"]["rate"] == 1
+    assert workbook.query("campaigns.fact_campaign_result")[["opened", "open_rate"]].isna().all(axis=None)
+    said = campaigns.summary(workbook).bundle["text/plain"]
+    assert said == (
+        "Of 1 accepted messages 100% were opened, by people or by machines: without a user agent it cannot be told "
+        "(spring)."
+    )
+    mailer([("m2", "b", kind, at) for at, kind in enumerate(("sent", "delivered", "opened"))], campaign="autumn")
+    assert campaigns.summary(workbook).bundle["text/plain"].startswith("People opened 100% of 1 accepted messages")
+    assert rates(workbook, "autumn")["open rate"] == (1, 1)
+
+
 def test_buckets_hold_every_campaign_once(airline: Workbook) -> None:
     buckets, results = (airline.query(f"campaigns.fact_campaign_{name}") for name in ("bucket", "result"))
     assert buckets["campaigns"].sum() == results["campaign"].nunique()

@@ -152,6 +152,8 @@ def test_a_file_of_another_rule_is_not_overwritten(workbook: Workbook, tmp_path:
     here = Workbook.open(tmp_path / "airline.yml", overrides={**SMALL, "min_cell": 5})
     with here.engine.write() as session:  # treated who spend, so that there is something to go on
         session.run("UPDATE campaigns.fact_effect_decile SET verdict = 'worth it'")
+        value = {"value_per_message": 2, "value_per_message_low": 1, "value_per_message_high": 3}
+        session.run("UPDATE campaigns.fact_effect SET " + ", ".join(f"{name} = {each}" for name, each in value.items()))
     with here.engine.write(publish=True):
         pass
     before = (tmp_path / "airline" / "audiences" / "rising.yml").read_bytes()

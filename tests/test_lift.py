@@ -29,9 +29,13 @@ FLIGHT_ADDED = (0.30, 0.26, 0.22, 0.16, 0.12, 0.08, 0.06, 0.04, 0.02, 0.0)
 def as_groups(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of customers (audience, decile, arm, y, x) as outcome_group has them."""
     rows = rows.assign(
-        customers=1, converted=(rows["y"] > 0) * 1, bought_before=(rows["x"] > 0) * 1, messages=1,
-        sum_y=rows["y"], sum_yy=rows["y"] ** 2, sum_x=rows["x"], sum_xx=rows["x"] ** 2, sum_xy=rows["x"] * rows["y"],
+        customers=1, converted=(rows["y"] > 0) * 1, bought_before=(rows["x"] > 0) * 1,
+        m=(rows["arm"] == "treated") * 1, p=(rows["y"] > 0) * 1,
     )  # fmt: skip
+    rows = rows.assign(**{f"sum_{name}": rows[name] for name in "yxmp"})
+    rows = rows.assign(
+        **{f"sum_{a}{b}": rows[a] * rows[b] for a, b in ("yy", "xx", "mm", "pp", "xy", "ym", "xm", "yp")}
+    )
     names = list(estimates.SUMS)
     return rows.groupby(["audience", "decile", "arm"], as_index=False)[names].sum()
 
@@ -51,12 +55,14 @@ def some_rows(seed: int, customers: int = 600) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_one_stratum_is_welchs_test(seed: int) -> None:
+def test_one_stratum_of_two_equal_arms_is_students_test(seed: int) -> None:
+    """Where both arms hold as many, how their variances are shared out changes nothing."""
     rows = some_rows(seed).assign(decile=1)
+    rows = rows.assign(arm=np.where(np.arange(len(rows)) % 2, "control", "treated"))
     found = estimates.revenue(estimates.as_cells(as_groups(rows))).difference
     arms = [rows.loc[rows["arm"] == arm, "y"] for arm in ("treated", "control")]
-    welch = stats.ttest_ind(*arms, equal_var=False).confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx((welch.low, welch.high))
+    student = stats.ttest_ind(*arms).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((student.low, student.high))
     assert found.estimate == pytest.approx(arms[0].mean() - arms[1].mean())
 
 
@@ -73,11 +79,18 @@ def test_sums_give_what_rows_give(seed: int) -> None:
     cell = rows.assign(a=adjusted).groupby(["decile", "arm"])["a"].agg(["mean", "var", "size"]).unstack("arm")
     weight = rows.groupby("decile").size() / len(rows)
     difference = (weight * (cell["mean"]["treated"] - cell["mean"]["control"])).sum()
-    error = sum((weight**2 * cell["var"][arm] / cell["size"][arm]).sum() for arm in ("treated", "control")) ** 0.5
+    sizes, buyers = cell["size"], rows[rows["y"] > 0]
+    pooled = (cell["var"] * (sizes - 1)).sum(axis=1) / (sizes.sum(axis=1) - 2)
+    arms = rows.groupby("arm")["y"]
+    rate, count = arms.apply(lambda y: (y > 0).mean()), arms.apply(lambda y: (y > 0).sum())
+    borrowed = rate * (buyers["y"] ** 2).mean() - (rate * buyers["y"].mean()) ** 2
+    own = (count * arms.var(ddof=0) + 500 * borrowed) / (count + 500)
+    relative = own / (own * sizes.sum()).sum() * len(rows)
+    error = sum((weight**2 * pooled / sizes[arm] * relative[arm]).sum() for arm in ("treated", "control")) ** 0.5
     found = estimates.revenue(cells, theta).difference
     assert found.estimate == pytest.approx(difference)
-    assert found.detectable == pytest.approx((1.959964 + 0.841621) * error)
-    assert 1.95 < (found.high - found.estimate) / error < 2.1
+    assert 1.95 < (found.high - found.estimate) / error < 2.0
+    assert found.detectable == pytest.approx(2.803 * error, rel=0.01)
 
 
 def test_conversion_is_newcombes_published_interval() -> None:
@@ -130,10 +143,18 @@ def test_coverage_of_two_thousand_small_experiments(planted: int) -> None:
     truth = (chance * 4 / fare_rate).reshape(times, CUSTOMERS).mean(axis=1)
     held = {"plain": 0, "cuped": 0}
     cell = (np.arange(count) // CUSTOMERS * 11 + decile) * 2 + control
-    values = {"customers": np.ones(count), "sum_y": y, "sum_yy": y**2, "sum_x": x, "sum_xx": x**2, "sum_xy": x * y}
+    values = {
+        "customers": np.ones(count),
+        "converted": (y > 0) * 1.0,
+        "sum_y": y,
+        "sum_yy": y**2,
+        "sum_x": x,
+        "sum_xx": x**2,
+        "sum_xy": x * y,
+    }
     sums = {name: np.bincount(cell, value, times * 22).reshape(times, 11, 2) for name, value in values.items()}
     for index in range(times):
-        own = {name: sums.get(name, sums["customers"])[index] for name in estimates.SUMS}
+        own = {name: sums.get(name, sums["converted"])[index] for name in estimates.SUMS}
         own = {name: value[own["customers"].sum(axis=1) > 0] for name, value in own.items()}
         cells = estimates.pooled(estimates.Cells(**own))
         for name, theta in (("plain", 0.0), ("cuped", estimates.slope(cells))):

@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clv_helpers.campaigns import estimates
+from clv_helpers.campaigns.decile_estimates import effects_by_decile
 from clv_helpers.campaigns.effect_rows import CampaignEffect, DecileEffect, QiniPoint, plain, to_frame
-from clv_helpers.campaigns.estimates import CONTROL, TREATED, Difference, Interval
+from clv_helpers.campaigns.effect_sentence import sentence
+from clv_helpers.campaigns.estimates import ARMS, CONTROL, TREATED, Cells, Difference, Interval
 from clv_helpers.charts.show import percent
 from clv_helpers.config.params import CampaignSettings, Params
 from clv_helpers.config.sql_params import NO_CATEGORY
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 EVERYONE = NO_CATEGORY  # the audience, and the group of deciles, that the SQL writes as $no_category
 SMALLEST_ARM = 20  # of a campaign: with fewer, an interval of heavy-tailed revenue means nothing
 RATIO_ALERT, BALANCE_ALERT = 0.001, 0.1
-WORTH_IT, NOT_KNOWN, TOO_FEW = "worth it", "not known", "too few"
+WORTH_IT, NOT_WORTH_IT, NOT_KNOWN = "worth it", "not worth it", "not known"
 
 
 def effect_tables(groups: pd.DataFrame, campaigns: list[str], params: Params) -> dict[str, pd.DataFrame]:
@@ -38,11 +40,15 @@ def effect_tables(groups: pd.DataFrame, campaigns: list[str], params: Params) ->
             rows.append(CampaignEffect(campaign, EVERYONE, False, reason, treated, control))
             continue
         theta = estimates.slope(estimates.as_cells(own))
-        for audience, part in _parts(own):
-            if audience == EVERYONE or min(_sizes(part)) >= SMALLEST_ARM:
-                rows.append(_effect(campaign, audience, part, theta, params))
-            deciles += _by_decile(campaign, audience, part, theta, params)
-        points += _curve(campaign, own)
+        found = [
+            _effect(campaign, audience, part, theta, params)
+            for audience, part in _parts(own)
+            if audience == EVERYONE or not _why_not(audience, part, params)
+        ]
+        whole, parts = _by_decile(found[0], own, params)
+        rows += [whole, *found[1:]]
+        deciles += parts
+        points += _curve(campaign, own) if whole.revenue_known else []
     return {
         "fact_effect": to_frame(rows, CampaignEffect),
         "fact_effect_decile": to_frame(deciles, DecileEffect),
@@ -79,23 +85,27 @@ def _why_not(campaign: str, own: pd.DataFrame, params: Params) -> str:
     if "observed_days" in own and own["observed_days"].notna().any() and own["observed_days"].min() < 1:
         window, start = int(own["window_days"].max()), own["starts_on"].max()
         return f"{campaign}: its window of {window} days begins on {start:%d %b %Y}, and no day of it has passed yet."
+    for arm, buyers in zip(ARMS, _by_arm(own, "converted"), strict=True):
+        if not buyers:
+            return f"{campaign}: nobody of the {arm} group has bought in its window, so its effect cannot be told."
     return ""
 
 
 def _sizes(own: pd.DataFrame) -> tuple[int, int]:
     """How many customers are treated, and how many control."""
-    by_arm = own.groupby("arm")["customers"].sum()
+    return _by_arm(own, "customers")
+
+
+def _by_arm(own: pd.DataFrame, name: str) -> tuple[int, int]:
+    """A sum of the treated, and of the control group."""
+    by_arm = own.groupby("arm")[name].sum()
     return int(by_arm.get(TREATED, 0)), int(by_arm.get(CONTROL, 0))
 
 
-def _messages(own: pd.DataFrame, arm: str) -> int:
-    return int(own.loc[own["arm"] == arm, "messages"].sum())
-
-
 def _effect(campaign: str, audience: str, own: pd.DataFrame, theta: float, params: Params) -> CampaignEffect:
-    cells, settings = estimates.as_cells(own), params.campaign(campaign)
-    revenue, cuped, bought = estimates.revenue(cells), estimates.revenue(cells, theta), estimates.conversion(cells)
-    (treated, control), messages = _sizes(own), _messages(own, TREATED)
+    cells = estimates.as_cells(own)
+    bought = estimates.conversion(cells)
+    (treated, control), buyers, messages = _sizes(own), _by_arm(own, "converted"), _by_arm(own, "sum_m")
     planned = planned_control_share(params, campaign)
     row = CampaignEffect(
         campaign=campaign,
@@ -104,30 +114,47 @@ def _effect(campaign: str, audience: str, own: pd.DataFrame, theta: float, param
         sentence="",
         treated=treated,
         control=control,
-        messages=messages,
-        treated_mean=cuped.treated,
-        control_mean=cuped.control,
-        revenue=revenue.difference,
-        cuped=cuped.difference,
-        theta=theta,
-        variance_removed=_variance_removed(revenue.difference, cuped.difference),
+        messages=messages[0],
+        treated_buyers=buyers[0],
+        control_buyers=buyers[1],
         treated_conversion=bought.treated,
         control_conversion=bought.control,
         conversion=bought.difference,
-        incremental_revenue=_scaled(cuped.difference, treated),
-        cost=(messages or treated) * settings.cost_per_message,
-        value_per_message=_per_message(cuped.difference, treated, messages, settings),
+        cost=(messages[0] or treated) * params.campaign(campaign).cost_per_message,
         planned_control_share=planned,
         sample_ratio_p=None
         if planned is None or audience != EVERYONE
         else estimates.sample_ratio_p(treated, control, planned),
         standardised_difference=estimates.balance(own),
     )
+    negative = [arm for arm, spent in zip(ARMS, cells.together.sum_y[0], strict=True) if spent < 0]
+    if not negative and estimates.enough_buyers(cells.together).all():
+        row = _with_revenue(row, cells, theta, params.campaign(campaign))
     if "observed_days" in own:
         days = (plain(own[name].min()) for name in ("starts_on", "observed_days", "window_days"))
         row = replace(row, **dict(zip(("starts_on", "observed_days", "window_days"), days, strict=True)))
-    warnings = _warnings(row, _messages(own, CONTROL), params.in_words().customers)
-    return replace(row, sentence=_sentence(row, params), warnings=" ".join(warnings))
+    warnings = _warnings(row, messages[1], params.in_words().customers)
+    return replace(row, sentence=sentence(row, negative, params), warnings=" ".join(warnings))
+
+
+def _with_revenue(row: CampaignEffect, cells: Cells, theta: float, settings: CampaignSettings) -> CampaignEffect:
+    revenue, cuped = estimates.revenue(cells), estimates.revenue(cells, theta)
+    per_message, per_purchase = estimates.per_message(cells, theta), estimates.per_purchase(cells)
+    return replace(
+        row,
+        treated_mean=cuped.treated,
+        control_mean=cuped.control,
+        revenue=revenue.difference,
+        cuped=cuped.difference,
+        theta=theta,
+        variance_removed=_variance_removed(revenue.difference, cuped.difference),
+        incremental_revenue=_scaled(cuped.difference, row.treated),
+        revenue_per_message=per_message,
+        value_per_message=_scaled(per_message, settings.margin, settings.cost_per_message),
+        treated_per_purchase=per_purchase.treated,
+        control_per_purchase=per_purchase.control,
+        revenue_per_purchase=per_purchase.difference,
+    )
 
 
 def _variance_removed(revenue: Difference, cuped: Difference) -> float:
@@ -140,52 +167,37 @@ def _scaled(value: Interval, times: float, less: float = 0.0) -> Interval:
     return Interval(value.estimate * times - less, value.low * times - less, value.high * times - less)
 
 
-def _per_message(cuped: Interval, treated: int, messages: int, settings: CampaignSettings) -> Interval:
-    """What a message added, less what it cost. Where no sending is known, one message to each treated customer."""
-    messages_each = messages / treated if messages else 1.0
-    return _scaled(cuped, settings.margin / messages_each, settings.cost_per_message)
+def _by_decile(whole: CampaignEffect, own: pd.DataFrame, params: Params) -> tuple[CampaignEffect, list[DecileEffect]]:
+    """The campaign with its test of heterogeneity, and a row per decile.
 
-
-def _by_decile(campaign: str, audience: str, own: pd.DataFrame, theta: float, params: Params) -> list[DecileEffect]:
-    """A row per decile; where an arm has fewer than min_cell customers, without an estimate."""
-    rows, least = [], max(params.min_cell, estimates.SMALLEST_STRATUM)
-    for decile, cells in estimates.by_decile(own).items():
-        treated, control = map(int, cells.customers[0])
-        row = DecileEffect(campaign, audience, decile, treated, control, TOO_FEW)
-        if min(treated, control) >= least:
-            cuped = estimates.revenue(cells, theta).difference
-            value = _per_message(cuped, treated, int(cells.messages[0, 0]), params.campaign(campaign))
-            bought = estimates.conversion(cells).difference
-            row = replace(row, cuped=cuped, conversion=bought, value_per_message=value, verdict=_verdict(value))
+    A decile is worth a message where the campaign has shown an effect and the shrunken estimate clears the cost:
+    whether there is anything to gain is tested once, whom to write to is estimated.
+    """
+    settings, (deciles, cells) = params.campaign(whole.campaign), estimates.by_decile(own)
+    found = effects_by_decile(deciles, cells, whole.theta if whole.revenue_known else 0.0)
+    if whole.revenue_known:
+        whole = replace(whole, heterogeneity_p=found.heterogeneity_p)
+    goes_on, messages_each = found.shows_gain(whole.cuped), whole.messages / whole.treated or 1.0
+    rows = []
+    for index, decile in enumerate(deciles):
+        treated, control = map(int, cells.customers[index])
+        row = DecileEffect(whole.campaign, whole.audience, int(decile), treated, control, NOT_KNOWN)
+        if whole.revenue_known:
+            added = float(found.shrunken[index])
+            value = added * settings.margin / messages_each - settings.cost_per_message
+            verdict = NOT_KNOWN if not goes_on else WORTH_IT if value > 0 else NOT_WORTH_IT
+            row = replace(row, shrunken=added, shrunken_value=value, verdict=verdict)
+        if whole.revenue_known and found.known[index] and min(treated, control) >= params.min_cell:
+            bought = estimates.conversion(cells.rows(slice(index, index + 1)), found.tail).difference
+            row = replace(row, cuped=found.effects[index], conversion=bought)
         rows.append(row)
-    return rows
-
-
-def _verdict(value: Interval) -> str:
-    if value.low > 0:
-        return WORTH_IT
-    return "costs more than it adds" if value.high < 0 else NOT_KNOWN
+    return whole, rows
 
 
 def _curve(campaign: str, own: pd.DataFrame) -> list[QiniPoint]:
     points = estimates.qini(own)
     end = points[-1][1] if points else 0.0
     return [QiniPoint(campaign, share, added, share * end) for share, added in points]
-
-
-def _sentence(row: CampaignEffect, params: Params) -> str:
-    whom = row.campaign if row.audience == EVERYONE else f"{row.campaign} to {row.audience}"
-    days = f" in {row.observed_days} days" if row.observed_days else ""
-    effect, measure = row.cuped, f"{params.spending.unit} per {params.in_words().customer}{days}"
-    interval = f"95% interval {effect.low:.2f} to {effect.high:.2f}"
-    if effect.low > 0:
-        return f"{whom} added {effect.estimate:.2f} {measure} ({interval})."
-    if effect.high < 0:
-        return f"{whom} took away {-effect.estimate:.2f} {measure} ({interval})."
-    return (
-        f"{whom}: no effect that a group of this size could show: {effect.estimate:.2f} {measure} ({interval}); "
-        f"it would have found {effect.detectable:.2f} or more in four cases of five."
-    )
 
 
 def _warnings(row: CampaignEffect, messages_to_control: int, customers: str) -> list[str]:

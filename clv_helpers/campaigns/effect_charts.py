@@ -37,11 +37,12 @@ def by_campaign(marks: list[EffectMark], title: str, measure: str) -> Output:
     return _output(chart, title, subtitle, max(120, 60 + 44 * len(marks)))
 
 
-def by_decile(marks: list[EffectMark], title: str, measure: str) -> Output:
-    """A point per value decile with its 95% interval. `measure`: the unit, such as EUR per customer."""
+def by_decile(marks: list[EffectMark], title: str, measure: str, left_out: int = 0) -> Output:
+    """A point per value decile with its interval. `measure`: the unit, such as EUR per customer."""
     axis = {"labelAngle": 0}
     x = altair().X(field="decile", type="ordinal", title="Value decile when assigned (1 = best)", axis=axis)
-    subtitle = f"Revenue added, in {measure}, with 95% interval, by value decile"
+    subtitle = f"Revenue added, in {measure}, by value decile, with intervals that hold all at once (95%)"
+    subtitle += f"; {left_out} with too few buyers left out" if left_out else ""
     return _output(_effects(marks, "decile", x, measure), title, subtitle, HEIGHT)
 
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from clv_helpers.campaigns import effect_charts
-from clv_helpers.campaigns.effect import EVERYONE, NOT_KNOWN, TOO_FEW
+from clv_helpers.campaigns.effect import EVERYONE, NOT_KNOWN, WORTH_IT
 from clv_helpers.campaigns.effect_charts import EffectMark
-from clv_helpers.campaigns.effect_rows import CampaignEffect, DecileEffect, QiniPoint, from_frame
-from clv_helpers.campaigns.estimates import Interval
+from clv_helpers.campaigns.effect_rows import CampaignEffect, DecileEffect, QiniPoint, from_frame, known
+from clv_helpers.campaigns.effect_sentence import shows_effect
+from clv_helpers.campaigns.estimates import FEWEST_BUYERS, Interval
 from clv_helpers.campaigns.record import read_deciles, read_effects
 from clv_helpers.charts import show
 from clv_helpers.charts.show import Output
 from clv_helpers.config.workbook import Workbook
 
 LATEST, IN_ONE_CHART = 4, 20  # campaigns shown by decile, and in one chart
-MOST = 0.8
+DIFFER = 0.05  # a test of heterogeneity below it is said to show that deciles differ
 HOW_TO_GO_ON = (
-    "Value per message: revenue added × margin − cost, with its 95% interval; intervals are not widened for looking "
-    "at many. The deciles that are worth it become an audience by one call: campaigns.recommended_audience(wb, "
+    "A campaign is worth repeating where its effect on revenue leaves out zero. To whom is estimated: each decile's "
+    "effect, drawn towards the whole effect and its trend over the deciles as far as its noise asks (empirical Bayes), "
+    "× margin − cost per message. These deciles become an audience by one call: campaigns.recommended_audience(wb, "
     "CAMPAIGN), or clv results PARAMS CAMPAIGN --next NAME."
 )
 
@@ -37,16 +39,16 @@ def effects(workbook: Workbook, truth: dict[str, Any] | None = None) -> Output:
     outputs = [show.finding(row.sentence) for row in measured[-LATEST:]]
     outputs += [show.note(row.warnings) for row in measured if row.warnings]
     outputs += _not_measured([row for row in rows if not row.measured])
-    if not measured:
+    told = [row for row in measured if row.revenue_known]
+    if not told:
         return show.stack(*outputs)
     truths = (truth or {}).get("campaign_effects", {})
     marks = [
         EffectMark(row.campaign, row.cuped, truths.get(row.campaign, {}).get("revenue_per_customer"))
-        for row in sorted(measured[-IN_ONE_CHART:], key=lambda row: -row.cuped.estimate)
+        for row in sorted(told[-IN_ONE_CHART:], key=lambda row: -row.cuped.estimate)
     ]
-    outputs.append(effect_charts.by_campaign(marks, _headline(measured, measure), measure))
-    for row in measured[-LATEST:]:
-        outputs.append(_by_decile(workbook, row.campaign, truths.get(row.campaign, {}), measure))
+    outputs.append(effect_charts.by_campaign(marks, _headline(told, measure), measure))
+    outputs += [_by_decile(workbook, row, truths.get(row.campaign, {}), measure) for row in told[-LATEST:]]
     return show.stack(*outputs)
 
 
@@ -69,23 +71,36 @@ def _headline(measured: list[CampaignEffect], measure: str) -> str:
     best = max(measured, key=lambda row: row.cuped.low)
     effect = best.cuped
     if effect.low > 0:
-        return f"{best.campaign} added {effect.estimate:.1f} {measure} ({effect.low:.1f} to {effect.high:.1f})"
-    return f"No campaign shows an effect that its size could prove; {best.campaign} comes closest"
+        return f"{best.campaign} added {effect.estimate:.2f} {measure} ({effect.low:.2f} to {effect.high:.2f})"
+    return f"No campaign shows an effect on revenue that its size could prove; {best.campaign} comes closest"
 
 
-def _by_decile(workbook: Workbook, campaign: str, truth: dict[str, Any], measure: str) -> Output:
-    rows = read_deciles(workbook, campaign=campaign, audience=EVERYONE)
-    known = [row for row in rows if row.verdict != TOO_FEW and row.decile > 0]
-    if not known:
-        return show.note(f"{campaign}: its deciles are too small to be told apart.")
+def _by_decile(workbook: Workbook, whole: CampaignEffect, truth: dict[str, Any], measure: str) -> Output:
+    rows = read_deciles(workbook, campaign=whole.campaign, audience=EVERYONE)
+    ranked = [row for row in rows if row.decile > 0]
+    rows = [row for row in ranked if known(row.cuped)]
+    if not rows:
+        needed = f"an interval needs {FEWEST_BUYERS} buyers expected in the smaller arm of a decile"
+        return show.note(f"{whole.campaign}: too few bought to tell its deciles apart; {needed}.")
     truths = truth.get("revenue_per_customer_by_decile", {})
-    marks = [EffectMark(row.decile, row.cuped, truths.get(str(row.decile))) for row in known]
-    sure = [str(row.decile) for row in known if row.cuped.low > 0]
-    title = f"{campaign}: no single decile shows an effect"
-    if sure:
-        deciles = f"decile {sure[0]}" if len(sure) == 1 else f"deciles {', '.join(sure[:-1])} and {sure[-1]}"
-        title = f"{campaign} added revenue for certain in {deciles}"
-    return effect_charts.by_decile(marks, title, measure)
+    marks = [EffectMark(row.decile, row.cuped, truths.get(str(row.decile))) for row in rows]
+    return effect_charts.by_decile(marks, _heterogeneity(whole, rows), measure, len(ranked) - len(rows))
+
+
+def _heterogeneity(whole: CampaignEffect, rows: list[DecileEffect]) -> str:
+    """Whether deciles differ at all; then in which the interval leaves out zero, all looked at together."""
+    p = whole.heterogeneity_p
+    if p is None:
+        title = f"{whole.campaign}: one decile alone has enough buyers"
+    elif p < DIFFER:
+        title = f"{whole.campaign}: the effect differs by decile (p = {p:.2g})"
+    else:
+        title = f"{whole.campaign}: no sign that the effect differs by decile (p = {p:.2f})"
+    apart = [str(row.decile) for row in rows if shows_effect(row.cuped)]
+    if not apart:
+        return title
+    deciles = f"decile {apart[0]}" if len(apart) == 1 else f"deciles {', '.join(apart[:-1])} and {apart[-1]}"
+    return f"{title}; zero is left out in {deciles}"
 
 
 def effect_table(workbook: Workbook) -> Output:
@@ -93,8 +108,9 @@ def effect_table(workbook: Workbook) -> Output:
 
     Example:
         >>> len(campaigns.effect_table(wb).parts)
-        2
+        3
     """
+    found = read_effects(workbook, measured=True)
     rows = [
         {
             **vars(row),
@@ -102,15 +118,19 @@ def effect_table(workbook: Workbook) -> Output:
             "plain": _with_interval(row.revenue),
             "adjusted": _with_interval(row.cuped),
             "detectable": row.cuped.detectable,
-            "bought": _with_interval(row.conversion, "+.1f", times=100),
+            "bought": f"{row.treated_buyers:,} / {row.treated:,}",
+            "bought_control": f"{row.control_buyers:,} / {row.control:,}",
+            "points": _with_interval(row.conversion, "+.2f", times=100),
             "added": row.incremental_revenue.estimate,
-            "per_message": _with_interval(row.value_per_message),
+            "per_message": _with_interval(row.revenue_per_message),
+            "value": _with_interval(row.value_per_message),
+            "per_purchase": _with_interval(row.revenue_per_purchase, "+.2f"),
         }
-        for row in read_effects(workbook, measured=True)
+        for row in found
     ]
     if not rows:
         return show.stack()
-    unit, measure = workbook.params.spending.unit, _measure(workbook)
+    unit, measure, purchase = workbook.params.spending.unit, _measure(workbook), workbook.words.purchase
     whose = {"campaign": "Campaign", "audience": "Audience"}
     revenue = show.table(
         rows,
@@ -123,20 +143,33 @@ def effect_table(workbook: Workbook) -> Output:
         adjusted="Effect, adjusted (CUPED)",
         detectable="Smallest to be found|,.2f",
     )
+    conversion = show.table(
+        rows,
+        **whose,
+        bought="Bought, treated (n / d)",
+        treated_conversion="… share|.2%",
+        bought_control="Bought, control (n / d)",
+        control_conversion="… share|.2%",
+        points="Effect (percentage points)",
+    )
+    per_purchase = {
+        "treated_per_purchase": f"{unit} per {purchase}, treated|,.2f",
+        "control_per_purchase": "… control|,.2f",
+        "per_purchase": "Difference",
+    }
     money = show.table(
         rows,
         **whose,
-        treated_conversion="Bought, treated|.1%",
-        control_conversion="… control|.1%",
-        bought="Effect (percentage points)",
         added=f"Added in all ({unit})|,.0f",
         cost=f"Cost ({unit})|,.0f",
-        per_message=f"Value per message ({unit})",
+        per_message=f"Added per message ({unit})",
+        value="… after margin and cost",
+        **(per_purchase if any(known(row.revenue_per_purchase) for row in found) else {}),
     )
-    return show.stack(revenue, money)
+    return show.stack(revenue, conversion, money)
 
 
-def _audience(row: CampaignEffect | DecileEffect) -> str:
+def _audience(row: CampaignEffect) -> str:
     return "everyone" if row.audience == EVERYONE else row.audience
 
 
@@ -149,7 +182,7 @@ def checks(workbook: Workbook) -> Output:
     """
     rows = [
         {**vars(row), **vars(row.standardised_difference), "share": row.control / (row.treated + row.control)}
-        for row in read_effects(workbook, measured=True, audience=EVERYONE)
+        for row in _measured(workbook)
     ]
     if not rows:
         return show.stack()
@@ -189,21 +222,28 @@ def targeting(workbook: Workbook) -> Output:
         >>> all("application/vnd.vegalite.v5+json" in part.bundle for part in campaigns.targeting(wb).parts)
         True
     """
-    unit, words = workbook.params.spending.unit, workbook.words
     points = from_frame(workbook.query("campaigns.fact_qini"), QiniPoint)
-    effects = {row.campaign: row.cuped for row in read_effects(workbook, measured=True, audience=EVERYONE)}
-    outputs = []
-    for campaign in list(dict.fromkeys(point.campaign for point in points))[-LATEST:]:
-        curve = sorted((point for point in points if point.campaign == campaign), key=lambda p: p.share_of_customers)
-        total = curve[-1].added
-        enough = next((point for point in curve if point.added >= MOST * total), None) if total > 0 else None
-        if effects[campaign].low > 0 and enough:
-            share, brought = enough.share_of_customers, enough.added / total
-            title = f"{campaign}: the best {share:.0%} of the {words.customers} bring {brought:.0%} of what it added"
-        else:
-            title = f"{campaign}: no certain effect, so no deciles to treat first"
-        outputs.append(effect_charts.qini(curve, title, words, unit))
-    return show.stack(*outputs)
+    curves = {row.campaign: [p for p in points if p.campaign == row.campaign] for row in _measured(workbook)}
+    shown = [(row, curves[row.campaign]) for row in _measured(workbook) if curves[row.campaign]]
+    return show.stack(
+        *(
+            effect_charts.qini(curve, _order(row), workbook.words, workbook.params.spending.unit)
+            for row, curve in shown[-LATEST:]
+        )
+    )
+
+
+def _measured(workbook: Workbook) -> list[CampaignEffect]:
+    return read_effects(workbook, measured=True, audience=EVERYONE)
+
+
+def _order(row: CampaignEffect) -> str:
+    """Whether an order of the deciles is known; how much a part of them brings is not, as the curve has no interval."""
+    if not shows_effect(row.cuped):
+        return f"{row.campaign}: no effect is shown, so no decile to treat first"
+    if row.heterogeneity_p is not None and row.heterogeneity_p < DIFFER:
+        return f"{row.campaign}: the effect differs by decile, so the order matters"
+    return f"{row.campaign}: an effect, and no order of the deciles is shown to be better than another"
 
 
 def ground_truth(workbook: Workbook, truth: dict[str, Any]) -> Output:
@@ -214,7 +254,7 @@ def ground_truth(workbook: Workbook, truth: dict[str, Any]) -> Output:
         ()
     """
     truths = truth.get("campaign_effects", {})
-    effects = [row for row in read_effects(workbook, measured=True, audience=EVERYONE) if row.campaign in truths]
+    effects = [row for row in _measured(workbook) if row.revenue_known and row.campaign in truths]
     if not effects:
         return show.stack()
     true = {row.campaign: truths[row.campaign]["revenue_per_customer"] for row in effects}
@@ -239,52 +279,62 @@ def ground_truth(workbook: Workbook, truth: dict[str, Any]) -> Output:
 
 
 def next_steps(workbook: Workbook) -> Output:
-    """Per decile and audience what a message adds after its cost: whom to write to next, and whom not.
+    """Per decile what a message adds after its cost, by the estimate that decides: whom to write to next, and whom not.
 
     Example:
         >>> len(campaigns.next_steps(wb).parts) > 1
         True
     """
-    every = read_deciles(workbook)
-    several = {row.campaign for row in every if row.audience != EVERYONE}
-    rows = [row for row in every if (row.audience != EVERYONE) == (row.campaign in several)]
+    rows = read_deciles(workbook, audience=EVERYONE)
     if not rows:
         return show.note("What to do next cannot be known before a campaign with a control group has been measured.")
-    known = [row for row in rows if row.verdict not in (TOO_FEW, NOT_KNOWN)]
-    unknown = [row for row in rows if row.verdict == NOT_KNOWN]
-    small = sum(row.verdict == TOO_FEW for row in rows)
-    first = _steps_table(workbook, known) if known else show.note("No decile is known to be worth a message yet.")
-    outputs = [first]
-    if unknown:
-        table = _steps_table(workbook, unknown)
-        outputs.append(show.folded(table, f"{len(unknown)} groups of which it is not known"))
-    outputs.append(show.note(HOW_TO_GO_ON))
+    outputs, least = [show.note(_whom(row.campaign, rows)) for row in _measured(workbook)], workbook.params.min_cell
+    large = [row for row in rows if min(row.treated, row.control) >= least and row.verdict != NOT_KNOWN]
+    if large:
+        outputs.append(_steps_table(workbook, large))
+        outputs.append(show.note(HOW_TO_GO_ON))
+    small = sum(min(row.treated, row.control) < least for row in rows)
     if small:
-        outputs.append(show.note(f"{small} groups with fewer than {workbook.params.min_cell} in an arm are left out."))
+        outputs.append(show.note(f"{small} groups with fewer than {least} in an arm are left out."))
     return show.stack(*outputs)
 
 
+def _whom(campaign: str, rows: list[DecileEffect]) -> str:
+    own = [row for row in rows if row.campaign == campaign]
+    worth = [str(row.decile) if row.decile else "those not ranked" for row in own if row.verdict == WORTH_IT]
+    if all(row.verdict == NOT_KNOWN for row in own):
+        return f"{campaign}: no effect on revenue is shown, so nobody to write to again for its sake."
+    if not worth:
+        return f"{campaign}: by the best estimate a message costs more than it adds in every decile."
+    if len(worth) == len(own):
+        return f"{campaign}: by the best estimate a message is worth its cost in every decile: write to everyone."
+    return f"{campaign}: by the best estimate a message is worth its cost in deciles {', '.join(worth)}."
+
+
 def _steps_table(workbook: Workbook, rows: list[DecileEffect]) -> Output:
+    measure = _measure(workbook)
     return show.table(
         [
             {
                 **vars(row),
-                "audience": _audience(row),
                 "decile": str(row.decile) if row.decile else "not ranked",
-                "value": _with_interval(row.value_per_message),
+                "alone": _with_interval(row.cuped),
             }
             for row in rows
         ],
         campaign="Campaign",
-        audience="Audience",
         decile="Decile",
         treated="Treated|,.0f",
         control="Control|,.0f",
-        value=f"Value per message ({workbook.params.spending.unit})",
+        alone=f"{measure}, the decile alone",
+        shrunken="… drawn together|,.2f",
+        shrunken_value=f"Value per message ({workbook.params.spending.unit})|,.2f",
         verdict="Verdict",
     )
 
 
 def _with_interval(value: Interval, form: str = ".2f", times: float = 1) -> str:
+    if not known(value):
+        return show.MISSING
     estimate, low, high = (format(times * number, form) for number in (value.estimate, value.low, value.high))
     return f"{estimate} ({low} to {high})"

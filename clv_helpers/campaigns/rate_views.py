@@ -37,12 +37,26 @@ def summary(workbook: Workbook) -> Output:
     if not workbook.has("email_events"):
         return show.note("No e-mail events are known (sources.email_events): there are effects, and no rates.")
     rows = workbook.query("campaigns.fact_campaign_result")
-    accepted, people, machines = (rows[name].sum() for name in ("accepted", "opened", "opened_with_machines"))
-    if not accepted:
+    if not rows["accepted"].sum():
         return show.note("No message has been accepted yet.")
-    return show.finding(
+    untold = rows[rows["opened"].isna()]
+    notes = [show.note(_untold(untold))] if len(untold) else []
+    told = rows[rows["opened"].notna()]
+    accepted, people, machines = (told[name].sum() for name in ("accepted", "opened", "opened_with_machines"))
+    if not accepted:
+        return show.stack(*notes)
+    finding = (
         f"People opened {percent(people / accepted)} of {show.compact(accepted)} accepted messages; counting machine "
         f"opens it would look like {percent(machines / accepted)}."
+    )
+    return show.stack(show.finding(finding), *notes)
+
+
+def _untold(rows: pd.DataFrame) -> str:
+    opened, accepted = rows["opened_with_machines"].sum(), rows["accepted"].sum()
+    return (
+        f"Of {show.compact(accepted)} accepted messages {percent(opened / accepted)} were opened, by people or by "
+        f"machines: without a user agent it cannot be told ({', '.join(sorted(set(rows['campaign'])))})."
     )
 
 
@@ -114,7 +128,7 @@ def _complaints(everyone: pd.DataFrame) -> Output:
 
 
 def _in_brief(row: Any) -> str:
-    return f"{_percent(row.rate)} ({_interval(row.low, row.high)})" if row.denominator else show.MISSING
+    return f"{_percent(row.rate)} ({_interval(row.low, row.high)})" if row.rate == row.rate else show.MISSING
 
 
 def _percent(rate: float) -> str:

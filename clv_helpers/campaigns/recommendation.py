@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from clv_helpers.campaigns.effect import EVERYONE, WORTH_IT
+from clv_helpers.campaigns.effect import EVERYONE, NOT_WORTH_IT, WORTH_IT
 from clv_helpers.campaigns.effect_rows import CampaignEffect
 from clv_helpers.campaigns.record import chosen, read_deciles, read_effects
 from clv_helpers.config import yaml_files
@@ -15,15 +15,15 @@ from clv_helpers.errors import UserError
 
 
 class NoRecommendedAudience(UserError):
-    """The results give no audience: nothing was measured, or no decile was worth it."""
+    """The results give no audience: nothing was measured, no effect was shown, or no decile is worth a message."""
 
 
 def recommended_audience(workbook: Workbook, campaign: str, name: str = "") -> Path:
-    """Write the audience of the deciles in which a message added more than it cost, with certainty; gives the file.
+    """Write the audience of the deciles in which a message is worth its cost by the best estimate; gives the file.
 
     Where the campaign went to one audience of this workbook, that audience is part of the new rule. Raises
-    NoRecommendedAudience where no decile's interval lies above zero, SpecChanged where a file of that name holds
-    another rule, ParamsError for a campaign that is not known, or a name that is none of a file.
+    NoRecommendedAudience where no effect on revenue was shown or no decile clears the cost, SpecChanged where a file of
+    that name holds another rule, ParamsError for a campaign that is not known, or a name that is none of a file.
 
     Example:
         >>> campaigns.recommended_audience(wb, "double-miles", "worth_it")  # doctest: +SKIP
@@ -41,10 +41,14 @@ def recommended_audience(workbook: Workbook, campaign: str, name: str = "") -> P
         )
     rows = read_deciles(workbook, campaign=campaign, audience=EVERYONE)
     deciles = [row.decile for row in rows if row.verdict == WORTH_IT and row.decile]
+    if not deciles and any(row.verdict == NOT_WORTH_IT for row in rows):
+        raise NoRecommendedAudience(
+            f"{campaign}: by the best estimate a message costs more than it adds in every decile"
+        )
     if not deciles:
         raise NoRecommendedAudience(
-            f"{campaign}: in no decile did a message add more than it cost, with certainty; a larger control group or "
-            f"more {customers} would show it"
+            f"{campaign}: no effect on revenue was shown, so nobody is recommended; a larger control group or more "
+            f"{customers} would show one"
         )
     name = name or re.sub(r"[^a-z0-9_]+", "_", f"recommended_{campaign}".lower()).strip("_")
     file = yaml_files.file_of(workbook, "audiences", name)
@@ -63,10 +67,11 @@ def _audience(workbook: Workbook, effect: CampaignEffect, deciles: list[int]) ->
         rule.append({"audience": audiences[0]})
     value = effect.value_per_message
     return {
-        "title": f"Where {effect.campaign} was worth it",
+        "title": f"Where {effect.campaign} is worth it",
         "description": (
-            f"The deciles in which a message of {effect.campaign} added more than it cost. Over everyone it brought "
-            f"{value.estimate:.2f} {workbook.params.spending.unit} per message ({value.low:.2f} to {value.high:.2f})."
+            f"The deciles in which a message of {effect.campaign} is worth its cost, by the best estimate. Over all it "
+            f"brought {value.estimate:.2f} {workbook.params.spending.unit} per message after its cost (95% interval "
+            f"{value.low:.2f} to {value.high:.2f})."
         ),
         "rule": {"all": rule},
     }

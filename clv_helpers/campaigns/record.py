@@ -63,8 +63,10 @@ def _campaign(workbook: Workbook, name: str, effects: list[CampaignEffect]) -> d
     if workbook.has("purchases"):
         for key, (table, order, columns) in TABLES.items():
             where = {"decile_group": EVERYONE} if key == "rates" else {}
-            rows = workbook.query(table, order, campaign=name, **where)[columns].to_dict("records")
-            record[key] = [{column: plain(value) for column, value in row.items()} for row in rows]
+            rows = workbook.query(table, order, campaign=name, **where)[columns]
+            if key == "rates":  # where people cannot be told from machines, there is none
+                rows = rows.dropna(subset=["numerator", "denominator"])
+            record[key] = [{column: plain(value) for column, value in row.items()} for row in rows.to_dict("records")]
         rejected = workbook.query("campaigns.rejected_response", campaign=name).groupby("reason")["events"].sum()
         record["rejected"] = [{"reason": reason, "events": int(events)} for reason, events in rejected.items()]
     deciles = read_deciles(workbook, campaign=name)

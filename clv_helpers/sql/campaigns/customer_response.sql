@@ -1,6 +1,6 @@
 -- How each customer responded to a campaign: whoever opened three times, or got two messages, counts once.
 -- opened: by a person; a click by a person is also an open (pictures may be off). Responses count where the message was
--- accepted, so that no rate exceeds 1.
+-- accepted, so that no rate exceeds 1. opened_told: opened, with a user agent by which people are told from machines.
 -- One row: a campaign, an audience, and a customer.
 -- Key: campaign, audience, customer_id
 WITH message AS (
@@ -18,6 +18,7 @@ response AS (
         message_id,
         MAX(CASE WHEN response IN ('opened', 'clicked') AND NOT by_machine THEN 1 ELSE 0 END) AS opened,
         MAX(CASE WHEN response IN ('opened', 'clicked') THEN 1 ELSE 0 END) AS opened_with_machines,
+        MAX(CASE WHEN response IN ('opened', 'clicked') THEN agent_known ELSE 0 END) AS opened_told,
         MAX(CASE WHEN response = 'clicked' AND NOT by_machine THEN 1 ELSE 0 END) AS clicked,
         MAX(CASE WHEN response = 'clicked' THEN 1 ELSE 0 END) AS clicked_with_machines,
         MAX(CASE WHEN response = 'unsubscribed' THEN 1 ELSE 0 END) AS unsubscribed,
@@ -40,6 +41,7 @@ SELECT
     MAX(CASE WHEN m.bounce = 'soft' THEN 1 ELSE 0 END) AS soft_bounced,
     MAX(m.accepted * COALESCE(r.opened, 0)) AS opened,
     MAX(m.accepted * COALESCE(r.opened_with_machines, 0)) AS opened_with_machines,
+    MAX(m.accepted * COALESCE(r.opened_told, 0)) AS opened_told,
     MAX(m.accepted * COALESCE(r.clicked, 0)) AS clicked,
     MAX(m.accepted * COALESCE(r.clicked_with_machines, 0)) AS clicked_with_machines,
     MAX(m.accepted * COALESCE(r.unsubscribed, 0)) AS unsubscribed,

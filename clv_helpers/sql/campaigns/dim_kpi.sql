@@ -6,7 +6,7 @@ SELECT 1 AS kpi_order, 'delivery rate' AS kpi, 'delivered' AS numerator_is, 'sen
 UNION ALL
 SELECT 2, 'accepted rate', 'accepted', 'sent', 'delivered, and not bounced afterwards'
 UNION ALL
-SELECT 3, 'open rate', 'opened', 'accepted', 'opened by a person; who clicked has opened. Machines are not counted: Apple''s mail privacy proxy (user agent Mozilla/5.0 and no more, or ip_class privacy proxy)'
+SELECT 3, 'open rate', 'opened', 'accepted', 'opened by a person; who clicked has opened. Machines are not counted: Apple''s mail privacy proxy (user agent Mozilla/5.0 and no more, or ip_class privacy proxy). Empty where opens come without a user agent'
 UNION ALL
 SELECT 4, 'open rate with machines', 'opened_with_machines', 'accepted', 'as the raw events have it, for comparison'
 UNION ALL

@@ -24,9 +24,9 @@ SELECT
     COUNT(*) AS campaigns,
     CAST(SUM(sent) AS BIGINT) AS sent,
     CAST(SUM(accepted) AS BIGINT) AS accepted,
-    CAST(SUM(opened) AS BIGINT) AS opened,
+    CAST(SUM(opened) AS DOUBLE) AS opened,
     CAST(SUM(clicked) AS BIGINT) AS clicked,
-    CAST(SUM(opened) AS DOUBLE) / NULLIF(SUM(accepted), 0) AS open_rate,
+    CAST(SUM(opened) AS DOUBLE) / NULLIF(SUM(CASE WHEN NOT opened IS NULL THEN accepted END), 0) AS open_rate,
     CAST(SUM(clicked) AS DOUBLE) / NULLIF(SUM(accepted), 0) AS click_rate
 FROM placed
 GROUP BY bucket_order

@@ -1,5 +1,6 @@
 -- Each rate of dim_kpi as numerator / denominator, with its 95 % interval (Wilson 1927, the score interval, z = 1.96).
 -- audience ALL: everyone once, whatever the audience; decile_group: ALL, or the lifetime decile at sending.
+-- opened is empty where no open has a user agent: people cannot be told from machines.
 -- One row: a campaign, an audience (or ALL) or decile (or ALL), and a rate.
 -- Key: campaign, audience, decile_group, kpi
 -- Check: (SELECT COUNT(*) FROM campaigns.fact_campaign_rate WHERE numerator > denominator) = 0
@@ -9,6 +10,7 @@ WITH person AS (
         MAX(sent) AS sent, MAX(delivered) AS delivered, MAX(accepted) AS accepted,
         MAX(hard_bounced) AS hard_bounced, MAX(blocked) AS blocked, MAX(soft_bounced) AS soft_bounced,
         MAX(opened) AS opened, MAX(opened_with_machines) AS opened_with_machines,
+        MAX(opened_told) AS opened_told,
         MAX(clicked) AS clicked, MAX(clicked_with_machines) AS clicked_with_machines,
         MAX(unsubscribed) AS unsubscribed, MAX(complained) AS complained
     FROM campaigns.customer_response
@@ -25,7 +27,7 @@ placed AS (
     UNION ALL
     SELECT
         campaign, audience, $no_category, 0,
-        sent, delivered, accepted, hard_bounced, blocked, soft_bounced, opened, opened_with_machines,
+        sent, delivered, accepted, hard_bounced, blocked, soft_bounced, opened, opened_with_machines, opened_told,
         clicked, clicked_with_machines, unsubscribed, complained
     FROM campaigns.customer_response
 ),
@@ -34,7 +36,7 @@ counted AS (
         campaign, audience, decile_group, MIN(decile) AS decile,
         SUM(sent) AS sent, SUM(delivered) AS delivered, SUM(accepted) AS accepted,
         SUM(hard_bounced) AS hard_bounced, SUM(blocked) AS blocked, SUM(soft_bounced) AS soft_bounced,
-        SUM(opened) AS opened, SUM(opened_with_machines) AS opened_with_machines,
+        CASE WHEN SUM(opened_told) > 0 OR SUM(opened_with_machines) = 0 THEN SUM(opened) END AS opened, SUM(opened_with_machines) AS opened_with_machines,
         SUM(clicked) AS clicked, SUM(clicked_with_machines) AS clicked_with_machines,
         SUM(unsubscribed) AS unsubscribed, SUM(complained) AS complained
     FROM placed
@@ -75,7 +77,7 @@ SELECT
     kpi,
     kpi_order,
     numerator,
-    denominator,
+    CASE WHEN NOT numerator IS NULL THEN denominator END AS denominator,
     rate,
     GREATEST(
         (rate + z_squared_per_n / 2 - SQRT(z_squared_per_n * (rate * (1 - rate) + z_squared_per_n / 4))) / NULLIF(1 + z_squared_per_n, 0), 0

@@ -1,6 +1,6 @@
 -- The sums from which lift is computed, so that no customer's row comes to Python. y: what a customer spent in the window,
--- bought or not, sent or not (intention to treat); x: in the days before it, the covariate of CUPED. decile: the lifetime
--- decile when assigned (0: not ranked). Sums are exact decimals, of 19 digits so that squares have 38: each run gives the
+-- bought or not, sent or not (intention to treat); x: in the days before it, the covariate of CUPED; m: messages, p:
+-- purchases in the window. decile: the lifetime decile when assigned (0: not ranked). Sums are exact decimals, of 19 digits so that squares have 38: each run gives the
 -- same. observed_days: how much of the window has passed for everyone.
 -- One row: a campaign, an audience, a decile and an arm.
 -- Key: campaign, audience, decile, arm
@@ -24,6 +24,7 @@ spent AS (
         campaign, customer_id,
         CAST(SUM(CASE WHEN since >= 0 THEN spend ELSE 0 END) AS DECIMAL(19, 4)) AS y,
         CAST(SUM(CASE WHEN since < 0 THEN spend ELSE 0 END) AS DECIMAL(19, 4)) AS x,
+        SUM(CASE WHEN since >= 0 THEN purchases ELSE 0 END) AS p,
         MAX(CASE WHEN since >= 0 AND purchases > 0 THEN 1 ELSE 0 END) AS converted,
         MAX(CASE WHEN since < 0 AND purchases > 0 THEN 1 ELSE 0 END) AS bought_before
     FROM dated
@@ -39,9 +40,10 @@ outcome AS (
         s.*,
         COALESCE(o.y, 0) AS y,
         COALESCE(o.x, 0) AS x,
+        CAST(COALESCE(o.p, 0) AS BIGINT) AS p,
         COALESCE(o.converted, 0) AS converted,
         COALESCE(o.bought_before, 0) AS bought_before,
-        COALESCE(w.messages, 0) AS messages,
+        CAST(COALESCE(w.messages, 0) AS BIGINT) AS m,
         GREATEST(LEAST(DATE_DIFF('day', s.starts_on, $as_of), s.window_days), 0) AS observed_days
     FROM started AS s
     LEFT JOIN spent AS o ON o.campaign = s.campaign AND o.customer_id = s.customer_id
@@ -55,12 +57,18 @@ SELECT
     COUNT(*) AS customers,
     CAST(SUM(converted) AS BIGINT) AS converted,
     CAST(SUM(bought_before) AS BIGINT) AS bought_before,
-    CAST(SUM(messages) AS BIGINT) AS messages,
     CAST(SUM(y) AS DOUBLE) AS sum_y,
-    CAST(SUM(y * y) AS DOUBLE) AS sum_yy,
     CAST(SUM(x) AS DOUBLE) AS sum_x,
+    CAST(SUM(m) AS BIGINT) AS sum_m,
+    CAST(SUM(p) AS BIGINT) AS sum_p,
+    CAST(SUM(y * y) AS DOUBLE) AS sum_yy,
     CAST(SUM(x * x) AS DOUBLE) AS sum_xx,
+    CAST(SUM(m * m) AS BIGINT) AS sum_mm,
+    CAST(SUM(p * p) AS BIGINT) AS sum_pp,
     CAST(SUM(x * y) AS DOUBLE) AS sum_xy,
+    CAST(SUM(y * m) AS DOUBLE) AS sum_ym,
+    CAST(SUM(x * m) AS DOUBLE) AS sum_xm,
+    CAST(SUM(y * p) AS DOUBLE) AS sum_yp,
     MIN(starts_on) AS starts_on,
     MIN(observed_days) AS observed_days,
     MIN(window_days) AS window_days

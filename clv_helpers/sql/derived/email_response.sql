@@ -2,7 +2,8 @@
 -- an open is a machine's when its user agent is the bare one of Apple's mail privacy proxy, or its ip_class is privacy proxy;
 -- a click is a machine's when its ip_class is datacenter, its user agent names a bot or scanner, or it comes within
 -- 10 seconds after the delivery. A click on an unsubscribe link is no click. What lies more than a minute before
--- the sending is rejected: see campaigns.rejected_response.
+-- the sending is rejected: see campaigns.rejected_response. agent_known: 1 where a user agent or an ip_class came with it,
+-- without which no machine can be told by it.
 -- One row: a message, a kind of response, and whether a machine gave it.
 -- Key: message_id, response, by_machine
 -- Refresh: by message_id
@@ -20,6 +21,7 @@ judged AS (
         e.message_id,
         e.event_type AS response,
         e.occurred_at,
+        CASE WHEN COALESCE(e.user_agent, e.ip_class, '') <> '' THEN 1 ELSE 0 END AS agent_known,
         CASE
             WHEN e.event_type = 'opened' THEN
                 COALESCE(e.user_agent, '') = 'Mozilla/5.0' OR COALESCE(LOWER(e.ip_class), '') = 'privacy proxy'
@@ -44,6 +46,7 @@ SELECT
     message_id,
     response,
     by_machine,
+    MAX(agent_known) AS agent_known,
     MIN(occurred_at) AS first_at,
     COUNT(DISTINCT occurred_at) AS times
 FROM judged

@@ -1,0 +1,58 @@
+"""The one sentence on a campaign: what it added in revenue, and in how many bought, each with its interval."""
+
+from __future__ import annotations
+
+from clv_helpers.campaigns.effect_rows import CampaignEffect
+from clv_helpers.campaigns.estimates import FEWEST_BUYERS, Interval
+from clv_helpers.config.params import Params
+from clv_helpers.config.sql_params import NO_CATEGORY
+
+SMALL_RATE = 0.02  # below it a tenth of a percent is too coarse
+
+
+def shows_effect(interval: Interval) -> bool:
+    """Whether an interval leaves out zero."""
+    return interval.low > 0 or interval.high < 0
+
+
+def sentence(row: CampaignEffect, negative: list[str], params: Params) -> str:
+    """Both outcomes, each judged alone; `negative`: the arms whose revenue is below zero."""
+    whom = row.campaign if row.audience == NO_CATEGORY else f"{row.campaign} to {row.audience}"
+    bought = _conversion(row)
+    if not row.revenue_known:
+        return f"{whom}: {_no_revenue(negative, params)}; {bought}."
+    if shows_effect(row.cuped):
+        return f"{whom} {_revenue(row, params)}; {bought}."
+    if shows_effect(row.conversion):
+        revenue = _revenue(row, params)
+        return f"{whom}: no effect on revenue that a group of this size could show ({revenue}), but {bought}."
+    return f"{whom}: no effect that a group of this size could show: {_revenue(row, params)}; {bought}."
+
+
+def _no_revenue(negative: list[str], params: Params) -> str:
+    if negative:
+        return f"refunds exceed revenue in the {negative[0]} group, so what it added in revenue is not told"
+    customers = params.in_words().customers
+    return (
+        f"too few {customers} bought to tell what it added in revenue (an interval needs {FEWEST_BUYERS} buyers to be "
+        f"expected in the smaller group, and {FEWEST_BUYERS // 2} in each)"
+    )
+
+
+def _revenue(row: CampaignEffect, params: Params) -> str:
+    days = f" in {row.observed_days} days" if row.observed_days else ""
+    effect, measure = row.cuped, f"{params.spending.unit} per {params.in_words().customer}{days}"
+    interval = f"95% interval {effect.low:.2f} to {effect.high:.2f}"
+    if effect.low > 0:
+        return f"added {effect.estimate:.2f} {measure} ({interval})"
+    if effect.high < 0:
+        return f"took away {-effect.estimate:.2f} {measure} ({interval})"
+    return f"{effect.estimate:+.2f} {measure}, {interval}; {effect.detectable:.2f} would be found in four cases of five"
+
+
+def _conversion(row: CampaignEffect) -> str:
+    effect, groups = row.conversion, ((row.treated_buyers, row.treated), (row.control_buyers, row.control))
+    digits = 1 if max(buyers / customers for buyers, customers in groups) >= SMALL_RATE else 2
+    arms = [f"{buyers / customers:.{digits}%} ({buyers:,} of {customers:,})" for buyers, customers in groups]
+    estimate, low, high = (f"{100 * value:+.{digits}f}" for value in (effect.estimate, effect.low, effect.high))
+    return f"{arms[0]} bought against {arms[1]} of the control group: {estimate} points (95% interval {low} to {high})"
