@@ -8,6 +8,7 @@ from clv_helpers.audiences.formats import CannotExpress
 from clv_helpers.audiences.rule import (
     Audience,
     Condition,
+    Event,
     EventCondition,
     Leaf,
     SequenceCondition,
@@ -53,8 +54,10 @@ def _not_streamed(leaves: list[Leaf], audiences: list[str]) -> str:
     return "only events that must not have happened" if events and all(map(_is_negated, events)) else ""
 
 
-def _is_negated(event: EventCondition | Step) -> bool:
-    return event.absent if isinstance(event, Step) else event.op == "equals" and event.value == 0
+def _is_negated(event: Event) -> bool:
+    if isinstance(event, Step):
+        return event.absent
+    return isinstance(event, EventCondition) and event.op == "equals" and event.value == 0
 
 
 def _within_a_day(when: When | None) -> bool:
