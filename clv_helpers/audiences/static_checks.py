@@ -11,7 +11,7 @@ from clv_helpers.config.params import Params
 from clv_helpers.config.sql_params import NO_CATEGORY
 from clv_helpers.config.validation import Problem
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.duckdb.engine import NothingPublished
+from clv_helpers.engines.engine import NothingPublished
 
 SUMS = ("value", "spend", "monetary_value")
 
