@@ -19,7 +19,7 @@ from clv_helpers.config.destinations import DestinationParams
 from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import StageSkipped, Workbook
 from clv_helpers.engines.dialect import parse
-from clv_helpers.engines.duckdb.session import DuckDBSession
+from clv_helpers.engines.session import Session
 from clv_helpers.report.content import Content, Section, _add_output
 
 EMAIL = {"from": "email", "identity": "Email"}
@@ -293,7 +293,7 @@ def test_why_one_is_stopped_and_why_members_were_rejected_reach_the_report() -> 
 def test_a_run_goes_on_where_customers_have_a_status_of_their_own() -> None:
     run = Run("r", "spring", "all", "mail", dt.date(2025, 1, 1), dt.datetime(2025, 1, 1), 1)
     with duckdb.connect() as connection:
-        session = DuckDBSession(connection)
+        session = Session(connection)
         ledger.create_tables(session)
         session.create_table("profile.customer", parse("SELECT 'C1' AS customer_id, 'gold' AS status, 1 AS part"))
         decision = "SELECT 'spring' AS campaign, 'mail' AS destination, 'C1' AS customer_id, 'sent' AS outcome"

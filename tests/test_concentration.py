@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from clv_helpers.engines.dialect import bind, parse
-from clv_helpers.engines.duckdb.engine import DuckDBEngine
+from clv_helpers.engines.engine import Engine
 from clv_helpers.models.table_file import SQL_FOLDER, read_table
 
 CURVE = read_table(SQL_FOLDER / "derived" / "concentration.sql")
@@ -18,7 +18,7 @@ AS_STORED = "SELECT CAST(value AS DECIMAL(18, 4)) AS value, CAST(spend AS DECIMA
 
 def curve(folder: Path, customers: pd.DataFrame) -> pd.DataFrame:
     """What the table says of these customers, by hundredths."""
-    with DuckDBEngine(folder / "lake.duckdb", folder / "published.duckdb").write() as session:
+    with Engine(folder / "lake.duckdb", folder / "published.duckdb").write() as session:
         session.load_frame("given", customers)
         session.create_table("derived.customer_value", parse(AS_STORED))
         rows = session.frame(bind(CURVE.query, {}))

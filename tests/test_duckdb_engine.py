@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from clv_helpers.engines.dialect import parse
-from clv_helpers.engines.duckdb.engine import DuckDBEngine, LakeBusyError, NothingPublished
+from clv_helpers.engines.engine import Engine, LakeBusyError, NothingPublished
 
 HOLD = """
 import duckdb, sys, time
@@ -22,29 +22,29 @@ time.sleep(float(sys.argv[2]))
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> DuckDBEngine:
-    engine = DuckDBEngine(tmp_path / "lake.duckdb", tmp_path / "published.duckdb", patience=0.5)
+def engine(tmp_path: Path) -> Engine:
+    engine = Engine(tmp_path / "lake.duckdb", tmp_path / "published.duckdb", patience=0.5)
     put(engine, 1)
     publish(engine)
     return engine
 
 
-def put(engine: DuckDBEngine, value: int, name: str = "derived.t") -> None:
+def put(engine: Engine, value: int, name: str = "derived.t") -> None:
     with engine.write() as session:
         session.create_table(name, parse(f"SELECT {value} AS v"))
 
 
-def publish(engine: DuckDBEngine) -> None:
+def publish(engine: Engine) -> None:
     with engine.write(publish=True):
         pass
 
 
-def read(engine: DuckDBEngine, name: str = "derived.t") -> int:
+def read(engine: Engine, name: str = "derived.t") -> int:
     with engine.read() as session:
         return session.scalar(f"SELECT v FROM {name}")
 
 
-def test_error_rolls_everything_back(engine: DuckDBEngine) -> None:
+def test_error_rolls_everything_back(engine: Engine) -> None:
     with pytest.raises(RuntimeError), engine.write() as session:
         session.create_table("derived.t", parse("SELECT 2 AS v"))
         raise RuntimeError("in the middle")
@@ -52,7 +52,7 @@ def test_error_rolls_everything_back(engine: DuckDBEngine) -> None:
         assert session.scalar("SELECT v FROM derived.t") == 1
 
 
-def test_reader_sees_the_last_published_while_a_writer_writes(engine: DuckDBEngine) -> None:
+def test_reader_sees_the_last_published_while_a_writer_writes(engine: Engine) -> None:
     with engine.write() as session:
         session.create_table("derived.t", parse("SELECT 2 AS v"))
         assert read(engine) == 1
@@ -61,7 +61,7 @@ def test_reader_sees_the_last_published_while_a_writer_writes(engine: DuckDBEngi
     assert read(engine) == 2
 
 
-def test_open_reader_keeps_its_version_through_a_publication(engine: DuckDBEngine) -> None:
+def test_open_reader_keeps_its_version_through_a_publication(engine: Engine) -> None:
     code = (
         "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True); print(c.execute('SELECT v FROM "
         "derived.t').fetchall()[0][0], flush=True); sys.stdin.readline(); print(c.execute('SELECT v FROM derived.t')"
@@ -78,7 +78,7 @@ def test_open_reader_keeps_its_version_through_a_publication(engine: DuckDBEngin
     assert read(engine) == 2
 
 
-def test_publication_follows_tables_that_come_change_and_go(engine: DuckDBEngine) -> None:
+def test_publication_follows_tables_that_come_change_and_go(engine: Engine) -> None:
     put(engine, 7, "derived.other")
     publish(engine)
     assert (read(engine), read(engine, "derived.other")) == (1, 7)
@@ -91,7 +91,7 @@ def test_publication_follows_tables_that_come_change_and_go(engine: DuckDBEngine
     assert read(engine, "derived.other") == 8
 
 
-def test_second_writer_is_told_which_process_holds_the_lake(engine: DuckDBEngine) -> None:
+def test_second_writer_is_told_which_process_holds_the_lake(engine: Engine) -> None:
     with subprocess.Popen([sys.executable, "-c", HOLD, str(engine.lake), "20"], stdout=subprocess.PIPE) as holder:
         holder.stdout.readline()
         with pytest.raises(LakeBusyError, match=f"process {holder.pid} is writing"):
@@ -99,7 +99,7 @@ def test_second_writer_is_told_which_process_holds_the_lake(engine: DuckDBEngine
         holder.kill()
 
 
-def test_second_writer_waits_for_the_first(engine: DuckDBEngine) -> None:
+def test_second_writer_waits_for_the_first(engine: Engine) -> None:
     engine.patience = 20
     with subprocess.Popen([sys.executable, "-c", HOLD, str(engine.lake), "0.5"], stdout=subprocess.PIPE) as holder:
         holder.stdout.readline()
@@ -108,7 +108,7 @@ def test_second_writer_waits_for_the_first(engine: DuckDBEngine) -> None:
     assert read(engine) == 3
 
 
-def test_readers_cannot_reach_files_or_write(engine: DuckDBEngine, tmp_path: Path) -> None:
+def test_readers_cannot_reach_files_or_write(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "secret.csv").write_text("a\n1\n")
     for statement in (
         f"SELECT * FROM read_csv('{tmp_path}/secret.csv')",
@@ -120,7 +120,7 @@ def test_readers_cannot_reach_files_or_write(engine: DuckDBEngine, tmp_path: Pat
             session.connection.execute(statement)
 
 
-def test_frames_come_in_and_tables_and_views_go(engine: DuckDBEngine) -> None:
+def test_frames_come_in_and_tables_and_views_go(engine: Engine) -> None:
     frame = pd.DataFrame({"v": [1, 2], "day": pd.to_datetime(["2024-01-01", None])})
     with engine.write() as session:
         session.load_frame("brought", frame)
@@ -134,6 +134,6 @@ def test_frames_come_in_and_tables_and_views_go(engine: DuckDBEngine) -> None:
 
 
 def test_nothing_published_yet(tmp_path: Path) -> None:
-    engine = DuckDBEngine(tmp_path / "a" / "lake.duckdb", tmp_path / "a" / "published.duckdb")
+    engine = Engine(tmp_path / "a" / "lake.duckdb", tmp_path / "a" / "published.duckdb")
     with pytest.raises(NothingPublished, match="run stage 1 first"), engine.read():
         pass

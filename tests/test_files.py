@@ -84,11 +84,11 @@ def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, names: list
     """The same COPY and the same neutralising, over any letters that there are."""
     from clv_helpers.activation.files import CsvOptions, _emptied, _neutralized
     from clv_helpers.engines.dialect import column, table
-    from clv_helpers.engines.duckdb.session import DuckDBSession
+    from clv_helpers.engines.session import Session
 
     file = tmp_path_factory.mktemp("any") / "names.csv"
     with duckdb.connect() as connection:
-        session = DuckDBSession(connection)
+        session = Session(connection)
         session.load_frame("names", pd.DataFrame({"name": names}, dtype="str"))
         from sqlglot import exp
 

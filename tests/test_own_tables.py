@@ -12,7 +12,7 @@ import pytest
 from clv_helpers import ingest, models
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import parse, table
-from clv_helpers.engines.duckdb.session import DuckDBSession
+from clv_helpers.engines.session import Session
 from clv_helpers.models import own_tables
 from clv_helpers.models.own_tables import read_own_tables, read_seed
 from clv_helpers.models.table_file import TableError
@@ -175,7 +175,7 @@ def test_types_of_a_seed(tmp_path: Path) -> None:
     import duckdb
 
     with duckdb.connect() as connection:
-        session = DuckDBSession(connection)
+        session = Session(connection)
         assert session.columns(each.query.subquery("s")) == {
             "code": "VARCHAR", "size": "BIGINT", "price": "DECIMAL(18,4)", "since": "DATE", "on": "BOOLEAN",
             "mixed": "VARCHAR", "zip": "VARCHAR",
@@ -197,7 +197,7 @@ def test_a_seed_as_large_as_may_be_is_read(tmp_path: Path) -> None:
     import duckdb
 
     with duckdb.connect() as connection:
-        assert DuckDBSession(connection).count(each.query.subquery("s")) == rows
+        assert Session(connection).count(each.query.subquery("s")) == rows
 
 
 def test_readers_go_on_undisturbed_while_a_refresh_writes_and_when_it_fails(workbook: Workbook, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from sqlglot import exp
 from clv_helpers import simulate
 from clv_helpers.config.workbook import ROOT, Workbook
 from clv_helpers.engines.dialect import table
-from clv_helpers.engines.duckdb.session import DuckDBSession
+from clv_helpers.engines.session import Session
 from clv_helpers.engines.translate import translate
 from clv_helpers.models import all_tables
 from clv_helpers.models.table_file import SCHEMAS, SQL_FOLDER
@@ -46,13 +46,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     queries = {}
     with pytest.MonkeyPatch.context() as patch:
         for method in ("create_table", "create_view"):
-            make = getattr(DuckDBSession, method)
+            make = getattr(Session, method)
 
             def noted(self, name: str, query: exp.Expression, make=make, **more: str) -> None:
                 queries[name] = query.copy()
                 make(self, name, query, **more)
 
-            patch.setattr(DuckDBSession, method, noted)
+            patch.setattr(Session, method, noted)
         patch.setenv("CLV_OUTPUTS_DIR", str(tmp_path_factory.mktemp("built")))
         workbook = Workbook.open(ROOT / "params" / "airline.yml", overrides={**SMALL, **ODD, **CAPPED})
         simulate.make_sources(workbook)

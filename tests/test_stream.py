@@ -22,7 +22,7 @@ import pytest
 
 from clv_helpers import models
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.duckdb.engine import NothingPublished
+from clv_helpers.engines.engine import NothingPublished
 
 PARAMS = """
 title: A stream

@@ -26,7 +26,7 @@ from clv_helpers.config import yaml_files
 from clv_helpers.config.sql_params import NO_CATEGORY
 from clv_helpers.config.validation import Problem
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.session import NothingPublished
+from clv_helpers.engines.engine import NothingPublished
 
 
 def file_problems(workbook: Workbook, name: str) -> list[Problem]:

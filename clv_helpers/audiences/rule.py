@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Discriminator, Field, FiniteFloat, Tag, mo
 
 from clv_helpers.audiences.when import Duration, When, known_zone, parse_duration
 from clv_helpers.config.validation import Strict
-from clv_helpers.engines.duckdb.engine import regular_expression_problem
+from clv_helpers.engines.file_scan import regular_expression_problem
 
 Value = str | int | FiniteFloat | bool
 Operator = Literal[

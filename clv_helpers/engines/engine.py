@@ -1,39 +1,173 @@
-"""The engine that a workbook names: the one place that knows all of them."""
+"""The engine that a workbook names. DuckDB is embedded: one file that is written, and a published copy that is read."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import contextlib
+import re
+import shutil
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
-from clv_helpers.engines.duckdb.engine import DuckDBEngine
-from clv_helpers.engines.session import LakeBusyError, NothingPublished, Session
+import duckdb
 
-__all__ = ["Engine", "LakeBusyError", "NothingPublished", "Session", "open_engine"]
+from clv_helpers.engines.dialect import literal, table, to_sql
+from clv_helpers.engines.session import Session
+from clv_helpers.errors import UserError
+
+# The name under which the file is attached. The file's own, lake, would be taken for the schema lake.
+STORE = "store"
 
 
-class Engine(Protocol):
-    """Writes one transaction at a time, and lets any number of readers see what was last published.
+class LakeBusyError(UserError):
+    """Another process holds the lake for longer than we are ready to wait."""
+
+    def __init__(self, workbook: str, holder: str, patience: float):
+        super().__init__(
+            f"{workbook}: {holder} is writing to the lake, and did not finish within {patience:.0f} seconds; "
+            "wait for it or stop it, then run again"
+        )
+
+
+class NothingPublished(UserError):
+    """There is nothing to read yet: no refresh has passed its checks."""
+
+    def __init__(self, workbook: str):
+        super().__init__(f"nothing is published yet in {workbook}: run stage 1 first")
+
+
+class Engine:
+    """The lake (one writer at a time) and its published copy (any number of readers).
 
     `lake`, `published`: the files that are there once something was written, and published. `patience`: for how many
-    seconds a writer waits for another one before LakeBusyError.
+    seconds a writer waits for another one before LakeBusyError. `workbook`: whose lake it is, for messages.
     """
 
-    lake: Path
-    published: Path
-    patience: float
+    def __init__(self, lake: Path, published: Path, patience: float = 30.0):
+        self.lake, self.published, self.patience = lake, published, patience
+        self.workbook = lake.parent.name
 
-    def write(self, publish: bool = False) -> AbstractContextManager[Session]:
-        """One transaction, committed at the end, rolled back on any error; then perhaps published."""
+    def _session(self, connection: duckdb.DuckDBPyConnection, memory: str = "") -> Session:
+        return Session(connection, memory)
 
-    def publish_only(self, *names: str) -> None:
-        """Publish these tables alone, beside the others as last published."""
+    @contextlib.contextmanager
+    def write(self, publish: bool = False) -> Iterator[Session]:
+        """One transaction on the lake, committed at the end, rolled back on any error; then perhaps published.
 
-    def read(self, memory: str = "") -> AbstractContextManager[Session]:
-        """The last published tables, read-only; with `memory`, for the SQL of others. Raises NothingPublished."""
+        A second writer waits up to `patience` seconds, then LakeBusyError says which process holds the lake.
+        """
+        self.lake.parent.mkdir(parents=True, exist_ok=True)
+        connection = self._open_waiting()
+        with contextlib.closing(connection):
+            connection.execute("BEGIN")
+            with contextlib.closing(
+                self._session(connection)
+            ) as session:  # on an error it undoes what was not committed
+                yield session
+                session.finish()
+                if publish:
+                    self._publish(connection)
 
-    def read_latest(self) -> AbstractContextManager[Session]:
-        """What is committed, read-only and without waiting, though it may not be published yet."""
+    @contextlib.contextmanager
+    def read(self, memory: str = "") -> Iterator[Session]:
+        """The last published tables, read-only, with no way to files or the network.
+
+        With `memory` (`2GB`) for SQL of others: no more than that, nothing on the disk but the tables themselves, not
+        even as a log, and none of Python's variables taken for a table.
+        Raises NothingPublished where nothing has been published yet.
+        """
+        if not self.published.exists():
+            raise NothingPublished(self.workbook)
+        with contextlib.closing(attached(self.published)) as connection:
+            if memory:
+                connection.execute("SET enable_progress_bar = false")
+                connection.execute("SET python_enable_replacements = false")
+                connection.execute(f"SET memory_limit = {to_sql(literal(memory))}")
+                connection.execute("SET temp_directory = ''")
+            connection.execute("SET enable_external_access = false")
+            if memory:
+                connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
+            connection.execute("SET lock_configuration = true")
+            with contextlib.closing(self._session(connection, memory)) as session:
+                yield session
+
+    @contextlib.contextmanager
+    def read_latest(self) -> Iterator[Session]:
+        """What is committed, read-only, also before it is published; as last published, while a process is writing.
+
+        Makes no file and waits for nobody. Raises NothingPublished where there is neither.
+        """
+        try:
+            connection = attached(self.lake)
+        except duckdb.Error:  # there is no lake, or its writer has it
+            with self.read() as session:
+                yield session
+            return
+        with contextlib.closing(connection), contextlib.closing(self._session(connection)) as session:
+            yield session
+
+    def _publish(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Copy the file as committed, and swap it in by rename: who reads the old one goes on reading it.
+
+        Cost: one file copy, which the operating system does at the speed of memory while the file fits there.
+        """
+        connection.execute(f"CHECKPOINT {STORE}")
+        beside = self.published.with_name("published.part.duckdb")
+        shutil.copyfile(self.lake, beside)
+        beside.replace(self.published)
+
+    def publish_only(self, name: str) -> None:
+        """Publish a record of runs alone, beside the tables as last published: it must be seen though a run failed.
+
+        Nothing where nothing has been published yet. Cost: a copy of the published file, and of this table.
+        """
+        if not self.published.exists():
+            return
+        beside = self.published.with_name("published.part.duckdb")
+        with contextlib.closing(self._open_waiting()) as connection:
+            shutil.copyfile(self.published, beside)
+            beside.with_name(f"{beside.name}.wal").unlink(missing_ok=True)  # of a process that was killed here
+            connection.execute(f"ATTACH {to_sql(literal(str(beside)))} AS beside")
+            quoted = to_sql(table(name))
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS beside.{to_sql(table(name.split('.')[0]))}")
+            connection.execute(f"CREATE OR REPLACE TABLE beside.{quoted} AS SELECT * FROM {quoted}")
+            connection.execute("CHECKPOINT beside")
+            connection.execute("DETACH beside")
+            beside.replace(self.published)
+
+    def _open_waiting(self) -> duckdb.DuckDBPyConnection:
+        attach = f"ATTACH {to_sql(literal(str(self.lake)))} AS {STORE}"
+        deadline = time.monotonic() + self.patience
+        while True:
+            connection = duckdb.connect()
+            try:
+                connection.execute("SET TimeZone = 'UTC'")
+                connection.execute("SET enable_progress_bar = false")  # it would stand among a command's results
+                connection.execute(f"SET temp_directory = {to_sql(literal(str(self.lake.parent / 'spill')))}")
+                connection.execute(attach)
+                connection.execute(f"USE {STORE}")
+                return connection
+            except (duckdb.IOException, duckdb.BinderException) as error:
+                connection.close()
+                holder = re.search(r"PID (\d+)", str(error))
+                if not holder and "already attached" not in str(error):
+                    raise
+                if time.monotonic() > deadline:
+                    who = f"process {holder[1]}" if holder else "this process itself"
+                    raise LakeBusyError(self.workbook, who, self.patience) from None
+                time.sleep(0.05)
+
+
+def attached(file: Path) -> duckdb.DuckDBPyConnection:
+    """A file, read-only, in an instance of its own, as a file's settings hold for all who have it open."""
+    connection = duckdb.connect()
+    try:
+        connection.execute(f"ATTACH {to_sql(literal(str(file)))} AS {STORE} (READ_ONLY)")
+        connection.execute(f"USE {STORE}")
+    except duckdb.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def open_engine(address: str, folder: Path, *, metadata_tables: frozenset[str] = frozenset()) -> Engine:
@@ -42,7 +176,7 @@ def open_engine(address: str, folder: Path, *, metadata_tables: frozenset[str] =
     `metadata_tables`: those of a few rows per run, which Spark's driver keeps by itself.
     """
     if address == "duckdb":
-        return DuckDBEngine(folder / "lake.duckdb", folder / "published.duckdb")
+        return Engine(folder / "lake.duckdb", folder / "published.duckdb")
     from clv_helpers.engines.spark.engine import SparkEngine
 
     return SparkEngine(address, folder / "spark", metadata_tables=metadata_tables)

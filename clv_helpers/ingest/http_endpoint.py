@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from clv_helpers.config.datasets import EVENT_KEY
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.duckdb.session import DuckDBSession
+from clv_helpers.engines.session import Session
 from clv_helpers.ingest.request_journal import Journal
 from clv_helpers.ingest.staging import IngestError, stage
 
@@ -82,7 +82,7 @@ class Endpoint:
             file = Path(folder, "request.jsonl")
             file.write_text("".join(f"{json.dumps(event)}\n" for event in events), encoding="utf-8")
             connection.execute("SET TimeZone = 'UTC'")
-            session = DuckDBSession(connection)
+            session = Session(connection)
             stage(session, self.workbook, dataset, file, contract)
             rows = session.rows(
                 "SELECT _row, _column, _value, _reason FROM staged WHERE NOT _reason IS NULL ORDER BY 1"

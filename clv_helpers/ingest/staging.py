@@ -15,7 +15,7 @@ from clv_helpers.config.datasets import DATASETS, EVENT_KEY, EVENT_TIME, ColumnC
 from clv_helpers.config.sources import CsvFormat, Source
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import SQL_TYPES, cast, column, expression, is_in, literal, table
-from clv_helpers.engines.duckdb.engine import file_columns, is_csv, is_json, scan, unreadable_lines
+from clv_helpers.engines.file_scan import file_columns, is_csv, is_json, scan, unreadable_lines
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
 from clv_helpers.ingest.csv_header import HeaderError, read_header

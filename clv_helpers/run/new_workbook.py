@@ -15,7 +15,7 @@ from pathlib import Path
 
 from clv_helpers.config.datasets import DATASETS
 from clv_helpers.config.sources import CsvFormat
-from clv_helpers.engines.duckdb.engine import is_csv, is_json
+from clv_helpers.engines.file_scan import is_csv, is_json
 from clv_helpers.errors import UserError
 from clv_helpers.files import write_atomically
 from clv_helpers.ingest.csv_header import HeaderError, read_header

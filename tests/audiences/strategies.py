@@ -9,7 +9,7 @@ from decimal import Decimal
 import duckdb
 from hypothesis import strategies as st
 
-from clv_helpers.engines.duckdb.session import DuckDBSession
+from clv_helpers.engines.session import Session
 
 NOW = dt.datetime(2026, 3, 1)  # in New York still February; a month with another length before it
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata"]
@@ -33,7 +33,7 @@ COLUMNS = {
 }
 
 
-def small_store() -> tuple[DuckDBSession, dict]:
+def small_store() -> tuple[Session, dict]:
     """A store in memory with 48 people, and the same rows in Python."""
     chance = random.Random(7)
     people = [
@@ -88,8 +88,8 @@ def moments() -> list[dt.datetime]:
     return [day + step for day in days for step in steps]
 
 
-def _fill(rows: dict) -> DuckDBSession:
-    session = DuckDBSession(duckdb.connect(config={"threads": 1}))
+def _fill(rows: dict) -> Session:
+    session = Session(duckdb.connect(config={"threads": 1}))
     session.run("SET TimeZone = 'UTC'")
     for schema in ("profile", "lake", "derived", "audiences"):
         session.run(f"CREATE SCHEMA {schema}")

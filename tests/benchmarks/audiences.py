@@ -20,7 +20,7 @@ from clv_helpers.audiences.compile import Context
 from clv_helpers.audiences.estimate import estimate
 from clv_helpers.audiences.rule import parse_part
 from clv_helpers.audiences.when import Clock
-from clv_helpers.engines.duckdb.session import DuckDBSession
+from clv_helpers.engines.session import Session
 
 BEST = {"field": "decile_lifetime", "op": "at most", "value": 3}
 QUIET = {"field": "days_since_purchase", "op": "between", "value": [90, 365]}
@@ -65,9 +65,9 @@ RULES = {
 }
 
 
-def store(customers: int, events: int) -> DuckDBSession:
+def store(customers: int, events: int) -> Session:
     """Customers with ten attributes' worth of spread, and events evenly over three years."""
-    session = DuckDBSession(duckdb.connect(config={"threads": 2}))
+    session = Session(duckdb.connect(config={"threads": 2}))
     for schema in ("profile", "derived", "lake"):
         session.run(f"CREATE SCHEMA {schema}")
     execute = session.connection.execute

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from clv_helpers.engines.duckdb.engine import DuckDBEngine
+from clv_helpers.engines.engine import Engine
 from clv_helpers.engines.session import bound
 from clv_helpers.lifetime.counts import as_histories, read_groups
 from clv_helpers.lifetime.fitting import fit
@@ -19,7 +19,7 @@ from clv_helpers.lifetime.tables import build, load
 
 
 def measure(file: Path, folder: Path) -> dict[str, float]:
-    engine = DuckDBEngine(folder / "lake.duckdb", folder / "published.duckdb")
+    engine = Engine(folder / "lake.duckdb", folder / "published.duckdb")
     with engine.write() as session:
         session.create_table(HISTORY, bound("SELECT * FROM READ_PARQUET($file)", {"file": str(file)}))
     with engine.write() as session:

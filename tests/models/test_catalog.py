@@ -10,7 +10,7 @@ from clv_helpers import models
 from clv_helpers.config.datasets import DATASETS
 from clv_helpers.config.tables import ALWAYS_THERE, METADATA_TABLES, PYTHON_TABLES
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.duckdb.session import DuckDBSession
+from clv_helpers.engines.session import Session
 from clv_helpers.models.catalog import CHARTED, file_of, writer_of
 from clv_helpers.models.plan import REFRESHED
 
@@ -51,8 +51,8 @@ def test_columns_are_known_before_anything_is_built(outputs: Path, airline: Work
 def test_an_unchanged_refresh_reads_the_state_once(workbook: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
     """78 scans of the engine's catalogue and as many checkpoints read, before."""
     models.refresh(workbook, *REFRESHED)
-    scans, original = [], DuckDBSession.versions
-    monkeypatch.setattr(DuckDBSession, "versions", lambda self: scans.append(1) or original(self))
+    scans, original = [], Session.versions
+    monkeypatch.setattr(Session, "versions", lambda self: scans.append(1) or original(self))
     rows = models.refresh(workbook, *REFRESHED)
     # the ledger adds rows without a version: what reads it is built, and compared, each time
     assert [row.table for row in rows if row.is_changed] == ["campaigns.customer_assignment"]

@@ -1,6 +1,6 @@
 """A day's work on Spark that ends itself, JVM and all, at a given step: `crash_child.py PARAMS STEP`; 0: it lives.
 
-A step is the writing of a folder of Parquet, or of a manifest. The blow falls within a tenth of a second after the
+A step is the writing of a folder of Parquet, or a commit. The blow falls within a tenth of a second after the
 step has begun: before, while or after it is done.
 """
 
@@ -18,7 +18,6 @@ from typing import Any
 from clv_helpers import ingest, models
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.spark.session import SparkSession
-from clv_helpers.engines.spark.store import Store
 
 steps = itertools.count(1)
 
@@ -50,7 +49,7 @@ def work(params: Path) -> None:
 
 
 if __name__ == "__main__":
-    for cls, name in ((SparkSession, "_written"), (Store, "write")):
+    for cls, name in ((SparkSession, "_written"), (SparkSession, "finish")):
         deadly(cls, name, int(sys.argv[2]))
     work(Path(sys.argv[1]))
     print(next(steps) - 1)

@@ -17,11 +17,10 @@ from clv_helpers.config.tables import METADATA_TABLES
 from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import bind, parse, table
-from clv_helpers.engines.duckdb.engine import LakeBusyError, NothingPublished
-from clv_helpers.engines.engine import open_engine
+from clv_helpers.engines.engine import LakeBusyError, NothingPublished, open_engine
 from clv_helpers.engines.session import Session
 from clv_helpers.engines.spark import connection as spark_connection
-from clv_helpers.engines.spark import store as spark_store
+from clv_helpers.engines.spark import engine as spark_engine
 from clv_helpers.engines.spark.connection import SparkUnavailable, check_java
 from clv_helpers.engines.spark.engine import SparkEngine
 from conftest import write_shop
@@ -84,8 +83,8 @@ def test_reader_keeps_its_version_and_sees_only_what_is_published(engine: SparkE
 
 def test_second_writer_is_told_which_process_holds_the_lake(engine: SparkEngine, tmp_path: Path) -> None:
     hold = (
-        "import sys, time; from pathlib import Path; from clv_helpers.engines.spark.engine import SparkEngine\n"
-        "with SparkEngine('spark://nowhere', Path(sys.argv[1]))._alone(): print('held', flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from clv_helpers.engines.engine import Engine\n"
+        "with Engine(Path(sys.argv[1], 'lake.duckdb'), Path()).write(): print('held', flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", hold, str(tmp_path / "spark")]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
@@ -159,7 +158,7 @@ def test_batches_have_folders_of_their_own_and_leave_by_them(engine: SparkEngine
             )
             session.run(insert)
         session.add_column("lake.purchases", "shelf", "text")
-        folders = {path.name for path in (engine.store.root / "tables/lake/purchases").iterdir()}
+        folders = {path.name for path in (engine.folder / "tables/lake/purchases").iterdir()}
         assert folders == {"_batch_id=1", "_batch_id=2"}
         session.run("DELETE FROM lake.purchases WHERE _batch_id = 1")
         expected = [{"event_id": "e2", "amount": 1.5, "_batch_id": 2, "shelf": None}]
@@ -174,9 +173,9 @@ def test_what_nobody_can_read_any_more_is_deleted_an_hour_later(
     for _ in range(2):
         with engine.write(publish=True) as session:
             session.create_table("derived.t", ROWS)
-    folder = engine.store.root / "tables" / "derived" / "t"
+    folder = engine.folder / "tables" / "derived" / "t"
     assert len(list(folder.iterdir())) == 2
-    monkeypatch.setattr(spark_store, "KEPT_SECONDS", -1)
+    monkeypatch.setattr(spark_engine, "KEPT_SECONDS", -1)
     with engine.write() as session:
         assert values(session) == {"a": 1, "b": 2}
     assert len(list(folder.iterdir())) == 1

@@ -1,1 +1,0 @@
-"""DuckDB, the embedded engine."""
