@@ -59,6 +59,7 @@ def test_no_share_of_a_total_that_refunds_use_up(tmp_path: Path, outputs: Path) 
     assert "%" not in text
     assert "no tenth of the customers has a share" in text
     assert workbook.query("derived.concentration")["share_of_spend"].isna().all()
+    assert derived.concentration(workbook).bundle["text/plain"].startswith("Cumulative share of lifetime")
     models.refresh(workbook, "profile", "insights")
     assert workbook.query("insights.fact_value_by_decile")["share_of_value"].isna().all()
 

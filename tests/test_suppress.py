@@ -13,8 +13,8 @@ from scipy.optimize import linprog
 
 from clv_helpers import charts
 from clv_helpers.charts import Widget
+from clv_helpers.charts.categories import categories, in_order
 from clv_helpers.charts.disclosure import complete, suppressed
-from clv_helpers.charts.marks import categories, in_order
 from clv_helpers.charts.show import TABLE_MIME, table
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.report.tables import table_html

@@ -104,7 +104,7 @@ def qini(points: list[QiniPoint], title: str, words: Words, unit: str) -> Output
         color=Channel(column="order", title="", sort=list(orders.values())),
     )
     subtitle = f"Qini curve: revenue added as {words.customers} are treated decile by decile, the best first"
-    return _output(altair().Chart.from_dict(chart_of(widget, rows), validate=False), title, subtitle, HEIGHT)
+    return _output(chart_of(widget, rows), title, subtitle, HEIGHT)
 
 
 def _output(chart: alt.Chart | alt.LayerChart | alt.FacetChart, title: str, subtitle: str, height: int) -> Output:

@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts import show
+from clv_helpers.charts.categories import Categories, categories
 from clv_helpers.charts.disclosure import suppressed, too_small
-from clv_helpers.charts.marks import Categories, categories, chart_of
+from clv_helpers.charts.marks import chart_of
 from clv_helpers.charts.rows import read_rows, select
 from clv_helpers.charts.show import Output
 from clv_helpers.charts.spec import Widget
@@ -47,11 +48,13 @@ class Picture:
 
     def with_rows(self, rows: pd.DataFrame, choice: int | None = None) -> dict[str, Any]:
         """The spec with these rows: of several choices (column `choice`), the signal `choice` names the one shown."""
-        spec = chart_of(self.widget, rows, self.categories)
+        spec = chart_of(self.widget, rows, self.categories).to_dict(validate=False)
+        del spec["$schema"]  # each reader draws with its own release; JupyterLab would warn of a newer one
         spec |= {"config": CONFIG, "description": f"{self.title}. {self.subtitle}".strip()}
         if choice is not None:
             spec["params"] = [{"name": "choice", "value": choice}, *spec.get("params", [])]
-            spec["transform"] = [{"filter": "datum.choice === choice"}]
+            for layer in spec.get("layer", [spec]):  # each has its data
+                layer.setdefault("transform", []).insert(0, {"filter": "datum.choice === choice"})
         return spec
 
     @property

@@ -1,49 +1,37 @@
-"""From rows that SQL has already aggregated to a Vega-Lite spec, as plain values: one function per kind of mark."""
+"""From rows that SQL has already aggregated to an altair chart: one function per kind of mark."""
 
 from __future__ import annotations
 
 import functools
-import math
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from clv_helpers.charts.categories import Categories, in_order
 from clv_helpers.charts.show import compact
 from clv_helpers.charts.spec import Channel, Widget
 from clv_helpers.charts.texts import groups, heading, kind, title_of
 from clv_helpers.charts.theme import HEIGHT, INK, PALETTE, QUIET, RAMP, WHITE_BELOW, WIDTHS
 
 if TYPE_CHECKING:
+    import altair as alt
     import pandas as pd
 
-Spec = dict[str, Any]
-# By column: each category with what it is sorted by; None where that would disclose what is left out.
-Categories = dict[str, dict[Any, Any]]
-WITHOUT_AXES = ("donut", "number", "table", "funnel", "venn")
+    AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
+
 EMPTY = 30  # pixels
-MARKED = "marked"  # the layer of the marks, beside that of their labels
-HEIGHTS = {"number": 64, "heatmap": 330}
 PICKED, SHOWN = "picked", "shown"  # the value picked in any chart of a board; the entries chosen in a legend
-LOOKS: dict[str, Spec] = {
-    "bar": {"type": "bar", "cornerRadiusEnd": 2},
-    "line": {"type": "line", "strokeWidth": 2.5, "point": {"size": 30}},
-    "area": {"type": "area", "line": {"strokeWidth": 2.5}, "fillOpacity": 0.25},
-    "point": {"type": "point", "filled": True, "size": 80},
-    "tick": {"type": "tick", "thickness": 3},
-    "heatmap": {"type": "rect", "stroke": "white", "strokeWidth": 2},
-    "donut": {"type": "arc", "innerRadius": 60, "stroke": "white"},
-    "number": {"type": "text", "fontSize": 44, "fontWeight": 600, "align": "left", "color": PALETTE[0]},
-}
 
 
-def chart_of(widget: Widget, rows: pd.DataFrame, axes: Categories | None = None) -> Spec:
+def chart_of(widget: Widget, rows: pd.DataFrame, axes: Categories | None = None) -> AnyChart:
     """The widget's rows as a chart, sized, without its title; an empty place where there are none to scale by.
 
     An axis that `axes` names shows these categories, whether they have rows or not.
     """
     axes = axes or {}
     if rows.empty:
-        return {**_with_data(rows), "mark": "point", "width": WIDTHS[widget.width], "height": EMPTY}
+        return altair().Chart({"values": []}).mark_point().properties(width=WIDTHS[widget.width], height=EMPTY)
+    chart: AnyChart
     match widget.mark:
         case "donut":
             chart = _donut(widget, rows)
@@ -54,15 +42,15 @@ def chart_of(widget: Widget, rows: pd.DataFrame, axes: Categories | None = None)
         case "venn":
             from clv_helpers.charts.venn import venn
 
-            chart = venn(widget, rows)
+            chart = venn(altair(), widget, rows)
         case _:
             chart = _on_axes(widget, rows, axes)
-    return {**chart, "width": WIDTHS[widget.width], "height": _height(widget, rows, axes)}
+    return chart.properties(width=WIDTHS[widget.width], height=_height(widget, rows, axes))
 
 
 @functools.cache
 def altair() -> ModuleType:
-    """Altair, imported where a chart is drawn with it: it takes longer than all else here.
+    """Altair, imported where a chart is drawn: it takes longer than all else here.
 
     Most of that is the grammar by which jsonschema checks web addresses (1.1 s), which no chart needs;
     without it, jsonschema leaves that check out.
@@ -78,62 +66,84 @@ def altair() -> ModuleType:
     return altair
 
 
-def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories) -> Spec:
-    encoding = {name: _axis(name, widget.needed(name), rows, axes) for name in ("x", "y")}
-    more: Spec = {"color": _color(widget, rows), "tooltip": _tooltips(widget, rows)}
+def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories) -> AnyChart:
+    alt = altair()
+    base = alt.Chart(_shown_columns(rows, widget))
+    x, y = _encode(alt.X, widget.needed("x"), rows, axes), _encode(alt.Y, widget.needed("y"), rows, axes)
+    more: dict[str, Any] = {"tooltip": _tooltips(widget, rows)}
+    if (color := _color(widget, rows)) is not None:
+        more["color"] = color
     if widget.x2:
-        more["x2"] = {"field": widget.x2}
+        more["x2"] = alt.X2(field=widget.x2)
     if widget.size:
-        more["size"] = {"field": widget.size.column, "type": "quantitative", "title": title_of(widget.size)}
-    chart = _with_picking({"mark": LOOKS[widget.mark], "encoding": {**encoding, **more}}, widget, rows)
-    if widget.labels:
-        params = chart.pop("params", [])
-        chart = {"params": params, "layer": [{**chart, "name": MARKED}, _labels(widget, rows, encoding)]}
-    return {**_with_data(_shown_columns(rows, widget)), **chart}
+        more["size"] = alt.Size(field=widget.size.column, type="quantitative", title=title_of(widget.size))
+    match widget.mark:
+        case "bar":
+            marked = base.mark_bar(cornerRadiusEnd=2)
+        case "line":
+            marked = base.mark_line(strokeWidth=2.5, point={"size": 30})
+        case "area":
+            marked = base.mark_area(line={"strokeWidth": 2.5}, fillOpacity=0.25)
+        case "point":
+            marked = base.mark_point(filled=True, size=80)
+        case "tick":
+            marked = base.mark_tick(thickness=3)
+        case _:
+            marked = base.mark_rect(stroke="white", strokeWidth=2)
+    chart = _with_picking(marked.encode(x=x, y=y, **more), widget, rows)
+    return chart + _labels(widget, rows, x, y) if widget.labels else chart
 
 
-def _donut(widget: Widget, rows: pd.DataFrame) -> Spec:
-    part = {"field": widget.needed("size").column, "type": "quantitative"}
-    encoding = {
-        "theta": {**part, "stack": True}, "color": _color(widget, rows),
-        "order": {**part, "sort": "descending"}, "tooltip": _tooltips(widget, rows),
-    }  # fmt: skip
-    chart = _with_picking({"mark": LOOKS["donut"], "encoding": encoding}, widget, rows)
-    return {**_with_data(_shown_columns(rows, widget)), **chart}
+def _donut(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
+    alt = altair()
+    arc = alt.Chart(_shown_columns(rows, widget)).mark_arc(innerRadius=60, stroke="white")
+    size = widget.needed("size").column
+    order = alt.Order(field=size, type="quantitative", sort="descending")
+    theta = alt.Theta(field=size, type="quantitative", stack=True)
+    encoded = arc.encode(theta=theta, color=_color(widget, rows), order=order, tooltip=_tooltips(widget, rows))
+    return _with_picking(encoded, widget, rows)
 
 
-def _number(widget: Widget, rows: pd.DataFrame) -> Spec:
+def _number(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
     """One figure, large: the first row's."""
-    first = rows.groupby("choice").head(1) if "choice" in rows else rows.head(1)
-    encoding = {"text": _figure(widget.needed("y")), "x": {"value": 0}, "tooltip": _tooltips(widget, rows)}
-    return {**_with_data(_shown_columns(first, widget)), "mark": LOOKS["number"], "encoding": encoding}
+    alt, field = altair(), widget.needed("y")
+    text = alt.Text(field=field.column, type="quantitative", format=field.format or ",.0f")
+    figure = alt.Chart(_shown_columns(_first(rows), widget)).mark_text(
+        fontSize=44, fontWeight=600, align="left", color=PALETTE[0]
+    )
+    return figure.encode(text=text, x=alt.value(0), tooltip=_tooltips(widget, rows))
 
 
-def _funnel(widget: Widget, rows: pd.DataFrame) -> Spec:
+def _first(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.groupby("choice").head(1) if "choice" in rows else rows.head(1)
+
+
+def _funnel(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
     """Steps from top to bottom as bars about a middle, each with its value and its share of the first."""
-    step = widget.needed("y")
-    values = rows[widget.needed("x").column].astype(float)
+    alt = altair()
+    value, step = widget.needed("x").column, widget.needed("y")
+    values = rows[value].astype(float)
     first = values.groupby(rows["choice"]).transform("max") if "choice" in rows else values.max()
     share = (values / first).fillna(0)
     labels = [f"{compact(v)} · {part:.0%}" for v, part in zip(values, share, strict=True)]
     shown = _shown_columns(rows, widget).assign(half=values / 2, minus=-values / 2, label=labels, inside=share > 0.3)
-    y = {"field": step.column, "type": "nominal", "sort": None, "axis": {"title": title_of(step), "labelLimit": 240}}
-    x = {"type": "quantitative", "axis": {"labels": False, "grid": False, "title": None}}
-    text = {"field": "label", "type": "nominal"}
-    bars = {"x": {"field": "minus", **x}, "x2": {"field": "half"}, "color": {"value": PALETTE[0]}}
-    inside = {"x": {"value": {"expr": "width / 2"}}, "text": text, "color": {"value": "white"}}
-    beside = {"x": {"field": "half", "type": "quantitative"}, "text": text, "color": {"value": INK}}
-    word = {"type": "text", "fontWeight": 600}
-    layers = [
-        {"mark": {"type": "bar", "cornerRadius": 2}, "encoding": {**bars, "tooltip": _tooltips(widget, rows)}},
-        {"transform": [{"filter": "datum.inside"}], "mark": word, "encoding": inside},
-        {"transform": [{"filter": "!datum.inside"}], "mark": {**word, "align": "left", "dx": 6}, "encoding": beside},
-    ]
-    return {**_with_data(shown), "encoding": {"y": y}, "layer": layers}
+    base = alt.Chart(shown)
+    hidden = alt.Axis(labels=False, grid=False, title=None)
+    y = alt.Y(field=step.column, type="nominal", sort=None, axis=alt.Axis(title=title_of(step), labelLimit=240))
+    x = alt.X(field="minus", type="quantitative", axis=hidden)
+    bars = base.mark_bar(cornerRadius=2).encode(
+        y=y, x=x, x2=alt.X2(field="half"), color=alt.value(PALETTE[0]), tooltip=_tooltips(widget, rows)
+    )
+    words = base.transform_filter("datum.inside").mark_text(fontWeight=600)
+    words = words.encode(y=y, x=alt.value({"expr": "width / 2"}), text="label:N", color=alt.value("white"))
+    beside = base.transform_filter("!datum.inside").mark_text(fontWeight=600, align="left", dx=6)
+    beside = beside.encode(y=y, x=alt.X(field="half", type="quantitative"), text="label:N", color=alt.value(INK))
+    return bars + words + beside
 
 
-def _with_picking(chart: Spec, widget: Widget, rows: pd.DataFrame) -> Spec:
+def _with_picking(chart: alt.Chart, widget: Widget, rows: pd.DataFrame) -> alt.Chart:
     """What is picked anywhere on a board stands out in all charts that know its column; so do a legend's entries."""
+    alt = altair()
     known = groups(widget, rows)
     if widget.mark in ("line", "area"):  # a line is one mark: only what distinguishes lines can pick one
         known = [name for name in known if widget.color and name == widget.color.column]
@@ -142,81 +152,96 @@ def _with_picking(chart: Spec, widget: Widget, rows: pd.DataFrame) -> Spec:
     tests: list[Any] = [
         f"!isValid({PICKED}) || {PICKED}.column !== {name!r} || datum[{name!r}] === {PICKED}.value" for name in known
     ]
-    params: list[Spec] = [{"name": PICKED, "value": None}]
-    if widget.color and not widget.highlight and widget.color.column in known:
-        select = {"type": "point", "fields": [widget.color.column], "toggle": "true"}
-        params.append({"name": SHOWN, "select": select, "bind": "legend", "views": [MARKED]})
+    chart = chart.add_params(alt.param(name=PICKED, value=None))
+    if widget.color and not widget.highlight and kind(rows, widget.color) in ("nominal", "ordinal"):
+        chart = chart.add_params(
+            alt.selection_point(name=SHOWN, fields=[widget.color.column], bind="legend", toggle="true")
+        )
         tests.append({"param": SHOWN})
     opacity = {"condition": {"test": {"and": tests}, "value": 1}, "value": 0.25}
-    return {**chart, "params": params, "encoding": {**chart["encoding"], "opacity": opacity}}
+    return chart.encode(opacity=opacity)
 
 
-def _labels(widget: Widget, rows: pd.DataFrame, encoding: Spec) -> Spec:
+def _labels(widget: Widget, rows: pd.DataFrame, x: Any, y: Any) -> alt.Chart:
     """The values written on the marks: in the cells of a heat map, at the ends of bars."""
+    alt = altair()
+    base = alt.Chart(_shown_columns(rows, widget))
     if widget.mark == "heatmap":
         field = widget.needed("color")
+        form = field.format or ",.0f"
         dark = f"luminance(scale('color', datum[{field.column!r}])) < {WHITE_BELOW}"
-        mark: Spec = {"fontSize": 11, "clip": True}
-        color = _either(dark, "white", "black")
+        color = alt.condition(dark, alt.value("white"), alt.value("black"))
+        text = base.mark_text(fontSize=11, clip=True)
     else:
         across = kind(rows, widget.needed("x")) == "quantitative"
         field = widget.needed("x" if across else "y")
-        mark, color = {"align": "left", "dx": 5} if across else {"dy": -8}, {"value": INK}
-    return {"mark": {"type": "text", **mark}, "encoding": {**encoding, "text": _figure(field), "color": color}}
+        form, color = field.format or ",.0f", alt.value(INK)
+        text = base.mark_text(align="left", dx=5) if across else base.mark_text(dy=-8)
+    label = alt.Text(field=field.column, type="quantitative", format=form)
+    return text.encode(x=x, y=y, text=label, color=color)
 
 
-def _figure(field: Channel) -> Spec:
-    """A number, written."""
-    return {"field": field.column, "type": "quantitative", "format": field.format or ",.0f"}
-
-
-def _either(test: str, one: str, other: str) -> Spec:
-    return {"condition": {"test": test, "value": one}, "value": other}
-
-
-def _color(widget: Widget, rows: pd.DataFrame) -> Spec:
-    field = widget.color
+def _color(widget: Widget, rows: pd.DataFrame) -> Any:
+    alt = altair()
     if widget.highlight:
         tests = [f"datum[{name!r}] === {value!r}" for name, value in widget.highlight.items()]
-        return _either(" && ".join(tests), PALETTE[0], QUIET)
-    if field is None:
-        return {"value": PALETTE[0]}
-    legend = {"orient": widget.legend, "labelLimit": 300} | ({"format": field.format} if field.format else {})
-    color = {"field": field.column, "type": kind(rows, field), "title": title_of(field), **_sort(field)}
-    color["legend"] = legend if widget.legend != "none" else None
-    return color | ({"scale": {"range": RAMP, "zero": False}} if color["type"] == "quantitative" else {})
+        return alt.condition(" && ".join(tests), alt.value(PALETTE[0]), alt.value(QUIET))
+    if widget.color is None:
+        return alt.value(PALETTE[0])
+    field = widget.color
+    legend = alt.Legend(orient=widget.legend, labelLimit=300) if widget.legend != "none" else None
+    if legend and field.format:
+        legend.format = field.format
+    return alt.Color(
+        field=field.column,
+        type=kind(rows, field),
+        title=title_of(field),
+        legend=legend,
+        sort=_sort(field),
+        scale=alt.Scale(range=RAMP, zero=False) if kind(rows, field) == "quantitative" else alt.Undefined,
+    )
 
 
-def _axis(name: str, field: Channel, rows: pd.DataFrame, axes: Categories) -> Spec:
+def _encode(channel: Any, field: Channel, rows: pd.DataFrame, axes: Categories) -> Any:
+    alt = altair()
     of = kind(rows, field)
-    axis: Spec = {"title": title_of(field), "labelLimit": 240, "grid": of == "quantitative"}
+    axis: dict[str, Any] = {"title": title_of(field), "labelLimit": 240, "grid": of == "quantitative"}
     if field.format:
         axis["format"] = field.format
     if of == "quantitative":
         axis["tickCount"] = 6
-    if name == "x" and of in ("nominal", "ordinal"):
+    if channel is alt.X and of == "nominal":  # long names stand on several lines rather than on each other
+        axis |= {"labelAngle": 0, "labelExpr": "split(datum.label, ' ')"}
+    if channel is alt.X and of == "ordinal":
         axis["labelAngle"] = 0
-    if name == "x" and of == "nominal":  # long names stand on several lines rather than on each other
-        axis["labelExpr"] = "split(datum.label, ' ')"
-    known = axes.get(field.column)
-    order = _sort(field) if known is None else {"scale": {"domain": in_order(field, known)}}
-    return {"field": field.column, "type": of, "axis": axis, **order}
+    options: dict[str, Any] = {"axis": alt.Axis(**axis), "sort": _sort(field)}
+    if field.column in axes:
+        options |= {"sort": alt.Undefined, "scale": alt.Scale(domain=in_order(field, axes[field.column]))}
+    return channel(field=field.column, type=of, **options)
 
 
-def _sort(field: Channel) -> Spec:
+def _sort(field: Channel) -> Any:
     """A list of values, or the name of a column to sort by, with a minus for descending."""
-    if not isinstance(field.sort, str):
-        return {"sort": field.sort} if field.sort else {}
-    order = "descending" if field.sort.startswith("-") else "ascending"
-    return {"sort": {"field": field.sort.lstrip("-"), "op": "max", "order": order}}
+    alt = altair()
+    if isinstance(field.sort, str):
+        order = "descending" if field.sort.startswith("-") else "ascending"
+        return alt.EncodingSortField(field=field.sort.lstrip("-"), op="max", order=order)
+    return field.sort or alt.Undefined
 
 
-def _tooltips(widget: Widget, rows: pd.DataFrame) -> list[Spec]:
-    formats = {"quantitative": ",.0f", "temporal": "%b %Y"}
-    shown = [(field, kind(rows, field)) for field in widget.tooltip or widget.fields]
-    lines = [{"field": field.column, "type": of, "title": heading(field)} for field, of in shown]
-    forms = [field.format or formats.get(of) for field, of in shown]
-    return [line | ({"format": form} if form else {}) for line, form in zip(lines, forms, strict=True)]
+def _tooltips(widget: Widget, rows: pd.DataFrame) -> list[Any]:
+    return [_tooltip(field, rows) for field in widget.tooltip or widget.fields]
+
+
+def _tooltip(field: Channel, rows: pd.DataFrame) -> Any:
+    alt = altair()
+    form = field.format or {"quantitative": ",.0f", "temporal": "%b %Y"}.get(kind(rows, field), "")
+    return alt.Tooltip(
+        field=field.column,
+        type=kind(rows, field),
+        title=heading(field),
+        format=form or alt.Undefined,
+    )
 
 
 def _shown_columns(rows: pd.DataFrame, widget: Widget) -> pd.DataFrame:
@@ -227,60 +252,14 @@ def _shown_columns(rows: pd.DataFrame, widget: Widget) -> pd.DataFrame:
     return rows[list(dict.fromkeys(names + sorts + list(widget.highlight) + choice))]
 
 
-def _with_data(rows: pd.DataFrame) -> Spec:
-    """The rows as JSON takes them: days as ISO texts, and what is no value as null."""
-    days = {str(name): rows[name].dt.strftime("%Y-%m-%dT%H:%M:%S") for name in rows.select_dtypes("datetime")}
-    plain = rows.assign(**days).astype(object).replace([math.inf, -math.inf], math.nan)
-    records = plain.where(plain.notna(), None).to_dict("records")
-    return {"data": {"name": "rows"}, "datasets": {"rows": records}}
-
-
 def _height(widget: Widget, rows: pd.DataFrame, axes: Categories) -> int:
     """Room for the labels of a horizontal chart, and no more; 300 pixels for every other."""
-    if widget.height or widget.mark in HEIGHTS:
-        return widget.height or HEIGHTS[widget.mark]
+    if widget.height:
+        return widget.height
+    if widget.mark == "number":
+        return 64
+    if widget.mark == "heatmap":
+        return 330
     if widget.y and (widget.mark == "funnel" or (kind(rows, widget.y) == "nominal" and widget.mark != "venn")):
         return max(120, min(HEIGHT, 64 + 34 * len(axes.get(widget.y.column, ()) or rows[widget.y.column].unique())))
     return HEIGHT
-
-
-# what stands on a discrete axis: the categories of all rows, also of those that lost theirs to suppression
-
-
-def categories(widget: Widget, read: pd.DataFrame, rows: pd.DataFrame) -> Categories:
-    """The categories on x and y of all rows that were read, `rows` being those that may be shown."""
-    if widget.mark in WITHOUT_AXES:
-        return {}
-    discrete = groups(widget, read)
-    on_axes = [f for f in (widget.x, widget.y) if f and not f.aggregate and f.column in discrete]
-    return {field.column: _sorted_by(field, widget, read, rows) for field in on_axes}
-
-
-def merged(several: list[Categories]) -> Categories:
-    """Those of several pictures of one widget."""
-    together: Categories = {}
-    for one in several:
-        for column, orders in one.items():
-            known = {name: order for name, order in together.get(column, {}).items() if order is not None}
-            together[column] = {**orders, **known}
-    return together
-
-
-def in_order(field: Channel, orders: dict[Any, Any]) -> list[Any]:
-    """An axis's categories as it shows them; those whose place would disclose something stand last."""
-    descending = isinstance(field.sort, str) and field.sort.startswith("-")
-    known = [name for name, order in orders.items() if order is not None]
-    unknown = sorted(name for name in orders if orders[name] is None)
-    return sorted(known, key=orders.__getitem__, reverse=descending) + unknown
-
-
-def _sorted_by(field: Channel, widget: Widget, read: pd.DataFrame, rows: pd.DataFrame) -> dict[Any, Any]:
-    names = read[field.column].dropna().drop_duplicates().tolist()
-    if isinstance(field.sort, list):
-        return {name: field.sort.index(name) if name in field.sort else len(field.sort) for name in names}
-    by = field.sort.lstrip("-") if field.sort else field.column
-    if by == field.column or by not in read:
-        return {name: name for name in names}
-    measure = by in {f.column for f in [*widget.fields, *widget.tooltip]}
-    greatest = (rows if measure else read).dropna(subset=[by]).groupby(field.column)[by].max()
-    return {name: greatest.get(name) for name in names}

@@ -6,6 +6,7 @@ import datetime as dt
 import numbers
 import re
 from decimal import Decimal
+from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts.show import MISSING, compact, percent, upper_first
@@ -62,6 +63,8 @@ def texts(widget: Widget, rows: pd.DataFrame) -> tuple[str, str]:
         return (is_named and upper_first(_plain(widget.subtitle))) or NO_DATA, ""
     values = {str(name): in_words(str(name), value) for name, value in chosen.iloc[0].items()}
     try:
+        if any(values.get(name) == MISSING for _, name, _, _ in Formatter().parse(widget.title) if name):
+            return upper_first(_plain(widget.subtitle)) or NO_DATA, ""  # nothing is known of what it would say
         return upper_first(widget.title.format(**values)), upper_first(widget.subtitle.format(**values))
     except KeyError as error:
         raise ChartError(f"widget {widget.title!r}: its title names {error.args[0]!r}, which its rows lack") from None

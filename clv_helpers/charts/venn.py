@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cmath
 import math
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts.show import compact
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 Circle = tuple[complex, float]  # centre, radius
 
 
-def venn(widget: Widget, rows: pd.DataFrame) -> dict[str, Any]:
+def venn(alt: ModuleType, widget: Widget, rows: pd.DataFrame) -> Any:
     """The sets are named by x and y; size counts who is in both, in x alone where they are the same.
 
     Raises ChartError for fewer than two sets or more than three.
@@ -35,21 +36,14 @@ def venn(widget: Widget, rows: pd.DataFrame) -> dict[str, Any]:
         {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [_outline(circle)]}, "set": name, "n": size}
         for circle, name, size in zip(circles, names, sizes, strict=True)
     ]
-    color: dict[str, Any] = {"field": "set", "type": "nominal", "legend": None}
-    color["scale"] = {"domain": names, "range": PALETTE[: len(names)]}
-    count = {"field": "n", "type": "quantitative", "title": title_of(widget.needed("size")), "format": ",.0f"}
-    areas = {"color": color, "stroke": color, "tooltip": [{"field": "set", "type": "nominal", "title": "Set"}, count]}
-    places = {axis: {"field": name, "type": "quantitative"} for axis, name in (("longitude", "x"), ("latitude", "y"))}
-    words = {**places, "text": {"field": "text", "type": "nominal"}, "color": {"value": INK}}
-    shape = {"type": "geoshape", "fillOpacity": 0.3, "strokeWidth": 2}
-    text = {"type": "text", "fontSize": 12, "lineBreak": "\n"}
-    return {
-        "projection": {"type": "identity", "reflectY": True},
-        "layer": [
-            {"data": {"values": sets}, "mark": shape, "encoding": areas},
-            {"data": {"values": _words(circles, names, sizes, shared)}, "mark": text, "encoding": words},
-        ],
-    }
+    count = alt.Tooltip("n:Q", title=title_of(widget.needed("size")), format=",.0f")
+    color = alt.Color("set:N", legend=None, scale=alt.Scale(domain=names, range=PALETTE[: len(names)]))
+    areas = alt.Chart(alt.Data(values=sets)).mark_geoshape(fillOpacity=0.3, strokeWidth=2)
+    words = alt.Chart(alt.Data(values=_words(circles, names, sizes, shared))).mark_text(fontSize=12, lineBreak="\n")
+    return alt.layer(
+        areas.encode(color=color, stroke=color, tooltip=[alt.Tooltip("set:N", title="Set"), count]),
+        words.encode(longitude="x:Q", latitude="y:Q", text="text:N", color=alt.value(INK)),
+    ).project(type="identity", reflectY=True)
 
 
 def place(sizes: list[float], shared: dict[tuple[int, int], float]) -> list[Circle]:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from clv_helpers.charts import MAX_ROWS, ChartError, NotMade, Picture, Widget, draw, picture
-from clv_helpers.charts.marks import Categories, categories, merged
+from clv_helpers.charts.categories import Categories, categories, merged
 from clv_helpers.charts.rows import narrowing, source_of
 from clv_helpers.charts.show import BOARD_MIME, Output, escaped, note, stack
 from clv_helpers.charts.texts import plain_title, with_words
