@@ -47,12 +47,12 @@ class Strata:
         return low > 0 or (self.heterogeneity_p < HETEROGENEITY_ALERT and some)
 
 
-def effects_by_decile(deciles: np.ndarray, cells: Cells, theta: float) -> Strata:
+def effects_by_decile(deciles: np.ndarray, cells: Cells, theta: float, whole_tail: float = TAIL) -> Strata:
     """The effect of a campaign in each decile. The tail is Bonferroni's over the deciles that are known."""
     from scipy.special import ndtri
 
     known = enough_buyers(cells)
-    tail = TAIL / max(int(known.sum()), 1)
+    tail = whole_tail / max(int(known.sum()), 1)
     quantile = float(ndtri(1 - tail))
     means, variances = differences(cells, theta, relative_variance(cells))
     estimates, variance = means[:, 0] - means[:, 1], variances.sum(axis=1)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
 
 from clv_helpers.campaigns import estimates
 from clv_helpers.campaigns.decile_estimates import effects_by_decile
@@ -34,18 +35,19 @@ def effect_tables(groups: pd.DataFrame, campaigns: list[str], params: Params) ->
     deciles: list[DecileEffect] = []
     points: list[QiniPoint] = []
     for campaign in [*campaigns, *sorted(set(groups["campaign"]) - set(campaigns))]:
-        own = groups[groups["campaign"] == campaign]
+        known, own = _split(groups[groups["campaign"] == campaign])
         treated, control = _sizes(own)
-        if reason := _why_not(campaign, own, params):
-            rows.append(CampaignEffect(campaign, EVERYONE, False, reason, treated, control))
+        if reason := _why_open(campaign, known, own, params) or _why_not(campaign, own, params):
+            rows.append(CampaignEffect(campaign, EVERYONE, False, reason, treated, control, **known.as_columns))
             continue
-        theta = estimates.slope(estimates.as_cells(own))
+        theta, tail = estimates.slope(estimates.as_cells(own)), known.tail
         found = [
-            _effect(campaign, audience, part, theta, params)
+            _effect(campaign, audience, part, theta, tail, params)
             for audience, part in _parts(own)
             if audience == EVERYONE or not _why_not(audience, part, params)
         ]
-        whole, parts = _by_decile(found[0], own, params)
+        found[0] = replace(found[0], warnings=" ".join(filter(None, [found[0].warnings, known.said(params)])))
+        whole, parts = _by_decile(replace(found[0], **known.as_columns), own, tail, params)
         rows += [whole, *found[1:]]
         deciles += parts
         points += _curve(campaign, own) if whole.revenue_known else []
@@ -62,6 +64,69 @@ def planned_control_share(params: Params, campaign: str) -> float | None:
     return shares[0] if shares else params.campaign(campaign).control_share
 
 
+@dataclass(frozen=True)
+class Waves:
+    """The waves of a campaign: how many have closed, and who waits for the end of the others' windows."""
+
+    window_days: int | None = None
+    waves: int = 1
+    open_treated: int = 0
+    open_control: int = 0
+    closes_on: dt.date | None = None
+    tail: float = estimates.TAIL
+
+    @property
+    def as_columns(self) -> dict[str, Any]:
+        """What fact_effect keeps of them."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "tail"}
+
+    def said(self, params: Params) -> str:
+        """What is said of the open ones beside a verdict, and of an interval that is read again and again."""
+        if self.waves == 1 and not self.open_treated:
+            return ""
+        text = (
+            f"Measured over {self.waves} waves whose windows have closed" if self.waves > 1 else "Its first wave alone"
+        )
+        if self.open_treated:
+            sizes = _in_words((self.open_treated, self.open_control), params)
+            text += f"; the windows of {sizes} are open, the next closes on {self.closes_on:%d %b %Y}"
+        return (
+            f"{text}. Its intervals are wider than those of a single wave, so that they hold however often one looks."
+        )
+
+
+def _split(own: pd.DataFrame) -> tuple[Waves, pd.DataFrame]:
+    """A campaign's waves, and the sums of those that have closed. A mailing that came as one table has no window."""
+    if "is_open" not in own or own["is_open"].isna().all():
+        return Waves(), own
+    is_open, days = own["is_open"].astype(bool), int(own["window_days"].max())
+    opened, closed = own[is_open], own[~is_open]
+    customers = closed.groupby("starts_on")["customers"].sum()
+    treated, control = _sizes(opened)
+    next_close = opened["starts_on"].min() + dt.timedelta(days=days) if len(opened) else None
+    tail = estimates.TAIL
+    if len(customers) and (len(customers) > 1 or len(opened)):
+        tail = estimates.always_valid_tail(customers.sum() / customers.iloc[0])
+    return Waves(days, max(len(customers), 1), treated, control, plain(next_close), tail), closed
+
+
+def _why_open(campaign: str, known: Waves, closed: pd.DataFrame, params: Params) -> str:
+    """Why nothing is said yet: no window has closed."""
+    if len(closed) or not known.closes_on:
+        return ""
+    return (
+        f"{campaign}: its window of {known.window_days} days is open until {known.closes_on:%d %b %Y} for "
+        f"{_in_words((known.open_treated, known.open_control), params)}; nothing is concluded before."
+    )
+
+
+def _in_words(sizes: tuple[int, int], params: Params) -> str:
+    """How many treated and control customers, small groups without their number."""
+    few = params.min_cell
+    treated, control = [f"{size:,}" if size >= few or not size else f"fewer than {few}" for size in sizes]
+    return f"{treated} treated and {control} control {params.in_words().customers}"
+
+
 def _parts(own: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Everyone, and each audience where there are several."""
     yield EVERYONE, own
@@ -76,15 +141,10 @@ def _why_not(campaign: str, own: pd.DataFrame, params: Params) -> str:
     if not control:
         return f"{campaign} has no control group, so its effect cannot be known."
     if min(treated, control) < SMALLEST_ARM:
-        few = params.min_cell
-        sizes = [f"{size:,}" if size >= few else f"fewer than {few}" for size in (treated, control)]
         return (
-            f"{campaign}: {sizes[0]} treated and {sizes[1]} control {params.in_words().customers} are too few to know "
-            f"its effect; at least {SMALLEST_ARM} are needed in each arm."
+            f"{campaign}: {_in_words((treated, control), params)} are too few to know its effect; at least "
+            f"{SMALLEST_ARM} are needed in each arm."
         )
-    if "observed_days" in own and own["observed_days"].notna().any() and own["observed_days"].min() < 1:
-        window, start = int(own["window_days"].max()), own["starts_on"].max()
-        return f"{campaign}: its window of {window} days begins on {start:%d %b %Y}, and no day of it has passed yet."
     for arm, buyers in zip(ARMS, _by_arm(own, "converted"), strict=True):
         if not buyers:
             return f"{campaign}: nobody of the {arm} group has bought in its window, so its effect cannot be told."
@@ -102,9 +162,11 @@ def _by_arm(own: pd.DataFrame, name: str) -> tuple[int, int]:
     return int(by_arm.get(TREATED, 0)), int(by_arm.get(CONTROL, 0))
 
 
-def _effect(campaign: str, audience: str, own: pd.DataFrame, theta: float, params: Params) -> CampaignEffect:
+def _effect(
+    campaign: str, audience: str, own: pd.DataFrame, theta: float, tail: float, params: Params
+) -> CampaignEffect:
     cells = estimates.as_cells(own)
-    bought = estimates.conversion(cells)
+    bought = estimates.conversion(cells, tail)
     (treated, control), buyers, messages = _sizes(own), _by_arm(own, "converted"), _by_arm(own, "sum_m")
     planned = planned_control_share(params, campaign)
     row = CampaignEffect(
@@ -129,17 +191,16 @@ def _effect(campaign: str, audience: str, own: pd.DataFrame, theta: float, param
     )
     negative = [arm for arm, spent in zip(ARMS, cells.together.sum_y[0], strict=True) if spent < 0]
     if not negative and estimates.enough_buyers(cells.together).all():
-        row = _with_revenue(row, cells, theta, params.campaign(campaign))
-    if "observed_days" in own:
-        days = (plain(own[name].min()) for name in ("starts_on", "observed_days", "window_days"))
-        row = replace(row, **dict(zip(("starts_on", "observed_days", "window_days"), days, strict=True)))
+        row = _with_revenue(row, cells, theta, tail, params.campaign(campaign))
     warnings = _warnings(row, messages[1], params.in_words().customers)
     return replace(row, sentence=sentence(row, negative, params), warnings=" ".join(warnings))
 
 
-def _with_revenue(row: CampaignEffect, cells: Cells, theta: float, settings: CampaignSettings) -> CampaignEffect:
-    revenue, cuped = estimates.revenue(cells), estimates.revenue(cells, theta)
-    per_message, per_purchase = estimates.per_message(cells, theta), estimates.per_purchase(cells)
+def _with_revenue(
+    row: CampaignEffect, cells: Cells, theta: float, tail: float, settings: CampaignSettings
+) -> CampaignEffect:
+    revenue, cuped = estimates.revenue(cells, tail=tail), estimates.revenue(cells, theta, tail=tail)
+    per_message, per_purchase = estimates.per_message(cells, theta, tail), estimates.per_purchase(cells, tail)
     return replace(
         row,
         treated_mean=cuped.treated,
@@ -167,14 +228,16 @@ def _scaled(value: Interval, times: float, less: float = 0.0) -> Interval:
     return Interval(value.estimate * times - less, value.low * times - less, value.high * times - less)
 
 
-def _by_decile(whole: CampaignEffect, own: pd.DataFrame, params: Params) -> tuple[CampaignEffect, list[DecileEffect]]:
+def _by_decile(
+    whole: CampaignEffect, own: pd.DataFrame, tail: float, params: Params
+) -> tuple[CampaignEffect, list[DecileEffect]]:
     """The campaign with its test of heterogeneity, and a row per decile.
 
     A decile is worth a message where the campaign has shown an effect and the shrunken estimate clears the cost:
     whether there is anything to gain is tested once, whom to write to is estimated.
     """
     settings, (deciles, cells) = params.campaign(whole.campaign), estimates.by_decile(own)
-    found = effects_by_decile(deciles, cells, whole.theta if whole.revenue_known else 0.0)
+    found = effects_by_decile(deciles, cells, whole.theta if whole.revenue_known else 0.0, tail)
     if whole.revenue_known:
         whole = replace(whole, heterogeneity_p=found.heterogeneity_p)
     goes_on, messages_each = found.shows_gain(whole.cuped), whole.messages / whole.treated or 1.0
@@ -218,6 +281,4 @@ def _warnings(row: CampaignEffect, messages_to_control: int, customers: str) -> 
             f"The arms differed before the campaign by more than {BALANCE_ALERT} standard deviations in "
             f"{', '.join(uneven)}."
         )
-    if row.observed_days and row.window_days and row.observed_days < row.window_days:
-        warnings.append(f"Its window is open: {row.observed_days} of {row.window_days} days have passed.")
     return warnings

@@ -38,7 +38,8 @@ class CampaignEffect:
     """What a campaign added, over everyone (audience ALL) or in one audience; or, not `measured`, why it is not known.
 
     Revenue is in the unit of spend, per customer; `cuped` is adjusted by spend before; conversion is a share of the
-    arm. Revenue is empty where too few bought for an interval that holds.
+    arm. Revenue is empty where too few bought for an interval that holds. All is of those whose window has closed; of
+    the others, `open_treated` and `open_control`, `closes_on` is the next day on which one does.
     """
 
     campaign: str
@@ -49,8 +50,11 @@ class CampaignEffect:
     control: int
     warnings: str = ""
     starts_on: dt.date | None = None
-    observed_days: int | None = None
     window_days: int | None = None
+    waves: int = 1
+    open_treated: int = 0
+    open_control: int = 0
+    closes_on: dt.date | None = None
     messages: int = 0
     treated_buyers: int = 0
     control_buyers: int = 0

@@ -40,7 +40,7 @@ def _no_revenue(negative: list[str], params: Params) -> str:
 
 
 def _revenue(row: CampaignEffect, params: Params) -> str:
-    days = f" in {row.observed_days} days" if row.observed_days else ""
+    days = f" in {row.window_days} days" if row.window_days else ""
     effect, measure = row.cuped, f"{params.spending.unit} per {params.in_words().customer}{days}"
     interval = f"95% interval {effect.low:.2f} to {effect.high:.2f}"
     if effect.low > 0:

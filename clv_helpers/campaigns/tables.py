@@ -23,7 +23,7 @@ def build(workbook: Workbook) -> list[RefreshRow]:
 
     Only new batches are read. Gives a row per table, as `models.refresh` does. Raises StageSkipped where the workbook
     has neither responses nor a control group. Cost: a pass over the messages and over the days of those who were
-    assigned; what comes to Python is a row per campaign, audience, decile and arm.
+    assigned; what comes to Python is a row per campaign, audience, decile, arm and wave.
 
     Example:
         >>> len(campaigns.build(wb)) > 10
@@ -51,7 +51,7 @@ def needs_campaigns(workbook: Workbook) -> None:
 
 
 def _read_groups(session: Session) -> pd.DataFrame:
-    """The sums of all campaigns: a row per campaign, audience, decile and arm."""
+    """The sums of all campaigns: a row per campaign, audience, decile, arm and wave."""
     import pandas as pd
 
     parts = [session.frame(f"SELECT * FROM {name}") for name in GROUPS if session.has_table(name)]

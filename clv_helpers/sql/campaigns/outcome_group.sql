@@ -1,9 +1,11 @@
 -- The sums from which lift is computed, so that no customer's row comes to Python. y: what a customer spent in the window,
 -- bought or not, sent or not (intention to treat); x: in the days before it, the covariate of CUPED; m: messages, p:
--- purchases in the window. decile: the lifetime decile when assigned (0: not ranked). Sums are exact decimals, of 19 digits so that squares have 38: each run gives the
--- same. observed_days: how much of the window has passed for everyone.
--- One row: a campaign, an audience, a decile and an arm.
--- Key: campaign, audience, decile, arm
+-- purchases in the window. decile: the lifetime decile when assigned (0: not ranked). Sums are exact decimals, of 19 digits
+-- so that squares have 38: each run gives the same.
+-- starts_on: the first day of the window, so a campaign that assigns customers again and again has a wave for each day on
+-- which it did; is_open: as_of has not passed the window's last day, so the sums are not all there yet.
+-- One row: a campaign, an audience, a decile, an arm and a wave.
+-- Key: campaign, audience, decile, arm, starts_on
 -- Check: (SELECT COALESCE(SUM(customers), 0) FROM campaigns.outcome_group)
 --   = (SELECT COUNT(*) FROM campaigns.customer_assignment)
 WITH started AS (
@@ -43,8 +45,7 @@ outcome AS (
         CAST(COALESCE(o.p, 0) AS BIGINT) AS p,
         COALESCE(o.converted, 0) AS converted,
         COALESCE(o.bought_before, 0) AS bought_before,
-        CAST(COALESCE(w.messages, 0) AS BIGINT) AS m,
-        GREATEST(LEAST(DATE_DIFF('day', s.starts_on, $as_of), s.window_days), 0) AS observed_days
+        CAST(COALESCE(w.messages, 0) AS BIGINT) AS m
     FROM started AS s
     LEFT JOIN spent AS o ON o.campaign = s.campaign AND o.customer_id = s.customer_id
     LEFT JOIN written_to AS w ON w.campaign = s.campaign AND w.customer_id = s.customer_id
@@ -69,8 +70,8 @@ SELECT
     CAST(SUM(y * m) AS DOUBLE) AS sum_ym,
     CAST(SUM(x * m) AS DOUBLE) AS sum_xm,
     CAST(SUM(y * p) AS DOUBLE) AS sum_yp,
-    MIN(starts_on) AS starts_on,
-    MIN(observed_days) AS observed_days,
-    MIN(window_days) AS window_days
+    starts_on,
+    MIN(window_days) AS window_days,
+    DATE_DIFF('day', starts_on, $as_of) < MIN(window_days) AS is_open
 FROM outcome
-GROUP BY campaign, audience, decile, arm
+GROUP BY campaign, audience, decile, arm, starts_on
