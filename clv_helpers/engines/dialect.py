@@ -63,6 +63,17 @@ def table(name: str) -> exp.Table:
     return exp.Table(this=parts[-1], db=parts[-2] if len(parts) > 1 else None)
 
 
+def mentions(query: exp.Expr) -> list[tuple[str, exp.Table]]:
+    """Each place of a query where a table is read, with the table's name; its own CTEs left out."""
+    ctes = {cte.alias for cte in query.find_all(exp.CTE)}
+    return [(table_name(t), t) for t in query.find_all(exp.Table) if t.db or t.name not in ctes]
+
+
+def table_name(mention: exp.Table) -> str:
+    """The name of a table that is mentioned, with its schema where that is said."""
+    return f"{mention.db}.{mention.name}" if mention.db else mention.name
+
+
 def cast(value: exp.Expr, kind: str) -> exp.Cast:
     """A cast to one of the contract's types."""
     return exp.cast(value, exp.DataType.build(SQL_TYPES[kind], dialect=DIALECT))

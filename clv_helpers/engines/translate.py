@@ -10,7 +10,7 @@ from sqlglot.errors import OptimizeError, UnsupportedError
 from sqlglot.optimizer.qualify import qualify
 
 from clv_helpers.engines.dialect import DIALECT
-from clv_helpers.engines.spark.dialect import spark_sql
+from clv_helpers.engines.spark.dialect import call, spark_sql
 from clv_helpers.errors import UserError
 
 TARGETS = ("spark", "snowflake", "bigquery", "databricks", "trino", "postgres")
@@ -109,11 +109,11 @@ def _for_postgres(query: exp.Expr) -> exp.Expr:
             return _first_in_order(node)
         if isinstance(node, exp.Struct) and all(_map_parts(field.expression) for field in node.expressions):
             pairs = [(exp.Literal.string(field.name), rewritten(field.expression)) for field in node.expressions]
-            return _call("JSONB_BUILD_OBJECT", *(part for pair in pairs for part in pair))
+            return call("JSONB_BUILD_OBJECT", *(part for pair in pairs for part in pair))
         parts = _map_parts(node)
         if not parts:
             return node
-        made = _call("JSONB_OBJECT_AGG", parts["key"], parts["value"])  # NULL of no rows, as ours
+        made = call("JSONB_OBJECT_AGG", parts["key"], parts["value"])  # NULL of no rows, as ours
         return exp.Filter(this=made, expression=exp.Where(this=parts["where"].copy()))
 
     return query.transform(rewritten)
@@ -153,7 +153,3 @@ def _first_in_order(node: exp.ArgMin | exp.ArgMax) -> exp.Expr:
 
 def _is_known(value: exp.Expr) -> exp.Expr:
     return exp.not_(exp.Is(this=value.copy(), expression=exp.null()))
-
-
-def _call(name: str, *arguments: exp.Expr) -> exp.Expr:
-    return exp.Anonymous(this=name, expressions=[argument.copy() for argument in arguments])

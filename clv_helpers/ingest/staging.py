@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +33,10 @@ FRACTIONS = ("decimal", "number")
 # Under a decimal comma dots part thousands: 1.234,56. Any other dot, as in 22.29, makes the text no number.
 GROUPED = r"^\s*[+-]?\d{1,3}(\.\d{3})+(,\d*)?\s*$"
 STAGED = """
-    SELECT _row, $values, $wrong_column AS _column, $wrong_value AS _value, $reason AS _reason
-    FROM (SELECT ROW_NUMBER() OVER () AS _row, * FROM $rows) AS raw
+    SELECT _row, $names, _fault.name AS _column, _fault.value AS _value, _fault.reason AS _reason
+    FROM (
+        SELECT _row, $values, $first_fault AS _fault FROM (SELECT ROW_NUMBER() OVER () AS _row, * FROM $rows) AS raw
+    ) AS typed
 """
 UNREADABLE = """
     INSERT INTO staged (_row, _column, _value, _reason)
@@ -57,16 +58,6 @@ WITH_DECIMAL_POINT = """
     CASE WHEN $text LIKE '%.%' AND NOT REGEXP_MATCHES($text, $grouped) THEN NULL
     ELSE REPLACE(REPLACE($text, '.', ''), ',', $point) END
 """
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What may be wrong with a row: the test, the column and its text, and the reason in words."""
-
-    test: exp.Expression
-    column: str
-    text: exp.Expression
-    reason: str
 
 
 class IngestError(UserError):
@@ -111,13 +102,17 @@ def stage(session: Session, workbook: Workbook, dataset: str, file: Path, contra
     """
     source = source_of(workbook, dataset)
     form = source.csv if is_csv(file) else CsvFormat()
-    faults = [fault for column in contract for fault in _faults(column, form)]
+    first_fault = exp.Case()
+    for each in contract:
+        for test, reason in _faults(each, form):
+            fault = expression("{'name': $name, 'value': $value, 'reason': $reason}",
+                               name=each.name, value=_text(each), reason=reason)  # fmt: skip
+            first_fault = first_fault.when(test, fault)
     query = expression(
         STAGED,
-        values=[_value(column, form).as_(column.name, quoted=True) for column in contract],
-        wrong_column=_of_first_fault([(fault.test, literal(fault.column)) for fault in faults]),
-        wrong_value=_of_first_fault([(fault.test, fault.text) for fault in faults]),
-        reason=_of_first_fault([(fault.test, literal(fault.reason)) for fault in faults]),
+        names=[column(each.name) for each in contract],
+        values=[_value(each, form).as_(each.name, quoted=True) for each in contract],
+        first_fault=first_fault,
         rows=_scan(file, source, contract),
     )
     more = [expression(UNREADABLE, lines=unreadable_lines())] if is_csv(file) else []
@@ -152,8 +147,8 @@ def _value(contract: ColumnContract, form: CsvFormat) -> exp.Expression:
     return expression(f"TRY_CAST($value AS {SQL_TYPES[kind]})", value=value)
 
 
-def _faults(contract: ColumnContract, form: CsvFormat) -> list[Fault]:
-    """What can be wrong with a column, the plainest first."""
+def _faults(contract: ColumnContract, form: CsvFormat) -> list[tuple[exp.Expression, str]]:
+    """What can be wrong with a column, the plainest first: the test, and the reason in words."""
     text, value = _text(contract), _value(contract, form)
     blank = expression("'' = COALESCE(TRIM($text), '')", text=text)
     tests = []
@@ -168,7 +163,7 @@ def _faults(contract: ColumnContract, form: CsvFormat) -> list[Fault]:
     if contract.name == EVENT_TIME:
         latest = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0) + TOLERANCE
         tests.append((expression("$value > $latest", value=value, latest=latest), "lies in the future"))
-    return [Fault(test, contract.name, text, reason) for test, reason in tests]
+    return tests
 
 
 def _how_to_write(contract: ColumnContract, form: CsvFormat) -> str:
@@ -192,10 +187,3 @@ def _scan(file: Path, source: Source, contract: list[ColumnContract]) -> exp.Exp
         return scan(file, [column.header for column in contract])
     delimiter, headers = read_header(file, source.csv)
     return scan(file, headers, delimiter, source.csv.encoding)
-
-
-def _of_first_fault(branches: list[tuple[exp.Expression, exp.Expression]]) -> exp.Case:
-    case = exp.Case()
-    for test, result in branches:
-        case = case.when(test.copy(), result.copy())
-    return case

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -43,6 +44,30 @@ class Stream:
         self.refreshes, self.log = refreshes, log
         self.seen: dict[Path, tuple[int, int]] = {}
         self.handled: set[Path] = set()
+        self.failure: BaseException | None = None
+
+    @contextlib.asynccontextmanager
+    async def beside(self, every: float, stop: Callable[[], None], _: Any) -> AsyncIterator[None]:
+        """Micro-batches go on beside the endpoint as long as that is open, and once more when it has closed."""
+        closed = threading.Event()
+        task = asyncio.create_task(asyncio.to_thread(self._run, every, closed))
+        task.add_done_callback(lambda _: stop())
+        yield
+        closed.set()
+        await asyncio.wait([task])
+        self.failure = task.exception()
+
+    def _run(self, every: float, closed: threading.Event) -> None:
+        # the first time also the tables of batches that a killed process left without their refresh
+        always, is_last = self.workbook.engine.lake.exists(), False
+        while not is_last:
+            is_last = closed.is_set()
+            try:
+                self.micro_batch(always)
+            except UserError as error:  # such as a lake that another process holds: the next time, then
+                self.log(str(error))
+            always = False
+            closed.wait(every)
 
     def micro_batch(self, always: bool = False) -> list[Batch]:
         """Ingest what waits: gives its batches. Tables are refreshed if something came, or `always`."""
@@ -112,51 +137,17 @@ def serve(
         server = uvicorn.Server(uvicorn.Config("", log_level="critical"))
         stop = functools.partial(setattr, server, "should_exit", True)
         endpoint = Endpoint(workbook, journals, stop)
-        loop = _MicroBatches(Stream(workbook, journals, watched, refreshes, log), every, stop)
-        server.config.app = application(endpoint, loop.lifespan)
+        stream = Stream(workbook, journals, watched, refreshes, log)
+        server.config.app = application(endpoint, functools.partial(stream.beside, every, stop))
         log(f"accepting events for {', '.join(journals)} at http://127.0.0.1:{port}/<dataset>")
         log(f"and from {watched}/<dataset>/*.jsonl, every {every:g} s")
         server.run(sockets=[listener])
-    failure = endpoint.failure or loop.failure
+    failure = endpoint.failure or stream.failure
     if failure:
         raise StreamError(
             f"{workbook.name}: the stream was stopped by an error that nobody foresaw ({type(failure).__name__}: "
             f"{failure}); events that were acknowledged are kept, and come into the tables when it begins again"
         ) from failure
-
-
-class _MicroBatches:
-    """The micro-batches that go on beside the endpoint as long as that is open, and once more when it has closed."""
-
-    def __init__(self, stream: Stream, every: float, stop: Callable[[], None]):
-        self.stream, self.every, self.stop = stream, every, stop
-        self.failure: BaseException | None = None
-
-    @contextlib.asynccontextmanager
-    async def lifespan(self, _: Any) -> AsyncIterator[None]:
-        closed = asyncio.Event()
-        task = asyncio.create_task(self._micro_batches(closed))
-        task.add_done_callback(lambda _: self.stop())
-        yield
-        closed.set()
-        await asyncio.wait([task])
-        self.failure = task.exception()
-
-    async def _micro_batches(self, closed: asyncio.Event) -> None:
-        # the first time also the tables of batches that a killed process left without their refresh
-        always = self.stream.workbook.engine.lake.exists()
-        while not closed.is_set():
-            await self._micro_batch(always)
-            always = False
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(closed.wait(), self.every)
-        await self._micro_batch(always)
-
-    async def _micro_batch(self, always: bool) -> None:
-        try:
-            await asyncio.to_thread(self.stream.micro_batch, always)
-        except UserError as error:  # such as a lake that another process holds: the next time, then
-            self.stream.log(str(error))
 
 
 def _journals(workbook: Workbook) -> dict[str, Journal]:

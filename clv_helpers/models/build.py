@@ -16,7 +16,7 @@ from clv_helpers.engines.session import Session
 from clv_helpers.models.changed_parts import restricted, semi_join, touched_parts
 from clv_helpers.models.checkpoints import Checkpoint, LakeState
 from clv_helpers.models.checks import check, check_key
-from clv_helpers.models.plan import check_names, drop_removed, engine_error, planned
+from clv_helpers.models.plan import drop_removed, engine_error, planned
 from clv_helpers.models.snapshots import keep_day
 from clv_helpers.models.table_file import DAILY, Table, TableError
 
@@ -76,7 +76,6 @@ def refresh_tables(
     _create_empty(state, models)
     rows: list[RefreshRow] = []
     for model in models:
-        check_names(model, state.bindings)
         try:
             rows += _refresh_one(state, model)
         except session.errors as error:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlglot import exp
 
 from clv_helpers.config.datasets import PRIMARY_IDENTITY
-from clv_helpers.engines.dialect import bind, column, literal, table
+from clv_helpers.engines.dialect import column, literal, mentions, table
 from clv_helpers.engines.session import Session
 from clv_helpers.models.table_file import Relation, Table, TableError
 
@@ -19,6 +19,9 @@ ORPHANS = """
     LEFT JOIN (SELECT $key AS value FROM $target AS g) AS t ON t.value = m.value
     WHERE t.value IS NULL AND NOT m.value IS NULL
 """
+BROKEN = "SELECT COUNT(*) AS broken FROM $source WHERE NOT COALESCE($condition, FALSE)"
+# two sides without a value are equal
+EQUAL = "SELECT $left AS one, $right AS other, $left IS NOT DISTINCT FROM $right AS holds"
 
 
 class Checked(NamedTuple):
@@ -58,17 +61,14 @@ def checks(
     for model in tables:
         for relation in model.relations:
             if changed is None or {relation.table, relation.to_table} & changed:
-                wrong = _relation_problem(
-                    session, relation, is_key=keys.get(relation.to_table) == (relation.to_column,)
-                )
-                yield Checked(model.name, "relation", str(relation), wrong)
+                is_key = keys.get(relation.to_table) == (relation.to_column,)
+                yield Checked(model.name, "relation", str(relation), _relation_problem(session, relation, is_key))
         for condition in model.checks:
-            reads = {f"{t.db}.{t.name}" for t in condition.find_all(exp.Table)} | {model.name}
+            reads = {name for name, _ in mentions(condition)} | {model.name}
             if changed is None or reads & changed:
                 asks = condition.sql(dialect="duckdb", comments=False)
-                yield Checked(
-                    model.name, "invariant", asks, _invariant_problem(session, model, condition, asks, bindings)
-                )
+                wrong = _invariant_problem(session, model, model.with_values(condition, bindings), asks)
+                yield Checked(model.name, "invariant", asks, wrong)
 
 
 def key_checks(session: Session, tables: Iterable[Table]) -> Iterable[Checked]:
@@ -82,8 +82,8 @@ def _key_problem(session: Session, model: Table, source: exp.Expr) -> str:
     repeated = 0
     if not model.groups_by_key and _repeats(session, source, [exp.func("HASH", *keys)]):
         repeated = _repeats(session, source, keys)  # hashes of different keys may be the same
-    empty = exp.or_(*(exp.Is(this=key, expression=exp.null()) for key in keys))
-    nulls = session.count(exp.select("*").from_(source.copy()).where(empty).subquery("empty"))
+    is_empty = exp.or_(*(exp.Is(this=key, expression=exp.null()) for key in keys))
+    nulls = session.scalar("SELECT COUNT(*) AS n FROM $source AS s WHERE $is_empty", source=source, is_empty=is_empty)
     if not repeated and not nulls:
         return ""
     return f"its key ({', '.join(model.key)}) repeats {repeated:,} times and is empty {nulls:,} times"
@@ -104,39 +104,32 @@ def _relation_problem(session: Session, relation: Relation, is_key: bool) -> str
     target = table(relation.to_table)
     if not is_key and (repeated := _repeats(session, target, [column(relation.to_column)])):
         return f"its relation {relation} leads to {repeated:,} values that several rows have; allowed: a key"
-    orphans = session.rows(
+    orphans, first = session.rows(
         ORPHANS,
         source=table(relation.table),
-        target=table(relation.to_table),
+        target=target,
         value=column(relation.column),
         key=column(relation.to_column),
-    )[0]
-    if not orphans["orphans"]:
+    )[0].values()  # fmt: skip
+    if not orphans:
         return ""
-    such_as = "" if relation.column in PERSONAL else f", such as {orphans['first']!r}"
+    such_as = "" if relation.column in PERSONAL else f", such as {first!r}"
     return (
-        f"its relation {relation} is broken: {orphans['orphans']:,} values of {relation.column} have no row in "
+        f"its relation {relation} is broken: {orphans:,} values of {relation.column} have no row in "
         f"{relation.to_table}{such_as}"
     )
 
 
-def _invariant_problem(session: Session, model: Table, condition: exp.Expr, asks: str, bindings: dict[str, Any]) -> str:
+def _invariant_problem(session: Session, model: Table, condition: exp.Expr, asks: str) -> str:
     """What is wrong with a condition: one on columns must hold in each row; of queries that are equated, both sides."""
     try:
-        return _broken(session, model, bind(condition, bindings), asks)
+        if not condition.find(exp.Query):
+            count = session.scalar(BROKEN, source=table(model.name), condition=condition)
+            return f"its check does not hold in {count:,} rows: {asks}" if count else ""
+        if not isinstance(condition, exp.EQ):
+            holds = session.scalar("SELECT $condition AS holds", condition=condition)
+            return "" if holds else f"its check does not hold: {asks}"
+        left, right, holds = session.rows(EQUAL, left=condition.this, right=condition.expression)[0].values()
+        return "" if holds else f"its check does not hold: {asks} is {left} = {right}"
     except session.errors as error:
         return f"its check cannot be tried: {asks}: {str(error).splitlines()[0]}"
-
-
-def _broken(session: Session, model: Table, bound: exp.Expr, asks: str) -> str:
-    if not bound.find(exp.Query):
-        broken = exp.select("*").from_(table(model.name)).where(exp.not_(exp.func("COALESCE", bound, exp.false())))
-        count = session.count(broken.subquery("broken"))
-        return f"its check does not hold in {count:,} rows: {asks}" if count else ""
-    if not isinstance(bound, exp.EQ):
-        row = session.rows(exp.select(bound.as_("holds")))[0]
-        return "" if row["holds"] else f"its check does not hold: {asks}"
-    # two sides without a value are equal
-    same = exp.NullSafeEQ(this=bound.this.copy(), expression=bound.expression.copy())
-    row = session.rows(exp.select(bound.this.as_("left"), bound.expression.as_("right"), same.as_("holds")))[0]
-    return "" if row["holds"] else f"its check does not hold: {asks} is {row['left']} = {row['right']}"

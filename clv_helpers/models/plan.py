@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection
-from typing import Any
 
 from sqlglot import exp
 
@@ -69,16 +68,6 @@ def unknown_table(model: Table, name: str, mention: exp.Table, known: list[str])
     schema = [other for other in known if other.split(".")[0] == name.split(".")[0]]
     allowed = f"did you mean {close[0]}?" if close else f"allowed: {', '.join(schema or known)}"
     return f"{model.file.name}, line {line or 1}: there is no table {name}; {allowed}"
-
-
-def check_names(model: Table, bindings: dict[str, Any]) -> None:
-    """Raise TableError for a $name in the table's SQL that stands for nothing."""
-    for node in [n for query in (model.query, *model.checks) for n in query.find_all(exp.Placeholder)]:
-        if node.name not in bindings:
-            known = ", ".join(sorted(f"${name}" for name in bindings))
-            raise TableError(
-                f"{model.file.name}, line {model.line_of(node.name)}: there is no ${node.name}; allowed: {known}"
-            )
 
 
 def engine_error(model: Table, error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ from sqlglot.errors import ParseError
 
 from clv_helpers.config.datasets import PRIMARY_IDENTITY
 from clv_helpers.config.tables import SCHEMAS as SCHEMAS
-from clv_helpers.engines.dialect import bind, parse, syntax_error
+from clv_helpers.engines.dialect import bind, mentions, parse, syntax_error
 from clv_helpers.errors import UserError
 
 SQL_FOLDER = Path(__file__).resolve().parent.parent / "sql"
@@ -72,9 +73,7 @@ class Table:
     @functools.cached_property
     def mentions(self) -> list[tuple[str, exp.Table]]:
         """Each place of the query where a table is read, with the table's name."""
-        ctes = {cte.alias for cte in self.query.find_all(exp.CTE)}
-        tables = self.query.find_all(exp.Table)
-        return [(f"{t.db}.{t.name}", t) for t in tables if t.db or t.name not in ctes]
+        return mentions(self.query)
 
     @property
     def schema(self) -> str:
@@ -88,7 +87,16 @@ class Table:
 
     def bound(self, bindings: dict[str, Any]) -> exp.Query:
         """The query with a value for each `$name`."""
-        return cast(exp.Query, bind(self.query, bindings))
+        return cast(exp.Query, self.with_values(self.query, bindings))
+
+    def with_values(self, part: exp.Expr, bindings: dict[str, Any]) -> exp.Expression:
+        """A part of the file with a value for each `$name`. Raises TableError for a name that has none."""
+        try:
+            return bind(part, bindings)
+        except KeyError as error:
+            known = ", ".join(sorted(f"${name}" for name in bindings))
+            line = self.line_of(error.args[0])
+            raise TableError(f"{self.file.name}, line {line}: there is no ${error.args[0]}; allowed: {known}") from None
 
     @property
     def makes(self) -> tuple[str, ...]:
@@ -147,10 +155,10 @@ def make_table(file: Path, schema: str, header: dict[str, list[str]], query: exp
     way, part, through = _refresh_line(file, header.get("Refresh", ["full"])[0], key, query)
     columns = query.named_selects
     if "*" not in columns and not set(key) <= set(columns):
-        raise TableError(f"{file.name}: Key is {header['Key'][0]!r}; allowed: columns of it: {', '.join(columns)}")
+        raise _refused(file, "Key", header["Key"][0], f"columns of it: {', '.join(columns)}")
     snapshot = header.get("Snapshot", [""])[0]
     if snapshot not in ("", "daily"):
-        raise TableError(f"{file.name}: Snapshot is {snapshot!r}; allowed: daily")
+        raise _refused(file, "Snapshot", snapshot, "daily")
     if snapshot and PRIMARY_IDENTITY in key:
         raise TableError(f"{file.name}: Snapshot is daily; allowed: of tables of groups, not of customers")
     relations = tuple(_relation(file, name, line) for line in header.get("Relation", []))
@@ -165,8 +173,7 @@ def _refresh_line(file: Path, text: str, key: tuple[str, ...], query: exp.Query)
     part = tuple(re.split(r",\s*", words[2])) if words and words[2] else ()
     through = (words[3] or "") if words else ""
     if not words or not set(part) <= set(key) or (through and through not in {cte.alias for cte in query.ctes}):
-        allowed = "full, view, or: by columns of the key, and through a CTE"
-        raise TableError(f"{file.name}: Refresh is {text!r}; allowed: {allowed}")
+        raise _refused(file, "Refresh", text, "full, view, or: by columns of the key, and through a CTE")
     return words[1] or "by", part, through
 
 
@@ -174,18 +181,20 @@ def _relation(file: Path, name: str, text: str) -> Relation:
     sides = re.fullmatch(r"(?:(\w+\.\w+)\.)?(\w+) -> (?:(\w+\.\w+)\.)?(\w+)", text)
     if not sides or (sides[1] or name) == (sides[3] or name):
         allowed = "column -> schema.table.column, or schema.table.column -> column"
-        raise TableError(f"{file.name}: Relation is {text!r}; allowed: {allowed}")
+        raise _refused(file, "Relation", text, allowed)
     return Relation(sides[1] or name, sides[2], sides[3] or name, sides[4])
 
 
 def _check(file: Path, text: str) -> exp.Expr:
-    try:
+    with contextlib.suppress(ParseError):
         query = parse(f"SELECT {text}")
-    except ParseError:
-        query = None
-    if not isinstance(query, exp.Select):
-        raise TableError(f"{file.name}: Check is {text!r}; allowed: a condition in SQL")
-    return query.selects[0].unalias()
+        if isinstance(query, exp.Select):
+            return query.selects[0].unalias()
+    raise _refused(file, "Check", text, "a condition in SQL")
+
+
+def _refused(file: Path, line: str, value: str, allowed: str) -> TableError:
+    return TableError(f"{file.name}: {line} is {value!r}; allowed: {allowed}")
 
 
 def read_tables(*schemas: str) -> list[Table]:

@@ -10,10 +10,16 @@ from collections.abc import Callable
 from sqlglot import exp, transforms
 from sqlglot.dialects.spark import Spark
 
+from clv_helpers.engines.dialect import expression
 from clv_helpers.errors import UserError
 
 REFLECTION = ("REFLECT", "TRY_REFLECT", "JAVA_METHOD")
-BOUNDARIES = {"MONTH": (exp.Month, 12), "QUARTER": (exp.Quarter, 4), "YEAR": (None, 1)}
+# The number of a moment's month, quarter or year, counted from the beginning of time.
+NUMBERED = {
+    "MONTH": "YEAR($moment) * 12 + MONTH($moment)",
+    "QUARTER": "YEAR($moment) * 4 + QUARTER($moment)",
+    "YEAR": "YEAR($moment)",
+}
 
 
 class ForbiddenFunction(UserError):
@@ -50,52 +56,30 @@ def _divided(node: exp.Div) -> exp.Expression:
     return exp.Div(this=exp.cast(node.this.copy(), "DOUBLE"), expression=node.expression.copy())
 
 
-def _collected(node: exp.ArrayAgg) -> exp.Expression:
+def _or_null(node: exp.ArrayAgg | exp.Filter) -> exp.Expression:
     """A list of no rows is NULL; Spark's is an empty one."""
-    if isinstance(node.parent, exp.Filter):
+    rows = node.this if isinstance(node, exp.Filter) else node
+    if not isinstance(rows, exp.ArrayAgg) or isinstance(node.parent, exp.Filter):
         return node
-    return _or_null(node)
-
-
-def _collected_filtered(node: exp.Filter) -> exp.Expression:
-    return _or_null(node) if isinstance(node.this, exp.ArrayAgg) else node
-
-
-def _or_null(node: exp.Expression) -> exp.Expression:
-    return exp.Anonymous(this="NULLIF", expressions=[node.copy(), exp.Anonymous(this="ARRAY")])
+    return call("NULLIF", node, exp.Anonymous(this="ARRAY"))
 
 
 def _exact_percentile(node: exp.WithinGroup | exp.PercentileCont | exp.Quantile) -> exp.Expression:
     """sqlglot would make it PERCENTILE_APPROX."""
-    if not isinstance(node, exp.WithinGroup):
-        if isinstance(node.parent, exp.WithinGroup):
-            return node
-        share: exp.Expr = node.args.get("expression") or node.args["quantile"]
-        return exp.Anonymous(this="PERCENTILE", expressions=[node.this.copy(), share.copy()])
-    if not isinstance(node.this, exp.PercentileCont):
+    if isinstance(node, exp.WithinGroup) and isinstance(node.this, exp.PercentileCont):
+        return call("PERCENTILE", node.expression.expressions[0].this, node.this.this)
+    if isinstance(node, exp.WithinGroup) or isinstance(node.parent, exp.WithinGroup):
         return node
-    ordered = node.expression.expressions[0]
-    return exp.Anonymous(this="PERCENTILE", expressions=[ordered.this.copy(), node.this.this.copy()])
+    return call("PERCENTILE", node.this, node.args.get("expression") or node.args["quantile"])
 
 
 def _boundaries(node: exp.DateDiff) -> exp.Expression:
     """DuckDB counts the months that begin in between, Spark those that are over."""
-    unit = node.text("unit").upper()
-    if unit not in BOUNDARIES:
+    number = NUMBERED.get(node.text("unit").upper())
+    if not number:
         return node
-    later, earlier = (_numbered(side, unit) for side in (node.this, node.expression))
-    return exp.paren(exp.Sub(this=later, expression=exp.paren(earlier)))
-
-
-def _numbered(moment: exp.Expression, unit: str) -> exp.Expression:
-    """The number of a moment's month, quarter or year, counted from the beginning of time."""
-    part, per_year = BOUNDARIES[unit]
-    year = exp.Year(this=moment.copy())
-    if part is None:
-        return year
-    return exp.Add(
-        this=exp.Mul(this=year, expression=exp.Literal.number(per_year)), expression=part(this=moment.copy())
-    )
+    later, earlier = (exp.paren(expression(number, moment=side)) for side in (node.this, node.expression))
+    return exp.paren(exp.Sub(this=later, expression=earlier))
 
 
 def _truncated(node: exp.TimestampTrunc | exp.DateTrunc) -> exp.Expression:
@@ -114,22 +98,25 @@ def _added(node: exp.DateAdd) -> exp.Expression:
 
 def _logarithm(node: exp.Log) -> exp.Expression:
     """DuckDB's LOG of one argument is to base 10, Spark's the natural one."""
-    return node if node.args.get("expression") else exp.Anonymous(this="LOG10", expressions=[node.this.copy()])
+    return node if node.args.get("expression") else call("LOG10", node.this)
 
 
 def _function(node: exp.Anonymous) -> exp.Expression:
     """A hash is of 64 bits, as DuckDB's. What calls into the JVM is no SQL: an analyst could do anything with it."""
     if node.name.upper() in REFLECTION:
         raise ForbiddenFunction(f"{node.name} is no function here")
-    if node.name.upper() != "HASH":
-        return node
-    return exp.Anonymous(this="XXHASH64", expressions=[argument.copy() for argument in node.expressions])
+    return call("XXHASH64", *node.expressions) if node.name.upper() == "HASH" else node
+
+
+def call(name: str, *arguments: exp.Expr) -> exp.Expression:
+    """A function by its name in the other engine."""
+    return exp.Anonymous(this=name, expressions=[argument.copy() for argument in arguments])
 
 
 REWRITES: dict[type[exp.Expression], Callable[..., exp.Expression]] = {
     exp.Div: _divided,
-    exp.ArrayAgg: _collected,
-    exp.Filter: _collected_filtered,
+    exp.ArrayAgg: _or_null,
+    exp.Filter: _or_null,
     exp.WithinGroup: _exact_percentile,
     exp.PercentileCont: _exact_percentile,
     exp.Quantile: _exact_percentile,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import duckdb
 from sqlglot import exp
 
-from clv_helpers.engines.dialect import column, expression, literal, parse, table, to_sql
+from clv_helpers.engines.dialect import column, expression, literal, mentions, parse, table, table_name, to_sql
 from clv_helpers.engines.file_scan import scan
 from clv_helpers.engines.session import Delta, Session, bound
 from clv_helpers.engines.spark.changes import changed_by_update, kept_by_delete, listed_values
@@ -110,7 +110,7 @@ class SparkSession(Session):
         return data.toArrow()
 
     def count(self, source: exp.Expr) -> int:
-        name = _name(source) if isinstance(source, exp.Table) else ""
+        name = table_name(source) if isinstance(source, exp.Table) else ""
         place = self._place(name) if name and name not in self.records else None
         return super().count(source) if place is None or place.query else sum(place.folders.values())
 
@@ -133,7 +133,7 @@ class SparkSession(Session):
     def run(self, query: str | exp.Expr, **bindings: Any) -> None:
         tree = bound(query, bindings)
         target = tree.find(exp.Table) if isinstance(tree, exp.Insert | exp.Update | exp.Delete) else None
-        name = _name(target) if target else ""
+        name = table_name(target) if target else ""
         if self._is_record(name, tree):
             super().run(tree)
         elif isinstance(tree, exp.Insert):
@@ -156,13 +156,11 @@ class SparkSession(Session):
 
     def load_file(self, name: str, query: exp.Expr, *more: exp.Expr) -> None:
         self.files.load_file(name, query, *more)
-        self._bring(name, self._copied(exp.select("*").from_(table(name))))
-        self.files.run("DROP TABLE $loaded", loaded=table(name))
+        self._bring_loaded(name)
 
     def load_frame(self, name: str, frame: pd.DataFrame) -> None:
         self.files.load_frame(name, frame)
-        self._bring(name, self._copied(exp.select("*").from_(table(name))))
-        self.files.run("DROP TABLE $loaded", loaded=table(name))
+        self._bring_loaded(name)
 
     def create_table(self, name: str, query: exp.Expr) -> None:
         if self._is_record(name, query):
@@ -218,6 +216,10 @@ class SparkSession(Session):
         """A temporary table whose rows are in a place."""
         super().create_temporary(name, query if query else self._no_rows_of(place))
         self.temporary[name] = place
+
+    def _bring_loaded(self, name: str) -> None:
+        self._bring(name, self._copied(exp.select("*").from_(table(name))))
+        self.files.run("DROP TABLE $loaded", loaded=table(name))
 
     def _no_rows_of(self, place: Place) -> exp.Query:
         """An empty table of the columns that a folder's files have."""
@@ -293,8 +295,10 @@ class SparkSession(Session):
     def _translated(self, query: exp.Expr) -> str:
         """For Spark, with this session's views in the place of the tables."""
         query = query.copy()
-        for mention in _tables(query):
-            alias, view = mention.alias or mention.name, self._view(_name(mention))
+        for name, mention in mentions(query):
+            if not isinstance(mention.this, exp.Identifier):
+                raise QueryRefused(f"there is no table {to_sql(mention)}")
+            alias, view = mention.alias or mention.name, self._view(name)
             mention.set("this", exp.to_identifier(view, quoted=True))
             mention.set("db", None)
             mention.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
@@ -348,7 +352,7 @@ class SparkSession(Session):
 
     def _asks_records_only(self, query: exp.Expr) -> bool:
         """Whether a query asks the records alone, or no table at all."""
-        return all(_name(mention) in self.records for mention in _tables(query))
+        return all(name in self.records for name, _ in mentions(query))
 
 
 def as_spark(kind: str) -> str:
@@ -371,23 +375,9 @@ def _quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def _tables(query: exp.Expr) -> list[exp.Table]:
-    """The mentions of tables, CTEs left out. Raises QueryRefused for what is a file or a function."""
-    ctes = {cte.alias for cte in query.find_all(exp.CTE)}
-    mentions = [mention for mention in query.find_all(exp.Table) if mention.db or mention.name not in ctes]
-    for mention in mentions:
-        if not isinstance(mention.this, exp.Identifier):
-            raise QueryRefused(f"there is no table {to_sql(mention)}")
-    return mentions
-
-
-def _name(mention: exp.Table) -> str:
-    return f"{mention.db}.{mention.name}" if mention.db else mention.name
-
-
 def _whole_table(query: exp.Expr) -> str:
     """The table of which a query is just all rows and columns; empty for any other query."""
     source = query.args.get("from_") if isinstance(query, exp.Select) and query.is_star else None
     if source and isinstance(source.this, exp.Table) and query == exp.select("*").from_(source.this.copy()):
-        return _name(source.this)
+        return table_name(source.this)
     return ""
