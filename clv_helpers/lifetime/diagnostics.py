@@ -159,7 +159,9 @@ def about_holdout(holdout: Holdout, horizon_days: int, words: Words) -> Iterator
                 lost.append(f"finds the best tenth better, {shares}")
             if lost:
                 what = words.purchases if ours.measure == "purchases" else "spend"
-                text = f"Of {what}, {baseline.series.lower()} forecast better than {ours.series}: {_list(lost)}."
+                again = f"Each {words.customer}'s {baseline.series.lower()} again"
+                who = "The same rate as before" if baseline.series == "Same rate" else again
+                text = f"{who} forecast {what} better than {ours.series}: {_list(lost)}."
                 yield Diagnostic("worse_than_baseline", text)
 
 

@@ -30,13 +30,13 @@ def holdout(workbook: Workbook) -> Output:
         f"{f', scaled to {outcome.days} days' if last_year != 'Last year' or outcome.days != 365 else ''}."
         f"{_choice(made, words)}"
     )
-    charts = (
+    charts = [
         _week_chart(made.title, outcome, words),
         _frequency_chart(workbook, made.title),
         _probability_chart(made.title, outcome, words),
-        *_gain_chart(outcome, words),
-        _lift_chart(workbook),
-    )
+    ]
+    if outcome.best_decile[1].share_of_spend is not None:  # else refunds outweigh what was spent: there are no shares
+        charts += [_gain_chart(outcome, words), _lift_chart(workbook)]
     tables = _errors(outcome, workbook.params.spending.unit, words), _bands(workbook, made.title, outcome, words)
     doubts = warnings(made, OF_HOLDOUT)
     drawn = (draw(workbook, chart) for chart in charts)
@@ -83,37 +83,33 @@ def _probability_chart(model: str, outcome: Holdout, words: Words) -> Widget:
         "holdout_probability",
         f"{model}'s probability of a {words.purchase} was off by {100 * off:.1f} points on the mean",
         f"{show.upper_first(words.customers)} who came in the holdout, and the forecast of them, by that probability",
-        Channel(column="band_label", title=f"Probability of a {words.purchase}, forecast", sort="band"),
+        Channel(column="band_label", title=f"Probability of a {words.purchase}, forecast (%)", sort="band"),
         Channel(column="share_buying", title="Came in the holdout", format="%"),
     )
 
 
-def _gain_chart(outcome: Holdout, words: Words) -> list[Widget]:
-    share = outcome.best_decile[1].share_of_spend
-    if share is None:  # refunds outweigh what was spent
-        return []
-    return [
-        _series_chart(
-            "holdout_gain",
-            f"The model's best tenth brought {show.percent(share)} of the spend",
-            f"Gain: share of the holdout's spend by the best tenths of {words.customers}, ranked before it",
-            Channel(column="percent_of_customers", title=f"Best {words.customers} (%)"),
-            Channel(column="share_of_spend", title="Share of spend", format="%"),
-        )
-    ]
+def _gain_chart(outcome: Holdout, words: Words) -> Widget:
+    return _series_chart(
+        "holdout_gain",
+        f"The model's best tenth brought {show.percent(outcome.best_decile[1].share_of_spend or 0)} of the spend",
+        f"Gain: share of the holdout's spend by the best tenths of {words.customers}, ranked before it",
+        Channel(column="percent_of_customers", title=f"Best {words.customers} (%)"),
+        Channel(column="share_of_spend", title="Share of spend", format="%"),
+    )
 
 
 def _lift_chart(workbook: Workbook) -> Widget:
     rows = workbook.query("lifetime.holdout_decile", series="Actual", order_by="decile")
     mean, customer = rows["spend"].sum() / rows["customers"].sum(), workbook.words.customer
-    times = rows["spend_per_customer"].iloc[0] / mean if mean > 0 else 0.0
-    return _series_chart(
+    times = rows["spend_per_customer"].iloc[0] / mean
+    chart = _series_chart(
         "holdout_decile",
         f"Lift: a {customer} of the model's best tenth spent {times:.1f} times the mean",
         f"Spend per {customer} in the holdout, forecast and actual, by decile of forecast spend",
         Channel(column="decile", title="Decile of forecast spend"),
         Channel(column="spend_per_customer", title=f"{{currency}} per {customer}", format="~s"),
     )
+    return chart.model_copy(update={"width": "full"})
 
 
 def _capture(title: str, outcome: Holdout) -> list[Output]:
@@ -156,7 +152,7 @@ def _bands(workbook: Workbook, model: str, outcome: Holdout, words: Words) -> Ou
     rows = [vars(band) for band in outcome.bands if band.customers >= few]
     shown = show.table(
         rows,
-        band_label=f"Probability of a {words.purchase}",
+        band_label=f"Probability of a {words.purchase} (%)",
         customers=f"{show.upper_first(words.customers)}|,.0f",
         forecast=f"Mean forecast by {model}|.1%",
         actual="Came|.1%",
@@ -170,7 +166,7 @@ def _choice(made: LifetimeRecord, words: Words) -> str:
         return ""
     cut_offs = made.choice[0].cut_offs
     when = f"{len(cut_offs)} earlier cut-offs" if len(cut_offs) > 1 else f"an earlier cut-off, {cut_offs[0]}"
-    listed = ", ".join(f"{TITLES[score.model]} {score.total:.4f}" for score in made.choice)
+    listed = ", ".join(f"{TITLES[score.model]} {score.total:.3f}" for score in made.choice)
     return (
         f" It was chosen on {when}, without the holdout, by the sum of three errors (of {words.purchases} per "
         f"{words.customer}, of the probability of one, of the total): {listed}."

@@ -101,6 +101,21 @@ def test_auto_knows_nothing_of_the_holdout(outputs: Path, tmp_path: Path) -> Non
     assert cut_offs == [end - dt.timedelta(days=91 * number) for number in range(1, len(cut_offs) + 1)]
 
 
+def test_no_share_is_taken_of_a_negative_total(outputs: Path, tmp_path: Path) -> None:
+    rows = purchases(600, days=900)
+    end = dt.date(2025, 6, 19) - dt.timedelta(days=365)
+    came = sum(amount for _, day, amount in rows if day > end)
+    refund = ("c0", end + dt.timedelta(days=30), -round(came + 500, 2))
+    workbook = shop(tmp_path, [*rows, refund], f"as_of: 2025-06-20\n{SWITCHED_ON}")
+    made = predict(workbook)
+    assert made.status == "predicted"
+    assert all(error.actual < 0 and error.bias is None for error in made.holdout.errors if error.measure == "spend")
+    assert {row.share_of_spend for row in made.holdout.best_decile} == {None}
+    text = lifetime.holdout(workbook).bundle["text/plain"]
+    assert "of the spend" not in text
+    assert "Lift" not in text
+
+
 def holdout(days: int = 365, last_year: str = "Last year", captured: float = 0.8, **changed: float) -> Holdout:
     """One on which the model did well and beat both baselines, unless changed: by `spend_mae` and the like."""
     errors = []
@@ -144,7 +159,7 @@ class TestFindings:
     )
     def test_losing_to_a_baseline_is_said(self, changed: dict[str, float], expected: str) -> None:
         (sentence,) = said(holdout(**changed))
-        assert sentence == f"Of spend, last year forecast better than MBG/NBD: {expected}"
+        assert sentence == f"Each customer's last year again forecast spend better than MBG/NBD: {expected}"
 
     def test_a_total_lost_is_said_and_a_draw_is_not(self) -> None:
         assert any("total +30% against -40%" in sentence for sentence in said(holdout(spend_bias=-0.4)))
@@ -152,7 +167,7 @@ class TestFindings:
 
     def test_less_than_a_year_is_not_called_last_year(self) -> None:
         (sentence,) = said(holdout(last_year="Last 190 days", purchases_mae=1.5, purchases_rmse=2.0))[1:]
-        assert "last 190 days forecast better" in sentence
+        assert sentence.startswith("Each customer's last 190 days again forecast purchases better")
         assert "last year" not in sentence
 
     def test_the_level_needs_no_model(self) -> None:
@@ -179,11 +194,11 @@ def test_campaigns_are_named_only_where_the_fit_before_them_held() -> None:
         ]
         return LifetimeRecord(fits=fits, holdout=holdout())
 
-    truth, flights = {"mbg_nbd": {"a": 0.8}}, "flights"
+    truth, flights = {"mbg_nbd": {"a": 0.8}, "gamma_gamma": {}}, "flights"
     held = held_truth(made(0.8, 0.8), truth, "2025-02-01", flights)
     assert held.endswith("1 of the 1 true parameters lie within their 95% intervals.")
     moved = held_truth(made(0.8, 0.7), truth, "2025-02-01", flights)
-    assert "before the first campaign with a control group (2025-02-01), a did" in moved
+    assert "before the first campaign with a control group (2025-02-01), and with wider intervals, a did" in moved
     for before, campaign in ((0.7, "2025-02-01"), (0.8, ""), (0.8, "2023-12-01")):
         assert held_truth(made(before, 0.7), truth, campaign, flights).endswith("their 95% intervals, not a.")
     assert held_truth(made(0.8, 0.7), {}, "2025-02-01", flights) == ""

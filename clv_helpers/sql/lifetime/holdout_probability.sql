@@ -25,7 +25,7 @@ banded AS (
     GROUP BY block
 ),
 labelled AS (
-    SELECT *, CAST(band AS VARCHAR) || '–' || CAST(band_end AS VARCHAR) || '%' AS band_label FROM banded
+    SELECT *, CAST(band AS VARCHAR) || '–' || CAST(band_end AS VARCHAR) AS band_label FROM banded
 )
 SELECT band, band_label, customers, 'Actual' AS series, 1 AS series_order, actual AS share_buying FROM labelled
 UNION ALL
