@@ -16,7 +16,7 @@ def holdout(workbook: Workbook) -> Output:
 
     Example:
         >>> len(lifetime.holdout(wb).parts)
-        7
+        9
     """
     made, words = record(workbook), workbook.words
     if made.holdout is None:

@@ -139,7 +139,7 @@ def test_days_kept_of_a_table_come_from_it(graph: Graph) -> None:
 
 def test_tree_for_people(graph: Graph) -> None:
     assert as_text(trace(graph, "derived.customer_day.value")).splitlines() == [
-        "derived.customer_day.value          = CAST(COALESCE(SUM(counted.value), 0) AS DECIMAL(18, 4))",
+        "derived.customer_day.value          = CAST(COALESCE(SUM(numbered.value), 0) AS DECIMAL(18, 4))",
         "├─ lake.purchases.mileage           ← column 'mileage' of loyalty_events.parquet",
         "└─ lake.purchases.transaction_type  ← column 'transaction_type' of loyalty_events.parquet",
     ]

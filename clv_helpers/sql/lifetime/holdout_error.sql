@@ -23,7 +23,7 @@ SELECT
     COUNT(*) AS customers,
     CAST(SUM(forecast) AS DOUBLE) AS forecast,
     CAST(SUM(actual) AS DOUBLE) AS actual,
-    CASE WHEN SUM(actual) > 0 THEN CAST(SUM(forecast) AS DOUBLE) / SUM(actual) - 1 END AS bias,
+    CASE WHEN SUM(actual) > 0 THEN CAST(SUM(forecast) AS DOUBLE) / NULLIF(SUM(actual), 0) - 1 END AS bias,
     AVG(ABS(forecast - actual)) AS mae,
     SQRT(AVG((forecast - actual) * (forecast - actual))) AS rmse
 FROM long

@@ -14,7 +14,7 @@ WITH within AS (
     JOIN lifetime.decile AS d ON b.places_before < b.everyone * d.decile / 10.0
 ),
 summed AS (
-    SELECT series, series_order, percent_of_customers, CASE WHEN MAX(whole_spend) > 0 THEN SUM(spend) / MAX(whole_spend) END AS share_of_spend
+    SELECT series, series_order, percent_of_customers, CASE WHEN MAX(whole_spend) > 0 THEN SUM(spend) / NULLIF(MAX(whole_spend), 0) END AS share_of_spend
     FROM within
     GROUP BY series, series_order, percent_of_customers
 )
