@@ -22,11 +22,12 @@ TAIL, POWER = 0.025, 0.80  # two-sided 95 % intervals
 TREATED, CONTROL = ARMS = ("treated", "control")
 SMALLEST_STRATUM = 5  # with fewer in an arm, strata are pooled
 # An interval of revenue needs as many buyers: in the smaller arm, had both arms bought alike, and half as many in each.
-# The variance of heavy-tailed spend lies in the buyers alone: over simulated campaigns without effect the overall
-# interval covers 93 to 97 % from about 15 buyers on, and 83 to 92 % with 2 to 5 (tests/campaigns). Both arms count for
-# the first: by an arm's own buyers an interval would be shown just where chance gave that arm many.
+# The variance of heavy-tailed spend lies in the buyers alone: of 2,000 simulated campaigns without effect (0.9 % buy)
+# the overall interval covers 82 to 93 % with 2 to 5 buyers in the control group, and 94 to 97 % with 9 to 23. Both
+# arms count for the first: by an arm's own buyers an interval would be shown just where chance gave that arm many.
 FEWEST_BUYERS = 20
-# A small arm borrows what a buyer spends from both arms, as if that were known of this many buyers of its own.
+# A small arm borrows what a buyer spends from both arms, as if that were known of this many buyers of its own. Its
+# price: where the treated spend 30 % less per purchase than 10 % of control, intervals cover 88 to 92 %, not 95.
 BORROWED_BUYERS = 500
 
 
