@@ -112,7 +112,7 @@ def _split(own: pd.DataFrame) -> tuple[Waves, pd.DataFrame]:
 
 def _why_open(campaign: str, known: Waves, closed: pd.DataFrame, params: Params) -> str:
     """Why nothing is said yet: no window has closed."""
-    if len(closed) or not known.closes_on:
+    if len(closed) or not known.closes_on or not known.open_control:
         return ""
     return (
         f"{campaign}: its window of {known.window_days} days is open until {known.closes_on:%d %b %Y} for "

@@ -58,8 +58,8 @@ def _measure(workbook: Workbook) -> str:
 
 def _not_measured(rows: list[CampaignEffect]) -> list[Output]:
     """One sentence for all without a control group; one each for whatever else stands in the way."""
-    without = [row.campaign for row in rows if not row.control]
-    others = [show.note(row.sentence) for row in rows if row.control]
+    without = [row.campaign for row in rows if not row.control and not row.open_control]
+    others = [show.note(row.sentence) for row in rows if row.campaign not in without]
     if not without:
         return others
     campaigns, they = ("campaign has", "its effect") if len(without) == 1 else ("campaigns have", "their effects")

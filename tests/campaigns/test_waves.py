@@ -63,6 +63,8 @@ def test_nothing_is_concluded_before_a_window_closes() -> None:
         assert np.isnan(found["cuped_low"])
         assert "is open until 29 Jan 2024" in found["sentence"]
         assert "nothing is concluded before" in found["sentence"]
+    treated = as_of(rows[rows["arm"] == "treated"], START)
+    assert "has no control group" in said(treated)["sentence"]
     closed = said(as_of(rows, START + dt.timedelta(days=WINDOW)))
     assert closed["cuped_low"] > 0
     assert "wave" not in closed["warnings"]
