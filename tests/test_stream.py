@@ -259,7 +259,7 @@ def test_folder(params: Path, outputs: Path) -> None:
     assert "broken.jsonl cannot be read" in server.said()
 
 
-@pytest.mark.parametrize("trial", range(5))
+@pytest.mark.parametrize("trial", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 5))])
 def test_killed_at_any_moment(params: Path, outputs: Path, trial: int) -> None:
     """Two senders go on through three kills, sending again what was not acknowledged; then all is there once."""
     chance = random.Random(trial)

@@ -93,6 +93,7 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+@pytest.mark.slow
 def test_derived_tables_are_those_of_duckdb(server: str, tmp_path: Path) -> None:
     compare(server, tmp_path, "first")
 
