@@ -98,7 +98,7 @@ class SparkSession(Session):
         try:
             arrow = self._collect(self._data(tree))
         except self.errors as error:
-            raise QueryRefused(str(error).split(" SQLSTATE:")[0].split("\n")[0]) from None
+            raise QueryRefused(str(error).strip().split(" SQLSTATE:")[0].split("\n")[0]) from None
         self.files.connection.register("answer", arrow)
         try:
             return form(self.files, exp.select("*").from_("answer"))
@@ -356,7 +356,9 @@ class SparkSession(Session):
 
 
 def as_spark(kind: str) -> str:
-    """DuckDB's name of a type as Spark's."""
+    """DuckDB's name of a type as Spark's, whose sums of whole numbers are BIGINT too."""
+    if kind == "HUGEINT":
+        return "BIGINT"
     return exp.DataType.build(kind, dialect="duckdb").sql("spark")
 
 
