@@ -33,7 +33,8 @@ sources:
   purchases:
     path: "*.parquet"
     namespace: LoyaltyNumber
-    columns: {event_id: event_id, transaction_type: transaction_type, customer_id: customer_id, occurred_at: occurred_at,
+    columns:
+      {event_id: event_id, transaction_type: transaction_type, customer_id: customer_id, occurred_at: occurred_at,
       category: category, amount: amount, mileage: {from: mileage, type: decimal}}
 value: {column: mileage, unit: miles, transaction_types: [STATUS_MILES]}
 spend: {column: amount, unit: EUR, transaction_types: [STATUS_MILES]}
