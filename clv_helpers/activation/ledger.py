@@ -294,19 +294,19 @@ def rows_of_part(part: Part, params: DestinationParams) -> exp.Select:
     if params.status_values:
         values = [exp.If(this=literal(status), true=literal(value)) for status, value in params.status_values.items()]
         membership = exp.Case(this=membership.copy(), ifs=values, default=membership)
-    special = {STATUS_FIELD: membership, "customer_id": exp.column("customer_id", table="l")}
-    mapped = [special.get(field, _field(field)).as_(header, quoted=True) for field, header in params.columns.items()]
-    return cast(exp.Select, expression(ROWS, run_id=part.run.run_id, part=part.number, mapped=mapped))
+    special: dict[str, exp.Expr] = {STATUS_FIELD: membership, "customer_id": exp.column("customer_id", table="l")}
+    return cast(exp.Select, expression(ROWS, run_id=part.run.run_id, part=part.number, mapped=_mapped(params, special)))
 
 
 def control_rows(run: Run, params: DestinationParams) -> exp.Select:
     """The control group of a campaign at a destination, as its rows would go there, with `control` for their status."""
-    mapped = [
-        (literal("control") if field == STATUS_FIELD else _field(field)).as_(header, quoted=True)
-        for field, header in params.columns.items()
-    ]
-    names = {"campaign": run.campaign, "destination": run.destination}
-    return cast(exp.Select, expression(CONTROL, mapped=mapped, **names))
+    mapped = _mapped(params, {STATUS_FIELD: literal("control")})
+    return cast(exp.Select, expression(CONTROL, mapped=mapped, campaign=run.campaign, destination=run.destination))
+
+
+def _mapped(params: DestinationParams, special: dict[str, exp.Expr]) -> list[exp.Expr]:
+    """The columns under their headers at the destination: of the profile, but for the special ones."""
+    return [special.get(field, _field(field)).as_(header, quoted=True) for field, header in params.columns.items()]
 
 
 def _row_hash(params: DestinationParams) -> exp.Expression:

@@ -35,21 +35,21 @@ def effect_tables(groups: pd.DataFrame, campaigns: list[str], params: Params) ->
     deciles: list[DecileEffect] = []
     points: list[QiniPoint] = []
     for campaign in [*campaigns, *sorted(set(groups["campaign"]) - set(campaigns))]:
-        known, own = _split(groups[groups["campaign"] == campaign])
+        parts = [(audience, *_split(part)) for audience, part in _parts(groups[groups["campaign"] == campaign])]
+        _, known, own = parts[0]
         treated, control = _sizes(own)
         if reason := _why_open(campaign, known, own, params) or _why_not(campaign, own, params):
             rows.append(CampaignEffect(campaign, EVERYONE, False, reason, treated, control, **known.as_columns))
             continue
-        theta, tail = estimates.slope(estimates.as_cells(own)), known.tail
+        theta = estimates.slope(estimates.as_cells(own))
         found = [
-            _effect(campaign, audience, part, theta, tail, params)
-            for audience, part in _parts(own)
+            _effect(campaign, audience, part, theta, waves, params)
+            for audience, waves, part in parts
             if audience == EVERYONE or not _why_not(audience, part, params)
         ]
-        found[0] = replace(found[0], warnings=" ".join(filter(None, [found[0].warnings, known.said(params)])))
-        whole, parts = _by_decile(replace(found[0], **known.as_columns), own, tail, params)
+        whole, of_deciles = _by_decile(found[0], own, known.tail, params)
         rows += [whole, *found[1:]]
-        deciles += parts
+        deciles += of_deciles
         points += _curve(campaign, own) if whole.revenue_known else []
     return {
         "fact_effect": to_frame(rows, CampaignEffect),
@@ -68,6 +68,7 @@ def planned_control_share(params: Params, campaign: str) -> float | None:
 class Waves:
     """The waves of a campaign: how many have closed, and who waits for the end of the others' windows."""
 
+    starts_on: dt.date | None = None
     window_days: int | None = None
     waves: int = 1
     open_treated: int = 0
@@ -85,7 +86,9 @@ class Waves:
         if self.waves == 1 and not self.open_treated:
             return ""
         text = (
-            f"Measured over {self.waves} waves whose windows have closed" if self.waves > 1 else "Its first wave alone"
+            f"Measured over {self.waves} waves whose windows have closed"
+            if self.waves > 1
+            else "Measured over its first wave alone"
         )
         if self.open_treated:
             sizes = _in_words((self.open_treated, self.open_control), params)
@@ -107,7 +110,8 @@ def _split(own: pd.DataFrame) -> tuple[Waves, pd.DataFrame]:
     tail = estimates.TAIL
     if len(customers) and (len(customers) > 1 or len(opened)):
         tail = estimates.always_valid_tail(customers.sum() / customers.iloc[0])
-    return Waves(days, max(len(customers), 1), treated, control, plain(next_close), tail), closed
+    first = plain(own["starts_on"].min())
+    return Waves(first, days, max(len(customers), 1), treated, control, plain(next_close), tail), closed
 
 
 def _why_open(campaign: str, known: Waves, closed: pd.DataFrame, params: Params) -> str:
@@ -163,10 +167,10 @@ def _by_arm(own: pd.DataFrame, name: str) -> tuple[int, int]:
 
 
 def _effect(
-    campaign: str, audience: str, own: pd.DataFrame, theta: float, tail: float, params: Params
+    campaign: str, audience: str, own: pd.DataFrame, theta: float, waves: Waves, params: Params
 ) -> CampaignEffect:
     cells = estimates.as_cells(own)
-    bought = estimates.conversion(cells, tail)
+    bought = estimates.conversion(cells, waves.tail)
     (treated, control), buyers, messages = _sizes(own), _by_arm(own, "converted"), _by_arm(own, "sum_m")
     planned = planned_control_share(params, campaign)
     row = CampaignEffect(
@@ -188,11 +192,13 @@ def _effect(
         if planned is None or audience != EVERYONE
         else estimates.sample_ratio_p(treated, control, planned),
         standardised_difference=estimates.balance(own),
+        **waves.as_columns,
     )
     negative = [arm for arm, spent in zip(ARMS, cells.together.sum_y[0], strict=True) if spent < 0]
     if not negative and estimates.enough_buyers(cells.together).all():
-        row = _with_revenue(row, cells, theta, tail, params.campaign(campaign))
+        row = _with_revenue(row, cells, theta, waves.tail, params.campaign(campaign))
     warnings = _warnings(row, messages[1], params.in_words().customers)
+    warnings += filter(None, [waves.said(params)])
     return replace(row, sentence=sentence(row, negative, params), warnings=" ".join(warnings))
 
 

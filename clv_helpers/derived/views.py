@@ -157,13 +157,13 @@ def deciles(workbook: Workbook, lookback_months: int = 12) -> Output:
     """
     rows, unit = _decile_edges(workbook, lookback_months), workbook.params.value.unit
     return show.table(
-        rows.assign(mean=rows["value"] / rows["customers"], share=_shares(rows)),
+        rows.assign(mean=rows["value"] / rows["customers"]),
         decile="Decile|.0f",
         customers=f"{show.upper_first(workbook.words.customers)}|,.0f",
         lowest_value=f"From ({unit})|,.0f",
         highest_value=f"To ({unit})|,.0f",
         mean=f"Mean ({unit})|,.0f",
-        share=f"Share of {workbook.words.value}|.1%",
+        share_of_value=f"Share of {workbook.words.value}|.1%",
         ties_crossing="Tied across its lower edge|,.0f",
     )
 
@@ -178,20 +178,16 @@ def top_decile(workbook: Workbook, lookback_months: int = 12) -> Output:
     rows = _decile_edges(workbook, lookback_months)
     if rows.empty:
         return show.note(f"No {workbook.words.customer} is ranked in this look-back.")
-    when, share = f"over {lookback_months} months" if lookback_months else "over their lifetime", _shares(rows).iloc[0]
+    when, share = (
+        f"over {lookback_months} months" if lookback_months else "over their lifetime",
+        rows["share_of_value"].iloc[0],
+    )
     who = workbook.words.customers
     if share != share:
         return show.note(
             f"Of {_all_value(workbook)} {when}, refunds take so much away that no tenth of the {who} has a share."
         )
     return show.finding(f"The best tenth of the {who} brings {show.percent(share)} of {_all_value(workbook)} {when}.")
-
-
-def _shares(rows: pd.DataFrame) -> pd.Series:
-    """Each decile's share of the whole; none where deciles below zero take away more than a tenth of it."""
-    values = rows["value"].astype(float)
-    whole, below_zero = values.sum(), -values.clip(upper=0).sum()
-    return values / (whole if whole and below_zero <= 0.1 * whole else float("nan"))
 
 
 def _decile_edges(workbook: Workbook, lookback_months: int) -> pd.DataFrame:

@@ -51,6 +51,8 @@ def test_open_waves_are_counted_and_not_measured() -> None:
     assert "Measured over 2 waves" in found["warnings"]
     assert "6,400 treated and 1,600 control customers are open, the next closes on 12 Feb 2024" in found["warnings"]
     assert found["cuped_low"] > 0
+    assert "in 28 days (95% interval" in found["sentence"]
+    assert found["starts_on"].date() == START
     alone = effect_tables(as_of(closed, START + dt.timedelta(days=999)), [], PARAMS)["fact_effect"].iloc[0]
     assert found["cuped"] == pytest.approx(alone["cuped"])
 

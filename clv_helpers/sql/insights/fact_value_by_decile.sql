@@ -1,5 +1,4 @@
--- The value of each decile. Shares are of the category's total in that look-back; where deciles below zero take away more
--- than a tenth of it, there is none. The literal windows of the guide stay in stage 1.
+-- The value of each decile. The literal windows of the guide stay in stage 1.
 -- One row: a decile in one category and look-back.
 -- Key: category, lookback_months, decile
 -- Relation: category -> insights.dim_category.category
@@ -11,15 +10,6 @@
 --   = (SELECT COALESCE(SUM(d.value), 0) FROM derived.customer_day AS d JOIN derived.lookback AS l ON l.lookback_months
 --   = 0 AND d.day < l.ends_before)
 -- Snapshot: daily
-WITH whole AS (
-    SELECT
-        category,
-        lookback_months,
-        SUM(value) AS value,
-        SUM(CASE WHEN value < 0 THEN -value ELSE 0 END) AS below_zero
-    FROM derived.decile_edge
-    GROUP BY category, lookback_months
-)
 SELECT
     e.category,
     e.lookback_months,
@@ -33,8 +23,7 @@ SELECT
     e.lowest_value,
     e.highest_value,
     CAST(e.value AS DOUBLE) / e.customers AS value_per_customer,
-    CASE WHEN w.below_zero <= 0.1 * w.value THEN CAST(e.value AS DOUBLE) / NULLIF(w.value, 0) END AS share_of_value
+    e.share_of_value
 FROM derived.decile_edge AS e
-JOIN whole AS w ON w.category = e.category AND w.lookback_months = e.lookback_months
 JOIN derived.lookback AS l ON l.lookback_months = e.lookback_months
 WHERE e.lookback_months >= 0
