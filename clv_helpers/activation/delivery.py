@@ -167,7 +167,7 @@ def _deliver_parts(workbook: Workbook, destination: Destination, run: Run, spool
             ledger.withdraw(session, run, destination.params)
             parts = ledger.open_parts(session, run, spools)
     for part in parts:
-        with workbook.engine.write() as session:
+        with workbook.engine.write(files=True) as session:
             destination.prepare(session, ledger.rows_of_part(part, destination.params), part)
         try:
             outcome = destination.deliver(part)

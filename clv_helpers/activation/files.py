@@ -190,7 +190,7 @@ class Files(Destination):
     def _deliver_control(self, run: Run) -> list[DeliveredFile]:
         part = Part(run, CONTROL_PART, self.workbook.folder / "activation" / run.run_id / "control.part")
         part.spool.parent.mkdir(parents=True, exist_ok=True)
-        with self.workbook.engine.write() as session:
+        with self.workbook.engine.write(files=True) as session:
             self.prepare(session, ledger.control_rows(run, self.params), part)
         return [file] if (file := self.deliver(part).file) else []
 

@@ -17,6 +17,11 @@ from clv_helpers.errors import UserError
 
 # The name under which the file is attached. The file's own, lake, would be taken for the schema lake.
 STORE = "store"
+# Nothing is fetched from the network because SQL names it, and no variable of this process is taken for a table.
+NOTHING_FETCHED = (
+    "SET autoinstall_known_extensions = false; SET autoload_known_extensions = false; "
+    "SET python_enable_replacements = false"
+)
 
 
 class LakeBusyError(UserError):
@@ -51,14 +56,18 @@ class Engine:
         return Session(connection, memory)
 
     @contextlib.contextmanager
-    def write(self, publish: bool = False) -> Iterator[Session]:
+    def write(self, publish: bool = False, files: bool = False) -> Iterator[Session]:
         """One transaction on the lake, committed at the end, rolled back on any error; then perhaps published.
 
+        With `files` its SQL may read and write files, as for what comes in and goes out; else it has no way to them
+        or the network: an analyst's own tables and checks are built in it.
         A second writer waits up to `patience` seconds, then LakeBusyError says which process holds the lake.
         """
         self.lake.parent.mkdir(parents=True, exist_ok=True)
         connection = self._open_waiting()
         with contextlib.closing(connection):
+            if not files:
+                connection.execute("SET enable_external_access = false")
             connection.execute("BEGIN")
             with contextlib.closing(
                 self._session(connection)
@@ -73,7 +82,7 @@ class Engine:
         """The last published tables, read-only, with no way to files or the network.
 
         With `memory` (`2GB`) for SQL of others: no more than that, nothing on the disk but the tables themselves, not
-        even as a log, and none of Python's variables taken for a table.
+        even as a log.
         Raises NothingPublished where nothing has been published yet.
         """
         if not self.published.exists():
@@ -81,7 +90,6 @@ class Engine:
         with contextlib.closing(attached(self.published)) as connection:
             if memory:
                 connection.execute("SET enable_progress_bar = false")
-                connection.execute("SET python_enable_replacements = false")
                 connection.execute(f"SET memory_limit = {to_sql(literal(memory))}")
                 connection.execute("SET temp_directory = ''")
             connection.execute("SET enable_external_access = false")
@@ -142,6 +150,7 @@ class Engine:
             connection = duckdb.connect()
             try:
                 connection.execute("SET TimeZone = 'UTC'")
+                connection.execute(NOTHING_FETCHED)
                 connection.execute("SET enable_progress_bar = false")  # it would stand among a command's results
                 connection.execute(f"SET temp_directory = {to_sql(literal(str(self.lake.parent / 'spill')))}")
                 connection.execute(attach)
@@ -162,6 +171,7 @@ def attached(file: Path) -> duckdb.DuckDBPyConnection:
     """A file, read-only, in an instance of its own, as a file's settings hold for all who have it open."""
     connection = duckdb.connect()
     try:
+        connection.execute(NOTHING_FETCHED)
         connection.execute(f"ATTACH {to_sql(literal(str(file)))} AS {STORE} (READ_ONLY)")
         connection.execute(f"USE {STORE}")
     except duckdb.Error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -25,6 +26,16 @@ RETRY_SECONDS = 0.5  # between two queries of one answer, or while it is planned
 BEGINNINGS = {"SELECT", "WITH", "FROM", "("}
 ROWS_FROM = (exp.GenerateSeries, exp.Unnest)  # the functions that may stand where a table stands: they read nothing
 WRITES = (exp.DML, exp.DDL, exp.Command, exp.Into, exp.Pragma, exp.Set, exp.Copy, exp.Attach, exp.Use)
+LOOKS = (exp.Summarize, exp.Describe, exp.Show)  # at a file, too, where that is named
+# What may stand after FROM or JOIN; Table and Lateral are looked into.
+RELATIONS = (exp.Table, exp.Lateral, exp.Subquery, exp.Values, exp.Query, exp.Pivot, *ROWS_FROM)
+# Functions that tell of the machine or the session, wait, write, or say a value in an error. All others compute.
+TELLING = re.compile(
+    r"get(env|variable)|current_(setting|query|query_id|connection_id|transaction_id|database|catalog|schemas?|user|role)"
+    r"|(session_)?user|(current_)?version|error|write_log|sleep_ms|nextval|currval|setseed|stats|in_search_path|get_block_size"
+    r"|(pg|has|inet|json_(de)?serialize|json_execute|duckdb|read|parse_duckdb|txid)_.*|.*_description|query(_table)?|glob"
+    r"|reflect|java_method|try_reflect|input_file_.*|spark_partition_id"
+)
 
 
 class QueryError(UserError):
@@ -49,12 +60,52 @@ def parse_select(sql: str, where: str = "SQL") -> exp.Query:
     (query,) = statements
     if not isinstance(query, exp.Query) or query.find(*WRITES):
         raise QueryError(f"{where}: it would change something; allowed: a single SELECT, which changes nothing")
-    for table in query.find_all(exp.Table):
-        if isinstance(table.this, exp.Func) and not isinstance(table.this, ROWS_FROM):
-            name = (table.this.name if isinstance(table.this, exp.Anonymous) else table.this.sql_name()).lower()
-            allowed = "tables, and the functions range, generate_series and unnest"
-            raise QueryError(f"{where}: rows cannot come from {name}(…); allowed: {allowed}")
+    if found := other_than_tables(query):
+        raise QueryError(f"{where}: {found}")
     return query
+
+
+def other_than_tables(tree: exp.Expr) -> str:
+    """Why a piece of SQL of others may not run: what it reads beside tables. Empty: it reads tables alone.
+
+    An allow-list of what rows may come from, and of names; functions compute, but for those that `TELLING` names.
+    """
+    for node in tree.walk():
+        if isinstance(node, (*WRITES, *LOOKS)):
+            return f"{_shown(node)} is no part of a SELECT; allowed: SELECT on tables"
+        if isinstance(node, exp.From | exp.Join | exp.Lateral) and not isinstance(node.this, RELATIONS):
+            return _refusal(node.this)
+        if isinstance(node, exp.Table) and not (isinstance(node.this, ROWS_FROM) or _is_plain(node)):
+            return _refusal(node.this if isinstance(node.this, exp.Func) else node)
+        if isinstance(node, exp.Func) and TELLING.fullmatch(_function(node)):
+            return f"{_function(node)}(…) is not allowed; allowed: functions that compute from the columns"
+    return ""
+
+
+def _is_plain(table: exp.Table) -> bool:
+    """Whether a table is named as schema.table, in letters, digits and _; what a placeholder stands for is ours."""
+    parts = [part for part in (table.this, table.args.get("db")) if part is not None]
+    names = all(
+        isinstance(part, exp.Placeholder) or (isinstance(part, exp.Identifier) and re.fullmatch(r"\w+", part.name))
+        for part in parts
+    )
+    return names and not table.args.get("catalog")
+
+
+def _refusal(source: exp.Expr) -> str:
+    allowed = "tables, and the functions range, generate_series and unnest"
+    return f"rows cannot come from {_shown(source)}; allowed: {allowed}"
+
+
+def _shown(node: exp.Expr) -> str:
+    if isinstance(node, exp.Func):
+        return f"{_function(node)}(…)"
+    text = " ".join(node.sql(DIALECT, comments=False).split())
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _function(node: exp.Func) -> str:
+    return (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
 
 
 def ask(session: Session, sql: str, where: str, rows: int, seconds: float = MAX_SECONDS) -> pd.DataFrame:

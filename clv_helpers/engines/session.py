@@ -16,6 +16,7 @@ import duckdb
 from sqlglot import exp
 
 from clv_helpers.engines.dialect import SQL_TYPES, bind, cast, column, expression, literal, parse, table, to_sql
+from clv_helpers.engines.messages import without_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -236,9 +237,11 @@ class Session:
                 self.connection.execute(f"EXPLAIN {sql}")
             except duckdb.Error as of_original:
                 error = of_original
+        of_sql = isinstance(error, duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException)
         text, _, place = str(error).partition("LINE ")
         line = re.match(r"\d+", place)
-        return int(line[0]) if line else None, " ".join(re.sub(r"^\w+ Error: ", "", text).split())
+        why = " ".join(re.sub(r"^\w+ Error: ", "", text).split()) if of_sql else without_values(error, sql)
+        return int(line[0]) if line else None, why
 
     def _make_room(self, name: str, kind: str) -> None:
         """The schema for a table or view, and nothing of the other kind in its place."""

@@ -49,7 +49,7 @@ def ingest_files(workbook: Workbook, dataset: str = "", files: list[Path] | None
     batches = []
     for name, paths in chosen.items():
         for file in paths:
-            with workbook.engine.write() as session:
+            with workbook.engine.write(files=True) as session:
                 batches.append(_ingest_file(session, workbook, name, file))
     return batches
 
@@ -78,7 +78,7 @@ def replay(workbook: Workbook, batch_id: int, file: Path) -> Batch:
         >>> ingest.replay(wb, members.batch_id, file).reason
         'replaces batch 2'
     """
-    with workbook.engine.write() as session:
+    with workbook.engine.write(files=True) as session:
         _prepare(session, workbook)
         dataset = _revert(session, workbook, batch_id).dataset
         return _ingest_file(session, workbook, dataset, file, replaces=batch_id)

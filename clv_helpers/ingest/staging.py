@@ -15,6 +15,7 @@ from clv_helpers.config.sources import CsvFormat, Source
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import SQL_TYPES, cast, column, expression, is_in, literal, table
 from clv_helpers.engines.file_scan import file_columns, is_csv, is_json, scan, unreadable_lines
+from clv_helpers.engines.messages import without_values
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
 from clv_helpers.ingest.csv_header import HeaderError, read_header
@@ -123,7 +124,7 @@ def stage(session: Session, workbook: Workbook, dataset: str, file: Path, contra
 
 
 def _unreadable(dataset: str, file: Path, error: Exception) -> str:
-    return f"sources.{dataset}: {file.name} cannot be read: {str(error).splitlines()[0]}"
+    return f"sources.{dataset}: {file.name} cannot be read: {without_values(error)}"
 
 
 def _text(contract: ColumnContract) -> exp.Expression:

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from clv_helpers.config.datasets import PRIMARY_IDENTITY
 from clv_helpers.engines.dialect import column, literal, mentions, table
+from clv_helpers.engines.messages import without_values
 from clv_helpers.engines.session import Session
 from clv_helpers.models.table_file import Relation, Table, TableError
 
@@ -113,7 +114,7 @@ def _relation_problem(session: Session, relation: Relation, is_key: bool) -> str
     )[0].values()  # fmt: skip
     if not orphans:
         return ""
-    such_as = "" if relation.column in PERSONAL else f", such as {first!r}"
+    such_as = "" if relation.column in PERSONAL or _told(first) != first else f", such as {first!r}"
     return (
         f"its relation {relation} is broken: {orphans:,} values of {relation.column} have no row in "
         f"{relation.to_table}{such_as}"
@@ -130,6 +131,11 @@ def _invariant_problem(session: Session, model: Table, condition: exp.Expr, asks
             holds = session.scalar("SELECT $condition AS holds", condition=condition)
             return "" if holds else f"its check does not hold: {asks}"
         left, right, holds = session.rows(EQUAL, left=condition.this, right=condition.expression)[0].values()
-        return "" if holds else f"its check does not hold: {asks} is {left} = {right}"
+        return "" if holds else f"its check does not hold: {asks} is {_told(left)} = {_told(right)}"
     except session.errors as error:
-        return f"its check cannot be tried: {asks}: {str(error).splitlines()[0]}"
+        return f"its check cannot be tried: {asks}: {without_values(error, asks)}"
+
+
+def _told(value: Any) -> Any:
+    """A value as an error may say it: a text can be of a person, and errors go to logs and alerts."""
+    return "…" if isinstance(value, str | bytes | list | dict) else value

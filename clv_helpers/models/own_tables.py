@@ -9,7 +9,8 @@ from pathlib import Path
 
 from sqlglot import exp
 
-from clv_helpers.engines.dialect import cast, column, literal
+from clv_helpers.engines.dialect import cast, column, literal, mentions
+from clv_helpers.engines.guarded_query import other_than_tables
 from clv_helpers.models.table_file import Table, TableError, make_table, read_header, read_table
 
 OWN_SCHEMA = "insights"
@@ -41,13 +42,16 @@ def read_own_tables(folder: Path) -> list[Table]:
 
 def _reads_tables_only(model: Table) -> None:
     """Raise TableError for a file read in SQL: those come in as sources or seeds, so that the lineage knows of them."""
-    for _, mention in model.mentions:
-        if not mention.db or not isinstance(mention.this, exp.Identifier):
-            line = mention.this.meta.get("line") or 1
-            raise TableError(
-                f"{model.file.name}, line {line}: it reads {mention.sql(comments=False)}; "
-                "allowed: tables as schema.table, such as insights.dim_date"
-            )
+    for part in (model.query, *model.checks):
+        found = other_than_tables(part)
+        unnamed = [
+            mention for _, mention in mentions(part) if not mention.db and not isinstance(mention.this, exp.Func)
+        ]
+        if found or unnamed:
+            place = next(iter(unnamed or part.find_all(exp.Identifier)), part)
+            line = next((n.meta["line"] for n in place.find_all(exp.Identifier) if "line" in n.meta), 1)
+            what = found or f"it reads {unnamed[0].sql(comments=False)}"
+            raise TableError(f"{model.file.name}, line {line}: {what}; tables are schema.table, as insights.dim_date")
 
 
 def read_seed(file: Path) -> Table:

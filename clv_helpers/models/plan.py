@@ -11,6 +11,7 @@ from sqlglot import exp
 from clv_helpers.config.datasets import DATASETS
 from clv_helpers.config.tables import ALWAYS_THERE, SCHEMAS
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.engines.messages import without_values
 from clv_helpers.engines.session import Session
 from clv_helpers.models.own_tables import OWN_SCHEMA, read_own_tables
 from clv_helpers.models.table_file import Table, TableError, in_order, read_schemas
@@ -73,7 +74,7 @@ def unknown_table(model: Table, name: str, mention: exp.Table, known: list[str])
 def engine_error(model: Table, error: Exception) -> str:
     """What the engine has against a table's SQL, with the file and the line of the first name that it complains of."""
     lines = [line for line in str(error).split("\n") if line.strip()]
-    message = re.sub(r"^\w+ Error: ", "", lines[0])
+    message = without_values(error, model.query.sql())
     hints = [line.strip() for line in lines[1:] if line.startswith(("Candidate", "Did you mean"))]
     words = re.findall(r"[\"']([\w.]+)[\"']|name (\w+)", message)
     word = next((quoted or named for quoted, named in words), "")

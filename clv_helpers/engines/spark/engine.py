@@ -37,9 +37,9 @@ class SparkEngine(Engine):
         return SparkSession(connection, memory, connect(self.address), self.folder, self.metadata_tables)
 
     @contextlib.contextmanager
-    def write(self, publish: bool = False) -> Iterator[Session]:
+    def write(self, publish: bool = False, files: bool = False) -> Iterator[Session]:
         """As Engine says."""
-        with super().write(publish) as session:
+        with super().write(publish, files) as session:
             session.connection.execute(PLACES)
             self._delete_unused(session.connection)
             yield session

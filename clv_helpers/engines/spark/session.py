@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from clv_helpers.engines.dialect import column, expression, literal, mentions, parse, table, table_name, to_sql
 from clv_helpers.engines.file_scan import scan
+from clv_helpers.engines.messages import without_values
 from clv_helpers.engines.session import Delta, Session, bound
 from clv_helpers.engines.spark.changes import changed_by_update, kept_by_delete, listed_values
 from clv_helpers.engines.spark.connection import halt
@@ -126,7 +127,7 @@ class SparkSession(Session):
 
     def explain(self, sql: str, error: Exception) -> tuple[int | None, str]:
         """As Session says; Spark's lines would be those of the translation."""
-        return super().explain(sql, error) if isinstance(error, duckdb.Error) else (None, str(error))
+        return super().explain(sql, error) if isinstance(error, duckdb.Error) else (None, without_values(error, sql))
 
     # -- in
 
