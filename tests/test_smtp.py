@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from activations import activated, changed, sent
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from servers import PASSWORD, USER, SmtpServer, smtp_server
 
 from clv_helpers import activation
-from clv_helpers.activation.destination import open_destination
+from clv_helpers.activation.destination import CUSTOMER, open_destination
+from clv_helpers.activation.smtp import Smtp
 from clv_helpers.config.destinations import DestinationError
 from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import Workbook
@@ -177,3 +182,78 @@ def test_an_address_that_cannot_be_one_is_refused_alone(workbook: Workbook, serv
         )
     done = activated(workbook, **{NAME: message(server)})
     assert (done.rejected, done.delivered) == (1, len(server.messages))
+
+
+INJECTIONS = [
+    "=?utf-8?q?=0d=0aReply-To:_evil@evil.com=0d=0a=0d=0aYour_account_is_closed?=",
+    "=?utf-8?b?DQpCY2M6IGV2aWxAZXZpbC5jb20=?=",
+    "=?utf-8?q?a?= =?utf-8?q?=0aBcc:_evil@evil.com?=",
+    "x\r\nBcc: evil@evil.com", "x\nBcc: evil@evil.com", "x\x85Bcc: evil@evil.com", "x\u2028Bcc: evil@evil.com",
+    "x\x0bBcc: evil@evil.com", "x\x00", "=?x?q?" + "=0d" * 40 + "?=", "a" * 3000, "=?",
+]  # fmt: skip
+WORDS = st.text(max_size=12) | st.sampled_from([*INJECTIONS, "=?utf-8?q?", "=0d=0a", "?=", "\r\n", "Bcc: e@evil.com"])
+SET = ["From", "To", "Subject", "Reply-To", "Message-ID", "List-Unsubscribe", "List-Unsubscribe-Post", "MIME-Version",
+       "Content-Type"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def mailer(airline: Workbook) -> Smtp:
+    nowhere = message(SimpleNamespace(port=9, ca_file="x"), ca_file="")
+    [plan] = changed(airline, **{NAME: nowhere}).params.activations
+    return Smtp(changed(airline, **{NAME: nowhere}), plan)
+
+
+def a_row(**changes: str) -> dict[str, str]:
+    return {CUSTOMER: "c1", "number": "c1", "email": "ada@example.com", "first_name": "Ada", **changes}
+
+
+@given(st.lists(WORDS, max_size=4).map("".join))
+@settings(deadline=None, max_examples=300)
+@example(INJECTIONS[0])
+@example(INJECTIONS[1])
+@example(INJECTIONS[2])
+def test_a_merged_value_sets_no_header(mailer: Smtp, value: str) -> None:
+    """Whatever a name holds: either the message cannot be made, or a receiver reads the headers that were set."""
+    try:
+        sent = mailer.message(a_row(first_name=value))
+    except ValueError:
+        return
+    for got in (message_from_bytes(sent.as_bytes(), policy=default), message_from_bytes(sent.as_bytes())):
+        assert sorted(got.keys()) == sorted(SET)
+        assert got["To"] == "ada@example.com"
+
+
+def test_an_encoded_word_arrives_as_text(mailer: Smtp) -> None:
+    assert mailer.message(a_row(first_name=INJECTIONS[0]))["Subject"].startswith("We miss you, = ?utf-8?q?=0d=0aReply")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["a@example.com, b@example.com", "a@example.com b@example.com", "Eve <a@example.com>", "all: a@example.com;",
+     "a@example.com\r\nBcc: b@example.com", "=?utf-8?q?a=40b.com?=", "<a@example.com>", "a@b@c", "nobody", ""],
+)  # fmt: skip
+def test_an_address_is_one_address(mailer: Smtp, address: str) -> None:
+    with pytest.raises((ValueError, IndexError)):
+        mailer.message(a_row(email=address))
+
+
+def test_no_address_stays_on_the_disk_after_a_failure_and_a_run_can_be_dropped(
+    workbook: Workbook, server: SmtpServer
+) -> None:
+    server.hangs_up_after = 3
+    options = {NAME: message(server)}
+    with pytest.raises(DestinationError):
+        activated(workbook, **options)
+    folder = workbook.folder / "activation"
+    left = [file for file in folder.rglob("*") if file.is_file()]
+    assert left, "the journal of a run that is open"
+    assert not [file for file in left if b"@" in file.read_bytes()]
+    [plan] = activation.planned(changed(workbook, **options), "win-back")
+    dropped = activation.drop(changed(workbook, **options), plan)
+    assert dropped.outcome == "dropped"
+    assert dropped.in_doubt == 1
+    assert dropped.withdrawn == dropped.to_send - dropped.delivered - 1 > 0
+    assert not [file for file in folder.rglob("*") if file.is_file() and file.suffix in (".part", ".jsonl")]
+    server.hangs_up_after = 10**9
+    again = activation.activate(changed(workbook, **options), plan, accept_change=True)
+    assert again.delivered == dropped.withdrawn, "who got it, and who may have got it, gets it no more"

@@ -69,9 +69,12 @@ class Server:
         self.log.seek(0)
         return self.log.read()
 
-    def post(self, body: object, dataset: str = "purchases") -> tuple[int, dict]:
+    def post(self, body: object, dataset: str = "purchases", **headers: str) -> tuple[int, dict]:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{dataset}", data=data)
+        headers = {"Content-Type": "application/json"} | {
+            name.replace("_", "-"): text for name, text in headers.items()
+        }
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{dataset}", data=data, headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, json.load(answer)
@@ -238,6 +241,52 @@ def test_error_that_nobody_foresaw_stops_the_server_and_no_request_waits(
     assert 200 not in answers
     assert "stopped by an error that nobody foresaw (ValueError: nobody thought of this)" in server.said()
     assert "Traceback" not in server.said()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Content_Type": "text/plain"}, 415),
+        ({"Content_Type": "application/x-www-form-urlencoded"}, 415),
+        ({"Content_Type": "text/plain; application/json"}, 415),
+    ],
+)
+def test_a_page_of_the_web_cannot_write(refusing: Server, headers: dict[str, str], status: int) -> None:
+    assert refusing.post(event(1), **headers)[0] == status
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8765"])
+def test_nor_under_another_name_of_this_machine(refusing: Server, host: str) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", refusing.port, timeout=30)
+    connection.request("POST", "/purchases", json.dumps(event(1)), {"Content-Type": "application/json", "Host": host})
+    assert connection.getresponse().status == 400
+
+
+def test_a_token_where_the_environment_has_one_and_slow_clients(params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLV_STREAM_TOKEN", "s3cret")
+    head = b"POST /purchases HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    half_a_body = head + (
+        b"Content-Type: application/json\r\nAuthorization: Bearer s3cret\r\nContent-Length: 900\r\n\r\n["
+    )
+    with serving(params) as server:
+        assert server.post(event(1))[0] == 401
+        assert server.post(event(1), Authorization="Bearer wrong")[0] == 401
+        slow = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(100)]
+        for number, each in enumerate(slow):
+            each.sendall(head if number < 50 else half_a_body)
+        with socket.create_connection(("127.0.0.1", server.port)) as gone:
+            gone.sendall(half_a_body)
+        allowed = {"Authorization": "Bearer s3cret", "Content_Type": "application/json; charset=utf-8"}
+        assert server.post(event(1), **allowed)[0] == 200, "others are served meanwhile"
+        for number, each in enumerate(slow):  # heads that end nowhere are closed, bodies that do not come are answered
+            each.settimeout(40)
+            assert each.recv(12) == (b"" if number < 50 else b"HTTP/1.1 408"), number
+            each.close()
+        server.stop()
+        assert "Traceback" not in server.said()
+        assert "s3cret" not in server.said()
 
 
 def test_folder(params: Path, outputs: Path) -> None:

@@ -6,6 +6,7 @@ from clv_helpers.activation.delivery import (
     ActivationStopped,
     activate,
     activate_planned,
+    drop,
     dry_run,
     planned,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "decide",
     "detectable_effect",
     "done",
+    "drop",
     "dry_run",
     "examples",
     "planned",

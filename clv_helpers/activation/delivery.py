@@ -174,7 +174,45 @@ def _deliver_parts(workbook: Workbook, destination: Destination, run: Run, spool
         except DestinationError:
             _settle(workbook, destination, part, destination.recover(part))
             raise
+        finally:
+            if not destination.recovers_from_spool:  # its addresses would lie there until someone tries again
+                part.spool.unlink(missing_ok=True)
         _settle(workbook, destination, part, outcome)
+
+
+def drop(workbook: Workbook, activation: Activation) -> ActivationResult:
+    """Give up a run that is open: what was delivered stays so, the rest is withdrawn, and no row of it stays in a file.
+
+    Where the destination does not say what became of a part, its customers are in doubt, and are not sent again.
+    Raises ActivationBusy where another process is at it.
+
+    Example:
+        >>> [plan] = activation.planned(wb, "win-back")
+        >>> activation.drop(wb, plan).outcome
+        'nothing to drop'
+    """
+    destination = open_destination(workbook, activation)
+    folder = workbook.folder / "activation"
+    with held_destination(folder, activation.destination):
+        with workbook.engine.write() as session:
+            ledger.create_tables(session)
+            run = ledger.open_run(session, activation)
+            parts = ledger.open_parts(session, run, folder / run.run_id) if run else []
+        if run is None:
+            return dataclasses.replace(dry_run(workbook, activation), outcome="nothing to drop")
+        for part in parts:
+            try:
+                _settle(workbook, destination, part, destination.recover(part))
+            except DestinationError:
+                with workbook.engine.write() as session:
+                    ledger.doubt(session, part)
+        with workbook.engine.write(publish=True) as session:
+            ledger.give_up(session, run)
+            ledger.finish(session, run)
+            models.refresh_tables(session, workbook, *models.MODEL)
+            result = ledger.result(session, run, "dropped")
+        shutil.rmtree(folder / run.run_id, ignore_errors=True)
+        return result
 
 
 def _settle(workbook: Workbook, destination: Destination, part: Part, outcome: Outcome | None) -> None:

@@ -80,6 +80,7 @@ class Destination(abc.ABC):
     Params: ClassVar[type[DestinationParams]] = DestinationParams
     takes_exited: bool = False  # whether customers who have left the audience are delivered too
     sends_again_in_doubt: bool = True  # whether who is in doubt, as the reply was lost, is delivered once more
+    recovers_from_spool: bool = False  # whether `recover` reads it: else no row stays on the disk after a failure
     rows_per_part: int = 100_000  # how many customers are delivered at once at most
 
     def __init__(self, workbook: Workbook, activation: Activation):

@@ -72,6 +72,7 @@ class Eloqua(Destination):
     """Contacts are created or updated by their identifier, and put on (or taken off) a contact list."""
 
     Params = EloquaParams
+    recovers_from_spool = True
     rows_per_part = 50_000  # contacts of one import: well below the 250 MB that may be staged at once
 
     def __init__(self, workbook: Workbook, activation: Activation):

@@ -236,6 +236,24 @@ def withdraw(session: Session, run: Run, params: DestinationParams) -> None:
     )
 
 
+def doubt(session: Session, part: Part) -> None:
+    """Of a part that is dropped, and of which the destination does not say what became: it may be there."""
+    session.run(
+        "UPDATE activation.ledger SET status = 'in doubt', reason = 'dropped, and the destination did not answer', "
+        "settled_at = $now, at_destination = TRUE WHERE run_id = $run_id AND part = $part AND status = 'intended'",
+        run_id=part.run.run_id, part=part.number, now=now(),
+    )  # fmt: skip
+
+
+def give_up(session: Session, run: Run) -> None:
+    """Withdraw what is still to be delivered of a run."""
+    session.run(
+        "UPDATE activation.ledger SET status = 'withdrawn', reason = 'dropped', settled_at = $now "
+        "WHERE run_id = $run_id AND status = 'intended'",
+        run_id=run.run_id, now=now(),
+    )  # fmt: skip
+
+
 def open_parts(session: Session, run: Run, spools: Path) -> list[Part]:
     """The parts of a run of which something is still to be delivered."""
     query = "SELECT DISTINCT part FROM activation.ledger WHERE run_id = $run_id AND status = 'intended' ORDER BY part"

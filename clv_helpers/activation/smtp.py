@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import parseaddr
@@ -142,17 +143,22 @@ class Smtp(Destination):
         return "" if code == 250 else _reason(code, reply)
 
     def message(self, row: dict[str, Any]) -> EmailMessage:
-        """The message for one customer (a row of a part). Raises TemplateError or ValueError."""
+        """The message for one customer (a row of a part).
+
+        Raises TemplateError or ValueError: also where it would not be read as exactly the headers that were set.
+        """
         fields = {name: "" if value is None else value for name, value in row.items()}
         fields[UNSUBSCRIBE] = link = _one_line(self._filled("unsubscribe_url", fields))
+        if not re.fullmatch(r"https://[^\s<>\"]+", link):
+            raise ValueError("unsubscribe_url is no address; allowed: {{ field | urlencode }} for what is merged")
         address = str(fields[self.params.recipient]).strip()
         # The same customer and campaign give the same id, by which a receiver knows a repetition.
         person = f"{self.activation.campaign}|{self.activation.destination}|{row[CUSTOMER]}"
         domain = parseaddr(self.params.sender)[1].rpartition("@")[2]
         message = EmailMessage(SMTP if address.isascii() else SMTPUTF8)
         message["From"] = self.params.sender
-        message["To"] = address
-        message["Subject"] = _one_line(self._filled("subject", fields))
+        message["To"] = _plain(address)
+        message["Subject"] = _plain(self._filled("subject", fields))
         if self.params.reply_to:
             message["Reply-To"] = self.params.reply_to
         message["Message-ID"] = f"<{hashlib.sha256(person.encode()).hexdigest()[:32]}@{domain}>"
@@ -161,6 +167,7 @@ class Smtp(Destination):
         message.set_content(self._filled("text", fields), cte="quoted-printable")
         if self.params.html:
             message.add_alternative(self._filled("html", fields), subtype="html", cte="quoted-printable")
+        _check_headers(message, address)
         return message
 
     def _filled(self, name: str, fields: dict[str, Any]) -> str:
@@ -230,6 +237,28 @@ def _environment(escapes: bool) -> SandboxedEnvironment:
 @functools.cache
 def _template(text: str, escapes: bool) -> Template:
     return _environment(escapes).from_string(text)
+
+
+def _plain(text: str) -> str:
+    """A merged text as the value of a header: on one line, without encoded words, which Python would decode."""
+    return _one_line(text).replace("=?", "= ?")
+
+
+def _check_headers(message: EmailMessage, address: str) -> None:
+    """Raise ValueError where the recipient is not one address, or a receiver would read other headers than were set."""
+    to = message["To"]
+    if (
+        [each.addr_spec for each in to.addresses] != [address]
+        or to.defects
+        or any(each.display_name for each in to.groups)
+    ):
+        raise ValueError("the recipient is not one address")
+    read = message_from_bytes(message.as_bytes(), policy=message.policy)
+    for name in {*message.keys(), *read.keys()}:
+        if list(map(str, message.get_all(name, []))) != list(map(str, read.get_all(name, []))):
+            raise ValueError(f"its header {name} would not arrive as it was set")
+    if read.defects:
+        raise ValueError("its headers would not arrive as they were set")
 
 
 def _one_line(text: str) -> str:

@@ -40,6 +40,7 @@ def activate(
     params: Params,
     name: Annotated[str, typer.Argument(help="the campaign, as the params name it under activations")],
     confirm: Annotated[bool, typer.Option("--confirm", help="deliver the audience; without it, a dry run")] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="give up a delivery that was interrupted")] = False,
     accept_change: Annotated[bool, typer.Option("--accept-change", help="whatever the guards say")] = False,
     changes: Set = None,
     as_json: Json = False,
@@ -47,16 +48,21 @@ def activate(
     """Show who would be sent a campaign, step by step; with --confirm, deliver to them."""
     from clv_helpers import activation
 
+    if drop and confirm:
+        raise typer.BadParameter("--drop and --confirm; allowed: one of them")
     workbook = opened(params, "", changes)
     plan = activation.planned(workbook, name)
     activation.decide(workbook)
     done = []
     for each in plan:
         before = _before(workbook, name, each.destination)
-        row = activation.activate(workbook, each, accept_change) if confirm else activation.dry_run(workbook, each)
+        if drop:
+            row = activation.drop(workbook, each)
+        else:
+            row = activation.activate(workbook, each, accept_change) if confirm else activation.dry_run(workbook, each)
         done.append({**dataclasses.asdict(row), **before})
     say(as_json, {"activations": done}, (line for row in done for line in _lines(row)))
-    if not confirm:
+    if not confirm and not drop:
         progress("nothing was written; deliver with --confirm")
 
 

@@ -39,12 +39,14 @@ def serve(workbook: Workbook, names: list[str], port: int, browser: bool, log: C
         notebook = Path(folder) / f"{workbook.name}.ipynb"
         write_atomically(notebook, _notebook(workbook, boards))
         command = [
-            sys.executable, "-m", "voila", str(notebook), f"--port={port}", "--Voila.ip=127.0.0.1",
-            f"--token={token}", "--template=clv", "--Voila.log_level=ERROR",
+            sys.executable, "-m", "clv_helpers.dashboards.board_server", str(notebook), f"--port={port}",
+            "--Voila.ip=127.0.0.1", "--template=clv", "--Voila.log_level=ERROR",
             *([] if browser else ["--no-browser"]),
         ]  # fmt: skip
         paths = os.pathsep.join(filter(None, [str(PAGES), os.environ.get("JUPYTER_PATH")]))
-        server = subprocess.Popen(command, env={**os.environ, "JUPYTER_PATH": paths})
+        environment = {**os.environ, "JUPYTER_PATH": paths, "CLV_BOARD_TOKEN": token}
+        # the pipe, of which nothing is ever written, ends with this process
+        server = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)
         log(f"http://127.0.0.1:{port}/?token={token}")
         try:
             status = server.wait()

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import hmac
 import json
+import os
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -24,6 +29,10 @@ from clv_helpers.ingest.request_journal import Journal
 from clv_helpers.ingest.staging import IngestError, stage
 
 MAX_BYTES = 16_000_000
+MAX_IN_FLIGHT = 64_000_000  # of the bodies of all requests that are being read
+SECONDS = 10.0  # for the head of a request, and for its body
+HOSTS = ["127.0.0.1", "localhost"]  # another name leads here only from a page that plays tricks with DNS
+TOKEN = "CLV_STREAM_TOKEN"  # noqa: S105 (the environment variable that holds it)
 Event = dict[str, Any]  # a JSON object, keyed by the headers of the params
 Fault = dict[str, Any]  # the event's number (from 0), column, value, and the reason
 
@@ -34,17 +43,23 @@ class Endpoint:
     def __init__(self, workbook: Workbook, journals: dict[str, Journal], stop: Callable[[], None]):
         self.workbook, self.journals, self.stop = workbook, journals, stop
         self.failure: Exception | None = None
+        self.in_flight, self.token = 0, os.environ.get(TOKEN, "")
 
     async def post(self, request: Request) -> Response:
         """POST /<dataset>: an event or an array of events, keyed by the headers of the params. All or none."""
         dataset = request.path_params["dataset"]
         if dataset not in self.journals:
             return _refusal(404, f"no dataset {dataset!r}; allowed: {', '.join(self.journals)}")
-        body = await _body(request)
-        if body is None:
-            return _refusal(413, f"more than {MAX_BYTES:,} bytes; send fewer events at once")
+        if refused := self._stranger(request):
+            return refused
         try:
-            events = read_events(body)
+            events = read_events(await asyncio.wait_for(self._body(request), SECONDS))
+        except TimeoutError:
+            return _refusal(408, f"the body did not come within {SECONDS:g} seconds; send it again")
+        except ClientDisconnect:
+            return _refusal(400, "the client has gone")
+        except _TooMuch as error:
+            return _refusal(error.status, str(error))
         except ValueError as error:
             return _refusal(400, str(error))
         try:
@@ -58,6 +73,32 @@ class Endpoint:
         known = {column.header for column in self.workbook.params.contract(dataset).values()}
         unknown = sorted({name for event in events for name in event} - known)
         return JSONResponse({"accepted": len(events)} | ({"unknown_columns": unknown} if unknown else {}))
+
+    def _stranger(self, request: Request) -> Response | None:
+        """The refusal of what a page in a browser may send without asking, or of who does not know the token."""
+        if "origin" in request.headers:
+            return _refusal(403, "it bears an Origin, as requests of web pages do; allowed: requests of programs")
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            return _refusal(415, "Content-Type is not application/json")
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if self.token and not hmac.compare_digest(given.encode(), self.token.encode()):
+            return _refusal(401, f"Authorization is not the Bearer of {TOKEN}")
+        return None
+
+    async def _body(self, request: Request) -> bytes:
+        """The request's body. Raises _TooMuch: no more of it is read than that."""
+        body = bytearray()
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                self.in_flight += len(chunk)
+                if len(body) > MAX_BYTES:
+                    raise _TooMuch(413, f"more than {MAX_BYTES:,} bytes; send fewer events at once")
+                if self.in_flight > MAX_IN_FLIGHT:
+                    raise _TooMuch(503, "too much comes at once; send it again a little later")
+        finally:
+            self.in_flight -= len(body)
+        return bytes(body)
 
     async def failed(self, _: Request, error: Exception) -> Response:
         """The answer to a request, and the end of the server, after an error that nobody foresaw."""
@@ -96,7 +137,9 @@ class Endpoint:
 def application(endpoint: Endpoint, lifespan: Any) -> Starlette:
     """The endpoint as a web application; `lifespan` runs what goes on beside it."""
     routes = [Route("/{dataset}", endpoint.post, methods=["POST"])]
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={Exception: endpoint.failed})
+    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)
+    handlers = {Exception: endpoint.failed}
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers, middleware=[hosts])
 
 
 def read_events(body: bytes) -> list[Event]:
@@ -115,14 +158,24 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON value")
 
 
-async def _body(request: Request) -> bytes | None:
-    """The request's body; None where it is too long, of which no more is read than that."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BYTES:
-            return None
-    return bytes(body)
+async def drop_half_sent(connections: set[Any]) -> None:
+    """Close connections that do not send the whole head of a request in time. `connections`: uvicorn's."""
+    since: dict[Any, float] = {}
+    while True:
+        await asyncio.sleep(SECONDS / 10)
+        waiting = {each for each in connections if each.cycle is None}
+        since = {each: since.get(each, time.monotonic()) for each in waiting}
+        for each, began in since.items():
+            if time.monotonic() - began > SECONDS:
+                each.transport.close()
+
+
+class _TooMuch(Exception):
+    """A body that is not taken, with the status of the answer."""
+
+    def __init__(self, status: int, reason: str):
+        super().__init__(reason)
+        self.status = status
 
 
 def _refusal(status: int, reason: str) -> JSONResponse:

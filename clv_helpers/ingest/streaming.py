@@ -127,7 +127,7 @@ def serve(
     try:
         import uvicorn
 
-        from clv_helpers.ingest.http_endpoint import Endpoint, application
+        from clv_helpers.ingest.http_endpoint import Endpoint, application, drop_half_sent
     except ImportError as error:
         raise StreamError(f"clv stream needs {error.name}: pip install 'clv-helpers[stream]'") from None
     with _alone(workbook.folder / "stream"), _listening(port) as listener:
@@ -138,7 +138,15 @@ def serve(
         stop = functools.partial(setattr, server, "should_exit", True)
         endpoint = Endpoint(workbook, journals, stop)
         stream = Stream(workbook, journals, watched, refreshes, log)
-        server.config.app = application(endpoint, functools.partial(stream.beside, every, stop))
+
+        @contextlib.asynccontextmanager
+        async def beside(app: Any) -> AsyncIterator[None]:
+            half_sent = asyncio.create_task(drop_half_sent(server.server_state.connections))
+            async with stream.beside(every, stop, app):
+                yield
+            half_sent.cancel()
+
+        server.config.app = application(endpoint, beside)
         log(f"accepting events for {', '.join(journals)} at http://127.0.0.1:{port}/<dataset>")
         log(f"and from {watched}/<dataset>/*.jsonl, every {every:g} s")
         server.run(sockets=[listener])

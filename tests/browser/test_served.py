@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,35 @@ def test_board_alone(chromium: str, outputs: Path) -> None:
         page.get_by_label("Look-back", exact=True).select_option("lifetime")
         page.get_by_text(f"The best tenth brings {share['lifetime']} of all miles").wait_for(timeout=20_000)
     assert [url for url in elsewhere if not url.startswith(("data:", "blob:"))] == []
+
+
+def _with(mark: str) -> list[Path]:
+    """The processes that bear a mark in their environment: the board's, Voila and its kernels."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mark.encode() in (process / "environ").read_bytes():
+                found.append(process)
+    return found
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
+def test_it_ends_with_its_parent_and_its_token_is_not_in_ps(how: signal.Signals, outputs: Path) -> None:
+    command = [Path(sys.executable).with_name("clv"), "board", ROOT / "params" / "airline.yml", "--no-browser"]
+    mark = f"board-{how.name}"
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "CLV_TEST_MARK": mark})
+    address = re.search(r"http://127.0.0.1:\S+", server.stderr.readline())[0]
+    wait_for(address.partition("?")[0], server)
+    token = address.partition("token=")[2]
+    assert len(_with(mark)) >= 2
+    commands = [(process / "cmdline").read_bytes() for process in _with(mark)]
+    assert not [line for line in commands if token.encode() in line]
+    server.send_signal(how)
+    server.wait(timeout=20)
+    deadline = time.monotonic() + 20
+    while _with(mark) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not _with(mark)
 
 
 def test_what_cannot_be_served_is_said(airline: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
