@@ -34,8 +34,10 @@ TELLING = re.compile(
     r"get(env|variable)|current_(setting|query|query_id|connection_id|transaction_id|database|catalog|schemas?|user|role)"
     r"|(session_)?user|(current_)?version|error|write_log|sleep_ms|nextval|currval|setseed|stats|in_search_path|get_block_size"
     r"|(pg|has|inet|json_(de)?serialize|json_execute|duckdb|read|parse_duckdb|txid)_.*|.*_description|query(_table)?|glob"
-    r"|reflect|java_method|try_reflect|input_file_.*|spark_partition_id"
+    r"|raise_error|assert_true|reflect|java_method|try_reflect|input_file_.*|spark_partition_id"
 )
+
+OF_THE_ENGINE = re.compile(r"(pg_catalog|system|temp)\.|(main)?\.(duckdb|pragma|sqlite|pg)_", re.I)
 
 
 class QueryError(UserError):
@@ -89,7 +91,7 @@ def _is_plain(table: exp.Table) -> bool:
         isinstance(part, exp.Placeholder) or (isinstance(part, exp.Identifier) and re.fullmatch(r"\w+", part.name))
         for part in parts
     )
-    return names and not table.args.get("catalog")
+    return names and not table.args.get("catalog") and not OF_THE_ENGINE.match(f"{table.db}.{table.name}")
 
 
 def _refusal(source: exp.Expr) -> str:
@@ -114,9 +116,16 @@ def ask(session: Session, sql: str, where: str, rows: int, seconds: float = MAX_
     Raises QueryError for anything but a single SELECT, for SQL that fails, and for what takes longer.
     """
     query = expression("SELECT * FROM $answer AS answer LIMIT $rows", answer=parse_select(sql, where), rows=rows)
+    with limited(session, sql, where, seconds):
+        return session.frame(query)
+
+
+@contextlib.contextmanager
+def limited(session: Session, sql: str, where: str, seconds: float = MAX_SECONDS) -> Iterator[None]:
+    """Run SQL of others inside: stopped when the time is up; QueryError says where and why, without a row's value."""
     try:
         with _stopped_after(seconds, session) as stopped:
-            return session.frame(query)
+            yield
     except KeyError as error:
         raise QueryError(f"{where}: ${error.args[0]} has no value here; allowed: values written out") from None
     except session.errors as error:

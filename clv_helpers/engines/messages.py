@@ -8,6 +8,7 @@ import re
 OF_THE_SQL = {"BinderException", "CatalogException", "ParserException", "AnalysisException", "ParseException"}
 QUOTED = re.compile(r"'.*'|\".*\"")  # to the last one: a value may hold quotes itself
 NUMBER = re.compile(r"(?<!Line: )(?<![\w.])-?\d[\d.]*(?![\w.])")
+ADDRESS = re.compile(r"\S+@\S+")
 EXPLAINED = re.compile(r": (?!\d+$).*")  # what stands after a colon is a value, or a piece of one
 
 
@@ -29,4 +30,4 @@ def without_values(error: Exception, sql: str = "") -> str:
         inside = found[0].strip("'\"")
         return found[0] if inside and re.search(rf"(?<!\w){re.escape(inside)}(?!\w)", sql) else "…"
 
-    return NUMBER.sub(kept, EXPLAINED.sub("", QUOTED.sub(kept, text)))
+    return NUMBER.sub(kept, ADDRESS.sub(kept, EXPLAINED.sub("", QUOTED.sub(kept, text))))

@@ -12,7 +12,7 @@ import pytest
 from clv_helpers import ingest, insights, models
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import parse
-from clv_helpers.engines.guarded_query import QueryError, other_than_tables
+from clv_helpers.engines.guarded_query import MEMORY, QueryError, limited, other_than_tables
 from clv_helpers.errors import UserError
 from clv_helpers.models.own_tables import read_own_tables
 from clv_helpers.models.table_file import TableError
@@ -51,6 +51,8 @@ TELLING = [
     "SELECT * FROM (SUMMARIZE '{file}') AS s", "SELECT * FROM (DESCRIBE '{file}') AS s",
     "SELECT * FROM (SUMMARIZE FROM read_text('{file}')) AS s", "SELECT * FROM (PIVOT '{file}' ON a USING SUM(b)) AS s",
     "SELECT * FROM (UNPIVOT '{file}' ON a INTO NAME n VALUE v) AS s", 
+    "SELECT * FROM pg_catalog.pg_settings", "SELECT * FROM duckdb_databases",
+    "SELECT assert_true(FALSE, 'x') AS v", "SELECT raise_error('x') AS v", "SELECT ('HOME').getenv() AS v",
     "SELECT reflect('java.lang.System', 'getenv') AS v",
     "SELECT * FROM other.insights.dim_date", "COPY insights.dim_date TO '{file}'", "ATTACH '{file}' AS o",
     "SELECT 1 AS v INTO t",
@@ -163,6 +165,16 @@ def test_a_check_that_fails_tells_no_text(shop: Workbook) -> None:
     (shop.specs / "sql" / "a.sql").write_text(f"-- One row: x.\n-- Key: v\n{check}\nSELECT 1 AS v")
     with pytest.raises(TableError, match="is … = …"):
         models.refresh(shop, "insights")
+
+
+def test_what_runs_inside_the_limit_is_stopped_with_a_sentence(airline: Workbook) -> None:
+    endless = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT COUNT(*) AS n FROM t"
+    with (
+        airline.engine.read(memory=MEMORY) as session,
+        pytest.raises(QueryError, match="widget 'a': it took longer than 0.5 seconds"),
+        limited(session, endless, "widget 'a'", seconds=0.5),
+    ):
+        session.frame(endless)
 
 
 @pytest.mark.parametrize(
