@@ -1,0 +1,126 @@
+"""What a widget shows over all choices of the filters that it follows, and which of its cells are left out in each.
+
+A choice of a board is one slice of this cube, and who reads a report has them all: a group that is hidden in its own
+slice must not be the difference between two others.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from clv_helpers.charts.disclosure import TOTAL, Cell, complete, counted, overlap, too_small
+from clv_helpers.charts.rows import population, select, source_of
+from clv_helpers.charts.spec import Channel, ChartError, Widget
+from clv_helpers.charts.texts import kind
+from clv_helpers.config.sql_params import NO_CATEGORY
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.engines.session import Session
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_CELLS = 200_000
+# Their values lie within each other (12 months hold the last 3), so they add up to nothing.
+NESTED = ("lookback", "lookback_months")
+
+
+@dataclass(frozen=True)
+class Cube:
+    """The columns that tell its cells apart, and the cells that are left out."""
+
+    axes: tuple[str, ...] = ()
+    hidden: frozenset[Cell] = frozenset()
+
+    def hides(self, rows: pd.DataFrame, chosen: dict[str, Any]) -> pd.Series:
+        """Which rows of one choice are left out; a column that is neither theirs nor chosen is summed over."""
+        import pandas as pd
+
+        if not self.hidden:
+            return pd.Series(False, index=rows.index)
+        lacking = {axis: _chosen(chosen.get(axis)) for axis in self.axes if axis not in rows}
+        cells = _cells(rows.assign(**lacking), list(self.axes))
+        return pd.Series([cell in self.hidden for cell in cells], index=rows.index, dtype=bool)
+
+
+_cubes: weakref.WeakKeyDictionary[Session, dict[Any, Cube]] = weakref.WeakKeyDictionary()
+
+
+def cube_of(session: Session, workbook: Workbook, widget: Widget, across: Iterable[str]) -> Cube:
+    """The cube of a widget over the columns `across` that it follows. A session reads one version, so it is kept.
+
+    Raises ChartError for more than 200,000 cells. Cost: one query, and nothing more where no cell is small.
+    """
+    key = (workbook.file, widget.model_dump_json(), tuple(across))
+    known = _cubes.setdefault(session, {})
+    if key not in known:
+        known[key] = _made(session, workbook, widget, list(across))
+    return known[key]
+
+
+def _made(session: Session, workbook: Workbook, widget: Widget, across: list[str]) -> Cube:
+    spread = {field.column for field in widget.fields}
+    columns = session.columns(source_of(session, workbook, widget).copy())
+    followed = [name for name in dict.fromkeys(across) if name in columns and name not in spread]
+    return judged(_rows(session, workbook, widget, followed), widget, workbook.params.min_cell, followed)
+
+
+def judged(rows: pd.DataFrame, widget: Widget, min_cell: int, followed: Collection[str] = ()) -> Cube:
+    """The cube of these rows, told apart by what the widget shows of them and by the columns `followed`."""
+    people = population(widget, list(rows.columns))
+    if people not in rows or not too_small(rows, widget, min_cell).any() or overlap(rows, widget):
+        return Cube()
+    if any(field.aggregate for field in widget.fields):
+        rows = _with_totals(rows, widget, followed)
+    small = too_small(rows, widget, min_cell)
+    shown = [f.column for f in widget.fields if not f.aggregate and kind(rows, f) != "quantitative"]
+    axes = list(dict.fromkeys([*shown, *followed]))
+    cells = _cells(rows, axes)
+    values = dict(zip(cells, rows[people].fillna(0).astype(float), strict=True))
+    if len(values) < len(cells):  # the columns shown do not distinguish the rows: only the small ones can be judged
+        return Cube()
+    open_axes = [i for i, axis in enumerate(axes) if axis not in NESTED]
+    by_size = [i for i, axis in enumerate(axes) if axis in followed or (rows[axis] == NO_CATEGORY).any()]
+    few = {cell for cell, is_small in zip(cells, small, strict=True) if is_small}
+    return Cube(tuple(axes), frozenset(complete(few, values, min_cell, open_axes, by_size)))
+
+
+def _rows(session: Session, workbook: Workbook, widget: Widget, followed: list[str]) -> pd.DataFrame:
+    """The widget's rows of every choice, told apart by the columns that it follows."""
+    own = {name: value for name, value in widget.filters.items() if name not in followed}
+    columns = [*widget.columns, *(Channel(column=name) for name in followed)]
+    wide = widget.model_copy(update={"columns": columns, "filters": own, "sort": []})
+    rows = session.frame(select(session, workbook, wide, {}).limit(MOST_CELLS + 1))
+    if len(rows) > MOST_CELLS:
+        raise ChartError(
+            f"widget {widget.title!r}: {widget.source} gives more than {MOST_CELLS:,} rows over all choices of the "
+            f"filters {', '.join(followed)}; aggregate it in SQL first"
+        )
+    return rows
+
+
+def _with_totals(rows: pd.DataFrame, widget: Widget, followed: Collection[str]) -> pd.DataFrame:
+    """The rows, and for each column that is followed those of all its values together."""
+    import pandas as pd
+
+    sums = list(counted(rows, widget))
+    keys = [name for name in rows if name in followed or name in {f.column for f in widget.fields if not f.aggregate}]
+    keys = [name for name in keys if name not in sums]
+    rows = rows[keys + sums].astype(dict.fromkeys(keys, object))
+    for name in followed:
+        together = rows.assign(**{name: TOTAL}).groupby(keys, dropna=False, sort=False)[sums].sum().reset_index()
+        rows = pd.concat([rows, together], ignore_index=True)
+    return rows.infer_objects()
+
+
+def _cells(rows: pd.DataFrame, axes: list[str]) -> list[Cell]:
+    """The place of each row in the cube; what is missing is None."""
+    places = rows[axes].astype(object)
+    return list(places.where(places.notna(), None).itertuples(index=False, name=None))
+
+
+def _chosen(value: Any) -> Any:
+    """The one value that is chosen; several or a range of days are a sum, as all are."""
+    return TOTAL if value is None or isinstance(value, list | tuple) else value
