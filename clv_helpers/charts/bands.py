@@ -69,10 +69,12 @@ def _starts(rows: pd.DataFrame, widget: Widget, bands: dict[str, str], min_cell:
     counts = counted(rows, widget)
     orders = [np.unique(rows[order]) for order in bands.values()]
     others = [f.column for f in widget.fields if f.column not in (*bands, *counts) and not f.aggregate]
-    other = rows.groupby(others, dropna=False, sort=False).ngroup() if others else rows[list(bands)[0]].isna() * 0
+    other = rows.groupby(others, dropna=False, sort=False).ngroup() if others else rows[next(iter(bands))].isna() * 0
     people = np.zeros([counts.shape[1], *(len(order) for order in orders), int(other.max()) + 1])
     places = [np.searchsorted(order, rows[name]) for order, name in zip(orders, bands.values(), strict=True)]
-    np.add.at(people, (slice(None), *places, other.to_numpy(dtype=int)), counts.to_numpy(dtype=float).T)
+    at = (*places, other.to_numpy(dtype=int))
+    for number, name in enumerate(counts):
+        np.add.at(people[number], at, counts[name].to_numpy(dtype=float))
     starts = [list(range(len(order))) for order in orders]
     while _few(people, starts, min_cell) and any(len(of) > 1 for of in starts):
         tries = [
@@ -127,4 +129,3 @@ def between(first: str, last: str) -> str:
     if one and other and one[4] == other[4] and not one[3]:
         return f"{one[1]}{other[3]}{other[4]}" if other[3] else f"{one[1]}–{other[2] or other[1]}{other[4]}"
     return f"{first} to {last}"
-

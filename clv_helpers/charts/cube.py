@@ -11,20 +11,27 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sqlglot import exp
+
 from clv_helpers.charts.disclosure import TOTAL, Cell, complete, counted, overlap, too_small
-from clv_helpers.charts.rows import population, select, source_of
+from clv_helpers.charts.rows import narrowing, population, select, source_of
 from clv_helpers.charts.spec import Channel, ChartError, Widget
 from clv_helpers.charts.texts import kind
 from clv_helpers.config.sql_params import NO_CATEGORY
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.engines.dialect import column, table
 from clv_helpers.engines.session import Session
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST_CELLS = 200_000
-# Their values lie within each other (12 months hold the last 3), so they add up to nothing.
-NESTED = ("lookback", "lookback_months")
+# Their values lie within each other (12 months hold the last 3), or are about the same people, and add up to nothing.
+NESTED = ("lookback", "lookback_months", "kpi", "series", "measure")
+# Numbers that say when: one person can be in several of them, as in several months or campaigns.
+TIMES = ("lookback_months", "year", "quarter", "month", "week", "day")
+AT_MOST = "people_at_most"
+SUMS = ("value", "spend", "purchases")  # of the model's tables
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,47 @@ def _made(session: Session, workbook: Workbook, widget: Widget, across: list[str
     spread = {field.column for field in widget.fields}
     columns = session.columns(source_of(session, workbook, widget).copy())
     followed = [name for name in dict.fromkeys(across) if name in columns and name not in spread]
-    return judged(_rows(session, workbook, widget, followed), widget, workbook.params.min_cell, followed)
+    more = [*widget.columns, *(Channel(column=name) for name in followed)]
+    wide = widget.model_copy(update={"columns": more, "filters": {}, "sort": []})
+    rows = session.frame(select(session, workbook, wide, {}).limit(MOST_CELLS + 1))
+    if len(rows) > MOST_CELLS:
+        raise ChartError(
+            f"widget {widget.title!r}: {widget.source} gives more than {MOST_CELLS:,} rows over all choices of the "
+            f"filters {', '.join(followed)}; aggregate it in SQL first"
+        )
+    rows, wide = with_people(session, workbook, wide, {}, rows)
+    return judged(rows, widget.model_copy(update={"people": wide.people}), workbook.params.min_cell, followed)
+
+
+def with_people(
+    session: Session, workbook: Workbook, widget: Widget, filters: dict[str, Any], rows: pd.DataFrame
+) -> tuple[pd.DataFrame, Widget]:
+    """The rows of a query, and the widget, with the column of how many people there are in a row at the least.
+
+    Where rows are summed in each of which the same person may be (months, campaigns), these are as many as in the
+    largest of them, not their sum.
+    """
+    if not any(field.aggregate for field in widget.fields):
+        return rows, widget
+    columns = session.columns(source_of(session, workbook, widget).copy())
+    people = population(widget, list(columns))
+    fixed = {**widget.filters, **narrowing(widget, filters, list(columns))}
+    kept = {f.column for f in widget.fields if not f.aggregate} | set(widget.highlight)
+    kept |= {name for name, value in fixed.items() if not isinstance(value, list | tuple)}
+    summed = {name: type_ for name, type_ in columns.items() if name not in kept}
+    if people not in columns or not _repeats(session, summed):
+        return rows, widget
+    query = select(session, workbook, widget, filters).select(exp.Max(this=column(people)).as_(AT_MOST, quoted=True))
+    most = session.frame(query.limit(max(len(rows), 1)))[AT_MOST]
+    return rows.assign(**{AT_MOST: most.astype(float)}), widget.model_copy(update={"people": AT_MOST})
+
+
+def _repeats(session: Session, summed: dict[str, str]) -> bool:
+    """Whether one person may be in several rows that differ in these columns: all but what is known of a person."""
+    bands = "insights.dim_customer_band"
+    parts = session.columns(table(bands)) if session.has_table(bands) else {}
+    named = {name for name, type_ in summed.items() if type_ == "VARCHAR" or type_.startswith(("DATE", "TIMESTAMP"))}
+    return bool({name for name in named if name not in parts} | {name for name in TIMES if name in summed})
 
 
 def judged(rows: pd.DataFrame, widget: Widget, min_cell: int, followed: Collection[str] = ()) -> Cube:
@@ -83,29 +130,18 @@ def judged(rows: pd.DataFrame, widget: Widget, min_cell: int, followed: Collecti
         return Cube()
     open_axes = [i for i, axis in enumerate(axes) if axis not in NESTED]
     by_size = [i for i, axis in enumerate(axes) if axis in followed or (rows[axis] == NO_CATEGORY).any()]
+    sums = [f.column for f in widget.fields if f.aggregate == "sum"] or [name for name in SUMS if name in rows]
+    numbers = rows[sums].fillna(0).astype(float).itertuples(index=False, name=None)
+    measures = dict(zip(cells, numbers, strict=True)) if sums else {}
     few = {cell for cell, is_small in zip(cells, small, strict=True) if is_small}
-    return Cube(tuple(axes), frozenset(complete(few, values, min_cell, open_axes, by_size)))
-
-
-def _rows(session: Session, workbook: Workbook, widget: Widget, followed: list[str]) -> pd.DataFrame:
-    """The widget's rows of every choice, told apart by the columns that it follows."""
-    own = {name: value for name, value in widget.filters.items() if name not in followed}
-    columns = [*widget.columns, *(Channel(column=name) for name in followed)]
-    wide = widget.model_copy(update={"columns": columns, "filters": own, "sort": []})
-    rows = session.frame(select(session, workbook, wide, {}).limit(MOST_CELLS + 1))
-    if len(rows) > MOST_CELLS:
-        raise ChartError(
-            f"widget {widget.title!r}: {widget.source} gives more than {MOST_CELLS:,} rows over all choices of the "
-            f"filters {', '.join(followed)}; aggregate it in SQL first"
-        )
-    return rows
+    return Cube(tuple(axes), frozenset(complete(few, values, min_cell, open_axes, by_size, measures)))
 
 
 def _with_totals(rows: pd.DataFrame, widget: Widget, followed: Collection[str]) -> pd.DataFrame:
     """The rows, and for each column that is followed those of all its values together."""
     import pandas as pd
 
-    sums = list(counted(rows, widget))
+    sums = list(dict.fromkeys([*counted(rows, widget), *(f.column for f in widget.fields if f.aggregate == "sum")]))
     keys = [name for name in rows if name in followed or name in {f.column for f in widget.fields if not f.aggregate}]
     keys = [name for name in keys if name not in sums]
     rows = rows[keys + sums].astype(dict.fromkeys(keys, object))

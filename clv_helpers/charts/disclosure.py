@@ -2,14 +2,15 @@
 could be worked out.
 
 A line is what adds up: the cells along one column, with the others fixed, and their total. On each line on which
-something is hidden, at least two cells are, and `min_cell` people together (the rule of statistical offices for
-frequency tables). What is left is rounded (`charts.measures`), so that a chain of several lines tells nothing either.
+something is hidden, at least two cells are, `min_cell` people together, and beside a small one at least a quarter of
+its own numbers (the threshold and p % rules of statistical offices). What is left is rounded (`charts.measures`), so
+that a chain of several lines tells nothing either.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts.rows import POPULATION, population
@@ -32,6 +33,7 @@ RATES = {
 AUDIENCE = "audience"
 TOTAL = "(all)"  # in the place of a column's value: the sum over all its values
 TOTALS = (NO_CATEGORY, TOTAL)
+MARGIN = 0.25  # of a small cell's numbers, that those hidden with it must at least hold
 Cell = tuple[Hashable, ...]
 Line = tuple[int, Cell]
 
@@ -65,13 +67,15 @@ def complete(
     min_cell: int,
     axes: Iterable[int] | None = None,
     by_size: Collection[int] = (),
+    measures: Mapping[Cell, tuple[float, ...]] | None = None,
 ) -> set[Cell]:
     """The small cells, and those that are hidden with them.
 
     `values`: the people of each cell. `axes`: the places in a cell along which sums may be known; none: all. Along
     those of `by_size`, the smallest value overall is hidden first, whatever the cell: so that several charts hide the
     same categories. Along the others the cell of the fewest people is, of those whose other lines are broken already.
-    Totals are hidden last. Cost: in proportion to the cells on the lines that are touched.
+    Totals are hidden last. `measures`: what adds up beside the people. Cost: in proportion to the cells on the lines
+    that are touched.
 
     Example:
         >>> sorted(complete({("a",)}, {("a",): 5, ("b",): 30, ("c",): 200}, 11))
@@ -79,12 +83,14 @@ def complete(
     """
     lines, lines_of = _lines(values, axes)
     sizes = _sizes(values)
+    small = set(small)
     hidden, broken = set(small), Counter(line for cell in small for line in lines_of(cell))
     waiting = deque(line for cell in sorted(small, key=str) for line in lines_of(cell))
     while waiting:
         line = waiting.popleft()
         out = [cell for cell in lines[line] if cell in hidden]
-        if len(out) >= 2 and sum(values[cell] for cell in out) >= min_cell:
+        enough = len(out) >= 2 and sum(values[cell] for cell in out) >= min_cell
+        if enough and _apart(out, small, measures or {}):
             continue
         rest = [cell for cell in lines[line] if cell not in hidden and values[cell] > 0]
         if not rest:
@@ -100,6 +106,20 @@ def complete(
         broken.update(lines_of(chosen))
         waiting.extend([line, *lines_of(chosen)])
     return hidden
+
+
+def _apart(out: list[Cell], small: Collection[Cell], measures: Mapping[Cell, tuple[float, ...]]) -> bool:
+    """Whether what is hidden beside each small cell is enough for its numbers not to be the whole of what is hidden."""
+    sizes = [[abs(number) for number in measures[cell]] for cell in out if cell in measures]
+    if not sizes:
+        return True
+    sums = [sum(column) for column in zip(*sizes, strict=True)]
+    return all(
+        total - own >= MARGIN * own
+        for cell, numbers in zip(out, sizes, strict=True)
+        if cell in small
+        for own, total in zip(numbers, sums, strict=True)
+    )
 
 
 def _lines(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from clv_helpers.charts import show
 from clv_helpers.charts.bands import merged
 from clv_helpers.charts.categories import Categories, categories
-from clv_helpers.charts.cube import cube_of, judged
+from clv_helpers.charts.cube import cube_of, judged, with_people
 from clv_helpers.charts.disclosure import too_small
 from clv_helpers.charts.marks import chart_of
 from clv_helpers.charts.measures import with_rounded
@@ -98,16 +98,17 @@ def picture(
     filters: dict[str, Any] | None = None,
     across: Iterable[str] = (),
 ) -> Picture:
-    """The widget with its rows, read on this connection: groups of fewer than `min_cell` people left out, numbers rounded.
+    """The widget with its rows, read on this connection: small groups merged or left out, numbers rounded.
 
     `across`: the columns that its board filters by. What is left out is judged over all their values, so that no two
     choices of a filter give a group away.
     """
     widget, min_cell, chosen = with_words(widget, workbook), workbook.params.min_cell, filters or {}
     read = read_rows(session, workbook, widget, chosen)
+    asked, (read, widget) = widget, with_people(session, workbook, widget, chosen, read)
     groups = merged(read, widget, min_cell)
     if groups is None:
-        groups, cube = read, cube_of(session, workbook, widget, [*across, *chosen])
+        groups, cube = read, cube_of(session, workbook, asked, [*across, *chosen, *asked.filters])
     else:
         cube = judged(groups, widget, min_cell)
     small = too_small(groups, widget, min_cell)
@@ -115,15 +116,19 @@ def picture(
     rows = with_rounded(shown, widget, workbook)
     title, subtitle = texts(widget, rows)
     said = ["small groups are shown together with their neighbours"] if len(groups) < len(read) and len(rows) else []
-    if left_out := len(groups) - len(rows):
-        said.append(_left_out(int(small.sum()), left_out - int(small.sum()), min_cell))
+    left_out, few = len(groups) - len(rows), int(small.sum())
+    if left_out:
+        said.append(_left_out(few, left_out - few, min_cell))
         title = "Too few people to show" if title == NO_DATA else title
-    subtitle = "; ".join(filter(None, [subtitle, *said]))
-    return Picture(widget, title, show.upper_first(subtitle), rows, categories(widget, groups, rows) if left_out else {})
+    subtitle = show.upper_first("; ".join(filter(None, [subtitle, *said])))
+    return Picture(asked, title, subtitle, rows, categories(widget, groups, rows) if left_out else {})
 
 
 def _left_out(small: int, beside: int, min_cell: int) -> str:
     """What a chart says of the groups that it does not show."""
+    if not small:
+        they = "1 group is" if beside == 1 else f"{beside} groups are"
+        return f"{they} left out, by which one of fewer than {min_cell} people could be worked out"
     groups, it = ("1 group", "it") if small == 1 else (f"{small} groups", "they")
     sentence = f"{groups} of fewer than {min_cell} people {'is' if small == 1 else 'are'} left out"
     others = "1 other" if beside == 1 else f"{beside} others"

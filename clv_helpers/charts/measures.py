@@ -42,13 +42,14 @@ def with_rounded(rows: pd.DataFrame, widget: Widget, workbook: Workbook) -> pd.D
             part, whole = (known[column] for column in RATES[name])
             few = pd.concat([part, whole - part], axis="columns").min(axis="columns")
             about = few.where(few > 0, whole)
-        rows = rows.assign(**{name: rounded(values, about, min_cell)})
+        rows = rows.assign(**{str(name): rounded(values, about, min_cell)})
     return rows
 
 
 def _keys(rows: pd.DataFrame, widget: Widget, workbook: Workbook) -> set[str]:
     """The columns that say which row it is, or where it stands."""
-    catalog = {table.name: table.key for table in models.all_tables(workbook)} if widget.table else {}
+    schema = (widget.table or "").partition(".")[0]
+    catalog = {table.name: table.key for table in models.all_tables(workbook, schema)} if schema else {}
     fields = [*widget.fields, *widget.tooltip]
     shown = {f.column for f in fields if not f.aggregate and kind(rows, f) != "quantitative"}
     places = {str(name) for name in rows if str(name).endswith(POSITIONS)}
