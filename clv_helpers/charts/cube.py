@@ -60,6 +60,8 @@ def cube_of(session: Session, workbook: Workbook, widget: Widget, across: Iterab
 
     Raises ChartError for more than 200,000 cells. Cost: one query, and nothing more where no cell is small.
     """
+    if workbook.params.min_cell == 1:
+        return Cube()  # no group is small
     key = (workbook.file, widget.model_dump_json(), tuple(across))
     known = _cubes.setdefault(session, {})
     if key not in known:
@@ -129,12 +131,19 @@ def judged(rows: pd.DataFrame, widget: Widget, min_cell: int, followed: Collecti
     if len(values) < len(cells):  # the columns shown do not distinguish the rows: only the small ones can be judged
         return Cube()
     open_axes = [i for i, axis in enumerate(axes) if axis not in NESTED]
-    by_size = [i for i, axis in enumerate(axes) if axis in followed or (rows[axis] == NO_CATEGORY).any()]
+    by_size = [
+        i for i, axis in enumerate(axes) if (rows[axis] == NO_CATEGORY).any() or _names(rows[axis], axis in followed)
+    ]
     sums = [f.column for f in widget.fields if f.aggregate == "sum"] or [name for name in SUMS if name in rows]
     numbers = rows[sums].fillna(0).astype(float).itertuples(index=False, name=None)
     measures = dict(zip(cells, numbers, strict=True)) if sums else {}
     few = {cell for cell, is_small in zip(cells, small, strict=True) if is_small}
     return Cube(tuple(axes), frozenset(complete(few, values, min_cell, open_axes, by_size, measures)))
+
+
+def _names(values: pd.Series, is_followed: bool) -> bool:
+    """Whether a filter's values are names, as of statuses; deciles are numbers."""
+    return is_followed and not any(isinstance(value, int | float) for value in values.astype(object))
 
 
 def _with_totals(rows: pd.DataFrame, widget: Widget, followed: Collection[str]) -> pd.DataFrame:

@@ -107,6 +107,7 @@ def picture(
     read = read_rows(session, workbook, widget, chosen)
     asked, (read, widget) = widget, with_people(session, workbook, widget, chosen, read)
     groups = merged(read, widget, min_cell)
+    has_bands = groups is not None
     if groups is None:
         groups, cube = read, cube_of(session, workbook, asked, [*across, *chosen, *asked.filters])
     else:
@@ -121,7 +122,8 @@ def picture(
         said.append(_left_out(few, left_out - few, min_cell))
         title = "Too few people to show" if title == NO_DATA else title
     subtitle = show.upper_first("; ".join(filter(None, [subtitle, *said])))
-    return Picture(asked, title, subtitle, rows, categories(widget, groups, rows) if left_out else {})
+    axes = categories(widget, groups, rows) if left_out and not has_bands else {}
+    return Picture(asked, title, subtitle, rows, axes)
 
 
 def _left_out(small: int, beside: int, min_cell: int) -> str:
