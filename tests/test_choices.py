@@ -148,3 +148,34 @@ def test_a_drill_into_a_decile_shows_its_people_in_merged_bands(few: Workbook) -
     assert drawn.rows["customers"].min() >= 10
     assert abs(drawn.rows["customers"].sum() - everyone) <= 2.5 * len(drawn.rows)
     assert "shown together with their neighbours" in drawn.subtitle
+
+
+def drawn(workbook: Workbook, **chart: object) -> pd.DataFrame:
+    with workbook.engine.read() as session:
+        return charts.picture(session, workbook, Widget.model_validate({"title": "t", **chart})).rows
+
+
+def test_five_people_in_many_months_are_five(few: Workbook) -> None:
+    by_status = {"table": "insights.fact_value_by_month", "mark": "bar", "y": "category"}
+    rows = drawn(few, **by_status, x={"column": "spend", "aggregate": "sum"})
+    people = few.query("insights.fact_value_by_month", category="FREQUENT")["active_customers"]
+    assert people.sum() >= 11 > people.max()
+    assert "FREQUENT" not in set(rows["category"])
+    assert len(rows) < 4
+
+
+def test_what_one_chart_names_no_other_gives_away(few: Workbook) -> None:
+    table = {"table": "insights.fact_value_by_decile", "mark": "number", "y": {"column": "spend", "aggregate": "sum"}}
+    told = [status for status in ("ALL", "FLYER", "FREQUENT", "SILVER", "GOLD")
+            if len(drawn(few, **table, filters={"category": status, "lookback": "lifetime"}))]  # fmt: skip
+    assert "ALL" in told
+    assert "FREQUENT" not in told
+    assert len(told) < 4
+
+
+def test_rows_that_no_shown_column_tells_apart_are_judged_too(few: Workbook) -> None:
+    chart = {"table": "insights.fact_value_by_month", "mark": "line", "x": "month", "y": "spend"}
+    rows = drawn(few, **chart)
+    frequent = few.query("insights.fact_value_by_month", category="FREQUENT")
+    for month in set(frequent["month"]) & set(rows["month"]):
+        assert len(rows[rows["month"] == month]) < 4

@@ -124,11 +124,10 @@ def judged(rows: pd.DataFrame, widget: Widget, min_cell: int, followed: Collecti
     if any(field.aggregate for field in widget.fields):
         rows = _with_totals(rows, widget, followed)
     small = too_small(rows, widget, min_cell)
-    shown = [f.column for f in widget.fields if not f.aggregate and kind(rows, f) != "quantitative"]
-    axes = list(dict.fromkeys([*shown, *followed]))
+    axes = _axes(rows, widget, followed)
     cells = _cells(rows, axes)
     values = dict(zip(cells, rows[people].fillna(0).astype(float), strict=True))
-    if len(values) < len(cells):  # the columns shown do not distinguish the rows: only the small ones can be judged
+    if len(values) < len(cells):  # nothing distinguishes the rows: only the small ones can be judged
         return Cube()
     open_axes = [i for i, axis in enumerate(axes) if axis not in NESTED]
     by_size = [
@@ -139,6 +138,16 @@ def judged(rows: pd.DataFrame, widget: Widget, min_cell: int, followed: Collecti
     measures = dict(zip(cells, numbers, strict=True)) if sums else {}
     few = {cell for cell, is_small in zip(cells, small, strict=True) if is_small}
     return Cube(tuple(axes), frozenset(complete(few, values, min_cell, open_axes, by_size, measures)))
+
+
+def _axes(rows: pd.DataFrame, widget: Widget, followed: Collection[str]) -> list[str]:
+    """What tells the rows apart: what is shown, and followed; else all that is no number, shown or not."""
+    shown = [f.column for f in widget.fields if not f.aggregate and kind(rows, f) != "quantitative"]
+    axes = list(dict.fromkeys([*shown, *followed]))
+    if axes and not rows.duplicated(axes).any():
+        return axes
+    others = [name for name in map(str, rows) if kind(rows, Channel(column=name)) != "quantitative"]
+    return list(dict.fromkeys([*axes, *others]))
 
 
 def _names(values: pd.Series, is_followed: bool) -> bool:
