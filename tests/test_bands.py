@@ -47,15 +47,13 @@ def test_a_grid_with_one_small_corner_keeps_most_of_its_cells() -> None:
 
 
 @pytest.mark.parametrize("changes", [
-    {"color": {"column": "customers", "aggregate": "avg"}, "people": "customers"},
+    {"color": {"column": "customers", "aggregate": "avg"}, "people": "sent"},
     {"title": "{unknown} of them"},
     {"x": "often", "y": "last"},
 ])  # fmt: skip
 def test_what_does_not_add_up_or_has_no_order_is_not_merged(changes: dict) -> None:
-    widget = Widget.model_validate(GRID | changes)
-    rows = grid([[40, 3], [40, 40]]).drop(columns="customers").assign(customers=[40, 3, 40, 40], sent=50)
-    assert changes.get("color") is None or merged(rows, widget.model_copy(update={"people": "sent"}), MIN_CELL) is None
-    assert changes.get("color") is not None or merged(rows, widget, MIN_CELL) is None
+    rows = grid([[40, 3], [40, 40]]).assign(sent=50)
+    assert merged(rows, Widget.model_validate(GRID | changes), MIN_CELL) is None
 
 
 @pytest.mark.parametrize(("first", "last", "says"), [

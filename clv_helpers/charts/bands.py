@@ -53,8 +53,8 @@ def _bands(rows: pd.DataFrame, widget: Widget) -> dict[str, str]:
 
 
 def _adds_up(rows: pd.DataFrame, widget: Widget, name: str) -> bool:
-    summed = {f.column for f in widget.fields if f.aggregate == "sum"}
-    return name in summed or name in ADDITIVE or name == population(widget, list(rows.columns))
+    how = {f.aggregate for f in widget.fields if f.column == name and f.aggregate}
+    return how == {"sum"} or (not how and name in (*ADDITIVE, population(widget, list(rows.columns))))
 
 
 def _named(widget: Widget) -> set[str]:
