@@ -69,7 +69,7 @@ def test_aggregate_is_done_by_the_engine(airline: Workbook) -> None:
     customers = {"column": "customers", "aggregate": "sum"}
     spec = drawn(airline, x="lookback", y=customers, title="t", title_from="top")
     expected = airline.query("insights.fact_value_by_decile", category="ALL", lookback="12 months")
-    assert rows(spec) == [{"lookback": "12 months", "customers": float(expected["customers"].sum())}]
+    assert rows(spec) == [{"lookback": "12 months", "customers": 5 * round(expected["customers"].sum() / 5)}]
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,9 @@ def merged(several: list[Categories]) -> Categories:
     together: Categories = {}
     for one in several:
         for column, orders in one.items():
-            known = {name: order for name, order in together.get(column, {}).items() if order is not None}
-            together[column] = {**orders, **known}
+            before = together.get(column, {})
+            known = {name: order for name, order in before.items() if order is not None}
+            together[column] = {**before, **orders, **known}
     return together
 
 

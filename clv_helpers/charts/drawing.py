@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts import show
+from clv_helpers.charts.bands import merged
 from clv_helpers.charts.categories import Categories, categories
-from clv_helpers.charts.disclosure import suppressed, too_small
+from clv_helpers.charts.cube import cube_of, judged, with_people
+from clv_helpers.charts.disclosure import too_small
 from clv_helpers.charts.marks import chart_of
+from clv_helpers.charts.measures import with_rounded
 from clv_helpers.charts.rows import read_rows, select
 from clv_helpers.charts.show import Output
 from clv_helpers.charts.spec import Widget
@@ -70,13 +74,16 @@ class Picture:
         return {"title": self.title, "subtitle": self.subtitle, "spec": self.spec, "html": self.html, **self.looks}
 
 
-def draw(workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = None) -> Output:
+def draw(
+    workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = None, across: Iterable[str] = ()
+) -> Output:
     """The widget, to display: a chart of the published tables, narrowed by `filters` (column → value, values, Days).
 
+    `across`: the columns that its board filters by, see `picture`.
     Raises ChartError for a column that the table lacks, or for more than 2,000 rows.
     """
     with workbook.engine.read() as session:
-        drawn = picture(session, workbook, widget, filters)
+        drawn = picture(session, workbook, widget, filters, across)
     if drawn.html:
         head = f"<h4>{show.escaped(drawn.title)}</h4><p>{show.escaped(drawn.subtitle)}</p>"
         return Output({"text/html": head + drawn.html, "text/plain": drawn.title})
@@ -84,22 +91,46 @@ def draw(workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = No
     return Output({CHART_MIME: {**drawn.spec, "title": title, "usermeta": drawn.looks}, "text/plain": drawn.title})
 
 
-def picture(session: Session, workbook: Workbook, widget: Widget, filters: dict[str, Any] | None = None) -> Picture:
-    """The widget with its rows, read on this connection. Groups of fewer than `min_cell` people are left out."""
-    widget, min_cell = with_words(widget, workbook), workbook.params.min_cell
-    read = read_rows(session, workbook, widget, filters or {})
-    rows = suppressed(read, widget, min_cell)
+def picture(
+    session: Session,
+    workbook: Workbook,
+    widget: Widget,
+    filters: dict[str, Any] | None = None,
+    across: Iterable[str] = (),
+) -> Picture:
+    """The widget with its rows, read on this connection: small groups merged or left out, numbers rounded.
+
+    `across`: the columns that its board filters by. What is left out is judged over all their values, so that no two
+    choices of a filter give a group away.
+    """
+    widget, min_cell, chosen = with_words(widget, workbook), workbook.params.min_cell, filters or {}
+    read = read_rows(session, workbook, widget, chosen)
+    asked, (read, widget) = widget, with_people(session, workbook, widget, chosen, read)
+    groups = merged(read, widget, min_cell)
+    has_bands = groups is not None
+    if groups is None:
+        groups, cube = read, cube_of(session, workbook, asked, [*across, *chosen, *asked.filters])
+    else:
+        cube = judged(groups, widget, min_cell)
+    small = too_small(groups, widget, min_cell)
+    shown = groups[~small & ~cube.hides(groups, {**widget.filters, **chosen})]
+    rows = with_rounded(shown, widget, workbook)
     title, subtitle = texts(widget, rows)
-    if left_out := len(read) - len(rows):
-        small = int(too_small(read, widget, min_cell).sum())
-        sentence = _left_out(small, left_out - small, min_cell)
-        subtitle = f"{subtitle}; {sentence}" if subtitle else show.upper_first(sentence)
+    said = ["small groups are shown together with their neighbours"] if len(groups) < len(read) and len(rows) else []
+    left_out, few = len(groups) - len(rows), int(small.sum())
+    if left_out:
+        said.append(_left_out(few, left_out - few, min_cell))
         title = "Too few people to show" if title == NO_DATA else title
-    return Picture(widget, title, subtitle, rows, categories(widget, read, rows) if left_out else {})
+    subtitle = show.upper_first("; ".join(filter(None, [subtitle, *said])))
+    axes = categories(widget, groups, rows) if left_out and not has_bands else {}
+    return Picture(asked, title, subtitle, rows, axes)
 
 
 def _left_out(small: int, beside: int, min_cell: int) -> str:
     """What a chart says of the groups that it does not show."""
+    if not small:
+        they = "1 group is" if beside == 1 else f"{beside} groups are"
+        return f"{they} left out, by which one of fewer than {min_cell} people could be worked out"
     groups, it = ("1 group", "it") if small == 1 else (f"{small} groups", "they")
     sentence = f"{groups} of fewer than {min_cell} people {'is' if small == 1 else 'are'} left out"
     others = "1 other" if beside == 1 else f"{beside} others"

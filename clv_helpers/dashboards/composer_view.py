@@ -102,7 +102,8 @@ class Composer(Editor[Draft]):
     def _card(self) -> dict[str, Any]:
         widget = self.draft.parse_widget().model_copy(update={"width": "full"})
         with self.workbook.engine.read() as session:
-            drawn = picture(session, self.workbook, widget)
+            across = [spec["column"] for spec in self.draft.raw.get("filters", []) if "column" in spec]
+            drawn = picture(session, self.workbook, widget, across=across)
         return {"key": f"{self.opened}/{self.draft.selected}/{widget.mark}", **drawn.card}
 
     # files

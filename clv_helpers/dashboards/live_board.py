@@ -151,7 +151,8 @@ class LiveBoard:
         """A widget with its query and where a click leads; one that cannot be drawn says why."""
         target = load(self.workbook, widget.drill).title if widget.drill else ""
         try:
-            card = picture(session, self.workbook, widget, narrowed).card
+            across = [offer.column for offer in self.offers]
+            card = picture(session, self.workbook, widget, narrowed, across).card
             sql = sql_of(session, self.workbook, widget, narrowed)
         except UserError as error:
             return static_board.card_without(self.workbook, widget, error, "clv-problem")

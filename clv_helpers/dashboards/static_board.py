@@ -62,7 +62,7 @@ def _card(session: Session, workbook: Workbook, widget: Widget, offered: list[Of
 
     def drawn(chosen: dict[str, Any]) -> Picture:
         narrowed = {name: value for name, value in chosen.items() if value is not None}
-        return picture(session, workbook, widget, narrowed)
+        return picture(session, workbook, widget, narrowed, begins)
 
     try:
         first = drawn(begins)
@@ -130,13 +130,15 @@ def show(workbook: Workbook, name: str, filters: dict[str, Any] | None = None) -
         >>> len(dashboards.show(wb, "decile", {"decile": 1}).parts)
         3
     """
-    return stack(*(_drawn(workbook, widget, filters) for widget in load(workbook, name).widgets))
+    dashboard = load(workbook, name)
+    across = [spec.column for spec in dashboard.filters]
+    return stack(*(_drawn(workbook, widget, filters, across) for widget in dashboard.widgets))
 
 
-def _drawn(workbook: Workbook, widget: Widget, filters: dict[str, Any] | None) -> Output:
+def _drawn(workbook: Workbook, widget: Widget, filters: dict[str, Any] | None, across: list[str]) -> Output:
     """The widget, or why the stage that makes its table did not."""
     try:
-        return draw(workbook, widget, filters)
+        return draw(workbook, widget, filters, across)
     except NotMade as reason:
         return note(str(reason))
 

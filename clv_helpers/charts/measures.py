@@ -1,0 +1,56 @@
+"""The numbers of a widget's rows as they may be shown: each rounded by how many people it is about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clv_helpers import models
+from clv_helpers.charts.disclosure import COUNTS, RATES
+from clv_helpers.charts.rounding import rounded
+from clv_helpers.charts.rows import population
+from clv_helpers.charts.spec import Widget
+from clv_helpers.charts.texts import kind
+from clv_helpers.config.workbook import Workbook
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Columns that count people or their messages: to the nearest five, whatever the row's population.
+PEOPLE = (*COUNTS, "accepted", "numerator", "denominator", "messages")
+POSITIONS = ("_order", "_months")  # a column that ends so says where a row stands
+
+
+def with_rounded(rows: pd.DataFrame, widget: Widget, workbook: Workbook) -> pd.DataFrame:
+    """The rows with every measure rounded; keys, places in an order, texts and days stay.
+
+    Rows without a population, which are about nobody, stay as they are.
+    """
+    import pandas as pd
+
+    people, min_cell = population(widget, list(rows.columns)), workbook.params.min_cell
+    if people not in rows or rows.empty:
+        return rows
+    keys = _keys(rows, widget, workbook)
+    counts = {people, *PEOPLE, *([widget.x2, *(f.column for f in (widget.x, widget.y) if f)] if widget.x2 else [])}
+    known = rows.copy()
+    for name in rows:
+        values = rows[name]
+        if name in keys or pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values):
+            continue
+        about = values.abs() if name in counts else known[people]
+        if name in RATES and set(RATES[name]) <= set(rows):
+            part, whole = (known[column] for column in RATES[name])
+            few = pd.concat([part, whole - part], axis="columns").min(axis="columns")
+            about = few.where(few > 0, whole)
+        rows = rows.assign(**{str(name): rounded(values, about, min_cell)})
+    return rows
+
+
+def _keys(rows: pd.DataFrame, widget: Widget, workbook: Workbook) -> set[str]:
+    """The columns that say which row it is, or where it stands."""
+    schema = (widget.table or "").partition(".")[0]
+    catalog = {table.name: table.key for table in models.all_tables(workbook, schema)} if schema else {}
+    fields = [*widget.fields, *widget.tooltip]
+    shown = {f.column for f in fields if not f.aggregate and kind(rows, f) != "quantitative"}
+    places = {str(name) for name in rows if str(name).endswith(POSITIONS)}
+    return {*catalog.get(widget.table or "", ()), *shown, *places, *widget.highlight}
