@@ -132,8 +132,7 @@ def _stops(change: dict[str, Any], activation: Activation, workbook: Workbook) -
         why = f"of the audience {activation.audience} nobody is to be sent"
     elif had and exited / had > guards.max_exited_share:
         allowed = f"guards.max_exited_share is {percent(guards.max_exited_share)}"
-        gone = share_of(exited, had, few)
-        why = f"{gone} {words.customers} have exited; {allowed}"
+        why = f"{share_of(exited, had, words.customers, few)} have exited; {allowed}"
     elif had and abs(sent - had) / had > guards.max_size_change:
         allowed = f"guards.max_size_change is {percent(guards.max_size_change)}"
         now, before = people_text(sent, few), people_text(had, few)

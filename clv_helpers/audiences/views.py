@@ -89,7 +89,7 @@ def summary(workbook: Workbook, name: str) -> list[Output]:
     words, deciles, few = workbook.words, estimated.deciles, workbook.params.min_cell
     of_them = functools.partial(show.about, people=estimated.count, min_cell=few)
     mean_decile = sum(n * customers for n, customers in deciles.items()) / max(1, sum(deciles.values()))
-    facts = [f"{show.share_of(estimated.count, estimated.customers, few)} {words.customers}"]
+    facts = [show.share_of(estimated.count, estimated.customers, words.customers, few)]
     if estimated.count >= few:
         facts.append(f"mean decile {of_them(mean_decile, write='{:.1f}'.format)}")
     if estimated.mean_spend is not None and estimated.count >= few:

@@ -190,13 +190,16 @@ def delivery_funnel(workbook: Workbook) -> Output:
     if not workbook.has("purchases"):
         return show.note("Everyone of a finished experiment is in its data: nobody is known to have been left out.")
     rows = workbook.query("campaigns.fact_campaign_funnel", order_by="campaign, step_order")
-    rows = rows.groupby(["campaign", "step_order", "step"], as_index=False)["customers"].sum()
-    steps = rows.sort_values("step_order")["step"].drop_duplicates()
-    wide = rows.pivot(index="campaign", columns="step", values="customers").reindex(columns=steps)
-    wide = wide.loc[:, wide.fillna(0).any()].rename_axis(columns=None).reset_index()
-    names = [str(name) for name in wide.columns if name != "campaign"]
+    counts = rows.groupby(["campaign", "step_order", "step"], as_index=False)["customers"].agg(["sum", "max"])
+    steps = counts.sort_values("step_order")["step"].drop_duplicates()
+    wide = counts.pivot(index="campaign", columns="step", values="sum").reindex(columns=steps)
+    names = [str(name) for name in wide.columns[wide.fillna(0).any()]]
+    # who is in two audiences is counted twice, so the people of a step are those of its largest part
+    largest = counts.pivot(index="campaign", columns="step", values="max").add_suffix(" people")
+    wide = wide.join(largest).rename_axis(columns=None).reset_index()
     columns = {"campaign": "Campaign", **{name: f"{show.upper_first(name)}|,.0f" for name in names}}
-    return show.table(wide, columns, people={name: name for name in names}, min_cell=workbook.params.min_cell)
+    people = {name: f"{name} people" for name in names}
+    return show.table(wide, columns, people=people, min_cell=workbook.params.min_cell)
 
 
 def rejected(workbook: Workbook) -> Output:

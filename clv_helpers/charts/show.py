@@ -216,17 +216,17 @@ def share(part: float, whole: float, min_cell: int) -> str:
     return share_text(part, whole, min_cell, ".0%" if part == 0 or part >= 0.1 * whole else ".1%")
 
 
-def share_of(part: float, whole: float, min_cell: int) -> str:
+def share_of(part: float, whole: float, who: str, min_cell: int) -> str:
     """How many people of how many, and their share; of fewer than `min_cell`, only that they are fewer.
 
     Example:
-        >>> [show.share_of(part, 19_998, 11) for part in (4, 1_868)]
-        ['<11 of 20,000', '1,870 of 20,000 (9.3%)']
+        >>> [show.share_of(part, 19_998, "members", 11) for part in (4, 1_868)]
+        ['<11 of 20,000 members', '1,870 of 20,000 members (9.3%)']
     """
     text = share(part, whole, min_cell)
     if "<" in text:
-        return text
-    return f"{people_text(part, min_cell)} of {people_text(whole, min_cell)} ({text})"
+        return f"{text} {who}"
+    return f"{people_text(part, min_cell)} of {people_text(whole, min_cell)} {who} ({text})"
 
 
 def about(value: float, people: float, min_cell: int, write: Callable[[float], str] = compact) -> str:
