@@ -12,6 +12,7 @@ import pytest
 from activations import changed, everyone_in, steps
 
 from clv_helpers import activation, audiences, campaigns, derived, insights, lifetime, simulate
+from clv_helpers.audiences.views import summary
 from clv_helpers.charts import show
 from clv_helpers.charts.show import FINDING_MIME, METRICS_MIME, Output
 from clv_helpers.config.workbook import ROOT, Workbook
@@ -48,7 +49,8 @@ VIEWS = {
 # Columns of numbers that count no people: what they are named by, or a measure of many.
 NOT_OF_PEOPLE = r"Decile.*|Number|Mean .*|Spend per .*|.*EUR.*|From .*|To .*|Value .*|Standard error|Simulated"
 NUMBER = r"(?<![\d.,])(\d[\d,]*)(?![\d%]|[.,]\d)"
-COUNTED = rf"{NUMBER} (?:of(?! the \d+ true parameters)|more|members|treated|control|identities|messages|rose|fell|are newly|not any|realized|exited)\b"
+NOUNS = "more|members|treated|control|identities|messages|rose|fell|are newly|not any|realized|exited"
+COUNTED = rf"{NUMBER} (?:of(?! the \d+ true parameters)|{NOUNS})\b"
 
 
 def parts_of(output: Output) -> list[Output]:
@@ -173,7 +175,7 @@ def test_an_audience_of_four(airline: Workbook, tmp_path: Path) -> None:
     )
     workbook = Workbook(tmp_path / "params" / "airline.yml", airline.params)
     assert audiences.count(workbook, "four").count == 4
-    told = show.stack(*audiences.summary(workbook, "four"))
+    told = show.stack(*summary(workbook, "four"))
     assert few_people(told) == []
     assert sentences(told).endswith("<11 of 600 members.")
     (funnel,) = tables(told)
