@@ -25,6 +25,7 @@ DELIVERY = {
     "unsubscribe rate": "Unsubscribed",
     "complaint rate": "Complaints",
 }
+MESSAGES = "accepted messages"
 GMAIL_ASKS, GMAIL_LIMITS = 0.001, 0.003
 
 
@@ -48,8 +49,8 @@ def summary(workbook: Workbook) -> Output:
     if not accepted:
         return show.stack(*notes)
     finding = (
-        f"People opened {show.share(people, accepted, few)} of {_accepted(accepted, few)}; counting "
-        f"machine opens it would look like {show.share(machines, accepted, few)}."
+        f"People opened {show.share_of(people, accepted, MESSAGES, few)}; counting machine opens it would look like "
+        f"{show.share(machines, accepted, few)}."
     )
     return show.stack(show.finding(finding), *notes)
 
@@ -58,14 +59,9 @@ def _untold(rows: pd.DataFrame, min_cell: int) -> str:
     opened, accepted = rows["opened_with_machines"].sum(), rows["accepted"].sum()
     campaigns = ", ".join(sorted(set(rows["campaign"])))
     return (
-        f"Of {_accepted(accepted, min_cell)} {show.share(opened, accepted, min_cell)} were opened, by people or by "
-        f"machines: without a user agent it cannot be told ({campaigns})."
+        f"{show.share_of(opened, accepted, MESSAGES, min_cell)} were opened, by people or by machines: without a user "
+        f"agent it cannot be told ({campaigns})."
     )
-
-
-def _accepted(messages: float, min_cell: int) -> str:
-    count = show.about(messages, messages, min_cell) if messages >= min_cell else f"<{min_cell}"
-    return f"{count} accepted messages"
 
 
 def rates(workbook: Workbook) -> Output:
