@@ -275,19 +275,19 @@ def test_example_rows_name_nobody_and_stay_out_of_reports(workbook: Workbook) ->
     assert "<tr>" not in activation.examples(in_a_run).bundle["text/html"]
 
 
-def test_why_one_is_stopped_and_why_members_were_rejected_reach_the_report() -> None:
+def test_why_one_is_stopped_and_why_members_were_rejected_reach_the_report(airline: Workbook) -> None:
     reasons = [Reason("550 5.1.1 <a@example.com> no such user", 9), Reason("550 5.1.1 <b@example.com> no such user", 8)]
     results = [
         ActivationResult("spring", "mail", "a", "done", to_send=100, delivered=83, rejected=17, reasons=reasons),
         ActivationResult("autumn", "mail", "a", "dry run", to_send=0, stops="autumn to mail is stopped: nobody"),
     ]
     section, content = Section(5, "Stage 5"), Content()
-    for part in activation.done(results).parts:
-        _add_output(section, part.bundle, content, 11)
+    for part in activation.done(airline, results).parts:
+        _add_output(section, part.bundle, content)
     report = "".join(block.html for block in section.blocks)
     assert "autumn to mail is stopped: nobody" in report
     assert "550 5.1.1 &lt;…&gt; no such user" in report
-    assert '<td class="number">17</td>' in report
+    assert '<td class="number">15</td>' in report
 
 
 def test_a_run_goes_on_where_customers_have_a_status_of_their_own() -> None:

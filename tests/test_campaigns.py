@@ -262,11 +262,11 @@ def test_without_a_user_agent_people_are_not_told_from_machines(mailer) -> None:
     assert workbook.query("campaigns.fact_campaign_result")[["opened", "open_rate"]].isna().all(axis=None)
     said = campaigns.summary(workbook).bundle["text/plain"]
     assert said == (
-        "Of 1 accepted messages 100% were opened, by people or by machines: without a user agent it cannot be told "
+        "<11 of <11 accepted messages were opened, by people or by machines: without a user agent it cannot be told "
         "(spring)."
     )
     mailer([("m2", "b", kind, at) for at, kind in enumerate(("sent", "delivered", "opened"))], campaign="autumn")
-    assert campaigns.summary(workbook).bundle["text/plain"].startswith("People opened 100% of 1 accepted messages")
+    assert campaigns.summary(workbook).bundle["text/plain"].startswith("People opened <11 of <11 accepted messages;")
     assert rates(workbook, "autumn")["open rate"] == (1, 1)
 
 

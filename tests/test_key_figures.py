@@ -65,6 +65,12 @@ def test_no_share_of_a_total_that_refunds_use_up(tmp_path: Path, outputs: Path) 
 
 
 def test_shares_where_there_are_no_refunds(tmp_path: Path, outputs: Path) -> None:
-    workbook = shop(tmp_path, BOUGHT)
+    workbook = shop(tmp_path, BOUGHT, "min_cell: 1\n")
     assert "The best tenth of the customers brings 11% of" in derived.top_decile(workbook, 0).bundle["text/plain"]
     assert workbook.query("derived.concentration")["share_of_spend"].max() == 1
+
+
+def test_no_share_of_a_tenth_of_fewer_than_min_cell(tmp_path: Path, outputs: Path) -> None:
+    workbook = shop(tmp_path, BOUGHT)
+    text = derived.top_decile(workbook, 0).bundle["text/plain"]
+    assert text == "The best tenth is fewer than 11 customers, so what they bring is not told."

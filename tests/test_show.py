@@ -12,15 +12,15 @@ from clv_helpers.charts import show
 
 @pytest.mark.parametrize("text", ["a customer's month", "<script>alert(1)</script>", "A & B", "2 < 3"])
 def test_table_shows_texts_as_they_are(text: str) -> None:
-    body = show.table([{"what": text, "rows": 1}], what="What", rows="Rows|.0f").bundle["text/html"]
-    cells = [html.unescape(cell) for cell in re.findall(r"<td>(.*?)</td>", body)]
+    body = show.table([{"what": text, "rows": 1}], what="What", rows="Rows|.0f", people=None).bundle["text/html"]
+    cells = [html.unescape(cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", body)]
     assert cells == [text, "1"]
     assert "<script>" not in body
 
 
 def test_missing_number_is_a_dash() -> None:
-    body = show.table([{"rows": 1}, {"rows": None}], rows="Rows|,.0f").bundle["text/html"]
-    assert re.findall(r"<td>(.*?)</td>", body) == ["1", "–"]
+    body = show.table([{"rows": 1}, {"rows": None}], rows="Rows|,.0f", people=None).bundle["text/html"]
+    assert re.findall(r"<td[^>]*>(.*?)</td>", body) == ["1", "–"]
 
 
 def test_several_outputs_are_displayed_one_below_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,3 +31,54 @@ def test_several_outputs_are_displayed_one_below_the_other(monkeypatch: pytest.M
     both._ipython_display_()
     assert displayed == [(first.bundle, True), (second.bundle, True)]
     assert both.bundle["text/plain"] == "one\ntwo"
+
+
+PEOPLE = [
+    {"tier": name, "members": count, "spend": 10.0 * count}
+    for name, count in zip("abcd", (4, 62, 1868, 0), strict=True)
+]
+TIERS = {"tier": "Tier", "members": "Members|,.0f", "spend": "Spend|,.1f"}
+
+
+def rows_of(shown: show.Output) -> list[list[str]]:
+    lines = re.findall(r"<tr>(.*?)</tr>", shown.bundle["text/html"])[1:]
+    return [[html.unescape(cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", line)] for line in lines]
+
+
+def test_a_table_says_whom_it_is_about() -> None:
+    with pytest.raises(TypeError, match="people"):
+        show.table(PEOPLE, TIERS)
+    with pytest.raises(ValueError, match="min_cell"):
+        show.table(PEOPLE, TIERS, people="members")
+    with pytest.raises(ValueError, match="counts the people of spend"):
+        show.table(PEOPLE, TIERS, people={"members": "members"}, min_cell=11)
+
+
+def test_few_people_have_no_number_and_are_not_what_is_missing_of_the_sum() -> None:
+    rows = rows_of(show.table(PEOPLE, TIERS, people="members", min_cell=11))
+    assert rows == [["a", "<11", "<11"], ["b", "–", "–"], ["c", "1,870", "18,700.0"], ["d", "0", "0.0"]]
+
+
+def test_few_people_who_are_enough_together_hide_no_others() -> None:
+    rows = [{**row, "members": 7} if row["tier"] == "b" else row for row in PEOPLE]
+    assert [row[1] for row in rows_of(show.table(rows, TIERS, people="members", min_cell=11))] == [
+        "<11", "<11", "1,870", "0",
+    ]  # fmt: skip
+
+
+def test_counts_side_by_side_are_judged_each_for_itself() -> None:
+    columns, people = {"sent": "Sent|,.0f", "opened": "Opened|,.0f"}, {"sent": "sent", "opened": "opened"}
+    rows = [{"sent": 1868, "opened": 4}, {"sent": 62, "opened": None}]
+    assert rows_of(show.table(rows, columns, people=people, min_cell=11)) == [["1,870", "<11"], ["60", "–"]]
+
+
+def test_a_folded_table_hides_what_it_hid() -> None:
+    folded = show.folded(show.table(PEOPLE, TIERS, people="members", min_cell=11), "more")
+    assert "&lt;11" in folded.bundle["text/html"]
+    assert ">4<" not in folded.bundle["text/html"]
+
+
+def test_a_key_is_no_measure() -> None:
+    rows = [{"decile": decile, "members": 12} for decile in range(1, 11)]
+    shown = show.table(rows, decile="Decile|>", people="members", min_cell=11)
+    assert [row[0] for row in rows_of(shown)] == [str(decile) for decile in range(1, 11)]

@@ -15,9 +15,9 @@ from clv_helpers.activation import ledger
 from clv_helpers.activation.decision import decide_within, needs_a_plan
 from clv_helpers.activation.destination import Destination, Outcome, Part, Run, open_destination
 from clv_helpers.activation.ledger import ActivationResult
-from clv_helpers.charts.show import percent
+from clv_helpers.charts.rounding import people_text
+from clv_helpers.charts.show import about, percent, share_of
 from clv_helpers.config.destinations import Activation, DestinationError
-from clv_helpers.config.params import Words
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
@@ -72,7 +72,7 @@ def dry_run(workbook: Workbook, activation: Activation) -> ActivationResult:
     """
     campaign, destination = activation.campaign, activation.destination
     change = workbook.query("activation.fact_change", campaign=campaign, destination=destination).iloc[0].to_dict()
-    to_send, stops = int(change["now"]), _stops(change, activation, workbook.words)
+    to_send, stops = int(change["now"]), _stops(change, activation, workbook)
     return ActivationResult(campaign, destination, activation.audience, "dry run", to_send, stops=stops)
 
 
@@ -115,26 +115,29 @@ def _begin(workbook: Workbook, destination: Destination, accept_change: bool) ->
         plan = destination.activation
         query = f"SELECT * FROM activation.fact_change WHERE {ledger.OF_PLAN}"
         change = session.rows(query, campaign=plan.campaign, destination=plan.destination)[0]
-        if (stops := _stops(change, plan, workbook.words)) and not accept_change:
+        if (stops := _stops(change, plan, workbook)) and not accept_change:
             raise ActivationStopped(stops)
         return ledger.intend(session, destination, workbook.as_of(session)), False
 
 
-def _stops(change: dict[str, Any], activation: Activation, words: Words) -> str:
+def _stops(change: dict[str, Any], activation: Activation, workbook: Workbook) -> str:
     """What stops an activation, by how those to be sent differ from those whom the destination has; empty: nothing.
 
     That nobody is to be sent, that more exited than `guards.max_exited_share` of those it has, or that the size
     differs by more than `guards.max_size_change`.
     """
     had, sent, exited, guards = change["before"], change["now"], change["exited"], activation.guards
+    words, few = workbook.words, workbook.params.min_cell
     if not sent:
         why = f"of the audience {activation.audience} nobody is to be sent"
     elif had and exited / had > guards.max_exited_share:
         allowed = f"guards.max_exited_share is {percent(guards.max_exited_share)}"
-        why = f"{exited:,} of {had:,} {words.customers} ({percent(exited / had)}) have exited; {allowed}"
+        why = f"{share_of(exited, had, words.customers, few)} have exited; {allowed}"
     elif had and abs(sent - had) / had > guards.max_size_change:
         allowed = f"guards.max_size_change is {percent(guards.max_size_change)}"
-        why = f"{sent:,} {words.customers} are to be sent, {(sent - had) / had:+.0%} from {had:,} last time; {allowed}"
+        now, before = people_text(sent, few), people_text(had, few)
+        grown = about((sent - had) / had, min(sent, had), few, "{:+.0%}".format)
+        why = f"{now} {words.customers} are to be sent, {grown} from {before} last time; {allowed}"
     else:
         return ""
     name = f"{activation.campaign} to {activation.destination}"

@@ -12,6 +12,7 @@ from sqlglot import exp
 from clv_helpers.activation.delivery import planned
 from clv_helpers.activation.ledger import ActivationResult
 from clv_helpers.charts import Channel, Widget, draw, show
+from clv_helpers.charts.rounding import people_text, rounded
 from clv_helpers.charts.show import Output, percent, upper_first
 from clv_helpers.config.destinations import STATUS_FIELD, Activation
 from clv_helpers.config.workbook import Workbook
@@ -41,7 +42,9 @@ def waterfall(workbook: Workbook) -> Output:
     rows["activation"] = rows["campaign"] + " → " + rows["destination"]
     wide = rows.pivot(index=["step_order", "step"], columns="activation", values="customers")
     wide = wide.reset_index().rename_axis(columns=None)
-    return show.table(wide, step="Step", **{name: f"{name}|,.0f" for name in wide.columns[2:]})
+    names = list(wide.columns[2:])
+    columns = {"step": "Step", **{name: f"{name}|,.0f" for name in names}}
+    return show.table(wide, columns, people={name: name for name in names}, min_cell=workbook.params.min_cell)
 
 
 def chart(workbook: Workbook, campaign: str = "") -> Output:
@@ -56,10 +59,11 @@ def chart(workbook: Workbook, campaign: str = "") -> Output:
     first, customers = _first(workbook, campaign), workbook.words.customers
     names: dict[str, Any] = {"campaign": first.campaign, "destination": first.destination}
     matched = workbook.query("activation.fact_waterfall", step="matched", **names)["customers"].iloc[0]
+    few = workbook.params.min_cell
     widget = Widget(
         title=f"{{customers}} {customers} are sent the campaign {first.campaign}",
         title_from={"step": "sent"},
-        subtitle=f"Of {show.compact(matched)} in the audience {first.audience}, who is not sent at each step",
+        subtitle=f"Of {people_text(matched, few)} in the audience {first.audience}, who is not sent at each step",
         table="activation.fact_waterfall",
         filters=names,
         mark="bar",
@@ -92,6 +96,8 @@ def changes(workbook: Workbook) -> Output:
         realized="Realized|+,.0f",
         exited="Exited|,.0f",
         now="Now|,.0f",
+        people={name: name for name in ("before", "realized", "exited", "now")},
+        min_cell=workbook.params.min_cell,
     )
 
 
@@ -119,7 +125,7 @@ def examples(workbook: Workbook, campaign: str = "") -> Output:
     if not rows:
         return show.note(f"{first.campaign}: nobody is to be sent, so there is no row to show.")
     masked = [{field: mask(field, value) for field, value in row.items()} for row in rows]
-    return show.table(masked, **params.columns)
+    return show.table(masked, params.columns, people=None)
 
 
 def mask(field: str, value: Any) -> str:
@@ -144,17 +150,19 @@ def control(workbook: Workbook) -> Output:
     sentences = []
     for campaign, group in groups.items():
         treated, controls = (sizes.get((campaign, arm), 0) for arm in ("treated", "control"))
-        who = f"{campaign}: {controls:,} {workbook.words.customers} are control against {treated:,} treated"
-        sentences.append(f"{who}{_power(treated, controls, group.expected_rate)}")
+        texts = [people_text(count, workbook.params.min_cell) for count in (treated, controls)]
+        who = f"{campaign}: {texts[1]} {workbook.words.customers} are control against {texts[0]} treated"
+        sentences.append(f"{who}{_power(treated, controls, group.expected_rate, workbook.params.min_cell)}")
     none = "No campaign has a control group, so none can show what it added (control: {share: 0.1} under activations)."
     return show.note(" ".join(sentences) or none)
 
 
-def _power(treated: int, control: int, rate: float) -> str:
+def _power(treated: int, control: int, rate: float, min_cell: int) -> str:
     """What two groups of these sizes can show, as the end of a sentence."""
     effect = detectable_effect(treated, control, rate)
     if effect is None:
         return ", too few to show any effect."
+    effect = float(rounded([effect], [min(treated, control)], min_cell)[0])
     return (
         f". If {percent(rate)} respond by themselves, the smallest effect that this can show is {effect * 100:.1f} "
         f"percentage points (to {percent(rate + effect)}; with {POWER:.0%} power at {CONFIDENCE:.0%} confidence)."
@@ -185,14 +193,15 @@ def detectable_effect(treated: int, control: int, rate: float) -> float | None:
     return float(brentq(missing_power, 0, 1 - rate)) if missing_power(1 - rate) > 0 else None
 
 
-def done(results: Sequence[ActivationResult]) -> Output:
+def done(workbook: Workbook, results: Sequence[ActivationResult]) -> Output:
     """What `activate_planned` did, a row per activation; below it, what stops one, and why customers were rejected.
 
     Example:
-        >>> activation.done(activation.activate_planned(wb)).bundle["text/plain"]
+        >>> activation.done(wb, activation.activate_planned(wb)).bundle["text/plain"]
         '1 rows'
     """
     rows = [{**vars(result), "files": ", ".join(file.name for file in result.files) or None} for result in results]
+    few = workbook.params.min_cell
     outcomes = show.table(
         rows,
         campaign="Campaign",
@@ -203,6 +212,8 @@ def done(results: Sequence[ActivationResult]) -> Output:
         rejected="Rejected|,.0f",
         in_doubt="In doubt|,.0f",
         files="Files",
+        people={name: name for name in ("to_send", "delivered", "rejected", "in_doubt")},
+        min_cell=few,
     )
     below = [show.note(result.stops) for result in results if result.stops]
     reasons: Counter[str] = Counter()
@@ -210,7 +221,8 @@ def done(results: Sequence[ActivationResult]) -> Output:
         reasons[ADDRESS.sub("…", reason.reason)] += reason.customers  # a mail server names whom it does not know
     if reasons:
         listed = [{"reason": reason, "customers": customers} for reason, customers in reasons.most_common()]
-        below.append(show.table(listed, reason="Rejected because", customers="Rejected|,.0f"))
+        columns = {"reason": "Rejected because", "customers": "Rejected|,.0f"}
+        below.append(show.table(listed, columns, people="customers", min_cell=few))
     return show.stack(outcomes, *below)
 
 

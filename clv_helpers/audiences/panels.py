@@ -8,8 +8,9 @@ from typing import Any
 from clv_helpers.audiences.estimate import Estimate
 from clv_helpers.audiences.sentence import part_in_words
 from clv_helpers.charts import PALETTE, QUIET
-from clv_helpers.charts.show import compact, percent, upper_first
-from clv_helpers.config.params import Words
+from clv_helpers.charts.rounding import people_text
+from clv_helpers.charts.show import about, percent, share, upper_first
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.editors import Attribute
 
 
@@ -19,25 +20,29 @@ def _macros() -> Any:
 
     loader = PackageLoader("clv_helpers", "audiences")
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": percent, "number": lambda number: f"{number:,.0f}"}
+    environment.filters |= {"percent": percent, "number": lambda number: f"{number:,.0f}", "people": people_text}
+    environment.globals["share"] = share
     environment.globals |= {"BLUE": PALETTE[0], "GREY": "#595959", "QUIET": QUIET}
     return environment.get_template("panels.html.j2").module
 
 
 def estimate_panel(
-    estimate: Estimate, seconds: float, overlap: dict[str, int], *, units: tuple[str, str], words: Words
+    estimate: Estimate, seconds: float, overlap: dict[str, int], *, units: tuple[str, str], workbook: Workbook
 ) -> str:
     """How many, how large a share, their value and spend (in `units`), their deciles, and which other audiences."""
     means = zip(units, (estimate.mean_value, estimate.mean_spend), strict=True)
     by_unit = {unit: mean for unit, mean in means if mean is not None}  # where both have one unit: the spend
-    worth = " · ".join(f"{compact(mean)} {unit} each" for unit, mean in by_unit.items())
-    return str(_macros().estimate(estimate, worth, seconds, overlap, words))
+    few = workbook.params.min_cell
+    worth = " · ".join(f"{about(mean, estimate.count, few)} {unit} each" for unit, mean in by_unit.items())
+    worth = worth if estimate.count >= few else ""
+    return str(_macros().estimate(estimate, worth, seconds, overlap, workbook.words, few))
 
 
-def funnel_panel(estimate: Estimate, words: Words) -> str:
+def funnel_panel(estimate: Estimate, workbook: Workbook) -> str:
     """From everyone to those who meet the rule: a bar per condition, with how many it removes."""
+    words, few = workbook.words, workbook.params.min_cell
     steps = [(upper_first(part_in_words(step.part, words)), step.left, step.removed) for step in estimate.funnel]
-    return str(_macros().funnel([("Everyone", estimate.customers, None), *steps], estimate.customers))
+    return str(_macros().funnel([("Everyone", estimate.customers, None), *steps], estimate.customers, few))
 
 
 def describe_panel(attribute: Attribute, facts: dict[str, Any]) -> str:

@@ -170,7 +170,7 @@ class Builder(Editor[Draft]):
             seconds = time.perf_counter() - started
             overlap = estimate.overlaps(session, audience.rule, context)
         units = (params.value.unit, params.spending.unit)
-        return counted, panels.estimate_panel(counted, seconds, overlap, units=units, words=self.workbook.words)
+        return counted, panels.estimate_panel(counted, seconds, overlap, units=units, workbook=self.workbook)
 
     def _show_tab(self) -> None:
         """Fill the open tab, and it alone."""
@@ -187,7 +187,7 @@ class Builder(Editor[Draft]):
     def _tab(self, tab: str, audience: Audience, counted: Estimate) -> str:
         match tab:
             case "Funnel":
-                return panels.funnel_panel(counted, self.workbook.words)
+                return panels.funnel_panel(counted, self.workbook)
             case "Sentence":
                 return html.sentences([to_sentence(audience, self.workbook.words)])
             case "SQL" | "PQL":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 
 from clv_helpers.audiences import audience_files
 from clv_helpers.audiences.catalog import GENERAL_WORDS, MASKED, event_tables, read_catalog
@@ -85,22 +86,28 @@ def in_language(workbook: Workbook, audience: Audience, form: str, name: str = "
 def summary(workbook: Workbook, name: str) -> list[Output]:
     """An audience as a run shows it: its sentence, its count, and what each condition removes."""
     audience, estimated = audience_files.load(workbook, name), count(workbook, name)
-    words, deciles = workbook.words, estimated.deciles
+    words, deciles, few = workbook.words, estimated.deciles, workbook.params.min_cell
+    of_them = functools.partial(show.about, people=estimated.count, min_cell=few)
     mean_decile = sum(n * customers for n, customers in deciles.items()) / max(1, sum(deciles.values()))
-    facts = [
-        f"{estimated.count:,} of {estimated.customers:,} {words.customers} ({show.percent(estimated.share)})",
-        f"mean decile {mean_decile:.1f}",
-    ]
-    if estimated.mean_spend is not None:
-        spend = f"{show.compact(estimated.mean_spend)} {workbook.params.spending.unit}"
-        facts.append(f"{spend} spent per {words.customer}")
+    facts = [show.share_of(estimated.count, estimated.customers, words.customers, few)]
+    if estimated.count >= few:
+        facts.append(f"mean decile {of_them(mean_decile, write='{:.1f}'.format)}")
+    if estimated.mean_spend is not None and estimated.count >= few:
+        facts.append(f"{of_them(estimated.mean_spend)} {workbook.params.spending.unit} spent per {words.customer}")
     rows = [{"condition": "everyone", "left": estimated.customers, "removed": 0}]
     rows += [
         {"condition": part_in_words(step.part, words), "left": step.left, "removed": step.removed}
         for step in estimated.funnel
     ]
     left = f"{upper_first(words.customers)} left|,.0f"
-    funnel = show.table(rows, condition="Condition", left=left, removed="Removed|,.0f")
+    funnel = show.table(
+        rows,
+        condition="Condition",
+        left=left,
+        removed="Removed|,.0f",
+        people={"left": "left", "removed": "removed"},
+        min_cell=few,
+    )
     sentence = show.note(f"{audience.title}: {to_sentence(audience, words)}")
     return [sentence, show.note("; ".join(facts) + "."), funnel]
 
@@ -114,6 +121,7 @@ def sizes(workbook: Workbook) -> Output:
         '8 rows'
     """
     currency, words = workbook.params.spending.unit, workbook.words
+    measures = ("customers", "share_of_customers", "spend_per_customer", "mean_decile", "mean_days_since_purchase")
     return show.table(
         workbook.query("audiences.fact_audience", order_by="audience"),
         title="Audience",
@@ -123,6 +131,8 @@ def sizes(workbook: Workbook) -> Output:
         spend_per_customer=f"Spend per {words.customer} ({currency})|,.0f",
         mean_decile="Mean decile|.1f",
         mean_days_since_purchase=f"Mean days since {words.purchase}|,.0f",
+        people=dict.fromkeys(measures, "customers"),  # audiences overlap: their sizes add up to nothing
+        min_cell=workbook.params.min_cell,
     )
 
 
@@ -142,7 +152,7 @@ def sentences(workbook: Workbook) -> Output:
         }
         for audience in (audience_files.load(workbook, name) for name in audience_files.names(workbook))
     ]
-    return show.table(rows, title="Audience", sentence="Who is in it", evaluation="Evaluated")
+    return show.table(rows, title="Audience", sentence="Who is in it", evaluation="Evaluated", people=None)
 
 
 def rules(workbook: Workbook) -> Output:

@@ -12,6 +12,7 @@ from clv_helpers.campaigns.decile_estimates import effects_by_decile
 from clv_helpers.campaigns.effect_rows import CampaignEffect, DecileEffect, QiniPoint, plain, to_frame
 from clv_helpers.campaigns.effect_sentence import sentence
 from clv_helpers.campaigns.estimates import ARMS, CONTROL, TREATED, Cells, Difference, Interval
+from clv_helpers.charts.rounding import people_text, share_text
 from clv_helpers.charts.show import percent
 from clv_helpers.config.params import CampaignSettings, Params
 from clv_helpers.config.sql_params import NO_CATEGORY
@@ -126,8 +127,7 @@ def _why_open(campaign: str, known: Waves, closed: pd.DataFrame, params: Params)
 
 def _in_words(sizes: tuple[int, int], params: Params) -> str:
     """How many treated and control customers, small groups without their number."""
-    few = params.min_cell
-    treated, control = [f"{size:,}" if size >= few or not size else f"fewer than {few}" for size in sizes]
+    treated, control = (people_text(size, params.min_cell) for size in sizes)
     return f"{treated} treated and {control} control {params.in_words().customers}"
 
 
@@ -197,7 +197,7 @@ def _effect(
     negative = [arm for arm, spent in zip(ARMS, cells.together.sum_y[0], strict=True) if spent < 0]
     if not negative and estimates.enough_buyers(cells.together).all():
         row = _with_revenue(row, cells, theta, waves.tail, params.campaign(campaign))
-    warnings = _warnings(row, messages[1], params.in_words().customers)
+    warnings = _warnings(row, messages[1], params)
     warnings += filter(None, [waves.said(params)])
     return replace(row, sentence=sentence(row, negative, params), warnings=" ".join(warnings))
 
@@ -269,13 +269,15 @@ def _curve(campaign: str, own: pd.DataFrame) -> list[QiniPoint]:
     return [QiniPoint(campaign, share, added, share * end) for share, added in points]
 
 
-def _warnings(row: CampaignEffect, messages_to_control: int, customers: str) -> list[str]:
-    warnings = []
+def _warnings(row: CampaignEffect, messages_to_control: int, params: Params) -> list[str]:
+    warnings, few = [], params.min_cell
     if messages_to_control:
-        what = "1 message" if messages_to_control == 1 else f"{messages_to_control:,} messages"
-        warnings.append(f"{what} went to {customers} of the control group: the effect comes out too small.")
+        messages, customers = people_text(messages_to_control, few), params.in_words().customers
+        warnings.append(
+            f"{messages} messages went to {customers} of the control group: the effect comes out too small."
+        )
     if row.planned_control_share and row.sample_ratio_p is not None and row.sample_ratio_p < RATIO_ALERT:
-        share = percent(row.control / (row.treated + row.control))
+        share = share_text(row.control, row.treated + row.control, few)
         warnings.append(
             f"The arms are not split as planned: {share} control, {percent(row.planned_control_share)} planned "
             f"(p = {row.sample_ratio_p:.1g}); do not believe the effect before the reason is known."

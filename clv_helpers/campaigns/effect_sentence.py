@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TypeVar
+
 from clv_helpers.campaigns.effect_rows import CampaignEffect
 from clv_helpers.campaigns.estimates import FEWEST_BUYERS, Interval
+from clv_helpers.charts.rounding import people_text, rounded, share_text
 from clv_helpers.config.params import Params
 from clv_helpers.config.sql_params import NO_CATEGORY
 
 SMALL_RATE = 0.02  # below it a tenth of a percent is too coarse
+AnyInterval = TypeVar("AnyInterval", bound=Interval)
 
 
 def shows_effect(interval: Interval) -> bool:
@@ -18,7 +23,7 @@ def shows_effect(interval: Interval) -> bool:
 def sentence(row: CampaignEffect, negative: list[str], params: Params) -> str:
     """Both outcomes, each judged alone; `negative`: the arms whose revenue is below zero."""
     whom = row.campaign if row.audience == NO_CATEGORY else f"{row.campaign} to {row.audience}"
-    bought = _conversion(row)
+    bought = _conversion(row, params.min_cell)
     if not row.revenue_known:
         return f"{whom}: {_no_revenue(negative, params)}; {bought}."
     if shows_effect(row.cuped):
@@ -39,20 +44,39 @@ def _no_revenue(negative: list[str], params: Params) -> str:
     )
 
 
+def shown(interval: AnyInterval, people: float, min_cell: int) -> AnyInterval:
+    """An interval rounded as of so many people: of an effect, the buyers of the arm that has fewer."""
+    values = {name: float(rounded([value], [people], min_cell)[0]) for name, value in vars(interval).items()}
+    values["low"], values["high"] = min(values["low"], values["estimate"]), max(values["high"], values["estimate"])
+    return replace(interval, **values)
+
+
+def people_of(row: CampaignEffect) -> int:
+    """Whose purchases an effect hangs on most: the buyers of the arm that has fewer."""
+    return min(row.treated_buyers, row.control_buyers)
+
+
 def _revenue(row: CampaignEffect, params: Params) -> str:
     days = f" in {row.window_days} days" if row.window_days else ""
-    effect, measure = row.cuped, f"{params.spending.unit} per {params.in_words().customer}{days}"
+    effect = shown(row.cuped, people_of(row), params.min_cell)
+    measure = f"{params.spending.unit} per {params.in_words().customer}{days}"
     interval = f"95% interval {effect.low:.2f} to {effect.high:.2f}"
-    if effect.low > 0:
+    if row.cuped.low > 0:
         return f"added {effect.estimate:.2f} {measure} ({interval})"
-    if effect.high < 0:
+    if row.cuped.high < 0:
         return f"took away {-effect.estimate:.2f} {measure} ({interval})"
     return f"{effect.estimate:+.2f} {measure}, {interval}; {effect.detectable:.2f} would be found in four cases of five"
 
 
-def _conversion(row: CampaignEffect) -> str:
-    effect, groups = row.conversion, ((row.treated_buyers, row.treated), (row.control_buyers, row.control))
+def _conversion(row: CampaignEffect, min_cell: int) -> str:
+    effect = shown(row.conversion, people_of(row), min_cell)
+    groups = ((row.treated_buyers, row.treated), (row.control_buyers, row.control))
     digits = 1 if max(buyers / customers for buyers, customers in groups) >= SMALL_RATE else 2
-    arms = [f"{buyers / customers:.{digits}%} ({buyers:,} of {customers:,})" for buyers, customers in groups]
+    arms = [_bought(buyers, customers, min_cell, digits) for buyers, customers in groups]
     estimate, low, high = (f"{100 * value:+.{digits}f}" for value in (effect.estimate, effect.low, effect.high))
     return f"{arms[0]} bought against {arms[1]} of the control group: {estimate} points (95% interval {low} to {high})"
+
+
+def _bought(buyers: int, customers: int, min_cell: int, digits: int) -> str:
+    share = share_text(buyers, customers, min_cell, f".{digits}%")
+    return share if "<" in share else f"{share} ({people_text(buyers, min_cell)} of {people_text(customers, min_cell)})"

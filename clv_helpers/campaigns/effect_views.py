@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from clv_helpers.campaigns import effect_charts
 from clv_helpers.campaigns.effect import EVERYONE, NOT_KNOWN, WORTH_IT
 from clv_helpers.campaigns.effect_charts import EffectMark
 from clv_helpers.campaigns.effect_rows import CampaignEffect, DecileEffect, QiniPoint, from_frame, known
-from clv_helpers.campaigns.effect_sentence import shows_effect
+from clv_helpers.campaigns.effect_sentence import people_of, shown, shows_effect
 from clv_helpers.campaigns.estimates import FEWEST_BUYERS, Interval
 from clv_helpers.campaigns.record import read_deciles, read_effects
 from clv_helpers.charts import show
-from clv_helpers.charts.show import Output
+from clv_helpers.charts.rounding import people_text, rounded, share_text
+from clv_helpers.charts.show import MISSING, Output
 from clv_helpers.config.workbook import Workbook
 
 LATEST, IN_ONE_CHART = 4, 20  # campaigns shown by decile, and in one chart
@@ -34,7 +36,7 @@ def effects(workbook: Workbook, truth: dict[str, Any] | None = None) -> Output:
         >>> len(campaigns.effects(wb, simulate.truth(wb)).parts) > 3
         True
     """
-    rows, measure = read_effects(workbook), _measure(workbook)
+    rows, measure, few = read_effects(workbook), _measure(workbook), workbook.params.min_cell
     measured = [row for row in rows if row.measured and row.audience == EVERYONE]
     outputs = [show.finding(row.sentence) for row in measured[-LATEST:]]
     outputs += [show.note(row.warnings) for row in measured if row.warnings]
@@ -44,10 +46,14 @@ def effects(workbook: Workbook, truth: dict[str, Any] | None = None) -> Output:
         return show.stack(*outputs)
     truths = (truth or {}).get("campaign_effects", {})
     marks = [
-        EffectMark(row.campaign, row.cuped, truths.get(row.campaign, {}).get("revenue_per_customer"))
+        EffectMark(
+            row.campaign,
+            shown(row.cuped, people_of(row), few),
+            truths.get(row.campaign, {}).get("revenue_per_customer"),
+        )
         for row in sorted(told[-IN_ONE_CHART:], key=lambda row: -row.cuped.estimate)
     ]
-    outputs.append(effect_charts.by_campaign(marks, _headline(told, measure), measure))
+    outputs.append(effect_charts.by_campaign(marks, _headline(told, measure, few), measure))
     outputs += [_by_decile(workbook, row, truths.get(row.campaign, {}), measure) for row in told[-LATEST:]]
     return show.stack(*outputs)
 
@@ -67,10 +73,10 @@ def _not_measured(rows: list[CampaignEffect]) -> list[Output]:
     return [show.note(sentence), *others]
 
 
-def _headline(measured: list[CampaignEffect], measure: str) -> str:
+def _headline(measured: list[CampaignEffect], measure: str, min_cell: int) -> str:
     best = max(measured, key=lambda row: row.cuped.low)
-    effect = best.cuped
-    if effect.low > 0:
+    effect = shown(best.cuped, people_of(best), min_cell)
+    if best.cuped.low > 0:
         return f"{best.campaign} added {effect.estimate:.2f} {measure} ({effect.low:.2f} to {effect.high:.2f})"
     return f"No campaign shows an effect on revenue that its size could prove; {best.campaign} comes closest"
 
@@ -83,7 +89,11 @@ def _by_decile(workbook: Workbook, whole: CampaignEffect, truth: dict[str, Any],
         needed = f"an interval needs {FEWEST_BUYERS} buyers expected in the smaller arm of a decile"
         return show.note(f"{whole.campaign}: too few bought to tell its deciles apart; {needed}.")
     truths = truth.get("revenue_per_customer_by_decile", {})
-    marks = [EffectMark(row.decile, row.cuped, truths.get(str(row.decile))) for row in rows]
+    few = workbook.params.min_cell
+    marks = [
+        EffectMark(row.decile, shown(row.cuped, min(row.treated, row.control), few), truths.get(str(row.decile)))
+        for row in rows
+    ]
     return effect_charts.by_decile(marks, _heterogeneity(whole, rows), measure, len(ranked) - len(rows))
 
 
@@ -111,30 +121,15 @@ def effect_table(workbook: Workbook) -> Output:
         3
     """
     found = read_effects(workbook, measured=True)
-    rows = [
-        {
-            **vars(row),
-            "audience": _audience(row),
-            "plain": _with_interval(row.revenue),
-            "adjusted": _with_interval(row.cuped),
-            "detectable": row.cuped.detectable,
-            "bought": f"{row.treated_buyers:,} / {row.treated:,}",
-            "bought_control": f"{row.control_buyers:,} / {row.control:,}",
-            "points": _with_interval(row.conversion, "+.2f", times=100),
-            "added": row.incremental_revenue.estimate,
-            "per_message": _with_interval(row.revenue_per_message),
-            "value": _with_interval(row.value_per_message),
-            "per_purchase": _with_interval(row.revenue_per_purchase, "+.2f"),
-        }
-        for row in found
-    ]
+    rows = [_in_table(row, workbook.params.min_cell) for row in found]
     if not rows:
         return show.stack()
     unit, measure, purchase = workbook.params.spending.unit, _measure(workbook), workbook.words.purchase
+    few = workbook.params.min_cell
     whose = {"campaign": "Campaign", "audience": "Audience"}
     revenue = show.table(
         rows,
-        **whose,
+        whose,
         treated="Treated|,.0f",
         control="Control|,.0f",
         treated_mean=f"{measure} treated, adjusted|,.2f",
@@ -142,16 +137,31 @@ def effect_table(workbook: Workbook) -> Output:
         plain="Effect, not adjusted",
         adjusted="Effect, adjusted (CUPED)",
         detectable="Smallest to be found|,.2f",
+        people={
+            "treated": "treated",
+            "control": "control",
+            "treated_mean": "treated_buyers",
+            "control_mean": "control_buyers",
+            "detectable": "fewer_buyers",
+        },
+        min_cell=few,
     )
     conversion = show.table(
         rows,
-        **whose,
+        whose,
         bought="Bought, treated (n / d)",
-        treated_conversion="… share|.2%",
+        treated_share="… share|>",
         bought_control="Bought, control (n / d)",
-        control_conversion="… share|.2%",
+        control_share="… share|>",
         points="Effect (percentage points)",
+        people=None,  # texts, each rounded where it is made
     )
+    earned = {
+        "added": f"Added in all ({unit})|,.0f",
+        "cost": f"Cost ({unit})|,.0f",
+        "per_message": f"Added per message ({unit})",
+        "value": "… after margin and cost",
+    }
     per_purchase = {
         "treated_per_purchase": f"{unit} per {purchase}, treated|,.2f",
         "control_per_purchase": "… control|,.2f",
@@ -159,14 +169,42 @@ def effect_table(workbook: Workbook) -> Output:
     }
     money = show.table(
         rows,
-        **whose,
-        added=f"Added in all ({unit})|,.0f",
-        cost=f"Cost ({unit})|,.0f",
-        per_message=f"Added per message ({unit})",
-        value="… after margin and cost",
-        **(per_purchase if any(known(row.revenue_per_purchase) for row in found) else {}),
+        whose | earned | (per_purchase if any(known(row.revenue_per_purchase) for row in found) else {}),
+        people={
+            "added": "fewer_buyers",
+            "cost": "treated",
+            "treated_per_purchase": "treated_buyers",
+            "control_per_purchase": "control_buyers",
+        },
+        min_cell=few,
     )
     return show.stack(revenue, conversion, money)
+
+
+def _in_table(row: CampaignEffect, min_cell: int) -> dict[str, Any]:
+    """A campaign's row of the tables: its numbers, and what is a text with an interval."""
+    fewer, treated, control = people_of(row), (row.treated_buyers, row.treated), (row.control_buyers, row.control)
+
+    def text(value: Interval, form: str = ".2f", times: float = 1) -> str:
+        return _with_interval(shown(value, fewer, min_cell) if known(value) else value, form, times)
+
+    return {
+        **vars(row),
+        "fewer_buyers": fewer,
+        "audience": _audience(row),
+        "plain": text(row.revenue),
+        "adjusted": text(row.cuped),
+        "detectable": row.cuped.detectable,
+        "bought": " / ".join(people_text(count, min_cell) for count in treated),
+        "bought_control": " / ".join(people_text(count, min_cell) for count in control),
+        "treated_share": share_text(*treated, min_cell, ".2%"),
+        "control_share": share_text(*control, min_cell, ".2%"),
+        "points": text(row.conversion, "+.2f", times=100),
+        "added": row.incremental_revenue.estimate,
+        "per_message": text(row.revenue_per_message),
+        "value": text(row.value_per_message),
+        "per_purchase": text(row.revenue_per_purchase, "+.2f"),
+    }
 
 
 def _audience(row: CampaignEffect) -> str:
@@ -181,7 +219,14 @@ def checks(workbook: Workbook) -> Output:
         2
     """
     rows = [
-        {**vars(row), **vars(row.standardised_difference), "share": row.control / (row.treated + row.control)}
+        {
+            **vars(row),
+            **vars(row.standardised_difference),
+            "share": row.control / (row.treated + row.control),
+            "planned": MISSING if row.planned_control_share is None else f"{row.planned_control_share:.2%}",
+            "fewer": min(row.treated, row.control),
+            "fewer_buyers": people_of(row),
+        }
         for row in _measured(workbook)
     ]
     if not rows:
@@ -190,12 +235,17 @@ def checks(workbook: Workbook) -> Output:
         rows,
         campaign="Campaign",
         share="Control|.2%",
-        planned_control_share="Planned|.2%",
+        planned="Planned|>",
         sample_ratio_p="Sample ratio, p|.3f",
         spend_before="Spend before|+.3f",
         bought_before="Bought before|+.3f",
         decile="Decile|+.3f",
         variance_removed="Variance removed by CUPED|.0%",
+        people={
+            **dict.fromkeys(("share", "sample_ratio_p", "spend_before", "bought_before", "decile"), "fewer"),
+            "variance_removed": "fewer_buyers",
+        },
+        min_cell=workbook.params.min_cell,
     )
     return show.stack(table, *_shared_addresses(workbook))
 
@@ -204,9 +254,10 @@ def _shared_addresses(workbook: Workbook) -> list[Output]:
     if not workbook.has("purchases"):
         return []
     rows, customers = workbook.query("campaigns.shared_address", order_by="campaign"), workbook.words.customers
+    few = workbook.params.min_cell
     if rows.empty:
         return [show.note(f"No e-mail address is shared by {customers} of both arms.")]
-    counts = ", ".join(f"{row.campaign} {row.customers:,}" for row in rows.itertuples())
+    counts = ", ".join(f"{row.campaign} {people_text(row.customers, few)}" for row in rows.itertuples())
     return [
         show.note(
             f"{show.upper_first(customers)} who share an e-mail address with one of the other arm: {counts}. The "
@@ -223,14 +274,25 @@ def targeting(workbook: Workbook) -> Output:
         True
     """
     points = from_frame(workbook.query("campaigns.fact_qini"), QiniPoint)
-    curves = {row.campaign: [p for p in points if p.campaign == row.campaign] for row in _measured(workbook)}
-    shown = [(row, curves[row.campaign]) for row in _measured(workbook) if curves[row.campaign]]
+    few = workbook.params.min_cell
+    curves = {
+        row.campaign: [_rounded_point(p, people_of(row), few) for p in points if p.campaign == row.campaign]
+        for row in _measured(workbook)
+    }
+    drawn = [(row, curves[row.campaign]) for row in _measured(workbook) if curves[row.campaign]]
     return show.stack(
         *(
             effect_charts.qini(curve, _order(row), workbook.words, workbook.params.spending.unit)
-            for row, curve in shown[-LATEST:]
+            for row, curve in drawn[-LATEST:]
         )
     )
+
+
+def _rounded_point(point: QiniPoint, buyers: int, min_cell: int) -> QiniPoint:
+    """A point of the curve as of the buyers of the smaller arm among those whom it treats."""
+    values, people = [point.added, point.at_random], [buyers * point.share_of_customers] * 2
+    added, at_random = map(float, rounded(values, people, min_cell))
+    return replace(point, share_of_customers=round(point.share_of_customers, 2), added=added, at_random=at_random)
 
 
 def _measured(workbook: Workbook) -> list[CampaignEffect]:
@@ -264,7 +326,7 @@ def ground_truth(workbook: Workbook, truth: dict[str, Any]) -> Output:
             {
                 "campaign": row.campaign,
                 "truth": true[row.campaign],
-                "estimate": _with_interval(row.cuped),
+                "estimate": _with_interval(shown(row.cuped, people_of(row), workbook.params.min_cell)),
                 "interval": "holds it" if holds else "misses it",
             }
             for row, holds in zip(effects, held, strict=True)
@@ -273,6 +335,7 @@ def ground_truth(workbook: Workbook, truth: dict[str, Any]) -> Output:
         truth=f"Ground truth ({_measure(workbook)})|,.2f",
         estimate="Estimated",
         interval="The interval",
+        people=None,  # the truth of a simulation, and a text that is rounded where it is made
     )
     sentence = f"Of {len(held)} intervals, {sum(held)} hold the ground truth; 95 in 100 should."
     return show.stack(table, show.note(sentence))
@@ -312,13 +375,14 @@ def _whom(campaign: str, rows: list[DecileEffect]) -> str:
 
 
 def _steps_table(workbook: Workbook, rows: list[DecileEffect]) -> Output:
-    measure = _measure(workbook)
+    measure, few = _measure(workbook), workbook.params.min_cell
     return show.table(
         [
             {
                 **vars(row),
                 "decile": str(row.decile) if row.decile else "not ranked",
-                "alone": _with_interval(row.cuped),
+                "fewer": (fewer := min(row.treated, row.control)),
+                "alone": _with_interval(shown(row.cuped, fewer, few) if known(row.cuped) else row.cuped),
             }
             for row in rows
         ],
@@ -330,11 +394,13 @@ def _steps_table(workbook: Workbook, rows: list[DecileEffect]) -> Output:
         shrunken="… drawn together|,.2f",
         shrunken_value=f"Value per message ({workbook.params.spending.unit})|,.2f",
         verdict="Verdict",
+        people={"treated": "treated", "control": "control", "shrunken": "fewer", "shrunken_value": "fewer"},
+        min_cell=few,
     )
 
 
 def _with_interval(value: Interval, form: str = ".2f", times: float = 1) -> str:
     if not known(value):
-        return show.MISSING
+        return MISSING
     estimate, low, high = (format(times * number, form) for number in (value.estimate, value.low, value.high))
     return f"{estimate} ({low} to {high})"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from clv_helpers.campaigns.effect import EVERYONE
 from clv_helpers.charts import show
-from clv_helpers.charts.show import Output, percent
+from clv_helpers.charts.rounding import rounded, share_text
+from clv_helpers.charts.show import Output
 from clv_helpers.config.workbook import Workbook
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ DELIVERY = {
     "unsubscribe rate": "Unsubscribed",
     "complaint rate": "Complaints",
 }
+MESSAGES = "accepted messages"
 GMAIL_ASKS, GMAIL_LIMITS = 0.001, 0.003
 
 
@@ -40,23 +42,25 @@ def summary(workbook: Workbook) -> Output:
     if not rows["accepted"].sum():
         return show.note("No message has been accepted yet.")
     untold = rows[rows["opened"].isna()]
-    notes = [show.note(_untold(untold))] if len(untold) else []
+    few = workbook.params.min_cell
+    notes = [show.note(_untold(untold, few))] if len(untold) else []
     told = rows[rows["opened"].notna()]
     accepted, people, machines = (told[name].sum() for name in ("accepted", "opened", "opened_with_machines"))
     if not accepted:
         return show.stack(*notes)
     finding = (
-        f"People opened {percent(people / accepted)} of {show.compact(accepted)} accepted messages; counting machine "
-        f"opens it would look like {percent(machines / accepted)}."
+        f"People opened {show.share_of(people, accepted, MESSAGES, few)}; counting machine opens it would look like "
+        f"{show.share(machines, accepted, few)}."
     )
     return show.stack(show.finding(finding), *notes)
 
 
-def _untold(rows: pd.DataFrame) -> str:
+def _untold(rows: pd.DataFrame, min_cell: int) -> str:
     opened, accepted = rows["opened_with_machines"].sum(), rows["accepted"].sum()
+    campaigns = ", ".join(sorted(set(rows["campaign"])))
     return (
-        f"Of {show.compact(accepted)} accepted messages {percent(opened / accepted)} were opened, by people or by "
-        f"machines: without a user agent it cannot be told ({', '.join(sorted(set(rows['campaign'])))})."
+        f"{show.share_of(opened, accepted, MESSAGES, min_cell)} were opened, by people or by machines: without a user "
+        f"agent it cannot be told ({campaigns})."
     )
 
 
@@ -69,26 +73,32 @@ def rates(workbook: Workbook) -> Output:
     """
     if not workbook.has("email_events"):
         return show.stack()
+    few = workbook.params.min_cell
     rows, hidden = _without_small(workbook, workbook.query("campaigns.fact_campaign_rate", decile_group="ALL"))
     sent = workbook.query("campaigns.fact_campaign_result").groupby("campaign")["sent_on"].min()
     everyone = rows[rows["audience"] == EVERYONE]
-    wide = everyone.assign(text=[_in_brief(row) for row in everyone.itertuples()])
+    wide = everyone.assign(text=[_in_brief(row, few) for row in everyone.itertuples()])
     wide = wide.pivot(index="campaign", columns="kpi", values="text").rename_axis(columns=None)
     sizes = everyone[everyone["kpi"] == "accepted rate"].set_index("campaign")
     wide = wide.assign(sent_on=sent, sent=sizes["denominator"], accepted=sizes["numerator"])
     wide = wide.sort_values("sent_on", ascending=False).reset_index()
-    responses = show.table(wide, campaign="Campaign", sent_on="Sent on", accepted="Accepted|,.0f", **RESPONSES)
-    delivery = show.table(wide, campaign="Campaign", sent="Sent|,.0f", **DELIVERY)
-    details = show.folded(_details(rows), f"Each rate with its n / d and interval: {len(rows)} rates")
-    return show.stack(responses, delivery, details, _complaints(everyone), *hidden)
+    first, second = (
+        {"campaign": "Campaign", "sent_on": "Sent on", "accepted": "Accepted|,.0f"},
+        {"campaign": "Campaign"},
+    )
+    people = {"sent": "sent", "accepted": "accepted"}  # the rates are texts, each rounded as of its own people
+    responses = show.table(wide, first | RESPONSES, people=people, min_cell=few)
+    delivery = show.table(wide, second | DELIVERY, people=people, min_cell=few)
+    details = show.folded(_details(rows, few), f"Each rate with its n / d and interval: {len(rows)} rates")
+    return show.stack(responses, delivery, details, _complaints(everyone, few), *hidden)
 
 
-def _details(rows: pd.DataFrame) -> Output:
+def _details(rows: pd.DataFrame, min_cell: int) -> Output:
     rows = rows.sort_values(["campaign", "audience", "kpi_order"])
     return show.table(
         rows.assign(
-            share=[_percent(rate) for rate in rows["rate"]],
-            interval=[_interval(low, high) for low, high in zip(rows["low"], rows["high"], strict=True)],
+            share=[_share(row, min_cell) for row in rows.itertuples()],
+            interval=[_interval(row, min_cell) for row in rows.itertuples()],
         ),
         campaign="Campaign",
         audience="Audience",
@@ -97,6 +107,8 @@ def _details(rows: pd.DataFrame) -> Output:
         denominator="d|,.0f",
         share="n / d",
         interval="95% interval",
+        people={"numerator": "numerator", "denominator": "denominator"},
+        min_cell=min_cell,
     )
 
 
@@ -113,32 +125,41 @@ def _without_small(workbook: Workbook, rows: pd.DataFrame) -> tuple[pd.DataFrame
     return rows[kept], [show.note(f"{len(small)} groups of fewer than {least} people are left out{about}.")]
 
 
-def _complaints(everyone: pd.DataFrame) -> Output:
+def _complaints(everyone: pd.DataFrame, min_cell: int) -> Output:
     rows = everyone[(everyone["kpi"] == "complaint rate") & (everyone["denominator"] > 0)]
     above = rows[rows["rate"] >= GMAIL_ASKS].sort_values("rate", ascending=False)
     if above.empty:
         return show.note(f"No campaign reached {GMAIL_ASKS:.2%} complaints, below which Gmail asks senders to stay.")
-    campaigns = ", ".join(
-        f"{row.campaign} {row.rate:.2%} ({row.numerator} of {row.denominator:,})" for row in above.itertuples()
-    )
+    told = (share_text(n, d, min_cell, ".2%") for n, d in zip(above["numerator"], above["denominator"], strict=True))
+    campaigns = ", ".join(f"{campaign} {share}" for campaign, share in zip(above["campaign"], told, strict=True))
     limit = f"; from {GMAIL_LIMITS:.2%} on it limits the sender" if above["rate"].max() >= GMAIL_LIMITS else ""
     return show.note(
         f"Complaints at or above the {GMAIL_ASKS:.2%} below which Gmail asks senders to stay: {campaigns}{limit}."
     )
 
 
-def _in_brief(row: Any) -> str:
-    return f"{_percent(row.rate)} ({_interval(row.low, row.high)})" if row.rate == row.rate else show.MISSING
+def _in_brief(row: Any, min_cell: int) -> str:
+    interval = _interval(row, min_cell)
+    return _share(row, min_cell) + (f" ({interval})" if interval != show.MISSING else "")
+
+
+def _share(row: Any, min_cell: int) -> str:
+    if row.rate != row.rate:
+        return show.MISSING
+    return share_text(row.numerator, row.denominator, min_cell, ".1%" if row.rate >= 0.01 or row.rate == 0 else ".2%")
+
+
+def _interval(row: Any, min_cell: int) -> str:
+    """The interval of a rate; of one about too few people none, as they could be worked out from it."""
+    rest = row.denominator - row.numerator
+    if row.low != row.low or 0 < row.numerator < min_cell or 0 < rest < min_cell:
+        return show.MISSING
+    low, high = rounded([row.low, row.high], [min(row.numerator, rest) or row.denominator] * 2, min_cell)
+    return f"{_percent(float(low)).removesuffix('%')}–{_percent(float(high))}"
 
 
 def _percent(rate: float) -> str:
-    if rate != rate:
-        return show.MISSING
     return f"{rate:.1%}" if rate >= 0.01 or rate == 0 else f"{rate:.2%}"
-
-
-def _interval(low: float, high: float) -> str:
-    return f"{_percent(low).removesuffix('%')}–{_percent(high)}" if low == low else show.MISSING
 
 
 def glossary(workbook: Workbook) -> Output:
@@ -152,7 +173,7 @@ def glossary(workbook: Workbook) -> Output:
         return show.note("Rates have no glossary here, as there are no e-mail events.")
     rows = workbook.query("campaigns.dim_kpi", order_by="kpi_order")
     formulas = [f"{row.numerator_is} / {row.denominator_is}".replace("_", " ") for row in rows.itertuples()]
-    return show.table(rows.assign(formula=formulas), kpi="Rate", formula="n / d", definition="Definition")
+    return show.table(rows.assign(formula=formulas), kpi="Rate", formula="n / d", definition="Definition", people=None)
 
 
 def delivery_funnel(workbook: Workbook) -> Output:
@@ -165,12 +186,16 @@ def delivery_funnel(workbook: Workbook) -> Output:
     if not workbook.has("purchases"):
         return show.note("Everyone of a finished experiment is in its data: nobody is known to have been left out.")
     rows = workbook.query("campaigns.fact_campaign_funnel", order_by="campaign, step_order")
-    rows = rows.groupby(["campaign", "step_order", "step"], as_index=False)["customers"].sum()
-    steps = rows.sort_values("step_order")["step"].drop_duplicates()
-    wide = rows.pivot(index="campaign", columns="step", values="customers").reindex(columns=steps)
-    wide = wide.loc[:, wide.fillna(0).any()].rename_axis(columns=None).reset_index()
-    names = {str(name): f"{show.upper_first(str(name))}|,.0f" for name in wide.columns if name != "campaign"}
-    return show.table(wide, campaign="Campaign", **names)
+    counts = rows.groupby(["campaign", "step_order", "step"], as_index=False)["customers"].agg(["sum", "max"])
+    steps = counts.sort_values("step_order")["step"].drop_duplicates()
+    wide = counts.pivot(index="campaign", columns="step", values="sum").reindex(columns=steps)
+    names = [str(name) for name in wide.columns[wide.fillna(0).any()]]
+    # who is in two audiences is counted twice, so the people of a step are those of its largest part
+    largest = counts.pivot(index="campaign", columns="step", values="max").add_suffix(" people")
+    wide = wide.join(largest).rename_axis(columns=None).reset_index()
+    columns = {"campaign": "Campaign", **{name: f"{show.upper_first(name)}|,.0f" for name in names}}
+    people = {name: f"{name} people" for name in names}
+    return show.table(wide, columns, people=people, min_cell=workbook.params.min_cell)
 
 
 def rejected(workbook: Workbook) -> Output:
@@ -191,5 +216,10 @@ def rejected(workbook: Workbook) -> Output:
     counts = rows.groupby(["reason", "campaign"], as_index=False)["events"].sum()
     counts = counts.assign(reason=counts["reason"].str.replace("customer", workbook.words.customer))
     return show.table(
-        counts.sort_values("events", ascending=False), reason="Rejected", campaign="Campaign", events="Events|,.0f"
+        counts.sort_values("events", ascending=False),
+        reason="Rejected",
+        campaign="Campaign",
+        events="Events|,.0f",
+        people={"events": "events"},
+        min_cell=workbook.params.min_cell,
     )

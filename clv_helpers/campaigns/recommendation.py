@@ -8,6 +8,7 @@ from typing import Any
 
 from clv_helpers.campaigns.effect import EVERYONE, NOT_WORTH_IT, WORTH_IT
 from clv_helpers.campaigns.effect_rows import CampaignEffect
+from clv_helpers.campaigns.effect_sentence import people_of, shown
 from clv_helpers.campaigns.record import chosen, read_deciles, read_effects
 from clv_helpers.config import yaml_files
 from clv_helpers.config.workbook import Workbook
@@ -65,7 +66,7 @@ def _audience(workbook: Workbook, effect: CampaignEffect, deciles: list[int]) ->
         audiences = [row["audience"] for row in session.rows(query, campaign=effect.campaign)]
     if len(audiences) == 1 and audiences[0] in yaml_files.names(workbook, "audiences"):
         rule.append({"audience": audiences[0]})
-    value = effect.value_per_message
+    value = shown(effect.value_per_message, people_of(effect), workbook.params.min_cell)
     return {
         "title": f"Where {effect.campaign} is worth it",
         "description": (

@@ -48,7 +48,7 @@ class Picture:
         if self.widget.mark != "table":
             return ""
         columns = {f.column: f"{title_of(f)}{'|' + f.format if f.format else ''}" for f in self.widget.columns}
-        return show.table(self.rows, **columns).bundle["text/html"]
+        return show.table(self.rows, columns, people=None).bundle["text/html"]
 
     def with_rows(self, rows: pd.DataFrame, choice: int | None = None) -> dict[str, Any]:
         """The spec with these rows: of several choices (column `choice`), the signal `choice` names the one shown."""

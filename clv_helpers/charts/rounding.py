@@ -33,8 +33,8 @@ def rounded(values: Any, people: Any, min_cell: int) -> np.ndarray:
     steps = _steps(np.abs(numbers), np.asarray(people, dtype=float), min_cell // 2)
     with np.errstate(invalid="ignore"):
         result = np.where(steps > 0, np.round(numbers / np.where(steps > 0, steps, 1)) * steps, numbers)
-    result = np.round(result, 12)  # 3 × 0.1 is 0.3
-    return result.astype(given.dtype) if np.issubdtype(given.dtype, np.integer) else result
+    result = np.where(np.abs(result) < 1e3, np.round(result, 12), result)  # 3 × 0.1 is 0.3
+    return np.rint(result).astype(given.dtype) if np.issubdtype(given.dtype, np.integer) else result
 
 
 def _steps(sizes: np.ndarray, people: np.ndarray, unknown: int) -> np.ndarray:

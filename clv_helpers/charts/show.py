@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import html
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+from clv_helpers.charts.rounding import people_text, rounded, share_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,6 +19,7 @@ FINDING_MIME = "application/vnd.clv.finding+json"
 BOARD_MIME = "application/vnd.clv.board+json"
 TABLE_MIME = "application/vnd.clv.table+json"
 MISSING = "–"
+WIDE = 40  # characters of a text that is given room
 
 
 @dataclass(frozen=True)
@@ -74,42 +79,88 @@ def code(text: str) -> Output:
     return Output({"text/html": f"<pre class='clv-code'>{html.escape(text)}</pre>", "text/plain": text})
 
 
-def table(rows: pd.DataFrame | list[dict[str, Any]], /, **columns: str) -> Output:
-    """Rows as a table with the named columns, in order: `column="Header|format"`.
+def table(
+    rows: pd.DataFrame | list[dict[str, Any]],
+    columns: Mapping[str, str] | None = None,
+    /,
+    *,
+    people: str | Mapping[str, str] | None,
+    min_cell: int = 0,
+    **named: str,
+) -> Output:
+    """Rows as a table with the columns of `columns` and `named`, in order: `column="Header|format"`.
 
-    The format is Python's (`,.0f`, `.1%`); a column without one is shown as text. Texts are escaped.
+    The format is Python's (`,.0f`, `.1%`), of a number that is a measure; a column without one is shown as text, one
+    with `>` too, to the right. Texts are escaped.
+
+    `people` says whom the measures are about. The name of a column: it counts the people of a row, whose parts add up,
+    so a row of fewer than `min_cell` people keeps its texts and no number, and where it would be what is missing of
+    the sum, the next smallest as well. A mapping: the column that counts the people of each measure (a count of people
+    is its own), each judged alone. None: the rows are not about people. What is shown is rounded by `charts.rounding`.
+    Raises ValueError for a measure about nobody knows whom.
+
+    Example:
+        >>> rows = [{"tier": "a", "members": 4, "spend": 9.5}, {"tier": "b", "members": 1868, "spend": 4476.03}]
+        >>> shown = show.table(rows, tier="Tier", spend="Spend|,.0f", people="members", min_cell=11)
+        >>> [text in shown.bundle["text/html"] for text in ("4,476", "4,480", "<td>b</td>")]
+        [False, False, True]
     """
     import pandas as pd
 
     frame = pd.DataFrame(rows)
-    content = _table_content(frame, {name: spec.partition("|")[::2] for name, spec in columns.items()})
-    # the classes of the columns (numeric, wide) stand on the table, as cells carry none of their own
-    marks = [f"n{index}" for index, form in enumerate(content["formats"], 1) if form]
-    marks += [f"w{index}" for index, name in enumerate(columns, 1) if frame[name].astype(str).str.len().max() > 40]
-    head, body = _line(content["headers"], "th"), "".join(_line(cells, "td") for cells in content["rows"])
-    inside = f'<thead style="text-align: right;">{head}</thead><tbody>{body}</tbody>'
-    shown = f'<table class="{" ".join(["dataframe", "clv-table", *marks])}">{inside}</table>'
-    return Output({"text/html": shown, TABLE_MIME: content, "text/plain": f"{len(frame)} rows"})
+    parts = {name: spec.partition("|")[::2] for name, spec in {**(columns or {}), **named}.items()}
+    measures = [name for name, (_, form) in parts.items() if form not in ("", ">")]
+    populations = _populations(people, measures, min_cell)
+    if people is not None:
+        frame = frame.copy()
+    hidden = {column: _hidden(frame[column], min_cell, isinstance(people, str)) for column in {*populations.values()}}
+    cells = []
+    for name, (_, form) in parts.items():
+        column = populations.get(name)
+        values = frame[name] if column is None else _rounded(frame[name], frame[column], min_cell)
+        instead = hidden.get(column or "", {})
+        cells.append([instead.get(index) or _cell(value, form) for index, value in enumerate(values)])
+    kinds = [
+        " ".join(kind for kind, on in (("number", form), ("wide", max(map(len, texts), default=0) > WIDE)) if on)
+        for (_, form), texts in zip(parts.values(), cells, strict=True)
+    ]
+    head = _line([header for header, _ in parts.values()], kinds, 'th scope="col"')
+    body = "".join(_line(line, kinds, "td") for line in zip(*cells, strict=True))
+    shown = f'<table class="dataframe clv-table"><thead>{head}</thead><tbody>{body}</tbody></table>'
+    return Output({"text/html": shown, TABLE_MIME: {"people": people is not None}, "text/plain": f"{len(frame)} rows"})
 
 
-def _table_content(frame: pd.DataFrame, parts: dict[str, tuple[str, str]]) -> dict[str, Any]:
-    """A table as the report takes it, which leaves out what is about too few people; `parts`: header and format."""
+def _populations(people: str | Mapping[str, str] | None, measures: list[str], min_cell: int) -> dict[str, str]:
+    """The column that counts the people of each measure."""
+    if people is None:
+        return {}
+    if min_cell < 1:
+        raise ValueError("a table about people needs the workbook's min_cell")
+    if isinstance(people, str):
+        return dict.fromkeys(measures, people)
+    if unknown := [name for name in measures if name not in people]:
+        raise ValueError(f"people: names no column that counts the people of {', '.join(unknown)}")
+    return {name: people[name] for name in measures}
+
+
+def _rounded(values: pd.Series, people: pd.Series, min_cell: int) -> list[Any]:
     import pandas as pd
 
-    texts = [[_cell(value, form) for value in frame[name]] for name, (_, form) in parts.items()]
-    counts = {
-        name: [None if pd.isna(v) else float(v) for v in frame[name]]
-        for name, (_, form) in parts.items()
-        if form and pd.api.types.is_numeric_dtype(frame[name])
-    }
-    return {
-        "names": list(parts),
-        "headers": [header for header, _ in parts.values()],
-        "formats": [form for _, form in parts.values()],
-        "rows": [list(row) for row in zip(*texts, strict=True)],
-        "values": counts,
-        "overlapping": "audience" in frame and bool(frame["audience"].is_unique),
-    }
+    numbers, counts = (pd.to_numeric(column).to_numpy(dtype=float, na_value=math.nan) for column in (values, people))
+    return list(rounded(numbers, counts, min_cell))
+
+
+def _hidden(people: pd.Series, min_cell: int, adds_up: bool) -> dict[int, str]:
+    """By row what stands in the place of its numbers: that the people are too few, or nothing, for another's sake."""
+    counts = {index: float(count) for index, count in enumerate(people) if count == count and count is not None}
+    small = [count for count in counts.values() if 0 < count < min_cell]
+    instead = {index: f"<{min_cell}" for index, count in counts.items() if 0 < count < min_cell}
+    if not small or not adds_up:
+        return instead
+    others = sorted((count, index) for index, count in counts.items() if count >= min_cell)
+    if len(small) == 1 or sum(small) < min_cell:  # else each of them could hold min_cell, for all that the sum says
+        instead |= {index: MISSING for _, index in others[:1]}
+    return instead
 
 
 def folded(shown: Output, summary: str) -> Output:
@@ -130,8 +181,10 @@ def _cell(value: Any, form: str = "") -> str:
     return str(value)
 
 
-def _line(cells: list[str], tag: str) -> str:
-    return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
+def _line(cells: Sequence[str], kinds: list[str], tag: str) -> str:
+    marked = (f"<{tag}" + (f' class="{kind}">' if kind else ">") for kind in kinds)
+    ends = f"</{tag.partition(' ')[0]}>"
+    return f"<tr>{''.join(f'{begin}{html.escape(cell)}{ends}' for begin, cell in zip(marked, cells, strict=True))}</tr>"
 
 
 def escaped(text: str) -> str:
@@ -156,3 +209,33 @@ def compact(value: float) -> str:
 def percent(share: float) -> str:
     """A share as a percentage, with a decimal below ten."""
     return f"{share:.0%}" if share >= 0.1 or share == 0 else f"{share:.1%}"
+
+
+def share(part: float, whole: float, min_cell: int) -> str:
+    """A share of people as a percentage, with a decimal below ten; of fewer than `min_cell`, that they are fewer."""
+    return share_text(part, whole, min_cell, ".0%" if part == 0 or part >= 0.1 * whole else ".1%")
+
+
+def share_of(part: float, whole: float, who: str, min_cell: int) -> str:
+    """How many people of how many, and their share; of fewer than `min_cell`, only that they are fewer.
+
+    Example:
+        >>> [show.share_of(part, 19_998, "members", 11) for part in (4, 1_868)]
+        ['<11 of 20,000 members', '1,870 of 20,000 members (9.3%)']
+    """
+    text = share(part, whole, min_cell)
+    if "<" in text:
+        return f"{text} {who}"
+    return f"{people_text(part, min_cell)} of {people_text(whole, min_cell)} {who} ({text})"
+
+
+def about(value: float, people: float, min_cell: int, write: Callable[[float], str] = compact) -> str:
+    """A number about so many people as text, rounded by them; of fewer than `min_cell`, none.
+
+    Example:
+        >>> [show.about(8_348_208.56, people, 11) for people in (4, 1_868)]
+        ['–', '8.3 M']
+    """
+    if people < min_cell:
+        return MISSING
+    return write(float(rounded([float(value)], [people], min_cell)[0]))

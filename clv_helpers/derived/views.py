@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts import Widget, draw, show
+from clv_helpers.charts.rounding import people_text
 from clv_helpers.charts.show import Metric, Output
 from clv_helpers.charts.texts import fill
 from clv_helpers.config.sql_params import NO_CATEGORY
@@ -26,18 +28,20 @@ def metrics(workbook: Workbook) -> Output:
         'as of: ...; members: ...; revenue: ... EUR; miles: ...'
     """
     row, params, words = workbook.query("derived.summary").iloc[0], workbook.params, workbook.words
-    revenue = f"{show.compact(row.spend)} {params.spending.unit}"
+    few, of_all = params.min_cell, functools.partial(show.about, people=row.customers, min_cell=params.min_cell)
+    back = show.share(row.share_with_repeat * row.customers, row.customers, few)
+    purchases, days = (of_all(count, write="{:,.0f}".format) for count in (row.purchases, row.purchase_days))
     entries = [
         Metric("as of", f"{row.as_of:%d %b %Y}", f"events since {row.first_event_on:%b %Y}"),
-        Metric(words.customers, f"{row.customers:,.0f}", f"{show.percent(row.share_with_repeat)} came back"),
+        Metric(words.customers, people_text(row.customers, few), f"{back} came back"),
         Metric(
             "revenue",
-            revenue,
-            f"{row.purchases:,.0f} {words.purchases} on {row.purchase_days:,.0f} {words.purchase} days",
+            f"{of_all(row.spend)} {params.spending.unit}",
+            f"{purchases} {words.purchases} on {days} {words.purchase} days",
         ),
     ]
     if params.value.unit != params.spending.unit:
-        entries.append(Metric(params.value.unit, show.compact(row.value), f"that count as {words.value}"))
+        entries.append(Metric(params.value.unit, of_all(row.value), f"that count as {words.value}"))
     return show.stack(show.metrics(*entries), *_beside_the_head(workbook, row))
 
 
@@ -47,15 +51,16 @@ def _beside_the_head(workbook: Workbook, row: Any) -> list[Output]:
     sentences = []
     if row.refund_only_customers >= few:
         sentences.append(
-            f"{row.refund_only_customers:,.0f} more have refunds only and are not among the {words.customers}; their "
-            f"{show.compact(row.refund_only_spend)} {unit} are in the revenue."
+            f"{people_text(row.refund_only_customers, few)} more have refunds only and are not among the "
+            f"{words.customers}; their {show.about(row.refund_only_spend, row.refund_only_customers, few)} {unit} are "
+            "in the revenue."
         )
     elif row.refund_only_customers:
         sentences.append(
             f"A few more have refunds only: their amounts are in the revenue, they are not among the {words.customers}."
         )
     if row.paid_nothing >= few:
-        sentences.append(f"{row.paid_nothing:,.0f} of the {words.customers} have paid nothing in all.")
+        sentences.append(f"{people_text(row.paid_nothing, few)} of the {words.customers} have paid nothing in all.")
     return [show.note(" ".join(sentences))] if sentences else []
 
 
@@ -76,6 +81,7 @@ def batches(ingested: list[Batch]) -> Output:
         rows_rejected="Rejected|,.0f",
         last_event_at="Last event",
         status="Status",
+        people=None,
     )
 
 
@@ -105,6 +111,7 @@ def contract(workbook: Workbook) -> Output:
         rule="Rule",
         values="Allowed values",
         identity="Identifies in",
+        people=None,
     )
     datasets = len(workbook.params.sources)
     return show.folded(columns, f"{len(rows)} columns in {datasets} dataset{'s' if datasets > 1 else ''}")
@@ -122,7 +129,15 @@ def not_counted(workbook: Workbook) -> Output:
     )
     if rows.empty:
         return show.note("Every row that was read kept the contract and counts: none was rejected.")
-    return show.table(rows, dataset="Dataset", reason="What", events="Rows|,.0f", becomes="What becomes of them")
+    return show.table(
+        rows,
+        dataset="Dataset",
+        reason="What",
+        events="Rows|,.0f",
+        becomes="What becomes of them",
+        people={"events": "events"},
+        min_cell=workbook.params.min_cell,
+    )
 
 
 def identities(workbook: Workbook) -> Output:
@@ -132,16 +147,17 @@ def identities(workbook: Workbook) -> Output:
         >>> derived.identities(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
         '... members, each with one number in the namespace ...'
     """
-    who = workbook.words.customers
+    who, few = workbook.words.customers, workbook.params.min_cell
     rows = workbook.query("profile.namespace", order_by="namespace")
     primary, others = rows[rows["is_primary"]].iloc[0], rows[~rows["is_primary"]]
-    text = f"{primary.identities:,.0f} {who}, each with one number in the namespace {primary.namespace}."
+    text = f"{people_text(primary.identities, few)} {who}, each with one number in the namespace {primary.namespace}."
     for namespace in others.itertuples():
-        text += f" {namespace.identities:,.0f} identities in the namespace {namespace.namespace}"
+        text += f" {people_text(namespace.identities, few)} identities in the namespace {namespace.namespace}"
         if namespace.shared_identities:
             text += (
-                f", {namespace.shared_identities:,.0f} of them shared, by {namespace.sharing_customers:,.0f} {who} in "
-                f"all: these stay apart, as a shared address does not make one {workbook.words.customer}."
+                f", {people_text(namespace.shared_identities, few)} of them shared, by "
+                f"{people_text(namespace.sharing_customers, few)} {who} in all: these stay apart, as a shared address "
+                f"does not make one {workbook.words.customer}."
             )
         else:
             text += f", none shared by several {who}."
@@ -151,20 +167,28 @@ def identities(workbook: Workbook) -> Output:
 def deciles(workbook: Workbook, lookback_months: int = 12) -> Output:
     """Sizes and edges of the deciles over all customers, for one look-back in months (0 = lifetime).
 
+    Without the highest value of the first and the lowest of the last: each is one customer's.
+
     Example:
         >>> derived.deciles(wb, lookback_months=0).bundle["text/plain"]
         '10 rows'
     """
     rows, unit = _decile_edges(workbook, lookback_months), workbook.params.value.unit
+    rows = rows.assign(mean=rows["value"] / rows["customers"])
+    rows["highest_value"] = rows["highest_value"].where(rows.index != rows.index[:1].max())
+    rows["lowest_value"] = rows["lowest_value"].where(rows.index != rows.index[-1:].max())
+    measures = ("customers", "lowest_value", "highest_value", "mean", "share_of_value")
     return show.table(
-        rows.assign(mean=rows["value"] / rows["customers"]),
-        decile="Decile|.0f",
+        rows,
+        decile="Decile|>",
         customers=f"{show.upper_first(workbook.words.customers)}|,.0f",
         lowest_value=f"From ({unit})|,.0f",
         highest_value=f"To ({unit})|,.0f",
         mean=f"Mean ({unit})|,.0f",
         share_of_value=f"Share of {workbook.words.value}|.1%",
         ties_crossing="Tied across its lower edge|,.0f",
+        people={**dict.fromkeys(measures, "customers"), "ties_crossing": "ties_crossing"},
+        min_cell=workbook.params.min_cell,
     )
 
 
@@ -187,7 +211,11 @@ def top_decile(workbook: Workbook, lookback_months: int = 12) -> Output:
         return show.note(
             f"Of {_all_value(workbook)} {when}, refunds take so much away that no tenth of the {who} has a share."
         )
-    return show.finding(f"The best tenth of the {who} brings {show.percent(share)} of {_all_value(workbook)} {when}.")
+    few, people = workbook.params.min_cell, rows["customers"].iloc[0]
+    if people < few:
+        return show.note(f"The best tenth is fewer than {few} {who}, so what they bring is not told.")
+    told = show.about(share, people, few, show.percent)
+    return show.finding(f"The best tenth of the {who} brings {told} of {_all_value(workbook)} {when}.")
 
 
 def _decile_edges(workbook: Workbook, lookback_months: int) -> pd.DataFrame:
@@ -263,5 +291,7 @@ def literal_guide_windows(workbook: Workbook) -> Output:
         trailing=f"{who} ranked, trailing window|,.0f",
         literal=f"{who} ranked, literal window|,.0f",
         differing="Ranked by both, in another decile|,.0f",
+        people={name: name for name in ("trailing", "literal", "differing")},
+        min_cell=workbook.params.min_cell,
     )
     return show.stack(about, table)

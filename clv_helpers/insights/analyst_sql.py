@@ -37,7 +37,9 @@ class Answer:
             str(name): str(name).replace("|", "¦") + forms.get(kind.kind, "")
             for name, kind in self.frame.dtypes.items()
         }
-        table = show.table(self.frame, **columns).bundle["text/html"] if len(self.frame) else "<p>no rows</p>"
+        table = (
+            show.table(self.frame, columns, people=None).bundle["text/html"] if len(self.frame) else "<p>no rows</p>"
+        )
         note = show.note(self.note[:1].upper() + self.note[1:] + ".").bundle["text/html"] if self.note else ""
         return {"text/html": table + note, "text/plain": "\n".join(filter(None, [str(self), self.note]))}
 

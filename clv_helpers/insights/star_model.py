@@ -7,6 +7,7 @@ from typing import Any
 
 from clv_helpers import models
 from clv_helpers.charts import show
+from clv_helpers.charts.rounding import people_text, rounded
 from clv_helpers.charts.show import Output
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import table
@@ -32,8 +33,9 @@ def model(workbook: Workbook, built: list[RefreshRow]) -> Output:
         '... rows'
     """
     fresh = {row["table_name"]: row["refreshed_at"] for row in workbook.query("lake.checkpoint").to_dict("records")}
+    few = workbook.params.min_cell
     rows = [
-        {**asdict(row), "fresh": f"{fresh[name]:%Y-%m-%d %H:%M}"}
+        {**asdict(row), "fresh": f"{fresh[name]:%Y-%m-%d %H:%M}", "rows": _rows(row.rows, few)}
         for row in sorted(built, key=lambda row: row.table)
         if (name := row.table.removesuffix(DAILY)) in fresh
     ]
@@ -48,8 +50,14 @@ def model(workbook: Workbook, built: list[RefreshRow]) -> Output:
         fresh="Changed (UTC)",
         mode="Now",
         seconds="Seconds|.2f",
+        people=None,
     )
     return show.folded(listed, line)
+
+
+def _rows(count: int | None, min_cell: int) -> int | None:
+    """How many rows a table has, as of people: some tables have a row for each."""
+    return count if count is None else int(rounded([count], [max(count, min_cell)], min_cell)[0])
 
 
 def key_figures(workbook: Workbook) -> Output:
@@ -59,21 +67,25 @@ def key_figures(workbook: Workbook) -> Output:
         >>> insights.key_figures(wb).bundle["text/plain"]
         '4 rows'
     """
-    sizes = workbook.query("kpi.audience_size", order_by="profiles")
+    sizes, few = workbook.query("kpi.audience_size", order_by="profiles"), workbook.params.min_cell
     largest = (
-        f"the largest: {sizes['title'].iloc[-1]}, {sizes['profiles'].iloc[-1]:,} {workbook.words.customers}"
+        f"the largest: {sizes['title'].iloc[-1]}, {people_text(sizes['profiles'].iloc[-1], few)} "
+        f"{workbook.words.customers}"
         if len(sizes)
         else ""
     )
     used = workbook.query("kpi.most_used_destinations", order_by="audiences")
     counted = {
-        "Profiles": (workbook.query("kpi.profile_count")["profiles"].sum(), ""),
-        "… known by one identity alone": (workbook.query("kpi.single_identity_profiles")["profiles"].sum(), ""),
-        "Audiences": (len(sizes), largest or "evaluated in stage 4"),
-        "Destinations": (len(used), ", ".join(used["destination"])),
+        "Profiles": (people_text(workbook.query("kpi.profile_count")["profiles"].sum(), few), ""),
+        "… known by one identity alone": (
+            people_text(workbook.query("kpi.single_identity_profiles")["profiles"].sum(), few),
+            "",
+        ),
+        "Audiences": (str(len(sizes)), largest or "evaluated in stage 4"),
+        "Destinations": (str(len(used)), ", ".join(used["destination"])),
     }
     rows = [{"what": what, "number": number, "note": note} for what, (number, note) in counted.items()]
-    return show.table(rows, what="Key figure", number="Number|,.0f", note=" ")
+    return show.table(rows, what="Key figure", number="Number|>", note=" ", people=None)
 
 
 def read_model(workbook: Workbook) -> Model:
@@ -140,7 +152,7 @@ def checks(workbook: Workbook) -> Output:
         rows.append(
             {"kind": f"{kind.capitalize()}s", "asks": asks, "tried": len(of_kind), "wrong": "; ".join(wrong) or "none"}
         )
-    return show.table(rows, kind="Checks", asks="What must hold", tried="Tried|,.0f", wrong="Broken")
+    return show.table(rows, kind="Checks", asks="What must hold", tried="Tried|,.0f", wrong="Broken", people=None)
 
 
 def migration(workbook: Workbook, lookback_months: int = 12) -> Output:
@@ -159,11 +171,12 @@ def migration(workbook: Workbook, lookback_months: int = 12) -> Output:
     down = int(both.loc[both["decile_now"] > both["decile_before"], "customers"].sum())
     new, gone = (int(rows.loc[rows[when] == 0, "customers"].sum()) for when in ("decile_before", "decile_now"))
     best = rows[rows["decile_before"] == 1]
-    kept = best.loc[best["decile_now"] == 1, "customers"].sum() / best["customers"].sum()
+    few, still = workbook.params.min_cell, best.loc[best["decile_now"] == 1, "customers"].sum()
+    rose, fell, came, left = (people_text(count, few) for count in (up, down, new, gone))
     return show.finding(
-        f"Since {rows['before_on'].iloc[0]:%B %Y}, {show.compact(up)} {who} rose by a decile or more and "
-        f"{show.compact(down)} fell; {show.compact(new)} are newly ranked, and {show.compact(gone)} not any more. "
-        f"{show.percent(kept)} of the best tenth are still in it."
+        f"Since {rows['before_on'].iloc[0]:%B %Y}, {rose} {who} rose by a decile or more and {fell} fell; {came} are "
+        f"newly ranked, and {left} not any more. {show.share(still, best['customers'].sum(), few)} of the best tenth "
+        "are still in it."
     )
 
 
@@ -180,7 +193,9 @@ def trend(workbook: Workbook) -> Output:
     before, after = (float(part["spend"].sum()) for part in (months[-24:-12], months[-12:]))
     change = after / before - 1
     word = "more" if change >= 0 else "less"
+    people, few = months["active_customers"][-24:].max(), workbook.params.min_cell
+    brought, by = show.about(after, people, few), show.about(abs(change), people, few, "{:.0%}".format)
     return show.finding(
-        f"The last twelve whole months brought {show.compact(after)} {workbook.params.spending.unit}, "
-        f"{abs(change):.0%} {word} than the twelve before."
+        f"The last twelve whole months brought {brought} {workbook.params.spending.unit}, {by} {word} than the twelve "
+        "before."
     )

@@ -6,6 +6,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from clv_helpers.charts.rounding import people_text
+from clv_helpers.charts.show import about
 from clv_helpers.config.params import Lifetime, LifetimeGate, Words
 from clv_helpers.engines.session import Session
 from clv_helpers.lifetime.counts import DAYS_PER_MONTH
@@ -45,6 +47,7 @@ class Inputs:
     session: Session
     settings: Lifetime
     words: Words
+    min_cell: int
     bindings: dict[str, Any]
     facts: Facts
 
@@ -54,24 +57,24 @@ class Inputs:
         return horizon_days(self.settings)
 
 
-def refusals(facts: Facts, minimum: LifetimeGate, words: Words) -> list[str]:
+def refusals(facts: Facts, minimum: LifetimeGate, words: Words, min_cell: int) -> list[str]:
     """Why there can be no prediction: a sentence per reason; none where there is enough."""
     reasons = []
     if facts.customers < minimum.customers:
-        reasons.append(f"{customers(facts.customers, words)} bought; {minimum.customers:,} are needed")
+        reasons.append(f"{customers(facts.customers, words, min_cell)} bought; {minimum.customers:,} are needed")
     if facts.history_days < minimum.history_days:
         days = count(facts.history_days, "day")
         reasons.append(f"the {words.purchases} go back {days}; {minimum.history_days:,} are needed")
     if facts.with_three_purchases < minimum.with_three_purchases:
-        loyal = customers(facts.with_three_purchases, words)
+        loyal = customers(facts.with_three_purchases, words, min_cell)
         reasons.append(f"{loyal} bought on three days or more; {minimum.with_three_purchases:,} must have")
     if facts.quiet_days > minimum.quiet_days:
         quiet = count(facts.quiet_days, "day")
         reasons.append(f"the last {words.purchase} was {quiet} ago; {minimum.quiet_days:,} are allowed")
-    return reasons or _nothing_to_fit(facts, words)
+    return reasons or _nothing_to_fit(facts, words, min_cell)
 
 
-def _nothing_to_fit(facts: Facts, words: Words) -> list[str]:
+def _nothing_to_fit(facts: Facts, words: Words, min_cell: int) -> list[str]:
     """What no minimum of the params can allow."""
     reasons = []
     if facts.repeaters == 0:
@@ -80,7 +83,8 @@ def _nothing_to_fit(facts: Facts, words: Words) -> list[str]:
         days = count(facts.history_days, "day")
         reasons.append(f"the {words.purchases} go back {days}, less than a season ({SEASON_DAYS} days)")
     if facts.spend <= 0:
-        reasons.append(f"all amounts together are {facts.spend:,.2f}: nothing was brought that could come again")
+        spend = about(facts.spend, facts.customers, min_cell, "{:,.2f}".format)
+        reasons.append(f"all amounts together are {spend}: nothing was brought that could come again")
     return reasons
 
 
@@ -100,9 +104,9 @@ def horizon_days(settings: Lifetime) -> int:
     return round(settings.horizon_months * DAYS_PER_MONTH)
 
 
-def customers(number: int, words: Words) -> str:
-    """A number of customers, as this business calls them."""
-    return count(number, words.customer, words.customers)
+def customers(number: int, words: Words, min_cell: int) -> str:
+    """A number of customers, as this business calls them; of fewer than `min_cell`, that they are fewer."""
+    return f"{people_text(number, min_cell)} {words.customer if number == 1 else words.customers}"
 
 
 def count(number: int, one: str, many: str = "") -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from clv_helpers.charts.show import compact, percent, upper_first
+from clv_helpers.charts.rounding import people_text
+from clv_helpers.charts.show import about, percent, upper_first
 from clv_helpers.config.params import Lifetime, Words
 from clv_helpers.lifetime.data_sufficiency import SEASON_DAYS, Facts, count, customers, horizon_days
 from clv_helpers.lifetime.records import Diagnostic, Fit, Holdout, HoldoutError
@@ -20,13 +21,13 @@ YEAR = 365
 BLIND = "That may be so, or purchases come too regularly for a model that takes them to come at random."
 
 
-def about_model(model: str, one_time: int, words: Words) -> Iterator[Diagnostic]:
+def about_model(model: str, one_time: int, words: Words, min_cell: int) -> Iterator[Diagnostic]:
     """What the model takes for granted, where that is known to be untrue of most businesses."""
     if model == "bg_nbd" and one_time:
         text = (
-            f"BG/NBD takes it that nobody leaves before a second {words.purchase}: the {customers(one_time, words)} "
-            f"with one {words.purchase} day count as still there, however long they have been silent (MBG/NBD, the "
-            "default, does not)."
+            f"BG/NBD takes it that nobody leaves before a second {words.purchase}: the "
+            f"{customers(one_time, words, min_cell)} with one {words.purchase} day count as still there, however long "
+            "they have been silent (MBG/NBD, the default, does not)."
         )
         yield Diagnostic("one_time_never_leave", text)
 
@@ -79,53 +80,54 @@ def about_spend(fit: Fit | None, correlation: float | None, words: Words) -> Ite
         yield Diagnostic("spend_without_mean", text)
 
 
-def about_size(facts: Facts, words: Words) -> Iterator[Diagnostic]:
+def about_size(facts: Facts, words: Words, min_cell: int) -> Iterator[Diagnostic]:
     """Enough to predict from, and yet few."""
     if facts.repeaters < FEW_REPEATERS:
-        text = f"Only {customers(facts.repeaters, words)} came back: "
+        text = f"Only {customers(facts.repeaters, words, min_cell)} came back: "
         yield Diagnostic("few_repeaters", f"{text}parameters and values are rough.")
 
 
-def about_level(facts: Facts, settings: Lifetime, forecast: float, words: Words) -> Iterator[Diagnostic]:
+def about_level(facts: Facts, settings: Lifetime, forecast: float, words: Words, min_cell: int) -> Iterator[Diagnostic]:
     """The forecast beside what was bought, without a model."""
     days = min(horizon_days(settings), facts.history_days)
     months = f"{settings.horizon_months} months"
     last = months if days == horizon_days(settings) else f"{days} days, which is all there are"
     earlier = ""
     if 0 < facts.earlier_customers < facts.customers:
-        earlier = (
-            f", {compact(facts.earlier_customers_purchases)} of them by the {facts.earlier_customers:,} known before"
-        )
+        theirs = about(facts.earlier_customers_purchases, facts.earlier_customers, min_cell)
+        earlier = f", {theirs} of them by the {people_text(facts.earlier_customers, min_cell)} known before"
+    recent, ahead = (about(count, facts.customers, min_cell) for count in (facts.recent_purchases, forecast))
     text = (
-        f"Without a model: these {customers(facts.customers, words)} made {compact(facts.recent_purchases)} "
-        f"{words.purchases} in the last {last}{earlier}; the forecast for the next {months} is {compact(forecast)}."
+        f"Without a model: these {customers(facts.customers, words, min_cell)} made {recent} {words.purchases} in the "
+        f"last {last}{earlier}; the forecast for the next {months} is {ahead}."
     )
     yield Diagnostic("level", text)
 
 
-def about_data(facts: Facts, words: Words) -> Iterator[Diagnostic]:
+def about_data(facts: Facts, words: Words, min_cell: int) -> Iterator[Diagnostic]:
     """Refunds, zero amounts, events after as_of, repeated rows: counted."""
     if facts.refunded_days:
         text = (
-            f"On {count(facts.refunded_days, 'day')}, {customers(facts.refunded_customers, words)} "
-            f"got back more than they spent: refunds net against the {words.purchase} day before them, and are no "
-            f"{words.purchases}; {facts.refunds_before_purchase:,} had no {words.purchase} before and are not used."
+            f"{upper_first(customers(facts.refunded_customers, words, min_cell))} got back more than they spent on a "
+            f"day: refunds net against the {words.purchase} day before them, and are no {words.purchases}; "
+            f"{people_text(facts.refunds_before_purchase, min_cell)} had no {words.purchase} before and are not used."
         )
         yield Diagnostic("refunds", text)
     if facts.repeaters_without_spend:
         text = (
-            f"{customers(facts.repeaters_without_spend, words)} came back and spent nothing "
+            f"{customers(facts.repeaters_without_spend, words, min_cell)} came back and spent nothing "
             "(zero, or refunded): the spend model does not use them."
         )
         yield Diagnostic("repeat_without_spend", text)
     if facts.events_after_as_of:
-        text = f"Not used, as they are not before as_of ({facts.as_of}): {count(facts.events_after_as_of, 'event')}."
+        later = people_text(facts.events_after_as_of, min_cell)
+        text = f"Not used, as they are not before as_of ({facts.as_of}): {later} events."
         yield Diagnostic("events_after_as_of", text)
     if facts.repeated_rows:
         text = (
-            f"Alike in {words.customer}, moment and amount to another: {count(facts.repeated_rows, 'row')}. A day "
-            f"counts as one {words.purchase}, but its spend is added up: if they are duplicates, give events "
-            "an event_id."
+            f"Alike in {words.customer}, moment and amount to another: {people_text(facts.repeated_rows, min_cell)} "
+            f"rows. A day counts as one {words.purchase}, but its spend is added up: if they are duplicates, give "
+            "events an event_id."
         )
         yield Diagnostic("repeated_rows", text)
 

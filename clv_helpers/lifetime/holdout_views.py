@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from clv_helpers.charts import Channel, Widget, draw, show
 from clv_helpers.charts.show import Output
 from clv_helpers.config.params import Words
@@ -21,7 +23,7 @@ def holdout(workbook: Workbook) -> Output:
     made, words = record(workbook), workbook.words
     if made.holdout is None:
         return show.stack(nothing(made, "holdout"), *warnings(made, OF_HOLDOUT))
-    outcome = made.holdout
+    outcome, few = made.holdout, workbook.params.min_cell
     last_year = outcome.best_decile[-1].series
     begin = show.note(
         f"How it did where the outcome is known: {made.title}, fitted on the days up to {outcome.calibration_end}, "
@@ -31,16 +33,16 @@ def holdout(workbook: Workbook) -> Output:
         f"{_choice(made, words)}"
     )
     charts = [
-        _week_chart(made.title, outcome, words),
+        _week_chart(made.title, outcome, words, few),
         _frequency_chart(workbook, made.title),
         _probability_chart(made.title, outcome, words),
     ]
     if outcome.best_decile[1].share_of_spend is not None:  # else refunds outweigh what was spent: there are no shares
-        charts += [_gain_chart(outcome, words), _lift_chart(workbook)]
-    tables = _errors(outcome, workbook.params.spending.unit, words), _bands(workbook, made.title, outcome, words)
+        charts += [_gain_chart(outcome, words, few), _lift_chart(workbook)]
+    tables = _errors(outcome, workbook.params.spending.unit, words, few), _bands(workbook, made.title, outcome, words)
     doubts = warnings(made, OF_HOLDOUT)
     drawn = (draw(workbook, chart) for chart in charts)
-    return show.stack(begin, *_capture(made.title, outcome), *doubts, *drawn, *tables)
+    return show.stack(begin, *_capture(made.title, outcome, few), *doubts, *drawn, *tables)
 
 
 def _series_chart(table: str, title: str, subtitle: str, x: Channel, y: Channel) -> Widget:
@@ -49,13 +51,15 @@ def _series_chart(table: str, title: str, subtitle: str, x: Channel, y: Channel)
     return Widget(title=title, subtitle=subtitle, table=f"lifetime.{table}", mark="line", x=x, y=y, color=series)
 
 
-def _week_chart(model: str, outcome: Holdout, words: Words) -> Widget:
+def _week_chart(model: str, outcome: Holdout, words: Words, min_cell: int) -> Widget:
     ours = next(error for error in outcome.errors if error.measure == "purchases" and error.series == model)
     bias = ours.bias or 0.0
+    of_all = functools.partial(show.about, people=outcome.customers, min_cell=min_cell)
+    forecast, actual = (of_all(number, write="{:,.0f}".format) for number in (ours.forecast, ours.actual))
     return _series_chart(
         "holdout_week",
-        f"{model} forecast {ours.forecast:,.0f} {words.purchases}, {ours.actual:,.0f} came: "
-        f"{show.percent(abs(bias))} too {'many' if bias > 0 else 'few'}",
+        f"{model} forecast {forecast} {words.purchases}, {actual} came: "
+        f"{of_all(abs(bias), write=show.percent)} too {'many' if bias > 0 else 'few'}",
         f"Repeat {words.purchase} days since the end of the calibration, added up",
         Channel(column="week", title="Weeks of the holdout"),
         Channel(column="purchases", title=f"Repeat {words.purchase} days", format="~s"),
@@ -88,10 +92,11 @@ def _probability_chart(model: str, outcome: Holdout, words: Words) -> Widget:
     )
 
 
-def _gain_chart(outcome: Holdout, words: Words) -> Widget:
+def _gain_chart(outcome: Holdout, words: Words, min_cell: int) -> Widget:
+    brought = show.about(outcome.best_decile[1].share_of_spend or 0, outcome.customers / 10, min_cell, show.percent)
     return _series_chart(
         "holdout_gain",
-        f"The model's best tenth brought {show.percent(outcome.best_decile[1].share_of_spend or 0)} of the spend",
+        f"The model's best tenth brought {brought} of the spend",
         f"Gain: share of the holdout's spend by the best tenths of {words.customers}, ranked before it",
         Channel(column="percent_of_customers", title=f"Best {words.customers} (%)"),
         Channel(column="share_of_spend", title="Share of spend", format="%"),
@@ -112,28 +117,32 @@ def _lift_chart(workbook: Workbook) -> Widget:
     return chart.model_copy(update={"width": "full"})
 
 
-def _capture(title: str, outcome: Holdout) -> list[Output]:
+def _capture(title: str, outcome: Holdout, min_cell: int) -> list[Output]:
     """What the best tenth brought; nothing where refunds make it no share."""
     _, model, _, last_year = outcome.best_decile
     if model.share_of_spend is None or model.share_captured is None or not 0 <= model.share_of_spend <= 1:
         return []
+    brought, captured, again = (
+        show.about(share, outcome.customers / 10, min_cell, show.percent)
+        for share in (model.share_of_spend, model.share_captured, last_year.share_captured or 0)
+    )
     return [
         show.finding(
-            f"The tenth that {title} ranked best on {outcome.calibration_end} brought "
-            f"{show.percent(model.share_of_spend)} of the spend of the {outcome.days} days after: "
-            f"{show.percent(model.share_captured)} of what the best tenth in truth brought "
-            f"(ranked by the spend of the {last_year.series.lower()}: {show.percent(last_year.share_captured or 0)})."
+            f"The tenth that {title} ranked best on {outcome.calibration_end} brought {brought} of the spend of the "
+            f"{outcome.days} days after: {captured} of what the best tenth in truth brought (ranked by the spend of "
+            f"the {last_year.series.lower()}: {again})."
         )
     ]
 
 
-def _errors(outcome: Holdout, unit: str, words: Words) -> Output:
+def _errors(outcome: Holdout, unit: str, words: Words, min_cell: int) -> Output:
     names = {"purchases": (f"{show.upper_first(words.purchase)} days", 2), "spend": (unit, 0)}
     rows = []
     for error in outcome.errors:
         measure, digits = names[error.measure]
-        texts = {"measure": measure, "mae": f"{error.mae:,.{digits}f}", "rmse": f"{error.rmse:,.{digits}f}"}
-        rows.append({**vars(error), **texts})
+        write = f"{{:,.{digits}f}}".format
+        off = {name: show.about(getattr(error, name), outcome.customers, min_cell, write) for name in ("mae", "rmse")}
+        rows.append({**vars(error), **off, "measure": measure, "customers": outcome.customers})
     return show.table(
         rows,
         measure="Of",
@@ -143,19 +152,21 @@ def _errors(outcome: Holdout, unit: str, words: Words) -> Output:
         bias="Bias|+.1%",
         mae="Mean absolute error|>",
         rmse="Root mean squared error|>",
+        people="customers",
+        min_cell=min_cell,
     )
 
 
 def _bands(workbook: Workbook, model: str, outcome: Holdout, words: Words) -> Output:
     """Calibration of the probability of a purchase, as the chart draws it."""
-    few = workbook.params.min_cell
-    rows = [vars(band) for band in outcome.bands if band.customers >= few]
     shown = show.table(
-        rows,
+        [vars(band) for band in outcome.bands],
         band_label=f"Probability of a {words.purchase} (%)",
         customers=f"{show.upper_first(words.customers)}|,.0f",
         forecast=f"Mean forecast by {model}|.1%",
         actual="Came|.1%",
+        people="customers",
+        min_cell=workbook.params.min_cell,
     )
     return show.folded(shown, f"Probability of a {words.purchase}, forecast and actual, by band")
 

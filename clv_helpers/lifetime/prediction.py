@@ -80,7 +80,7 @@ def _read_record(session: Session) -> LifetimeRecord:
 
 
 def _predict(session: Session, workbook: Workbook, bindings: dict[str, Any]) -> LifetimeRecord:
-    settings, words = workbook.params.lifetime, workbook.words
+    settings, words, few = workbook.params.lifetime, workbook.words, workbook.params.min_cell
     for name in session.tables():
         if name.startswith("lifetime.") and name not in ("lifetime.forecast", VALUE):
             session.drop(name)
@@ -93,17 +93,17 @@ def _predict(session: Session, workbook: Workbook, bindings: dict[str, Any]) -> 
     facts = Facts(**session.rows("SELECT * FROM lifetime.data_summary")[0])
     made = LifetimeRecord(
         status="refused",
-        refused=refusals(facts, settings.minimum, words),
+        refused=refusals(facts, settings.minimum, words, few),
         customers=facts.customers,
         repeaters=facts.repeaters,
         settings=settings,
-        warnings=list(about_data(facts, words)),
+        warnings=list(about_data(facts, words, few)),
     )
     if made.refused:
         _withdraw_values(session)
         return made
-    inputs = Inputs(session, settings, words, bindings, facts)
-    made = validate(inputs, replace(made, warnings=[*about_size(facts, words), *made.warnings]))
+    inputs = Inputs(session, settings, words, few, bindings, facts)
+    made = validate(inputs, replace(made, warnings=[*about_size(facts, words, few), *made.warnings]))
     return _value(inputs, made, workbook.run)
 
 
@@ -123,9 +123,9 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     log_forecast(session, curve, facts.as_of, made.model, run)
     build(session, inputs.bindings, "lifetime.forecast_outcome")
     forecast = session.scalar("SELECT SUM(expected_purchases) AS purchases FROM lifetime.value_by_decile")
-    level = about_level(facts, settings, float(forecast), words)
+    level = about_level(facts, settings, float(forecast), words, inputs.min_cell)
     doubts = [
-        *about_model(made.model, facts.customers - facts.repeaters, words),
+        *about_model(made.model, facts.customers - facts.repeaters, words, inputs.min_cell),
         *about_fit(fitted, words),
         *(about_fit(spend, words) if spend else ()),
         *about_spend(spend, related, words),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection
 
 from clv_helpers.charts import Channel, Widget, draw, show
+from clv_helpers.charts.rounding import people_text
 from clv_helpers.charts.show import Metric, Output
 from clv_helpers.config.params import Lifetime
 from clv_helpers.config.workbook import Workbook
@@ -41,16 +42,18 @@ def values(workbook: Workbook) -> Output:
     months, total, customers = made.settings.horizon_months, deciles["lifetime_value"].sum(), deciles["customers"].sum()
     best, purchases = deciles.iloc[0], deciles["expected_purchases"].sum()
     past = (deciles["historic_value_per_customer"] * deciles["customers"]).sum()
-    mean, mean_so_far = (f"{show.compact(value / customers)} {unit}" for value in (total, past))
+    few = workbook.params.min_cell
+    mean, mean_so_far = (f"{show.about(value / customers, customers, few)} {unit}" for value in (total, past))
     ahead = f"next {months} months, {_assumptions(made.settings)}"
     metrics = show.metrics(
-        Metric("predicted value", f"{show.compact(total)} {unit}", ahead),
+        Metric("predicted value", f"{show.about(total, customers, few)} {unit}", ahead),
         Metric(f"predicted per {words.customer}", mean, f"so far {mean_so_far}, at the same margin"),
     )
+    share = show.about(best.share_of_value, best.customers, few, show.percent)
     finding = show.finding(
-        f"Over the next {months} months the best tenth by prediction will bring {show.percent(best.share_of_value)} "
-        f"of the value: {show.compact(best.value_per_customer)} {unit} each, at margin and discounted. "
-        f"{made.title} expects {show.compact(purchases)} {words.purchases}."
+        f"Over the next {months} months the best tenth by prediction will bring {share} of the value: "
+        f"{show.about(best.value_per_customer, best.customers, few)} {unit} each, at margin and discounted. "
+        f"{made.title} expects {show.about(purchases, customers, few)} {words.purchases}."
     )
     value = _decile_chart(
         f"The best tenth will bring {{share_of_value}} of the next {months} months' value",
@@ -87,7 +90,7 @@ def models(workbook: Workbook) -> Output:
             "interval": _interval(fit.intervals[name]),
             "truth": truth.get(fit.model, {}).get(name),
             "log_likelihood": "" if index else f"{fit.log_likelihood:,.1f}",
-            "customers": "" if index else f"{fit.customers:,}",
+            "customers": "" if index else people_text(fit.customers, workbook.params.min_cell),
         }
         for fit in made.fits
         for index, (name, value) in enumerate(fit.parameters.items())
@@ -99,7 +102,7 @@ def models(workbook: Workbook) -> Output:
     }  # fmt: skip
     if truth:
         columns["truth"] = "Simulated|.4g"
-    table = show.folded(show.table(rows, **columns), f"{len(made.fits)} fits and their parameters")
+    table = show.folded(show.table(rows, columns, people=None), f"{len(made.fits)} fits and their parameters")
     recovered = held_truth(made, truth, _first_campaign(workbook), workbook.words.purchases)
     notes = [show.note(recovered)] if recovered else []
     return show.stack(*_assumption_of_spend(made), *notes, *warnings(made), table)
@@ -120,23 +123,28 @@ def track_record(workbook: Workbook) -> Output:
         return show.note("This forecast is logged: a run a month or more ahead shows what came of it.")
     rows = outcome[outcome["as_of"] == outcome["as_of"].min()]
     first, unit, words = rows.iloc[0], workbook.params.spending.unit, workbook.words
+    expected, came = (
+        show.about(rows[name].sum(), rows["customers"].sum(), workbook.params.min_cell, "{:,.0f}".format)
+        for name in ("expected_purchases", "realized_purchases")
+    )
     sentence = (
-        f"The forecast made as of {first.as_of:%Y-%m-%d} expected {rows['expected_purchases'].sum():,.0f} "
-        f"{words.purchases} within {first.month} month{'s' if first.month > 1 else ''}; "
-        f"{rows['realized_purchases'].sum():,.0f} came. Both are of the {words.customers} known on that day: what "
-        "those who joined since brought is in neither."
+        f"The forecast made as of {first.as_of:%Y-%m-%d} expected {expected} {words.purchases} within {first.month} "
+        f"month{'s' if first.month > 1 else ''}; {came} came. Both are of the {words.customers} known on that day: "
+        "what those who joined since brought is in neither."
     )
     table = show.table(
         rows.assign(
             spend_forecast=rows["expected_spend"] / rows["customers"],
             spend_actual=rows["realized_spend"] / rows["customers"],
         ),
-        decile="Decile then|.0f",
+        decile="Decile then|>",
         customers=f"{show.upper_first(words.customers)}|,.0f",
         expected_purchases=f"{show.upper_first(words.purchases)} forecast|,.0f",
         realized_purchases="Actual|,.0f",
         spend_forecast=f"{unit} each, forecast|,.2f",
         spend_actual=f"{unit} each, actual|,.2f",
+        people="customers",
+        min_cell=workbook.params.min_cell,
     )
     return show.stack(show.finding(sentence), table)
 

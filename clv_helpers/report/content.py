@@ -12,7 +12,6 @@ from clv_helpers.charts import CHART_MIME
 from clv_helpers.charts.show import BOARD_MIME, FINDING_MIME, METRICS_MIME, TABLE_MIME
 from clv_helpers.errors import UserError
 from clv_helpers.report.run_record import RunRecord
-from clv_helpers.report.tables import table_html
 
 EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
@@ -61,13 +60,12 @@ def collect(record: RunRecord, folder: Path) -> Content:
     for entry in record.stages:
         file = folder / f"{entry.notebook}.ipynb"
         if file.exists():
-            section = _section(json.loads(file.read_text("utf-8")), entry.stage, content, record.min_cell)
-            content.sections.append(section)
+            content.sections.append(_section(json.loads(file.read_text("utf-8")), entry.stage, content))
     _refuse_addresses(content)
     return content
 
 
-def _section(notebook: dict[str, Any], stage: int, content: Content, min_cell: int) -> Section:
+def _section(notebook: dict[str, Any], stage: int, content: Content) -> Section:
     section = Section(stage, f"Stage {stage}")
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
@@ -79,11 +77,11 @@ def _section(notebook: dict[str, Any], stage: int, content: Content, min_cell: i
             if source:
                 section.blocks.append(Block("text", html=_markdown(source, section)))
         for output in cell.get("outputs", []):
-            _add_output(section, output.get("data", {}), content, min_cell)
+            _add_output(section, output.get("data", {}), content)
     return section
 
 
-def _add_output(section: Section, data: dict[str, Any], content: Content, min_cell: int) -> None:
+def _add_output(section: Section, data: dict[str, Any], content: Content) -> None:
     if METRICS_MIME in data:
         content.metrics += data[METRICS_MIME]
     elif FINDING_MIME in data:
@@ -99,7 +97,7 @@ def _add_output(section: Section, data: dict[str, Any], content: Content, min_ce
         texts = {"title": title["text"], "subtitle": title.get("subtitle", "")}
         section.blocks[-1].charts.append({**texts, **meta, "choices": None, "spec": spec})
     elif TABLE_MIME in data:
-        section.blocks.append(Block("table", html=table_html(data[TABLE_MIME], min_cell)))
+        section.blocks.append(Block("table", html="".join(data["text/html"])))
     elif "text/html" in data:
         body = re.sub(r"<style.*?</style>", "", "".join(data["text/html"]), flags=re.DOTALL)
         section.blocks.append(Block("table" if "<table" in body else "text", html=body))

@@ -8,6 +8,7 @@ from clv_helpers import campaigns as campaigns_stage
 from clv_helpers import insights as insights_stage
 from clv_helpers import models
 from clv_helpers.charts import show
+from clv_helpers.charts.rounding import people_text
 from clv_helpers.charts.show import Output
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.models import RefreshRow
@@ -49,7 +50,8 @@ def audiences(workbook: Workbook) -> Output:
     """
     rows = audiences_stage.evaluate(workbook)
     realized, exited = (sum(getattr(row, name) for row in rows) for name in ("realized", "exited"))
-    return show.note(f"{len(rows)} audiences are evaluated: {realized:,} realized, {exited:,} exited.")
+    texts = [people_text(count, workbook.params.min_cell) for count in (realized, exited)]
+    return show.note(f"{len(rows)} audiences are evaluated: {texts[0]} realized, {texts[1]} exited.")
 
 
 def activation(workbook: Workbook) -> Output:

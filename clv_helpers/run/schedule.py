@@ -163,7 +163,7 @@ def shown(workbook: Workbook) -> Output:
         return sentence
     for row in rows:
         row["What failed"] = re.sub(r"'[^']*'|\"[^\"]*\"", "'…'", row["What failed"])
-    table = show.table(rows, **{header: header for header in rows[0]})
+    table = show.table(rows, {header: header for header in rows[0]}, people=None)
     return Output({kind: f"{sentence.bundle[kind]}\n{table.bundle[kind]}" for kind in ("text/html", "text/plain")})
 
 

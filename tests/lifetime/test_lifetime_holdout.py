@@ -172,18 +172,18 @@ class TestFindings:
 
     def test_the_level_needs_no_model(self) -> None:
         settings = Lifetime(horizon_months=12)
-        (level,) = about_level(FACTS, settings, 18_400, Words())
+        (level,) = about_level(FACTS, settings, 18_400, Words(), 11)
         assert level.sentence == (
-            "Without a model: these 5,881 customers made 16.1 k purchases in the last 12 months, 12.3 k of them by the "
+            "Without a model: these 5,880 customers made 16.1 k purchases in the last 12 months, 12.3 k of them by the "
             "4,310 known before; the forecast for the next 12 months is 18.4 k."
         )
-        (short,) = about_level(replace(FACTS, history_days=200, earlier_customers=0), settings, 18_400, Words())
+        (short,) = about_level(replace(FACTS, history_days=200, earlier_customers=0), settings, 18_400, Words(), 11)
         assert "in the last 200 days, which is all there are; the forecast" in short.sentence
 
     def test_what_bg_nbd_takes_for_granted_is_said_of_it_alone(self) -> None:
-        assert [each.code for each in about_model("bg_nbd", 12, Words())] == ["one_time_never_leave"]
-        assert not list(about_model("bg_nbd", 0, Words()))
-        assert not list(about_model("mbg_nbd", 12, Words()))
+        assert [each.code for each in about_model("bg_nbd", 12, Words(), 11)] == ["one_time_never_leave"]
+        assert not list(about_model("bg_nbd", 0, Words(), 11))
+        assert not list(about_model("mbg_nbd", 12, Words(), 11))
 
 
 def test_campaigns_are_named_only_where_the_fit_before_them_held() -> None:
