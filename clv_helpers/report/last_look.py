@@ -5,10 +5,11 @@ addresses (without their last label as well), first and last names together, and
 most of whose values are one customer's alone (a phone, a street). In plain form, in another case or punctuation, with
 HTML, JSON or URL escapes, as base64 or hexadecimal, as md5, sha1 or sha256.
 
-Not searched for, as words and counts would stop every report: a first or a last name by itself; numbers and codes of
-fewer than five characters, or without a digit; numbers that stand as numbers in data, if shorter than ten digits. All
-of these are found where they stand under the name or header of a column that identifies a customer. Pictures are not
-read.
+Not searched for, as words and counts would stop every report: a first or a last name by itself; a full name in small
+letters within a sentence; numbers and codes of fewer than five characters, or without a digit; numbers that stand as
+numbers in data, if shorter than ten digits, and those with a decimal point or thousands parted. All of these but the
+last are found where they stand under the name or header of a column that identifies a customer. Pictures are not read,
+nor are free texts of events looked for.
 """
 
 from __future__ import annotations
@@ -33,18 +34,23 @@ OWN_SHARE = 0.5  # of a column's values, one customer's alone: then each of them
 WITHHELD = "what went wrong is withheld, as it names a customer"
 # Marks that are a customer's: a value in plain form, where its length and form let nothing else be meant by it.
 FOUND = r"""
+    WITH d AS (
+        SELECT DISTINCT $value AS held FROM $source AS s
+    ),
+    parted AS (
+        SELECT held, CASE WHEN REGEXP_MATCHES(held, '[0-9@]') THEN '' ELSE ' ' END AS blank FROM d WHERE held <> ''
+    ),
+    v AS (
+        SELECT held, TRIM(REGEXP_REPLACE(LOWER(held), '[^\p{L}\p{N}]+', blank, 'g')) AS bare FROM parted
+    )
     SELECT DISTINCT m.kind, m.bare
-    FROM (
-        SELECT held, REGEXP_REPLACE(LOWER(held), '[^\p{L}\p{N}]', '', 'g') AS bare
-        FROM (SELECT DISTINCT $value AS held FROM $source AS s) AS d
-        WHERE held <> ''
-    ) AS v INNER JOIN marks AS m ON m.bare = v.bare
+    FROM v INNER JOIN marks AS m ON m.bare = v.bare
     WHERE m.kind = $key OR ($anywhere AND CASE
         WHEN m.kind = $mail THEN v.held LIKE '%@%'
         WHEN m.kind = $word THEN LENGTH(v.bare) >= 5
         WHEN m.kind = $phrase AND REGEXP_MATCHES(v.bare, '^[0-9]+$') THEN
             LENGTH(v.bare) >= 10 OR LENGTH(v.bare) >= 7 AND LENGTH(v.bare) < LENGTH(TRIM(v.held))
-        WHEN m.kind = $phrase THEN LENGTH(v.bare) >= 5 AND LENGTH(v.bare) < LENGTH(TRIM(v.held))
+        WHEN m.kind = $phrase THEN LENGTH(v.bare) >= 5 AND (v.bare LIKE '% %' OR v.bare <> LOWER(TRIM(v.held)))
         ELSE FALSE
     END)
 """

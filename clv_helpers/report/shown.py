@@ -23,16 +23,15 @@ Mark = tuple[str, str]
 
 WORDS = re.compile(r"[^\W_]+")
 SHORTEST_WORD = 5
-SHORTEST_PHRASE = 5
 LONGEST_PHRASE = 6  # words
 AROUND_AT = 5  # words on either side of an at sign
 # What is written with digits and is no customer's number: 13,085 and 0.5, days and moments, runs, colours.
 NUMBERS = re.compile(
     r"\d{8}-\d{6}-\d{3}"
-    r"|(?<![\w.@/-])\d{4}-\d\d-\d\d(?:[t ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:z|\+\d\d:\d\d)?)?(?![\w@])"
+    r"|(?<![\w.@/-])\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|\+\d\d:\d\d)?)?(?![\w@])"
     r"|(?<![\w@])\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\w@])"
-    r"|(?<![\w.@])\d+\.\d+(?:e[+-]?\d+)?(?![\w.@])"
-    r"|#[0-9a-f]{3,8}\b"
+    r"|(?<![\w.@])\d+\.\d+(?:[eE][+-]?\d+)?(?![\w.@])"
+    r"|#[0-9a-fA-F]{3,8}\b"
 )
 AT = re.compile(r"@|[(\[{<]\s*at\s*[)\]}>]|(?<=\w)\s+at\s+(?=\w)")
 DOT = re.compile(r"[(\[{]\s*(?:dot|\.)\s*[)\]}]|(?<=\w)\s+dot\s+(?=\w)")
@@ -49,13 +48,13 @@ DRAWING = {
 
 
 def plain(text: str) -> str:
-    """A text without case, blanks and punctuation: as marks are compared.
+    """A text as marks are compared: its words in small letters; without blanks too, if it is a number or an address.
 
     Example:
-        >>> plain("Kofi.Fischer+1@Example.com")
-        'kofifischer1examplecom'
+        >>> plain("Kofi.Fischer+1@Example.com"), plain("FISCHER, Kofi")
+        ('kofifischer1examplecom', 'fischer kofi')
     """
-    return "".join(WORDS.findall(text.lower()))
+    return ("" if re.search(r"[\d@]", text) else " ").join(WORDS.findall(text.lower()))
 
 
 class Shown:
@@ -73,10 +72,10 @@ class Shown:
         self._seen.add(text)
         for form in _forms(text):
             self._encoded(form, depth)
-            lowered = form.lower()
-            self._mails(lowered)
-            for stretch in NUMBERS.sub("\0", lowered).split("\0"):
-                self._words(stretch)
+            self._mails(form.lower())
+            stretches = NUMBERS.sub("\0", form).split("\0")
+            for stretch in stretches:
+                self._words(stretch, whole=len(stretches) == 1)
 
     def html(self, page: str) -> None:
         """Add HTML: its texts, its attributes but those of drawing, the JSON in it, and its tables by their columns."""
@@ -121,19 +120,21 @@ class Shown:
 
     def row(self, values: Iterable[str]) -> None:
         """Add the texts of one row: a first name and a last one may stand apart in it."""
-        short = {plain(value) for value in values if 2 <= len(value) <= 40 and not any(c.isdigit() for c in value)}
-        self.marks |= {(PHRASE, one + other) for one, other in itertools.permutations(sorted(short)[:20], 2)}
+        short = {plain(value) for value in values if 2 <= len(value) <= 40 and not re.search(r"[\d@]", value)}
+        self.marks |= {(PHRASE, f"{one} {other}") for one, other in itertools.permutations(sorted(short)[:20], 2)}
 
-    def _words(self, stretch: str) -> None:
+    def _words(self, stretch: str, whole: bool) -> None:
+        """Words with a digit, and runs of words: with a digit; else a value as a whole, or as names are written."""
         words = WORDS.findall(stretch)
-        self._numbered(words)
+        self._numbered(word.lower() for word in words)
         self._numbered(bare for chunk in stretch.split() if not (bare := plain(chunk)).isdigit())
         for start in range(len(words)):
-            phrase = words[start]
-            for word in words[start + 1 : start + LONGEST_PHRASE]:
-                phrase += word
-                if len(phrase) >= SHORTEST_PHRASE:
-                    self.marks.add((PHRASE, phrase))
+            for end in range(start + 2, min(start + LONGEST_PHRASE, len(words)) + 1):
+                run = words[start:end]
+                with_digit = any(char.isdigit() for word in run for char in word)
+                names = sum(word[0].isupper() for word in run) >= 2 or (whole and end - start == len(words))
+                if with_digit or names:
+                    self.marks.add((PHRASE, ("" if with_digit else " ").join(run).lower()))
 
     def _numbered(self, texts: Iterable[str]) -> None:
         """Words with a digit, long enough to be nobody's count."""
@@ -176,6 +177,8 @@ def _forms(text: str) -> Iterator[str]:
 def _from_base64(run: str) -> bytes:
     """The bytes of a run of letters, if it is base64; else none."""
     bare = run.rstrip("=").translate(str.maketrans("-_", "+/"))
+    if run.islower() or run.isupper():  # a word, or hexadecimal
+        return b""
     try:
         return base64.b64decode(bare + "=" * (-len(bare) % 4))
     except binascii.Error:

@@ -24,9 +24,7 @@ PIECES = re.compile(r'(?=<section id=|<figure class=|<div class="block|<footer>)
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
-def write(
-    workbook: Workbook, record: RunRecord, folder: Path, since: tuple[RunRecord, Path] | None = None
-) -> Path:
+def write(workbook: Workbook, record: RunRecord, folder: Path, since: tuple[RunRecord, Path] | None = None) -> Path:
     """Write report.html from the run's executed notebooks; with `since`, what changed from that run stands first, in a
     file of its own (report_since_<run>.html). Gives its path.
 
@@ -81,7 +79,9 @@ def _place(pieces: list[str]) -> str:
         return "the top or the foot of the report (title, key figures, findings, contents, the run)"
     stage = re.search(r'id="(?:stage-)?(\w+)"', pieces[stages[-1]])
     number = len(pieces) - 1 - stages[-1]
-    return f"stage {stage[1] if stage else '?'}, {f'piece {number} (chart, table or text)' if number else 'its heading'}"
+    return (
+        f"stage {stage[1] if stage else '?'}, {f'piece {number} (chart, table or text)' if number else 'its heading'}"
+    )
 
 
 def _picture(chart: dict[str, Any]) -> str:

@@ -23,9 +23,7 @@ def settle(look: LastLook, part: Path, file: Path) -> str:
     try:
         notebook = json.loads(part.read_text(encoding="utf-8"))
         sentence = _clean(look, notebook["cells"])
-        about = notebook["metadata"].get("papermill", {})
-        about |= {"input_path": file.name, "output_path": file.name}  # in place of paths of this machine
-        notebook["metadata"] = look.hidden_in(notebook["metadata"])
+        notebook["metadata"].pop("papermill", None)  # paths of this machine, and what stands in the cells already
         write_atomically(file, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
     finally:
         part.unlink(missing_ok=True)

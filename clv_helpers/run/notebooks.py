@@ -116,8 +116,10 @@ def run(
         folder = workbook.folder / "runs" / record.run
         folder.mkdir(parents=True)
         owner_only(workbook.folder)
+    look = LastLook(workbook)
     for stage in stages or list(STAGES):
-        _run_stage(workbook, record, folder, stage, log)
+        _run_stage(workbook, record, folder, stage, log, look)
+        look = LastLook(workbook) if stage == 1 else look  # from here on it knows the customers that came in
     _finish(workbook, record, folder)
     owner_only(workbook.folder)
     return record, folder
@@ -128,17 +130,19 @@ def outputs_of(params_file: Path) -> Path:
     return outputs_folder(params_file) / params_file.stem
 
 
-def _run_stage(workbook: Workbook, record: RunRecord, folder: Path, stage: int, log: Callable[[str], None]) -> None:
+def _run_stage(
+    workbook: Workbook, record: RunRecord, folder: Path, stage: int, log: Callable[[str], None], look: LastLook
+) -> None:
     entry = record.of(stage)
     entry.status, entry.message = "failed", "interrupted"
-    record.save(folder, LastLook(workbook))
+    record.save(folder, look)
     started = time.perf_counter()
     try:
-        entry.status, entry.message = _looked_at(workbook, record, folder, stage)
+        entry.status, entry.message = _looked_at(workbook, record, folder, stage, look)
     finally:
         entry.seconds = round(time.perf_counter() - started, 2)
         entry.in_cells = _seconds_in_cells(folder / f"{entry.notebook}.ipynb")
-        record.save(folder, LastLook(workbook))
+        record.save(folder, look)
     if entry.status == "failed":
         raise RunError(
             f"{entry.message}\nThe notebook as far as it came: {folder / entry.notebook}.ipynb\n"
@@ -149,10 +153,10 @@ def _run_stage(workbook: Workbook, record: RunRecord, folder: Path, stage: int, 
     log(f"{mark} {stage} {entry.notebook[2:].replace('_', ' '):<18} {entry.seconds:5.1f} s{note}")
 
 
-def _looked_at(workbook: Workbook, record: RunRecord, folder: Path, stage: int) -> tuple[str, str]:
+def _looked_at(workbook: Workbook, record: RunRecord, folder: Path, stage: int, look: LastLook) -> tuple[str, str]:
     """Run one notebook, and give it its name without what shows a customer; gives its status and a message for it."""
     notebook = record.of(stage).notebook
-    part, shows, look = folder / f".{notebook}.part.ipynb", "", LastLook(workbook)
+    part, shows = folder / f".{notebook}.part.ipynb", ""
     try:
         status, message = _execute(workbook, record, part, stage)
     finally:
@@ -160,7 +164,7 @@ def _looked_at(workbook: Workbook, record: RunRecord, folder: Path, stage: int) 
             shows = settle(look, part, folder / f"{notebook}.ipynb")
     if shows and status != "failed":
         return "failed", f"{notebook}, {shows}"
-    return status, look.hidden(message)
+    return status, message and look.hidden(message)
 
 
 def _execute(workbook: Workbook, record: RunRecord, output: Path, stage: int) -> tuple[str, str]:
