@@ -139,7 +139,8 @@ def test_a_customer_in_a_title_stops_the_run_and_stays_nowhere(outputs: Path, tm
     board = tmp_path / "shop" / "dashboards" / "value.yml"
     board.parent.mkdir(parents=True)
     board.write_text(
-        "title: The best is C-77001\nwidgets:\n  - {title: t, table: derived.decile_edge, mark: bar, x: decile, y: value}\n"
+        "title: The best is C-77001\nwidgets:\n"
+        "  - {title: t, table: derived.decile_edge, mark: bar, x: decile, y: value}\n"
     )
     failed = clv("run", str(params))
     assert failed.returncode == 1
@@ -236,6 +237,13 @@ def test_query_from_the_command_line(finished) -> None:
         1,
         "SQL: it begins with DROP; allowed: a single SELECT, which changes nothing",
     )
+
+
+def test_an_error_of_a_command_names_no_customer(finished) -> None:
+    failed = clv("sql", str(AIRLINE), "SELECT CAST(email AS INTEGER) AS e FROM profile.customer")
+    assert failed.returncode == 1
+    assert "INT32" in failed.stderr
+    assert "example" not in failed.stderr
 
 
 def test_package_imports_quickly() -> None:

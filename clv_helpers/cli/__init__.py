@@ -29,7 +29,7 @@ def main() -> None:
     except UserError as error:
         print(_hidden(str(error)), file=sys.stderr)
         sys.exit(1)
-    except Exception:
+    except Exception:  # noqa: BLE001 (told like any other, but without customers)
         print(_hidden(traceback.format_exc()), file=sys.stderr, end="")
         sys.exit(1)
 

@@ -24,7 +24,7 @@ from sqlglot import exp
 
 from clv_helpers.config.datasets import PRIMARY_IDENTITY
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.dialect import cast, column, expression, literal, table
+from clv_helpers.engines.dialect import cast, column, expression, table
 from clv_helpers.engines.engine import NothingPublished
 from clv_helpers.engines.session import Session
 from clv_helpers.report.shown import DIGEST, DIGEST_BYTES, KEY, MAIL, PHRASE, WORD, Mark, Shown
@@ -65,7 +65,9 @@ DIGESTS = """
     ) AS v INNER JOIN marks AS m ON m.bare = v.bare
     WHERE m.kind = $kind
 """
-OWN = "SELECT COUNT(DISTINCT $value) AS held, COUNT(DISTINCT customer_id) AS customers FROM $source AS s WHERE '' <> $value"
+OWN = """
+    SELECT COUNT(DISTINCT $value) AS held, COUNT(DISTINCT customer_id) AS customers FROM $source AS s WHERE '' <> $value
+"""
 WITHOUT_LABEL = "CASE WHEN $value LIKE '%@%.%' THEN REGEXP_REPLACE($value, '[.][^.@]*$', '') END"
 FULL_NAME = "CASE WHEN LENGTH($one) > 1 AND LENGTH($other) > 1 THEN $one || ' ' || $other END"
 
@@ -201,8 +203,8 @@ def _identities(session: Session, workbook: Workbook) -> Iterator[Identity]:
                 yield Identity(what, source, expression(WITHOUT_LABEL, value=value))
         if dataset == "customers" and held.keys() >= set(NAMES):
             for one, other in (NAMES, NAMES[::-1]):
-                name = expression(FULL_NAME, one=column(one), other=column(other))
-                yield Identity("a customer's name", source, name)
+                full = expression(FULL_NAME, one=column(one), other=column(other))
+                yield Identity("a customer's name", source, full)
 
 
 def _is_own(session: Session, source: exp.Table, value: exp.Expression, kind: str) -> bool:
