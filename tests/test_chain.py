@@ -26,7 +26,7 @@ OPTIONS = [part for key, value in SMALL.items() for part in ("--set", f"{key}={v
 def clv(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The command as a person calls it."""
     command = [Path(sys.executable).with_name("clv"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT, check=False, umask=0o022)
 
 
 @pytest.fixture(scope="module")

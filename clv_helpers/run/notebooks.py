@@ -116,6 +116,8 @@ def run(
         folder = workbook.folder / "runs" / record.run
         folder.mkdir(parents=True)
         owner_only(workbook.folder)
+    for leftover in folder.parent.glob("*/.*.part.ipynb"):  # of a run that was killed: nobody looked at it
+        leftover.unlink(missing_ok=True)
     look = LastLook(workbook)
     for stage in stages or list(STAGES):
         _run_stage(workbook, record, folder, stage, log, look)
