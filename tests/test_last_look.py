@@ -129,6 +129,23 @@ def test_data_is_searched_by_its_columns(look: LastLook, data: object) -> None:
     assert [position for position, _ in look.find(in_page, look.shown("fine"), as_data)] == [0, 2]
 
 
+@pytest.mark.parametrize(
+    ("classes", "header", "found"),
+    [
+        ("dataframe clv-table n2", "ranked", False),
+        ("dataframe clv-table n1", "ranked", True),
+        ("dataframe clv-table n2", "customer_id", True),
+        ("dataframe", "ranked", False),
+        ("dataframe", "customer_id", True),
+    ],
+)
+def test_a_column_of_numbers_holds_counts(look: LastLook, classes: str, header: str, found: bool) -> None:
+    shown = look.shown()
+    cells = "<tr><td>lifetime</td><td>13085</td></tr>"
+    shown.html(f'<table class="{classes}"><tr><th>look-back</th><th>{header}</th></tr>{cells}</table>')
+    assert bool(look.find(shown)) is found
+
+
 def test_numbers_of_data_are_counts(look: LastLook) -> None:
     shown = look.shown()
     shown.json([{"customers": 13085, "decile": 7, "label": "13,085", "month": 1704067200000}])
@@ -139,7 +156,10 @@ def test_numbers_of_data_are_counts(look: LastLook) -> None:
     ("html", "found"),
     [
         ('<svg aria-label="Zoë van Dyk: 3"></svg>', True),
+        ('<svg><path aria-label="Customers: 13085; Decile: 7"/><text>13085</text></svg>', False),
+        ('<svg><path aria-label="Spend: 3; customer: 7"/></svg>', True),
         ('<option value="a.may@example.com">', True),
+        ("<option>13085</option>", True),
         ("<!-- K-0012345 -->", True),
         ('<path d="M13085,7L13085 13085" transform="translate(13085)"/>', False),
     ],

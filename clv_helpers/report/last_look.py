@@ -6,10 +6,11 @@ most of whose values are one customer's alone (a phone, a street). In plain form
 HTML, JSON or URL escapes, as base64 or hexadecimal, as md5, sha1 or sha256.
 
 Not searched for, as words and counts would stop every report: a first or a last name by itself; a full name in small
-letters within a sentence; numbers and codes of fewer than five characters, or without a digit; numbers that stand as
-numbers in data, if shorter than ten digits, and those with a decimal point or thousands parted. All of these but the
-last are found where they stand under the name or header of a column that identifies a customer. Pictures are not read,
-nor are free texts of events looked for.
+letters within a sentence; numbers and codes of fewer than five characters, or without a digit; digits alone, if fewer
+than ten, where numbers stand (in data, in drawings of data, in columns of numbers, in tables that pandas shows or that
+are printed), and numbers with a decimal point or thousands parted. All of these but the last are found where they stand
+under the name or header of a column that identifies a customer. Pictures are not read, nor are free texts of events
+looked for.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ Mark = tuple[str, str]
 
 WORDS = re.compile(r"[^\W_]+")
 SHORTEST_WORD = 5
+LONG_NUMBER = 10  # digits: as many say who it is, even where numbers stand
 LONGEST_PHRASE = 6  # words
 AROUND_AT = 5  # words on either side of an at sign
 # What is written with digits and is no customer's number: 13,085 and 0.5, days and moments, runs, colours.
@@ -57,6 +58,11 @@ def plain(text: str) -> str:
     return ("" if re.search(r"[\d@]", text) else " ").join(WORDS.findall(text.lower()))
 
 
+def is_count(text: str) -> bool:
+    """Whether a text is a number such as counts are: digits alone, too few for nothing else to be meant."""
+    return text.strip().isdigit() and len(text.strip()) < LONG_NUMBER
+
+
 class Shown:
     """The marks of one piece of a file. `keys`: the names, in small letters, of columns that identify a person."""
 
@@ -76,6 +82,10 @@ class Shown:
             stretches = NUMBERS.sub("\0", form).split("\0")
             for stretch in stretches:
                 self._words(stretch, whole=len(stretches) == 1)
+
+    def printed(self, text: str) -> None:
+        """Add a text that may be a table of numbers."""
+        self.text(" ".join(word for word in text.split() if not is_count(word)))
 
     def html(self, page: str) -> None:
         """Add HTML: its texts, its attributes but those of drawing, the JSON in it, and its tables by their columns."""
@@ -110,7 +120,7 @@ class Shown:
             case int() | float() if not isinstance(value, bool):
                 number = f"{value:.0f}" if value == value and abs(value) < 1e18 else ""
                 self.value(key, number)
-                if len(number) >= 10 and not 10**12 < value < 3 * 10**12:  # a moment, in milliseconds
+                if len(number) >= LONG_NUMBER and not 10**12 < value < 3 * 10**12:  # a moment, in milliseconds
                     self.marks.add((WORD, number))
 
     def value(self, column: str, value: str) -> None:
@@ -203,23 +213,40 @@ class _Reader(HTMLParser):
         self.running: list[str] = []
         self.headers: list[str] = []
         self.cells: list[str] | None = None
+        self.numeric: set[int] | None = None  # columns of the table that hold numbers; none: any may
         self.json = False
+        self.drawn = 0  # within how many pictures; what they show stands in the data beside them
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         self.json = tag == "script" and given.get("type") == "application/json"
+        self.drawn += tag == "svg"
         for name, value in given.items():
-            if name not in DRAWING:
+            if name == "aria-label" and self.drawn:
+                self._described(value)
+            elif name not in DRAWING:
                 self.shown.text(value)
         if tag == "table":
-            self.headers = []
+            classes = given.get("class", "").split()
+            ours = {int(name[1:]) for name in classes if re.fullmatch(r"n\d+", name)}  # see charts.show.table
+            self.headers, self.numeric = [], ours if "clv-table" in classes else None
         elif tag == "tr":
             self.cells = []
         elif tag in ("td", "th") and self.cells is not None:
             self.cells.append("")
 
+    def _described(self, label: str) -> None:
+        """What Vega says of a mark: `Customers: 13085; Decile: 1`."""
+        told = []
+        for part in label.split("; "):
+            name, _, value = part.rpartition(": ")
+            self.shown.value(name, value)
+            told.append(name if is_count(value) else part)
+        self.shown.text("; ".join(told))
+
     def handle_endtag(self, tag: str) -> None:
         self.json = False
+        self.drawn -= tag == "svg"
         if tag != "tr" or self.cells is None:
             return
         cells, self.cells = [cell.strip() for cell in self.cells], None
@@ -236,7 +263,9 @@ class _Reader(HTMLParser):
             return
         if self.cells:
             self.cells[-1] += data
-        if data.strip():
+            if is_count(data) and (self.numeric is None or len(self.cells) in self.numeric):
+                return
+        if data.strip() and not (self.drawn and is_count(data)):
             self.shown.text(data)
             self.running.append(data)
 

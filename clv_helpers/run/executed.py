@@ -54,9 +54,12 @@ def _shown(shown: Shown, output: dict[str, Any]) -> Shown:
         content = "".join(content) if _is_lines(content) else content
         if kind in ("text/html", "image/svg+xml"):
             shown.html(content)
+        elif kind == "text/plain":
+            shown.printed(str(content))
         elif not kind.startswith("image/"):
             shown.json(content)
-    for key in ("text", "ename", "evalue", "traceback"):
+    shown.printed("".join(output.get("text", "")))
+    for key in ("ename", "evalue", "traceback"):
         shown.text("\n".join(output[key]) if isinstance(output.get(key), list) else output.get(key, ""))
     return shown
 
