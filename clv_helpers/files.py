@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,29 @@ from filelock import FileLock, Timeout
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def owner_only(folder: Path) -> None:
+    """Let only the owner read a folder and what is in it: folders 700, files 600, whatever the umask was.
+
+    Also what is there already. Nothing on Windows, which knows no such modes, and for what belongs to another.
+    Cost: a look at each file's entry.
+    """
+    if os.name != "posix":
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    _limit(folder)  # first: from here on nobody else comes to what is below
+    for path, folders, files in os.walk(folder):
+        for name in [*folders, *files]:
+            _limit(Path(path, name))
+
+
+def _limit(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError, PermissionError):  # gone meanwhile, or another's
+        mode = path.lstat().st_mode
+        wanted = 0o700 if stat.S_ISDIR(mode) else 0o600
+        if not stat.S_ISLNK(mode) and stat.S_IMODE(mode) != wanted:
+            path.chmod(wanted)
 
 
 def write_atomically(file: Path, text: str) -> None:

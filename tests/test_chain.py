@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from clv_helpers.config.workbook import ROOT, Workbook
 from clv_helpers.report.run_record import latest
 from clv_helpers.run import notebooks
 from clv_helpers.run.notebooks import STAGES
-from conftest import SMALL, write_shop
+from conftest import SHOP_CSV, SMALL, write_shop
 
 AIRLINE = ROOT / "params" / "airline.yml"
 OPTIONS = [part for key, value in SMALL.items() for part in ("--set", f"{key}={value}")]
@@ -25,7 +26,7 @@ OPTIONS = [part for key, value in SMALL.items() for part in ("--set", f"{key}={v
 def clv(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The command as a person calls it."""
     command = [Path(sys.executable).with_name("clv"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT, check=False, umask=0o022)
 
 
 @pytest.fixture(scope="module")
@@ -112,13 +113,43 @@ class TestFinishedRun:
     def test_report_refuses_to_name_a_person(self, finished, tmp_path: Path) -> None:
         _, folder = finished
         _, found = latest(folder.parent.parent)
+        workbook = Workbook.open(AIRLINE)
+        with workbook.engine.read() as session:
+            (person,) = session.rows("SELECT email, last_name FROM profile.customer ORDER BY customer_id LIMIT 1")
         notebook = nbformat.read(folder / "4_audiences.ipynb", as_version=4)
-        leak = {"text/html": "<table><tr><td>eve@example.com</td></tr></table>"}
+        leak = {"text/html": f"<table><tr><td>{person['email'].replace('@', ' at ')}</td></tr></table>"}
         notebook.cells.append(nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", leak)]))
         nbformat.write(notebook, tmp_path / "4_audiences.ipynb")
-        with pytest.raises(report.ReportError, match="stage 4 shows an e-mail address"):
-            report.write(found, tmp_path)
+        (tmp_path / "report.html").write_text("an earlier one")
+        with pytest.raises(report.ReportError, match=r"stage 4, piece \d+ .* shows a customer's email") as refused:
+            report.write(workbook, found, tmp_path)
+        assert person["last_name"] not in str(refused.value)
         assert not (tmp_path / "report.html").exists()
+
+    def test_only_the_owner_reads_what_a_run_leaves(self, finished) -> None:
+        outputs = notebooks.outputs_of(AIRLINE)
+        modes = {path: stat.S_IMODE(path.lstat().st_mode) for path in [outputs, *outputs.rglob("*")]}
+        assert len(modes) > 20
+        open_to_others = {path for path, mode in modes.items() if mode != (0o700 if path.is_dir() else 0o600)}
+        assert open_to_others == set()
+
+
+def test_a_customer_in_a_title_stops_the_run_and_stays_nowhere(outputs: Path, tmp_path: Path) -> None:
+    params = write_shop(tmp_path, SHOP_CSV.replace("\nc,", "\nC-77001,"))
+    board = tmp_path / "shop" / "dashboards" / "value.yml"
+    board.parent.mkdir(parents=True)
+    board.write_text(
+        "title: The best is C-77001\nwidgets:\n"
+        "  - {title: t, table: derived.decile_edge, mark: bar, x: decile, y: value}\n"
+    )
+    failed = clv("run", str(params))
+    assert failed.returncode == 1
+    assert "3_dashboard, cell 5: its output showed a customer's number, and is left out" in failed.stderr
+    (folder,) = (outputs / "shop" / "runs").iterdir()
+    assert {file.name for file in folder.iterdir()} == {"run.json", *(f"{STAGES[n]}.ipynb" for n in (1, 2, 3))}
+    assert "77001" not in texts(folder) + failed.stderr
+    stages = json.loads((folder / "run.json").read_text())["stages"]
+    assert [stage["status"] for stage in stages[:4]] == ["done", "done", "failed", "not run"]
 
 
 def test_own_data_runs_and_skips_what_it_lacks(outputs: Path, tmp_path: Path) -> None:
@@ -206,6 +237,13 @@ def test_query_from_the_command_line(finished) -> None:
         1,
         "SQL: it begins with DROP; allowed: a single SELECT, which changes nothing",
     )
+
+
+def test_an_error_of_a_command_names_no_customer(finished) -> None:
+    failed = clv("sql", str(AIRLINE), "SELECT CAST(email AS INTEGER) AS e FROM profile.customer")
+    assert failed.returncode == 1
+    assert "INT32" in failed.stderr
+    assert "example" not in failed.stderr
 
 
 def test_package_imports_quickly() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -19,9 +21,8 @@ def keep(outputs: Path, run: str, statuses: str) -> None:
     stages = [StageRecord(n, STAGES[n], words[letter]) for n, letter in enumerate(statuses, 1)]
     folder = outputs / "runs" / run
     folder.mkdir(parents=True)
-    RunRecord(run, "shop", "shop.yml", "", {}, {"title": "Shop", "min_cell": 11}, "", {}, "2026-01-01", stages).save(
-        folder
-    )
+    record = RunRecord(run, "shop", "shop.yml", "", {}, {"title": "Shop", "min_cell": 11}, "", {}, "2026-01-01", stages)
+    (folder / "run.json").write_text(json.dumps(asdict(record)), encoding="utf-8")
 
 
 def test_a_failed_run_is_passed_over_and_said(tmp_path: Path) -> None:

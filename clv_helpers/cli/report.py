@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from clv_helpers.cli.options import Json, Opened, Params, app, progress, say
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.report.run_record import find
 from clv_helpers.run import notebooks
 
@@ -25,7 +26,7 @@ def report(
     outputs = notebooks.outputs_of(params)
     folder, record = find(outputs, run, progress)
     since = find(outputs, compare) if compare else None
-    paths = {"html": reports.write(record, folder, (since[1], since[0]) if since else None)}
+    paths = {"html": reports.write(Workbook.open(params), record, folder, (since[1], since[0]) if since else None)}
     if pdf:
         paths["pdf"] = reports.to_pdf(paths["html"])
     written = {kind: str(path) for kind, path in paths.items()}

@@ -21,6 +21,7 @@ from clv_helpers.engines.dialect import column, literal, table
 from clv_helpers.engines.engine import Engine, open_engine
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
+from clv_helpers.files import owner_only
 
 PACKAGE = Path(__file__).resolve().parents[1]
 ROOT = PACKAGE.parent  # of a checkout
@@ -124,6 +125,8 @@ class Workbook:
 
     @cached_property
     def engine(self) -> Engine:
+        if self.folder.exists():  # perhaps of an earlier version, or copied
+            owner_only(self.folder)
         return open_engine(self.params.engine, self.folder, metadata_tables=METADATA_TABLES)
 
     @cached_property

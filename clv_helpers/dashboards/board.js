@@ -1,5 +1,6 @@
 // Cards of charts on a grid: the same script in the live board (as an anywidget) and in the report (inlined once).
-// Needs window.vegaEmbed. A card is { title, subtitle, spec or html, width, pick, drill, sql, headers, choices }.
+// Needs window.vegaEmbed; `ast` has it take expressions apart instead of evaluating them, which the report's policy
+// forbids. A card is { title, subtitle, spec or html, width, pick, drill, sql, headers, choices }.
 const clvBoard = (() => {
   const NARROW = 480;
 
@@ -86,7 +87,7 @@ const clvBoard = (() => {
     }
     const text = wrapped(card.title, Math.floor((card.spec.width || 420) / 8));
     const spec = { ...card.spec, title: { text, subtitle: wrapped(card.subtitle || "", 70) }, background: "white" };
-    const { view, finalize } = await vegaEmbed(document.createElement("div"), spec, { mode: "vega-lite", actions: false, renderer: "svg" });
+    const { view, finalize } = await vegaEmbed(document.createElement("div"), spec, { mode: "vega-lite", actions: false, ast: true, renderer: "svg" });
     if (choice !== undefined) await view.signal("choice", choice).runAsync();
     save(await view.toImageURL(kind, 2), fileName(card, kind));
     finalize();
@@ -146,7 +147,7 @@ const clvBoard = (() => {
       const still = [...holder.childNodes];
       try {
         const spec = fitted(card.spec, holder.clientWidth || 420);
-        const made = await vegaEmbed(holder, spec, { mode: "vega-lite", actions: false, renderer: "svg", tooltip: { theme: "custom" }, logLevel: 1 });
+        const made = await vegaEmbed(holder, spec, { mode: "vega-lite", actions: false, ast: true, renderer: "svg", tooltip: { theme: "custom" }, logLevel: 1 });
         shown.finalize?.();
         shown.view = made.view;
         shown.finalize = made.finalize;

@@ -14,6 +14,7 @@ import duckdb
 from clv_helpers.engines.dialect import literal, table, to_sql
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
+from clv_helpers.files import owner_only
 
 # The name under which the file is attached. The file's own, lake, would be taken for the schema lake.
 STORE = "store"
@@ -64,18 +65,22 @@ class Engine:
         A second writer waits up to `patience` seconds, then LakeBusyError says which process holds the lake.
         """
         self.lake.parent.mkdir(parents=True, exist_ok=True)
+        owner_only(self.lake.parent)
         connection = self._open_waiting()
-        with contextlib.closing(connection):
-            if not files:
-                connection.execute("SET enable_external_access = false")
-            connection.execute("BEGIN")
-            with contextlib.closing(
-                self._session(connection)
-            ) as session:  # on an error it undoes what was not committed
-                yield session
-                session.finish()
-                if publish:
-                    self._publish(connection)
+        try:
+            with contextlib.closing(connection):
+                if not files:
+                    connection.execute("SET enable_external_access = false")
+                connection.execute("BEGIN")
+                with contextlib.closing(
+                    self._session(connection)
+                ) as session:  # on an error it undoes what was not committed
+                    yield session
+                    session.finish()
+                    if publish:
+                        self._publish(connection)
+        finally:
+            owner_only(self.lake.parent)
 
     @contextlib.contextmanager
     def read(self, memory: str = "") -> Iterator[Session]:

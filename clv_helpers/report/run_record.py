@@ -11,6 +11,7 @@ from typing import Any
 from clv_helpers.config.params import Params, Words
 from clv_helpers.errors import UserError
 from clv_helpers.files import write_atomically
+from clv_helpers.report.last_look import LastLook
 
 
 @dataclass
@@ -60,9 +61,10 @@ class RunRecord:
         """The first stage that failed, but those that are run again."""
         return next((s for s in self.stages if s.status == "failed" and s.stage not in (redone or [])), None)
 
-    def save(self, folder: Path) -> None:
-        """Write run.json into the run's folder."""
-        write_atomically(folder / "run.json", json.dumps(asdict(self), indent=2, ensure_ascii=False))
+    def save(self, folder: Path, look: LastLook) -> None:
+        """Write run.json into the run's folder, with … for each customer in it."""
+        shown = look.hidden_in(asdict(self))
+        write_atomically(folder / "run.json", json.dumps(shown, indent=2, ensure_ascii=False))
 
 
 class NoSuchRun(UserError):

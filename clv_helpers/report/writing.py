@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -10,24 +11,28 @@ from pathlib import Path
 from typing import Any
 
 from clv_helpers.charts.vega import vega_bundle
-from clv_helpers.files import write_atomically
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.files import owner_only, write_atomically
 from clv_helpers.report.compare import changes
 from clv_helpers.report.content import ReportError, collect
+from clv_helpers.report.last_look import LastLook
 from clv_helpers.report.run_record import RunRecord
 
 HERE = Path(__file__).parent
 BOARD = HERE.parent / "dashboards"
+PIECES = re.compile(r'(?=<section id=|<figure class=|<div class="block|<footer>)')
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
-def write(record: RunRecord, folder: Path, since: tuple[RunRecord, Path] | None = None) -> Path:
+def write(workbook: Workbook, record: RunRecord, folder: Path, since: tuple[RunRecord, Path] | None = None) -> Path:
     """Write report.html from the run's executed notebooks; with `since`, what changed from that run stands first, in a
     file of its own (report_since_<run>.html). Gives its path.
 
-    Raises ReportError if an e-mail address would be in it.
+    Raises ReportError if a customer would be in it; then no such file is left. Cost: beside the drawing, a pass over
+    each identity column of the lake.
 
     Example (a run's record and folder come from `clv_helpers.report.run_record.find`):
-        report.write(record, folder)
+        report.write(wb, record, folder)
     """
     import jinja2
 
@@ -36,18 +41,47 @@ def write(record: RunRecord, folder: Path, since: tuple[RunRecord, Path] | None 
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"picture": _picture, "as_json": _as_json}
     template = environment.from_string((HERE / "report.html.j2").read_text(encoding="utf-8"))
-    body = template.render(
-        record=record,
-        title=record.params["title"],
-        content=content,
-        changed=changed,
-        vega=vega_bundle().replace("</script", "<\\/script"),
-        script=(BOARD / "board.js").read_text(encoding="utf-8"),
-        style=(BOARD / "board.css").read_text(encoding="utf-8"),
-    )
+    ours = {
+        "vega": vega_bundle().replace("</script", "<\\/script"),
+        "script": (BOARD / "board.js").read_text(encoding="utf-8"),
+        "style": (BOARD / "board.css").read_text(encoding="utf-8"),
+    }
+    title = record.params["title"]
+    body = template.render(record=record, title=title, content=content, changed=changed, **ours)
     file = folder / (f"report_since_{since[0].run}.html" if since else "report.html")
+    file.unlink(missing_ok=True)
+    _refuse_customers(workbook, body, list(ours.values()))
     write_atomically(file, body)
+    owner_only(workbook.folder)
     return file
+
+
+def _refuse_customers(workbook: Workbook, page: str, ours: list[str]) -> None:
+    """Raise ReportError for the first place of a finished page that shows a customer; `ours` is the same in each."""
+    for constant in ours:
+        page = page.replace(constant, "")
+    look = LastLook(workbook)
+    pieces = PIECES.split(page)
+    places = [look.shown() for _ in pieces]
+    for place, piece in zip(places, pieces, strict=True):
+        place.html(piece)
+    for position, what in look.find(*places):
+        raise ReportError(
+            f"{_place(pieces[: position + 1])} shows {what}, and a report names nobody: "
+            "show aggregates there, then run the stage again"
+        )
+
+
+def _place(pieces: list[str]) -> str:
+    """Where the last of these pieces of a page stands, by number: its title may name the customer."""
+    stages = [index for index, piece in enumerate(pieces) if piece.startswith("<section")]
+    if not stages or pieces[-1].startswith("<footer"):
+        return "the top or the foot of the report (title, key figures, findings, contents, the run)"
+    stage = re.search(r'id="(?:stage-)?(\w+)"', pieces[stages[-1]])
+    number = len(pieces) - 1 - stages[-1]
+    return (
+        f"stage {stage[1] if stage else '?'}, {f'piece {number} (chart, table or text)' if number else 'its heading'}"
+    )
 
 
 def _picture(chart: dict[str, Any]) -> str:
@@ -83,4 +117,5 @@ def to_pdf(report: Path, seconds: int = 120) -> Path:
     if done.returncode or not beside.exists():
         raise ReportError(f"Chromium could not print {report.name}: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
     beside.replace(target)
+    owner_only(target.parent)
     return target

@@ -14,6 +14,7 @@ from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
 from clv_helpers.files import held
 from clv_helpers.models import RefreshRow
+from clv_helpers.report.last_look import LastLook
 
 TABLE = "schedule.refresh_run"
 # Column → its type in the table; moments are in UTC, those that the engine gives bear no time zone.
@@ -107,7 +108,7 @@ def recorded(workbook: Workbook, work: Callable[[], tuple[int, Rows]]) -> Rows:
         new_batches, tables = work()
     except Exception as error:
         with workbook.engine.write() as session:
-            _end(session, run, "failed", sentence=one_line(error))
+            _end(session, run, "failed", sentence=one_line(workbook, error))
         with contextlib.suppress(UserError):  # the lake is busy: the next to publish shows it
             workbook.engine.publish_only(TABLE)  # the others as last published stay: they are whole
         raise
@@ -118,9 +119,9 @@ def recorded(workbook: Workbook, work: Callable[[], tuple[int, Rows]]) -> Rows:
     return tables
 
 
-def one_line(error: Exception) -> str:
-    """What failed, in one line."""
-    text = " ".join(str(error).split()) or "no reason given"
+def one_line(workbook: Workbook, error: Exception) -> str:
+    """What failed, in one line, with … for each customer in it."""
+    text = LastLook(workbook).hidden(" ".join(str(error).split())) or "no reason given"
     return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
 
 

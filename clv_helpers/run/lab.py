@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.files import write_atomically
+from clv_helpers.files import owner_only, write_atomically
 from clv_helpers.run.notebooks import NOTEBOOKS, STAGES
 
 
@@ -33,6 +33,7 @@ def prepare(workbook: Workbook) -> Path:
         copy = folder / f"{name}.ipynb"
         if _may_be_replaced(copy, notebook.metadata["clv"]["copied"]):
             write_atomically(copy, nbformat.writes(notebook))
+    owner_only(workbook.folder)
     return folder
 
 

@@ -17,8 +17,10 @@ from typing import Any
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import ROOT, Workbook, find_params, notebooks_folder, outputs_folder
 from clv_helpers.errors import UserError
-from clv_helpers.files import write_atomically
+from clv_helpers.files import owner_only, write_atomically
+from clv_helpers.report.last_look import LastLook
 from clv_helpers.report.run_record import RunRecord, StageRecord, latest
+from clv_helpers.run.executed import settle
 
 NOTEBOOKS = notebooks_folder()
 STAGES = {
@@ -113,9 +115,15 @@ def run(
     if not folder:
         folder = workbook.folder / "runs" / record.run
         folder.mkdir(parents=True)
+        owner_only(workbook.folder)
+    for leftover in folder.parent.glob("*/.*.part.ipynb"):  # of a run that was killed: nobody looked at it
+        leftover.unlink(missing_ok=True)
+    look = LastLook(workbook)
     for stage in stages or list(STAGES):
-        _run_stage(workbook, record, folder, stage, log)
+        _run_stage(workbook, record, folder, stage, log, look)
+        look = LastLook(workbook) if stage == 1 else look  # from here on it knows the customers that came in
     _finish(workbook, record, folder)
+    owner_only(workbook.folder)
     return record, folder
 
 
@@ -124,17 +132,19 @@ def outputs_of(params_file: Path) -> Path:
     return outputs_folder(params_file) / params_file.stem
 
 
-def _run_stage(workbook: Workbook, record: RunRecord, folder: Path, stage: int, log: Callable[[str], None]) -> None:
+def _run_stage(
+    workbook: Workbook, record: RunRecord, folder: Path, stage: int, log: Callable[[str], None], look: LastLook
+) -> None:
     entry = record.of(stage)
     entry.status, entry.message = "failed", "interrupted"
-    record.save(folder)
+    record.save(folder, look)
     started = time.perf_counter()
     try:
-        entry.status, entry.message = _execute(workbook, record, folder, stage)
+        entry.status, entry.message = _looked_at(workbook, record, folder, stage, look)
     finally:
         entry.seconds = round(time.perf_counter() - started, 2)
         entry.in_cells = _seconds_in_cells(folder / f"{entry.notebook}.ipynb")
-        record.save(folder)
+        record.save(folder, look)
     if entry.status == "failed":
         raise RunError(
             f"{entry.message}\nThe notebook as far as it came: {folder / entry.notebook}.ipynb\n"
@@ -145,13 +155,26 @@ def _run_stage(workbook: Workbook, record: RunRecord, folder: Path, stage: int, 
     log(f"{mark} {stage} {entry.notebook[2:].replace('_', ' '):<18} {entry.seconds:5.1f} s{note}")
 
 
-def _execute(workbook: Workbook, record: RunRecord, folder: Path, stage: int) -> tuple[str, str]:
-    """Run one notebook; gives its status and a message for it."""
+def _looked_at(workbook: Workbook, record: RunRecord, folder: Path, stage: int, look: LastLook) -> tuple[str, str]:
+    """Run one notebook, and give it its name without what shows a customer; gives its status and a message for it."""
+    notebook = record.of(stage).notebook
+    part, shows = folder / f".{notebook}.part.ipynb", ""
+    try:
+        status, message = _execute(workbook, record, part, stage)
+    finally:
+        if part.exists():
+            shows = settle(look, part, folder / f"{notebook}.ipynb")
+    if shows and status != "failed":
+        return "failed", f"{notebook}, {shows}"
+    return status, message and look.hidden(message)
+
+
+def _execute(workbook: Workbook, record: RunRecord, output: Path, stage: int) -> tuple[str, str]:
+    """Run one notebook into a file; gives its status and a message for it."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    notebook = record.of(stage).notebook
-    output = folder / f"{notebook}.ipynb"
+    notebook, folder = record.of(stage).notebook, output.parent
     parameters = {
         "params_file": _from(folder, workbook.file),
         "as_of": record.as_of,
@@ -218,8 +241,8 @@ def _finish(workbook: Workbook, record: RunRecord, folder: Path) -> None:
         names = session.tables()
         record.tables = {name: session.count(table(name)) for name in names}
     record.lifetime = lifetime.record(workbook).as_dict()
-    record.report = report.write(record, folder).name
-    record.save(folder)
+    record.report = report.write(workbook, record, folder).name
+    record.save(folder, LastLook(workbook))
 
 
 def _new_record(workbook: Workbook, as_of: str, overrides: dict[str, Any]) -> RunRecord:

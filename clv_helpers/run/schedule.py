@@ -19,6 +19,7 @@ from clv_helpers.charts.show import Output
 from clv_helpers.config.schedule import Schedule
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
+from clv_helpers.report.last_look import LastLook
 from clv_helpers.run import history
 from clv_helpers.run.history import Rows, Run, ScheduleError
 from clv_helpers.run.refresh_all import refresh_all
@@ -65,7 +66,7 @@ def tick(workbook: Workbook, log: Log = lambda _: None) -> Rows:
         try:
             return attempts(history.recorded, workbook, partial(_ingest_and_refresh, workbook))
         except Exception as error:
-            _notify(workbook, schedule, history.one_line(error), log)
+            _notify(workbook, schedule, history.one_line(workbook, error), log)
             raise
 
 
@@ -85,7 +86,7 @@ def run_in_foreground(workbook: Workbook, log: Log) -> None:
             tick(workbook, log)
             log(f"{workbook.name}: the run succeeded")
         except UserError as error:  # anything else is logged by the scheduler, with its stack trace
-            log(f"{workbook.name}: the run failed: {error}")
+            log(f"{workbook.name}: the run failed: {history.one_line(workbook, error)}")
         finally:
             following = schedule.next_after(history.now())
             log(f"{workbook.name}: next at {schedule.clock(following)} ({schedule.time_zone})")
@@ -196,7 +197,7 @@ def _notify(workbook: Workbook, schedule: Schedule, sentence: str, log: Log) -> 
         )
     except (OSError, subprocess.SubprocessError) as error:
         said = (getattr(error, "stderr", "") or "").strip().split("\n")[-1]
-        log(f"{workbook.name}: schedule.on_failure did not work: {error} {said}".rstrip())
+        log(LastLook(workbook).hidden(f"{workbook.name}: schedule.on_failure did not work: {error} {said}".rstrip()))
 
 
 def _facts(current: Status, schedule: Schedule) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page
 
 from clv_helpers import report
-from clv_helpers.config.workbook import ROOT
+from clv_helpers.config.workbook import ROOT, Workbook
 from clv_helpers.report import run_record as record
 from clv_helpers.run import notebooks
 from conftest import SMALL
@@ -177,7 +177,7 @@ def test_compare_says_what_changed(run: tuple[record.RunRecord, Path]) -> None:
                 if each["label"] == "members":
                     each["value"] = "123"
     notebook.write_text(json.dumps(content), "utf-8")
-    page = report.write(now, folder, (before, earlier))
+    page = report.write(Workbook.open(ROOT / "params" / "airline.yml", overrides=SMALL), now, folder, (before, earlier))
     text = page.read_text("utf-8")
     assert page.name == "report_since_20200101-000000-000.html"
     assert re.search(r'members</td><td class="wide before">123</td><td class="wide">600<', text)

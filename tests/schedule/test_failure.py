@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from shops import broken_day, scheduled_shop
+from shops import broken_day, new_day, scheduled_shop
 
 from clv_helpers import schedule
 from clv_helpers.errors import UserError
@@ -73,3 +73,16 @@ def test_a_second_try_that_succeeds_is_a_success(
     broken = broken_day(shop)
     schedule.tick(shop, lambda _: broken.unlink())
     assert [run.status for run in history.read(shop)] == ["failed", "success"]
+
+
+def test_what_failed_is_kept_without_the_customer(outputs: Path, tmp_path: Path) -> None:
+    shop = scheduled_shop(tmp_path)
+    new_day(shop, "day2", "C-77001,2024-03-02,7.00\n")
+    schedule.tick(shop)
+
+    def work() -> tuple[int, history.Rows]:
+        raise ValueError("Could not convert string 'c 77001' to INT32")
+
+    with pytest.raises(ValueError, match="c 77001"):
+        history.recorded(shop, work)
+    assert history.read(shop)[-1].sentence == "ValueError: Could not convert string '…' to INT32"

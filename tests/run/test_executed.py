@@ -1,0 +1,72 @@
+"""An executed notebook is kept without what shows a customer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import v4
+
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.report.last_look import LastLook
+from clv_helpers.run.executed import TAKEN_OUT, settle
+
+FINE = v4.new_output("display_data", {"text/html": "<p>600 members, 13,085 miles</p>", "image/png": "TTAwMDAwMDE="})
+
+
+@pytest.fixture
+def look(airline: Workbook) -> LastLook:
+    return LastLook(airline)
+
+
+def settled(look: LastLook, folder: Path, *cells: nbformat.NotebookNode) -> tuple[str, nbformat.NotebookNode]:
+    part, file = folder / ".3_dashboard.part.ipynb", folder / "3_dashboard.ipynb"
+    notebook = v4.new_notebook(cells=list(cells), metadata={"papermill": {"output_path": str(part)}})
+    nbformat.write(notebook, part)
+    sentence = settle(look, part, file)
+    assert [found.name for found in folder.iterdir()] == [file.name]
+    return sentence, nbformat.read(file, as_version=4)
+
+
+def test_what_shows_nobody_stays(look: LastLook, tmp_path: Path) -> None:
+    sentence, kept = settled(look, tmp_path, v4.new_markdown_cell("# Title"), v4.new_code_cell("run()", outputs=[FINE]))
+    assert sentence == ""
+    assert kept.cells[1].outputs == [FINE]
+    assert str(tmp_path) not in json.dumps(kept)
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        v4.new_output("stream", text="the best is M0000001\n"),
+        v4.new_output("execute_result", {"text/plain": "['M0000001']"}),
+        v4.new_output("display_data", {"application/vnd.clv.board+json": {"title": "TTAwMDAwMDE="}}),
+        v4.new_output("display_data", {"image/svg+xml": "<svg><text>M0000001</text></svg>"}),
+    ],
+)
+def test_an_output_that_shows_a_customer_is_taken_out(look: LastLook, tmp_path: Path, leak: object) -> None:
+    cells = [v4.new_code_cell(outputs=[FINE]), v4.new_code_cell("shown()", outputs=[FINE, leak])]
+    sentence, kept = settled(look, tmp_path, *cells)
+    assert sentence == "cell 2: its output showed a customer's number, and is left out: show aggregates there"
+    assert kept.cells[1].outputs[0] == FINE
+    assert kept.cells[1].outputs[1].data["text/plain"] == TAKEN_OUT
+
+
+def test_sources_and_errors_are_told_without_the_customer(look: LastLook, tmp_path: Path) -> None:
+    trace = ["\x1b[31mConversionException\x1b[0m: Could not convert 'M0000001'"]
+    error = v4.new_output("error", ename="ConversionException", evalue="Could not convert 'M0000001'", traceback=trace)
+    sentence, kept = settled(look, tmp_path, v4.new_code_cell("who = 'M0000001'"), v4.new_code_cell(outputs=[error]))
+    assert sentence.startswith("cell 1: its source showed a customer's number")
+    assert kept.cells[0].source == "who = '…'"
+    assert kept.cells[1].outputs[0].evalue == "Could not convert '…'"
+    assert "M0000001" not in json.dumps(kept)
+
+
+def test_what_cannot_be_read_is_not_kept(look: LastLook, tmp_path: Path) -> None:
+    part = tmp_path / ".3_dashboard.part.ipynb"
+    part.write_text('{"cells": [')
+    with pytest.raises(json.JSONDecodeError):
+        settle(look, part, tmp_path / "3_dashboard.ipynb")
+    assert list(tmp_path.iterdir()) == []
