@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import mmap
-import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -243,9 +242,9 @@ def _left_in_lake(workbook: Workbook, person: Person) -> list[str]:
     with workbook.engine.read_latest() as latest, workbook.engine.read() as published:
         for place, session in (("lake", latest), ("published", published)):
             left += [f"{place}: {name}: {rows}" for name, rows in count_rows(session, person, perhaps=True).items()]
-    pattern = re.compile(person.pattern.removeprefix("(?i)").encode(), re.IGNORECASE) if person.pattern else None
+    words = {form.encode() for word in person.words for form in (word, word.lower(), word.upper())}
     for file in sorted(workbook.folder.rglob("*")):
-        if pattern and file.suffix in (".duckdb", ".wal") and file.stat().st_size:
+        if words and file.suffix in (".duckdb", ".wal") and file.stat().st_size:
             with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                left += [f"{file}: its bytes"] * bool(pattern.search(content))
+                left += [f"{file}: its bytes"] * any(content.find(word) >= 0 for word in words)
     return left

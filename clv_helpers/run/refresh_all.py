@@ -12,6 +12,7 @@ from clv_helpers.config.tables import ALWAYS_THERE
 from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import NothingToCompute, StageSkipped, Workbook
 from clv_helpers.engines.session import Session
+from clv_helpers.ingest.retention import forget_old_events
 from clv_helpers.models import MODEL, RefreshRow, refresh_tables
 from clv_helpers.models.plan import REFRESHED
 
@@ -59,17 +60,18 @@ def rebuild_within(session: Session, workbook: Workbook) -> None:
         campaigns.build_within(session, workbook)
         return
     try:
-        _to_the_campaigns(session, workbook)
+        _to_the_profile(session, workbook)
     except NothingToCompute:
         for name in session.tables():
             if name.split(".")[0] in REFRESHED and name not in ALWAYS_THERE:
                 session.drop(name)
         return
-    refresh_tables(session, workbook, "audiences")
+    refresh_tables(session, workbook, "profile", "audiences")
     if workbook.params.activations and session.has_table("activation.decision"):
         with contextlib.suppress(ParamsError):  # of an audience or a column that is gone
             decide_within(session, workbook)
-    refresh_tables(session, workbook, *MODEL)
+    _to_the_campaigns(session, workbook)
+    refresh_tables(session, workbook, "audiences", *MODEL)
 
 
 def _to_the_campaigns(session: Session, workbook: Workbook) -> list[RefreshRow]:
@@ -86,6 +88,7 @@ def _to_the_campaigns(session: Session, workbook: Workbook) -> list[RefreshRow]:
 
 def _to_the_profile(session: Session, workbook: Workbook) -> list[RefreshRow]:
     """The tables before the profile, and the prediction that it shows."""
+    forget_old_events(session, workbook)
     rows = refresh_tables(session, workbook, "derived")
     one_row, name = "a customer with a purchase.", "lifetime.customer_lifetime_value"
     return [*rows, _timed(name, one_row, lambda: _predicted(session, workbook))]
