@@ -42,7 +42,7 @@ RECORDS |= {
     "activation.part",
     "schedule.refresh_run",
 }
-UNCOMPARED = {"run_id", "intended_at", "settled_at", "activated_at", "assigned_at", "_batch_id"}
+UNCOMPARED = {"run_id", "intended_at", "settled_at", "activated_at", "assigned_at", "_batch_id", "row_number"}
 
 
 def write_people(folder: Path, without: str = "", customers: int = 60, extra: str = "") -> Path:
