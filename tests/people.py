@@ -41,6 +41,7 @@ RECORDS |= {
     "insights.bridge_audience_destination",
     "activation.part",
     "schedule.refresh_run",
+    "lifetime.prediction",
 }
 UNCOMPARED = {"run_id", "intended_at", "settled_at", "activated_at", "assigned_at", "_batch_id", "row_number"}
 

@@ -14,7 +14,7 @@ import pytest
 from people import EMAIL, NAME, PERSON, built, tables_of, write_people
 from typer.testing import CliRunner
 
-from clv_helpers import ingest
+from clv_helpers import activation, ingest
 from clv_helpers.cli import app
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import table
@@ -250,3 +250,16 @@ def test_an_unfinished_erasure_comes_first(people: Workbook, monkeypatch: pytest
     assert told.tables["profile.customer"] == 1
     assert not journal.exists()
     assert len(people.query("lake.forgotten")) == 1
+
+
+@pytest.mark.slow
+def test_the_airline_forgets_a_member_with_a_predicted_value(workbook: Workbook) -> None:
+    activation.activate(workbook, workbook.params.activations[0])
+    member = workbook.query("activation.ledger")["customer_id"].iloc[0]
+    valued = len(workbook.query("lifetime.customer_lifetime_value"))
+    told = forget.forget(workbook, member)
+    assert told.done
+    assert told.tables["lake.forecast_customer"] == told.tables["activation.assignment"] == 1
+    assert len(workbook.query("lifetime.customer_lifetime_value")) == valued - 1
+    assert member not in set(workbook.query("activation.assignment")["customer_id"])
+    assert {file.path.parent.name for file in told.sources} == {"source"}
