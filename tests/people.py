@@ -20,7 +20,16 @@ as_of: 2025-01-10
 category: category
 sources:
   purchases: {path: "events_*.csv"}
-  customers: {path: customers.csv}
+  customers:
+    path: customers.csv
+    columns:
+      customer_id: customer_id
+      email: email
+      first_name: first_name
+      last_name: last_name
+      region: region
+      email_consent: email_consent
+      brought_by: {from: brought_by, type: text}
   email_events: {path: mails.csv}
 destinations:
   team:
@@ -63,12 +72,13 @@ def write_people(folder: Path, without: str = "", customers: int = 60, extra: st
         header = ["event_id", "customer_id", "occurred_at", "amount", "category"]
         _write(folder / f"events_{part}.csv", header, rows, without)
     known = [
-        [p, f"guest{n}@example.com", f"First{n}", f"Last{n}", ["North", "South"][n % 2], "true"]
+        [p, f"guest{n}@example.com", f"First{n}", f"Last{n}", ["North", "South"][n % 2], "true", ""]
         for n, p in enumerate(people)
     ]
-    known[7] = [PERSON, EMAIL, *NAME.split(), "North", "true"]
+    known[7] = [PERSON, EMAIL, *NAME.split(), "North", "true", ""]
     known[8][1] = known[9][1] = "family@example.com"
-    header = ["customer_id", "email", "first_name", "last_name", "region", "email_consent"]
+    known[12][6] = "" if without else PERSON
+    header = ["customer_id", "email", "first_name", "last_name", "region", "email_consent", "brought_by"]
     _write(folder / "customers.csv", header, known, without)
     mails = [
         [f"m{n}{kind}", f"m{n}", "winter", person, kind, f"2024-11-0{1 + (kind != 'sent')} 09:00:00"]

@@ -44,7 +44,8 @@ def person(
 
 def _lines(told: Forgetting) -> Iterator[str]:
     yield from (f"{name:<40} {rows:>9,} rows" for name, rows in told.tables.items())
-    yield from (f"{file.path}: {file.records:,} records" for file in told.files)
+    for file in told.files:
+        yield f"{file.path}: {file.records:,} {'records' if file.is_table else 'lines; the file goes'}"
     if told.shared:
         yield f"kept: {told.shared} identities that other customers have as well"
     for row in told.handed_over:

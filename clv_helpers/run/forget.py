@@ -1,7 +1,7 @@
 """A person is erased: files, then the lake and all that is made of it, then the published copy; and that is proved.
 
-Each step can be done again. What names the person is kept in outputs/<workbook>/forgetting.json until all is done, so
-that a run that was killed is finished by the same command.
+Each step can be done again. What names the person is kept in outputs/<workbook>/forgetting-….json until all is done,
+so that a run that was killed is finished by the same command.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from typing import Any
 from sqlglot import exp
 
 from clv_helpers.activation.delivery import held_destination
+from clv_helpers.config.datasets import DATASETS, PRIMARY_IDENTITY
 from clv_helpers.config.tables import SCHEMAS
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.compact import compact
-from clv_helpers.engines.dialect import table
+from clv_helpers.engines.dialect import column, is_in, table
 from clv_helpers.engines.session import Session
 from clv_helpers.files import held, write_atomically
 from clv_helpers.ingest.forgotten import is_forgotten, remember_forgotten
@@ -98,15 +99,16 @@ def forget(workbook: Workbook, given: str) -> Forgetting:
         searched = search(workbook, person)
         left = [*_left_in_lake(workbook, person), *(f"{found.path}: {found.records}" for found in searched.found)]
         if not left:
-            (workbook.folder / JOURNAL).unlink()
+            begun.file.unlink()
     told = _told(person, searched, tables=begun.tables, files=begun.files, handed_over=begun.handed_over)
     return replace(told, done=not left, left=left)
 
 
 @dataclass(frozen=True)
 class _Begun:
-    """What is known of an erasure from its beginning: by forgetting.json."""
+    """What is known of an erasure from its beginning: `file` holds it until it is done."""
 
+    file: Path
     person: Person
     tables: dict[str, int]
     files: list[FoundFile]
@@ -135,7 +137,7 @@ def _alone(workbook: Workbook) -> Iterator[None]:
 
 def _begin(session: Session, workbook: Workbook, given: str) -> _Begun:
     """Find out about the person, and keep it; or take up what a killed run has kept."""
-    before = _read_journal(workbook)
+    before = _read_journal(workbook, given)
     person = _person(session, workbook, given)
     found = search(workbook, person).found
     if before:
@@ -143,46 +145,40 @@ def _begin(session: Session, workbook: Workbook, given: str) -> _Begun:
         before.files.extend(file for file in found if file.path not in known)
         before.checksums.update({str(f.path): sha256(f.path) for f in found if f.path not in known})
     begun = before or _Begun(
+        workbook.folder / f"{JOURNAL}{uuid.uuid4().hex[:8]}.json",
         person,
         count_rows(session, person, perhaps=True),
         found,
         {str(file.path): sha256(file.path) for file in found},
         handed_over(session, person),
     )
-    file = workbook.folder / JOURNAL
-    file.touch(0o600)
-    write_atomically(file, json.dumps(asdict(begun), default=str))
-    file.chmod(0o600)
+    begun.file.touch(0o600)
+    write_atomically(begun.file, json.dumps(asdict(begun), default=str))
+    begun.file.chmod(0o600)
     return begun
 
 
 def _person(session: Session, workbook: Workbook, given: str) -> Person:
-    """The person who is given; while an erasure is not done, only the one of it."""
-    begun = _read_journal(workbook)
-    if begun is None:
-        try:
-            return find(session, workbook, given)
-        except PersonError:
-            if is_forgotten(session, workbook, given):
-                raise PersonError(f"{workbook.name}: this person was forgotten before; nothing is held") from None
-            raise
-    names = {begun.person.customer_id, *(value for values in begun.person.identities.values() for value in values)}
-    if given not in names:
-        raise PersonError(
-            f"{workbook.name}: the erasure of another person was begun and is not done; allowed: to finish it with "
-            f"the customer number in {workbook.folder / JOURNAL}"
-        )
-    return begun.person
+    """The person who is given: as the lake knows them, or as they were when an erasure began that is not done."""
+    if begun := _read_journal(workbook, given):
+        return begun.person
+    try:
+        return find(session, workbook, given)
+    except PersonError:
+        if is_forgotten(session, workbook, given):
+            raise PersonError(f"{workbook.name}: this person was forgotten before; nothing is held") from None
+        raise
 
 
-def _read_journal(workbook: Workbook) -> _Begun | None:
-    file = workbook.folder / JOURNAL
-    text = file.read_text("utf-8") if file.exists() else ""
-    if not text:
-        return None
-    kept = json.loads(text)
-    files = [FoundFile(Path(each["path"]), each["records"]) for each in kept["files"]]
-    return _Begun(Person(**kept["person"]), kept["tables"], files, kept["checksums"], kept["handed_over"])
+def _read_journal(workbook: Workbook, given: str) -> _Begun | None:
+    """What is kept of an erasure that is not done, of the person who is given."""
+    for file in workbook.folder.glob(f"{JOURNAL}*.json"):
+        kept = json.loads(file.read_text("utf-8") or "null")
+        person = Person(**kept["person"]) if kept else None
+        if person and given in (person.customer_id, *(v for values in person.identities.values() for v in values)):
+            files = [FoundFile(Path(each["path"]), each["records"], each["is_table"]) for each in kept["files"]]
+            return _Begun(file, person, kept["tables"], files, kept["checksums"], kept["handed_over"])
+    return None
 
 
 def _true_manifests(workbook: Workbook, begun: _Begun) -> list[dict[str, Any]]:
@@ -226,14 +222,29 @@ def _erase_rows(session: Session, workbook: Workbook, person: Person, exports: l
         else:
             session.run("DELETE FROM $table WHERE $condition", table=table(name), condition=condition)
             session.set_version(name, str(uuid.uuid4()))
-    for export in exports if session.has_table("activation.part") else ():
-        session.run(
-            "UPDATE activation.part SET rows = $rows, bytes = $bytes, sha256 = $sha256 "
-            "WHERE name = $name AND sha256 = $before",
-            **export,
-        )
+    _erase_mentions(session, person)
+    for export in exports:
+        for name, place in (("activation.part", "name"), ("lake.batch_log", "file"), ("lake.batches", "file")):
+            if session.has_table(name):  # a file that is a batch stays known as it
+                change = f"UPDATE $table SET sha256 = $sha256 WHERE {place} = $name AND sha256 = $before"
+                session.run(change, table=table(name), **export)
+        if session.has_table("activation.part"):
+            change = "UPDATE activation.part SET rows = $rows, bytes = $bytes WHERE name = $name AND sha256 = $sha256"
+            session.run(change, **export)
     build_anew(session)
     rebuild_within(session, workbook)
+
+
+def _erase_mentions(session: Session, person: Person) -> None:
+    """The person's words in what came in of others, such as who was recommended by whom: their value goes."""
+    words = [word.lower() for word in person.words]
+    for name in [f"lake.{dataset}" for dataset in DATASETS]:
+        kinds = session.columns(table(name)) if words and session.has_table(name) else {}
+        for text in [key for key, kind in kinds.items() if kind == "VARCHAR" and key != PRIMARY_IDENTITY]:
+            mine = is_in(exp.Lower(this=exp.Trim(this=column(text))), words)
+            if session.count(exp.select("*").from_(table(name)).where(mine).subquery("r")):
+                nothing = exp.EQ(this=column(text), expression=exp.null())
+                session.run(exp.Update(this=table(name), expressions=[nothing], where=exp.Where(this=mine)))
 
 
 def _left_in_lake(workbook: Workbook, person: Person) -> list[str]:

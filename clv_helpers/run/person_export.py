@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -115,7 +116,10 @@ def export(workbook: Workbook, given: str, folder: Path | None = None) -> tuple[
 
 def folder_of(workbook: Workbook, customer_id: str) -> Path:
     """Where the export of a person goes."""
-    return workbook.folder / "people" / re.sub(r"[^0-9A-Za-z_-]", "_", customer_id)
+    name = re.sub(r"[^0-9A-Za-z_-]", "_", customer_id)
+    if name != customer_id:
+        name += f"-{hashlib.sha256(customer_id.encode()).hexdigest()[:8]}"
+    return workbook.folder / "people" / name
 
 
 def _tables(session: Session, workbook: Workbook, person: Person) -> Iterator[HeldTable]:

@@ -33,15 +33,16 @@ LINES = ("jsonl", "ndjson")
 UNREADABLE = {".pgp", ".pdf", ".png"}
 # The lake and its published copy are searched by their tables, and written anew by the engine.
 DATABASES = {".duckdb", ".wal"}
-JOURNAL = "forgetting.json"
+JOURNAL = "forgetting-"
 
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A file in which the person is named, and in how many records (rows, lines) of it."""
+    """A file in which the person is named, in how many records (rows, lines), and whether they can be taken out."""
 
     path: Path
     records: int
+    is_table: bool = True
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,11 @@ def search(workbook: Workbook, person: Person) -> Searched:
     for file in dict.fromkeys([*sources, *(file for folder in folders(workbook) for file in _files(folder))]):
         if file.suffix in UNREADABLE:
             searched.unreadable.append(file)
-        elif records := Records(workbook, file).count(person):
-            (searched.sources if file in sources else searched.found).append(FoundFile(file, records))
+            continue
+        records = Records(workbook, file)
+        if count := records.count(person):
+            found = FoundFile(file, count, records.is_table)
+            (searched.sources if file in sources else searched.found).append(found)
     return searched
 
 
@@ -120,9 +124,9 @@ def _sources(workbook: Workbook) -> list[Path]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    own = {JOURNAL, KEY_FILE}
     for file in sorted(folder.rglob("*")):
-        if file.is_file() and not file.is_symlink() and file.name not in own and file.suffix not in DATABASES:
+        ours = file.name == KEY_FILE or file.name.startswith(JOURNAL) or file.suffix in DATABASES
+        if file.is_file() and not file.is_symlink() and not ours:
             yield file
 
 
