@@ -90,7 +90,7 @@ def forget(workbook: Workbook, given: str) -> Forgetting:
         person = begun.person
         shutil.rmtree(folder_of(workbook, person.customer_id), ignore_errors=True)
         for found in begun.files:
-            if found.path.exists():
+            if found.path.exists() and Records(workbook, found.path).count(person):
                 erase(workbook, person, found.path)
         exports = _true_manifests(workbook, begun)
         with workbook.engine.write() as session:

@@ -83,6 +83,9 @@ def erase(workbook: Workbook, person: Person, file: Path) -> bool:
     if not records.is_table:
         file.unlink()
         return False
+    for left in file.parent.iterdir():
+        if left.name.startswith(f".{file.name}.") and left.suffix == ".part":
+            left.unlink()  # of a process that was killed here
     beside = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}.part")
     os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     records.write_without(person, beside)
