@@ -19,6 +19,7 @@ from clv_helpers.config.datasets import (
     ColumnContract,
 )
 from clv_helpers.config.destinations import Activation, AnyDestination, DestinationName, check_plan
+from clv_helpers.config.retention import LONGEST_LOOKBACK, Retention, check_retention, in_months
 from clv_helpers.config.schedule import Schedule
 from clv_helpers.config.sources import Source, column_contract
 from clv_helpers.config.validation import ParamsError, Problem, Strict, read_yaml, validate
@@ -199,6 +200,8 @@ class Params(Strict):
     """how effects are measured, by campaign; `default` for all others"""
     control_arm: str = Field(default="control", min_length=1)
     """in `experiments`, the arm that got nothing"""
+    retention: Retention | None = None
+    """how long events are kept; none: for good"""
     schedule: Schedule | None = None
     """when the tables are refreshed; see schedule.md"""
 
@@ -220,7 +223,23 @@ class Params(Strict):
             texts = ", ".join(c for c, t in events.items() if t == "text" and c != PRIMARY_IDENTITY)
             raise ValueError(f"category is {self.category!r}; allowed: {texts or 'no text column in purchases'}")
         check_plan(self.activations, self.destinations)
+        self._check_retention()
         return self
+
+    def _check_retention(self) -> None:
+        if self.retention is None:
+            return
+        if self.engine != "duckdb":
+            raise ValueError("retention needs engine duckdb: Spark's folders of Parquet are never changed")
+        needs = {"the longest look-back, before migration_months": LONGEST_LOOKBACK + self.migration_months}
+        needs["trend_months"] = self.trend_months
+        if self.lifetime:  # as long a history again before the holdout of one horizon
+            needs["twice lifetime.horizon_months"] = 2 * self.lifetime.horizon_months
+        for name, campaign in self.campaigns.items():
+            needs[f"campaigns.{name}"] = in_months(campaign.before_days + campaign.window_days)
+        caps = [plan.frequency_cap.days for plan in self.activations if plan.frequency_cap]
+        windows = [campaign.window_days for campaign in self.campaigns.values()]
+        check_retention(self.retention, needs, {"frequency_cap and window_days": in_months(max([1, *caps, *windows]))})
 
     def _check_columns(self, name: str) -> None:
         contract, own = self.contract(name), self.sources[name].columns or {}

@@ -74,6 +74,12 @@ _TABLES = (
     PythonTable("lake.batches", "a batch.", metadata=True),
     PythonTable("lake.checkpoint", "a table, and from what it was last built.", metadata=True),
     PythonTable("lake.rejected_rows", "a value for which a row was rejected."),
+    PythonTable("lake.forgotten", "a person who was forgotten, as a keyed hash.", metadata=True),
+    PythonTable(
+        "lake.kept_response",
+        "an unsubscription, complaint or bounce that retention took out of the e-mail events.",
+        "customer_id text, event_type text, bounce_type text, bounce_code text",
+    ),
     PythonTable("lake.forecast_customer", "a customer of a kept forecast."),
     PythonTable("lifetime.calibration_score", "a customer, scored at the end of the calibration period."),
     PythonTable("lifetime.forecast", "a forecast that was made."),

@@ -79,6 +79,18 @@ def advance(session: Session, batch_id: int, status: str, **facts: Any) -> Batch
     return batches(session, "_batch_id = $batch", batch=batch_id)[0]
 
 
+def remark(session: Session, batch_id: int, text: str) -> None:
+    """Say of a batch in the lake what became of its rows since, in the place of what was said of that before."""
+    session.run(
+        "UPDATE lake.batch_log SET reason = CASE WHEN reason LIKE 'replaces %' "
+        "THEN REGEXP_REPLACE(reason, ';.*', '') || '; ' || $text ELSE $text END "
+        "WHERE _batch_id = $batch AND status = 'success'",
+        batch=batch_id,
+        text=text,
+    )
+    _refresh(session)
+
+
 def batches(session: Session, condition: str = "TRUE", **bindings: Any) -> list[Batch]:
     """The batches that meet a condition on the columns of lake.batches, oldest first."""
     rows = session.rows(f"SELECT * FROM lake.batches WHERE {condition} ORDER BY _batch_id", **bindings)

@@ -16,6 +16,7 @@ from clv_helpers.engines.engine import NothingPublished
 from clv_helpers.engines.session import Session
 from clv_helpers.ingest import batch_log
 from clv_helpers.ingest.batch_log import Batch
+from clv_helpers.ingest.forgotten import REASON as FORGOTTEN
 from clv_helpers.ingest.staging import IngestError, columns_of_file, source_of, stage, stage_repeats
 
 REJECTED = {
@@ -188,13 +189,14 @@ def _facts(session: Session, dataset: str) -> dict[str, Any]:
 
 
 def _refuse_bad_file(session: Session, workbook: Workbook, dataset: str, file: Path, total: int) -> None:
-    """Repeated events are no fault of the file: only rows that break the contract count against it."""
+    """Only rows that break the contract count against a file: not repeated events, nor those of forgotten persons."""
     if total == 0:
         raise IngestError(f"{file.name} has no rows")
     allowed = source_of(workbook, dataset).max_rejected_share
-    broken = session.scalar("SELECT COUNT(_reason) AS broken FROM staged")
+    broken = session.scalar("SELECT COUNT(_reason) AS broken FROM staged WHERE _reason <> $aside", aside=FORGOTTEN)
     if broken > allowed * total:
-        first = session.rows("SELECT * FROM staged WHERE NOT _reason IS NULL ORDER BY _row LIMIT 1")[0]
+        by_row = "SELECT * FROM staged WHERE _reason <> $aside ORDER BY _row LIMIT 1"
+        first = session.rows(by_row, aside=FORGOTTEN)[0]
         raise IngestError(
             f"{file.name}: {broken:,} of {total:,} rows break the contract, more than the "
             f"{allowed:.0%} that sources.{dataset}.max_rejected_share allows; "

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 from sqlglot import exp
 
-from clv_helpers.config.datasets import DATASETS, EVENT_KEY, EVENT_TIME, ColumnContract
+from clv_helpers.config.datasets import DATASETS, EVENT_KEY, EVENT_TIME, PRIMARY_IDENTITY, ColumnContract
 from clv_helpers.config.sources import CsvFormat, Source
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import SQL_TYPES, cast, column, expression, is_in, literal, table
@@ -19,6 +19,7 @@ from clv_helpers.engines.messages import without_values
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
 from clv_helpers.ingest.csv_header import HeaderError, read_header
+from clv_helpers.ingest.forgotten import REASON, read_forgotten
 
 # A clock may run ahead, and time zones differ; more than a day ahead is no event that has happened.
 TOLERANCE = dt.timedelta(days=1)
@@ -103,7 +104,11 @@ def stage(session: Session, workbook: Workbook, dataset: str, file: Path, contra
     """
     source = source_of(workbook, dataset)
     form = source.csv if is_csv(file) else CsvFormat()
-    first_fault = exp.Case()
+    first_fault, forgotten = exp.Case(), read_forgotten(session, workbook)
+    for each in contract:
+        if forgotten and each.name == PRIMARY_IDENTITY:
+            fault = expression("{'name': $name, 'value': NULL, 'reason': $reason}", name=each.name, reason=REASON)
+            first_fault = first_fault.when(forgotten.test(_text(each)), fault)
     for each in contract:
         for test, reason in _faults(each, form):
             fault = expression("{'name': $name, 'value': $value, 'reason': $reason}",
@@ -117,6 +122,8 @@ def stage(session: Session, workbook: Workbook, dataset: str, file: Path, contra
         rows=_scan(file, source, contract),
     )
     more = [expression(UNREADABLE, lines=unreadable_lines())] if is_csv(file) else []
+    if more and forgotten:
+        more.append(forgotten.in_lines())
     try:
         session.load_file("staged", query, *more)
     except duckdb.Error as error:

@@ -46,6 +46,12 @@ class Checkpoint:
         return None not in self.inputs.values()
 
 
+def build_anew(session: Session) -> None:
+    """Let the next refresh build every table from nothing: rows left the lake otherwise than by a batch."""
+    session.create_if_absent(CHECKPOINT, COLUMNS)
+    session.run("DELETE FROM lake.checkpoint WHERE TRUE")
+
+
 @dataclass
 class LakeState:
     """What a refresh goes by. Whoever changes a table says so, by `note`; nothing else changes meanwhile."""

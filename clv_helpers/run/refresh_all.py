@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
 from clv_helpers import audiences
-from clv_helpers.config.workbook import StageSkipped, Workbook
+from clv_helpers.config.tables import ALWAYS_THERE
+from clv_helpers.config.validation import ParamsError
+from clv_helpers.config.workbook import NothingToCompute, StageSkipped, Workbook
 from clv_helpers.engines.session import Session
+from clv_helpers.ingest.retention import forget_old_events
 from clv_helpers.models import MODEL, RefreshRow, refresh_tables
+from clv_helpers.models.plan import REFRESHED
 
 
 def build_profile(workbook: Workbook) -> list[RefreshRow]:
@@ -36,23 +41,54 @@ def refresh_after_ingest(workbook: Workbook) -> list[RefreshRow]:
 
 def refresh_all(workbook: Workbook) -> list[RefreshRow]:
     """All that `refresh_after_ingest` does, and the campaigns' results and who is in which audience."""
-    from clv_helpers import campaigns
-
     with workbook.engine.write(publish=True) as session:
-        rows = _to_the_profile(session, workbook)
-        try:
-            campaigns.needs_campaigns(workbook)
-        except StageSkipped:
-            rows += refresh_tables(session, workbook, "profile")
-        else:
-            rows += campaigns.build_within(session, workbook)  # the profile among it
+        rows = _to_the_campaigns(session, workbook)
         one_row, name = "a stay of a customer in an audience.", "audiences.membership_period"
         rows.append(_timed(name, one_row, lambda: _evaluated(session, workbook)))
         return _once([*rows, *refresh_tables(session, workbook, "audiences", *MODEL)])
 
 
+def rebuild_within(session: Session, workbook: Workbook) -> None:
+    """All that is made of other tables, in the caller's transaction, where rows were taken out of some.
+
+    Who is in which audience stays as it was evaluated. Where no purchase is left, nothing is there any more.
+    """
+    from clv_helpers import campaigns
+    from clv_helpers.activation.decision import decide_within
+
+    if not workbook.has("purchases"):
+        campaigns.build_within(session, workbook)
+        return
+    try:
+        _to_the_profile(session, workbook)
+    except NothingToCompute:
+        for name in session.tables():
+            if name.split(".")[0] in REFRESHED and name not in ALWAYS_THERE:
+                session.drop(name)
+        return
+    refresh_tables(session, workbook, "profile", "audiences")
+    if workbook.params.activations and session.has_table("activation.decision"):
+        with contextlib.suppress(ParamsError):  # of an audience or a column that is gone
+            decide_within(session, workbook)
+    _to_the_campaigns(session, workbook)
+    refresh_tables(session, workbook, "audiences", *MODEL)
+
+
+def _to_the_campaigns(session: Session, workbook: Workbook) -> list[RefreshRow]:
+    """The tables before the audiences: the profile, and the campaigns' results where there are any."""
+    from clv_helpers import campaigns
+
+    rows = _to_the_profile(session, workbook)
+    try:
+        campaigns.needs_campaigns(workbook)
+    except StageSkipped:
+        return rows + refresh_tables(session, workbook, "profile")
+    return rows + campaigns.build_within(session, workbook)  # the profile among it
+
+
 def _to_the_profile(session: Session, workbook: Workbook) -> list[RefreshRow]:
     """The tables before the profile, and the prediction that it shows."""
+    forget_old_events(session, workbook)
     rows = refresh_tables(session, workbook, "derived")
     one_row, name = "a customer with a purchase.", "lifetime.customer_lifetime_value"
     return [*rows, _timed(name, one_row, lambda: _predicted(session, workbook))]
