@@ -179,3 +179,12 @@ def test_rows_that_no_shown_column_tells_apart_are_judged_too(few: Workbook) -> 
     frequent = few.query("insights.fact_value_by_month", category="FREQUENT")
     for month in set(frequent["month"]) & set(rows["month"]):
         assert len(rows[rows["month"] == month]) < 4
+
+
+def test_a_curve_begins_where_it_is_about_enough_people(few: Workbook) -> None:
+    shown = {"table": "insights.fact_concentration", "mark": "area", "x": "percent_of_customers"}
+    rows = drawn(few, **shown, y="share_of_spend").set_index("percent_of_customers")
+    truth = few.query("insights.fact_concentration").set_index("percent_of_customers")
+    assert (truth["customers"] < 11).any()
+    assert set(rows.index) == set(truth.index[truth["customers"] >= 11])
+    assert not (rows["share_of_spend"] == truth["share_of_spend"][rows.index])[:-1].any()  # all is all

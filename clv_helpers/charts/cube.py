@@ -125,6 +125,8 @@ def judged(rows: pd.DataFrame, widget: Widget, min_cell: int, followed: Collecti
         rows = _with_totals(rows, widget, followed)
     small = too_small(rows, widget, min_cell)
     axes = _axes(rows, widget, followed)
+    if not axes:
+        return Cube()
     cells = _cells(rows, axes)
     values = dict(zip(cells, rows[people].fillna(0).astype(float), strict=True))
     if len(values) < len(cells):  # nothing distinguishes the rows: only the small ones can be judged

@@ -3,6 +3,7 @@
 -- before it, so 10 % is 10 % of any number of customers. Which of several equal customers comes first changes no sum.
 -- Where customers below zero take away more than a tenth of the whole, a part can be more than the whole: then there is
 -- no share.
+-- customers: as many as these hundredths are.
 -- One row: a number of hundredths of the customers.
 -- Key: percent_of_customers
 WITH digit AS (SELECT n FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS t(n)),
@@ -38,6 +39,7 @@ cut AS (
 )
 SELECT
     c.percent_of_customers,
+    c.place AS customers,
     CAST(v.value_so_far - v.value * c.beyond AS DOUBLE) / NULLIF(c.value, 0) AS share_of_value,
     CAST(s.spend_so_far - s.spend * c.beyond AS DOUBLE) / NULLIF(c.spend, 0) AS share_of_spend
 FROM cut AS c
