@@ -325,8 +325,7 @@ def test_ten_people_get_a_sentence_in_place_of_a_number() -> None:
     found = effect_of(some_rows(1, customers=10))
     assert not found["measured"]
     assert found["sentence"] == (
-        "c: fewer than 11 treated and fewer than 11 control customers are too few to know its effect; "
-        "at least 20 are needed in each arm."
+        "c: <11 treated and <11 control customers are too few to know its effect; at least 20 are needed in each arm."
     )
     assert np.isnan(found["cuped"])
 

@@ -106,7 +106,7 @@ def horizon_days(settings: Lifetime) -> int:
 
 def customers(number: int, words: Words, min_cell: int) -> str:
     """A number of customers, as this business calls them; of fewer than `min_cell`, that they are fewer."""
-    return f"{people_text(number, min_cell)} {words.customer if number == 1 else words.customers}"
+    return f"{people_text(number, min_cell)} {words.customer if number == min_cell == 1 else words.customers}"
 
 
 def count(number: int, one: str, many: str = "") -> str:

@@ -92,12 +92,12 @@ class TestRefusal:
         record = predict(workbook)
         assert record.status == "refused"
         assert record.refused == [
-            "2 customers bought; 500 are needed",
+            "<11 customers bought; 500 are needed",
             "the purchases go back 89 days; 180 are needed",
             "0 customers bought on three days or more; 1 must have",
             "the last purchase was 49 days ago; 30 are allowed",
         ]
-        assert "There is no prediction on this data: 2 customers bought; 500 are needed;" in shown(workbook)
+        assert "There is no prediction on this data: <11 customers bought; 500 are needed;" in shown(workbook)
         assert workbook.query("profile.customer")["lifetime_value"].isna().all()
 
     def test_params_move_the_minimum(self, outputs: Path, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ class TestRefusal:
         record = predict(moved)
         assert record.status == "predicted"
         assert sentence(record, "few_repeaters") == (
-            f"Only {record.repeaters} customers came back: parameters and values are rough."
+            f"Only {5 * round(record.repeaters / 5)} customers came back: parameters and values are rough."
         )
         assert moved.query("profile.customer")["lifetime_value"].notna().all()
         assert not ranked_otherwise(moved)
@@ -166,7 +166,7 @@ class TestBadInput:
         workbook = shop(tmp_path, [*rows, *later], f"as_of: 2024-05-16\n{SWITCHED_ON}")
         record = predict(workbook)
         assert sentence(record, "events_after_as_of") == (
-            "Not used, as they are not before as_of (2024-05-16): 2 events."
+            "Not used, as they are not before as_of (2024-05-16): <11 events."
         )
         assert workbook.query("lifetime.customer_history")["age_days"].max() <= 500
 
@@ -176,7 +176,7 @@ class TestBadInput:
         doubled = shop(tmp_path / "doubled", rows * 2)
         record = predict(Workbook.open(doubled.file.rename(doubled.file.with_name("twice.yml"))))
         assert "repeated_rows" not in codes(single)
-        assert f"{len(rows):,} rows" in sentence(record, "repeated_rows")
+        assert f"{5 * round(len(rows) / 5):,} rows" in sentence(record, "repeated_rows")
         ours, twice = (next(f for f in result.fits if f.data == "all") for result in (single, record))
         assert ours.parameters == pytest.approx(twice.parameters)
 
@@ -204,9 +204,9 @@ class TestRefunds:
         assert history["repeat_spend"].to_dict() == {"a": 30, "b": 30, "d": 0}
         assert history["spend"].to_dict() == {"a": 90, "b": 55, "d": 12}
         assert history["recency_days"].to_dict() == {"a": 30, "b": 59, "d": 5}
-        assert "On 4 days, 3 customers got back more than they spent" in sentence(record, "refunds")
-        assert "2 had no purchase before" in sentence(record, "refunds")
-        assert sentence(record, "repeat_without_spend").startswith("1 customer came back and spent nothing")
+        assert "<11 customers got back more than they spent on a day" in sentence(record, "refunds")
+        assert "<11 had no purchase before" in sentence(record, "refunds")
+        assert sentence(record, "repeat_without_spend").startswith("<11 customers came back and spent nothing")
 
     def test_histories_are_the_same_on_both_ways(self, outputs: Path, tmp_path: Path) -> None:
         """The calibration is read from the days, all data from derived.customer_value: on one date they agree."""
