@@ -13,8 +13,8 @@ from clv_helpers.charts.spec import ChartError, NotMade, Widget
 from clv_helpers.config import yaml_files
 from clv_helpers.config.tables import SCHEMAS
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.dialect import cast, column, is_in, literal, table
-from clv_helpers.engines.guarded_query import parse_select
+from clv_helpers.engines.dialect import cast, column, is_in, literal, table, to_sql
+from clv_helpers.engines.guarded_query import limited, parse_select
 from clv_helpers.engines.session import Session
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ class Days(tuple):
 
 def read_rows(session: Session, workbook: Workbook, widget: Widget, filters: dict[str, Any]) -> pd.DataFrame:
     """The widget's rows. Raises ChartError for a column that its data lacks, or for more than 2,000 rows."""
-    rows = session.frame(select(session, workbook, widget, filters).limit(widget.limit or MAX_ROWS + 1))
+    query = select(session, workbook, widget, filters).limit(widget.limit or MAX_ROWS + 1)
+    with limited(session, to_sql(query), f"widget {widget.title!r}"):
+        rows = session.frame(query)
     if len(rows) > MAX_ROWS:
         raise ChartError(
             f"widget {widget.title!r}: {widget.source} gives more than {MAX_ROWS:,} rows; aggregate it in SQL first"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from clv_helpers.config.datasets import ColumnContract, ColumnType
+from clv_helpers.config.datasets import PERSONAL, ColumnContract, ColumnType
 from clv_helpers.config.validation import Strict
 
 
@@ -42,6 +42,8 @@ class Column(Strict):
     """whether rows without it are rejected"""
     identity: str = ""
     """a further namespace in which it identifies the customer (an e-mail address, say)"""
+    personal: bool | None = None
+    """whether it tells of one person alone, and is never shown; none: by its name (name, phone, address, birth, …)"""
     attribute: bool = False
     """whether its latest value joins the profile as `last_<name>`; for columns of your own in `purchases`"""
 
@@ -86,6 +88,8 @@ class Source(Strict):
 
 def column_contract(name: str, spec: Column, known: ColumnContract | None) -> ColumnContract:
     """What the params say of a column, over what we know of it."""
+    identity = spec.identity or (known.identity if known else "")
+    named = known.personal if known else bool(PERSONAL.fullmatch(name))
     return ColumnContract(
         name,
         spec.source,
@@ -93,5 +97,6 @@ def column_contract(name: str, spec: Column, known: ColumnContract | None) -> Co
         spec.required or (known is not None and known.required),
         tuple(spec.enum) or (known.enum if known else ()),
         spec.unit,
-        spec.identity or (known.identity if known else ""),
+        identity,
+        bool(identity) or (named if spec.personal is None else spec.personal),
     )

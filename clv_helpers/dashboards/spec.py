@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from pydantic import Field, model_validator
 
 from clv_helpers.charts import Scalar, Widget
+from clv_helpers.charts.declared import board_problems
 from clv_helpers.charts.rows import named
 from clv_helpers.charts.texts import fill_all
 from clv_helpers.config import yaml_files
@@ -119,6 +120,10 @@ def file_problems(workbook: Workbook, name: str, tables: dict[str, tuple[str, ..
         lacking = [name for name in dict.fromkeys(columns) if name not in known]
         said = f"{table}, which has no column"
         problems += [Problem(place, f"{said} {name!r}", _nearest(name, known), file) for name in lacking]
+    if not problems:
+        offered = [(f.table, f.column) for f in dashboard.filters if not f.dates]
+        for place, said in board_problems(workbook, offered, dashboard.widgets):
+            problems.append(Problem("", f"{place}: {said}", "", file))
     return problems
 
 
