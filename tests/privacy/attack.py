@@ -144,7 +144,7 @@ def _choose(picture: Picture, wired: list[tuple[str, list[str]]], combination: t
     """The filters' choices become part of what each number is about; a chart along time shows each month the same."""
     along_time = any(re.fullmatch(r"\d{4}-\d\d-\d\d", v) for key, _ in picture.rows for _, v in key)
     for (label, options), choice in zip(wired, combination, strict=True):
-        if DAYS <= set(options):
+        if set(options) >= DAYS:
             if along_time:
                 continue
             label = f"period of {label}"
@@ -550,6 +550,20 @@ def is_recovered(measure: str, bounds: Interval, truth: float, min_cell: int = 1
     if measure in PEOPLE:
         return high < math.inf and math.ceil(low - 1e-6) == math.floor(high + 1e-6) and truth < min_cell
     return low >= (1 - P) * truth - slack and high <= (1 + P) * truth + slack
+
+
+def too_exact(report: str, customers: int) -> list[str]:
+    """Numbers of people that are more exact than the rule of rounding allows for any group, be it all customers."""
+    found = []
+    for picture in parse(report):
+        for key, numbers in picture.rows:
+            for measure, (shown, _) in numbers.items():
+                known = measure in ("value", "spend", "purchases") or MEANS.match(measure) or SHARES.match(measure)
+                step = _step(measure, abs(shown), customers)
+                most = abs(shown) / max(customers, 11) * (1 - 1e-6)  # the rule's step is more than 2 of `customers`
+                if (known and abs(shown) > 0 and step < most) or (measure in PEOPLE and shown % UNKNOWN):
+                    found.append(f"{picture.place}: {measure} of {sorted(key)} is {shown}")
+    return found
 
 
 def amount_between(before: str, after: str, measure: str, holds: set[Key]) -> Interval:

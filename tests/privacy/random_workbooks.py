@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 import yaml
+from attack import PEOPLE, TOTALS, Truth
 from sqlglot import exp
 
-from attack import PEOPLE, TOTALS, Truth
 from clv_helpers import dashboards, derived, ingest, models
 from clv_helpers.charts import Widget
 from clv_helpers.charts.rows import narrowing, population, read_rows, source_of
@@ -226,7 +226,7 @@ def truth_of(workbook: Workbook, names: list[str], min_cell: int = MIN_CELL) -> 
 
 
 def numbers_of(workbook: Workbook, names: list[str]) -> Iterator[tuple[frozenset, float | None, dict[str, Any]]]:
-    """The rows behind all charts of boards, for each choice of their filters: what each is about, its people, itself."""
+    """The rows behind all charts of boards, for each choice: what each is about, its people, itself."""
     with workbook.engine.read() as session:
         for name in names:
             board = dashboards.load(workbook, name)
