@@ -552,6 +552,24 @@ def is_recovered(measure: str, bounds: Interval, truth: float, min_cell: int = 1
     return low >= (1 - P) * truth - slack and high <= (1 + P) * truth + slack
 
 
+def few_at_the_top(report: str, customers: int, min_cell: int = 11) -> list[str]:
+    """Parts of a curve of concentration that are of fewer than `min_cell` people, and known within 20%."""
+    found = []
+    for picture in parse(report):
+        points: dict[str, list[tuple[float, Interval]]] = defaultdict(lambda: [(0.0, (0.0, 0.0))])
+        for key, numbers in picture.rows:
+            percent = dict(key).get("percent_of_customers")
+            for measure, (shown, unit) in numbers.items():
+                if percent and SHARES.match(measure):
+                    points[measure].append((float(percent), interval(measure, shown, unit, None)))
+        for measure, curve in points.items():
+            for (from_, (a, b)), (to, (c, d)) in itertools.pairwise(sorted(curve)):
+                people, low, high = customers * (to - from_) / 100, max(c - b, 0.0), d - a
+                if 0 < people < min_cell and low > 0 and high - low <= 2 * P * (low + high) / 2:
+                    found.append(f"{picture.place}: {measure} of {people:.1f} people, {from_:g} to {to:g}%")
+    return found
+
+
 def too_exact(report: str, customers: int) -> list[str]:
     """Numbers of people that are more exact than the rule of rounding allows for any group, be it all customers."""
     found = []

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from attack import Found, Truth, amount_between, is_recovered, recovered, too_exact
+from attack import Found, Truth, amount_between, few_at_the_top, is_recovered, recovered, too_exact
 from random_workbooks import (
     Purchase,
     numbers_of,
@@ -143,9 +143,18 @@ def attack_on(workbook: Workbook, names: list[str], folder: Path, most: int = 60
     """How many numbers of small groups there are to be found, and those found."""
     truth, labels = truth_of(workbook, names)
     told = report(workbook, names, folder)
-    if workbook.params.min_cell > 1:
-        assert too_exact(told, int(people_in(workbook)(frozenset()))) == []
     return sum(map(len, truth.values())), recovered(told, truth, labels, most=most)
+
+
+@pytest.mark.parametrize("seed", [3, 12])
+def test_no_number_is_more_exact_than_the_rule_and_no_curve_begins_with_few(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLV_OUTPUTS_DIR", str(tmp_path / "outputs"))
+    workbook = shop(tmp_path, *purchases_of(seed))
+    told, customers = report(workbook, SHIPPED, tmp_path / "run"), int(people_in(workbook)(frozenset()))
+    assert too_exact(told, customers) == []
+    assert few_at_the_top(told, customers) == []
 
 
 def random_attacks(seeds: range, folder: Path, boards: int = BOARDS_PER_SHOP) -> Iterator[tuple[str, int, list[Found]]]:
