@@ -188,11 +188,7 @@ def report(workbook: Workbook, names: list[str], folder: Path) -> str:
     given = workbook.params.model_dump(mode="json", exclude_none=True)
     stages = [StageRecord(3, "3_dashboard", "done")]
     record = RunRecord("attacked", "shop", "shop.yml", str(FIRST), {}, given, "", {}, str(FIRST), stages)
-    return _write(workbook, record, folder).read_text(encoding="utf-8")
-
-
-def _write(workbook: Workbook, record: RunRecord, folder: Path) -> Path:
-    return writing.write(record, folder)
+    return writing.write(workbook, record, folder).read_text(encoding="utf-8")
 
 
 # what is true
