@@ -76,7 +76,7 @@ def lineage(
 ) -> None:
     """Show where a column of a table, or a widget of a dashboard, comes from."""
     from clv_helpers.insights import lineage_views
-    from clv_helpers.insights.column_lineage import Graph
+    from clv_helpers.models.column_lineage import Graph
 
     origins = lineage_views.trace(Graph(workbook), column)
     say(as_json, origins.as_json(), [lineage_views.as_text(origins)])

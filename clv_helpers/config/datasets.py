@@ -17,6 +17,7 @@ class ColumnContract:
 
     `header` is its name in the file; a row that lacks a `required` value, or holds none of `enum` where that is
     given, is rejected. `identity` is the namespace in which the value identifies a person (empty: it does not).
+    `personal`: it names a person or the person's own events, or may, as free text does; no chart shows it.
     """
 
     name: str
@@ -26,9 +27,17 @@ class ColumnContract:
     enum: tuple[str, ...] = ()
     unit: str = ""
     identity: str = ""
+    personal: bool = False
 
 
 EMAIL_NAMESPACE = "Email"
+# Columns that name a person, or may, in whatever table bears them.
+PERSONAL = frozenset({
+    "customer_id", "email", "first_name", "last_name", "phone", "address", "identity", "identity_value",
+    "event_id", "message_id", "url", "user_agent",
+})  # fmt: skip
+# Columns that count people in tables that Python writes.
+PEOPLE_COUNTED = frozenset({"customers", "active_customers", "delivered", "sent", "profiles", "people"})
 
 
 def _known(*, required: str = "", **types: ColumnType) -> dict[str, ColumnContract]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from clv_helpers.config.datasets import ColumnContract, ColumnType
+from clv_helpers.config.datasets import PERSONAL, ColumnContract, ColumnType
 from clv_helpers.config.validation import Strict
 
 
@@ -42,6 +42,8 @@ class Column(Strict):
     """whether rows without it are rejected"""
     identity: str = ""
     """a further namespace in which it identifies the customer (an e-mail address, say)"""
+    personal: bool = False
+    """whether it names a person, as a phone number or free text may: then no chart shows it"""
     attribute: bool = False
     """whether its latest value joins the profile as `last_<name>`; for columns of your own in `purchases`"""
 
@@ -94,4 +96,5 @@ def column_contract(name: str, spec: Column, known: ColumnContract | None) -> Co
         tuple(spec.enum) or (known.enum if known else ()),
         spec.unit,
         spec.identity or (known.identity if known else ""),
+        spec.personal or name in PERSONAL,
     )

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from sqlglot import exp
 from sqlglot.errors import ParseError
 
 from clv_helpers.charts import Widget, show
-from clv_helpers.charts.rows import named
+from clv_helpers.charts.declared import shown
 from clv_helpers.charts.show import Output
 from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import validate
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import parse
-from clv_helpers.insights.column_lineage import Column, Graph, Lineage, LineageError, name_of
+from clv_helpers.models.column_lineage import Column, Graph, Lineage, LineageError, name_of
 
 LONGEST = 60  # characters of an expression
 
@@ -63,7 +62,7 @@ def _inputs(graph: Graph, board: str, widget: Widget) -> list[Column]:
     """The columns that a widget is made of: of its table, or of those that its SQL reads."""
     if widget.table:
         known = graph.columns(widget.table)
-        return [(widget.table, column) for column in _columns(widget) if column in known]
+        return [(widget.table, column) for column in shown(widget) if column in known]
     file = yaml_files.find(graph.workbook, "dashboards", str(widget.sql), "sql")
     if file is None:
         raise LineageError(f"dashboards/{board}: there is no {widget.sql}.sql")
@@ -74,16 +73,8 @@ def _inputs(graph: Graph, board: str, widget: Widget) -> list[Column]:
     if not isinstance(query, exp.Query):
         raise LineageError(f"{file.name}: it is no query; allowed: a single SELECT")
     made = graph.of_query(query)
-    columns = [name.lower() for name in _columns(widget)]
+    columns = [name.lower() for name in shown(widget)]
     return list(dict.fromkeys(source for column in columns if column in made for source in made[column].values))
-
-
-def _columns(widget: Widget) -> list[str]:
-    """The columns that a widget shows, names in its title, or sorts and chooses by, each once."""
-    names = [*named(widget), *re.findall(r"{(\w+)}", widget.title + widget.subtitle)]
-    names += widget.title_from if isinstance(widget.title_from, dict) else ()
-    names += [field.sort.lstrip("-") for field in widget.fields if isinstance(field.sort, str)]
-    return list(dict.fromkeys(names))
 
 
 def as_text(traced: Lineage) -> str:

@@ -73,7 +73,7 @@ class Graph:
     def __init__(self, workbook: Workbook):
         self.workbook = workbook
         self.tables: dict[str, Table] = {model.name: model for model in all_tables(workbook, *SCHEMAS)}
-        self.bindings = _Unbound(params_bindings(workbook.params))
+        self.bindings = _Unbound(params_bindings(workbook.params) if workbook.has("purchases") else {})
         self.columns = functools.cache(self._columns)
         self.inputs = functools.cache(self._inputs)
 
@@ -107,7 +107,7 @@ class Graph:
         if known := self.published.get(name) or list(ALWAYS_THERE.get(name, ())):
             return known
         if name in self.tables:
-            listed = self._bound(self.tables[name].query).named_selects
+            listed = self.bound(self.tables[name].query).named_selects
             return [column for column in self.inputs(name) or () if column != ROWS] if ROWS in listed else listed
         dataset = name.removeprefix("lake.")
         if dataset == name or dataset not in DATASETS:
@@ -153,7 +153,7 @@ class Graph:
 
     def of_query(self, query: exp.Query) -> dict[str, Made]:
         """What a query's columns, in small letters, are made of."""
-        bound = self._bound(query)
+        bound = self.bound(query)
         schema = MappingSchema(dialect=DIALECT)
         for mention in bound.find_all(exp.Table):
             if name := _table_name(mention):
@@ -163,7 +163,7 @@ class Graph:
             column.lower(): Made(sorted(set(self._ends(node))), _expression(node)) for column, node in nodes.items()
         }
 
-    def _bound(self, query: exp.Query) -> exp.Query:
+    def bound(self, query: exp.Query) -> exp.Query:
         """A query with what the params choose put in."""
         return cast(exp.Query, bind(query, self.bindings))
 

@@ -1,0 +1,92 @@
+"""What a chart may show, judged by lineage: no column that names a person, and of people only counted groups.
+
+A chart of rows that are about people declares the column that counts them (`customers` or the like, or `people:` in
+the widget); lineage verifies that the column does. What traces to no row about customers is not about people.
+Nothing is read but SQL: a file is judged before its tables are there, and again when it is drawn.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sqlglot.errors import SqlglotError
+
+from clv_helpers.charts.rows import POPULATION, named, population
+from clv_helpers.charts.spec import ChartError, Widget
+from clv_helpers.config import yaml_files
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.engines.guarded_query import parse_select
+from clv_helpers.models.personal import NOTHING, About, People, Rows, people_of
+
+
+def check_declared(workbook: Workbook, widget: Widget) -> None:
+    """Raise ChartError, in one sentence with the column's way, for a widget that would show a person.
+
+    Cost: a tenth of a second or less for each new table on its way; nothing the second time.
+    """
+    people = people_of(workbook)
+    asked = (widget.model_dump_json(), _sql_of(workbook, widget))
+    if asked not in people.judged:
+        people.judged[asked] = _refused(workbook, people, widget, asked[1])
+    if refused := people.judged[asked]:
+        raise ChartError(f"widget {widget.title!r}: {refused}")
+
+
+def check_choices(workbook: Workbook, place: str, table: str, column: str) -> None:
+    """Raise ChartError for a board's filter whose choices would be persons."""
+    fact = people_of(workbook).table(table).columns.get(column.lower(), NOTHING)
+    if fact.way:
+        raise ChartError(f"{place}: {_names_a_person(workbook, f'{table}.{column}', fact.way)}")
+
+
+def _refused(workbook: Workbook, people: People, widget: Widget, sql: str) -> str:
+    """Why the widget is refused; empty where it is not."""
+    if widget.table:
+        about = people.table(widget.table)
+    else:
+        try:
+            about = people.query(parse_select(sql, widget.source))
+        except SqlglotError as error:
+            why = str(error).splitlines()[0]
+            return f"where the columns of {widget.source} come from cannot be read ({why}); allowed: a SELECT whose columns are of the tables it names"  # fmt: skip # noqa: E501
+    for name in shown(widget):
+        if way := about.columns.get(name.lower(), NOTHING).way:
+            return _names_a_person(workbook, name, way)
+    return _without_people(workbook, widget, about)
+
+
+def _without_people(workbook: Workbook, widget: Widget, about: About) -> str:
+    """Why rows about people are not shown: they are single persons, or nothing counts who they are."""
+    allowed = f"allowed: groups of at least {workbook.params.min_cell} customers, counted in one of {', '.join(POPULATION)}, or in the column that `people` names"  # fmt: skip # noqa: E501
+    if about.rows == Rows.NOBODY:
+        return ""
+    if about.rows >= Rows.PERSON:
+        return f"{widget.source} has rows of single persons; {allowed}"
+    column = population(widget, list(about.columns))
+    if column is None:
+        return f"{widget.source} is about people, and has no column that counts them; {allowed}"
+    if not about.columns.get(column.lower(), NOTHING).counts:
+        return f"{widget.source} has {column}, which counts no customers; allowed: COUNT(DISTINCT customer_id), COUNT(*) of a row per customer, or a sum of these"  # fmt: skip # noqa: E501
+    return ""
+
+
+def shown(widget: Widget) -> list[str]:
+    """The columns that a widget shows, names in its texts, or sorts and chooses by, each once."""
+    names = [*named(widget), *re.findall(r"{(\w+)}", widget.title + widget.subtitle)]
+    names += widget.title_from if isinstance(widget.title_from, dict) else ()
+    names += [field.sort.lstrip("-") for field in widget.fields if isinstance(field.sort, str)]
+    return list(dict.fromkeys(names))
+
+
+def _names_a_person(workbook: Workbook, column: str, way: tuple[str, ...]) -> str:
+    least = workbook.params.min_cell
+    return (
+        f"it shows {column}, which names a person ({' → '.join(way)}); "
+        f"allowed: counts and sums over groups of at least {least} customers"
+    )
+
+
+def _sql_of(workbook: Workbook, widget: Widget) -> str:
+    """The text of the widget's SQL file; none for a table. One that is not there is told where rows are read."""
+    file = yaml_files.find(workbook, "dashboards", widget.sql, "sql") if widget.sql else None
+    return file.read_text("utf-8") if file else "SELECT 1 AS nothing"
