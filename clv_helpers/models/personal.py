@@ -8,6 +8,7 @@ about groups of people, or about single persons: a row each, or their events.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -30,9 +31,7 @@ _COMPARING = (exp.Predicate, exp.Connector, exp.Not)
 # A sum of these is a count of people where they are, in what the sum is taken of.
 _PASSING = (exp.Sum, exp.Max, exp.Min, exp.AnyValue, exp.Coalesce, exp.Cast, exp.Paren, exp.Filter, exp.Add, exp.Sub)
 # Key columns that tell a row of a person from another of the same person in time: such rows are events.
-_TIMES = ("day", "month", "occurred_at", "sent_at", "message_id", "event_id", "as_of")
-# Tables of the package whose rows are groups, which their SQL does by places and not by GROUP BY.
-STATED = frozenset({"derived.concentration"})
+_TIMES = ("day", "month", "occurred_at", "event_id", "as_of")
 
 
 class Rows(IntEnum):
@@ -63,6 +62,28 @@ class About:
 NOTHING = Fact()
 
 
+def _groups(about: About) -> About:
+    return About(Rows.GROUPS, {column: Fact(counts=column in PEOPLE_COUNTED) for column in about.columns})
+
+
+def _flags(about: About) -> About:
+    """A person's flags are 1 or 0, so that their sum counts people."""
+    flags = {column: Fact(fact.way, not fact.way and column in _FLAGS) for column, fact in about.columns.items()}
+    return About(Rows.PERSON, flags)
+
+
+_FLAGS = {
+    "sent", "delivered", "accepted", "hard_bounced", "blocked", "soft_bounced", "opened", "opened_with_machines",
+    "opened_told", "clicked", "clicked_with_machines", "unsubscribed", "complained",
+}  # fmt: skip
+# Of the package's tables what their SQL does not say: groups that are cut by places, flags, and one line for everyone.
+STATED: dict[str, Callable[[About], About]] = {
+    "derived.concentration": _groups,
+    "campaigns.customer_response": _flags,
+    "lifetime.holdout_week": lambda about: About(Rows.NOBODY, about.columns),
+}
+
+
 class People:
     """Whom the tables of a workbook are about; each is looked into when it is asked for."""
 
@@ -77,8 +98,7 @@ class People:
             return self._written(name)
         about = self.query(model.query)
         if name in STATED:
-            stated = {column: Fact(counts=column in PEOPLE_COUNTED) for column in about.columns}
-            return About(Rows.GROUPS, stated)
+            return STATED[name](about)
         facts = {c: Fact((*f.way, f"{name}.{c}") if f.way else (), f.counts) for c, f in about.columns.items()}
         rows = about.rows
         if PRIMARY_IDENTITY in facts and facts[PRIMARY_IDENTITY].way:
@@ -218,9 +238,21 @@ def _counts(part: exp.Expr, sources: dict[str, About], rows: Rows, nested: dict[
         return bool(about and all(fact.counts for fact in about.columns.values()))
     if isinstance(part, exp.Add | exp.Sub):
         return all(_counts(side, sources, rows, nested) for side in (part.this, part.expression))
+    if isinstance(part, exp.Case):
+        values = [value for value in _values(part) if not (isinstance(value, exp.Null) or value.sql() == "0")]
+        return bool(values) and all(_counts(value, sources, rows, nested) for value in values)
+    if isinstance(part, exp.Sum) and isinstance(part.this, exp.Case) and rows == Rows.PERSON:
+        if {value.sql() for value in _values(part.this)} <= {"0", "1", "NULL"}:
+            return True
     if isinstance(part, _PASSING):
         return _counts(part.this, sources, rows, nested)
     return False
+
+
+def _values(case: exp.Case) -> list[exp.Expr]:
+    """What a CASE may give."""
+    default = case.args.get("default")
+    return [*(branch.args["true"] for branch in case.args["ifs"]), *([default] if default else [])]
 
 
 def _keys(select: exp.Select, grouped: exp.Group) -> list[exp.Expr]:
