@@ -108,13 +108,14 @@ class People:
     def _written(self, name: str) -> About:
         """A table that no SQL makes: by the marks of its data's contract, or by the names of its columns."""
         dataset, columns = name.removeprefix("lake."), [column.lower() for column in self.graph.columns(name)]
-        contract = DATASETS.get(dataset, {}) | self.graph.workbook.params.contract(dataset) if "lake" in name else {}
+        is_dataset = dataset != name and dataset in DATASETS
+        contract = DATASETS[dataset] | self.graph.workbook.params.contract(dataset) if is_dataset else {}
         marked = {column for column, spec in contract.items() if spec.personal or spec.identity} | PERSONAL
         facts = {
             column: Fact((f"{name}.{column}",) if column in marked else (), column in PEOPLE_COUNTED)
             for column in columns
         }
-        if dataset in DATASETS and name.startswith("lake."):
+        if is_dataset:
             return About(Rows.PERSON if dataset == "customers" else Rows.EVENTS, facts)
         if any(fact.way for fact in facts.values()):
             return About(Rows.PERSON, facts)
@@ -181,7 +182,7 @@ _kept: dict[Path, tuple[tuple[Any, ...], People]] = {}
 
 def people_of(workbook: Workbook) -> People:
     """Whom the tables of a workbook are about, kept until its params, own tables or published tables change."""
-    files = [*workbook.specs.rglob("*.sql"), workbook.engine.published]
+    files = [*(workbook.specs / "sql").glob("*"), workbook.engine.published]
     state = (workbook.params, workbook.run, *sorted((str(f), f.stat().st_mtime_ns) for f in files if f.exists()))
     known = _kept.get(workbook.folder)
     if known is None or known[0] != state:
