@@ -1,7 +1,8 @@
-"""What may be shown is told by the lineage of its columns: `clv check` refuses a person before anything is drawn."""
+"""What a chart may show is read from where its columns come from: persons are refused in every disguise."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,146 +10,233 @@ import pytest
 import yaml
 
 from clv_helpers import dashboards, insights
-from clv_helpers.charts import ChartError, Widget, picture
+from clv_helpers.charts import ChartError, Widget
+from clv_helpers.charts.declared import check_choices, check_declared
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.run.notebooks import check
+from clv_helpers.run import notebooks
+from conftest import write_shop
 
-P = "profile.customer"
-ONE = {"title": "t", "mark": "table", "limit": 20}
-
-
-@pytest.fixture
-def own(airline: Workbook, tmp_path: Path) -> Workbook:
-    """The airline, built, with a folder of its own for boards and tables."""
-    (tmp_path / "airline.yml").write_text(airline.file.read_text())
-    for folder in ("dashboards", "sql"):
-        (tmp_path / "airline" / folder).mkdir(parents=True)
-    return Workbook(tmp_path / "airline.yml", airline.params)
+PARAMS = Path(__file__).parent.parent / "params"
 
 
-def board(own: Workbook, widget: dict[str, Any] | None = None, sql: str = "", **more: Any) -> list[str]:
-    """What `clv check` says of a board with this widget, over this SQL."""
-    widget = widget if widget is not None else {**ONE, "columns": ["region", "spend"]}
-    folder = own.specs / "dashboards"
-    if sql:
-        (folder / "mine.sql").write_text(sql)
-        widget = {"sql": "mine", **{key: value for key, value in widget.items() if key != "table"}}
-    (folder / "mine.yml").write_text(yaml.safe_dump({"title": "Mine", "widgets": [widget], **more}))
-    return [str(problem) for problem in check(own) if "mine" in str(problem.file) or "mine" in str(problem)]
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory: pytest.TempPathFactory) -> Workbook:
+    """The airline's params as one's own, with nothing built."""
+    folder = tmp_path_factory.mktemp("params")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLV_OUTPUTS_DIR", str(folder / "outputs"))
+        shutil.copy(PARAMS / "airline.yml", folder)
+        shutil.copytree(PARAMS / "airline", folder / "airline")
+        (folder / "airline/sql/few.sql").write_text(
+            "-- Some.\n-- One row: a customer.\n-- Key: customer_id\n"
+            "SELECT customer_id, email, region FROM profile.customer LIMIT 10\n"
+        )
+        (folder / "airline/sql/hidden.sql").write_text(
+            "-- Some.\n-- One row: a customer under another name.\n-- Key: who\n"
+            "SELECT MD5(customer_id) AS who, region, 5000 AS customers FROM insights.few\n"
+        )
+        yield Workbook.open(folder / "airline.yml")
 
 
-NAMED = {
-    "a number in a table": {"table": P, "columns": ["customer_id", "region"]},
-    "a number in a tooltip": {"table": P, "columns": ["region"], "tooltip": ["customer_id"]},
-    "names in a table": {"table": P, "columns": ["first_name", "last_name"]},
-    "a name on an axis": {"table": P, "mark": "bar", "x": "spend", "y": "last_name"},
-    "a number in a title": {"table": P, "title": "It is {customer_id}", "title_from": "top", "columns": ["region"]},
-    "what came in": {"table": "lake.customers", "columns": ["customer_id"]},
-    "an address": {"table": P, "columns": ["email"]},
-    "an identity": {"table": "profile.identity", "columns": ["identity"]},
-    "chosen by": {"table": P, "columns": ["region"], "filters": {"customer_id": "M0000001"}},
-    "sorted by": {"table": P, "columns": ["region"], "sort": ["customer_id"]},
-    "who is in an audience": {"table": "audiences.membership", "columns": ["customer_id"]},
-    "the ledger": {"table": "activation.assignment", "columns": ["customer_id", "arm"]},
-}
+def of_table(table: str, *columns: str, **more: Any) -> Widget:
+    return Widget.model_validate({"title": "raw", "table": table, "mark": "table", "columns": list(columns), **more})
 
 
-@pytest.mark.parametrize("widget", NAMED.values(), ids=NAMED.keys())
-def test_a_person_is_refused_by_the_check_and_when_drawn(own: Workbook, widget: dict[str, Any]) -> None:
-    widget = {**ONE, **widget}
-    said = board(own, widget)
-    assert any("tells of one person (" in text and widget["table"] in text for text in said), said
-    with own.engine.read() as session, pytest.raises(ChartError, match="tells of one person"):
-        picture(session, own, Widget(**widget))
+def judge_sql(workbook: Workbook, sql: str, *columns: str, **more: Any) -> None:
+    (workbook.specs / "dashboards/tried.sql").write_text(sql)
+    widget = {"title": "tried", "sql": "tried", "mark": "table", "columns": list(columns), **more}
+    check_declared(workbook, Widget.model_validate(widget))
 
 
-DISGUISED = [
-    "MD5(email)", "SHA256(email)", "BASE64(ENCODE(email))", "HEX(ENCODE(email))", "REPLACE(email, '@', ' at ')",
-    "MIN(email)", "ANY_VALUE(email)", "STRING_AGG(email, ', ')", "LIST(customer_id)", "FIRST(last_name)",
-    "MAX(first_name || ' ' || last_name)", "LEFT(email, 4)", "COALESCE(email, 'none')", "CAST(HASH(email) AS VARCHAR)",
-    "MAX(CASE WHEN spend > 0 THEN email END)", "ARG_MAX(email, spend)", "(SELECT MAX(email) FROM profile.customer)",
-    "REVERSE(email)", "MAX(email) OVER ()", "STRUCT_PACK(e := email)", "COUNT(*) || MIN(email)",
+PERSON = "profile.customer"
+SHOWN = [
+    of_table(PERSON, "customer_id"),
+    of_table(PERSON, "region", tooltip=["customer_id"]),
+    of_table(PERSON, "first_name", "last_name"),
+    of_table(PERSON, "region", title="The best is {first_name}"),
+    of_table(PERSON, "region", subtitle="{email}"),
+    of_table(PERSON, "region", title_from={"customer_id": "M0000001"}),
+    of_table(PERSON, "region", sort=["-email"]),
+    of_table(PERSON, "region", filters={"customer_id": "M0000001"}),
+    of_table(PERSON, "region", highlight={"email": "a@example.com"}),
+    of_table("lake.customers", "email"),
+    of_table("lake.email_events", "url"),
+    of_table("profile.identity", "identity"),
+    of_table("audiences.membership_period", "customer_id"),
+    of_table("insights.few", "email"),
+    of_table("insights.hidden", "who"),
+    Widget.model_validate(
+        {"title": "n", "table": PERSON, "mark": "bar", "x": "last_name", "y": {"column": "value", "aggregate": "sum"}}
+    ),
+    Widget.model_validate(
+        {"title": "n", "table": PERSON, "mark": "number", "y": {"column": "email", "aggregate": "min"}}
+    ),
+]
+
+
+@pytest.mark.parametrize("widget", SHOWN, ids=lambda w: w.model_dump_json(exclude_defaults=True))
+def test_no_widget_shows_a_column_that_names_a_person(mine: Workbook, widget: Widget) -> None:
+    with pytest.raises(ChartError, match="names a person"):
+        check_declared(mine, widget)
+
+
+DISGUISES = [
+    "SELECT MD5(email) AS x, COUNT(*) AS customers FROM profile.customer GROUP BY ALL",
+    "SELECT SHA256(customer_id) AS x, COUNT(*) AS customers FROM profile.customer GROUP BY 1",
+    "SELECT BASE64(ENCODE(email)) AS x, COUNT(*) AS customers FROM profile.customer GROUP BY 1",
+    "SELECT REPLACE(email, '@', ' at ') AS x, 5000 AS customers FROM profile.customer",
+    "SELECT SPLIT_PART(email, '.', 1) AS x, 5000 AS customers FROM profile.customer",
+    "SELECT HASH(customer_id) % 1000003 AS x, 5000 AS customers FROM profile.customer",
+    "SELECT region, MIN(email) AS x, COUNT(*) AS customers FROM profile.customer GROUP BY region",
+    "SELECT region, ANY_VALUE(last_name) AS x, COUNT(*) AS customers FROM profile.customer GROUP BY region",
+    "SELECT region, LIST(customer_id) AS x, COUNT(*) AS customers FROM profile.customer GROUP BY region",
+    "SELECT region, STRING_AGG(email, ', ') AS x, COUNT(*) AS customers FROM profile.customer GROUP BY region",
+    "SELECT region, ARG_MAX(customer_id, value) AS x, COUNT(*) AS customers FROM profile.customer GROUP BY region",
+    "SELECT region AS x, 1 AS customers FROM profile.customer UNION ALL SELECT email, 1 FROM profile.customer",
+    "WITH a AS (SELECT email AS e FROM profile.customer), b AS (SELECT e AS x FROM a) SELECT x, 9 AS customers FROM b",
+    "SELECT x, 99 AS customers FROM (SELECT UPPER(first_name) AS x FROM profile.customer)",
+    "SELECT (SELECT email FROM profile.customer LIMIT 1) AS x, 99 AS customers",
+    "SELECT FIRST_VALUE(email) OVER (PARTITION BY region ORDER BY value) AS x, 99 AS customers FROM profile.customer",
+    "SELECT LAG(last_name) OVER (ORDER BY value) AS x, 99 AS customers FROM profile.customer",
+    "SELECT CASE WHEN value > 9 THEN email END AS x, COUNT(*) AS customers FROM profile.customer GROUP BY 1",
+    "SELECT email || '' AS x, COUNT(*) AS customers FROM lake.customers GROUP BY 1",
+    "SELECT {'a': email} AS x, COUNT(*) AS customers FROM profile.customer GROUP BY 1",
+    "SELECT [email] AS x, COUNT(*) AS customers FROM profile.customer GROUP BY 1",
+    "SELECT who AS x, customers FROM insights.hidden",
+    "SELECT c.* EXCLUDE (customer_id, email), c.email AS x, 99 AS customers FROM profile.customer AS c",
+    "SELECT t.x, 99 AS customers FROM (SELECT * RENAME (email AS x) FROM profile.customer) AS t",
+    "SELECT UNNEST([email]) AS x, 99 AS customers FROM profile.customer",
+    "SELECT u.x, 99 AS customers FROM profile.customer AS c, UNNEST([c.email]) AS u(x)",
+    "SELECT u.x, 99 AS customers FROM profile.customer AS c, LATERAL (SELECT c.email AS x) AS u",
+    "WITH RECURSIVE r AS (SELECT email AS x FROM profile.customer UNION ALL SELECT x FROM r WHERE FALSE) "
+    "SELECT x, 99 AS customers FROM r",
+    "SELECT LIST_TRANSFORM([email], e -> UPPER(e)) AS x, 99 AS customers FROM profile.customer",
+    "SELECT COALESCE(NULL, email) AS x, COUNT(*) AS customers FROM profile.customer GROUP BY 1",
+    "SELECT MAX(CASE WHEN value > 9 THEN email END) AS x, COUNT(*) AS customers FROM profile.customer",
+    "SELECT v AS x, 99 AS customers FROM (UNPIVOT (SELECT email, region FROM profile.customer) ON email, region "
+    "INTO NAME n VALUE v)",
+    "SELECT c AS x, 99 AS customers FROM profile.customer AS c",
+]
+
+
+@pytest.mark.parametrize("sql", DISGUISES)
+def test_no_sql_disguises_a_person(mine: Workbook, sql: str) -> None:
+    with pytest.raises(ChartError, match="names a person|cannot be read|single persons"):
+        judge_sql(mine, sql, "x")
+
+
+UNCOUNTED = [
+    ("SELECT region, value, 5000 AS customers FROM profile.customer", "single persons"),
+    ("SELECT region, SUM(value) AS value, 5000 AS customers FROM profile.customer GROUP BY region", "counts no"),
+    ("SELECT region, SUM(value) AS value, SUM(5000) AS customers FROM profile.customer GROUP BY region", "counts no"),
+    ("SELECT region, SUM(value) AS value FROM profile.customer GROUP BY region", "no column that counts"),
+    ("SELECT region, value, COUNT(*) OVER () AS customers FROM profile.customer", "single persons"),
+    ("SELECT SUM(value) AS value, 'a' AS region, 1 AS customers FROM profile.customer GROUP BY customer_id", "single"),
+    ("SELECT region, SUM(v) AS value, COUNT(*) AS customers FROM (SELECT region, SUM(value) AS v FROM profile.customer "
+     "GROUP BY region) GROUP BY region", "counts no customers"),
+    ("SELECT category AS region, 1 AS value, COUNT(*) AS customers FROM lake.purchases GROUP BY 1", "counts no"),
+    ("SELECT region, 1 AS value, COUNT(DISTINCT region) AS customers FROM profile.customer GROUP BY 1", "counts no"),
+    ("SELECT c.region, 1 AS value, n AS customers FROM profile.customer AS c CROSS JOIN (SELECT 5000 AS n)", "single"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("expression", DISGUISED)
-def test_nor_in_disguise(own: Workbook, expression: str) -> None:
-    sql = f"SELECT {expression} AS region, COUNT(*) AS customers FROM {P} GROUP BY ALL"
-    assert "tells of one person" in str(board(own, {**ONE, "columns": ["region", "customers"]}, sql))
+@pytest.mark.parametrize(("sql", "said"), UNCOUNTED)
+def test_rows_about_people_need_a_column_that_counts_them(mine: Workbook, sql: str, said: str) -> None:
+    with pytest.raises(ChartError, match=said):
+        judge_sql(mine, sql, "region", "value")
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "WITH a AS (SELECT email AS x FROM profile.customer) SELECT x AS region, 20 AS spend FROM a",
-        "SELECT r AS region, s AS spend FROM (SELECT last_name AS r, spend AS s FROM profile.customer) AS q",
-        "SELECT region, spend FROM profile.customer UNION ALL SELECT email, spend FROM profile.customer",
-        "SELECT region, spend FROM insights.fact_mine",
-        "SELECT * FROM profile.customer",
-    ],
-)
-def test_nor_through_queries_and_tables_in_between(own: Workbook, sql: str) -> None:
-    (own.specs / "sql" / "fact_mine.sql").write_text(
-        "-- One row: a customer.\n-- Key: region\nSELECT customer_id AS region, spend FROM profile.customer"
+@pytest.mark.parametrize("table", ["profile.customer", "lake.purchases", "derived.customer_day", "insights.few"])
+def test_no_table_of_single_persons_is_shown(mine: Workbook, table: str) -> None:
+    column = "amount" if table.startswith("lake") else "spend" if table.startswith("derived") else "region"
+    with pytest.raises(ChartError, match="single persons"):
+        check_declared(mine, of_table(table, column))
+
+
+AGGREGATES = [
+    "SELECT region, SUM(value) AS value, COUNT(*) AS customers FROM profile.customer GROUP BY region",
+    "SELECT region, SUM(value) AS value, COUNT(DISTINCT customer_id) AS customers FROM profile.customer GROUP BY 1",
+    "SELECT category AS region, 1 AS value, COUNT(DISTINCT customer_id) AS people FROM lake.purchases GROUP BY 1",
+    "WITH a AS (SELECT region, decile_lifetime, COUNT(*) AS n, SUM(value) AS v FROM profile.customer GROUP BY 1, 2) "
+    "SELECT region, SUM(v) AS value, SUM(n) AS customers FROM a GROUP BY region",
+    "SELECT region, AVG(value) AS value, COUNT(email) AS customers FROM profile.customer GROUP BY region",
+    "SELECT region, COUNT(DISTINCT email) AS value, COUNT(*) AS customers FROM profile.customer GROUP BY region",
+    "SELECT category AS region, value, customers FROM insights.fact_value_by_decile",
+    "SELECT 'a' AS region, 1 AS value",
+    "SELECT dataset AS region, COUNT(*) AS value FROM lake.batches GROUP BY dataset",
+]
+
+
+@pytest.mark.parametrize("sql", AGGREGATES)
+def test_counted_groups_and_what_is_not_about_people_pass(mine: Workbook, sql: str) -> None:
+    judge_sql(mine, sql, "region", "value")
+
+
+def test_people_names_the_column_that_counts(mine: Workbook) -> None:
+    sql = "SELECT region, COUNT(*) AS n, SUM(value) AS value FROM profile.customer GROUP BY region"
+    judge_sql(mine, sql, "region", "value", people="n")
+    with pytest.raises(ChartError, match="counts no customers"):
+        judge_sql(mine, sql, "region", "value", people="value")
+
+
+def test_choices_of_a_filter_are_no_persons(mine: Workbook) -> None:
+    with pytest.raises(ChartError, match=r"insights.few.email, which names a person .*lake.customers.email"):
+        check_choices(mine, "filter 'E-mail'", "insights.few", "email")
+    check_choices(mine, "filter 'Region'", "insights.few", "region")
+
+
+def test_all_is_said_when_params_are_checked(mine: Workbook) -> None:
+    (mine.specs / "dashboards/raw.yml").write_text(
+        yaml.safe_dump(
+            {
+                "title": "Raw",
+                "filters": [{"column": "email", "table": "insights.few", "label": "E-mail"}],
+                "widgets": [w.model_dump(exclude_defaults=True) for w in SHOWN[:4]],
+            }
+        )
     )
-    columns = ["email"] if "*" in sql else ["region", "spend"]
-    assert "tells of one person" in str(board(own, {**ONE, "columns": columns}, sql))
+    said = [problem.sentence for problem in notebooks.check(mine) if "raw.yml" in problem.sentence]
+    (mine.specs / "dashboards/raw.yml").unlink()
+    assert len(said) == 5
+    assert "widget 'raw': it shows customer_id, which names a person (lake." in said[0]
+    assert said[-1].split(": ", 1)[1].startswith("filter 'E-mail': it shows insights.few.email")
 
 
-@pytest.mark.parametrize(
-    ("sql", "says"),
-    [
-        (f"SELECT region, spend FROM {P}", "no column says how many"),
-        (f"SELECT region, spend, 5000 AS customers FROM {P}", "does not count"),
-        (f"SELECT region, SUM(spend) AS spend, 5000 AS customers FROM {P} GROUP BY region", "does not count"),
-        (f"SELECT region, SUM(spend) AS spend FROM {P} GROUP BY region", "no column says how many"),
-        ("SELECT region, spend, customers FROM insights.fact_mine", "does not count"),
-    ],
-)
-def test_rows_about_people_say_how_many(own: Workbook, sql: str, says: str) -> None:
-    (own.specs / "sql" / "fact_mine.sql").write_text(
-        "-- One row: a region.\n-- Key: region\n"
-        f"SELECT region, SUM(spend) AS spend, 5000 AS customers FROM {P} GROUP BY region"
-    )
-    assert says in str(board(own, sql=sql))
-
-
-@pytest.mark.parametrize(
-    ("columns", "source"),
-    [
-        ("region, SUM(spend) AS spend, COUNT(*) AS customers", P),
-        ("region, AVG(spend) AS spend, COUNT(DISTINCT customer_id) AS customers", P),
-        ("category AS region, SUM(value) AS spend, SUM(customers) AS customers", "insights.fact_value_by_decile"),
-        ("CAST(month AS VARCHAR) AS region, COUNT(*) AS spend", "insights.dim_date"),
-        ("CASE WHEN email IS NULL THEN 'no' ELSE 'yes' END AS region, SUM(spend) AS spend, COUNT(*) AS customers", P),
-    ],
-)
-def test_aggregates_over_groups_pass(own: Workbook, columns: str, source: str) -> None:
-    assert board(own, sql=f"SELECT {columns} FROM {source} GROUP BY 1") == []
-
-
-def test_a_filter_offers_no_person(own: Workbook) -> None:
-    fine = {**ONE, "table": "insights.fact_value_by_category", "columns": ["category", "customers"]}
-    said = board(own, fine, filters=[{"column": "email", "table": P, "label": "E-mail"}])
-    assert "filters[0]: it offers email, which tells of one person" in str(said)
-
-
-def test_what_is_shipped_passes(airline: Workbook) -> None:
-    assert check(airline) == []
-    assert len(dashboards.names(airline)) >= 5
+def test_every_shipped_board_passes_in_every_workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLV_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("CLV_OUTPUTS_DIR", str(tmp_path))
+    files = [*sorted(PARAMS.glob("*.yml")), write_shop(tmp_path / "shop")]
+    assert len(files) >= 4
+    for file in files:
+        workbook = Workbook.open(file)
+        for name in dashboards.names(workbook):
+            board = dashboards.load(workbook, name)
+            for widget in board.widgets:
+                check_declared(workbook, widget)
+            for spec in board.filters:
+                check_choices(workbook, spec.label, spec.table, spec.column)
 
 
 def test_a_query_displays_what_may_be_shared_and_gives_its_rows_exactly(airline: Workbook) -> None:
-    shown = insights.query(airline, f"SELECT customer_id, spend FROM {P}")
-    assert len(shown.frame) > 100
-    for text in shown._repr_mimebundle_().values():
-        assert "tells of one person" in text
-        assert not [number for number in shown.frame["customer_id"] if number in text]
-    one = insights.query(airline, f"SELECT COUNT(*) AS customers, MAX(spend) AS spend FROM (FROM {P} LIMIT 3) AS few")
-    assert f"{one.frame['spend'][0]:,.2f}" not in one._repr_mimebundle_()["text/html"]
+    named = insights.query(airline, f"SELECT customer_id, spend FROM {PERSON}")
+    assert len(named.frame) > 100
+    for text in named._repr_mimebundle_().values():
+        assert "names a person" in text
+        assert not [number for number in named.frame["customer_id"] if number in text]
+    uncounted = insights.query(airline, f"SELECT region, spend FROM {PERSON}")
+    assert "single persons" in uncounted._repr_mimebundle_()["text/html"]
+    sql = f"SELECT region, COUNT(*) AS customers, SUM(spend) AS spend FROM {PERSON} GROUP BY ALL ORDER BY spend"
+    groups = insights.query(airline, sql)
+    shown = groups._repr_mimebundle_()
+    assert f"{groups.frame['spend'].iloc[-1]:,.4f}" not in shown["text/html"] + shown["text/plain"]
+    assert groups.frame["region"].iloc[-1] in shown["text/html"]
+    few = insights.query(
+        airline, f"SELECT COUNT(*) AS customers, MAX(spend) AS spend FROM (FROM {PERSON} LIMIT 3) AS f"
+    )
+    assert f"{few.frame['spend'][0]:,.0f}"[:3] not in few._repr_mimebundle_()["text/html"]
 
 
 def test_people_are_looked_at_live_alone(airline: Workbook) -> None:
-    sql = f"SELECT customer_id FROM {P}"
+    sql = f"SELECT customer_id FROM {PERSON}"
     assert "M0" in str(insights.people(airline, sql).bundle)
     assert "M0" not in str(insights.people(Workbook(airline.file, airline.params, run="a-run"), sql).bundle)

@@ -113,7 +113,7 @@ def test_a_table_of_a_stage_that_did_not_run(shop: Workbook, table: str, says: s
 def test_sql_that_reads_a_table_of_a_stage_that_did_not_run(shop: Workbook) -> None:
     folder = shop.specs / "dashboards"
     folder.mkdir(parents=True)
-    (folder / "mine.sql").write_text("SELECT decile, value FROM lifetime.value_by_decile")
+    (folder / "mine.sql").write_text("SELECT decile, value, customers FROM lifetime.value_by_decile")
     (folder / "genres.yml").write_text(GENRES.replace("table: TABLE", "sql: mine"))
     assert "lifetime value is not predicted" in cards(shop, "genres")[0]["html"]
 

@@ -1,15 +1,14 @@
-"""Whether a widget, a filter or a query may be shown, by the lineage of its columns alone: no data are read.
+"""What a chart may show, judged by lineage: no column that names a person, and of people only counted groups.
 
-What is shown names nobody, and what is about people says in one of its columns how many they are.
+A chart of rows that are about people declares the column that counts them (`customers` or the like, or `people:` in
+the widget); lineage verifies that the column does. What traces to no row about customers is not about people.
+Nothing is read but SQL: a file is judged before its tables are there, and again when it is drawn.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
-from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from clv_helpers.charts.rows import POPULATION, named, population
@@ -17,142 +16,94 @@ from clv_helpers.charts.spec import ChartError, Widget
 from clv_helpers.config import yaml_files
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.guarded_query import parse_select
-from clv_helpers.models.column_lineage import Column, Made, name_of
-from clv_helpers.models.people import People, way_in_words
-
-MOST_KEPT = 500
-_judged: dict[tuple[object, ...], str] = {}
-_people: dict[tuple[object, ...], People] = {}
+from clv_helpers.models.personal import NOTHING, About, People, Rows, people_of
 
 
-class Source(NamedTuple):
-    """Where columns come from: the tables' columns behind each, in small letters."""
+def check_declared(workbook: Workbook, widget: Widget) -> None:
+    """Raise ChartError, in one sentence with the column's way, for a widget that would show a person.
 
-    name: str
-    made: dict[str, Made]
-
-
-def check_widget(workbook: Workbook, widget: Widget) -> None:
-    """Raise ChartError for a widget that may not be shown."""
-    if problem := widget_problem(workbook, widget):
-        raise ChartError(f"widget {widget.title!r}: {problem}")
-
-
-def widget_problem(workbook: Workbook, widget: Widget) -> str:
-    """Why a widget may not be shown; empty: it may.
-
-    Cost: of the first on a table 10 to 100 ms, of one that was judged before nothing.
+    Cost: a tenth of a second or less for each new table on its way; nothing the second time.
     """
-    key = (*_state(workbook), widget.model_dump_json())
-    if key not in _judged:
-        if len(_judged) >= MOST_KEPT:
-            _judged.clear()
-        _judged[key] = _widget_problem(workbook, widget)
-    return _judged[key]
-
-
-def filter_problem(workbook: Workbook, table: str, column: str) -> str:
-    """Why a board may not offer the values of a column for its choice; empty: it may."""
-    return _names_somebody(people_of(workbook), "it offers", column, [(table, column)])
-
-
-def query_problem(workbook: Workbook, query: exp.Query, people: str = "") -> tuple[str, str]:
-    """Why the rows of a query may not be shown (empty: they may), and its column that counts their people, if any."""
-    asked = people_of(workbook)
-    source = Source("the query", asked.made_by(query))
-    columns = list(source.made)
-    counting = people or next((name for name in POPULATION if name in columns), "")
-    return _problem(workbook, asked, source, columns, counting), counting
-
-
-def people_of(workbook: Workbook) -> People:
-    """What the lineage of a workbook says of people; kept as long as its tables and params are as they were."""
-    key = _state(workbook)
-    if key not in _people:
-        _people.clear()
-        _people[key] = People(workbook)
-    return _people[key]
-
-
-def _state(workbook: Workbook) -> tuple[object, ...]:
-    files = sorted((workbook.specs / "sql").glob("*")) + sorted((workbook.specs / "dashboards").glob("*.sql"))
-    published = workbook.engine.published
-    stamps = tuple(
-        (str(file), file.stat().st_mtime_ns) for file in [*files, *([published] if published.exists() else [])]
-    )
-    return (str(workbook.file), workbook.params.model_dump_json(), stamps)
-
-
-def _widget_problem(workbook: Workbook, widget: Widget) -> str:
     people = people_of(workbook)
+    asked = (widget.model_dump_json(), _sql_of(workbook, widget))
+    if asked not in people.judged:
+        people.judged[asked] = _refused(workbook, people, widget, asked[1])
+    if refused := people.judged[asked]:
+        raise ChartError(f"widget {widget.title!r}: {refused}")
+
+
+def check_choices(workbook: Workbook, place: str, table: str, column: str) -> None:
+    """Raise ChartError for a board's filter whose choices would be persons."""
+    fact = people_of(workbook).table(table).columns.get(column.lower(), NOTHING)
+    if fact.way:
+        raise ChartError(f"{place}: {_names_a_person(workbook, f'{table}.{column}', fact.way)}")
+
+
+def _refused(workbook: Workbook, people: People, widget: Widget, sql: str) -> str:
+    """Why the widget is refused; empty where it is not."""
+    if widget.table:
+        about = people.table(widget.table)
+    else:
+        try:
+            about = people.query(parse_select(sql, widget.source))
+        except SqlglotError as error:
+            why = str(error).splitlines()[0]
+            return f"where the columns of {widget.source} come from cannot be read ({why}); allowed: a SELECT whose columns are of the tables it names"  # fmt: skip # noqa: E501
+    column = population(widget, list(about.columns)) or ""
+    return _refusal(workbook, widget.source, about, shown(widget), column)
+
+
+def query_refused(workbook: Workbook, sql: str, place: str, people: str = "") -> tuple[str, str]:
+    """Why the rows of a query may not be displayed (empty: they may), and its column that counts their people, if any.
+
+    Raises QueryError for SQL that is no single SELECT.
+    """
     try:
-        source = _source(people, workbook, widget)
+        about = people_of(workbook).query(parse_select(sql, place))
     except SqlglotError as error:
-        return f"the columns of {widget.source} cannot be traced ({str(error).splitlines()[0]})"
-    if source is None:
-        return ""  # there is no such table or file, as is said elsewhere
-    columns = [name.lower() for name in shown_columns(widget)]
-    counting = population(widget, list(source.made)) or ""
-    return _problem(workbook, people, source, columns, counting)
+        return f"where its columns come from cannot be read ({str(error).splitlines()[0]})", people
+    people = people or next((name for name in POPULATION if name in about.columns), "")
+    return _refusal(workbook, "the query", about, list(about.columns), people), people
 
 
-def shown_columns(widget: Widget) -> list[str]:
-    """The columns that a widget shows, names in its title, or sorts and chooses by, each once."""
+def _refusal(workbook: Workbook, source: str, about: About, names: list[str], column: str) -> str:
+    for name in names:
+        if way := about.columns.get(name.lower(), NOTHING).way:
+            return _names_a_person(workbook, name, way)
+    return _without_people(workbook, source, about, column)
+
+
+def _without_people(workbook: Workbook, source: str, about: About, column: str) -> str:
+    """Why rows about people are not shown: they are single persons, or nothing counts who they are."""
+    allowed = f"allowed: groups of at least {workbook.params.min_cell} customers, counted in one of {', '.join(POPULATION)}, or in the column that `people` names"  # fmt: skip # noqa: E501
+    if about.rows == Rows.NOBODY:
+        return ""
+    if about.rows >= Rows.PERSON:
+        return f"{source} has rows of single persons; {allowed}"
+    if not column:
+        return f"{source} is about people, and has no column that counts them; {allowed}"
+    if not about.columns.get(column.lower(), NOTHING).counts:
+        return f"{source} has {column}, which counts no customers; allowed: COUNT(DISTINCT customer_id), COUNT(*) of a row per customer, or a sum of these"  # fmt: skip # noqa: E501
+    return ""
+
+
+def shown(widget: Widget) -> list[str]:
+    """The columns that a widget shows, names in its texts, or sorts and chooses by, each once."""
     names = [*named(widget), *re.findall(r"{(\w+)}", widget.title + widget.subtitle)]
     names += widget.title_from if isinstance(widget.title_from, dict) else ()
     names += [field.sort.lstrip("-") for field in widget.fields if isinstance(field.sort, str)]
     return list(dict.fromkeys(names))
 
 
-def _source(people: People, workbook: Workbook, widget: Widget) -> Source | None:
-    if widget.table:
-        columns = people.graph.columns(widget.table)
-        return Source(widget.table, {c.lower(): Made([(widget.table, c)], "", [(widget.table, c)]) for c in columns})
-    file = yaml_files.find(workbook, "dashboards", str(widget.sql), "sql")
-    return Source(widget.source, people.made_by(parse_select(file.read_text("utf-8"), file.name))) if file else None
+def _names_a_person(workbook: Workbook, column: str, way: tuple[str, ...]) -> str:
+    least = workbook.params.min_cell
+    return (
+        f"it shows {column}, which names a person ({' → '.join(way)}); "
+        f"allowed: counts and sums over groups of at least {least} customers"
+    )
 
 
-def _problem(workbook: Workbook, people: People, source: Source, columns: Iterable[str], counting: str) -> str:
-    known = [name for name in columns if name in source.made]
-    for name in known:
-        if said := _names_somebody(people, f"{source.name} shows", name, source.made[name].carries):
-            return said
-    about = [name for name in known if people.are_about_people(source.made[name].values)]
-    if not about or workbook.params.min_cell == 1:
-        return ""
-    if counting not in source.made:
-        return (
-            f"{source.name} shows {about[0]}, which is about {workbook.words.customers}, and no column says how many "
-            f"they are; allowed: with one that counts them, named {POPULATION[0]}, or under people"
-        )
-    made = source.made[counting]
-    if not people.are_about_people(made.values) or any(people.named_by(column) for column in made.carries):
-        return (
-            f"{counting} of {source.name} does not count {workbook.words.customers} ({_origin(made.values)}); allowed: "
-            f"a COUNT of them, or a SUM of such counts"
-        )
-    return ""
-
-
-def _names_somebody(people: People, what: str, name: str, carried: list[Column]) -> str:
-    for column in carried:
-        if way := people.named_by(column):
-            origin = way_in_words(way)
-            return f"{what} {name}, which tells of one person ({origin}); allowed: counts and sums over groups"
-    return ""
-
-
-def _origin(columns: list[Column]) -> str:
-    return "it is made of " + ", ".join(map(name_of, columns)) if columns else "it is made of no column"
-
-
-def board_problems(
-    workbook: Workbook, filters: Iterable[tuple[str, str]], widgets: Iterable[Widget]
-) -> Iterator[tuple[str, str]]:
-    """What of a board may not be shown: the place (`widgets[0]`), and why. `filters`: table and column of each."""
-    for index, widget in enumerate(widgets):
-        if problem := widget_problem(workbook, widget):
-            yield f"widgets[{index}]", problem
-    for index, (table, column) in enumerate(filters):
-        if problem := filter_problem(workbook, table, column):
-            yield f"filters[{index}]", problem
+def _sql_of(workbook: Workbook, widget: Widget) -> str:
+    """The text of the widget's SQL file; none for a table. One that is not there is told where rows are read."""
+    file = yaml_files.find(workbook, "dashboards", widget.sql, "sql") if widget.sql else None
+    return file.read_text("utf-8") if file else "SELECT 1 AS nothing"

@@ -11,7 +11,7 @@ from clv_helpers.charts import show
 from clv_helpers.charts.bands import merged
 from clv_helpers.charts.categories import Categories, categories
 from clv_helpers.charts.cube import cube_of, judged, with_people
-from clv_helpers.charts.declared import check_widget
+from clv_helpers.charts.declared import check_declared
 from clv_helpers.charts.disclosure import too_small
 from clv_helpers.charts.marks import chart_of
 from clv_helpers.charts.measures import with_rounded
@@ -104,7 +104,7 @@ def picture(
     `across`: the columns that its board filters by. What is left out is judged over all their values, so that no two
     choices of a filter give a group away. Raises ChartError for a widget that may not be shown, see charts.declared.
     """
-    check_widget(workbook, widget)
+    check_declared(workbook, widget)
     widget, min_cell, chosen = with_words(widget, workbook), workbook.params.min_cell, filters or {}
     read = read_rows(session, workbook, widget, chosen)
     asked, (read, widget) = widget, with_people(session, workbook, widget, chosen, read)

@@ -17,8 +17,8 @@ class ColumnContract:
     """One column as it comes in.
 
     `header` is its name in the file; a row that lacks a `required` value, or holds none of `enum` where that is
-    given, is rejected. `identity` is the namespace in which the value identifies a person (empty: it does not);
-    `personal`: it tells of one person alone, as a name or a phone number does, and is never shown.
+    given, is rejected. `identity` is the namespace in which the value identifies a person (empty: it does not).
+    `personal`: it names a person or the person's own events, or may, as free text does; no chart shows it.
     """
 
     name: str
@@ -32,21 +32,23 @@ class ColumnContract:
 
 
 EMAIL_NAMESPACE = "Email"
-
-
-# Columns that tell of one person alone; of a source's own columns those that are named so, unless they say otherwise.
-PERSONAL = re.compile(
-    r"customer_id|event_id|message_id|transaction_details|url|user_agent|.*(e_?mail|phone|mobile|street|address|birth).*"
-    r"|(.*_)?(first|last|full|given|family|sur)?_?name|(.*_)?(postal|zip)_?code|(.*_)?(ip|iban|ssn|tax_id|vat_id)"
+# Columns that name a person, or may, in whatever table bears them.
+PERSONAL = frozenset({
+    "customer_id", "email", "first_name", "last_name", "phone", "address", "identity", "identity_value",
+    "event_id", "message_id", "url", "user_agent",
+})  # fmt: skip
+# Columns of a source's own that are taken to, unless they say otherwise (`personal: false`).
+NAMING = re.compile(
+    r".*(e_?mail|phone|mobile|street|address|birth).*|(.*_)?(first|last|full|given|family|sur)_?name|name"
+    r"|(.*_)?(postal|zip)_?code|(.*_)?(ip|iban|ssn|tax_id|vat_id)"
 )
+# Columns that count people in tables that Python writes.
+PEOPLE_COUNTED = frozenset({"customers", "active_customers", "delivered", "sent", "profiles", "people"})
 
 
 def _known(*, required: str = "", **types: ColumnType) -> dict[str, ColumnContract]:
     """Columns by name; `required` names those that no row may lack."""
-    return {
-        name: ColumnContract(name, name, kind, name in required.split(), personal=bool(PERSONAL.fullmatch(name)))
-        for name, kind in types.items()
-    }
+    return {name: ColumnContract(name, name, kind, name in required.split()) for name, kind in types.items()}
 
 
 # A params file maps its own headers onto these names, and may add columns of its own.
@@ -71,7 +73,7 @@ DATASETS: dict[str, dict[str, ColumnContract]] = {
         joined_on="date",
         email_consent="boolean",
     )
-    | {"email": ColumnContract("email", "email", "text", identity=EMAIL_NAMESPACE, personal=True)},
+    | {"email": ColumnContract("email", "email", "text", identity=EMAIL_NAMESPACE)},
     "email_events": _known(
         required="message_id campaign customer_id event_type occurred_at",
         event_id="text",

@@ -296,7 +296,7 @@ class Params(Strict):
         else:
             columns = {name: column_contract(name, spec, known.get(name)) for name, spec in source.columns.items()}
         if PRIMARY_IDENTITY in columns:
-            primary = dataclasses.replace(columns[PRIMARY_IDENTITY], identity=source.namespace, personal=True)
+            primary = dataclasses.replace(columns[PRIMARY_IDENTITY], identity=source.namespace)
             columns[PRIMARY_IDENTITY] = primary
         return columns
 

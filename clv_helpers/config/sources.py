@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from clv_helpers.config.datasets import PERSONAL, ColumnContract, ColumnType
+from clv_helpers.config.datasets import NAMING, PERSONAL, ColumnContract, ColumnType
 from clv_helpers.config.validation import Strict
 
 
@@ -43,7 +43,7 @@ class Column(Strict):
     identity: str = ""
     """a further namespace in which it identifies the customer (an e-mail address, say)"""
     personal: bool | None = None
-    """whether it tells of one person alone, and is never shown; none: by its name (name, phone, address, birth, …)"""
+    """whether it names a person, as a phone number or free text may: then no chart shows it; none: by its name"""
     attribute: bool = False
     """whether its latest value joins the profile as `last_<name>`; for columns of your own in `purchases`"""
 
@@ -88,8 +88,6 @@ class Source(Strict):
 
 def column_contract(name: str, spec: Column, known: ColumnContract | None) -> ColumnContract:
     """What the params say of a column, over what we know of it."""
-    identity = spec.identity or (known.identity if known else "")
-    named = known.personal if known else bool(PERSONAL.fullmatch(name))
     return ColumnContract(
         name,
         spec.source,
@@ -97,6 +95,6 @@ def column_contract(name: str, spec: Column, known: ColumnContract | None) -> Co
         spec.required or (known is not None and known.required),
         tuple(spec.enum) or (known.enum if known else ()),
         spec.unit,
-        identity,
-        bool(identity) or (named if spec.personal is None else spec.personal),
+        spec.identity or (known.identity if known else ""),
+        (name in PERSONAL or bool(NAMING.fullmatch(name))) if spec.personal is None else spec.personal,
     )

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 from sqlglot import exp
 
+from clv_helpers.charts.declared import check_choices
 from clv_helpers.charts.rows import Days
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards.spec import BoardFilter, Dashboard
 from clv_helpers.engines.dialect import column, table
 from clv_helpers.engines.session import Session
@@ -25,8 +27,10 @@ class Offer(NamedTuple):
     first: str
 
 
-def offers(session: Session, dashboard: Dashboard) -> list[Offer]:
-    """The filters of a board, each with what it offers."""
+def offers(session: Session, workbook: Workbook, dashboard: Dashboard) -> list[Offer]:
+    """The filters of a board, each with what it offers. Raises ChartError where that would be persons."""
+    for spec in dashboard.filters:
+        check_choices(workbook, f"filter {spec.label!r}", spec.table, spec.column)
     every = [(spec, choices(session, spec)) for spec in dashboard.filters]
     return [Offer(spec.column, spec, offered, first_of(spec, offered)) for spec, offered in every]
 

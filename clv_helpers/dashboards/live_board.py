@@ -122,7 +122,7 @@ class LiveBoard:
         self.dashboard = load(self.workbook, state.name)
         self.history.append(state)
         with self.workbook.engine.read() as session:
-            self.offers = filters.offers(session, self.dashboard)
+            self.offers = filters.offers(session, self.workbook, self.dashboard)
             self.as_of = filters.as_of(session)
         for offer in self.offers:
             self._begin(offer)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from functools import partial
 from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
-from clv_helpers.charts import Scalar, Widget
-from clv_helpers.charts.declared import board_problems
+from clv_helpers.charts import ChartError, Scalar, Widget
+from clv_helpers.charts.declared import check_choices, check_declared
 from clv_helpers.charts.rows import named
 from clv_helpers.charts.texts import fill_all
 from clv_helpers.config import yaml_files
@@ -105,7 +106,7 @@ def _as_ranked(workbook: Workbook, dashboard: Dashboard) -> Dashboard:
 def file_problems(workbook: Workbook, name: str, tables: dict[str, tuple[str, ...] | None]) -> list[Problem]:
     """What widgets and filters ask in vain of `tables` (see models.known_columns): tables or columns not there.
 
-    Rows of SQL files beside the dashboards are not judged. Raises ParamsError where the file is no dashboard.
+    So is what would show a person. Raises ParamsError where the file is no dashboard.
     """
     dashboard, file = load(workbook, name), yaml_files.shown(workbook, "dashboards", name)
     asked = [(f"widgets[{i}].table", w.table, named(w)) for i, w in enumerate(dashboard.widgets) if w.table]
@@ -120,10 +121,23 @@ def file_problems(workbook: Workbook, name: str, tables: dict[str, tuple[str, ..
         lacking = [name for name in dict.fromkeys(columns) if name not in known]
         said = f"{table}, which has no column"
         problems += [Problem(place, f"{said} {name!r}", _nearest(name, known), file) for name in lacking]
-    if not problems:
-        offered = [(f.table, f.column) for f in dashboard.filters if not f.dates]
-        for place, said in board_problems(workbook, offered, dashboard.widgets):
-            problems.append(Problem("", f"{place}: {said}", "", file))
+    return problems or _shows_people(workbook, dashboard, file)
+
+
+def _shows_people(workbook: Workbook, dashboard: Dashboard, file: str) -> list[Problem]:
+    """Those widgets and filters that would show a person, by where their columns come from."""
+    problems = []
+    judgements = [partial(check_declared, workbook, widget) for widget in dashboard.widgets]
+    judgements += [
+        partial(check_choices, workbook, f"filter {spec.label!r}", spec.table, spec.column)
+        for spec in dashboard.filters
+        if spec.table
+    ]
+    for judge in judgements:
+        try:
+            judge()
+        except ChartError as error:
+            problems.append(Problem("", str(error), "", file))
     return problems
 
 

@@ -33,7 +33,7 @@ def board(workbook: Workbook, name: str) -> Output:
     """
     dashboard = load(workbook, name)
     with workbook.engine.read() as session:
-        offered = offers(session, dashboard)
+        offered = offers(session, workbook, dashboard)
         try:
             cards = [_card(session, workbook, widget, offered) for widget in dashboard.widgets]
         except ChartError as error:

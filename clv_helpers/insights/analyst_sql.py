@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlglot.errors import SqlglotError
-
 from clv_helpers.charts import show
-from clv_helpers.charts.declared import query_problem
+from clv_helpers.charts.declared import query_refused
 from clv_helpers.charts.show import Output
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.guarded_query import MAX_SECONDS, MEMORY, ask, parse_select
+from clv_helpers.engines.guarded_query import MAX_SECONDS, MEMORY, ask
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +45,7 @@ class Answer:
             return show.note(f"Not shown: {self.refused}. clv sql shows it, and people(wb, …) in JupyterLab.").bundle
         if not len(self.frame):
             return show.note("No rows.").bundle
-        forms = {"i": "|d", "u": "|d", "f": "|,.4f"}
+        forms = {"i": "|.0f", "u": "|.0f", "f": "|,.4f"}
         columns = {str(name): f"{_header(name)}{forms.get(kind.kind, '')}" for name, kind in self.frame.dtypes.items()}
         shown = show.table(self.frame, columns, people=self.people or None, min_cell=self.min_cell).bundle
         note = show.note(show.upper_first(self.note) + ".").bundle if self.note else {"text/html": "", "text/plain": ""}
@@ -94,9 +92,6 @@ def query(
     place = str(file) if file else "SQL"
     with workbook.engine.read(memory=MEMORY) as session:
         frame = ask(session, sql, place, rows + 1, seconds)
-    try:
-        refused, people = query_problem(workbook, parse_select(sql, place), people)
-    except SqlglotError as error:
-        refused = f"its columns cannot be traced ({str(error).splitlines()[0]})"
+    refused, people = query_refused(workbook, sql, place, people)
     cut_at, min_cell = rows if len(frame) > rows else None, workbook.params.min_cell
     return Answer(frame.head(rows), cut_at, people, refused, min_cell)

@@ -8,7 +8,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError
 
 from clv_helpers.charts import Widget, show
-from clv_helpers.charts.declared import shown_columns
+from clv_helpers.charts.declared import shown
 from clv_helpers.charts.show import Output
 from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import validate
@@ -62,7 +62,7 @@ def _inputs(graph: Graph, board: str, widget: Widget) -> list[Column]:
     """The columns that a widget is made of: of its table, or of those that its SQL reads."""
     if widget.table:
         known = graph.columns(widget.table)
-        return [(widget.table, column) for column in shown_columns(widget) if column in known]
+        return [(widget.table, column) for column in shown(widget) if column in known]
     file = yaml_files.find(graph.workbook, "dashboards", str(widget.sql), "sql")
     if file is None:
         raise LineageError(f"dashboards/{board}: there is no {widget.sql}.sql")
@@ -73,7 +73,7 @@ def _inputs(graph: Graph, board: str, widget: Widget) -> list[Column]:
     if not isinstance(query, exp.Query):
         raise LineageError(f"{file.name}: it is no query; allowed: a single SELECT")
     made = graph.of_query(query)
-    columns = [name.lower() for name in shown_columns(widget)]
+    columns = [name.lower() for name in shown(widget)]
     return list(dict.fromkeys(source for column in columns if column in made for source in made[column].values))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,14 +20,11 @@ from clv_helpers.config.tables import ALWAYS_THERE, SCHEMAS
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import DIALECT, bind, table
 from clv_helpers.errors import UserError
+from clv_helpers.models import all_tables
 from clv_helpers.models.catalog import file_of, writer_of
-from clv_helpers.models.plan import all_tables
 from clv_helpers.models.table_file import DAILY, Table
 
 ROWS = "*"  # stands for the rows of a table, where none of its columns is meant
-
-COUNTS = (exp.Count, exp.CountIf, exp.ApproxDistinct)
-RANKS = (exp.RowNumber, exp.Rank, exp.DenseRank, exp.Ntile, exp.PercentRank, exp.CumeDist, *COUNTS)
 
 Column = tuple[str, str]
 
@@ -37,14 +34,10 @@ class LineageError(UserError):
 
 
 class Made(NamedTuple):
-    """Of a column: the columns that its values are made of, how, and those of which a value is in its values.
-
-    A count of customers is made of their numbers, and carries none of them.
-    """
+    """Of a column: the columns that its values are made of, and how."""
 
     values: list[Column]
     expression: str = ""
-    carries: list[Column] = []
 
 
 @dataclass
@@ -80,7 +73,7 @@ class Graph:
     def __init__(self, workbook: Workbook):
         self.workbook = workbook
         self.tables: dict[str, Table] = {model.name: model for model in all_tables(workbook, *SCHEMAS)}
-        self.bindings = _Unbound(params_bindings(workbook.params))
+        self.bindings = _Unbound(params_bindings(workbook.params) if workbook.has("purchases") else {})
         self.columns = functools.cache(self._columns)
         self.inputs = functools.cache(self._inputs)
 
@@ -97,23 +90,9 @@ class Graph:
             if made is None:
                 result.sources.append(column)
                 continue
-            how = made.get(column[1].lower(), Made([]))
-            result.values[column], result.expressions[column] = how.values, how.expression
+            result.values[column], result.expressions[column] = made.get(column[1].lower(), Made([]))
             todo += result.values[column]
         return result
-
-    def way_to(self, column: Column, wanted: Callable[[Column], bool]) -> list[Column]:
-        """The shortest way from a column to one that is `wanted` and whose values it carries; empty: there is none."""
-        ways = {column: [column]}
-        todo = [column]
-        for step in todo:  # which grows
-            if wanted(step):
-                return ways[step]
-            for below in (self.inputs(step[0]) or {}).get(step[1].lower(), Made([])).carries:
-                if below not in ways:
-                    ways[below] = [*ways[step], below]
-                    todo.append(below)
-        return []
 
     @cached_property
     def published(self) -> dict[str, list[str]]:
@@ -128,7 +107,7 @@ class Graph:
         if known := self.published.get(name) or list(ALWAYS_THERE.get(name, ())):
             return known
         if name in self.tables:
-            listed = self._bound(self.tables[name].query).named_selects
+            listed = self.bound(self.tables[name].query).named_selects
             return [column for column in self.inputs(name) or () if column != ROWS] if ROWS in listed else listed
         dataset = name.removeprefix("lake.")
         if dataset == name or dataset not in DATASETS:
@@ -165,8 +144,8 @@ class Graph:
         """What a table's columns, in small letters, are made of; None where no query says it: Python's, or a seed."""
         model, of_days = self.tables.get(name), self.tables.get(name.removesuffix(DAILY))
         if model is None and of_days is not None:  # its rows of each day
-            kept = {column: [(of_days.name, column)] for column in (*self.columns(of_days.name), ROWS)}
-            return {"as_of": Made([], "$as_of")} | {name.lower(): Made(of, "", of) for name, of in kept.items()}
+            kept = [*self.columns(of_days.name), ROWS]
+            return {"as_of": Made([], "$as_of")} | {column.lower(): Made([(of_days.name, column)]) for column in kept}
         if model is None or model.file.suffix == ".csv":
             return None
         reads = {name for name, mention in model.mentions if isinstance(mention.this, exp.Identifier)}
@@ -174,52 +153,32 @@ class Graph:
 
     def of_query(self, query: exp.Query) -> dict[str, Made]:
         """What a query's columns, in small letters, are made of."""
-        bound = self._bound(query)
+        bound = self.bound(query)
         schema = MappingSchema(dialect=DIALECT)
         for mention in bound.find_all(exp.Table):
             if name := _table_name(mention):
                 schema.add_table(mention, dict.fromkeys(self.columns(name), "VARCHAR"))
         nodes = lineage(None, bound, schema, dialect=DIALECT, trim_selects=False, copy=False, quote_identifiers=False)
         return {
-            column.lower(): Made(
-                sorted(set(self._ends(node, bound))), _expression(node), sorted(set(self._carried(node)))
-            )
-            for column, node in nodes.items()
+            column.lower(): Made(sorted(set(self._ends(node))), _expression(node)) for column, node in nodes.items()
         }
 
-    def _bound(self, query: exp.Query) -> exp.Query:
+    def bound(self, query: exp.Query) -> exp.Query:
         """A query with what the params choose put in."""
         return cast(exp.Query, bind(query, self.bindings))
 
-    def _carried(self, node: Node) -> Iterator[Column]:
-        """The columns of tables at the end of a node whose values it shows: not those that it counts or compares."""
-        if _table_name(node.expression):
-            yield from self._ends_at(node)
-            return
-        hidden = set() if isinstance(node.source, exp.SetOperation) else _not_shown(node.expression)
-        for below in node.downstream:
-            if _name(below) not in hidden:
-                yield from self._carried(below)
-
-    def _ends_at(self, step: Node) -> Iterator[Column]:
-        """The column of a table at the end of a node, as its table spells it: case does not count in SQL."""
-        if name := _table_name(step.expression):
-            column = exp.to_column(step.name, dialect=DIALECT).name  # of alias.column or alias."column"
-            yield name, next((known for known in self.columns(name) if known.lower() == column.lower()), column)
-
-    def _ends(self, node: Node, query: exp.Query) -> Iterator[Column]:
+    def _ends(self, node: Node) -> Iterator[Column]:
         """The columns of tables at the end of a node, and the rows of those that it only counts.
 
-        Where it counts the rows of a part of the query, they are of all tables of the query. A column that any of
-        several tables may have, as none is known yet, is of the rows of them all.
+        A column that any of several tables may have, as none is known yet, is of the rows of them all.
         """
         for step in node.walk():
-            if _table_name(step.expression):
-                yield from self._ends_at(step)
+            if name := _table_name(step.expression):
+                column = exp.to_column(step.name, dialect=DIALECT).name  # of alias.column or alias."column"
+                # as its table spells it: case does not count in SQL
+                yield name, next((known for known in self.columns(name) if known.lower() == column.lower()), column)
             elif _counts(step) or any(isinstance(below.source, exp.Placeholder) for below in step.downstream):
-                read = [name for table in step.source.find_all(exp.Table) if (name := _table_name(table))]
-                read = read or [name for table in query.find_all(exp.Table) if (name := _table_name(table))]
-                yield from ((name, ROWS) for name in read)
+                yield from ((name, ROWS) for table in step.source.find_all(exp.Table) if (name := _table_name(table)))
 
 
 class _Unbound(dict[str, Any]):
@@ -243,33 +202,6 @@ def _table_name(source: exp.Expr) -> str:
 def _counts(node: Node) -> bool:
     """Whether a node counts rows."""
     return any(isinstance(count.this, exp.Star) for count in node.expression.find_all(exp.Count))
-
-
-def _name(node: Node) -> str:
-    """The name of a column in small letters; of a query of a set operation, whose nodes are numbered, that it gives."""
-    named = exp.to_column(node.name, dialect=DIALECT).name if not node.name.isdigit() else node.expression.alias_or_name
-    return named.lower()
-
-
-def _not_shown(expression: exp.Expr) -> set[str]:
-    """The columns, in small letters, of which an expression shows no value: it counts, orders by or compares them."""
-    hidden: set[str] = set()
-    shown: set[str] = set()
-    for column in expression.find_all(exp.Column):
-        (hidden if _hidden_in(column, expression) else shown).add(column.name.lower())
-    return hidden - shown
-
-
-def _hidden_in(column: exp.Expr, expression: exp.Expr) -> bool:
-    node = column
-    while node is not expression and node.parent is not None:
-        above = node.parent
-        if isinstance(above, COUNTS) or (isinstance(above, exp.Window) and isinstance(above.this, RANKS)):
-            return True
-        if isinstance(above, exp.Predicate) and not isinstance(above, exp.SubqueryPredicate):
-            return True
-        node = above
-    return False
 
 
 def _expression(node: Node) -> str:

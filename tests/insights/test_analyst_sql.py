@@ -153,7 +153,7 @@ def test_rows_are_cut_off_in_order_and_it_is_said(airline: Workbook) -> None:
     assert answer.note == "cut off after 10 rows: there are more"
     shown = answer._repr_mimebundle_()
     assert "Cut off after 10 rows" in shown["text/html"]
-    assert "cut off" in shown["text/plain"]
+    assert "Cut off" in shown["text/plain"]
     exactly = insights.query(airline, "SELECT i FROM range(10) AS r(i)", rows=10)
     assert exactly.cut_at is None
 

@@ -1,5 +1,4 @@
--- Repeat purchases in the holdout, added up week by week, of the customers who first bought in the calibration
--- (customers: all of them).
+-- Repeat purchases in the holdout, added up week by week, of the customers who first bought in the calibration.
 -- One row: a week of the holdout and a series.
 -- Key: week, series
 WITH by_day AS (
@@ -20,12 +19,8 @@ actual AS (
     FROM lifetime.week_forecast AS f
     LEFT JOIN by_week AS w ON w.week = f.week
 )
-SELECT
-    s.week, s.series, s.series_order, s.purchases, (SELECT COUNT(*) FROM lifetime.customer_calibration) AS customers
-FROM (
-    SELECT week, 'Actual' AS series, 1 AS series_order, CAST(purchases AS DOUBLE) AS purchases FROM actual
-    UNION ALL
-    SELECT week, $model_title, 2, model_purchases FROM lifetime.week_forecast
-    UNION ALL
-    SELECT week, 'Same rate', 3, naive_purchases FROM lifetime.week_forecast
-) AS s
+SELECT week, 'Actual' AS series, 1 AS series_order, CAST(purchases AS DOUBLE) AS purchases FROM actual
+UNION ALL
+SELECT week, $model_title, 2, model_purchases FROM lifetime.week_forecast
+UNION ALL
+SELECT week, 'Same rate', 3, naive_purchases FROM lifetime.week_forecast
