@@ -2,9 +2,9 @@
 
 from clv_helpers.engines.guarded_query import QueryError
 from clv_helpers.insights.analyst_sql import Answer, query
-from clv_helpers.models.column_lineage import LineageError
 from clv_helpers.insights.lineage_views import lineage
 from clv_helpers.insights.star_model import as_graph, checks, diagram, key_figures, migration, model, trend
+from clv_helpers.models.column_lineage import LineageError
 
 __all__ = [
     "Answer",

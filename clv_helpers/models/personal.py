@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
@@ -139,10 +138,13 @@ class People:
 
     def _scope(self, scope: Scope, known: dict[int, About]) -> About:
         if isinstance(scope.expression, exp.SetOperation):
-            return _either([
-                about for side in (scope.expression.left, scope.expression.right)
-                if (about := known.get(id(side.unnest())))
-            ])
+            return _either(
+                [
+                    about
+                    for side in (scope.expression.left, scope.expression.right)
+                    if (about := known.get(id(side.unnest())))
+                ]
+            )
         sources = {name: self._source(source, known) for name, source in scope.sources.items()}
         read = {name: sources[name] for name in scope.selected_sources if name in sources}
         select = scope.expression
@@ -167,7 +169,11 @@ class People:
             keys = _keys(select, grouped) if grouped else []
             if any(_way(key, sources, {}) for key in keys):
                 rows = Rows.PERSON  # a group of one person's rows is that person
-            elif grouped or _aggregates(select) or (select.args.get("distinct") and not any(f.way for f in columns.values())):
+            elif (
+                grouped
+                or _aggregates(select)
+                or (select.args.get("distinct") and not any(f.way for f in columns.values()))
+            ):
                 rows = Rows.GROUPS
         return About(rows, columns)
 
@@ -243,8 +249,8 @@ def _counts(part: exp.Expr, sources: dict[str, About], rows: Rows, nested: dict[
         values = [value for value in _values(part) if not (isinstance(value, exp.Null) or value.sql() == "0")]
         return bool(values) and all(_counts(value, sources, rows, nested) for value in values)
     if isinstance(part, exp.Sum) and isinstance(part.this, exp.Case) and rows == Rows.PERSON:
-        if {value.sql() for value in _values(part.this)} <= {"0", "1", "NULL"}:
-            return True
+        if_so = {value.sql() for value in _values(part.this)}
+        return if_so <= {"0", "1", "NULL"} or _counts(part.this, sources, rows, nested)
     if isinstance(part, _PASSING):
         return _counts(part.this, sources, rows, nested)
     return False
@@ -258,7 +264,7 @@ def _values(case: exp.Case) -> list[exp.Expr]:
 
 def _keys(select: exp.Select, grouped: exp.Group) -> list[exp.Expr]:
     """What a query groups by; of GROUP BY ALL, all that is no aggregate."""
-    keys = [key for key in grouped.find_all(exp.Column)]
+    keys: list[exp.Expr] = list(grouped.find_all(exp.Column))
     if grouped.args.get("all"):
         keys += [each for each in select.selects if not each.find(exp.AggFunc)]
     return keys

@@ -14,8 +14,8 @@ from sqlglot import exp
 from clv_helpers import dashboards, insights, models
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import column, table
-from clv_helpers.models.column_lineage import ROWS, Graph, LineageError, name_of
 from clv_helpers.insights.lineage_views import as_text, trace
+from clv_helpers.models.column_lineage import ROWS, Graph, LineageError, name_of
 from conftest import SMALL, write_shop
 
 CLV = str(Path(sys.executable).with_name("clv"))
