@@ -8,15 +8,23 @@ Nothing is read but SQL: a file is judged before its tables are there, and again
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
+from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from clv_helpers.charts.cube import judged
+from clv_helpers.charts.disclosure import too_small
+from clv_helpers.charts.measures import with_rounded
 from clv_helpers.charts.rows import POPULATION, named, population
 from clv_helpers.charts.spec import ChartError, Widget
 from clv_helpers.config import yaml_files
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.guarded_query import parse_select
 from clv_helpers.models.personal import NOTHING, About, People, Rows, people_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def check_declared(workbook: Workbook, widget: Widget) -> None:
@@ -37,6 +45,31 @@ def check_choices(workbook: Workbook, place: str, table: str, column: str) -> No
     fact = people_of(workbook).table(table).columns.get(column.lower(), NOTHING)
     if fact.way:
         raise ChartError(f"{place}: {_names_a_person(workbook, f'{table}.{column}', fact.way)}")
+
+
+def as_shown(workbook: Workbook, sql: str, rows: pd.DataFrame, people: str | None) -> pd.DataFrame:
+    """Rows of a SELECT as they may be shown: without small groups, the numbers rounded. Raises ChartError."""
+    shows = list(map(str, rows.columns)) or ["nothing"]
+    widget = Widget.model_validate(
+        {"title": "SQL", "sql": "query", "mark": "table", "columns": shows, "people": people}
+    )
+    who = people_of(workbook)
+    query = parse_select(sql, "SQL")
+    if refused := _refused(workbook, who, widget, sql):
+        raise ChartError(refused.replace(widget.source, "the SELECT"))
+    if who.query(query).rows == Rows.NOBODY:
+        return rows
+    least = workbook.params.min_cell
+    kept = rows[~too_small(rows, widget, least) & ~judged(rows, widget, least).hides(rows, {})]
+    keys = {name for name in shows if name in _keys(who, query)}
+    return with_rounded(kept, widget.model_copy(update={"highlight": dict.fromkeys(keys, "")}), workbook)
+
+
+def _keys(people: People, query: exp.Query) -> set[str]:
+    """The columns that say which row it is: what is grouped by, and the keys of the tables that are read."""
+    grouped = {part.name for group in query.find_all(exp.Group) for part in group.find_all(exp.Column)}
+    read = {f"{mention.db}.{mention.name}" for mention in query.find_all(exp.Table)}
+    return grouped.union(*(people.graph.tables[name].key for name in read if name in people.graph.tables))
 
 
 def _refused(workbook: Workbook, people: People, widget: Widget, sql: str) -> str:
