@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from clv_helpers import dashboards, insights
+from clv_helpers import dashboards
 from clv_helpers.charts import ChartError, Widget
 from clv_helpers.charts.declared import check_choices, check_declared
 from clv_helpers.config.workbook import Workbook
@@ -215,28 +215,3 @@ def test_every_shipped_board_passes_in_every_workbook(tmp_path: Path, monkeypatc
                 check_declared(workbook, widget)
             for spec in board.filters:
                 check_choices(workbook, spec.label, spec.table, spec.column)
-
-
-def test_a_query_displays_what_may_be_shared_and_gives_its_rows_exactly(airline: Workbook) -> None:
-    named = insights.query(airline, f"SELECT customer_id, spend FROM {PERSON}")
-    assert len(named.frame) > 100
-    for text in named._repr_mimebundle_().values():
-        assert "names a person" in text
-        assert not [number for number in named.frame["customer_id"] if number in text]
-    uncounted = insights.query(airline, f"SELECT region, spend FROM {PERSON}")
-    assert "single persons" in uncounted._repr_mimebundle_()["text/html"]
-    sql = f"SELECT region, COUNT(*) AS customers, SUM(spend) AS spend FROM {PERSON} GROUP BY ALL ORDER BY spend"
-    groups = insights.query(airline, sql)
-    shown = groups._repr_mimebundle_()
-    assert f"{groups.frame['spend'].iloc[-1]:,.4f}" not in shown["text/html"] + shown["text/plain"]
-    assert groups.frame["region"].iloc[-1] in shown["text/html"]
-    few = insights.query(
-        airline, f"SELECT COUNT(*) AS customers, MAX(spend) AS spend FROM (FROM {PERSON} LIMIT 3) AS f"
-    )
-    assert f"{few.frame['spend'][0]:,.0f}"[:3] not in few._repr_mimebundle_()["text/html"]
-
-
-def test_people_are_looked_at_live_alone(airline: Workbook) -> None:
-    sql = f"SELECT customer_id FROM {PERSON}"
-    assert "M0" in str(insights.people(airline, sql).bundle)
-    assert "M0" not in str(insights.people(Workbook(airline.file, airline.params, run="a-run"), sql).bundle)

@@ -8,15 +8,23 @@ Nothing is read but SQL: a file is judged before its tables are there, and again
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
+from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from clv_helpers.charts.cube import judged
+from clv_helpers.charts.disclosure import too_small
+from clv_helpers.charts.measures import with_rounded
 from clv_helpers.charts.rows import POPULATION, named, population
 from clv_helpers.charts.spec import ChartError, Widget
 from clv_helpers.config import yaml_files
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.guarded_query import parse_select
 from clv_helpers.models.personal import NOTHING, About, People, Rows, people_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def check_declared(workbook: Workbook, widget: Widget) -> None:
@@ -39,6 +47,31 @@ def check_choices(workbook: Workbook, place: str, table: str, column: str) -> No
         raise ChartError(f"{place}: {_names_a_person(workbook, f'{table}.{column}', fact.way)}")
 
 
+def as_shown(workbook: Workbook, sql: str, rows: pd.DataFrame, people: str | None) -> pd.DataFrame:
+    """Rows of a SELECT as they may be shown: without small groups, the numbers rounded. Raises ChartError."""
+    shows = list(map(str, rows.columns)) or ["nothing"]
+    widget = Widget.model_validate(
+        {"title": "SQL", "sql": "query", "mark": "table", "columns": shows, "people": people}
+    )
+    who = people_of(workbook)
+    query = parse_select(sql, "SQL")
+    if refused := _refused(workbook, who, widget, sql):
+        raise ChartError(refused.replace(widget.source, "the SELECT"))
+    if who.query(query).rows == Rows.NOBODY:
+        return rows
+    least = workbook.params.min_cell
+    kept = rows[~too_small(rows, widget, least) & ~judged(rows, widget, least).hides(rows, {})]
+    keys = {name for name in shows if name in _keys(who, query)}
+    return with_rounded(kept, widget.model_copy(update={"highlight": dict.fromkeys(keys, "")}), workbook)
+
+
+def _keys(people: People, query: exp.Query) -> set[str]:
+    """The columns that say which row it is: what is grouped by, and the keys of the tables that are read."""
+    grouped = {part.name for group in query.find_all(exp.Group) for part in group.find_all(exp.Column)}
+    read = {f"{mention.db}.{mention.name}" for mention in query.find_all(exp.Table)}
+    return grouped.union(*(people.graph.tables[name].key for name in read if name in people.graph.tables))
+
+
 def _refused(workbook: Workbook, people: People, widget: Widget, sql: str) -> str:
     """Why the widget is refused; empty where it is not."""
     if widget.table:
@@ -49,41 +82,24 @@ def _refused(workbook: Workbook, people: People, widget: Widget, sql: str) -> st
         except SqlglotError as error:
             why = str(error).splitlines()[0]
             return f"where the columns of {widget.source} come from cannot be read ({why}); allowed: a SELECT whose columns are of the tables it names"  # fmt: skip # noqa: E501
-    column = population(widget, list(about.columns)) or ""
-    return _refusal(workbook, widget.source, about, shown(widget), column)
-
-
-def query_refused(workbook: Workbook, sql: str, place: str, people: str = "") -> tuple[str, str]:
-    """Why the rows of a query may not be displayed (empty: they may), and its column that counts their people, if any.
-
-    Raises QueryError for SQL that is no single SELECT.
-    """
-    try:
-        about = people_of(workbook).query(parse_select(sql, place))
-    except SqlglotError as error:
-        return f"where its columns come from cannot be read ({str(error).splitlines()[0]})", people
-    people = people or next((name for name in POPULATION if name in about.columns), "")
-    return _refusal(workbook, "the query", about, list(about.columns), people), people
-
-
-def _refusal(workbook: Workbook, source: str, about: About, names: list[str], column: str) -> str:
-    for name in names:
+    for name in shown(widget):
         if way := about.columns.get(name.lower(), NOTHING).way:
             return _names_a_person(workbook, name, way)
-    return _without_people(workbook, source, about, column)
+    return _without_people(workbook, widget, about)
 
 
-def _without_people(workbook: Workbook, source: str, about: About, column: str) -> str:
+def _without_people(workbook: Workbook, widget: Widget, about: About) -> str:
     """Why rows about people are not shown: they are single persons, or nothing counts who they are."""
     allowed = f"allowed: groups of at least {workbook.params.min_cell} customers, counted in one of {', '.join(POPULATION)}, or in the column that `people` names"  # fmt: skip # noqa: E501
     if about.rows == Rows.NOBODY:
         return ""
     if about.rows >= Rows.PERSON:
-        return f"{source} has rows of single persons; {allowed}"
-    if not column:
-        return f"{source} is about people, and has no column that counts them; {allowed}"
+        return f"{widget.source} has rows of single persons; {allowed}"
+    column = population(widget, list(about.columns))
+    if column is None:
+        return f"{widget.source} is about people, and has no column that counts them; {allowed}"
     if not about.columns.get(column.lower(), NOTHING).counts:
-        return f"{source} has {column}, which counts no customers; allowed: COUNT(DISTINCT customer_id), COUNT(*) of a row per customer, or a sum of these"  # fmt: skip # noqa: E501
+        return f"{widget.source} has {column}, which counts no customers; allowed: COUNT(DISTINCT customer_id), COUNT(*) of a row per customer, or a sum of these"  # fmt: skip # noqa: E501
     return ""
 
 

@@ -26,7 +26,7 @@ def sql(
     as_json: Json = False,
 ) -> None:
     """Run a read-only query on the published tables, or print it in another engine's SQL."""
-    from clv_helpers import insights
+    from clv_helpers.insights.analyst_sql import exact
 
     if bool(query) == bool(file):
         raise ParamsError("clv sql", [Problem("the query", "given twice" if query else "missing", "SQL, or --file")])
@@ -35,7 +35,7 @@ def sql(
         sql = translated(workbook, text, to)
         say(as_json, {"to": to, "sql": sql}, [sql])
         return
-    answer = insights.query(workbook, text, file, rows, seconds)
+    answer = exact(workbook, text, file, rows, seconds)
     found = json.loads(answer.frame.to_json(orient="records", date_format="iso")) if as_json else []
     say(as_json, {"rows": found, "cut_off_after": answer.cut_at}, [str(answer)])
     if answer.note:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clv_helpers.charts import show
-from clv_helpers.charts.declared import query_refused
+from clv_helpers.charts import ChartError, show
+from clv_helpers.charts.declared import as_shown
 from clv_helpers.charts.show import Output
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.guarded_query import MAX_SECONDS, MEMORY, ask
+from clv_helpers.engines.guarded_query import MAX_SECONDS, MEMORY, QueryError, ask
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,17 +20,10 @@ MAX_ROWS = 1_000
 
 @dataclass(frozen=True)
 class Answer:
-    """The rows of a query; `cut_at`: the number of rows after which they were cut off, None where they are all.
-
-    `frame` is exact. What a notebook displays is what may be shared: nobody is named, rows of too few people have no
-    number, the others are rounded; `people` is the column that counts those of a row. `refused`: why nothing is.
-    """
+    """The rows of a query; `cut_at`: the number of rows after which they were cut off, None where they are all."""
 
     frame: pd.DataFrame
     cut_at: int | None
-    people: str = ""
-    refused: str = ""
-    min_cell: int = 1
 
     @property
     def note(self) -> str:
@@ -41,34 +34,16 @@ class Answer:
         return self.frame.to_string(index=False) if len(self.frame) else "no rows"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        if self.refused:
-            return show.note(f"Not shown: {self.refused}. clv sql shows it, and people(wb, …) in JupyterLab.").bundle
-        if not len(self.frame):
-            return show.note("No rows.").bundle
-        forms = {"i": "|.0f", "u": "|.0f", "f": "|,.4f"}
-        columns = {str(name): f"{_header(name)}{forms.get(kind.kind, '')}" for name, kind in self.frame.dtypes.items()}
-        shown = show.table(self.frame, columns, people=self.people or None, min_cell=self.min_cell).bundle
-        note = show.note(show.upper_first(self.note) + ".").bundle if self.note else {"text/html": "", "text/plain": ""}
-        return {**shown, **{kind: f"{shown[kind]}\n{note[kind]}".strip() for kind in note}}
-
-
-def _header(name: Any) -> str:
-    return str(name).replace("|", "¦")
-
-
-def people(workbook: Workbook, sql: str, rows: int = 100, seconds: float = MAX_SECONDS) -> Output:
-    """The one place to look at people: the rows of a SELECT as they are, in JupyterLab alone.
-
-    In a batch run, whose notebooks and report are shared, it reads nothing and says so. Raises QueryError as `query`.
-
-    Example:
-        >>> insights.people(wb, "SELECT * FROM profile.customer").bundle["text/plain"]
-        'People are shown in JupyterLab alone: a run is shared.'
-    """
-    if not workbook.interactive:
-        return show.note("People are shown in JupyterLab alone: a run is shared.")
-    frame = query(workbook, sql, rows=rows, seconds=seconds).frame
-    return show.table(frame, {str(name): _header(name) for name in frame}, people=None)
+        forms = {"i": "|d", "u": "|d", "f": "|,.4f"}
+        columns = {
+            str(name): str(name).replace("|", "¦") + forms.get(kind.kind, "")
+            for name, kind in self.frame.dtypes.items()
+        }
+        table = (
+            show.table(self.frame, columns, people=None).bundle["text/html"] if len(self.frame) else "<p>no rows</p>"
+        )
+        note = show.note(self.note[:1].upper() + self.note[1:] + ".").bundle["text/html"] if self.note else ""
+        return {"text/html": table + note, "text/plain": "\n".join(filter(None, [str(self), self.note]))}
 
 
 def query(
@@ -77,21 +52,48 @@ def query(
     file: Path | None = None,
     rows: int = MAX_ROWS,
     seconds: float = MAX_SECONDS,
-    people: str = "",
+    people: str | None = None,
 ) -> Answer:
-    """The result of one SELECT over the published tables: at most so many rows, within so many seconds and 2 GB.
+    """The result of one SELECT over the published tables, as it may be shown: at most so many rows, seconds, and 2 GB.
 
     It runs where there is no way to files, network or Python's variables, and nothing can be changed. `file` is where
-    the SQL stands, for messages; `people` the column that counts the people of a row (none: customers or the like).
-    Raises QueryError, with file and line, for anything but a single SELECT, and for SQL that fails, with the reason.
+    the SQL stands, for messages. Rows about customers need a column that counts them: `customers` or the like, or the
+    one that `people` names. Groups of fewer than `min_cell` are left out, and the numbers of the others are rounded,
+    in the answer's `frame` too. `clv sql` gives exact numbers on a terminal, `people` single persons.
+    Raises QueryError, with file and line, for anything but a single SELECT, for SQL that fails, with the reason, and
+    for columns that name a person and rows of single persons.
 
     Example:
         >>> insights.query(wb, "SELECT as_of FROM derived.as_of").frame.shape
         (1, 1)
     """
-    place = str(file) if file else "SQL"
+    answer = exact(workbook, sql, file, rows, seconds)
+    where = str(file) if file else "SQL"
+    try:
+        return replace(answer, frame=as_shown(workbook, sql, answer.frame, people))
+    except ChartError as error:
+        raise QueryError(f"{where}: {error}; or insights.people(wb, ...), which shows persons live") from None
+
+
+def exact(
+    workbook: Workbook, sql: str, file: Path | None = None, rows: int = MAX_ROWS, seconds: float = MAX_SECONDS
+) -> Answer:
+    """As `query`, with whatever the SELECT gives: for the terminal of who may see it, and for no notebook."""
     with workbook.engine.read(memory=MEMORY) as session:
-        frame = ask(session, sql, place, rows + 1, seconds)
-    refused, people = query_refused(workbook, sql, place, people)
-    cut_at, min_cell = rows if len(frame) > rows else None, workbook.params.min_cell
-    return Answer(frame.head(rows), cut_at, people, refused, min_cell)
+        frame = ask(session, sql, str(file) if file else "SQL", rows + 1, seconds)
+    return Answer(frame.head(rows), rows if len(frame) > rows else None)
+
+
+def people(workbook: Workbook, sql: str, rows: int = MAX_ROWS, seconds: float = MAX_SECONDS) -> Answer | Output:
+    """The one place of a notebook in which single persons are looked at: the rows of a SELECT, exact, with its limits.
+
+    Only live in JupyterLab. In a batch run, whose notebooks are kept and shared, nothing is read, and a sentence says
+    so. Clear the output before you hand a notebook on.
+
+    Example:
+        >>> len(insights.people(wb, "SELECT customer_id FROM profile.customer LIMIT 3").frame)
+        3
+    """
+    if not workbook.interactive:
+        return show.note("Single customers are looked at live in JupyterLab alone; a run shows none.")
+    return exact(workbook, sql, None, rows, seconds)

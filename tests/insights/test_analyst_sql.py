@@ -14,6 +14,7 @@ import pytest
 from clv_helpers import insights
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.insights import QueryError
+from clv_helpers.insights.analyst_sql import exact
 
 CLV = str(Path(sys.executable).with_name("clv"))
 MANY = "SELECT a.day AS one, b.day AS other FROM derived.customer_day AS a CROSS JOIN derived.customer_day AS b"
@@ -153,7 +154,7 @@ def test_rows_are_cut_off_in_order_and_it_is_said(airline: Workbook) -> None:
     assert answer.note == "cut off after 10 rows: there are more"
     shown = answer._repr_mimebundle_()
     assert "Cut off after 10 rows" in shown["text/html"]
-    assert "Cut off" in shown["text/plain"]
+    assert "cut off" in shown["text/plain"]
     exactly = insights.query(airline, "SELECT i FROM range(10) AS r(i)", rows=10)
     assert exactly.cut_at is None
 
@@ -215,3 +216,30 @@ def test_from_a_file_by_the_command(workbook: Workbook, tmp_path: Path) -> None:
     assert done.stderr.startswith(f"{file}, line 2: ")
     assert "allowed: a SELECT, as text" in run("--file", str(tmp_path / "none.sql")).stderr
     assert "allowed: SQL, or --file" in run().stderr
+
+
+def test_what_is_shown_of_people_is_counted_groups(airline: Workbook) -> None:
+    sql = "SELECT region, COUNT(*) AS customers, SUM(value) AS value FROM profile.customer GROUP BY region"
+    shown, real = insights.query(airline, sql).frame, exact(airline, sql).frame
+    assert set(shown["customers"] % 5) == {0}
+    assert set(shown["region"]) <= set(real["region"])
+    assert (shown["customers"] >= 10).all()
+    assert not set(shown["value"]) & set(real["value"])
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT customer_id FROM profile.customer",
+        "SELECT MD5(email) AS x, COUNT(*) AS customers FROM profile.customer GROUP BY 1",
+        "SELECT region, value FROM profile.customer",
+        "SELECT region, SUM(value) AS value, 5000 AS customers FROM profile.customer GROUP BY region",
+    ],
+)
+def test_single_persons_are_looked_at_in_one_place_alone(airline: Workbook, sql: str) -> None:
+    with pytest.raises(QueryError, match=r"insights\.people"):
+        insights.query(airline, sql)
+    assert len(insights.people(airline, sql).frame) > 0
+    batch = Workbook(airline.file, airline.params, run="20240101T000000")
+    said = insights.people(batch, "SELECT no such thing")  # which is not read at all
+    assert said.bundle["text/plain"].startswith("Single customers are looked at live")
