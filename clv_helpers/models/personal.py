@@ -78,6 +78,8 @@ _FLAGS = {
 # Of the package's tables what their SQL does not say: groups that are cut by places, flags, and one line for everyone.
 STATED: dict[str, Callable[[About], About]] = {
     "derived.concentration": _groups,
+    "lifetime.holdout_gain": _groups,
+    "lifetime.holdout_decile": _groups,
     "campaigns.customer_response": _flags,
     "lifetime.holdout_week": lambda about: About(Rows.NOBODY, about.columns),
 }
