@@ -8,7 +8,7 @@ about groups of people, or about single persons: a row each, or their events.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -83,7 +83,7 @@ def _nobody(about: About) -> About:
 
 # Of the package's tables what their SQL does not say: groups that are cut by places, flags, lines and tenths of all
 # customers of a holdout (which is not made of few), and names, days and places of the model.
-STATED: dict[str, Callable[[About], About]] = {
+STATED: Mapping[str, Callable[[About], About]] = {
     "derived.concentration": _groups,
     "campaigns.customer_response": _flags,
 } | dict.fromkeys(
