@@ -215,3 +215,16 @@ def test_every_shipped_board_passes_in_every_workbook(tmp_path: Path, monkeypatc
                 check_declared(workbook, widget)
             for spec in board.filters:
                 check_choices(workbook, spec.label, spec.table, spec.column)
+
+
+def test_a_column_of_ones_own_can_be_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLV_OUTPUTS_DIR", str(tmp_path / "outputs"))
+    raw = yaml.safe_load((PARAMS / "airline.yml").read_text())
+    raw["sources"]["customers"]["columns"]["mobile"] = {"from": "mobile", "type": "text", "personal": True}
+    raw["sources"]["customers"]["columns"]["shoe"] = {"from": "shoe", "type": "text"}
+    (tmp_path / "airline.yml").write_text(yaml.safe_dump(raw))
+    workbook = Workbook.open(tmp_path / "airline.yml")
+    for name, says in (("mobile", "names a person"), ("shoe", "single persons")):
+        for table in ("lake.customers", "profile.customer"):
+            with pytest.raises(ChartError, match=says):
+                check_declared(workbook, of_table(table, name))

@@ -49,15 +49,20 @@ def check_choices(workbook: Workbook, place: str, table: str, column: str) -> No
 
 def as_shown(workbook: Workbook, sql: str, rows: pd.DataFrame, people: str | None) -> pd.DataFrame:
     """Rows of a SELECT as they may be shown: without small groups, the numbers rounded. Raises ChartError."""
+    who, query = people_of(workbook), parse_select(sql, "SQL")
     shows = list(map(str, rows.columns)) or ["nothing"]
-    widget = Widget.model_validate(
-        {"title": "SQL", "sql": "query", "mark": "table", "columns": shows, "people": people}
-    )
-    who = people_of(workbook)
-    query = parse_select(sql, "SQL")
+    asked = {"title": "SQL", "sql": "query", "mark": "table", "columns": shows, "people": people}
+    widget = Widget.model_validate(asked)
+    try:
+        about = who.query(query)
+    except SqlglotError:
+        about = About(Rows.PERSON, {})
+    if population(widget, shows) is None:  # then any that counts them
+        counting = (name for name in shows if about.columns.get(name.lower(), NOTHING).counts)
+        widget = widget.model_copy(update={"people": next(counting, None)})
     if refused := _refused(workbook, who, widget, sql):
         raise ChartError(refused.replace(widget.source, "the SELECT"))
-    if who.query(query).rows == Rows.NOBODY:
+    if about.rows == Rows.NOBODY:
         return rows
     least = workbook.params.min_cell
     kept = rows[~too_small(rows, widget, least) & ~judged(rows, widget, least).hides(rows, {})]

@@ -8,7 +8,7 @@ about groups of people, or about single persons: a row each, or their events.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -75,14 +75,28 @@ _FLAGS = {
     "sent", "delivered", "accepted", "hard_bounced", "blocked", "soft_bounced", "opened", "opened_with_machines",
     "opened_told", "clicked", "clicked_with_machines", "unsubscribed", "complained",
 }  # fmt: skip
-# Of the package's tables what their SQL does not say: groups that are cut by places, flags, and one line for everyone.
-STATED: dict[str, Callable[[About], About]] = {
+
+
+def _nobody(about: About) -> About:
+    return About(Rows.NOBODY, about.columns)
+
+
+# Of the package's tables what their SQL does not say: groups that are cut by places, flags, lines and tenths of all
+# customers of a holdout (which is not made of few), and names, days and places of the model.
+STATED: Mapping[str, Callable[[About], About]] = {
     "derived.concentration": _groups,
     "lifetime.holdout_gain": _groups,
     "lifetime.holdout_decile": _groups,
     "campaigns.customer_response": _flags,
-    "lifetime.holdout_week": lambda about: About(Rows.NOBODY, about.columns),
-}
+} | dict.fromkeys(
+    (
+        "lifetime.holdout_week", "lifetime.holdout_decile", "lifetime.holdout_gain", "derived.as_of",
+        "derived.lookback", "insights.dim_audience", "insights.dim_campaign", "insights.dim_category",
+        "insights.dim_date", "insights.dim_destination", "insights.dim_lookback",
+        "insights.bridge_audience_destination",
+    ),
+    _nobody,
+)  # fmt: skip
 
 
 class People:

@@ -86,7 +86,7 @@ def test_analyst_sql_ends_when_its_time_is_up_and_is_explained(both) -> None:
         )
     with pytest.raises(QueryError, match="SQL: .*nope.* cannot be resolved"):
         insights.query(both.spark, "SELECT nope FROM derived.summary")
-    answer = insights.query(both.spark, "SELECT day FROM derived.customer_day ORDER BY day", rows=3)
+    answer = insights.people(both.spark, "SELECT day FROM derived.customer_day ORDER BY day", rows=3)
     assert len(answer.frame) == 3
     assert answer.note
 
