@@ -90,7 +90,7 @@ STATED: Mapping[str, Callable[[About], About]] = {
     "campaigns.customer_response": _flags,
 } | dict.fromkeys(
     (
-        "lifetime.holdout_week", "lifetime.holdout_decile", "lifetime.holdout_gain", "derived.as_of",
+        "lifetime.holdout_week", "derived.as_of",
         "derived.lookback", "insights.dim_audience", "insights.dim_campaign", "insights.dim_category",
         "insights.dim_date", "insights.dim_destination", "insights.dim_lookback",
         "insights.bridge_audience_destination",
