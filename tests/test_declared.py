@@ -228,3 +228,31 @@ def test_a_column_of_ones_own_can_be_marked(tmp_path: Path, monkeypatch: pytest.
         for table in ("lake.customers", "profile.customer"):
             with pytest.raises(ChartError, match=says):
                 check_declared(workbook, of_table(table, name))
+
+
+BESIDE = [
+    "SELECT DISTINCT value AS x, COUNT(*) OVER () AS customers FROM derived.customer_value",
+    "SELECT first_purchase_on AS x, SUM(COUNT(*)) OVER () AS customers FROM profile.customer GROUP BY 1",
+    "SELECT value AS x, (SELECT COUNT(*) FROM profile.customer) AS customers FROM derived.customer_value GROUP BY 1",
+    "SELECT a.value AS x, COUNT(*) AS customers FROM derived.customer_value AS a CROSS JOIN profile.customer GROUP BY 1",
+    "SELECT a.value AS x, COUNT(*) AS customers FROM profile.customer AS a JOIN profile.customer AS b "
+    "ON a.region = b.region GROUP BY 1",
+    "SELECT STRING_AGG(CAST(value AS VARCHAR), ',') AS x, COUNT(*) AS customers FROM derived.customer_value",
+    "SELECT LIST(value ORDER BY value DESC)[1:5] AS x, COUNT(*) AS customers FROM derived.customer_value",
+    "SELECT UNNEST(l) AS x, customers FROM (SELECT LIST(value) AS l, COUNT(*) AS customers FROM profile.customer)",
+    "SELECT 'top: ' || MAX(value) AS x, COUNT(*) AS customers FROM derived.customer_value",
+    "SELECT ARG_MAX(spend, value) AS x, COUNT(*) AS customers FROM derived.customer_value",
+    "SELECT MAX(occurred_at) AS x, COUNT(DISTINCT customer_id) AS customers FROM lake.purchases",
+    "SELECT HISTOGRAM(value) AS x, COUNT(*) AS customers FROM derived.customer_value",
+]
+
+
+@pytest.mark.parametrize("sql", BESIDE)
+def test_neither_a_single_value_nor_a_count_of_all_beside_it_is_shown(mine: Workbook, sql: str) -> None:
+    with pytest.raises(ChartError, match="single values|counts no customers|single persons"):
+        judge_sql(mine, sql, "x")
+
+
+def test_a_join_by_the_person_counts_people(mine: Workbook) -> None:
+    joined = "FROM profile.customer AS a JOIN derived.customer_value AS b ON b.customer_id = a.customer_id GROUP BY 1"
+    judge_sql(mine, f"SELECT a.region, SUM(b.value) AS value, COUNT(*) AS customers {joined}", "region", "value")

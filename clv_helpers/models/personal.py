@@ -29,6 +29,13 @@ _COUNTING = (exp.Count, exp.ApproxDistinct, exp.CountIf)
 _COMPARING = (exp.Predicate, exp.Connector, exp.Not)
 # A sum of these is a count of people where they are, in what the sum is taken of.
 _PASSING = (exp.Sum, exp.Max, exp.Min, exp.AnyValue, exp.Coalesce, exp.Cast, exp.Paren, exp.Filter, exp.Add, exp.Sub)
+# What shows values of single rows, not of the group.
+_SINGLE = (
+    exp.Max, exp.Min, exp.ArgMax, exp.ArgMin, exp.AnyValue, exp.First, exp.Last, exp.ArrayAgg, exp.GroupConcat,
+    exp.Mode, exp.ArrayUniqueAgg, exp.JSONArrayAgg, exp.JSONObjectAgg,
+)  # fmt: skip
+_LISTING = {"list", "array_agg", "histogram", "map", "string_agg", "listagg", "json_group_array", "arbitrary", "max_by",
+            "min_by", "first", "last", "mode", "approx_top_k", "histogram_values", "list_distinct"}  # fmt: skip
 # Key columns that tell a row of a person from another of the same person in time: such rows are events.
 _TIMES = ("day", "month", "occurred_at", "event_id", "as_of")
 
@@ -111,7 +118,7 @@ class People:
         model = self.graph.tables.get(name)
         if model is None or model.file.suffix == ".csv":
             return self._written(name)
-        about = self.query(model.query)
+        about = self.query(model.query, strict=not model.is_ours)
         if name in STATED:
             return STATED[name](about)
         facts = {c: Fact((*f.way, f"{name}.{c}") if f.way else (), f.counts) for c, f in about.columns.items()}
@@ -136,8 +143,12 @@ class People:
             return About(Rows.PERSON, facts)
         return About(Rows.GROUPS if any(fact.counts for fact in facts.values()) else Rows.NOBODY, facts)
 
-    def query(self, query: exp.Query) -> About:
-        """What a query tells. Raises SqlglotError for a column that none of its tables has."""
+    def query(self, query: exp.Query, strict: bool = True) -> About:
+        """What a query tells. Raises SqlglotError for a column that none of its tables has.
+
+        `strict`, for SQL of others: a list or an extreme of single persons' values tells of one, and a count is of the
+        people of its own row, not of all beside it or of those of another table.
+        """
         bound = self.graph.bound(query)
         schema = MappingSchema(dialect=DIALECT)
         for mention in bound.find_all(exp.Table):
@@ -149,10 +160,10 @@ class People:
         )  # fmt: skip
         known: dict[int, About] = {}
         for scope in traverse_scope(bound):
-            last = known[id(scope)] = known[id(scope.expression)] = self._scope(scope, known)
+            last = known[id(scope)] = known[id(scope.expression)] = self._scope(scope, known, strict)
         return last
 
-    def _scope(self, scope: Scope, known: dict[int, About]) -> About:
+    def _scope(self, scope: Scope, known: dict[int, About], strict: bool) -> About:
         if isinstance(scope.expression, exp.SetOperation):
             return _either(
                 [
@@ -177,6 +188,10 @@ class People:
         def fact_of(part: exp.Expr) -> Fact:
             nested = {id(s.expression): known[id(s)] for s in scope.subquery_scopes if id(s) in known}
             way = _way(part, sources, nested)
+            if strict and below_rows >= Rows.PERSON:
+                way = way or _single_values(part)
+                if part.find(exp.Window, exp.Query) or not _joined_by_person(select, sources):
+                    return Fact(way)
             return Fact(way, not way and _counts(part, sources, below_rows, nested))
 
         columns = {name: fact_of(each) for name, each in made}
@@ -270,6 +285,31 @@ def _counts(part: exp.Expr, sources: dict[str, About], rows: Rows, nested: dict[
     if isinstance(part, _PASSING):
         return _counts(part.this, sources, rows, nested)
     return False
+
+
+def _single_values(part: exp.Expr) -> tuple[str, ...]:
+    """The aggregate of an expression that shows single persons' values as they are; of places in an order it may."""
+    for found in part.find_all(*_SINGLE, exp.Anonymous):
+        name = found.name.lower() if isinstance(found, exp.Anonymous) else found.sql_name().lower()
+        columns = [column.name for column in found.find_all(exp.Column)]
+        if (not isinstance(found, exp.Anonymous) or name in _LISTING) and not all(
+            column.endswith("_order") for column in columns
+        ):
+            return (f"{name} of single values",)
+    return ()
+
+
+def _joined_by_person(select: exp.Select, sources: dict[str, About]) -> bool:
+    """Whether a row of a join is about one person still: all but one of its tables of persons are joined by them."""
+    of_persons = {name for name, about in sources.items() if about.rows >= Rows.PERSON}
+    for join in select.args.get("joins") or []:
+        if join.alias_or_name not in of_persons or len(of_persons) < 2:
+            continue
+        pairs = [each for on in (join.args.get("on"),) if on for each in on.find_all(exp.EQ)]
+        by_person = any(_way(each.this, sources, {}) and _way(each.expression, sources, {}) for each in pairs)
+        if not by_person and not any(column.name in PERSONAL for column in join.args.get("using") or []):
+            return False
+    return True
 
 
 def _values(case: exp.Case) -> list[exp.Expr]:
