@@ -173,7 +173,7 @@ def test_failing_cell_stops_the_chain_and_can_be_resumed(outputs: Path, tmp_path
     params = write_shop(tmp_path)
     board = tmp_path / "shop" / "dashboards" / "value.yml"
     board.parent.mkdir(parents=True)
-    (board.parent / "edges.sql").write_text("SELECT decile, value FROM derived.decile_edge")
+    (board.parent / "edges.sql").write_text("SELECT decile, value, customers FROM derived.decile_edge")
     widget = "title: T\nwidgets:\n  - {title: t, sql: edges, mark: bar, x: decile, y: COLUMN}\n"
     board.write_text(widget.replace("COLUMN", "valeu"))
     audience = tmp_path / "shop" / "audiences" / "all.yml"

@@ -234,7 +234,7 @@ BESIDE = [
     "SELECT DISTINCT value AS x, COUNT(*) OVER () AS customers FROM derived.customer_value",
     "SELECT first_purchase_on AS x, SUM(COUNT(*)) OVER () AS customers FROM profile.customer GROUP BY 1",
     "SELECT value AS x, (SELECT COUNT(*) FROM profile.customer) AS customers FROM derived.customer_value GROUP BY 1",
-    "SELECT a.value AS x, COUNT(*) AS customers FROM derived.customer_value AS a CROSS JOIN profile.customer GROUP BY 1",
+    "SELECT a.value AS x, COUNT(*) AS customers FROM derived.customer_value AS a CROSS JOIN profile.customer GROUP BY 1",  # noqa: E501
     "SELECT a.value AS x, COUNT(*) AS customers FROM profile.customer AS a JOIN profile.customer AS b "
     "ON a.region = b.region GROUP BY 1",
     "SELECT STRING_AGG(CAST(value AS VARCHAR), ',') AS x, COUNT(*) AS customers FROM derived.customer_value",

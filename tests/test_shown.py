@@ -36,7 +36,6 @@ VIEWS = {
     "activation.waterfall": activation.waterfall,
     "activation.changes": activation.changes,
     "activation.control": activation.control,
-    "activation.done": lambda wb: activation.done(wb, activation.activate_planned(wb)),
     "campaigns.summary": campaigns.summary,
     "campaigns.effects": lambda wb: campaigns.effects(wb, simulate.truth(wb)),
     "campaigns.effect_table": campaigns.effect_table,
@@ -167,7 +166,12 @@ def test_the_highest_value_of_all_is_one_customers_and_not_shown(airline: Workbo
     assert next(cell for header, cell in rows[-1].items() if header.startswith("From (")) == "–"
 
 
-def test_an_audience_of_four(airline: Workbook, tmp_path: Path) -> None:
+def test_what_was_delivered_counts_no_few(workbook: Workbook) -> None:
+    assert few_people(activation.done(workbook, activation.activate_planned(workbook))) == []
+
+
+def test_an_audience_of_four(airline: Workbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLV_OUTPUTS_DIR", str(airline.engine.lake.parent.parent))
     shutil.copytree(ROOT / "params", tmp_path / "params")
     fifth = airline.query("profile.attribute")["spend"].nlargest(5).iloc[-1]
     (tmp_path / "params" / "airline" / "audiences" / "four.yml").write_text(

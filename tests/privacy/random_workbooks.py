@@ -226,7 +226,7 @@ def numbers_of(workbook: Workbook, names: list[str]) -> Iterator[tuple[frozenset
     with workbook.engine.read() as session:
         for name in names:
             board = dashboards.load(workbook, name)
-            offered = offers(session, board)
+            offered = offers(session, workbook, board)
             for widget in board.widgets:
                 if widget.table and not session.has_table(widget.table):
                     continue
