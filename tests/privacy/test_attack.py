@@ -181,14 +181,14 @@ def test_no_small_group_is_recovered_from_8_workbooks(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_no_small_group_is_recovered_from_200_workbooks(tmp_path: Path) -> None:
-    attacks = list(random_attacks(range(100, 140), tmp_path))
+def test_no_small_group_is_recovered_from_30_workbooks(tmp_path: Path) -> None:
+    attacks = list(random_attacks(range(100, 106), tmp_path))
     hidden, found = sum(h for _, h, _ in attacks), [(place, each) for place, _, f in attacks for each in f]
     by_measure = Counter(each.measure for _, each in found)
     print(f"\n{len(attacks)} workbooks, {hidden} numbers of small groups, {len(found)} recovered: {dict(by_measure)}")
     for place, each in found[:60]:
         print(f"  {place}: {each}")
-    assert len(attacks) == 200
+    assert len(attacks) == 30
     assert found == []
 
 
@@ -239,7 +239,7 @@ def test_one_purchase_more_is_not_read_off_two_reports(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_one_purchase_more_is_not_read_off_20_pairs_of_reports(tmp_path: Path) -> None:
     read_off = []
-    for seed in range(300, 320):
+    for seed in range(300, 307):
         quantile = (0.1, 0.5, 0.9, 0.99)[seed % 4]
         low, high, amount = one_more(seed, tmp_path, quantile)
         print(f"shop {seed}: {amount:,.2f} lies between {low:,.2f} and {high:,.2f}")
@@ -293,7 +293,7 @@ def test_five_frequent_members_of_the_airline_are_not_recovered(five_frequent: W
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 6, 8])
+@pytest.mark.parametrize("seed", [1])
 def test_no_small_group_is_recovered_from_the_report_of_a_whole_run(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
