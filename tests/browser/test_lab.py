@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clv_helpers import dashboards
 from clv_helpers.charts import CHART_MIME
+from clv_helpers.charts.rounding import rounded
 from clv_helpers.config.workbook import ROOT, Workbook
 from conftest import build_all
 from lab import browser, jupyterlab, run_notebook
@@ -21,7 +22,8 @@ def test_board_and_composer(chromium: str, outputs: Path, tmp_path: Path) -> Non
     params = tmp_path / "params" / "airline.yml"
     workbook = build_all(Workbook.open(params, overrides={"simulate.members": 800}))
     best = workbook.query("insights.fact_value_by_decile", category="ALL", decile=1).set_index("lookback")
-    share = best["share_of_value"].map("{:.0%}".format)
+    shown = rounded(best["share_of_value"], best["customers"], 11)
+    share = dict(zip(best.index, map("{:.0%}".format, shown), strict=True))
     assert share["12 months"] != share["lifetime"]
     messages: list[str] = []
     with jupyterlab(tmp_path, tmp_path / "notebooks") as (address, token), browser(chromium) as started:
