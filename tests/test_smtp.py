@@ -221,6 +221,7 @@ def test_a_merged_value_sets_no_header(mailer: Smtp, value: str) -> None:
     for got in (message_from_bytes(sent.as_bytes(), policy=default), message_from_bytes(sent.as_bytes())):
         assert sorted(got.keys()) == sorted(SET)
         assert got["To"] == "ada@example.com"
+    assert "no more</a>" in message_from_bytes(sent.as_bytes(), policy=default).get_body(("html",)).get_content()
 
 
 def test_an_encoded_word_arrives_as_text(mailer: Smtp) -> None:
@@ -230,11 +231,82 @@ def test_an_encoded_word_arrives_as_text(mailer: Smtp) -> None:
 @pytest.mark.parametrize(
     "address",
     ["a@example.com, b@example.com", "a@example.com b@example.com", "Eve <a@example.com>", "all: a@example.com;",
-     "a@example.com\r\nBcc: b@example.com", "=?utf-8?q?a=40b.com?=", "<a@example.com>", "a@b@c", "nobody", ""],
+     "a@example.com\r\nBcc: b@example.com", "=?utf-8?q?a=40b.com?=", "<a@example.com>", "a@b@c", "nobody", "", "a@",
+     '"a,b"@example.com', "a@exa\u200bmple.com", "a@example.com\u202e", "a@\uff45xample.com", "a\uff0cb@example.com",
+     "a" * 250 + "@example.com"],
 )  # fmt: skip
 def test_an_address_is_one_address(mailer: Smtp, address: str) -> None:
-    with pytest.raises((ValueError, IndexError)):
+    with pytest.raises(ValueError, match="the recipient is not one address"):
         mailer.message(a_row(email=address))
+
+
+def test_an_address_with_letters_of_its_own_stays(mailer: Smtp) -> None:
+    assert mailer.message(a_row(email="zoë@exämple.com"))["To"] == "zoë@exämple.com"
+
+
+@pytest.mark.parametrize("length", [10, 35, 45, 60, 200, 900])
+def test_a_link_of_any_length_is_a_link_to_the_receiver(mailer: Smtp, length: int) -> None:
+    raw = mailer.message(a_row(number="a" * length)).as_bytes()
+    assert f"\r\nList-Unsubscribe: <https://example.com/u?m={'a' * length}>\r\n".encode() in raw
+
+
+def test_long_names_are_sent(mailer: Smtp) -> None:
+    for length in (50, 60, 70, 80, 200):
+        for letter in "aß":
+            got = mailer.message(a_row(first_name=letter * length, email=f"{'b' * 60}@{'c' * 60}.example.com"))
+            read = message_from_bytes(got.as_bytes(), policy=default)
+            assert read["Subject"].strip() == f"We miss you, {letter * length}"
+
+
+def test_a_link_that_no_line_holds_is_said(mailer: Smtp) -> None:
+    with pytest.raises(ValueError, match="unsubscribe_url is no address that fits on a line"):
+        mailer.message(a_row(number="a" * 1000))
+
+
+@pytest.mark.parametrize("field", ["number", "number | urlencode"])
+def test_what_is_merged_into_the_unsubscribe_address_is_quoted_once(airline: Workbook, field: str) -> None:
+    server, url = SimpleNamespace(port=9, ca_file="x"), f"https://example.com/u?m={{{{ {field} }}}}&all=1"
+    options = {NAME: message(server, ca_file="", unsubscribe_url=url)}
+    [plan] = changed(airline, **options).params.activations
+    got = Smtp(changed(airline, **options), plan).message(a_row(number="c 1&all=0/../>\r\nBcc: x"))
+    quoted = "https://example.com/u?m=c%201%26all%3D0%2F..%2F%3E%0D%0ABcc%3A%20x&all=1"
+    assert got["List-Unsubscribe"] == f"<{quoted}>"
+    assert quoted in got.get_body(("plain",)).get_content()
+
+
+def test_rows_of_which_no_message_can_be_made_stop_nobody_else(workbook: Workbook, server: SmtpServer) -> None:
+    with workbook.engine.write() as session:
+        for value, which in {"email = 'a@'": "MIN", "first_name = ''": "MAX"}.items():
+            session.run(
+                f"UPDATE profile.attribute SET {value} WHERE customer_id = "
+                f"(SELECT {which}(customer_id) FROM activation.decision WHERE outcome = 'sent')"
+            )
+    text = "{{ 1 / (first_name | length) }} {{ unsubscribe_url }}"
+    done = activated(workbook, **{NAME: message(server, text=text)})
+    assert [(each.reason, each.customers) for each in done.reasons] == [
+        ("the message cannot be made: division by zero", 1),
+        ("the message cannot be made: the recipient is not one address", 1),
+    ]
+    assert done.delivered == len(server.messages) == done.to_send - 2 > 0
+
+
+def test_a_reason_does_not_repeat_the_address(workbook: Workbook, server: SmtpServer) -> None:
+    activation.decide(changed(workbook, **{NAME: message(server)}))
+    first, second, *_ = sorted(people(workbook))
+    server.refused = {each: f"550 5.1.1 <{each.upper()}>: no such user" for each in (first, second)}
+    done = activated(workbook, **{NAME: message(server)})
+    assert [(each.reason, each.customers) for each in done.reasons] == [("550 5.1.1 <…>: no such user", 2)]
+
+
+def test_who_may_have_got_it_is_in_doubt_after_a_drop_also_where_it_would_be_sent_again(
+    workbook: Workbook, server: SmtpServer
+) -> None:
+    server.hangs_up_after = 3
+    options = {NAME: message(server, delivery="at_least_once")}
+    with pytest.raises(DestinationError):
+        activated(workbook, **options)
+    [plan] = activation.planned(changed(workbook, **options), "win-back")
+    assert activation.drop(changed(workbook, **options), plan).in_doubt == 1
 
 
 def test_no_address_stays_on_the_disk_after_a_failure_and_a_run_can_be_dropped(

@@ -10,14 +10,18 @@ import re
 import smtplib
 import ssl
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from email import message_from_bytes
+from email.errors import NonASCIILocalPartDefect
+from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import SMTP, SMTPUTF8, Policy
 from email.utils import parseaddr
 from typing import Any, Literal
+from urllib.parse import quote
 
 from jinja2 import StrictUndefined, Template, meta
 from jinja2.exceptions import TemplateError
@@ -30,6 +34,20 @@ from clv_helpers.config.workbook import Workbook
 
 TEMPLATES = ("subject", "text", "html", "unsubscribe_url")
 UNSUBSCRIBE = "unsubscribe_url"  # may stand in text and html
+LONGEST_ADDRESS, LONGEST_LINE = 254, 998  # of RFC 5321 and 5322
+# What a template or the e-mail package may raise over the values of one row: it is rejected, and the others are sent.
+UNMAKEABLE = (TemplateError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
+
+
+class _OnOneLine(UnstructuredHeader, BaseHeader):
+    """A header that is not folded: of a long link Python would make encoded words, which no receiver takes for one."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("list-unsubscribe", _OnOneLine)
 
 
 class SmtpParams(DestinationParams):
@@ -68,7 +86,7 @@ class SmtpParams(DestinationParams):
         for name in TEMPLATES:
             known = fields | {UNSUBSCRIBE} if name in ("text", "html") else fields
             try:
-                asked = meta.find_undeclared_variables(_environment(False).parse(getattr(self, name)))
+                asked = meta.find_undeclared_variables(_environment(name).parse(getattr(self, name)))
             except TemplateError as error:
                 raise ValueError(f"{name} is no template ({error}); allowed: text with {{{{ field }}}}") from None
             if asked - known:
@@ -114,10 +132,12 @@ class Smtp(Destination):
         customer = row[CUSTOMER]
         try:
             message = self.message(row)
-        except (TemplateError, ValueError) as error:
+        except UNMAKEABLE as error:
             reason = f"the message cannot be made: {error}"
         else:
             reason = self._transmit(server, message, lambda: journal.note("begun", customer))
+            address = re.escape(str(message["To"]))  # servers repeat it, and a reason is of many
+            reason = re.sub(address, "…", reason, flags=re.IGNORECASE)
         journal.note("rejected" if reason else "delivered", customer, reason)
 
     def _transmit(self, server: smtplib.SMTP, message: EmailMessage, begin: Callable[[], None]) -> str:
@@ -145,17 +165,17 @@ class Smtp(Destination):
     def message(self, row: dict[str, Any]) -> EmailMessage:
         """The message for one customer (a row of a part).
 
-        Raises TemplateError or ValueError: also where it would not be read as exactly the headers that were set.
+        Raises one of UNMAKEABLE: ValueError also where it would not be read as exactly what was set.
         """
         fields = {name: "" if value is None else value for name, value in row.items()}
         fields[UNSUBSCRIBE] = link = _one_line(self._filled("unsubscribe_url", fields))
-        if not re.fullmatch(r"https://[^\s<>\"]+", link):
-            raise ValueError("unsubscribe_url is no address; allowed: {{ field | urlencode }} for what is merged")
-        address = str(fields[self.params.recipient]).strip()
+        if not re.fullmatch(r"https://[^\s<>\"]+", link) or not link.isascii() or len(link) > LONGEST_LINE - 20:
+            raise ValueError("unsubscribe_url is no address that fits on a line")
+        address = _one_address(str(fields[self.params.recipient]).strip())
         # The same customer and campaign give the same id, by which a receiver knows a repetition.
         person = f"{self.activation.campaign}|{self.activation.destination}|{row[CUSTOMER]}"
         domain = parseaddr(self.params.sender)[1].rpartition("@")[2]
-        message = EmailMessage(SMTP if address.isascii() else SMTPUTF8)
+        message = EmailMessage((SMTP if address.isascii() else SMTPUTF8).clone(header_factory=_HEADERS))
         message["From"] = self.params.sender
         message["To"] = _plain(address)
         message["Subject"] = _plain(self._filled("subject", fields))
@@ -167,11 +187,11 @@ class Smtp(Destination):
         message.set_content(self._filled("text", fields), cte="quoted-printable")
         if self.params.html:
             message.add_alternative(self._filled("html", fields), subtype="html", cte="quoted-printable")
-        _check_headers(message, address)
+        _check_read_back(message, address)
         return message
 
     def _filled(self, name: str, fields: dict[str, Any]) -> str:
-        return _template(getattr(self.params, name), name == "html").render(fields)
+        return _template(getattr(self.params, name), name).render(fields)
 
     @contextmanager
     def _connection(self) -> Iterator[smtplib.SMTP]:
@@ -230,13 +250,41 @@ class Journal:
         return Outcome([*those("delivered")], those("rejected"), in_doubt)
 
 
-def _environment(escapes: bool) -> SandboxedEnvironment:
-    return SandboxedEnvironment(autoescape=escapes, undefined=StrictUndefined)
+class _Quoted(str):
+    """A text that is already as it may stand in an address of the web."""
+
+    __slots__ = ()
+
+
+def _quoted(value: Any) -> _Quoted:
+    return value if isinstance(value, _Quoted) else _Quoted(quote(str(value), safe=""))
+
+
+def _environment(name: str) -> SandboxedEnvironment:
+    """Where a template is filled: html escapes what is merged, an address of the web quotes it."""
+    environment = SandboxedEnvironment(autoescape=name == "html", undefined=StrictUndefined)
+    if name == UNSUBSCRIBE:
+        environment.finalize = environment.filters["urlencode"] = _quoted
+    return environment
 
 
 @functools.cache
-def _template(text: str, escapes: bool) -> Template:
-    return _environment(escapes).from_string(text)
+def _template(text: str, name: str) -> Template:
+    return _environment(name).from_string(text)
+
+
+def _one_address(text: str) -> str:
+    """The text, where it can be one address as a person types it; else raises ValueError.
+
+    No quotes (a quoted comma is read as two by some), nothing invisible, and no letter that only looks like another:
+    full-width ones become plain on the way.
+    """
+    odd = any(unicodedata.category(letter)[0] in "CZ" for letter in text)
+    disguised = unicodedata.normalize("NFKC", text) != unicodedata.normalize("NFC", text)
+    name, _, domain = text.rpartition("@")
+    if not name or not domain or '"' in text or odd or disguised or len(text.encode()) > LONGEST_ADDRESS:
+        raise ValueError("the recipient is not one address")
+    return text
 
 
 def _plain(text: str) -> str:
@@ -244,21 +292,28 @@ def _plain(text: str) -> str:
     return _one_line(text).replace("=?", "= ?")
 
 
-def _check_headers(message: EmailMessage, address: str) -> None:
-    """Raise ValueError where the recipient is not one address, or a receiver would read other headers than were set."""
+def _check_read_back(message: EmailMessage, address: str) -> None:
+    """Raise ValueError where the recipient is not one address, or a receiver would read something else than was set."""
     to = message["To"]
     if (
         [each.addr_spec for each in to.addresses] != [address]
-        or to.defects
+        or any(not isinstance(each, NonASCIILocalPartDefect) for each in to.defects)
         or any(each.display_name for each in to.groups)
     ):
         raise ValueError("the recipient is not one address")
     read = message_from_bytes(message.as_bytes(), policy=message.policy)
     for name in {*message.keys(), *read.keys()}:
-        if list(map(str, message.get_all(name, []))) != list(map(str, read.get_all(name, []))):
+        set_, arrived = ([str(each).strip() for each in mail.get_all(name, [])] for mail in (message, read))
+        if set_ != arrived:  # but for the blank of a line that begins anew
             raise ValueError(f"its header {name} would not arrive as it was set")
-    if read.defects:
-        raise ValueError("its headers would not arrive as they were set")
+    if read.defects or _bodies(read) != _bodies(message):
+        raise ValueError("it would not arrive as it was set")
+
+
+def _bodies(message: EmailMessage) -> list[list[bytes]]:
+    """The lines of each part that is no container."""
+    leaves = (each for each in message.walk() if not each.is_multipart())
+    return [bytes(each.get_payload(decode=True)).splitlines() for each in leaves]
 
 
 def _one_line(text: str) -> str:
