@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import random
+import select
 import signal
 import socket
 import subprocess
@@ -287,6 +288,43 @@ def test_a_token_where_the_environment_has_one_and_slow_clients(params: Path, mo
         server.stop()
         assert "Traceback" not in server.said()
         assert "s3cret" not in server.said()
+
+
+def test_a_second_request_on_a_connection_has_the_same_time(refusing: Server) -> None:
+    body = json.dumps({"no": "event"}).encode()
+    head = b"POST /purchases HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", refusing.port), timeout=30) as client:
+        client.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        assert client.recv(100_000).startswith(b"HTTP/1.1 400")
+        client.sendall(head)
+        assert client.recv(1) == b"", "closed"
+
+
+def test_bodies_in_flight_are_bounded(refusing: Server) -> None:
+    head = b"POST /purchases HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    sent = b" " * 15_900_000
+    with contextlib.ExitStack() as stack:
+        address = "127.0.0.1", refusing.port
+        clients = [stack.enter_context(socket.create_connection(address, timeout=30)) for _ in range(5)]
+        for client in clients[:4]:
+            client.sendall(head + b"Content-Length: 15900001\r\n\r\n" + sent)
+        clients[4].sendall(head + b"Content-Length: 900001\r\n\r\n" + sent[:900_000])
+        [first, *_] = select.select(clients, [], [], 30)[0]  # whichever is read last
+        answer = first.recv(10_000)
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"retry-after: 1" in answer.lower()
+    deadline = time.monotonic() + 30
+    while refusing.post(event(1, day=45))[0] != 400:  # what has gone is no longer counted
+        assert time.monotonic() < deadline
+
+
+def test_one_event_with_many_keys_of_its_own_takes_no_other_with_it(params: Path) -> None:
+    with serving(params, "--every=0.1") as server:
+        for number in range(50):
+            assert server.post(event(number))[0] == 200
+        assert server.post(event(50) | {f"key_{key}": key for key in range(150)})[0] == 200
+        server.stop()
+    assert len(in_lake(params)) == 51
 
 
 def test_folder(params: Path, outputs: Path) -> None:

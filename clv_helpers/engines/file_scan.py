@@ -21,6 +21,10 @@ def is_csv(file: Path) -> bool:
     return not is_json(file) and _kind(file) != ".parquet"
 
 
+# How many rows DuckDB looks at, and when it gives up on columns, as of events that have keys of their own: never.
+ALL_KEYS = ("sample_size", "map_inference_threshold", "field_appearance_threshold")
+
+
 def scan(file: Path, headers: list[str] | None = None, delimiter: str = ",", encoding: str = "utf-8") -> exp.Expression:
     """A CSV, JSON-lines or Parquet file (or a gz of the first two) as a table; CSV and JSON values come as text.
 
@@ -32,7 +36,7 @@ def scan(file: Path, headers: list[str] | None = None, delimiter: str = ",", enc
     if _kind(file) == ".parquet":
         reader, options = "read_parquet", {}
     elif is_json(file):
-        reader, options = "read_json", options or {"sample_size": literal(-1)}
+        reader, options = "read_json", options or dict(zip(ALL_KEYS, map(literal, (-1, -1, 0)), strict=True))
     else:
         reader = "read_csv"
         options |= {

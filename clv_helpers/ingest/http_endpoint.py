@@ -29,10 +29,11 @@ from clv_helpers.ingest.request_journal import Journal
 from clv_helpers.ingest.staging import IngestError, stage
 
 MAX_BYTES = 16_000_000
-MAX_IN_FLIGHT = 64_000_000  # of the bodies of all requests that are being read
+MAX_IN_FLIGHT = 64_000_000  # of the bodies of all requests that are not answered yet
 SECONDS = 10.0  # for the head of a request, and for its body
 HOSTS = ["127.0.0.1", "localhost"]  # another name leads here only from a page that plays tricks with DNS
 TOKEN = "CLV_STREAM_TOKEN"  # noqa: S105 (the environment variable that holds it)
+HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}  # of the answers with a status
 Event = dict[str, Any]  # a JSON object, keyed by the headers of the params
 Fault = dict[str, Any]  # the event's number (from 0), column, value, and the reason
 
@@ -47,13 +48,21 @@ class Endpoint:
 
     async def post(self, request: Request) -> Response:
         """POST /<dataset>: an event or an array of events, keyed by the headers of the params. All or none."""
-        dataset = request.path_params["dataset"]
-        if dataset not in self.journals:
-            return _refusal(404, f"no dataset {dataset!r}; allowed: {', '.join(self.journals)}")
         if refused := self._stranger(request):
             return refused
+        dataset, body = request.path_params["dataset"], bytearray()
+        if dataset not in self.journals:
+            return _refusal(404, f"no dataset {dataset!r}; allowed: {', '.join(self.journals)}")
         try:
-            events = read_events(await asyncio.wait_for(self._body(request), SECONDS))
+            return await self._taken(request, dataset, body)
+        finally:  # until then it takes memory, also while it waits for its turn
+            self.in_flight -= len(body)
+
+    async def _taken(self, request: Request, dataset: str, body: bytearray) -> Response:
+        """The answer to a request whose events are read into `body`, judged and kept."""
+        try:
+            await asyncio.wait_for(self._read(request, body), SECONDS)
+            events = read_events(body)
         except TimeoutError:
             return _refusal(408, f"the body did not come within {SECONDS:g} seconds; send it again")
         except ClientDisconnect:
@@ -85,20 +94,15 @@ class Endpoint:
             return _refusal(401, f"Authorization is not the Bearer of {TOKEN}")
         return None
 
-    async def _body(self, request: Request) -> bytes:
-        """The request's body. Raises _TooMuch: no more of it is read than that."""
-        body = bytearray()
-        try:
-            async for chunk in request.stream():
-                body += chunk
-                self.in_flight += len(chunk)
-                if len(body) > MAX_BYTES:
-                    raise _TooMuch(413, f"more than {MAX_BYTES:,} bytes; send fewer events at once")
-                if self.in_flight > MAX_IN_FLIGHT:
-                    raise _TooMuch(503, "too much comes at once; send it again a little later")
-        finally:
-            self.in_flight -= len(body)
-        return bytes(body)
+    async def _read(self, request: Request, body: bytearray) -> None:
+        """Read a request into its body. Raises _TooMuch: no more of it is read than that."""
+        async for chunk in request.stream():
+            body += chunk
+            self.in_flight += len(chunk)
+            if len(body) > MAX_BYTES:
+                raise _TooMuch(413, f"more than {MAX_BYTES:,} bytes; send fewer events at once")
+            if self.in_flight > MAX_IN_FLIGHT:
+                raise _TooMuch(503, "too much comes at once; send it again a little later")
 
     async def failed(self, _: Request, error: Exception) -> Response:
         """The answer to a request, and the end of the server, after an error that nobody foresaw."""
@@ -142,7 +146,7 @@ def application(endpoint: Endpoint, lifespan: Any) -> Starlette:
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers, middleware=[hosts])
 
 
-def read_events(body: bytes) -> list[Event]:
+def read_events(body: bytes | bytearray) -> list[Event]:
     """The events of a request. Raises ValueError, with a sentence, for anything but one object or an array of them."""
     try:
         content = json.loads(body, parse_constant=_no_constant)
@@ -159,15 +163,18 @@ def _no_constant(name: str) -> Any:
 
 
 async def drop_half_sent(connections: set[Any]) -> None:
-    """Close connections that do not send the whole head of a request in time. `connections`: uvicorn's."""
-    since: dict[Any, float] = {}
+    """Close connections that do not send the whole head of a request in time. `connections`: uvicorn's.
+
+    Whether it is the first on its connection or a later one: then the cycle of the one before is complete.
+    """
+    since: dict[tuple[Any, Any], float] = {}
     while True:
         await asyncio.sleep(SECONDS / 10)
-        waiting = {each for each in connections if each.cycle is None}
+        waiting = {(each, each.cycle) for each in connections if each.cycle is None or each.cycle.response_complete}
         since = {each: since.get(each, time.monotonic()) for each in waiting}
-        for each, began in since.items():
+        for (connection, _), began in since.items():
             if time.monotonic() - began > SECONDS:
-                each.transport.close()
+                connection.transport.close()
 
 
 class _TooMuch(Exception):
@@ -179,4 +186,4 @@ class _TooMuch(Exception):
 
 
 def _refusal(status: int, reason: str) -> JSONResponse:
-    return JSONResponse({"accepted": 0, "rejected": [{"reason": reason}]}, status_code=status)
+    return JSONResponse({"accepted": 0, "rejected": [{"reason": reason}]}, status, HEADERS.get(status))
