@@ -7,6 +7,7 @@ import gzip
 import json
 import re
 import shutil
+import socket
 import subprocess
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +21,10 @@ from hypothesis import strategies as st
 from servers import PASSWORD, USER, s3_server, sftp_server
 
 from clv_helpers import activation
-from clv_helpers.activation.destination import open_destination
+from clv_helpers.activation import ledger
+from clv_helpers.activation.decision import decide_within
+from clv_helpers.activation.destination import Part, open_destination
+from clv_helpers.activation.files import Files
 from clv_helpers.config.destinations import DestinationError
 from clv_helpers.config.workbook import Workbook
 from conftest import absent
@@ -311,6 +315,57 @@ def test_sftp(workbook: Workbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         monkeypatch.delenv("SFTP_PASSWORD")
         with pytest.raises(DestinationError, match="the environment variable SFTP_PASSWORD is not set"):
             destination.check()
+
+
+def left(workbook: Workbook) -> list[Path]:
+    """Files of activations that hold a customer's address."""
+
+    def content(file: Path) -> bytes:
+        data = file.read_bytes()
+        return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+
+    folders = workbook.folder / "activation", workbook.folder / "exports"
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    return [file for file in files if b"@" in content(file)]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_no_address_stays_here_after_a_server_did_not_answer(workbook: Workbook, packed: bool) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"sftp://127.0.0.1:{closed.getsockname()[1]}/exports"
+        with pytest.raises(DestinationError, match="does not take the file"):
+            activated(workbook, **{f"{FILES}.path": url, f"{FILES}.gzip": packed, f"{FILES}.username": "clv"})
+    assert left(workbook) == []
+
+
+def test_nor_where_it_could_not_be_encrypted(workbook: Workbook, tmp_path: Path) -> None:
+    if not shutil.which("gpg"):
+        absent("gpg is not installed (Debian: apt-get install gnupg)")
+    key = tmp_path / "no_key.asc"
+    key.write_text("no key")
+    options = {f"{FILES}.pgp_key": str(key)}
+    with pytest.raises(DestinationError, match="gpg could not encrypt"):
+        activated(workbook, **options)
+    assert left(workbook) == []
+    [planned] = activation.planned(changed(workbook, **options), "win-back")
+    dropped = activation.drop(changed(workbook, **options), planned)
+    assert (dropped.outcome, dropped.withdrawn) == ("dropped", dropped.to_send)
+
+
+def test_what_a_killed_process_left_goes_with_the_drop(workbook: Workbook) -> None:
+    planned = workbook.params.activations[0]
+    files = Files(workbook, planned)
+    with workbook.engine.write(files=True) as session:  # as far as it comes before it could clean up
+        decide_within(session, workbook)
+        run = ledger.intend(session, files, workbook.as_of(session))
+        part = Part(run, 1, workbook.folder / "activation" / run.run_id / "1.part")
+        files.prepare(session, ledger.rows_of_part(part, files.params), part)
+    assert left(workbook), "the half-written export"
+    dropped = activation.drop(workbook, planned)
+    assert dropped.withdrawn == dropped.to_send > 0
+    assert left(workbook) == []
+    assert activation.activate(workbook, planned, accept_change=True).delivered == dropped.withdrawn
 
 
 def test_s3(workbook: Workbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,16 +170,16 @@ def _deliver_parts(workbook: Workbook, destination: Destination, run: Run, spool
             ledger.withdraw(session, run, destination.params)
             parts = ledger.open_parts(session, run, spools)
     for part in parts:
-        with workbook.engine.write(files=True) as session:
-            destination.prepare(session, ledger.rows_of_part(part, destination.params), part)
         try:
+            with workbook.engine.write(files=True) as session:
+                destination.prepare(session, ledger.rows_of_part(part, destination.params), part)
             outcome = destination.deliver(part)
         except DestinationError:
             _settle(workbook, destination, part, destination.recover(part))
             raise
         finally:
             if not destination.recovers_from_spool:  # its addresses would lie there until someone tries again
-                part.spool.unlink(missing_ok=True)
+                destination.clear(part)
         _settle(workbook, destination, part, outcome)
 
 
@@ -200,28 +200,33 @@ def drop(workbook: Workbook, activation: Activation) -> ActivationResult:
         with workbook.engine.write() as session:
             ledger.create_tables(session)
             run = ledger.open_run(session, activation)
-            parts = ledger.open_parts(session, run, folder / run.run_id) if run else []
+            spools = folder / run.run_id if run else folder
+            parts = ledger.open_parts(session, run, spools) if run else []
         if run is None:
             return dataclasses.replace(dry_run(workbook, activation), outcome="nothing to drop")
         for part in parts:
             try:
-                _settle(workbook, destination, part, destination.recover(part))
+                _settle(workbook, destination, part, destination.recover(part), again=False)
             except DestinationError:
                 with workbook.engine.write() as session:
                     ledger.doubt(session, part)
+        for part in (Part(run, number, spools / f"{number}.part") for number in range(run.parts + 1)):
+            destination.clear(part)  # also of part 0, the control group
+        shutil.rmtree(spools, ignore_errors=True)
         with workbook.engine.write(publish=True) as session:
             ledger.give_up(session, run)
             ledger.finish(session, run)
             models.refresh_tables(session, workbook, *models.MODEL)
-            result = ledger.result(session, run, "dropped")
-        shutil.rmtree(folder / run.run_id, ignore_errors=True)
-        return result
+            return ledger.result(session, run, "dropped")
 
 
-def _settle(workbook: Workbook, destination: Destination, part: Part, outcome: Outcome | None) -> None:
+def _settle(
+    workbook: Workbook, destination: Destination, part: Part, outcome: Outcome | None, again: bool | None = None
+) -> None:
+    """Write down what became of a part. `again`: whether who is in doubt is delivered once more; None: as it does."""
     if outcome is not None:
         with workbook.engine.write() as session:
-            ledger.settle(session, part, outcome, again=destination.sends_again_in_doubt)
+            ledger.settle(session, part, outcome, destination.sends_again_in_doubt if again is None else again)
 
 
 def _close(workbook: Workbook, run: Run, goes_on: bool) -> ActivationResult:

@@ -106,6 +106,11 @@ class Destination(abc.ABC):
         """What became of a part that may have been delivered before a crash; None where delivering again is safe."""
         return None
 
+    def clear(self, part: Part) -> None:
+        """Delete what lies on this machine of a part's rows, where it was not delivered."""
+        for file in (part.spool, part.spool.with_suffix(".beside")):
+            file.unlink(missing_ok=True)
+
     def finish(self, run: Run, files: list[DeliveredFile]) -> None:  # noqa: B027 (most have nothing to do)
         """Called once all parts are delivered, with their files where they have any."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import gzip
 import hashlib
 import io
@@ -171,9 +172,14 @@ class Files(Destination):
         delivered = DeliveredFile(name, self._rows, finished.stat().st_size, sha256)
         with self._place() as place:
             place.put(finished, name)
-        for file in {written, finished}:
-            file.unlink(missing_ok=True)
+        self.clear(part)
         return Outcome(file=delivered)
+
+    def clear(self, part: Part) -> None:
+        """Delete a part as it was written, and what was made of that: recoded, compressed, encrypted."""
+        written = self._written(part)
+        for file in written.parent.glob(f"{glob.escape(written.name)}*"):
+            file.unlink(missing_ok=True)
 
     def finish(self, run: Run, files: list[DeliveredFile]) -> None:
         """Write whom other mailings are to leave alone, the control group; and the manifest, last of all."""
@@ -190,9 +196,12 @@ class Files(Destination):
     def _deliver_control(self, run: Run) -> list[DeliveredFile]:
         part = Part(run, CONTROL_PART, self.workbook.folder / "activation" / run.run_id / "control.part")
         part.spool.parent.mkdir(parents=True, exist_ok=True)
-        with self.workbook.engine.write(files=True) as session:
-            self.prepare(session, ledger.control_rows(run, self.params), part)
-        return [file] if (file := self.deliver(part).file) else []
+        try:
+            with self.workbook.engine.write(files=True) as session:
+                self.prepare(session, ledger.control_rows(run, self.params), part)
+            return [file] if (file := self.deliver(part).file) else []
+        finally:
+            self.clear(part)
 
     def file_name(self, run: Run, number: int) -> str:
         """The name of a part's file: the template's fields, _2, _3 … after the first, and what was done to it."""
