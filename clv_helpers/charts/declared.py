@@ -35,7 +35,7 @@ def check_declared(workbook: Workbook, widget: Widget) -> None:
     people = people_of(workbook)
     asked = (widget.model_dump_json(), _sql_of(workbook, widget))
     if asked not in people.judged:
-        people.judged[asked] = _refused(workbook, people, widget, asked[1])
+        people.judged[asked] = _judged(workbook, people, widget, asked[1])
     if refused := people.judged[asked]:
         raise ChartError(f"widget {widget.title!r}: {refused}")
 
@@ -55,12 +55,12 @@ def as_shown(workbook: Workbook, sql: str, rows: pd.DataFrame, people: str | Non
     widget = Widget.model_validate(asked)
     try:
         about = who.query(query)
-    except SqlglotError:
-        about = About(Rows.PERSON, {})
+    except SqlglotError as error:
+        raise ChartError(_unreadable("the SELECT", error)) from None
     if population(widget, shows) is None:  # then any that counts them
         counting = (name for name in shows if about.columns.get(name.lower(), NOTHING).counts)
         widget = widget.model_copy(update={"people": next(counting, None)})
-    if refused := _refused(workbook, who, widget, sql):
+    if refused := _refused(workbook, widget, about):
         raise ChartError(refused.replace(widget.source, "the SELECT"))
     if about.rows == Rows.NOBODY:
         return rows
@@ -74,19 +74,25 @@ def _keys(people: People, query: exp.Query) -> set[str]:
     """The columns that say which row it is: what is grouped by, and the keys of the tables that are read."""
     grouped = {part.name for group in query.find_all(exp.Group) for part in group.find_all(exp.Column)}
     read = {f"{mention.db}.{mention.name}" for mention in query.find_all(exp.Table)}
-    return grouped.union(*(people.graph.tables[name].key for name in read if name in people.graph.tables))
+    return grouped.union(*map(people.key, read))
 
 
-def _refused(workbook: Workbook, people: People, widget: Widget, sql: str) -> str:
-    """Why the widget is refused; empty where it is not."""
-    if widget.table:
-        about = people.table(widget.table)
-    else:
-        try:
-            about = people.query(parse_select(sql, widget.source))
-        except SqlglotError as error:
-            why = str(error).splitlines()[0]
-            return f"where the columns of {widget.source} come from cannot be read ({why}); allowed: a SELECT whose columns are of the tables it names"  # fmt: skip # noqa: E501
+def _judged(workbook: Workbook, people: People, widget: Widget, sql: str) -> str:
+    """Why a widget is refused, by its table or by its SQL; empty where it is not."""
+    try:
+        about = people.table(widget.table) if widget.table else people.query(parse_select(sql, widget.source))
+    except SqlglotError as error:
+        return _unreadable(widget.source, error)
+    return _refused(workbook, widget, about)
+
+
+def _unreadable(source: str, error: SqlglotError) -> str:
+    why = str(error).splitlines()[0]
+    return f"where the columns of {source} come from cannot be read ({why}); allowed: a SELECT whose columns are of the tables it names"  # fmt: skip # noqa: E501
+
+
+def _refused(workbook: Workbook, widget: Widget, about: About) -> str:
+    """Why what tells so much is not shown; empty where it may be."""
     for name in shown(widget):
         if way := about.columns.get(name.lower(), NOTHING).way:
             return _names_a_person(workbook, name, way)

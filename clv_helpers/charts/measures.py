@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clv_helpers import models
 from clv_helpers.charts.disclosure import COUNTS, RATES
 from clv_helpers.charts.rounding import rounded
 from clv_helpers.charts.rows import population
 from clv_helpers.charts.spec import Widget
 from clv_helpers.charts.texts import kind
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.models.personal import people_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,9 +48,7 @@ def with_rounded(rows: pd.DataFrame, widget: Widget, workbook: Workbook) -> pd.D
 
 def _keys(rows: pd.DataFrame, widget: Widget, workbook: Workbook) -> set[str]:
     """The columns that say which row it is, or where it stands."""
-    schema = (widget.table or "").partition(".")[0]
-    catalog = {table.name: table.key for table in models.all_tables(workbook, schema)} if schema else {}
     fields = [*widget.fields, *widget.tooltip]
     shown = {f.column for f in fields if not f.aggregate and kind(rows, f) != "quantitative"}
     places = {str(name) for name in rows if str(name).endswith(POSITIONS)}
-    return {*catalog.get(widget.table or "", ()), *shown, *places, *widget.highlight}
+    return {*people_of(workbook).key(widget.table or ""), *shown, *places, *widget.highlight}

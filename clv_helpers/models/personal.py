@@ -88,8 +88,8 @@ def _nobody(about: About) -> About:
     return About(Rows.NOBODY, about.columns)
 
 
-# Of the package's tables what their SQL does not say: groups that are cut by places, flags, lines and tenths of all
-# customers of a holdout (which is not made of few), and names, days and places of the model.
+# Of the package's tables what their SQL does not say: groups that are cut by places, flags, a line over all customers
+# of a holdout (which is not made of few), and names, days and places of the model.
 STATED: Mapping[str, Callable[[About], About]] = {
     "derived.concentration": _groups,
     "lifetime.holdout_gain": _groups,
@@ -126,6 +126,11 @@ class People:
         if PRIMARY_IDENTITY in facts and facts[PRIMARY_IDENTITY].way:
             rows = Rows.EVENTS if set(model.key) & set(_TIMES) else Rows.PERSON
         return About(rows, facts)
+
+    def key(self, name: str) -> tuple[str, ...]:
+        """The key of a table; none where no file makes it."""
+        model = self.graph.tables.get(name)
+        return model.key if model else ()
 
     def _written(self, name: str) -> About:
         """A table that no SQL makes: by the marks of its data's contract, or by the names of its columns."""
