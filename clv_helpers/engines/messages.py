@@ -12,6 +12,11 @@ ADDRESS = re.compile(r"\S+@\S+")
 EXPLAINED = re.compile(r": (?!\d+$).*")  # what stands after a colon is a value, or a piece of one
 
 
+def is_of_the_sql(error: Exception) -> bool:
+    """Whether an engine's error is about the SQL itself, and was raised before any row was read."""
+    return type(error).__name__ in OF_THE_SQL
+
+
 def without_values(error: Exception, sql: str = "") -> str:
     """The first line of an engine's error; what it quotes stays where it stands in the SQL too, else is `…`.
 
@@ -23,7 +28,7 @@ def without_values(error: Exception, sql: str = "") -> str:
     """
     lines = str(error).strip().splitlines() or [type(error).__name__]
     text = " ".join(re.sub(r"^[\w ]+ (Error|Exception): ", "", lines[0]).split())
-    if type(error).__name__ in OF_THE_SQL:
+    if is_of_the_sql(error):
         return text
 
     def kept(found: re.Match[str]) -> str:

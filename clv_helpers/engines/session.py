@@ -16,7 +16,7 @@ import duckdb
 from sqlglot import exp
 
 from clv_helpers.engines.dialect import SQL_TYPES, bind, cast, column, expression, literal, parse, table, to_sql
-from clv_helpers.engines.messages import without_values
+from clv_helpers.engines.messages import is_of_the_sql, without_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -232,15 +232,16 @@ class Session:
         """
         if isinstance(error, duckdb.OutOfMemoryException):
             return None, f"it needs more than {self.memory} of memory; filter or aggregate first"
-        if isinstance(error, duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException):
+        if is_of_the_sql(error):
             try:
                 self.connection.execute(f"EXPLAIN {sql}")
             except duckdb.Error as of_original:
                 error = of_original
-        of_sql = isinstance(error, duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException)
         text, _, place = str(error).partition("LINE ")
         line = re.match(r"\d+", place)
-        why = " ".join(re.sub(r"^\w+ Error: ", "", text).split()) if of_sql else without_values(error, sql)
+        why = (
+            " ".join(re.sub(r"^\w+ Error: ", "", text).split()) if is_of_the_sql(error) else without_values(error, sql)
+        )
         return int(line[0]) if line else None, why
 
     def _make_room(self, name: str, kind: str) -> None:
