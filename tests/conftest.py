@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,16 @@ def absent(reason: str) -> None:
     if os.environ.get("CLV_TEST_ALL") == "1":
         pytest.fail(f"CLV_TEST_ALL is set, but {reason}")
     pytest.skip(reason)
+
+
+def ended(process: BaseProcess, kill_after: float | None) -> int | None:
+    """Start a process, and kill it after so many seconds unless it ends before; gives its exit code."""
+    process.start()
+    process.join(kill_after)
+    if process.is_alive():
+        process.kill()
+        process.join()
+    return process.exitcode
 
 
 @pytest.fixture(scope="session")
@@ -142,3 +153,13 @@ def write_shop(folder: Path, csv: str = SHOP_CSV, extra: str = "") -> Path:
         encoding="utf-8",
     )
     return params
+
+
+@pytest.fixture
+def shop(outputs: Path, tmp_path: Path) -> Workbook:
+    """A small shop, built, with an empty folder for tables of its own."""
+    workbook = Workbook.open(write_shop(tmp_path))
+    (workbook.specs / "sql").mkdir(parents=True)
+    ingest.ingest_files(workbook)
+    models.refresh(workbook, "derived", "profile", "insights")
+    return workbook

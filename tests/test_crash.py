@@ -14,6 +14,7 @@ import pytest
 
 from clv_helpers import ingest, models
 from clv_helpers.config.workbook import Workbook
+from conftest import ended
 
 PARAMS = """
 title: A shop under attack
@@ -85,12 +86,7 @@ def undisturbed(params: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
 def run(params: Path, kill_after: float | None) -> int:
     """Run `work` in a process of its own, killed after so many seconds; gives its exit code."""
     process = processes.Process(target=_in_outputs, args=(os.environ["CLV_OUTPUTS_DIR"], params))
-    process.start()
-    process.join(kill_after)
-    if process.is_alive():
-        process.kill()
-        process.join()
-    return process.exitcode
+    return ended(process, kill_after)
 
 
 def _in_outputs(outputs: str, params: Path) -> None:

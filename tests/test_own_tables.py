@@ -16,23 +16,12 @@ from clv_helpers.engines.session import Session
 from clv_helpers.models import own_tables
 from clv_helpers.models.own_tables import read_own_tables, read_seed
 from clv_helpers.models.table_file import TableError
-from conftest import write_shop
 
 ROW = "-- One row: a thing.\n-- Key: v\n"
 ONE = f"{ROW}SELECT 1 AS v"  # the least that is a table
 DAY = f"{ROW}SELECT CAST('1999-01-01' AS DATE) AS v"
 CUSTOMER = "-- One row: m.\n-- Key: customer_id\n-- Snapshot: daily\nSELECT '1' AS customer_id"
 TO_DAY = "-- Relation: v -> insights.dim_date"
-
-
-@pytest.fixture
-def shop(outputs: Path, tmp_path: Path) -> Workbook:
-    """A small shop, built, with an empty folder for tables of its own."""
-    workbook = Workbook.open(write_shop(tmp_path))
-    (workbook.specs / "sql").mkdir(parents=True)
-    ingest.ingest_files(workbook)
-    models.refresh(workbook, "derived", "profile", "insights")
-    return workbook
 
 
 def put(workbook: Workbook, name: str, text: str) -> None:

@@ -9,14 +9,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from clv_helpers import ingest, insights, models
+from clv_helpers import insights, models
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import parse
 from clv_helpers.engines.guarded_query import MEMORY, QueryError, limited, other_than_tables
 from clv_helpers.errors import UserError
 from clv_helpers.models.own_tables import read_own_tables
 from clv_helpers.models.table_file import TableError
-from conftest import write_shop
 
 SECRET = "canary-7f3a91"
 READERS = [
@@ -91,15 +90,6 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("secret") / "secret.csv"
     file.write_text(f"a,b\n{SECRET},1\n")
     return file
-
-
-@pytest.fixture
-def shop(outputs: Path, tmp_path: Path) -> Workbook:
-    workbook = Workbook.open(write_shop(tmp_path))
-    (workbook.specs / "sql").mkdir(parents=True)
-    ingest.ingest_files(workbook)
-    models.refresh(workbook, "derived", "profile", "insights")
-    return workbook
 
 
 def test_none_of_the_hostile_is_taken_by_the_parsers(airline: Workbook, secret: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from people import EMAIL, PERSON, built, tables_of, write_people
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.run import forget
 from clv_helpers.run.person import PersonError
+from conftest import ended
 
 TRIALS = 8
 pytestmark = pytest.mark.slow
@@ -32,12 +33,7 @@ def erase(outputs: str, params: Path) -> None:
 
 def run(outputs: Path, params: Path, kill_after: float | None) -> int:
     process = processes.Process(target=erase, args=(str(outputs), params))
-    process.start()
-    process.join(kill_after)
-    if process.is_alive():
-        process.kill()
-        process.join()
-    return process.exitcode
+    return ended(process, kill_after)
 
 
 @pytest.fixture(scope="module")
