@@ -67,7 +67,7 @@ def export_only(workbook: Workbook, run_id: str, folder: Path) -> tuple[float, f
     run = Run(**{name: row[name] for name in Run.__dataclass_fields__})
     part = Part(run, 1, folder / "spool.part")
     people = ledger.rows_of_part(part, destination.params)
-    with workbook.engine.write() as session:
+    with workbook.engine.write(files=True) as session:
         headers = map(column, destination.params.columns.values())
         bare = exp.select(*headers).from_(people.subquery("people")).order_by("_customer")
         started = time.perf_counter()
@@ -77,7 +77,7 @@ def export_only(workbook: Workbook, run_id: str, folder: Path) -> tuple[float, f
         destination.prepare(session, people, part)
     destination.deliver(part)
     ours = time.perf_counter() - started
-    with workbook.engine.write() as session:
+    with workbook.engine.write(files=True) as session:
         session.create_temporary("bare", bare)
         started = time.perf_counter()
         session.copy_to(exp.select("*").from_("bare"), folder / "from_memory.csv", format="csv", header=True)
