@@ -16,7 +16,8 @@ ARMS = ("treated", "control")
 class ColumnContract:
     """One column as it comes in.
 
-    `header` is its name in the file; a row that lacks a `required` value, or holds none of `enum` where that is
+    `header` is its name in the file, `alternatives` all that it may have there; where `sql` is given, it is calculated
+    of other headers. A row that lacks a `required` value, or holds none of `enum` where that is
     given, is rejected. `identity` is the namespace in which the value identifies a person (empty: it does not).
     `personal`: it names a person or the person's own events, or may, as free text does; no chart shows it.
     """
@@ -29,6 +30,8 @@ class ColumnContract:
     unit: str = ""
     identity: str = ""
     personal: bool = False
+    alternatives: tuple[str, ...] = ()
+    sql: str = ""
 
 
 EMAIL_NAMESPACE = "Email"
@@ -57,12 +60,25 @@ DATASETS: dict[str, dict[str, ColumnContract]] = {
         required="customer_id occurred_at",
         event_id="text",
         customer_id="text",
+        email="text",
         occurred_at="timestamp",
+        order_id="text",  # rows of one order are one purchase
+        refund_of="text",  # the order that this row pays back
         transaction_type="text",
         transaction_details="text",
         category="text",
-        amount="decimal",
-    ),
+        product_id="text",
+        product="text",
+        quantity="number",
+        amount="decimal",  # what remains of it: without `refunded`, and what the params take off
+        status="text",
+        currency="text",
+        tax="decimal",
+        shipping="decimal",
+        discount="decimal",
+        refunded="decimal",  # what was paid back of this row, not below zero
+    )
+    | {"email": ColumnContract("email", "email", "text", identity=EMAIL_NAMESPACE)},
     "customers": _known(
         required="customer_id",
         customer_id="text",

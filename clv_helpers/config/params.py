@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import os
 import re
+import zoneinfo
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -22,7 +23,7 @@ from clv_helpers.config.destinations import Activation, AnyDestination, Destinat
 from clv_helpers.config.retention import LONGEST_LOOKBACK, Retention, check_retention, in_months
 from clv_helpers.config.schedule import Schedule
 from clv_helpers.config.sources import Source, column_contract
-from clv_helpers.config.validation import ParamsError, Problem, Strict, read_yaml, validate
+from clv_helpers.config.validation import ParamsError, Problem, Strict, nearest, read_yaml, validate
 
 LATEST: Final = "latest"
 DEFAULT_CAMPAIGN = "default"  # in campaigns: what holds for those that are not named
@@ -44,6 +45,13 @@ def _day(value: Any, allowed: str = "a day that exists") -> Any:
 def _check_engine(value: str) -> str:
     if value != "duckdb" and not re.fullmatch(r"spark://(local\[(\d+|\*)\]|[\w.-]+:\d+)|sc://[\w.-]+:\d+", value):
         raise ValueError("duckdb, spark://local[2] (cores of this machine), spark://host:7077 or sc://host:15002")
+    return value
+
+
+def _check_time_zone(value: str) -> str:
+    if value not in zoneinfo.available_timezones():
+        meant = nearest(value, sorted(zoneinfo.available_timezones()))
+        raise ValueError(meant if meant.startswith("did you") else "a name such as UTC, Europe/London, Asia/Tokyo")
     return value
 
 
@@ -168,6 +176,12 @@ class Params(Strict):
     Spark Connect: `sc://host:15002`; see engines.md"""
     as_of: Annotated[Literal["latest"] | dt.date, BeforeValidator(_as_day)] = LATEST
     """the day as of which everything is computed, or `latest`: the day after the last event"""
+    time_zone: Annotated[str, AfterValidator(_check_time_zone)] = "UTC"
+    """whose days, months and hours are meant, such as `Europe/London`; times with an offset become its times, times
+    without one are taken as they are"""
+    rates: str = ""
+    """a CSV file of exchange rates, relative to this file: `date`, `currency`, `rate` (what one unit of the currency is
+    worth in `value.unit`); needed where `purchases` has a column `currency` with more than one"""
     simulate: Simulation | None = None
     """make the simulated airline's data first"""
     sources: dict[Annotated[str, AfterValidator(_check_dataset)], Source]

@@ -12,7 +12,7 @@ from clv_helpers.config.datasets import NAMING, PERSONAL, ColumnContract, Column
 from clv_helpers.config.validation import Strict
 
 
-def _listed_formats(value: Any) -> Any:
+def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
@@ -27,11 +27,26 @@ def _check_date_format(value: str) -> str:
     raise ValueError("day, month and year in codes, such as %d.%m.%Y, %m/%d/%Y or %d.%m.%Y %H:%M")
 
 
+Header = Annotated[str, Field(min_length=1)]
+
+
+class Statuses(Strict):
+    """What the values of the column `status` make of a row, written in whichever case; other values count."""
+
+    refunded: list[str] = []
+    """the purchase was paid back whole: it counts as one and as its refund"""
+    left_out: list[str] = []
+    """the row is no purchase: cancelled, pending, voided"""
+
+
 class Column(Strict):
     """One column of a source: the header it is read from, its type, the values it may have, its unit."""
 
-    source: str = Field(alias="from", min_length=1)
-    """the header in the file"""
+    headers: Annotated[list[Header], BeforeValidator(_listed)] = Field(default=[], alias="from")
+    """the header in the file; of several, the first that the file has"""
+    sql: str = ""
+    """in its place an expression over the headers of the file, such as `Quantity * Price`; a header that is calculated
+    with, or compared with a number, is read as a number, any other as text"""
     type: ColumnType | None = None
     """what it holds; needed for a column of your own"""
     unit: str = ""
@@ -50,7 +65,13 @@ class Column(Strict):
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, value: Any) -> Any:
-        return {"from": value} if isinstance(value, str) else value
+        return {"from": value} if isinstance(value, str | list) else value
+
+    @model_validator(mode="after")
+    def _from_one_place(self) -> Column:
+        if bool(self.headers) == bool(self.sql):
+            raise ValueError("either from (a header of the file) or sql (an expression over its headers)")
+        return self
 
 
 class CsvFormat(Strict):
@@ -58,11 +79,11 @@ class CsvFormat(Strict):
 
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     """none: the one of `,` `;` tab `|` that parts the first line into most columns"""
-    encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8"
+    encoding: Literal["utf-8", "utf-16", "cp1252", "latin-1"] = "utf-8"
     """the file's encoding"""
     decimal: Literal[".", ","] = "."
     """the decimal mark of numbers"""
-    dates: Annotated[list[Annotated[str, AfterValidator(_check_date_format)]], BeforeValidator(_listed_formats)] = []
+    dates: Annotated[list[Annotated[str, AfterValidator(_check_date_format)]], BeforeValidator(_listed)] = []
     """how days and moments are written, one format or several, such as `"%d.%m.%Y"`; none: as in ISO 8601"""
 
 
@@ -78,8 +99,27 @@ class Source(Strict):
     """the namespace of the customer id"""
     profile_enabled: bool = True
     """whether its customers join the profile"""
+    preset: str = ""
+    """a recipe by name, for an export as a system writes it: what it says holds where nothing else is said here; see
+    recipes.md"""
+    sheet: str = ""
+    """the sheet of an Excel file; none: its first"""
     columns: dict[str, Column] | None = None
     """our name: the header in the file; none: the file has our names"""
+    where: str = ""
+    """an expression over the headers that the rows of a purchase fulfil; the others are left out and counted"""
+    leave_out: dict[str, str] = {}
+    """rows that are left out and counted, by a name for them: an expression over the headers, such as
+    `postage: "StockCode IN ('POST', 'DOT')"`"""
+    guests: Literal["reject", "leave out", "join by email"] = "reject"
+    """what becomes of rows without a customer id"""
+    exclude: list[str] = []
+    """customer ids that are nobody's, such as that under which a till books whoever has no card; their rows are left
+    out and counted"""
+    statuses: Statuses = Statuses()
+    """what the column `status` makes of a row"""
+    amount_without: list[Literal["tax", "shipping"]] = []
+    """what the file's amount holds and is to be taken off"""
     csv: CsvFormat = CsvFormat()
     """how a CSV file is written"""
     max_rejected_share: float = Field(default=0.05, ge=0, le=1)
@@ -90,11 +130,13 @@ def column_contract(name: str, spec: Column, known: ColumnContract | None) -> Co
     """What the params say of a column, over what we know of it."""
     return ColumnContract(
         name,
-        spec.source,
+        spec.headers[0] if spec.headers else name,
         spec.type or (known.type if known else "text"),
         spec.required or (known is not None and known.required),
         tuple(spec.enum) or (known.enum if known else ()),
         spec.unit,
         spec.identity or (known.identity if known else ""),
         (name in PERSONAL or bool(NAMING.fullmatch(name))) if spec.personal is None else spec.personal,
+        tuple(spec.headers),
+        spec.sql,
     )
