@@ -245,12 +245,27 @@ BESIDE = [
     "SELECT MAX(occurred_at) AS x, COUNT(DISTINCT customer_id) AS customers FROM lake.purchases",
     "SELECT HISTOGRAM(value) AS x, COUNT(*) AS customers FROM derived.customer_value",
 ]
+AS_TEXT = [
+    "CAST(SUM(value) AS VARCHAR)",
+    "CONCAT('in all ', SUM(value))",
+    "COUNT(*) || ' customers'",
+    "FORMAT('{:.2f}', SUM(value))",
+    "PRINTF('%d', COUNT(*))",
+]
 
 
 @pytest.mark.parametrize("sql", BESIDE)
 def test_neither_a_single_value_nor_a_count_of_all_beside_it_is_shown(mine: Workbook, sql: str) -> None:
     with pytest.raises(ChartError, match="single values|counts no customers|single persons"):
         judge_sql(mine, sql, "x")
+
+
+@pytest.mark.parametrize("text", AS_TEXT)
+def test_a_sum_is_shown_as_a_number_which_is_rounded(mine: Workbook, text: str) -> None:
+    of_whom = "COUNT(*) AS customers FROM derived.customer_value AS v JOIN profile.customer AS p USING (customer_id)"
+    with pytest.raises(ChartError, match="as text"):
+        judge_sql(mine, f"SELECT region, {text.replace('value', 'v.value')} AS x, {of_whom} GROUP BY region", "x")
+    judge_sql(mine, f"SELECT CAST(YEAR(first_purchase_on) AS VARCHAR) AS x, {of_whom} GROUP BY 1", "x")
 
 
 def test_a_join_by_the_person_counts_people(mine: Workbook) -> None:

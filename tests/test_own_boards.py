@@ -16,6 +16,7 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.config.yaml_files import BUILT_IN
 from clv_helpers.dashboards import static_board
 from clv_helpers.dashboards.live_board import IN_NOTEBOOKS, LiveBoard
+from clv_helpers.errors import UserError
 from clv_helpers.run.notebooks import NOTEBOOKS
 from conftest import write_shop
 
@@ -130,3 +131,15 @@ def test_a_table_that_nothing_makes_is_an_error_with_its_place(shop: Workbook) -
 def test_every_published_table_is_known(airline: Workbook) -> None:
     with airline.engine.read() as session:
         assert [name for name in session.tables() if not is_known(airline, name)] == []
+
+
+def test_a_widget_that_needs_too_much_memory_says_so(shop: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(static_board, "MEMORY", "200MB")
+    texts = "SELECT MOD(r.range, 3) AS a, LENGTH(STRING_AGG(MD5(r.range::VARCHAR), '')) AS b FROM RANGE(20000000) AS r"
+    file = shop.specs / "dashboards" / "many.sql"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"{texts} GROUP BY 1")
+    widget = "{title: Of texts, sql: many, mark: bar, x: a, y: b}"
+    file.with_suffix(".yml").write_text(f"title: Many\nwidgets:\n  - {widget}\n")
+    with pytest.raises(UserError, match="'Of texts': it needs more than 200MB of memory; filter or aggregate first"):
+        dashboards.board(replace(shop, run="2026-01-01"), "many")

@@ -22,6 +22,7 @@ from clv_helpers.charts.texts import NO_DATA, groups, heading, texts, title_of, 
 from clv_helpers.charts.theme import CHART_MIME, CONFIG
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import to_sql
+from clv_helpers.engines.guarded_query import MEMORY
 from clv_helpers.engines.session import Session
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def draw(
     `across`: the columns that its board filters by, see `picture`.
     Raises ChartError for a column that the table lacks, or for more than 2,000 rows.
     """
-    with workbook.engine.read() as session:
+    with workbook.engine.read(memory=MEMORY) as session:
         drawn = picture(session, workbook, widget, filters, across)
     if drawn.html:
         head = f"<h4>{show.escaped(drawn.title)}</h4><p>{show.escaped(drawn.subtitle)}</p>"

@@ -13,6 +13,7 @@ from clv_helpers.dashboards.data_panel import DataPanel
 from clv_helpers.dashboards.draft import Draft, problem_of, save
 from clv_helpers.dashboards.properties import Properties
 from clv_helpers.editors import Editor, files, html
+from clv_helpers.engines.guarded_query import MEMORY
 from clv_helpers.errors import UserError
 
 
@@ -101,7 +102,7 @@ class Composer(Editor[Draft]):
 
     def _card(self) -> dict[str, Any]:
         widget = self.draft.parse_widget().model_copy(update={"width": "full"})
-        with self.workbook.engine.read() as session:
+        with self.workbook.engine.read(memory=MEMORY) as session:
             across = [spec["column"] for spec in self.draft.raw.get("filters", []) if "column" in spec]
             drawn = picture(session, self.workbook, widget, across=across)
         return {"key": f"{self.opened}/{self.draft.selected}/{widget.mark}", **drawn.card}

@@ -18,6 +18,7 @@ from clv_helpers.dashboards import filters, spec, static_board
 from clv_helpers.dashboards.filters import Offer
 from clv_helpers.dashboards.spec import load
 from clv_helpers.editors.editor import LABELLED, WRAPPED
+from clv_helpers.engines.guarded_query import MEMORY
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
 
@@ -121,7 +122,7 @@ class LiveBoard:
     def _enter(self, state: ViewState) -> None:
         self.dashboard = load(self.workbook, state.name)
         self.history.append(state)
-        with self.workbook.engine.read() as session:
+        with self.workbook.engine.read(memory=MEMORY) as session:
             self.offers = filters.offers(session, self.workbook, self.dashboard)
             self.as_of = filters.as_of(session)
         for offer in self.offers:
@@ -142,7 +143,7 @@ class LiveBoard:
         """Draw every widget with the filters as chosen, from the published tables."""
         state, widgets = self.now, self.dashboard.widgets
         narrowed = _narrowed({offer.column: state.chosen[offer.column] for offer in self.offers}) | state.inherited
-        with self.workbook.engine.read() as session:
+        with self.workbook.engine.read(memory=MEMORY) as session:
             cards = [self._card(session, widget, narrowed) for widget in widgets]
         self.view.cards = [{"key": f"{state.name}/{i}", **card} for i, card in enumerate(cards)]
         self._draw_head()

@@ -20,6 +20,7 @@ from clv_helpers.charts.texts import plain_title, with_words
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards.filters import Offer, offers
 from clv_helpers.dashboards.spec import load
+from clv_helpers.engines.guarded_query import MEMORY
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
 
@@ -32,7 +33,7 @@ def board(workbook: Workbook, name: str) -> Output:
     Raises ChartError, which names the file.
     """
     dashboard = load(workbook, name)
-    with workbook.engine.read() as session:
+    with workbook.engine.read(memory=MEMORY) as session:
         offered = offers(session, workbook, dashboard)
         try:
             cards = [_card(session, workbook, widget, offered) for widget in dashboard.widgets]

@@ -7,13 +7,12 @@ from typing import Any, NamedTuple
 
 from sqlglot import exp
 
-from clv_helpers.config.datasets import PRIMARY_IDENTITY
+from clv_helpers.config.datasets import PERSONAL
 from clv_helpers.engines.dialect import column, literal, mentions, table
 from clv_helpers.engines.messages import without_values
 from clv_helpers.engines.session import Session
 from clv_helpers.models.table_file import Relation, Table, TableError
 
-PERSONAL = (PRIMARY_IDENTITY, "email", "identity")
 ORPHANS = """
     SELECT COUNT(*) AS orphans, MIN(m.value) AS first
     FROM (SELECT DISTINCT $value AS value FROM $source AS s) AS m

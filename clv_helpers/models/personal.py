@@ -36,6 +36,8 @@ _SINGLE = (
 )  # fmt: skip
 _LISTING = {"list", "array_agg", "histogram", "map", "string_agg", "listagg", "json_group_array", "arbitrary", "max_by",
             "min_by", "first", "last", "mode", "approx_top_k", "histogram_values", "list_distinct"}  # fmt: skip
+# What makes text of a number: as text it is shown to the last digit, where as a number it is rounded.
+_TEXTS = (exp.Concat, exp.ConcatWs, exp.DPipe, exp.Format)
 # Key columns that tell a row of a person from another of the same person in time: such rows are events.
 _TIMES = ("day", "month", "occurred_at", "event_id", "as_of")
 
@@ -194,7 +196,7 @@ class People:
             nested = {id(s.expression): known[id(s)] for s in scope.subquery_scopes if id(s) in known}
             way = _way(part, sources, nested)
             if strict and below_rows >= Rows.PERSON:
-                way = way or _single_values(part)
+                way = way or _single_values(part) or _sum_as_text(part)
                 if part.find(exp.Window, exp.Query) or not _joined_by_person(select, sources):
                     return Fact(way)
             return Fact(way, not way and _counts(part, sources, below_rows, nested))
@@ -301,6 +303,16 @@ def _single_values(part: exp.Expr) -> tuple[str, ...]:
             column.endswith("_order") for column in columns
         ):
             return (f"{name} of single values",)
+    return ()
+
+
+def _sum_as_text(part: exp.Expr) -> tuple[str, ...]:
+    """The aggregate of persons that an expression makes text of."""
+    casts = (cast for cast in part.find_all(exp.Cast) if cast.is_type(*exp.DataType.TEXT_TYPES))
+    written = (made for made in part.find_all(exp.Anonymous) if made.name.lower() in ("printf", "format", "to_json"))
+    for text in (*casts, *part.find_all(*_TEXTS), *written):
+        if found := text.find(exp.AggFunc):
+            return (f"{found.sql_name().lower()} as text",)
     return ()
 
 
