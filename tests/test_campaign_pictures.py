@@ -78,7 +78,7 @@ def test_the_truth_is_shown_for_a_simulated_workbook_alone(
 
 
 def test_views_speak_of_members_and_of_treated_and_control(airline: Workbook) -> None:
-    views = (campaigns.effects, campaigns.effect_table, campaigns.checks, campaigns.targeting, campaigns.next_steps)
+    views = (campaigns.effects, campaigns.effect_table, campaigns.checks, campaigns.next_steps)
     views += (campaigns.rates, campaigns.delivery_funnel, campaigns.rejected)
     outputs = [part for view in views for part in view(airline).parts or (view(airline),)]
     texts = " ".join(str(part.bundle) for part in outputs)

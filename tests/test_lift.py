@@ -355,15 +355,6 @@ def test_value_per_message_is_revenue_by_margin_less_cost() -> None:
     assert found["cost"] == pytest.approx(0.5 * found["treated"])
 
 
-def test_qini_ends_at_the_plain_difference() -> None:
-    rows = some_rows(3)
-    points = estimates.qini(as_groups(rows))
-    means = rows.groupby("arm")["y"].mean()
-    assert points[0] == (0, 0)
-    assert points[-1] == pytest.approx((1, means["treated"] - means["control"]))
-    assert estimates.qini(as_groups(rows[rows["decile"] < 3])) == []
-
-
 def test_decile_sizes_add_up_to_the_arms(airline: Workbook) -> None:
     rows = airline.query("campaigns.fact_effect_decile")
     groups = airline.query("campaigns.outcome_group")

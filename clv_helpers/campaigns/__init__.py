@@ -1,6 +1,6 @@
 """Stage 6: what came back from the campaigns, what they added, and whom to write to next."""
 
-from clv_helpers.campaigns.effect_views import checks, effect_table, effects, ground_truth, next_steps, targeting
+from clv_helpers.campaigns.effect_views import checks, effect_table, effects, ground_truth, next_steps
 from clv_helpers.campaigns.rate_views import delivery_funnel, glossary, rates, rejected, summary
 from clv_helpers.campaigns.recommendation import NoRecommendedAudience, recommended_audience
 from clv_helpers.campaigns.record import results
@@ -23,5 +23,4 @@ __all__ = [
     "rejected",
     "results",
     "summary",
-    "targeting",
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clv_helpers.campaigns import estimates
 from clv_helpers.campaigns.decile_estimates import effects_by_decile
-from clv_helpers.campaigns.effect_rows import CampaignEffect, DecileEffect, QiniPoint, plain, to_frame
+from clv_helpers.campaigns.effect_rows import CampaignEffect, DecileEffect, plain, to_frame
 from clv_helpers.campaigns.effect_sentence import sentence
 from clv_helpers.campaigns.estimates import ARMS, CONTROL, TREATED, Cells, Difference, Interval
 from clv_helpers.charts.rounding import people_text, share_text
@@ -27,14 +27,13 @@ WORTH_IT, NOT_WORTH_IT, NOT_KNOWN = "worth it", "not worth it", "not known"
 
 
 def effect_tables(groups: pd.DataFrame, campaigns: list[str], params: Params) -> dict[str, pd.DataFrame]:
-    """The tables fact_effect, fact_effect_decile and fact_qini, from the sums of all campaigns.
+    """The tables fact_effect and fact_effect_decile, from the sums of all campaigns.
 
     A campaign whose effect is not known has a row in fact_effect with `measured` false, and the reason as `sentence`.
     """
     groups = groups.sort_values(["campaign", "audience", "decile", "arm"])  # sums depend on the order of their parts
     rows: list[CampaignEffect] = []
     deciles: list[DecileEffect] = []
-    points: list[QiniPoint] = []
     for campaign in [*campaigns, *sorted(set(groups["campaign"]) - set(campaigns))]:
         parts = [(audience, *_split(part)) for audience, part in _parts(groups[groups["campaign"] == campaign])]
         _, known, own = parts[0]
@@ -51,11 +50,9 @@ def effect_tables(groups: pd.DataFrame, campaigns: list[str], params: Params) ->
         whole, of_deciles = _by_decile(found[0], own, known.tail, params)
         rows += [whole, *found[1:]]
         deciles += of_deciles
-        points += _curve(campaign, own) if whole.revenue_known else []
     return {
         "fact_effect": to_frame(rows, CampaignEffect),
         "fact_effect_decile": to_frame(deciles, DecileEffect),
-        "fact_qini": to_frame(points, QiniPoint),
     }
 
 
@@ -261,12 +258,6 @@ def _by_decile(
             row = replace(row, cuped=found.effects[index], conversion=bought)
         rows.append(row)
     return whole, rows
-
-
-def _curve(campaign: str, own: pd.DataFrame) -> list[QiniPoint]:
-    points = estimates.qini(own)
-    end = points[-1][1] if points else 0.0
-    return [QiniPoint(campaign, share, added, share * end) for share, added in points]
 
 
 def _warnings(row: CampaignEffect, messages_to_control: int, params: Params) -> list[str]:

@@ -1,17 +1,15 @@
-"""Charts of effects: points with their intervals about a line at zero, and the Qini curve."""
+"""Charts of effects: points with their intervals about a line at zero."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clv_helpers.campaigns.effect_rows import QiniPoint
 from clv_helpers.campaigns.estimates import Interval
-from clv_helpers.charts import CHART_MIME, PALETTE, Channel, Widget
-from clv_helpers.charts.marks import altair, chart_of
+from clv_helpers.charts import CHART_MIME, PALETTE
+from clv_helpers.charts.marks import altair
 from clv_helpers.charts.show import Output, upper_first
 from clv_helpers.charts.theme import CONFIG, HEIGHT, INK, WIDTHS
-from clv_helpers.config.params import Words
 
 if TYPE_CHECKING:
     import altair as alt
@@ -83,28 +81,6 @@ def _effects(marks: list[EffectMark], name: str, category: alt.X | alt.Y, measur
 
 def _state(mark: EffectMark) -> str:
     return SURE if mark.effect.low > 0 or mark.effect.high < 0 else UNSURE
-
-
-def qini(points: list[QiniPoint], title: str, words: Words, unit: str) -> Output:
-    """What is added as more customers are treated, the best deciles first, beside treating them at random."""
-    import pandas as pd
-
-    orders = {"added": "best deciles first", "at_random": "at random"}
-    rows = pd.DataFrame(
-        {"share": point.share_of_customers, "added": getattr(point, name), "order": order}
-        for point in points
-        for name, order in orders.items()
-    )
-    widget = Widget(
-        title=title,
-        table="campaigns.fact_qini",
-        mark="line",
-        x=Channel(column="share", title=f"{words.customers} treated", format="%"),
-        y=Channel(column="added", title=f"{unit} added, per treated {words.customer}", format=".2f"),
-        color=Channel(column="order", title="", sort=list(orders.values())),
-    )
-    subtitle = f"Qini curve: revenue added as {words.customers} are treated decile by decile, the best first"
-    return _output(chart_of(widget, rows), title, subtitle, HEIGHT)
 
 
 def _output(chart: alt.Chart | alt.LayerChart | alt.FacetChart, title: str, subtitle: str, height: int) -> Output:

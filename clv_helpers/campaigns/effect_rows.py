@@ -1,4 +1,4 @@
-"""The rows of fact_effect, fact_effect_decile and fact_qini, and how they are written as columns and read again.
+"""The rows of fact_effect and fact_effect_decile, and how they are written as columns and read again.
 
 A value with an interval is three or four columns: `cuped` is stored as cuped, cuped_low, cuped_high, cuped_detectable.
 """
@@ -105,17 +105,7 @@ class DecileEffect:
     shrunken_value: float = math.nan
 
 
-@dataclass(frozen=True)
-class QiniPoint:
-    """A point of a campaign's Qini curve: revenue added, per customer treated, and what as many at random would add."""
-
-    campaign: str
-    share_of_customers: float
-    added: float
-    at_random: float
-
-
-Row = TypeVar("Row", CampaignEffect, DecileEffect, QiniPoint)
+Row = TypeVar("Row", CampaignEffect, DecileEffect)
 
 
 def to_frame(rows: list[Row], row_type: type[Row]) -> pd.DataFrame:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from clv_helpers.campaigns import effect_charts
 from clv_helpers.campaigns.effect import EVERYONE, NOT_KNOWN, WORTH_IT
 from clv_helpers.campaigns.effect_charts import EffectMark
-from clv_helpers.campaigns.effect_rows import CampaignEffect, DecileEffect, QiniPoint, from_frame, known
+from clv_helpers.campaigns.effect_rows import CampaignEffect, DecileEffect, known
 from clv_helpers.campaigns.effect_sentence import people_of, shown, shows_effect
 from clv_helpers.campaigns.estimates import FEWEST_BUYERS, Interval
 from clv_helpers.campaigns.record import read_deciles, read_effects
 from clv_helpers.charts import show
-from clv_helpers.charts.rounding import people_text, rounded, share_text
+from clv_helpers.charts.rounding import people_text, share_text
 from clv_helpers.charts.show import MISSING, Output
 from clv_helpers.config.workbook import Workbook
 
@@ -266,46 +265,8 @@ def _shared_addresses(workbook: Workbook) -> list[Output]:
     ]
 
 
-def targeting(workbook: Workbook) -> Output:
-    """The Qini curve of each campaign whose deciles are large enough: is it worth treating the best deciles first?
-
-    Example:
-        >>> all("application/vnd.vegalite.v5+json" in part.bundle for part in campaigns.targeting(wb).parts)
-        True
-    """
-    points = from_frame(workbook.query("campaigns.fact_qini"), QiniPoint)
-    few = workbook.params.min_cell
-    curves = {
-        row.campaign: [_rounded_point(p, people_of(row), few) for p in points if p.campaign == row.campaign]
-        for row in _measured(workbook)
-    }
-    drawn = [(row, curves[row.campaign]) for row in _measured(workbook) if curves[row.campaign]]
-    return show.stack(
-        *(
-            effect_charts.qini(curve, _order(row), workbook.words, workbook.params.spending.unit)
-            for row, curve in drawn[-LATEST:]
-        )
-    )
-
-
-def _rounded_point(point: QiniPoint, buyers: int, min_cell: int) -> QiniPoint:
-    """A point of the curve as of the buyers of the smaller arm among those whom it treats."""
-    values, people = [point.added, point.at_random], [buyers * point.share_of_customers] * 2
-    added, at_random = map(float, rounded(values, people, min_cell))
-    return replace(point, share_of_customers=round(point.share_of_customers, 2), added=added, at_random=at_random)
-
-
 def _measured(workbook: Workbook) -> list[CampaignEffect]:
     return read_effects(workbook, measured=True, audience=EVERYONE)
-
-
-def _order(row: CampaignEffect) -> str:
-    """Whether an order of the deciles is known; how much a part of them brings is not, as the curve has no interval."""
-    if not shows_effect(row.cuped):
-        return f"{row.campaign}: no effect is shown, so no decile to treat first"
-    if row.heterogeneity_p is not None and row.heterogeneity_p < DIFFER:
-        return f"{row.campaign}: the effect differs by decile, so the order matters"
-    return f"{row.campaign}: an effect, and no order of the deciles is shown to be better than another"
 
 
 def ground_truth(workbook: Workbook, truth: dict[str, Any]) -> Output:

@@ -349,24 +349,3 @@ def balance(groups: pd.DataFrame) -> Balance:
         bought_before=difference("bought_before", "bought_before"),
         decile=difference("decile_sum", "decile_squares"),
     )
-
-
-def qini(groups: pd.DataFrame) -> list[tuple[float, float]]:
-    """Share of customers treated, from decile 1 on → revenue added so far, per customer treated (Radcliffe 2007).
-
-    Empty where a decile has fewer than 5 customers in an arm: the curve would be a guess.
-    """
-    ranked = groups.assign(decile=groups["decile"].replace(0, 11))  # who was not ranked comes last
-    n, y = (_by_arm(ranked, name) for name in ("customers", "sum_y"))
-    if len(n) < 3 or n.to_numpy().min() < SMALLEST_STRATUM:
-        return []
-    so_far, spent = n.cumsum(), y.cumsum()
-    added = (spent[TREATED] - spent[CONTROL] * so_far[TREATED] / so_far[CONTROL]) / n[TREATED].sum()
-    share = so_far.sum(axis="columns") / n.to_numpy().sum()
-    return [(0.0, 0.0), *zip(map(float, share), map(float, added), strict=True)]
-
-
-def _by_arm(groups: pd.DataFrame, name: str) -> pd.DataFrame:
-    """A sum with a row per decile and a column per arm."""
-    wide = groups.pivot_table(index="decile", columns="arm", values=name, aggfunc="sum")
-    return wide.reindex(columns=list(ARMS)).fillna(0)

@@ -136,7 +136,6 @@ _TABLES = (
     ),
     PythonTable("campaigns.fact_effect", "a campaign, an audience and its effect."),
     PythonTable("campaigns.fact_effect_decile", "a campaign, an audience, a decile and its effect."),
-    PythonTable("campaigns.fact_qini", "a campaign, and a share of its customers targeted in the order of deciles."),
     PythonTable("schedule.refresh_run", "a scheduled run.", metadata=True),
 )
 PYTHON_TABLES = {table.name: table for table in _TABLES}
