@@ -1,7 +1,7 @@
 """The pages of docs/ that are made from the code: `make docs` writes them, a test holds them current.
 
 reference.md: params keys, widgets, conditions, headers of tables, commands. tables.md: every table of the warehouse.
-api.md: what `from clv_helpers import …` gives, from the docstrings.
+api.md: what `from clv_helpers import …` gives, from the docstrings. recipes.md: the recipes of known exports.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MADE = "Made from the code by `make docs`.\n"
 
 def pages() -> dict[str, str]:
     """Name of each page → its text."""
-    return {"reference.md": reference(), "tables.md": tables(), "api.md": api()}
+    return {"reference.md": reference(), "tables.md": tables(), "api.md": api(), "recipes.md": recipes()}
 
 
 def reference() -> str:
@@ -144,6 +144,54 @@ def tables() -> str:
             one_row, key = rows[name]
             lines.append(f"| `{name}` | {one_row} | {', '.join(f'`{column}`' for column in key)} |")
     return "\n".join(lines) + "\n"
+
+
+def recipes() -> str:
+    """The recipes of known exports: their columns, and what counts."""
+    from clv_helpers.config.recipes import names, recipe
+
+    known = {name: recipe(name) for name in names()}
+    rows = [f"| [`{name}`](#{name}) | {each.title} | `{each.dataset}` |" for name, each in known.items()]
+    top = ["# Recipes\n", MADE, RECIPES, "| preset | export | dataset |", "|---|---|---|", *rows]
+    return "\n".join([*top, *(_recipe(name, each) for name, each in known.items())]) + "\n"
+
+
+RECIPES = """\
+An export of a known system goes in as it is:
+
+```yaml
+sources:
+  purchases:
+    preset: shopify_orders
+    path: orders_export*.csv
+```
+
+A recipe is a file of its own, `clv_helpers/recipes/NAME.yml`, and gives the keys of a source. Keys beside `preset` go
+over it: columns, statuses and rows left out by name, where `null` takes out what the recipe says, such as a column that
+your export lacks. Its columns were read in the pages that are named, on that day; an export may have changed since.
+"""
+
+
+def _recipe(name: str, each: Any) -> str:
+    pages = ", ".join(f"<{page}>" for page in each.published.pages) or "none, as it is no vendor's"
+    source = {key: value for key, value in each.source.items() if key != "columns"}
+    columns = [f"| `{ours}` | {_read_from(theirs)} |" for ours, theirs in each.source["columns"].items()]
+    keys = [f"- `{key}`: {_written(value)}" for key, value in source.items()]
+    head = f"\n## {name}\n\n{each.title}.\n\nColumns described in (read {each.published.read:%Y-%m-%d}): {pages}\n"
+    parts = [head, "| our column | read from |", "|---|---|", *columns, "", *keys, *([""] if keys else [])]
+    return "\n".join([*parts, *(f"- {note}" for note in each.notes)])
+
+
+def _read_from(column: Any) -> str:
+    if isinstance(column, dict):
+        return f"`{column['sql']}`".replace("|", "\\|")
+    return " or ".join(f"`{header}`" for header in ([column] if isinstance(column, str) else column))
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {_written(inner)}" for key, inner in value.items())
+    return ", ".join(f"`{each}`" for each in (value if isinstance(value, list) else [value]))
 
 
 def api() -> str:

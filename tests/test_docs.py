@@ -39,7 +39,7 @@ def made() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["reference.md", "tables.md", "api.md"])
+@pytest.mark.parametrize("page", ["reference.md", "tables.md", "api.md", "recipes.md"])
 def test_made_pages_are_current(made: ModuleType, page: str) -> None:
     assert (DOCS / page).read_text("utf-8") == made.pages()[page], "run `make docs`"
 

@@ -20,6 +20,7 @@ from clv_helpers.config.datasets import (
     ColumnContract,
 )
 from clv_helpers.config.destinations import Activation, AnyDestination, DestinationName, check_plan
+from clv_helpers.config.recipes import with_presets
 from clv_helpers.config.retention import LONGEST_LOOKBACK, Retention, check_retention, in_months
 from clv_helpers.config.schedule import Schedule
 from clv_helpers.config.sources import Source, column_contract
@@ -184,7 +185,7 @@ class Params(Strict):
     worth in `value.unit`); needed where `purchases` has a column `currency` with more than one"""
     simulate: Simulation | None = None
     """make the simulated airline's data first"""
-    sources: dict[Annotated[str, AfterValidator(_check_dataset)], Source]
+    sources: Annotated[dict[Annotated[str, AfterValidator(_check_dataset)], Source], BeforeValidator(with_presets)]
     """the datasets: `purchases` (needed), `customers` (e-mail, consent, name, region), `email_events` (what
     campaigns gave), `assignments` (who was treated and who was control in campaigns of another system), or
     `experiments` alone (a finished randomised mailing)"""
