@@ -160,6 +160,8 @@ RECIPES = """\
 An export of a known system goes in as it is:
 
 ```yaml
+title: Our shop
+time_zone: America/New_York
 sources:
   purchases:
     preset: shopify_orders
