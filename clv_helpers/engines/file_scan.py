@@ -2,70 +2,138 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any, Literal
 
 import duckdb
+from duckdb.sqltypes import DuckDBPyType
 from sqlglot import exp
 
-from clv_helpers.engines.dialect import literal, parse
-from clv_helpers.engines.session import Session
+from clv_helpers.engines.dialect import column, expression, literal, parse, to_sql
+
+Kind = Literal["csv", "json", "parquet", "excel"]
+KINDS: dict[str, Kind] = {
+    ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet",
+    ".xlsx": "excel", ".xlsm": "excel", ".xls": "excel",
+}  # fmt: skip
+# How many rows DuckDB looks at, and when it gives up on columns, as of events that have keys of their own: never.
+ALL_KEYS = {"sample_size": -1, "map_inference_threshold": -1, "field_appearance_threshold": 0}
+# DuckDB keeps no more than this of a line that is no row.
+KEPT_OF_A_LINE = 10_000
+
+
+def kind_of(file: Path) -> Kind:
+    """What a file's name says that it holds, gzipped or not: what is nothing else is taken for CSV."""
+    suffixes = [suffix.lower() for suffix in file.suffixes]
+    return KINDS.get(next((suffix for suffix in reversed(suffixes) if suffix != ".gz"), ""), "csv")
 
 
 def is_json(file: Path) -> bool:
     """Whether a file holds JSON: its rows may leave out what they have no value for."""
-    return _kind(file) in (".json", ".jsonl", ".ndjson")
+    return kind_of(file) == "json"
 
 
 def is_csv(file: Path) -> bool:
-    """Whether a file is taken for CSV: what is neither JSON nor Parquet."""
-    return not is_json(file) and _kind(file) != ".parquet"
+    """Whether a file is taken for CSV."""
+    return kind_of(file) == "csv"
 
 
-# How many rows DuckDB looks at, and when it gives up on columns, as of events that have keys of their own: never.
-ALL_KEYS = ("sample_size", "map_inference_threshold", "field_appearance_threshold")
+def scan_csv(file: Path, headers: list[str], delimiter: str = ",", skipped: int = 0) -> exp.Expression:
+    """A CSV in UTF-8 as a table of text. Its lines that are no rows are left out: `unreadable_lines` has them."""
+    return _reader(
+        "read_csv", file, columns=_texts(headers), auto_detect=exp.false(), header=exp.true(), skip=literal(skipped),
+        delim=literal(delimiter), quote=literal('"'), escape=literal('"'), **_compression(file),
+        store_rejects=exp.true(), rejects_limit=literal(0),
+    )  # fmt: skip
 
 
-def scan(file: Path, headers: list[str] | None = None, delimiter: str = ",", encoding: str = "utf-8") -> exp.Expression:
-    """A CSV, JSON-lines or Parquet file (or a gz of the first two) as a table; CSV and JSON values come as text.
+def scan_json(file: Path, headers: list[str], keys: Collection[str]) -> exp.Expression:
+    """JSON lines, or an array, as a table of text; what is nested as JSON. `keys`: those that the rows have.
 
-    A CSV needs its headers. Its lines that are no rows are left out: `unreadable_lines` has them. Without `headers`,
-    those of a JSON file are found by reading all of it, since any row may bring one more.
+    A header such as `customer.id` is the value `id` within `customer`, unless the rows have a key of that very name.
     """
-    texts = [exp.PropertyEQ(this=literal(header), expression=literal("VARCHAR")) for header in headers or []]
-    options: dict[str, exp.Expression] = {"columns": exp.Struct(expressions=texts)} if headers else {}
-    if _kind(file) == ".parquet":
-        reader, options = "read_parquet", {}
-    elif is_json(file):
-        reader, options = "read_json", options or dict(zip(ALL_KEYS, map(literal, (-1, -1, 0)), strict=True))
-    else:
-        reader = "read_csv"
-        options |= {
-            "auto_detect": exp.false(), "header": exp.true(), "delim": literal(delimiter),
-            "quote": literal('"'), "escape": literal('"'), "encoding": literal(encoding),
-            "store_rejects": exp.true(), "rejects_limit": literal(0),
-        }  # fmt: skip
-    named = [exp.EQ(this=exp.to_identifier(name), expression=value) for name, value in options.items()]
-    return exp.Table(this=exp.Anonymous(this=reader, expressions=[literal(str(file)), *named]))
+    top = list(dict.fromkeys(each if each in keys else each.split(".")[0] for each in headers))
+    table = _reader("read_json", file, columns=_texts(top), records=exp.true(), **_compression(file))
+    if top == headers:
+        return table
+    values = [column(each) if each in top else _nested(each) for each in headers]
+    named = [value.as_(each, quoted=True) for value, each in zip(values, headers, strict=True)]
+    return exp.select(*named).from_(table).subquery("file")
 
 
-def file_columns(file: Path) -> list[str]:
-    """The columns of a JSON or Parquet file."""
+def scan_parquet(file: Path) -> exp.Expression:
+    """A Parquet file as a table, in its types."""
+    return _reader("read_parquet", file)
+
+
+def json_types(file: Path) -> dict[str, DuckDBPyType]:
+    """The keys of a JSON file and their types, found by reading all of it: any row may bring one more."""
+    options = {name: literal(value) for name, value in ALL_KEYS.items()}
     with duckdb.connect() as connection:
-        return list(Session(connection).columns(scan(file)))
+        rows = connection.sql(to_sql(exp.select("*").from_(_reader("read_json", file, **options))))
+        types = dict(zip(rows.columns, rows.types, strict=True))
+    return {} if list(types) == ["json"] and str(types["json"]) == "JSON" else types
+
+
+def json_headers(types: dict[str, DuckDBPyType]) -> list[str]:
+    """The keys of JSON rows, also those within an object, with its key before them: `customer`, `customer.id`."""
+    return [header for key, kind in types.items() for header in _paths(key, kind)]
+
+
+def parquet_headers(file: Path) -> list[str]:
+    """The columns of a Parquet file."""
+    with duckdb.connect() as connection:
+        return list(connection.sql(to_sql(exp.select("*").from_(scan_parquet(file)))).columns)
 
 
 def unreadable_lines() -> exp.Expression:
-    """The lines that the last scan of a CSV could not read: line (of the file, from 1), text, and the first reason."""
-    return parse("""
-        SELECT CAST(line AS BIGINT) AS line, MIN(csv_line) AS text, MIN_BY(error_message, column_idx) AS reason
-        FROM reject_errors
-        WHERE scan_id = (SELECT MAX(scan_id) FROM reject_scans)
-        GROUP BY line
+    """The lines that the last scan of a CSV could not read: line (of the file, from 1), text, and the first reason.
+
+    A quote that is never closed swallows the lines after it: each of them is one. Fails where there are more than can
+    be told apart.
+    """
+    return parse(f"""
+        SELECT line + place - 1 AS line, parts[place] AS text, reason
+        FROM (
+            SELECT line, parts, reason, UNNEST(RANGE(1, LEN(parts) + 1)) AS place
+            FROM (
+                SELECT CAST(line AS BIGINT) AS line, MIN_BY(error_message, column_idx) AS reason,
+                    CASE WHEN LENGTH(MIN(csv_line)) >= {KEPT_OF_A_LINE} AND MIN(csv_line) LIKE '%' || CHR(10) || '%'
+                    THEN ERROR('a quote is opened that nothing closes, in Line: ' || line)
+                    ELSE STRING_SPLIT(RTRIM(MIN(csv_line), CHR(13) || CHR(10)), CHR(10)) END AS parts
+                FROM reject_errors
+                WHERE scan_id = (SELECT MAX(scan_id) FROM reject_scans)
+                GROUP BY line
+            ) AS rejected
+        ) AS lines
     """)
 
 
-def _kind(file: Path) -> str:
-    return next((suffix for suffix in reversed(file.suffixes) if suffix != ".gz"), "").lower()
+def _reader(name: str, file: Path, **options: exp.Expression) -> exp.Expression:
+    named = [exp.EQ(this=exp.to_identifier(key), expression=value) for key, value in options.items()]
+    return exp.Table(this=exp.Anonymous(this=name, expressions=[literal(str(file)), *named]))
+
+
+def _texts(headers: list[str]) -> exp.Expression:
+    return exp.Struct(
+        expressions=[exp.PropertyEQ(this=literal(header), expression=literal("VARCHAR")) for header in headers]
+    )
+
+
+def _compression(file: Path) -> dict[str, exp.Expression]:
+    return {"compression": literal("gzip")} if file.suffix.lower() == ".gz" else {}  # also where it is .GZ
+
+
+def _nested(header: str) -> exp.Expression:
+    first, *rest = header.split(".")
+    path = "$" + "".join(f'."{key}"' for key in rest)
+    return expression("JSON_EXTRACT_STRING($value, $path)", value=column(first), path=path)
+
+
+def _paths(key: str, kind: Any) -> list[str]:
+    children = kind.children if kind.id == "struct" else []
+    return [key, *(f"{key}.{below}" for name, inner in children for below in _paths(name, inner))]
 
 
 def regular_expression_problem(pattern: str) -> str:

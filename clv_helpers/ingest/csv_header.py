@@ -3,42 +3,100 @@
 from __future__ import annotations
 
 import csv
-import gzip
+import io
+import itertools
+from dataclasses import dataclass
 from pathlib import Path
 
 from clv_helpers.config.sources import CsvFormat
-from clv_helpers.errors import UserError
+from clv_helpers.ingest.raw_file import UnreadableFile, encoding_of, opened, refusing
 
 DELIMITERS = (",", ";", "\t", "|")
+EXCEL_HINT = "sep="  # Excel's way of naming the delimiter, in a line before the header
 
 
-class HeaderError(UserError):
+class HeaderError(UnreadableFile):
     """A CSV file without a usable first line."""
 
 
-def read_header(file: Path, form: CsvFormat) -> tuple[str, list[str]]:
-    """The delimiter and the headers of a CSV file, gzipped or not.
+@dataclass(frozen=True)
+class Head:
+    """How a CSV file begins: lines before the header, the delimiter, the headers."""
 
-    Where the params give no delimiter, it is the one that parts the first line into most columns. Raises HeaderError
-    for an empty file, another encoding, or a header that comes twice; OSError where the file cannot be read.
+    skipped: int
+    delimiter: str
+    headers: list[str]
+
+
+def read_header(file: Path, form: CsvFormat) -> tuple[str, list[str]]:
+    """The delimiter and the headers of a CSV file, gzipped or not; as `read_head`."""
+    head = read_head(file, form)
+    return head.delimiter, head.headers
+
+
+def read_head(file: Path, form: CsvFormat) -> Head:
+    """How a CSV file begins, gzipped or not.
+
+    Where the params give no delimiter, it is the one that parts the first line into most columns. Headers that are the
+    same, or differ by case only, are numbered: `Amount (1)`, `Amount (2)`. Raises UnreadableFile for a file that is
+    empty, cannot be read, or is no text in its encoding.
     """
-    encoding = "utf-8-sig" if form.encoding == "utf-8" else form.encoding
-    opening = gzip.open if file.suffix == ".gz" else open
-    with opening(file, "rt", encoding=encoding, newline="") as stream:
+    codec = encoding_of(file, form.encoding)
+    # lines of UTF-8 further down may be damaged; the header may not
+    errors = "surrogateescape" if codec.startswith("utf-8") else "strict"
+    with refusing(), opened(file) as raw, io.TextIOWrapper(raw, codec, errors, newline="") as stream:
         try:
-            parted = {}
-            for delimiter in [form.delimiter] if form.delimiter else DELIMITERS:
+            skipped, hinted = _before_header(stream)
+            parted: dict[str, list[str]] = {}
+            for delimiter in [form.delimiter or hinted] if form.delimiter or hinted else DELIMITERS:
                 stream.seek(0)
-                parted[delimiter] = next(csv.reader(stream, delimiter=delimiter), [])
-        except UnicodeDecodeError:
-            raise HeaderError(f"is not written in {form.encoding}; csv.encoding can name another") from None
+                lines = itertools.islice(stream, skipped, None)
+                parted[delimiter] = next(csv.reader(lines, delimiter=delimiter), [])
+        except UnicodeError:
+            raise HeaderError(not_written_in(form.encoding, file)) from None
         except csv.Error as error:
             raise HeaderError(f"has no header: {error}") from None
     delimiter = max(parted, key=lambda one: len(parted[one]))
-    headers = [name.strip() or f"column_{number}" for number, name in enumerate(parted[delimiter], 1)]
-    if not headers:
+    if not any(name.strip() for name in parted[delimiter]):
         raise HeaderError("is empty")
-    repeated = next((name for name in headers if headers.count(name) > 1), None)
-    if repeated:
-        raise HeaderError(f"has the header {repeated!r} twice")
-    return delimiter, headers
+    together = "".join(parted[delimiter])
+    if "\0" in together:
+        raise HeaderError("holds zero bytes in its header: it is damaged, or no text")
+    if any("\ud800" <= letter <= "\udfff" for letter in together):
+        raise HeaderError(not_written_in(form.encoding, file))
+    return Head(skipped, delimiter, named(parted[delimiter]))
+
+
+def not_written_in(encoding: str, file: Path) -> str:
+    """That a file is in another encoding, and in which it may be."""
+    with refusing(), opened(file) as stream:
+        data = stream.read(1 << 24)
+    other = "utf-8" if encoding != "utf-8" and data.isascii() else "cp1252"
+    if encoding == "cp1252":
+        other = "utf-8 or latin-1"
+    return f"is not written in {encoding}; csv.encoding can name another, likely {other}"
+
+
+def named(headers: list[str]) -> list[str]:
+    """Headers as they can be told apart: trimmed, numbered where they are the same but for case, none empty."""
+    names = [name.strip("\ufeff").strip() or f"column_{number}" for number, name in enumerate(headers, 1)]
+    folded = [name.casefold() for name in names]
+    numbered = [
+        f"{name} ({folded[: at + 1].count(folded[at])})" if folded.count(folded[at]) > 1 else name
+        for at, name in enumerate(names)
+    ]
+    again = next((name for name in numbered if [each.casefold() for each in numbered].count(name.casefold()) > 1), "")
+    if again:
+        raise HeaderError(f"has the header {again!r} more than once")
+    return numbered
+
+
+def _before_header(stream: io.TextIOWrapper) -> tuple[int, str]:
+    """How many lines come before the header, empty ones and Excel's `sep=;`, and the delimiter that this one names."""
+    for skipped, line in enumerate(stream):
+        text = line.strip("\r\n \t")
+        if text.lower().startswith(EXCEL_HINT) and len(text) == len(EXCEL_HINT) + 1:
+            return skipped + 1, text[-1]
+        if text:
+            return skipped, ""
+    return 0, ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from clv_helpers.engines.session import Session
 from clv_helpers.ingest import batch_log
 from clv_helpers.ingest.batch_log import Batch
 from clv_helpers.ingest.forgotten import REASON as FORGOTTEN
+from clv_helpers.ingest.raw_file import UnreadableFile, sha256
 from clv_helpers.ingest.staging import IngestError, columns_of_file, source_of, stage, stage_repeats
 
 REJECTED = {
@@ -135,7 +135,10 @@ def _prepare(session: Session, workbook: Workbook) -> None:
 
 
 def _ingest_file(session: Session, workbook: Workbook, dataset: str, file: Path, replaces: int | None = None) -> Batch:
-    checksum = _sha256(file)
+    try:
+        checksum = sha256(file)
+    except UnreadableFile as error:
+        raise IngestError(f"{file} {error}") from None
     earlier = _ingested_before(session, dataset, file, checksum)
     if earlier:
         return replace(earlier, status="already ingested")
@@ -232,11 +235,3 @@ def _revert(session: Session, workbook: Workbook, batch_id: int) -> Batch:
     for name in (f"lake.{batch.dataset}", "lake.rejected_rows"):
         session.run("DELETE FROM $lake_table WHERE _batch_id = $batch", lake_table=table(name), batch=batch_id)
     return batch_log.advance(session, batch_id, "reverted")
-
-
-def _sha256(file: Path) -> str:
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise IngestError(f"{file} cannot be read: {error.strerror}") from None

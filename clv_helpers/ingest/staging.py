@@ -14,12 +14,13 @@ from clv_helpers.config.datasets import DATASETS, EVENT_KEY, EVENT_TIME, PRIMARY
 from clv_helpers.config.sources import CsvFormat, Source
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import SQL_TYPES, cast, column, expression, is_in, literal, table
-from clv_helpers.engines.file_scan import file_columns, is_csv, is_json, scan, unreadable_lines
+from clv_helpers.engines.file_scan import is_csv, is_json, unreadable_lines
 from clv_helpers.engines.messages import without_values
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
-from clv_helpers.ingest.csv_header import HeaderError, read_header
 from clv_helpers.ingest.forgotten import REASON, read_forgotten
+from clv_helpers.ingest.raw_file import UnreadableFile
+from clv_helpers.ingest.readable import readable
 
 # A clock may run ahead, and time zones differ; more than a day ahead is no event that has happened.
 TOLERANCE = dt.timedelta(days=1)
@@ -79,11 +80,10 @@ def columns_of_file(workbook: Workbook, dataset: str, file: Path) -> tuple[list[
     """
     source = source_of(workbook, dataset)
     try:
-        headers = read_header(file, source.csv)[1] if is_csv(file) else file_columns(file)
-    except HeaderError as error:
+        with readable(file, source, workbook.folder) as rows:
+            headers = rows.headers
+    except UnreadableFile as error:
         raise IngestError(f"sources.{dataset}: {file.name} {error}") from None
-    except (duckdb.Error, OSError) as error:
-        raise IngestError(_unreadable(dataset, file, error)) from None
     contract = list(workbook.params.contract(dataset).values())
     if source.columns is None and not is_json(file):
         contract = [column for column in contract if column.header in headers or column.required]
@@ -114,24 +114,23 @@ def stage(session: Session, workbook: Workbook, dataset: str, file: Path, contra
             fault = expression("{'name': $name, 'value': $value, 'reason': $reason}",
                                name=each.name, value=_text(each), reason=reason)  # fmt: skip
             first_fault = first_fault.when(test, fault)
-    query = expression(
-        STAGED,
-        names=[column(each.name) for each in contract],
-        values=[_value(each, form).as_(each.name, quoted=True) for each in contract],
-        first_fault=first_fault,
-        rows=_scan(file, source, contract),
-    )
-    more = [expression(UNREADABLE, lines=unreadable_lines())] if is_csv(file) else []
-    if more and forgotten:
-        more.append(forgotten.in_lines())
     try:
-        session.load_file("staged", query, *more)
+        with readable(file, source, workbook.folder) as found:
+            query = expression(
+                STAGED,
+                names=[column(each.name) for each in contract],
+                values=[_value(each, form).as_(each.name, quoted=True) for each in contract],
+                first_fault=first_fault,
+                rows=found.scan([each.header for each in contract]),
+            )
+            more = [expression(UNREADABLE, lines=unreadable_lines())] if found.kind in ("csv", "excel") else []
+            if more and forgotten:
+                more.append(forgotten.in_lines())
+            session.load_file("staged", query, *more)
+    except UnreadableFile as error:
+        raise IngestError(f"sources.{dataset}: {file.name} {error}") from None
     except duckdb.Error as error:
-        raise IngestError(_unreadable(dataset, file, error)) from None
-
-
-def _unreadable(dataset: str, file: Path, error: Exception) -> str:
-    return f"sources.{dataset}: {file.name} cannot be read: {without_values(error)}"
+        raise IngestError(f"sources.{dataset}: {file.name} cannot be read: {without_values(error)}") from None
 
 
 def _text(contract: ColumnContract) -> exp.Expression:
@@ -188,10 +187,3 @@ def stage_repeats(session: Session, dataset: str, contract: list[ColumnContract]
     nothing = "SELECT CAST(NULL AS BIGINT) AS _row WHERE FALSE"
     query = expression(REPEATS if has_key else nothing, lake_table=table(f"lake.{dataset}"))
     session.create_temporary("repeats", query)
-
-
-def _scan(file: Path, source: Source, contract: list[ColumnContract]) -> exp.Expression:
-    if not is_csv(file):
-        return scan(file, [column.header for column in contract])
-    delimiter, headers = read_header(file, source.csv)
-    return scan(file, headers, delimiter, source.csv.encoding)

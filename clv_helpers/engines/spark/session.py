@@ -13,7 +13,7 @@ import duckdb
 from sqlglot import exp
 
 from clv_helpers.engines.dialect import column, expression, literal, mentions, parse, table, table_name, to_sql
-from clv_helpers.engines.file_scan import scan
+from clv_helpers.engines.file_scan import scan_parquet
 from clv_helpers.engines.messages import without_values
 from clv_helpers.engines.session import Delta, Session, bound
 from clv_helpers.engines.spark.changes import changed_by_update, kept_by_delete, listed_values
@@ -119,7 +119,7 @@ class SparkSession(Session):
         """As Session says. Spark writes the rows in their order to one Parquet file, DuckDB makes the file of it."""
         folder = self._scratch() / uuid.uuid4().hex
         self._data(query).coalesce(1).write.parquet(str(folder))
-        return self.files.copy_to(exp.select("*").from_(scan(folder / PARQUET)), file, **options)
+        return self.files.copy_to(exp.select("*").from_(scan_parquet(folder / PARQUET)), file, **options)
 
     def interrupt(self) -> None:
         super().interrupt()
@@ -225,7 +225,7 @@ class SparkSession(Session):
     def _no_rows_of(self, place: Place) -> exp.Query:
         """An empty table of the columns that a folder's files have."""
         (folder,) = place.folders
-        kinds = self.files.columns(scan(self.root / folder / PARQUET))
+        kinds = self.files.columns(scan_parquet(self.root / folder / PARQUET))
         nulls = [exp.cast(exp.null(), exp.DataType.build(kind, dialect="duckdb")) for kind in kinds.values()]
         named = [null.as_(name, quoted=True) for name, null in zip(kinds, nulls, strict=True)]
         return exp.select(*named).where(exp.false())
@@ -288,7 +288,7 @@ class SparkSession(Session):
         return self._counted(folder)
 
     def _counted(self, folder: Path) -> Place:
-        return Place({str(folder.relative_to(self.root)): self.files.count(scan(folder / PARQUET))})
+        return Place({str(folder.relative_to(self.root)): self.files.count(scan_parquet(folder / PARQUET))})
 
     def _data(self, query: exp.Expr) -> sql.DataFrame:
         return self.spark.sql(self._translated(query))
