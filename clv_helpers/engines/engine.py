@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import re
 import shutil
 import time
@@ -23,6 +25,7 @@ NOTHING_FETCHED = (
     "SET autoinstall_known_extensions = false; SET autoload_known_extensions = false; "
     "SET python_enable_replacements = false"
 )
+NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class LakeBusyError(UserError):
@@ -33,6 +36,13 @@ class LakeBusyError(UserError):
             f"{workbook}: {holder} is writing to the lake, and did not finish within {patience:.0f} seconds; "
             "wait for it or stop it, then run again"
         )
+
+
+class LakeUnwritable(UserError):
+    """The disk has no room for the lake, or lets nobody write there."""
+
+    def __init__(self, workbook: str, folder: Path, reason: str):
+        super().__init__(f"{workbook}: {folder} cannot be written: {reason}; what was not committed is undone")
 
 
 class NothingPublished(UserError):
@@ -64,11 +74,12 @@ class Engine:
         or the network: an analyst's own tables and checks are built in it.
         A second writer waits up to `patience` seconds, then LakeBusyError says which process holds the lake.
         """
-        self.lake.parent.mkdir(parents=True, exist_ok=True)
-        owner_only(self.lake.parent)
-        connection = self._open_waiting()
+        with self._unwritable():
+            self.lake.parent.mkdir(parents=True, exist_ok=True)
+            owner_only(self.lake.parent)
+            connection = self._open_waiting()
         try:
-            with contextlib.closing(connection):
+            with self._unwritable(), contextlib.closing(connection):
                 if not files:
                     connection.execute("SET enable_external_access = false")
                 connection.execute("BEGIN")
@@ -81,6 +92,20 @@ class Engine:
                         self._publish(connection)
         finally:
             owner_only(self.lake.parent)
+
+    @contextlib.contextmanager
+    def _unwritable(self) -> Iterator[None]:
+        """What the operating system has against writing the lake, as a sentence."""
+        try:
+            yield
+        except (duckdb.Error, OSError) as error:
+            # DuckDB passes on the system's words alone, and an OSError may be of any other file
+            place = Path(getattr(error, "filename", None) or self.lake)
+            of_lake = self.lake.is_relative_to(place) or place.is_relative_to(self.lake.parent)
+            reason = next((words for words in map(os.strerror, NOT_WRITTEN) if words in str(error)), "")
+            if not of_lake or not reason:
+                raise
+            raise LakeUnwritable(self.workbook, self.lake.parent, reason) from None
 
     @contextlib.contextmanager
     def read(self, memory: str = "") -> Iterator[Session]:

@@ -60,22 +60,16 @@ class Readable:
     @cached_property
     def headers(self) -> list[str]:
         """What the file's columns are called. Raises UnreadableFile where it cannot be read as what its name says."""
-        try:
-            if self.kind == "csv":
-                return self._head.headers
-            if self.kind == "excel":
-                return excel_headers(self.file, self.source.sheet)
-            if self.kind == "parquet":
-                with refusing(), self.file.open("rb"):  # before DuckDB, whose words for it are many
-                    return parquet_headers(self.file)
-            if not self._keys:
-                raise UnreadableFile("holds no JSON objects")
-            return json_headers(self._keys)
-        except duckdb.Error as error:
-            place = re.search(r" in (line|record/value) (\d+)", str(error)) if self.kind == "json" else None
-            if place:
-                raise UnreadableFile(f"is no JSON from {place[1]} {int(place[2]):,} on") from None
-            raise UnreadableFile(f"cannot be read: {without_values(error)}") from None
+        if self.kind == "csv":
+            return self._head.headers
+        if self.kind == "excel":
+            return excel_headers(self.file, self.source.sheet)
+        if self.kind == "parquet":
+            with refusing(), self.file.open("rb"):  # before DuckDB, whose words for it are many
+                return parquet_headers(self.file)
+        if not self._keys:
+            raise UnreadableFile("holds no JSON objects")
+        return json_headers(self._keys)
 
     def scan(self, headers: list[str] | None = None) -> exp.Expression:
         """The file as a table; of JSON, those of its columns that are asked for.
@@ -141,18 +135,29 @@ class Readable:
 def readable(file: Path, source: Source, folder: Path) -> Iterator[Readable]:
     """A file as DuckDB can read it, for as long as the block takes; copies that it needs are made below `folder`.
 
-    Raises UnreadableFile, a sentence that goes on after the file's name.
+    Raises UnreadableFile, a sentence that goes on after the file's name, also for what DuckDB has against the file
+    within the block.
 
     Example:
         >>> with readable(wb.source_files("customers")[0], wb.params.sources["customers"], wb.folder) as members:
         ...     members.kind, members.headers[0]
         ('parquet', 'membership_number')
     """
-    opened_file = Readable(file, source, folder)
+    found = Readable(file, source, folder)
     try:
-        yield opened_file
+        yield found
+    except duckdb.Error as error:
+        raise UnreadableFile(_reason(error)) from None
     finally:
-        opened_file.close()
+        found.close()
+
+
+def _reason(error: duckdb.Error) -> str:
+    place = re.search(r"JSON.* in (line|record/value) (\d+)", str(error).split("\n")[0])
+    if place:
+        twice = ": a key comes twice" if "duplicate key" in str(error) else ""
+        return f"is no JSON, or not of objects alone, from {place[1]} {int(place[2]):,} on{twice}"
+    return f"cannot be read: {without_values(error)}"
 
 
 def _decoded(file: Path, codec: str, errors: str) -> Iterator[str]:

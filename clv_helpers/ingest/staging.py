@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import duckdb
 from sqlglot import exp
 
 from clv_helpers.config.datasets import DATASETS, EVENT_KEY, EVENT_TIME, PRIMARY_IDENTITY, ColumnContract
@@ -15,7 +14,6 @@ from clv_helpers.config.sources import CsvFormat, Source
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import SQL_TYPES, cast, column, expression, is_in, literal, table
 from clv_helpers.engines.file_scan import is_csv, is_json, unreadable_lines
-from clv_helpers.engines.messages import without_values
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
 from clv_helpers.ingest.forgotten import REASON, read_forgotten
@@ -129,8 +127,6 @@ def stage(session: Session, workbook: Workbook, dataset: str, file: Path, contra
             session.load_file("staged", query, *more)
     except UnreadableFile as error:
         raise IngestError(f"sources.{dataset}: {file.name} {error}") from None
-    except duckdb.Error as error:
-        raise IngestError(f"sources.{dataset}: {file.name} cannot be read: {without_values(error)}") from None
 
 
 def _text(contract: ColumnContract) -> exp.Expression:
