@@ -29,7 +29,13 @@ def headers_of(file: Path) -> list[str]:
             return next(csv.reader(opened))
     text = file.read_text("utf-8")
     rows = json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
-    return list(dict.fromkeys(key for row in rows for key in row))
+    return list(dict.fromkeys(header for row in rows for key, value in row.items() for header in paths(key, value)))
+
+
+def paths(key: str, value: object) -> list[str]:
+    """A key of a JSON row, and those within it."""
+    below = [path for name, inner in value.items() for path in paths(name, inner)] if isinstance(value, dict) else []
+    return [key, *(f"{key}.{path}" for path in below)]
 
 
 def params(folder: Path, sources: str) -> Params:
