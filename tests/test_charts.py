@@ -28,7 +28,7 @@ BY_MARK = {
     "bar": {**DECILES, "x": "decile", "y": SHARE, "labels": True},
     "line": {**MONTHS, "x": "month", "y": "value", "color": "category"},
     "area": {**MONTHS, "x": "month", "y": "value", "filters": {"category": "ALL"}},
-    "point": {**DECILES, "x": "lowest_value", "y": "spend", "size": "customers"},
+    "point": {**DECILES, "x": "value_per_customer", "y": "spend", "size": "customers"},
     "tick": {"table": TABLE, "x": "value_per_customer", "y": "category", "filters": {"lookback": "12 months"}},
     "donut": {"table": "insights.fact_value_by_category", "size": "spend", "color": "category"},
     "number": {"table": "insights.fact_value_by_category", "y": {"column": "spend", "aggregate": "sum"}},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from string import Formatter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts.disclosure import COUNTS, counted, too_small
 from clv_helpers.charts.rows import population
@@ -27,7 +27,7 @@ def merged(rows: pd.DataFrame, widget: Widget, min_cell: int) -> pd.DataFrame | 
     None where no axis has bands in an order, or where a number that is shown does not add up.
     """
     bands, fields = _bands(rows, widget), [*widget.fields, *widget.tooltip]
-    sums = [str(name) for name in rows if _adds_up(rows, widget, str(name))]
+    sums = [str(name) for name in rows if name not in bands.values() and _adds_up(rows, widget, str(name))]
     shown = [f for f in fields if f.column not in sums]
     keys = list(dict.fromkeys([*(f.column for f in shown), *bands.values()]))
     if not bands or any(kind(rows, field) == "quantitative" for field in shown) or not _named(widget) <= {*sums, *keys}:
@@ -43,7 +43,7 @@ def merged(rows: pd.DataFrame, widget: Widget, min_cell: int) -> pd.DataFrame | 
 def _bands(rows: pd.DataFrame, widget: Widget) -> dict[str, str]:
     """The axes of named bands, each with the column of their order."""
     axes = [f for f in (widget.x, widget.y) if f and not f.aggregate and kind(rows, f) == "nominal"]
-    measures = {f.column for f in widget.fields}
+    measures = {*(f.column for f in widget.fields), *counted(rows, widget)}
     named = {f.column: f.sort.lstrip("-") for f in axes if isinstance(f.sort, str)}
     return {
         axis: order
@@ -113,7 +113,8 @@ def _renamed(rows: pd.DataFrame, axis: str, order: str, starts: list[int]) -> pd
     ends = [*starts[1:], len(orders)]
     labels = [between(str(names[orders[a]]), str(names[orders[b - 1]])) for a, b in zip(starts, ends, strict=True)]
     place = np.searchsorted(np.array(starts), np.searchsorted(orders, rows[order]), side="right") - 1
-    return rows.assign(**{axis: [labels[p] for p in place], order: [orders[starts[p]] for p in place]})
+    renamed: dict[str, Any] = {axis: [labels[p] for p in place], order: place}
+    return rows.assign(**renamed)  # by place: the value of the first band could be that of a small group
 
 
 def between(first: str, last: str) -> str:

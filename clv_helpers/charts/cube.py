@@ -101,11 +101,17 @@ def with_people(
     kept = {f.column for f in widget.fields if not f.aggregate} | set(widget.highlight)
     kept |= {name for name, value in fixed.items() if not isinstance(value, list | tuple)}
     summed = {name: type_ for name, type_ in columns.items() if name not in kept}
-    if people not in columns or not _repeats(session, summed):
+    extremes = [field.column for field in widget.fields if field.aggregate in ("min", "max")]
+    if people not in columns or not (extremes or _repeats(session, summed)):
         return rows, widget
-    query = select(session, workbook, widget, filters).select(exp.Max(this=column(people)).as_(AT_MOST, quoted=True))
-    most = session.frame(query.limit(max(len(rows), 1)))[AT_MOST]
-    return rows.assign(**{AT_MOST: most.astype(float)}), widget.model_copy(update={"people": AT_MOST})
+    together = exp.Max if _repeats(session, summed) else exp.Sum
+    most = exp.func("coalesce", together(this=column(people)), exp.Literal.number(0))
+    for name in extremes:  # that of one row is about the people of that row: of the fewest, unless all are alike
+        alike = exp.EQ(this=exp.Min(this=column(name)), expression=exp.Max(this=column(name)))
+        most = exp.Case(ifs=[exp.If(this=alike, true=most)], default=exp.Min(this=column(people)))
+    query = select(session, workbook, widget, filters).select(most.as_(AT_MOST, quoted=True))
+    at_most = session.frame(query.limit(max(len(rows), 1)))[AT_MOST]
+    return rows.assign(**{AT_MOST: at_most.astype(float)}), widget.model_copy(update={"people": AT_MOST})
 
 
 def _repeats(session: Session, summed: dict[str, str]) -> bool:

@@ -26,6 +26,8 @@ from clv_helpers.models.personal import NOTHING, About, People, Rows, people_of
 if TYPE_CHECKING:
     import pandas as pd
 
+EXTREMES = ("lowest_value", "highest_value")  # of a decile: for the table of its edges alone, which rounds them more
+
 
 def check_declared(workbook: Workbook, widget: Widget) -> None:
     """Raise ChartError, in one sentence with the column's way, for a widget that would show a person.
@@ -94,6 +96,8 @@ def _unreadable(source: str, error: SqlglotError) -> str:
 def _refused(workbook: Workbook, widget: Widget, about: About) -> str:
     """Why what tells so much is not shown; empty where it may be."""
     for name in shown(widget):
+        if name in EXTREMES:
+            return f"it shows {name}, which is one customer's; allowed: sums and means over groups"
         if way := about.columns.get(name.lower(), NOTHING).way:
             return _names_a_person(workbook, name, way)
     return _without_people(workbook, widget, about)

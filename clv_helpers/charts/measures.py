@@ -8,7 +8,7 @@ from clv_helpers.charts.disclosure import COUNTS, RATES
 from clv_helpers.charts.rounding import rounded
 from clv_helpers.charts.rows import population
 from clv_helpers.charts.spec import Widget
-from clv_helpers.charts.texts import kind
+from clv_helpers.charts.texts import are_places, kind
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.models.personal import people_of
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 # Columns that count people or their messages: to the nearest five, whatever the row's population.
 PEOPLE = (*COUNTS, "accepted", "numerator", "denominator", "messages")
-POSITIONS = ("_order", "_months")  # a column that ends so says where a row stands
+POSITIONS = ("_order", "_months")  # a column that ends so says where a row stands, if it holds small whole numbers
+PLACES = 120  # of them the most: ten years of months
+YEARS = 2_100  # of what stands out, too
 
 
 def with_rounded(rows: pd.DataFrame, widget: Widget, workbook: Workbook) -> pd.DataFrame:
@@ -47,8 +49,12 @@ def with_rounded(rows: pd.DataFrame, widget: Widget, workbook: Workbook) -> pd.D
 
 
 def _keys(rows: pd.DataFrame, widget: Widget, workbook: Workbook) -> set[str]:
-    """The columns that say which row it is, or where it stands."""
+    """The columns that say which row it is, or where it stands: by what they hold, as a sum can be called anything."""
+    import pandas as pd
+
     fields = [*widget.fields, *widget.tooltip]
     shown = {f.column for f in fields if not f.aggregate and kind(rows, f) != "quantitative"}
-    places = {str(name) for name in rows if str(name).endswith(POSITIONS)}
-    return {*people_of(workbook).key(widget.table or ""), *shown, *places, *widget.highlight}
+    numbers = {str(name) for name in rows if pd.api.types.is_numeric_dtype(rows[name])}
+    places = {name for name in numbers if name.endswith(POSITIONS) and are_places(rows[name], PLACES)}
+    stand_out = {name for name in widget.highlight if name not in numbers or are_places(rows[name], YEARS)}
+    return {*people_of(workbook).key(widget.table or ""), *shown, *places, *stand_out}

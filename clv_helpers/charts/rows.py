@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 2_000
 # Columns that count people, by which small groups are known; the first that a table has is a row's population.
 POPULATION = ("customers", "active_customers", "delivered", "sent", "profiles", "people")
+PURCHASES = "purchases"  # where nothing counts people: each is one person's, so there are no more people than these
 
 
 class Days(tuple):
@@ -116,7 +117,7 @@ def _grouped(widget: Widget, known: list[str]) -> exp.Select:
 
 def population(widget: Widget, known: list[str]) -> str | None:
     """The column that counts the people of a row."""
-    return widget.people or next((name for name in POPULATION if name in known), None)
+    return widget.people or next((name for name in (*POPULATION, PURCHASES) if name in known), None)
 
 
 def _matches(name: str, value: Any) -> exp.Expression:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NO_DATA = "No data for this choice"
+DECILES = 10
 # Columns named after the model's words; `value` is not among them, as a predicted value is not what deciles rank.
 SPOKEN = ("customer", "customers", "purchase", "purchases", "category")
 
@@ -117,8 +118,14 @@ def kind(rows: pd.DataFrame, field: Channel) -> str:
     if pd.api.types.is_datetime64_any_dtype(values):
         return "temporal"
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        return "ordinal" if field.column.startswith("decile") else "quantitative"
+        return "ordinal" if field.column.startswith("decile") and are_places(values, DECILES) else "quantitative"
     return "nominal"
+
+
+def are_places(values: pd.Series, most: int) -> bool:
+    """Whether numbers can say where a row stands, whatever their column is called: whole ones, and small."""
+    known = values.dropna().astype(float)
+    return bool((known % 1 == 0).all() and known.abs().le(most).all())
 
 
 def groups(widget: Widget, rows: pd.DataFrame) -> list[str]:

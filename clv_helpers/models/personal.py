@@ -32,7 +32,8 @@ _PASSING = (exp.Sum, exp.Max, exp.Min, exp.AnyValue, exp.Coalesce, exp.Cast, exp
 # What shows values of single rows, not of the group.
 _SINGLE = (
     exp.Max, exp.Min, exp.ArgMax, exp.ArgMin, exp.AnyValue, exp.First, exp.Last, exp.ArrayAgg, exp.GroupConcat,
-    exp.Mode, exp.ArrayUniqueAgg, exp.JSONArrayAgg, exp.JSONObjectAgg,
+    exp.Mode, exp.ArrayUniqueAgg, exp.JSONArrayAgg, exp.JSONObjectAgg, exp.Quantile, exp.PercentileCont,
+    exp.PercentileDisc, exp.ApproxQuantile, exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Variance, exp.VariancePop,
 )  # fmt: skip
 _LISTING = {"list", "array_agg", "histogram", "map", "string_agg", "listagg", "json_group_array", "arbitrary", "max_by",
             "min_by", "first", "last", "mode", "approx_top_k", "histogram_values", "list_distinct"}  # fmt: skip
