@@ -46,7 +46,7 @@ VIEWS = {
     "campaigns.rejected": campaigns.rejected,
 }
 # Columns of numbers that count no people: what they are named by, or a measure of many.
-NOT_OF_PEOPLE = r"Decile.*|Number|Mean .*|Spend per .*|.*EUR.*|From .*|To .*|Value .*|Standard error|Simulated"
+NOT_OF_PEOPLE = r"Decile.*|Number|Mean .*|Spend per .*|.*EUR.*|From .*|To .*|Value.*|Standard error|Simulated"
 NUMBER = r"(?<![\d.,])(\d[\d,]*)(?![\d%]|[.,]\d)"
 NOUNS = "more|members|treated|control|identities|messages|rose|fell|are newly|not any|realized|exited"
 COUNTED = rf"{NUMBER} (?:of(?! the \d+ true parameters)|{NOUNS})\b"

@@ -9,6 +9,7 @@ from clv_helpers import models
 from clv_helpers.charts import show
 from clv_helpers.charts.rounding import people_text, rounded
 from clv_helpers.charts.show import Output
+from clv_helpers.config.datasets import PRIMARY_IDENTITY
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import table
 from clv_helpers.insights.drawing import Model, draw
@@ -34,8 +35,10 @@ def model(workbook: Workbook, built: list[RefreshRow]) -> Output:
     """
     fresh = {row["table_name"]: row["refreshed_at"] for row in workbook.query("lake.checkpoint").to_dict("records")}
     few = workbook.params.min_cell
+    with workbook.engine.read() as session:
+        of_people = {n for n in fresh if session.has_table(n) and PRIMARY_IDENTITY in session.columns(table(n))}
     rows = [
-        {**asdict(row), "fresh": f"{fresh[name]:%Y-%m-%d %H:%M}", "rows": _rows(row.rows, few)}
+        {**asdict(row), "fresh": f"{fresh[name]:%Y-%m-%d %H:%M}", "rows": _rows(row.rows, few, name in of_people)}
         for row in sorted(built, key=lambda row: row.table)
         if (name := row.table.removesuffix(DAILY)) in fresh
     ]
@@ -55,8 +58,10 @@ def model(workbook: Workbook, built: list[RefreshRow]) -> Output:
     return show.folded(listed, line)
 
 
-def _rows(count: int | None, min_cell: int) -> int | None:
-    """How many rows a table has, as of people: some tables have a row for each."""
+def _rows(count: int | None, min_cell: int, of_people: bool) -> int | None:
+    """How many rows a table has, as of people: some tables have a row for each, and then none is told of few."""
+    if count is not None and of_people and 0 < count < min_cell:
+        return None
     return count if count is None else int(rounded([count], [max(count, min_cell)], min_cell)[0])
 
 

@@ -18,6 +18,7 @@ LARGE_BIAS = 0.15
 CLEARLY = 0.01  # by less than a hundredth, no forecast is called better
 NO_DROPOUT = 0.002  # mean probability of dropping out at a purchase
 YEAR = 365
+SQUARED = "root mean squared error"  # of spend not told: one customer who spends much is nearly all of it
 BLIND = "That may be so, or purchases come too regularly for a model that takes them to come at random."
 
 
@@ -42,7 +43,7 @@ def about_fit(fit: Fit, words: Words) -> Iterator[Diagnostic]:
     if {"r", "alpha"} & lost:
         text = (
             f"{upper_first(words.customers)} who are there buy at rates that this data cannot tell apart: only the "
-            f"mean rate r/alpha, {values['r'] / values['alpha']:.3g} {words.purchases} a week, is identified."
+            f"mean rate r/alpha, {values['r'] / values['alpha']:.2g} {words.purchases} a week, is identified."
         )
         yield Diagnostic("rates_not_identified", text)
     if {"a", "b"} & lost:
@@ -51,7 +52,7 @@ def about_fit(fit: Fit, words: Words) -> Iterator[Diagnostic]:
         yield _about_dropout(fit.title, share < NO_DROPOUT, mean)
     if {"s", "beta"} & lost:
         rate = values["s"] / values["beta"]
-        yield _about_dropout(fit.title, rate < NO_DROPOUT / 10, f"dropout rate s/beta, {rate:.3g} a week")
+        yield _about_dropout(fit.title, rate < NO_DROPOUT / 10, f"dropout rate s/beta, {rate:.2g} a week")
 
 
 def _about_dropout(title: str, none: bool, mean: str) -> Diagnostic:
@@ -132,7 +133,7 @@ def about_data(facts: Facts, words: Words, min_cell: int) -> Iterator[Diagnostic
         yield Diagnostic("repeated_rows", text)
 
 
-def about_holdout(holdout: Holdout, horizon_days: int, words: Words) -> Iterator[Diagnostic]:
+def about_holdout(holdout: Holdout, horizon_days: int, words: Words, min_cell: int) -> Iterator[Diagnostic]:
     """A holdout of too little time, or one on which the model failed, or lost to what needs no model."""
     if holdout.calibration_days < SHORT_CALIBRATION_DAYS:
         text = f"The calibration is {holdout.calibration_days:,} days long; dropout takes half a year to show."
@@ -153,7 +154,7 @@ def about_holdout(holdout: Holdout, horizon_days: int, words: Words) -> Iterator
         ours, *baselines = holdout.errors[start : start + 3]
         yield from _about_total(ours, holdout.days, words)
         for baseline in baselines:
-            lost = _lost(ours, baseline)
+            lost = _lost(ours, baseline, holdout.customers, min_cell)
             if ours.measure == "spend" and captured[baseline.series] > captured[ours.series] + CLEARLY:
                 shares = (
                     f"{percent(captured[baseline.series])} of what it brought against {percent(captured[ours.series])}"
@@ -180,16 +181,18 @@ def _about_total(ours: HoldoutError, days: int, words: Words) -> Iterator[Diagno
     yield Diagnostic(code, text + ("expect a like error ahead." if days >= YEAR else season))
 
 
-def _lost(ours: HoldoutError, baseline: HoldoutError) -> list[str]:
-    """In which errors a forecast without a model was closer."""
+def _lost(ours: HoldoutError, baseline: HoldoutError, people: int, min_cell: int) -> list[str]:
+    """In which errors a forecast without a model was closer; without the squared ones of spend, see SQUARED."""
     lost = []
     for label, own, theirs in (
         ("mean absolute error", ours.mae, baseline.mae),
-        ("root mean squared error", ours.rmse, baseline.rmse),
+        (SQUARED, ours.rmse, baseline.rmse),
     ):
         if theirs < own * (1 - CLEARLY):
-            digits = 2 if own < 100 else 0
-            lost.append(f"{label} {theirs:,.{digits}f} against {own:,.{digits}f}")
+            write = f"{{:,.{2 if own < 100 else 0}f}}".format
+            told = [about(error, people, min_cell, write) for error in (theirs, own)]
+            hidden = min_cell > 1 and label == SQUARED and ours.measure == "spend"
+            lost.append(label if hidden else f"{label} {told[0]} against {told[1]}")
     if baseline.bias is not None and ours.bias is not None and abs(baseline.bias) < abs(ours.bias) - CLEARLY:
         lost.append(f"total {baseline.bias:+.0%} against {ours.bias:+.0%}")
     return lost

@@ -10,7 +10,7 @@ import numpy as np
 
 from clv_helpers.engines.session import Session
 from clv_helpers.lifetime.counts import KEY, as_histories, read_groups
-from clv_helpers.lifetime.data_sufficiency import FEWEST_REPEATERS, Inputs, calibration_end
+from clv_helpers.lifetime.data_sufficiency import FEWEST_REPEATERS, Inputs, calibration_end, customers
 from clv_helpers.lifetime.diagnostics import about_holdout
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.model_choice import CANDIDATES, choose
@@ -69,7 +69,9 @@ def validate(inputs: Inputs, made: LifetimeRecord) -> LifetimeRecord:
     groups = read_groups(session, CALIBRATION)
     histories = as_histories(groups)
     if histories.repeaters < FEWEST_REPEATERS:
-        return _without_holdout(made, f"up to {end}, only {histories.repeaters:.0f} {words.customers} had come back.")
+        return _without_holdout(
+            made, f"up to {end}, only {customers(int(histories.repeaters), words, inputs.min_cell)} had come back."
+        )
     fitted = fit(made.model, histories)
     spend, spend_bindings = fit_spend(session, CALIBRATION)
     _load_forecasts(session, fitted, groups, days)
@@ -84,7 +86,7 @@ def validate(inputs: Inputs, made: LifetimeRecord) -> LifetimeRecord:
         bands=[ProbabilityBand(**row) for row in session.rows(BANDS)],
     )
     fits = [replace(each, data="calibration") for each in (fitted, spend) if each]
-    warnings = [*made.warnings, *about_holdout(holdout, inputs.horizon_days, words)]
+    warnings = [*made.warnings, *about_holdout(holdout, inputs.horizon_days, words, inputs.min_cell)]
     return replace(made, holdout=holdout, fits=fits, warnings=warnings)
 
 

@@ -69,12 +69,14 @@ def _week_chart(model: str, outcome: Holdout, words: Words, min_cell: int) -> Wi
 def _frequency_chart(workbook: Workbook, model: str) -> Widget:
     rows, words = workbook.query("lifetime.holdout_frequency", order_by="frequency"), workbook.words
     fewest = rows[rows["frequency"] == rows["frequency"].min()]
-    means = dict(zip(fewest["series"], fewest["purchases_per_customer"], strict=True))
+    told = functools.partial(show.about, people=fewest["customers"].min(), min_cell=workbook.params.min_cell)
+    texts = [told(mean, write="{:.2f}".format) for mean in fewest["purchases_per_customer"]]
+    means = dict(zip(fewest["series"], texts, strict=True))
     who = f"One-time {words.customers}" if fewest["frequency"].iloc[0] == 0 else "The least frequent"
     days = f"{show.upper_first(words.purchase)} days per {words.customer}"
     return _series_chart(
         "holdout_frequency",
-        f"{who} came back {means['Actual']:.2f} times each; {model} forecast {means[model]:.2f}",
+        f"{who} came back {means['Actual']} times each; {model} forecast {means[model]}",
         f"{days} in the holdout, by those repeated before it",
         Channel(column="frequency_label", title=f"Repeat {words.purchase} days before", sort="frequency"),
         Channel(column="purchases_per_customer", title=days),
@@ -142,6 +144,8 @@ def _errors(outcome: Holdout, unit: str, words: Words, min_cell: int) -> Output:
         measure, digits = names[error.measure]
         write = f"{{:,.{digits}f}}".format
         off = {name: show.about(getattr(error, name), outcome.customers, min_cell, write) for name in ("mae", "rmse")}
+        if error.measure == "spend" and min_cell > 1:
+            off["rmse"] = show.MISSING  # see diagnostics.SQUARED
         rows.append({**vars(error), **off, "measure": measure, "customers": outcome.customers})
     return show.table(
         rows,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection
 
 from clv_helpers.charts import Channel, Widget, draw, show
@@ -79,24 +80,24 @@ def models(workbook: Workbook) -> Output:
     if made.status != "predicted":
         return nothing(made, "fit")
     truth = _truth(workbook)
-    end = made.holdout.calibration_end if made.holdout else ""
+    end, few = made.holdout.calibration_end if made.holdout else "", workbook.params.min_cell
     rows = [
         {
             "data": "all" if fit.data == "all" else f"to {end}",
             "model": fit.title,
             "parameter": name,
-            "value": value,
+            "value": f"{_told(value, fit.standard_errors[name]):.4g}",
             "error": fit.standard_errors[name],
-            "interval": _interval(fit.intervals[name]),
+            "interval": _interval(fit.intervals[name], fit.standard_errors[name]),
             "truth": truth.get(fit.model, {}).get(name),
-            "log_likelihood": "" if index else f"{fit.log_likelihood:,.1f}",
-            "customers": "" if index else people_text(fit.customers, workbook.params.min_cell),
+            "log_likelihood": "" if index else show.about(fit.log_likelihood, fit.customers, few, "{:,.0f}".format),
+            "customers": "" if index else people_text(fit.customers, few),
         }
         for fit in made.fits
         for index, (name, value) in enumerate(fit.parameters.items())
     ]
     columns = {
-        "data": "Fitted on", "model": "Model", "parameter": "Parameter (weeks)", "value": "Value|.4g",
+        "data": "Fitted on", "model": "Model", "parameter": "Parameter (weeks)", "value": "Value|>",
         "error": "Standard error|.2g", "interval": "95% interval", "log_likelihood": "Log-likelihood|>",
         "customers": f"{show.upper_first(workbook.words.customers)}|>",
     }  # fmt: skip
@@ -238,5 +239,11 @@ def _assumptions(settings: Lifetime) -> str:
     return f"{settings.margin:.0%} margin, {settings.annual_discount_rate:.0%} discount a year"
 
 
-def _interval(bounds: tuple[float, float] | None) -> str:
-    return f"{bounds[0]:.4g} – {bounds[1]:.4g}" if bounds else "not identified"
+def _interval(bounds: tuple[float, float] | None, error: float | None) -> str:
+    return " – ".join(f"{_told(bound, error):.4g}" for bound in bounds) if bounds else "not identified"
+
+
+def _told(value: float, error: float | None) -> float:
+    """A parameter to the first digit of its standard error, or to two: what is beyond would tell one purchase."""
+    step = 10.0 ** math.floor(math.log10(error)) if error else 10.0 ** (math.floor(math.log10(abs(value) or 1)) - 1)
+    return round(value / step) * step

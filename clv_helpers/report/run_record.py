@@ -8,10 +8,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clv_helpers.charts.rounding import rounded
 from clv_helpers.config.params import Params, Words
 from clv_helpers.errors import UserError
 from clv_helpers.files import write_atomically
 from clv_helpers.report.last_look import LastLook
+
+AS_OF = 50  # people, as of whom the numbers of a prediction are rounded: to a tenth
 
 
 @dataclass
@@ -62,9 +65,36 @@ class RunRecord:
         return next((s for s in self.stages if s.status == "failed" and s.stage not in (redone or [])), None)
 
     def save(self, folder: Path, look: LastLook) -> None:
-        """Write run.json into the run's folder, with … for each customer in it."""
-        shown = look.hidden_in(asdict(self))
+        """Write run.json into the run's folder, as it may be shared: rounded, and with … for each customer in it."""
+        shown = look.hidden_in(
+            asdict(self) | {"tables": self._sizes(), "lifetime": _told(self.lifetime, self.min_cell)}
+        )
         write_atomically(folder / "run.json", json.dumps(shown, indent=2, ensure_ascii=False))
+
+    def _sizes(self) -> dict[str, int]:
+        """The rows of each table, to the nearest five: some have one for each person."""
+        sizes = [max(rows, self.min_cell) for rows in self.tables.values()]
+        return dict(zip(self.tables, rounded(list(self.tables.values()), sizes, self.min_cell).tolist(), strict=True))
+
+
+def _told(value: Any, min_cell: int, name: str = "") -> Any:
+    """What a prediction records, without what differs with each purchase: its digest, and all digits but the first two.
+
+    Bands of fewer than `min_cell` customers are left out. Settings and days stay.
+    """
+    match value:
+        case dict() if name == "settings" or min_cell == 1:
+            return value
+        case dict():
+            return {key: _told(inner, min_cell, key) for key, inner in value.items() if key != "digest"}
+        case list():
+            kept = [v for v in value if not isinstance(v, dict) or v.get("customers", min_cell) >= min_cell]
+            return [_told(each, min_cell, name) for each in kept]
+        case float():
+            return float(rounded([value], [AS_OF], min_cell)[0])
+        case int() if name in ("customers", "repeaters", "histories"):
+            return int(rounded([value], [value], min_cell)[0])
+    return value
 
 
 class NoSuchRun(UserError):

@@ -235,11 +235,14 @@ def _seconds_in_cells(file: Path) -> float:
 
 def _finish(workbook: Workbook, record: RunRecord, folder: Path) -> None:
     from clv_helpers import lifetime, report
+    from clv_helpers.config.datasets import PRIMARY_IDENTITY
     from clv_helpers.engines.dialect import table
 
     with workbook.engine.read() as session:
         names = session.tables()
-        record.tables = {name: session.count(table(name)) for name in names}
+        of_people = {name for name in names if PRIMARY_IDENTITY in session.columns(table(name))}
+        sizes = {name: session.count(table(name)) for name in names}
+        record.tables = {n: rows for n, rows in sizes.items() if not (n in of_people and 0 < rows < record.min_cell)}
     record.lifetime = lifetime.record(workbook).as_dict()
     record.report = report.write(workbook, record, folder).name
     record.save(folder, LastLook(workbook))
