@@ -11,6 +11,7 @@ from clv_helpers.charts import Widget, draw, show
 from clv_helpers.charts.rounding import people_text
 from clv_helpers.charts.show import Metric, Output
 from clv_helpers.charts.texts import fill
+from clv_helpers.config.params import Params
 from clv_helpers.config.sql_params import NO_CATEGORY
 from clv_helpers.config.validation import read_yaml
 from clv_helpers.config.workbook import Workbook
@@ -18,6 +19,8 @@ from clv_helpers.ingest import Batch
 
 if TYPE_CHECKING:
     import pandas as pd
+
+AT_EDGE = 50  # as of how many customers, at most, the value at a decile's edge is rounded: to a tenth of it
 
 
 def metrics(workbook: Workbook) -> Output:
@@ -64,16 +67,22 @@ def _beside_the_head(workbook: Workbook, row: Any) -> list[Output]:
     return [show.note(" ".join(sentences))] if sentences else []
 
 
-def batches(ingested: list[Batch]) -> Output:
+def batches(ingested: list[Batch], min_cell: int = Params.model_fields["min_cell"].default) -> Output:
     """What an ingestion gave: which files came in, and how many of their rows were accepted and rejected.
+
+    Numbers of rows are rounded as those of people are: each may be one's. `clv batches` tells them exactly.
 
     Example:
         >>> derived.batches(ingest.ingest_files(wb)).bundle["text/plain"]
         '4 rows'
     """
+    counts = ("rows_read", "rows_accepted", "rows_rejected")
+    rows = [asdict(batch) for batch in ingested]
+    for row in rows:
+        row["last_event_at"] = row["last_event_at"] if (row["rows_accepted"] or 0) >= min_cell else None
     return show.table(
-        [asdict(batch) for batch in ingested],
-        batch_id="Batch|.0f",
+        rows,
+        batch_id="Batch|>",
         dataset="Dataset",
         file="File",
         rows_read="Rows read|,.0f",
@@ -81,7 +90,8 @@ def batches(ingested: list[Batch]) -> Output:
         rows_rejected="Rejected|,.0f",
         last_event_at="Last event",
         status="Status",
-        people=None,
+        people={name: name for name in counts},
+        min_cell=min_cell,
     )
 
 
@@ -167,7 +177,7 @@ def identities(workbook: Workbook) -> Output:
 def deciles(workbook: Workbook, lookback_months: int = 12) -> Output:
     """Sizes and edges of the deciles over all customers, for one look-back in months (0 = lifetime).
 
-    Without the highest value of the first and the lowest of the last: each is one customer's.
+    Each edge is one customer's, so it is rounded as of few; without the highest of all, and the lowest.
 
     Example:
         >>> derived.deciles(wb, lookback_months=0).bundle["text/plain"]
@@ -177,7 +187,9 @@ def deciles(workbook: Workbook, lookback_months: int = 12) -> Output:
     rows = rows.assign(mean=rows["value"] / rows["customers"])
     rows["highest_value"] = rows["highest_value"].where(rows.index != rows.index[:1].max())
     rows["lowest_value"] = rows["lowest_value"].where(rows.index != rows.index[-1:].max())
-    measures = ("customers", "lowest_value", "highest_value", "mean", "share_of_value")
+    rows["at_edge"] = rows["customers"].clip(upper=AT_EDGE)
+    of_all = dict.fromkeys(("customers", "mean", "share_of_value"), "customers")
+    of_edge = dict.fromkeys(("lowest_value", "highest_value"), "at_edge")
     return show.table(
         rows,
         decile="Decile|>",
@@ -187,7 +199,7 @@ def deciles(workbook: Workbook, lookback_months: int = 12) -> Output:
         mean=f"Mean ({unit})|,.0f",
         share_of_value=f"Share of {workbook.words.value}|.1%",
         ties_crossing="Tied across its lower edge|,.0f",
-        people={**dict.fromkeys(measures, "customers"), "ties_crossing": "ties_crossing"},
+        people={**of_all, **of_edge, "ties_crossing": "ties_crossing"},
         min_cell=workbook.params.min_cell,
     )
 
