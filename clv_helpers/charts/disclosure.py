@@ -30,6 +30,8 @@ RATES = {
     "open_rate": ("opened", "accepted"),
     "click_rate": ("clicked", "accepted"),
 }
+# Shares of a row's people whose part is in no column.
+SHARES = ("share_active", "share_buying")
 AUDIENCE = "audience"
 TOTAL = "(all)"  # in the place of a column's value: the sum over all its values
 TOTALS = (NO_CATEGORY, TOTAL)
@@ -46,7 +48,17 @@ def too_small(rows: pd.DataFrame, widget: Widget, min_cell: int) -> pd.Series:
         if name in shown and {part, whole} <= set(rows):
             for few in (rows[part], rows[whole] - rows[part]):
                 small |= few.gt(0) & few.lt(min_cell)
+    people = population(widget, list(rows.columns))
+    for name in shown.intersection(SHARES, rows) if people in rows else ():
+        few = fewer(rows[name], rows[people]).round()
+        small |= few.gt(0) & few.lt(min_cell)
     return small
+
+
+def fewer(share: pd.Series, people: pd.Series) -> pd.Series:
+    """How many of the people make up a share, or do not: the fewer of the two."""
+    share, people = share.astype(float), people.astype(float)
+    return people * share.where(share < 0.5, 1 - share)
 
 
 def counted(rows: pd.DataFrame, widget: Widget) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clv_helpers.charts.disclosure import COUNTS, RATES
+from clv_helpers.charts.disclosure import COUNTS, RATES, SHARES, fewer
 from clv_helpers.charts.rounding import rounded
 from clv_helpers.charts.rows import population
 from clv_helpers.charts.spec import Widget
@@ -44,6 +44,9 @@ def with_rounded(rows: pd.DataFrame, widget: Widget, workbook: Workbook) -> pd.D
             part, whole = (known[column] for column in RATES[name])
             few = pd.concat([part, whole - part], axis="columns").min(axis="columns")
             about = few.where(few > 0, whole)
+        if name in SHARES:
+            few = fewer(values, known[people])
+            about = few.where(few.round() > 0, known[people])
         rows = rows.assign(**{str(name): rounded(values, about, min_cell)})
     return rows
 

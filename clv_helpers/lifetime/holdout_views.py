@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 
 from clv_helpers.charts import Channel, Widget, draw, show
+from clv_helpers.charts.rounding import share_text
 from clv_helpers.charts.show import Output
 from clv_helpers.config.params import Words
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.lifetime.prediction import record
-from clv_helpers.lifetime.records import TITLES, Holdout, LifetimeRecord
+from clv_helpers.lifetime.records import TITLES, Holdout, LifetimeRecord, ProbabilityBand
 from clv_helpers.lifetime.views import OF_HOLDOUT, nothing, warnings
 
 
@@ -163,14 +164,19 @@ def _errors(outcome: Holdout, unit: str, words: Words, min_cell: int) -> Output:
 
 def _bands(workbook: Workbook, model: str, outcome: Holdout, words: Words) -> Output:
     """Calibration of the probability of a purchase, as the chart draws it."""
+    few = workbook.params.min_cell
+
+    def came(band: ProbabilityBand) -> str:
+        return share_text(round(band.actual * band.customers), band.customers, few)
+
     shown = show.table(
-        [vars(band) for band in outcome.bands],
+        [{**vars(band), "came": came(band)} for band in outcome.bands],
         band_label=f"Probability of a {words.purchase} (%)",
         customers=f"{show.upper_first(words.customers)}|,.0f",
         forecast=f"Mean forecast by {model}|.1%",
-        actual="Came|.1%",
+        came="Came|>",
         people="customers",
-        min_cell=workbook.params.min_cell,
+        min_cell=few,
     )
     return show.folded(shown, f"Probability of a {words.purchase}, forecast and actual, by band")
 

@@ -12,6 +12,7 @@ import pytest
 from clv_helpers import derived, lifetime
 from clv_helpers.charts import CHART_MIME, ChartError, Widget, draw
 from clv_helpers.charts.bands import merged
+from clv_helpers.charts.disclosure import too_small
 from clv_helpers.charts.show import TABLE_MIME
 from clv_helpers.config.params import Words
 from clv_helpers.config.workbook import Workbook
@@ -95,6 +96,13 @@ def test_weeks_of_few_purchases_cannot_be_counted(airline: Workbook) -> None:
     spec = draw(airline, Widget.model_validate({**given, "color": "series"})).bundle[CHART_MIME]
     rows = [row for rows in spec["datasets"].values() for row in rows]
     assert {row["purchases"] % 5 for row in rows} == {0}
+
+
+def test_two_who_came_of_eleven_are_not_told() -> None:
+    """A count of 10 that is shown is 11 or 12; 20% of it, to 5%, is 2 of 11 alone."""
+    given = {"title": "t", "table": "lifetime.holdout_probability", "mark": "line", "x": "band", "y": "share_buying"}
+    rows = pd.DataFrame({"band": [0, 20, 70], "share_buying": [2 / 11, 0.26, 49 / 57], "customers": [11, 50, 57]})
+    assert too_small(rows, Widget.model_validate(given), 11).tolist() == [True, False, True]
 
 
 def test_a_batch_of_one_row_tells_no_day_and_no_number() -> None:
