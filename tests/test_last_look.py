@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from clv_helpers import ingest
+from clv_helpers.charts import show
 from clv_helpers.config.workbook import ROOT, Workbook
 from clv_helpers.report.last_look import WITHHELD, LastLook
 from conftest import write_shop
@@ -144,6 +145,15 @@ def test_a_column_of_numbers_holds_counts(look: LastLook, classes: str, header: 
     cells = "<tr><td>lifetime</td><td>13085</td></tr>"
     shown.html(f'<table class="{classes}"><tr><th>look-back</th><th>{header}</th></tr>{cells}</table>')
     assert bool(look.find(shown)) is found
+
+
+def test_a_table_says_which_of_its_columns_hold_numbers(look: LastLook) -> None:
+    rows = [{"lookback": "lifetime", "ranked": 13085, "card": "13085"}]
+    shown = look.shown()
+    shown.html(show.table(rows, lookback="Look-back", ranked="Ranked|.0f", people=None).bundle["text/html"])
+    assert look.find(shown) == []
+    shown.html(show.table(rows, lookback="Look-back", card="Card|>", people=None).bundle["text/html"])
+    assert look.find(shown) != []
 
 
 def test_numbers_of_data_are_counts(look: LastLook) -> None:

@@ -126,7 +126,8 @@ def table(
     ]
     head = _line([header for header, _ in parts.values()], kinds, 'th scope="col"')
     body = "".join(_line(line, kinds, "td") for line in zip(*cells, strict=True))
-    shown = f'<table class="dataframe clv-table"><thead>{head}</thead><tbody>{body}</tbody></table>'
+    numeric = "".join(f" n{place}" for place, name in enumerate(parts, 1) if name in measures)  # for the last look
+    shown = f'<table class="dataframe clv-table{numeric}"><thead>{head}</thead><tbody>{body}</tbody></table>'
     return Output({"text/html": shown, TABLE_MIME: {"people": people is not None}, "text/plain": f"{len(frame)} rows"})
 
 
