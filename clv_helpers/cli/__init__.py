@@ -12,6 +12,7 @@ from clv_helpers.cli import (  # noqa: F401 (each registers its commands)
     ask,
     audience,
     batches,
+    new,
     person,
     refresh,
     report,

@@ -1,4 +1,4 @@
-"""`clv new`, `check`, `run`, `lab` and `simulate`."""
+"""`clv check`, `run`, `lab` and `simulate`."""
 
 from __future__ import annotations
 
@@ -12,23 +12,6 @@ from clv_helpers.cli.options import AsOf, Json, Opened, Params, Set, app, opened
 from clv_helpers.config.params import Simulation
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.run import notebooks
-
-
-@app.command()
-def new(
-    name: Annotated[str, typer.Argument(help="the workbook: its params are written to NAME.yml")],
-    source: Annotated[
-        Path | None, typer.Option("--from", help="a file of purchases, whose columns are guessed")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Write the params of a new workbook, its columns guessed from a file of purchases."""
-    from clv_helpers.run import new_workbook
-
-    file, guesses = new_workbook.create(name, source)
-    lines = [f"{file} is written" + (":" if guesses else ""), *(f"  {guess}" for guess in guesses)]
-    lines.append(f"read it, mend what is wrong, then: clv run {file}")
-    say(as_json, {"params": str(file), "guesses": guesses}, lines)
 
 
 @app.command()

@@ -1,9 +1,12 @@
-"""`clv new` guesses a params file from the headers and first rows of a file, and says what it cannot guess."""
+"""`clv new` makes a workbook of a file, a folder or a pattern: what it writes comes in, and sums up as it said."""
 
 from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -13,18 +16,15 @@ from typer.testing import CliRunner
 from clv_helpers import ingest
 from clv_helpers.cli import app
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.run.new_workbook import NewWorkbookError, create
+from clv_helpers.run import new
+from clv_helpers.run.new import NewWorkbookError
 
-GERMAN = """Kundennummer;Customer Number;Order Date;Sum EUR;Branch Region
+GERMAN = """Zeile;Kundennummer;Bestelldatum;Summe EUR;Filiale
 1;C1;31.01.2024;1.012,50;Nord
 2;C2;28.02.2024;7,25;Süd
 3;C1;05.03.2024;3,00;Nord
 """
-RETAIL = """InvoiceNo,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country
-1,a cup,2,12/31/2010 8:26,2.55,17850,France
-1,a jug,6,12/31/2010 8:26,3.39,17850,France
-2,a cup,1,1/4/2011 10:00,2.55,13047,Norway
-"""
+VISITS = "guest,visited_day,total\na,2024-01-31,12.5\n"
 
 
 @pytest.fixture
@@ -35,49 +35,33 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def made(here: Path, text: str, encoding: str = "utf-8") -> Workbook:
-    (here / "orders.csv").write_text(text, encoding=encoding)
-    file, _ = create("my_shop", Path("orders.csv"))
-    return Workbook.open(file)
+def created(source: str, name: str = "my_shop") -> tuple[Workbook, new.Sums]:
+    """The workbook that is made without questions, and what was said that it sums up to."""
+    file = new.file_of(name)
+    with new.reading(file, Path(source)) as draft:
+        made = new.answered(draft, new.questions(draft), {})
+        counted = new.sums(made, file)
+        new.write(made, file)
+    return Workbook.open(file), counted
 
 
 def headers(workbook: Workbook) -> dict[str, str]:
     return {name: column.header for name, column in workbook.params.contract("purchases").items()}
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
 def test_a_file_of_another_country_comes_in(here: Path, encoding: str) -> None:
-    shop = made(here, GERMAN.replace("Kundennummer", "Row"), encoding)
+    (here / "orders.csv").write_text(GERMAN, encoding=encoding)
+    shop, counted = created("orders.csv")
     assert headers(shop) == {
-        "customer_id": "Customer Number", "occurred_at": "Order Date", "amount": "Sum EUR",
-        "branch_region": "Branch Region",
+        "customer_id": "Kundennummer", "occurred_at": "Bestelldatum", "amount": "Summe EUR", "filiale": "Filiale",
     }  # fmt: skip
-    assert (shop.params.value.unit, shop.params.category) == ("EUR", "branch_region")
+    assert (shop.params.value.unit, shop.params.category) == ("EUR", "filiale")
     assert ingest.source_problems(shop) == []
+    assert {path.name for path in here.iterdir()} == {"orders.csv", "my_shop.yml"}
     ingest.ingest_files(shop)
     with shop.engine.write() as session:
-        assert session.scalar("SELECT SUM(amount) AS total FROM lake.purchases") == 1_022_75 / 100
-    assert {path.name for path in here.iterdir()} == {"orders.csv", "my_shop.yml", "outputs"}
-
-
-def test_lines_of_orders_have_no_event_id(here: Path) -> None:
-    shop = made(here, RETAIL)
-    assert headers(shop) == {
-        "customer_id": "CustomerID", "occurred_at": "InvoiceDate", "amount": "UnitPrice", "country": "Country",
-    }  # fmt: skip
-    assert shop.params.sources["purchases"].csv.dates == ["%m/%d/%Y %H:%M"]
-
-
-def test_order_numbers_that_differ_are_the_event_id(here: Path) -> None:
-    assert (
-        headers(made(here, "OrderID,client,date,total\n1,a,2024-01-01,5\n2,a,2024-01-02,5\n"))["event_id"] == "OrderID"
-    )
-
-
-def test_dates_of_two_readings_are_named(here: Path) -> None:
-    (here / "o.csv").write_text("member,day,spent\na,01/02/2024,5\nb,03/04/2024,6\n")
-    _, guesses = create("my_shop", Path("o.csv"))
-    assert "dates are read as %m/%d/%Y; they may be %d/%m/%Y" in guesses
+        assert session.scalar("SELECT SUM(amount) AS total FROM lake.purchases") == counted.amount == 1_022_75 / 100
 
 
 @pytest.mark.parametrize("kind", ["parquet", "jsonl", "csv.gz"])
@@ -88,11 +72,31 @@ def test_other_kinds_of_files(here: Path, kind: str) -> None:
     elif kind == "jsonl":
         file.write_text('{"guest": "a", "visited_day": "2024-01-31", "total": 12.5}\n')
     else:
-        file.write_bytes(gzip.compress(b"guest,visited_day,total\na,2024-01-31,12.5\n"))
-    create("my_shop", file)
-    assert headers(Workbook.open("my_shop.yml")) == {
-        "customer_id": "guest", "occurred_at": "visited_day", "amount": "total",
+        file.write_bytes(gzip.compress(VISITS.encode()))
+    shop, counted = created(file.name)
+    assert headers(shop) == {"customer_id": "guest", "occurred_at": "visited_day", "amount": "total"}
+    assert (counted.rows, counted.customers, counted.amount) == (1, 1, 12.5)
+
+
+def test_files_whose_headers_differ_are_one_source(here: Path) -> None:
+    (here / "orders").mkdir()
+    (here / "orders" / "a.csv").write_text("Customer ID,Date,Total\na,2024-01-31,5\n")
+    (here / "orders" / "b.csv").write_text("CustomerID,Date,Total\na,2024-02-28,7\nb,2024-02-28,1\n")
+    shop, counted = created("orders")
+    assert shop.params.sources["purchases"].columns["customer_id"].headers == ["Customer ID", "CustomerID"]
+    assert (counted.rows, counted.customers, counted.amount) == (3, 2, 13)
+
+
+def test_a_folder_of_several_kinds_becomes_several_sources(here: Path) -> None:
+    (here / "data").mkdir()
+    (here / "data" / "orders_1.csv").write_text("customer id,date,total\na,2024-01-31,5\nb,2024-01-31,5\n")
+    (here / "data" / "orders_2.csv").write_text("customer id,date,total\na,2024-02-28,7\n")
+    (here / "data" / "people.csv").write_text("customer id,first name,email\na,Ann,a@example.org\nb,Bo,b@example.org\n")
+    shop, counted = created("data")
+    assert {name: source.path for name, source in shop.params.sources.items()} == {
+        "purchases": "data/orders_*", "customers": "data/people.csv",
     }  # fmt: skip
+    assert (counted.rows, counted.amount) == (3, 17)
 
 
 @pytest.mark.parametrize(
@@ -103,15 +107,16 @@ def test_other_kinds_of_files(here: Path, kind: str) -> None:
             "orders.csv: no column is recognised as the customer (its columns: a, b, c); allowed: headers",
         ),
         ("customer,b,c\n1,2,3\n", "no column is recognised as the date"),
-        ("customer,day,total\n1,2024-01-31,$3\n", "no column is recognised as the amount"),
-        ("customer,day,total\n", "no column is recognised as the date"),
+        ("customer,day,total\n1,2024-01-31,much\n", "no column is recognised as the amount"),
+        ("customer,day,total\n", "no column is recognised as the customer"),
+        ("customer id,first name\n1,Ann\n", "orders.csv holds customers, and no purchases"),
         ("", "orders.csv is empty"),
-        ("a,a\n", "orders.csv has the header 'a' twice"),
     ],
 )
 def test_what_cannot_be_guessed_is_one_sentence(here: Path, text: str, sentence: str) -> None:
+    (here / "orders.csv").write_text(text)
     with pytest.raises(NewWorkbookError) as error:
-        made(here, text)
+        created("orders.csv")
     assert sentence in str(error.value)
     assert "\n" not in str(error.value)
     assert not (here / "my_shop.yml").exists()
@@ -120,23 +125,65 @@ def test_what_cannot_be_guessed_is_one_sentence(here: Path, text: str, sentence:
 def test_what_is_there_is_not_overwritten(here: Path) -> None:
     (here / "my_shop.yml").write_text("mine")
     with pytest.raises(NewWorkbookError, match="my_shop.yml is there already, and stays as it is"):
-        create("my_shop")
+        new.file_of("my_shop")
     assert (here / "my_shop.yml").read_text() == "mine"
 
 
 @pytest.mark.parametrize("name", ["a b", ".hidden", "ä?"])
 def test_a_name_that_no_workbook_has(here: Path, name: str) -> None:
     with pytest.raises(NewWorkbookError, match="allowed: letters, digits, _ and -"):
-        create(name)
+        new.file_of(name)
 
 
-def test_the_command_says_what_to_do_next(here: Path) -> None:
-    plain = CliRunner().invoke(app, ["new", "my_shop"])
-    assert (plain.exit_code, plain.output.splitlines()[-1]) == (
-        0, "read it, mend what is wrong, then: clv run my_shop.yml",
-    )  # fmt: skip
+def test_without_a_file_there_are_params_to_fill_in(here: Path) -> None:
+    done = CliRunner().invoke(app, ["new", "my_shop"])
+    assert (done.exit_code, done.output.splitlines()[-1]) == (0, "fill it in, then: clv run my_shop.yml")
     assert headers(Workbook.open("my_shop.yml"))["amount"] == "amount"
+
+
+def test_machines_get_one_object(here: Path) -> None:
+    (here / "o.csv").write_text("member,day,spent\na,2024-02-01,5\na,2024-02-03,6.50\n")
+    done = CliRunner().invoke(app, ["new", "other", "--from", "o.csv", "--json", "--no-run"])
+    said = json.loads(done.stdout)
+    assert said["params"] == "other.yml"
+    assert said["reading"]["purchases"]["columns"][0] == {"header": "member", "column": "customer_id", "values": ["a"]}
+    assert (said["sums"]["amount"], said["sums"]["first_on"]) == ("11.5000", "2024-02-01")
+    assert [(each["key"], each["default"]) for each in said["questions"]] == [("currency", "USD")]
+
+
+def test_a_person_is_asked_and_answers(here: Path) -> None:
+    """Before a terminal, a real one: the reading, the sums, the question, the answer in the file."""
+    (here / "o.csv").write_text("member,day,spent\na,2024-02-01,5\na,2024-02-03,6.50\n")
+    ours, theirs = os.openpty()
+    command = [Path(sys.executable).with_name("clv"), "new", "shop", "--from", "o.csv", "--no-run"]
+    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, text=True) as process:
+        os.write(ours, b"3\n")
+        said = process.communicate(timeout=60)[0]
+    os.close(ours)
+    os.close(theirs)
+    assert "  member  customer_id  a" in said
+    assert "2 purchases, 1 members, 11.50 USD, 1 Feb 2024 – 3 Feb 2024" in said
+    assert "In which currency are the amounts?" in said
+    assert Workbook.open("shop.yml").params.value.unit == "GBP"
+
+
+def test_whoever_breaks_off_leaves_nothing(here: Path) -> None:
     (here / "o.csv").write_text("member,day,spent\na,2024-02-01,5\n")
-    done = CliRunner().invoke(app, ["new", "other", "--from", "o.csv", "--json"])
-    assert json.loads(done.output)["params"] == "other.yml"
-    assert "customer_id is read from 'member'" in json.loads(done.output)["guesses"]
+    ours, theirs = os.openpty()
+    command = [Path(sys.executable).with_name("clv"), "new", "shop", "--from", "o.csv"]
+    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        os.write(ours, b"\x04")  # the end of what is typed
+        process.communicate(timeout=60)
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode != 0
+    assert [path.name for path in here.iterdir()] == ["o.csv"]
+
+
+@pytest.mark.slow
+def test_from_a_real_file_to_a_report(here: Path, cdnow_folder: Path) -> None:
+    file = cdnow_folder / "cdnow_master.csv"
+    done = CliRunner().invoke(app, ["new", "cdnow", "--from", str(file), "--yes", "--json"])
+    said = json.loads(done.stdout)
+    assert (said["sums"]["amount"], said["sums"]["customers"]) == ("2500315.6300", 23_570)
+    assert Path(said["report"]).is_file()

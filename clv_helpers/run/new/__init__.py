@@ -1,0 +1,70 @@
+"""`clv new`: from files to a workbook: sampled, read, asked about where in doubt, summed, and described in YAML.
+
+`sample` looks at files, `guess` at headers and what stands below them, `draft` holds the params as they become,
+`questions` asks, `sums` reads all rows as a run does, `text` writes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from clv_helpers.config.params import Params
+from clv_helpers.config.validation import validate
+from clv_helpers.files import write_atomically
+from clv_helpers.run.new import draft, sample
+from clv_helpers.run.new.draft import Draft
+from clv_helpers.run.new.questions import MOST, Question, answered, questions
+from clv_helpers.run.new.sample import NewWorkbookError
+from clv_helpers.run.new.sums import Sums, sums
+from clv_helpers.run.new.text import params_text
+
+__all__ = [
+    "MOST",
+    "Draft",
+    "NewWorkbookError",
+    "Question",
+    "Sums",
+    "answered",
+    "empty",
+    "file_of",
+    "questions",
+    "reading",
+    "sums",
+    "write",
+]
+
+
+def file_of(name: str) -> Path:
+    """Where the params of a new workbook go. Raises NewWorkbookError for a file that is there, and for an odd name."""
+    file = Path(name if name.endswith((".yml", ".yaml")) else f"{name}.yml")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", file.stem):
+        raise NewWorkbookError(f"the name is {file.stem!r}; allowed: letters, digits, _ and -, such as my_shop")
+    if file.exists():
+        raise NewWorkbookError(f"{file} is there already, and stays as it is; allowed: another name")
+    return file
+
+
+@contextmanager
+def reading(file: Path, source: Path) -> Iterator[Draft]:
+    """The draft of a workbook from a file, a folder or a pattern, as long as the samples are at hand.
+
+    Raises NewWorkbookError for files that cannot be read, or whose columns are not recognised. Cost: one pass over
+    the files, whose rows are held meanwhile.
+    """
+    with sample.read(source) as samples:
+        yield draft.draft(file, source, samples)
+
+
+def empty(file: Path) -> Draft:
+    """The draft of a workbook whose data are not there yet, to be filled in."""
+    return draft.empty(file)
+
+
+def write(made: Draft, file: Path, origin: str = "") -> None:
+    """Write the params, once they are known to be right; whole, or not at all. Raises ParamsError, NewWorkbookError."""
+    validate(Params, made.raw, str(file))
+    file_of(str(file))
+    write_atomically(file, params_text(made, origin))
