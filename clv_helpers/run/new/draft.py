@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clv_helpers.config import recipes
 from clv_helpers.config.datasets import DATASETS
 from clv_helpers.run.new import guess, words
 from clv_helpers.run.new.guess import Reading
@@ -53,13 +54,17 @@ class Draft:
     def kind(self, dataset: str) -> str:
         """What the files of a dataset are taken for, in words."""
         first = self.readings[dataset][0]
+        if first.preset:
+            return recipes.recipe(first.preset).title
         if dataset == "purchases":
             return "order lines" if first.lines else "orders" if "order_id" in first.headers else "purchases"
         return dataset.replace("_", " ").replace("email", "mail")
 
     def taken_for(self, dataset: str) -> dict[str, str]:
         """Each header of a dataset's files, and what of ours is read from it; nothing where the params read nothing."""
-        columns = self.raw["sources"][dataset]["columns"]
+        columns = _recipe(self.readings[dataset][0]).get("columns", {}) | self.raw["sources"][dataset].get(
+            "columns", {}
+        )
         found = {header: "" for sample in self.samples[dataset] for header in sample.headers}
         for name, spec in columns.items():
             for header in _read_from(spec, found):
@@ -134,6 +139,8 @@ def _take_readings(made: Draft) -> None:
         made.raw["category"] = category_name(reading)
     made.raw["words"] = _words(reading)
     made.raw |= _tail()
+    if reading.preset:
+        return
     blank = sample.rows - sample.counts[reading.headers["customer_id"]][0]
     if blank:
         apart = reading.headers.get("email", reading.headers["customer_id"]) != reading.headers["customer_id"]
@@ -155,7 +162,7 @@ def _statuses(sample: Sample, reading: Reading) -> dict[str, list[str]]:
 
 def _words(reading: Reading) -> dict[str, str]:
     """What the headers call customer, purchase and value."""
-    who, headers = words.plain(reading.headers["customer_id"]), " ".join(map(words.plain, reading.headers.values()))
+    who, headers = words.plain(reading.headers.get("customer_id", "")), " ".join(map(words.plain, reading.headers.values()))
     customer = next((word for word in words.CUSTOMER_WORDS if re.search(rf"\b{word}", who)), "customer")
     purchase = next((word for word in words.PURCHASE_WORDS if re.search(rf"\b{word}", headers)), "")
     purchase = purchase or ("order" if "order_id" in reading.headers else "purchase")
@@ -174,19 +181,24 @@ def category_name(reading: Reading) -> str:
 
 def _source(dataset: str, path: str, samples: list[Sample], readings: list[Reading]) -> dict[str, Any]:
     """The keys of a source. Raises NewWorkbookError where files of one kind differ in more than their headers."""
-    forms = [_form(sample, reading) for sample, reading in zip(samples, readings, strict=True)]
+    forms = [(_form(sample, reading), reading.preset) for sample, reading in zip(samples, readings, strict=True)]
     if any(form != forms[0] for form in forms):
         named = ", ".join(str(sample.files[0]) for sample in samples)
         raise NewWorkbookError(f"{named} are written in different ways ({forms}); allowed: files written alike")
-    source: dict[str, Any] = {"path": path}
-    if forms[0]:
-        source["csv"] = forms[0]
-    source["columns"] = _columns(dataset, readings)
-    return source
+    (form, preset), columns = forms[0], _columns(dataset, readings)
+    given = {"path": path, "preset": preset, "csv": form, "columns": columns}
+    return {key: value for key, value in given.items() if value}
+
+
+def _recipe(reading: Reading) -> dict[str, Any]:
+    """The keys of a source that a file's recipe gives; none without one."""
+    return recipes.recipe(reading.preset).source if reading.preset else {}
 
 
 def _form(sample: Sample, reading: Reading) -> dict[str, Any]:
     form: dict[str, Any] = dict(sample.csv)
+    if reading.preset:
+        return form
     if reading.decimal != "." or any("," in text for text in _numbers(sample, reading)):
         form["decimal"] = reading.decimal
     if reading.dates.formats:
@@ -202,7 +214,7 @@ def _numbers(sample: Sample, reading: Reading) -> list[str]:
 def _columns(dataset: str, readings: list[Reading]) -> dict[str, Any]:
     """Our name → header, or headers where the files differ, or the expression of an amount."""
     columns: dict[str, Any] = {}
-    for name in MAPPED[dataset]:
+    for name in () if readings[0].preset else MAPPED[dataset]:
         found = list(dict.fromkeys(reading.headers[name] for reading in readings if name in reading.headers))
         if name == "amount" and readings[0].amount_sql:
             columns[name] = {"sql": _amount_sql(readings)}

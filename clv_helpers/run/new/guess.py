@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from clv_helpers.config import recipes
 from clv_helpers.engines.dialect import column
 from clv_helpers.run.new import formats, words
 from clv_helpers.run.new.formats import Dates
@@ -56,7 +57,9 @@ class Reading:
 
 def read(sample: Sample) -> Reading:
     """What the files of a sample are. Raises NewWorkbookError where needed columns are not recognised."""
-    finder = _Finder(sample)
+    finder, told = _Finder(sample), recipes.recognised(sample.headers)
+    if told:
+        return finder.by_recipe(told[0])
     for dataset in ("email_events", "purchases", "customers"):
         found = finder.headers(dataset)
         if _is(dataset, found):
@@ -185,6 +188,23 @@ class _Finder:
         fitting = sum(n for value, n in found.items() if any(form.fullmatch(words.plain(value)) for form in known))
         return fitting / max(sum(found.values()), 1)
 
+    def by_recipe(self, name: str) -> Reading:
+        """The reading of an export that a recipe knows; what the recipe does not say is looked for."""
+        known = recipes.recipe(name)
+        given = {ours: [spec] if isinstance(spec, str) else spec for ours, spec in known.source["columns"].items()}
+        first = {
+            ours: [h for h in spec if h in self.sample.headers]
+            for ours, spec in given.items()
+            if isinstance(spec, list)
+        }
+        reading = Reading(known.dataset, {ours: found[0] for ours, found in first.items() if found}, preset=name)
+        if known.dataset == "purchases":
+            category = self.headers("purchases").get("category", "")
+            if category and category not in reading.headers.values():
+                reading.headers["category"] = category
+            self._read_currency(reading)
+        return reading
+
     def reading(self, dataset: str, found: dict[str, str]) -> Reading:
         """The reading that these headers make."""
         reading = Reading(dataset, found)
@@ -300,9 +320,8 @@ class _Finder:
             reading.unit = formats.SYMBOLS.get(most, most.upper())
             return
         miles = re.search(r"\b(miles|points)\b", words.plain(amount))
-        reading.unit = (
-            (miles[1] if miles else "") or formats.unit_in([amount]) or formats.unit_in(self.sample.texts(amount))
-        )
+        told = formats.unit_in([amount]) or formats.unit_in(self.sample.texts(amount) if amount else [])
+        reading.unit = miles[1] if miles else told
         if not reading.unit:
             reading.unit = self._by_country() or ("EUR" if reading.decimal == "," else "USD")
             reading.doubts.append("currency")

@@ -119,6 +119,8 @@ def _currency(reading: Reading) -> Iterator[Question]:
 
 def collective(sample: Sample, reading: Reading) -> dict[str, float]:
     """Ids that may be nobody's, and their share of all rows: placeholders, and one far beyond all others."""
+    if "customer_id" not in reading.headers:
+        return {}
     found = sample.frequent(reading.headers["customer_id"])
     spread = sample.session.rows(
         "SELECT QUANTILE_DISC(n, 0.99) AS most, QUANTILE_DISC(n, 0.5) AS middle FROM (SELECT COUNT(*) AS n FROM $rows "
@@ -152,9 +154,9 @@ def _collective(sample: Sample, reading: Reading) -> Iterator[Question]:
 
 
 def _guests(sample: Sample, reading: Reading) -> Iterator[Question]:
-    who, email = reading.headers["customer_id"], reading.headers.get("email")
-    blank = sample.rows - sample.counts[who][0]
-    if blank and email and email != who:
+    who, email = reading.headers.get("customer_id"), reading.headers.get("email")
+    blank = sample.rows - sample.counts[who][0] if who else 0
+    if blank and not reading.preset and email and email != who:
         yield Question(
             "guests",
             f"{blank:,} of {sample.rows:,} rows have no {who}: whose are they?",

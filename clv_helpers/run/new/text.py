@@ -13,6 +13,7 @@ from clv_helpers.run.new.draft import Draft
 COMMENTS = {
     "sources.purchases.path": "relative to this file; a folder or a pattern such as orders/*.csv works as well",
     "sources.purchases.csv": "how the file is written, where it is not to be found out by looking",
+    "sources.purchases.preset": "how this system's export is read: docs/recipes.md",
     "sources.purchases.columns": "our name: the header in the file",
     "sources.purchases.columns.order_id": "rows of one order are one purchase",
     "sources.purchases.columns.event_id": "what came in before is not counted twice",
