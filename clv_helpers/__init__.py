@@ -22,12 +22,13 @@ __all__ = [
     "insights",
     "lifetime",
     "models",
+    "new",
     "run",
     "schedule",
     "simulate",
 ]
 # Rooms' modules that a notebook calls by a name of their own.
-_MODULES = {"build": "run.build", "schedule": "run.schedule"}
+_MODULES = {"build": "run.build", "new": "run.new", "schedule": "run.schedule"}
 
 
 def __getattr__(name: str) -> Any:

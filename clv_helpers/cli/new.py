@@ -41,7 +41,8 @@ def new(
         asked = making.questions(draft)
         made = making.answered(draft, asked, {})
         first = making.sums(made, file)
-        for line in [*_reading(made), *_sums(first, made)]:
+        notes = [note for readings in made.readings.values() for reading in readings for note in reading.notes]
+        for line in [*_reading(made), *notes, *_sums(first, made)]:
             tell(line)
         answers = {} if yes or as_json or not sys.stdin.isatty() else _ask(asked[: making.MOST])
         made = making.answered(draft, asked, answers)
@@ -77,8 +78,7 @@ def _reading(made: Draft) -> list[str]:
 
 
 def _sums(counted: Sums, made: Draft) -> list[str]:
-    words = made.raw.get("words", {})
-    return [*counted.sentences(f"{words.get('purchase', 'purchase')}s", f"{words.get('customer', 'customer')}s"), ""]
+    return [*counted.sentences(*made.words()), ""]
 
 
 def _ask(asked: list[Question]) -> dict[str, str]:

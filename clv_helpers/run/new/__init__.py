@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from clv_helpers.config.params import Params
 from clv_helpers.config.validation import validate
@@ -21,6 +23,14 @@ from clv_helpers.run.new.sample import NewWorkbookError
 from clv_helpers.run.new.sums import Sums, sums
 from clv_helpers.run.new.text import params_text
 
+
+def __getattr__(name: str) -> Any:
+    """The desk, imported when first asked for: the command needs no widgets."""
+    if name != "desk":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(f"{__name__}.clicking").desk
+
+
 __all__ = [
     "MOST",
     "Draft",
@@ -28,6 +38,7 @@ __all__ = [
     "Question",
     "Sums",
     "answered",
+    "desk",
     "empty",
     "file_of",
     "questions",

@@ -51,6 +51,11 @@ class Draft:
         else:
             at[last] = value
 
+    def words(self) -> tuple[str, str]:
+        """What purchases and customers are called, in the plural."""
+        words = self.raw.get("words", {})
+        return f"{words.get('purchase', 'purchase')}s", f"{words.get('customer', 'customer')}s"
+
     def kind(self, dataset: str) -> str:
         """What the files of a dataset are taken for, in words."""
         first = self.readings[dataset][0]
@@ -104,16 +109,32 @@ def draft(file: Path, source: Path, samples: list[Sample]) -> Draft:
 
     Raises NewWorkbookError where they hold no purchases, or files of one kind do not go together.
     """
+    return _assembled(file, source, [(sample, guess.read(sample)) for sample in samples])
+
+
+def corrected(file: Path, source: Path, made: Draft, roles: dict[tuple[str, str], str]) -> Draft:
+    """The draft in which headers are what a person says: by dataset and header our name, or none.
+
+    Raises NewWorkbookError where a column that is needed is not chosen.
+    """
+    read = []
+    for dataset, samples in made.samples.items():
+        for sample, before in zip(samples, made.readings[dataset], strict=True):
+            headers = {role: h for h in sample.headers if (role := roles.get((dataset, h), ""))}
+            read.append((sample, before if before.preset else guess.chosen(sample, dataset, headers)))
+    return _assembled(file, source, read)
+
+
+def _assembled(file: Path, source: Path, read: list[tuple[Sample, Reading]]) -> Draft:
     made = Draft(file.parent, {**_head(file), "sources": {}})
-    for sample in samples:
-        reading = guess.read(sample)
+    for sample, reading in read:
         made.samples.setdefault(reading.dataset, []).append(sample)
         made.readings.setdefault(reading.dataset, []).append(reading)
     if "purchases" not in made.readings:
         held = " and ".join(name.replace("_", " ") for name in made.readings)
         raise NewWorkbookError(f"{source} holds {held}, and no purchases; allowed: a file or a folder with purchases")
     for dataset in sorted(made.readings, key=list(DATASETS).index):
-        path = _path(source, made.samples[dataset], samples, made.folder)
+        path = _path(source, made.samples[dataset], [sample for sample, _ in read], made.folder)
         made.raw["sources"][dataset] = _source(dataset, path, made.samples[dataset], made.readings[dataset])
     _take_readings(made)
     return made
@@ -162,7 +183,10 @@ def _statuses(sample: Sample, reading: Reading) -> dict[str, list[str]]:
 
 def _words(reading: Reading) -> dict[str, str]:
     """What the headers call customer, purchase and value."""
-    who, headers = words.plain(reading.headers.get("customer_id", "")), " ".join(map(words.plain, reading.headers.values()))
+    who, headers = (
+        words.plain(reading.headers.get("customer_id", "")),
+        " ".join(map(words.plain, reading.headers.values())),
+    )
     customer = next((word for word in words.CUSTOMER_WORDS if re.search(rf"\b{word}", who)), "customer")
     purchase = next((word for word in words.PURCHASE_WORDS if re.search(rf"\b{word}", headers)), "")
     purchase = purchase or ("order" if "order_id" in reading.headers else "purchase")

@@ -48,7 +48,8 @@ class Reading:
     lines: bool = False
     price_told: bool = False
     preset: str = ""
-    doubts: list[str] = field(default_factory=list)
+    unit_told: bool = True
+    notes: list[str] = field(default_factory=list)
 
     @property
     def category(self) -> str:
@@ -90,23 +91,26 @@ def quoted(header: str) -> str:
     return header if re.fullmatch(r"[A-Za-z_]\w*", header) else '"' + header.replace('"', '""') + '"'
 
 
+def chosen(sample: Sample, dataset: str, headers: dict[str, str]) -> Reading:
+    """The reading that a person's choice of headers makes. Raises NewWorkbookError where one that is needed lacks."""
+    if dataset == "purchases" and not _is(dataset, headers):
+        needed = {"customer_id": "the customer", "occurred_at": "the date", "amount": "the amount"}
+        lacking = " and ".join(what for role, what in needed.items() if role not in headers)
+        raise NewWorkbookError(f"no column is {lacking} yet; allowed: one of {', '.join(sample.headers)}")
+    return _Finder(sample).reading(dataset, headers, chosen=True)
+
+
 class _Finder:
     """Looks headers over; what stands below one is looked at once for each purpose."""
 
     def __init__(self, sample: Sample):
         self.sample = sample
-        self._dates: dict[str, Dates | None] = {}
-        self._marks: dict[str, list[str]] = {}
 
     def dates(self, header: str) -> Dates | None:
-        if header not in self._dates:
-            self._dates[header] = formats.dates(self.sample, header)
-        return self._dates[header]
+        return self.sample.once(("dates", header), lambda: formats.dates(self.sample, header))
 
     def marks(self, header: str) -> list[str]:
-        if header not in self._marks:
-            self._marks[header] = formats.decimals(self.sample.texts(header))
-        return self._marks[header]
+        return self.sample.once(("marks", header), lambda: formats.decimals(self.sample.texts(header)))
 
     def headers(self, dataset: str) -> dict[str, str]:
         """Role → header: the best of all pairs first, each header and each role once."""
@@ -205,15 +209,15 @@ class _Finder:
             self._read_currency(reading)
         return reading
 
-    def reading(self, dataset: str, found: dict[str, str]) -> Reading:
-        """The reading that these headers make."""
+    def reading(self, dataset: str, found: dict[str, str], chosen: bool = False) -> Reading:
+        """The reading that these headers make; `chosen`: a person says so, and is not contradicted."""
         reading = Reading(dataset, found)
         moment = found.get("occurred_at") or found.get("joined_on")
         if moment:
             reading.dates = self._settled(self.dates(moment) or Dates(()))
         if dataset == "purchases":
-            self._read_orders(reading)
-            self._read_amount(reading)
+            self._read_orders(reading, chosen)
+            self._read_amount(reading, chosen)
             reading.decimal = self._decimal(reading)
             self._read_currency(reading)
         return reading
@@ -230,7 +234,7 @@ class _Finder:
         kept = dates.formats if first else tuple(form.translate(formats.SWAPPED) for form in dates.formats)
         return Dates(kept, (kept[0].translate(formats.SWAPPED),))
 
-    def _read_orders(self, reading: Reading) -> None:
+    def _read_orders(self, reading: Reading, chosen: bool) -> None:
         """Whether rows share orders; an order number under which several customers stand is none."""
         order, who = reading.headers.get("order_id"), reading.headers["customer_id"]
         if order is None:
@@ -241,27 +245,27 @@ class _Finder:
             "WHERE TRIM($order_id) <> '' GROUP BY TRIM($order_id)) AS each",
             who=column(who), order_id=column(order), rows=_table(self.sample),
         )[0]  # fmt: skip
-        if shared["mixed"] > 0.05 * shared["orders"]:
+        if shared["mixed"] > 0.05 * shared["orders"] and not chosen:
             del reading.headers["order_id"]
         else:
             reading.lines = shared["several"] > 0
 
-    def _read_amount(self, reading: Reading) -> None:
+    def _read_amount(self, reading: Reading, chosen: bool) -> None:
         """A total of the row, else quantity times unit price; never an order's total on each line of it."""
         found = reading.headers
         product = {"price", "quantity"} <= set(found)
         if reading.lines and "amount" in found and self._stands_on_each_line(reading):
-            if product:
-                reading.doubts.append(f"{found['amount']} is the order's total on each of its lines: not summed")
+            if product and not chosen:
+                reading.notes.append(f"{found['amount']} is the order's total on each of its lines: not summed")
                 del found["amount"]
             else:
-                reading.doubts.append(
+                reading.notes.append(
                     f"{found['amount']} is the same on all lines of an order: if it is the order's total, it counts as "
                     "often as the order has lines"
                 )
         if "amount" not in found and product:
             found["amount"] = found["price"]
-            if self._is_of_one_piece(reading) is False:
+            if self._is_of_one_piece(reading) is False and not chosen:
                 return
             reading.amount_sql = f"{quoted(found['quantity'])} * {quoted(found['price'])}"
 
@@ -324,7 +328,7 @@ class _Finder:
         reading.unit = miles[1] if miles else told
         if not reading.unit:
             reading.unit = self._by_country() or ("EUR" if reading.decimal == "," else "USD")
-            reading.doubts.append("currency")
+            reading.unit_told = False
 
     def _by_country(self) -> str:
         for header in self.sample.headers:

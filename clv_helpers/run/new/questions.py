@@ -112,7 +112,7 @@ def _unit(value: str) -> str:
 
 
 def _currency(reading: Reading) -> Iterator[Question]:
-    if "currency" in reading.doubts:
+    if not reading.unit_told:
         units = list(dict.fromkeys([reading.unit, "EUR", "USD", "GBP", "CHF"]))
         yield Question("currency", "In which currency are the amounts?", {unit: {"value.unit": unit} for unit in units})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import glob
 import gzip
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -50,6 +50,13 @@ class Sample:
     session: Session
     table: str
     values: dict[str, list[str]] = field(default_factory=dict)
+    _found: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    def once(self, key: tuple[str, str], find: Callable[[], Any]) -> Any:
+        """What was found before, or is found now."""
+        if key not in self._found:
+            self._found[key] = find()
+        return self._found[key]
 
     def texts(self, header: str) -> list[str]:
         """The sampled values that are not empty."""

@@ -69,6 +69,14 @@ class Sums:
         """What all rows amount to that could be read."""
         return self.amount + sum((each.amount or Decimal(0) for each in self.left_out), Decimal(0))
 
+    def totals(self) -> list[str]:
+        """The sums without a value of the data, for what may be handed on."""
+        aside = [f"{kind}: {each.reason}, {each.rows:,} rows" for kind, each in self._aside()]
+        return [f"{self.orders:,} orders, {self.customers:,} customers, {self.amount:,.2f} {self.unit}", *aside]
+
+    def _aside(self) -> list[tuple[str, Aside]]:
+        return [*(("left out", each) for each in self.left_out), *(("rejected", each) for each in self.rejected)]
+
     def sentences(self, purchases: str = "orders", customers: str = "customers") -> list[str]:
         """The sums in words: what the file holds, what of it does not count, what counts."""
         days = f"{self.first_on:%-d %b %Y} – {self.last_on:%-d %b %Y}" if self.first_on and self.last_on else "no days"
