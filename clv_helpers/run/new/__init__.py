@@ -1,7 +1,7 @@
 """`clv new`: from files to a workbook: sampled, read, asked about where in doubt, summed, and described in YAML.
 
 `sample` looks at files, `guess` at headers and what stands below them, `draft` holds the params as they become,
-`questions` asks, `sums` reads all rows as a run does, `text` writes.
+`doubts` has the questions, `counting` reads all rows as a run does, `text` writes.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from clv_helpers.config.params import Params
 from clv_helpers.config.validation import validate
 from clv_helpers.files import write_atomically
 from clv_helpers.run.new import draft, sample
+from clv_helpers.run.new.counting import Sums, sums
+from clv_helpers.run.new.doubts import MOST, Question, answered, questions
 from clv_helpers.run.new.draft import Draft
-from clv_helpers.run.new.questions import MOST, Question, answered, questions
 from clv_helpers.run.new.sample import NewWorkbookError
-from clv_helpers.run.new.sums import Sums, sums
 from clv_helpers.run.new.text import params_text
 
 

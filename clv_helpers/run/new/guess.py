@@ -333,10 +333,13 @@ class _Finder:
     def _by_country(self) -> str:
         for header in self.sample.headers:
             if re.search(r"\b(country|land|pays|pais|paese|country code)\b", words.plain(header)):
-                found = self.sample.frequent(header, 1)
-                value, n = next(iter(found.items()), ("", 0))
-                if n >= 0.5 * self.sample.counts[header][0]:
-                    return words.COUNTRIES.get(words.plain(value), "")
+                spent: dict[str, int] = {}
+                for value, n in self.sample.frequent(header).items():
+                    unit = words.COUNTRIES.get(words.plain(value), "")
+                    spent[unit] = spent.get(unit, 0) + n
+                most = max(spent, key=lambda unit: spent[unit], default="")
+                if spent.get(most, 0) >= 0.5 * self.sample.counts[header][0]:
+                    return most
         return ""
 
 
