@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from clv_helpers.engines.dialect import column, table
-from clv_helpers.run.new import formats, words
+from clv_helpers.run.new import expressions, formats, words
 from clv_helpers.run.new.draft import Draft
-from clv_helpers.run.new.guess import Reading, quoted
+from clv_helpers.run.new.guess import Reading
 from clv_helpers.run.new.sample import Sample
 
 MOST = 5
@@ -93,8 +93,8 @@ def _currencies(sample: Sample, reading: Reading) -> Iterator[Question]:
     found = sample.frequent(header) if header else {}
     units = list(dict.fromkeys(_unit(value) for value in found))
     if header and len(units) > 1:
-        written = ", ".join(_text(value) for value in found if _unit(value) == reading.unit)
-        rule = f"NOT {quoted(header)} IN ({written})"
+        ours = [value for value in found if _unit(value) == reading.unit]
+        rule = expressions.one_of(header, ours, negated=True)
         yield Question(
             "currencies",
             f"Amounts stand in {' and '.join(units)}, and there are no exchange rates yet: what is to become of them?",
@@ -199,18 +199,14 @@ def _shape(code: str) -> str:
 def _fees(sample: Sample, reading: Reading) -> Iterator[Question]:
     header, codes = fees(sample, reading)
     if codes:
-        listed = ", ".join(codes[:6]) + (" …" if len(codes) > 6 else "")
-        rule = f"{quoted(header)} IN ({', '.join(_text(code) for code in codes)})"
+        some = ", ".join(codes[:6]) + (" …" if len(codes) > 6 else "")
+        rule = expressions.one_of(header, codes)
         yield Question(
             "fees",
-            f"{len(codes)} values of {header} look like postage, charges or corrections ({listed}): do their "
+            f"{len(codes)} values of {header} look like postage, charges or corrections ({some}): do their "
             "amounts count?",
             {"they count": {}, "leave them out, and tell them": {f"{PURCHASES}.leave_out.fees": rule}},
         )
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _within(reading: Reading) -> Iterator[Question]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from clv_helpers.config import recipes
 from clv_helpers.config.datasets import DATASETS
-from clv_helpers.run.new import guess, words
+from clv_helpers.run.new import guess, values, words
 from clv_helpers.run.new.guess import Reading
 from clv_helpers.run.new.sample import NewWorkbookError, Sample
 
@@ -210,7 +210,11 @@ def _source(dataset: str, path: str, samples: list[Sample], readings: list[Readi
         named = ", ".join(str(sample.files[0]) for sample in samples)
         raise NewWorkbookError(f"{named} are written in different ways ({forms}); allowed: files written alike")
     (form, preset), columns = forms[0], _columns(dataset, readings)
-    given = {"path": path, "preset": preset, "csv": form, "columns": columns}
+    others: dict[str, str] = {}
+    if not preset:
+        columns |= values.translated(samples[0], readings[0])
+        others = values.other_events(samples[0], readings[0])
+    given = {"path": path, "preset": preset, "csv": form, "columns": columns, "leave_out": others}
     return {key: value for key, value in given.items() if value}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from clv_helpers.config import recipes
 from clv_helpers.engines.dialect import column
-from clv_helpers.run.new import formats, words
+from clv_helpers.run.new import expressions, formats, words
 from clv_helpers.run.new.formats import Dates
 from clv_helpers.run.new.sample import NewWorkbookError, Sample
 
@@ -80,15 +80,10 @@ def _is(dataset: str, found: dict[str, str]) -> bool:
         return False
     match dataset:
         case "email_events":
-            return "event_type" in found and bool({"message_id", "campaign"} & set(found)) and "occurred_at" in found
+            return {"event_type", "campaign", "occurred_at"} <= set(found)
         case "purchases":
             return "occurred_at" in found and ("amount" in found or "price" in found)
     return len(set(found) & {"email", "first_name", "last_name", "email_consent", "joined_on"}) >= 1
-
-
-def quoted(header: str) -> str:
-    """A header in an expression."""
-    return header if re.fullmatch(r"[A-Za-z_]\w*", header) else '"' + header.replace('"', '""') + '"'
 
 
 def chosen(sample: Sample, dataset: str, headers: dict[str, str]) -> Reading:
@@ -267,7 +262,7 @@ class _Finder:
             found["amount"] = found["price"]
             if self._is_of_one_piece(reading) is False and not chosen:
                 return
-            reading.amount_sql = f"{quoted(found['quantity'])} * {quoted(found['price'])}"
+            reading.amount_sql = expressions.product(found["quantity"], found["price"])
 
     def _is_of_one_piece(self, reading: Reading) -> bool | None:
         """Whether a product's price stays the same however many are bought; None where nothing tells."""
