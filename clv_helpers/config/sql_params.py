@@ -26,6 +26,8 @@ def params_bindings(params: Params) -> dict[str, Any]:
         "counts_as_value": _counts(params.value),
         "counts_as_spend": _counts(params.spending),
         "is_purchase": _is_credit(params.spending),
+        "is_of_order": _is_of_order(params),
+        "paid_back": column("refunded") if params.spending.column == "amount" else exp.null(),
         "trend_months": params.trend_months,
         "migration_months": exp.Interval(this=literal(str(params.migration_months)), unit=exp.var("MONTH")),
         "primary_namespace": sources["purchases"].namespace,
@@ -84,10 +86,20 @@ def _is_debit(measure: Measure) -> exp.Expression:
 
 
 def _is_credit(measure: Measure) -> exp.Expression:
-    """Whether an event is a purchase, not a refund: a refund lowers what its day brought, and is no visit."""
-    refund = "$amount < 0 OR $is_debit" if measure.debit_types else "$amount < 0"
+    """Whether an event is a purchase, not a refund: a refund lowers what its day brought, and is no visit.
+
+    What was paid back whole in its own row is none either.
+    """
+    refund = "$amount < 0 OR ($amount = 0 AND refunded > 0)" + (" OR $is_debit" if measure.debit_types else "")
     sql = f"NOT COALESCE(({refund}), FALSE)"
     return expression(sql, amount=column(measure.column), is_debit=_is_debit(measure))
+
+
+def _is_of_order(params: Params) -> exp.Expression:
+    """Whether an event belongs to an order, or pays one back."""
+    if not params.contract("purchases").keys() & {"order_id", "refund_of"}:
+        return exp.false()
+    return expression("NOT (NULLIF(order_id, '') IS NULL AND NULLIF(refund_of, '') IS NULL)")
 
 
 def _event_attributes(params: Params) -> list[exp.Expr]:

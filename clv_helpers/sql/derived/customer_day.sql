@@ -1,10 +1,11 @@
 -- Events summed up by customer and day, once: deciles, recency and frequency, months all come from here.
 -- value: the measure that deciles rank, of the transaction types that count as value.
 -- spend: what the purchases of that day cost, refunds taken away; purchases: how many there were, refunds not among
--- them. What a customer bought at one moment of a day is one purchase, however many rows tell of it (the lines of an
--- invoice), and counts in the first of its categories; where only the day is known, each row is one.
--- last_at: the day's last event (UTC). The signs are those of value.negative and value.debit_types in the params.
--- Sums are exact decimals, so that they do not depend on the order in which events come.
+-- them. An order is one purchase, and counts with its refunds on the day of its first row (see derived.customer_order).
+-- Of rows without an order, what a customer bought at one moment of a day is one purchase, however many rows tell of it
+-- (the lines of an invoice), and counts in the first of its categories; where only the day is known, each row is one.
+-- last_at: the last event that counts on the day. The signs are those of value.negative and value.debit_types in the
+-- params. Sums are exact decimals, so that they do not depend on the order in which events come.
 -- One row: a customer's day in one category.
 -- Key: customer_id, day, category
 -- Refresh: by customer_id, day through counted
@@ -18,13 +19,26 @@ WITH counted AS (
         CASE WHEN $counts_as_spend AND $is_purchase THEN 1 ELSE 0 END AS is_bought,
         occurred_at
     FROM lake.purchases
-    WHERE occurred_at < $as_of AND ($counts_as_value OR $counts_as_spend)
+    WHERE occurred_at < $as_of AND ($counts_as_value OR $counts_as_spend) AND NOT $is_of_order
 ),
 numbered AS (
     SELECT
         *,
         ROW_NUMBER() OVER (PARTITION BY customer_id, day, occurred_at, is_bought ORDER BY category) AS place
     FROM counted
+),
+purchased AS (
+    SELECT
+        customer_id,
+        day,
+        category,
+        value,
+        spend,
+        CASE WHEN place = 1 OR occurred_at = day THEN is_bought ELSE 0 END AS purchases,
+        occurred_at AS last_at
+    FROM numbered
+    UNION ALL
+    SELECT customer_id, day, category, value, spend, purchases, last_at FROM derived.customer_order
 )
 SELECT
     customer_id,
@@ -32,7 +46,7 @@ SELECT
     category,
     CAST(COALESCE(SUM(value), 0) AS DECIMAL(18, 4)) AS value,
     CAST(COALESCE(SUM(spend), 0) AS DECIMAL(18, 4)) AS spend,
-    CAST(SUM(CASE WHEN place = 1 OR occurred_at = day THEN is_bought ELSE 0 END) AS BIGINT) AS purchases,
-    MAX(occurred_at) AS last_at
-FROM numbered
+    CAST(SUM(purchases) AS BIGINT) AS purchases,
+    MAX(last_at) AS last_at
+FROM purchased
 GROUP BY customer_id, day, category

@@ -1,6 +1,6 @@
 -- What the data hold in all: enough to predict from or not, and what of them a prediction does not use. Days are counted
 -- to as_of. refunded_days: days of refunds, which are no purchases; refunds_before_purchase: those with none before.
--- repeated_rows: alike in customer, moment and amount to another (0 where events have a key). correlation_of_frequency_and_spend: of spend
+-- repeated_rows: of no order, alike in customer, moment and amount to another (0 where events have a key). correlation_of_frequency_and_spend: of spend
 -- per purchase with frequency among those who came back; Gamma-Gamma takes it to be 0. recent_purchases: purchase days in
 -- the last horizon_days; earlier_customers: who had bought before them, and made the earlier_customers_purchases.
 -- One row: the workbook as of as_of.
@@ -49,7 +49,7 @@ later AS (
 repeats AS (
     SELECT COUNT(*) AS same
     FROM lake.purchases
-    WHERE NOT $has_event_key AND occurred_at < $as_of AND $counts_as_spend
+    WHERE NOT $has_event_key AND occurred_at < $as_of AND $counts_as_spend AND NOT $is_of_order
     GROUP BY customer_id, occurred_at, $spend
     HAVING COUNT(*) > 1
 ),
