@@ -37,8 +37,8 @@ class ColumnContract:
 EMAIL_NAMESPACE = "Email"
 # Columns that name a person, or may, in whatever table bears them.
 PERSONAL = frozenset({
-    "customer_id", "email", "first_name", "last_name", "phone", "address", "identity", "identity_value",
-    "event_id", "message_id", "url", "user_agent",
+    "customer_id", "source_customer_id", "email", "first_name", "last_name", "phone", "address", "identity",
+    "identity_value", "event_id", "message_id", "url", "user_agent",
 })  # fmt: skip
 # Columns of a source's own that are taken to, unless they say otherwise (`personal: false`).
 NAMING = re.compile(

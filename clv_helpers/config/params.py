@@ -20,6 +20,7 @@ from clv_helpers.config.datasets import (
     ColumnContract,
 )
 from clv_helpers.config.destinations import Activation, AnyDestination, DestinationName, check_plan
+from clv_helpers.config.identities import SAYING, Identities, check_identities
 from clv_helpers.config.recipes import with_presets
 from clv_helpers.config.retention import LONGEST_LOOKBACK, Retention, check_retention, in_months
 from clv_helpers.config.schedule import Schedule
@@ -215,6 +216,8 @@ class Params(Strict):
     """how effects are measured, by campaign; `default` for all others"""
     control_arm: str = Field(default="control", min_length=1)
     """in `experiments`, the arm that got nothing"""
+    identities: Identities | None = None
+    """which customer ids are one person's; none: each id is a customer"""
     retention: Retention | None = None
     """how long events are kept; none: for good"""
     schedule: Schedule | None = None
@@ -239,6 +242,7 @@ class Params(Strict):
             raise ValueError(f"category is {self.category!r}; allowed: {texts or 'no text column in purchases'}")
         check_plan(self.activations, self.destinations)
         self._check_retention()
+        self._check_identities()
         return self
 
     def _check_retention(self) -> None:
@@ -255,6 +259,13 @@ class Params(Strict):
         caps = [plan.frequency_cap.days for plan in self.activations if plan.frequency_cap]
         windows = [campaign.window_days for campaign in self.campaigns.values()]
         check_retention(self.retention, needs, {"frequency_cap and window_days": in_months(max([1, *caps, *windows]))})
+
+    def _check_identities(self) -> None:
+        if self.identities is None:
+            return
+        if self.engine != "duckdb":
+            raise ValueError("identities needs engine duckdb: Spark's folders of Parquet are never changed")
+        check_identities(self.identities, {name: self.contract(name) for name in SAYING})
 
     def _check_columns(self, name: str) -> None:
         contract, own = self.contract(name), self.sources[name].columns or {}

@@ -6,11 +6,16 @@ from typing import Any
 
 from sqlglot import exp
 
-from clv_helpers.config.datasets import EMAIL_NAMESPACE, EVENT_TIME, PRIMARY_IDENTITY, ColumnType
+from clv_helpers.config.datasets import DATASETS, EMAIL_NAMESPACE, EVENT_TIME, PRIMARY_IDENTITY, ColumnType
 from clv_helpers.config.params import DEFAULT_CAMPAIGN, Measure, Params
 from clv_helpers.engines.dialect import cast, column, expression, is_in, literal, table
 
 NO_CATEGORY = "ALL"
+NEWEST = "SELECT * EXCLUDE (_batch_id, age) FROM newest WHERE age = 1"
+TOGETHER = "SELECT customer_id, $said FROM newest WHERE age = 1 GROUP BY customer_id"
+AS_IT_CAME = "COALESCE(source_customer_id, customer_id)"
+# Of two ids in one batch the one that joined later is newer; then by text, so that the order of rows does not matter.
+AGE = f"STRUCT_PACK(a := _batch_id, b := COALESCE(joined_on, CAST('0001-01-01' AS DATE)), c := {AS_IT_CAME})"
 
 
 def params_bindings(params: Params) -> dict[str, Any]:
@@ -44,9 +49,30 @@ def params_bindings(params: Params) -> dict[str, Any]:
         "email_namespace": EMAIL_NAMESPACE,
         "event_attributes": attributes,
         "has_event_attributes": bool(attributes),
+        **_customers(params),
         "customers_in_profile": "customers" in sources and sources["customers"].profile_enabled,
         "email_events_in_profile": "email_events" in sources and sources["email_events"].profile_enabled,
     }
+
+
+def _customers(params: Params) -> dict[str, Any]:
+    """Of the rows of a customer those that hold, and what they say together where several ids are one person's."""
+    rule = params.identities
+    if rule is None:
+        return {"id_as_it_came": column(PRIMARY_IDENTITY), "said_of_customers": expression(NEWEST)}
+    way = "MIN_BY" if rule.keep == "oldest" else "MAX_BY"
+    said: list[exp.Expr] = []
+    for name, each in (DATASETS["customers"] | params.contract("customers")).items():
+        if name == PRIMARY_IDENTITY:
+            continue
+        value: exp.Expr = column(name)
+        if name == "email_consent":  # whoever said no under any id has said it
+            said.append(expression("MIN(CAST($value AS INT)) = 1", value=value).as_(name, quoted=True))
+            continue
+        known = expression("NULLIF(TRIM($value), '')", value=value) if each.type == "text" else value
+        rank = exp.Case().when(exp.not_(exp.Is(this=known, expression=exp.null())), expression(AGE))
+        said.append(exp.func(way, value, rank).as_(name, quoted=True))
+    return {"id_as_it_came": expression(AS_IT_CAME), "said_of_customers": expression(TOGETHER, said=said)}
 
 
 def _campaigns(params: Params) -> dict[str, Any]:

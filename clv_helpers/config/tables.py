@@ -80,6 +80,17 @@ _TABLES = (
         "an unsubscription, complaint or bounce that retention took out of the e-mail events.",
         "customer_id text, event_type text, bounce_type text, bounce_code text",
     ),
+    PythonTable(
+        "profile.joined_customer",
+        "a customer id that is joined to an older one.",
+        "source_customer_id text, customer_id text",
+    ),
+    PythonTable(
+        "profile.joining",
+        "a column that joins customer ids (or all of them together), and what became of its values.",
+        "column_name text, outcome text, found integer, people integer",
+        metadata=True,
+    ),
     PythonTable("lake.forecast_customer", "a customer of a kept forecast."),
     PythonTable("lifetime.calibration_score", "a customer, scored at the end of the calibration period."),
     PythonTable("lifetime.forecast", "a forecast that was made."),

@@ -12,6 +12,7 @@ from clv_helpers.config.tables import ALWAYS_THERE
 from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import NothingToCompute, StageSkipped, Workbook
 from clv_helpers.engines.session import Session
+from clv_helpers.ingest.identities import join_customers
 from clv_helpers.ingest.retention import forget_old_events
 from clv_helpers.models import MODEL, RefreshRow, refresh_tables
 from clv_helpers.models.plan import REFRESHED
@@ -89,6 +90,7 @@ def _to_the_campaigns(session: Session, workbook: Workbook) -> list[RefreshRow]:
 def _to_the_profile(session: Session, workbook: Workbook) -> list[RefreshRow]:
     """The tables before the profile, and the prediction that it shows."""
     forget_old_events(session, workbook)
+    join_customers(session, workbook)
     rows = refresh_tables(session, workbook, "derived")
     one_row, name = "a customer with a purchase.", "lifetime.customer_lifetime_value"
     return [*rows, _timed(name, one_row, lambda: _predicted(session, workbook))]

@@ -1,5 +1,6 @@
 -- What profile.customer is made of, without the ages that move each day: only customers of whom something changed are
--- joined again. category is the one of the customer's latest counted event.
+-- joined again. Of a customer with several ids (identities of the params) it is what they say together. category is the
+-- one of the customer's latest counted event.
 -- One row: a customer, known from an event before as_of or from the customers data.
 -- Key: customer_id
 -- Refresh: by customer_id
@@ -11,12 +12,12 @@ last_category AS (
     SELECT customer_id, category FROM by_recency WHERE age = 1
 ),
 newest AS (
-    SELECT *, ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY _batch_id DESC) AS age
+    SELECT *, ROW_NUMBER() OVER (PARTITION BY $id_as_it_came ORDER BY _batch_id DESC) AS age
     FROM lake.customers
     WHERE $customers_in_profile
 ),
 attributes AS (
-    SELECT * FROM newest WHERE age = 1
+    SELECT * FROM $said_of_customers AS said
 ),
 identities AS (
     SELECT customer_id FROM last_category
@@ -42,7 +43,7 @@ deciles AS (
 )
 SELECT
     i.customer_id,
-    a.* EXCLUDE (customer_id, _batch_id, age),
+    a.* EXCLUDE (customer_id),
     o.* EXCLUDE (customer_id),
     e.last_sent_on,
     e.last_clicked_on,
