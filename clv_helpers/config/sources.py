@@ -16,9 +16,14 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+EPOCHS = {"epoch seconds": 1_000_000, "epoch milliseconds": 1_000}  # how many microseconds each counts
+
+
 def _check_date_format(value: str) -> str:
     """A day must come back from its own text: so a format names day, month and year, and nothing twice."""
-    day = dt.datetime(2033, 11, 28)
+    if value in EPOCHS:
+        return value
+    day = dt.datetime(2033, 11, 28, tzinfo=dt.UTC if "%z" in value else None)
     try:
         if dt.datetime.strptime(day.strftime(value), value) == day:
             return value
@@ -84,7 +89,8 @@ class CsvFormat(Strict):
     decimal: Literal[".", ","] = "."
     """the decimal mark of numbers"""
     dates: Annotated[list[Annotated[str, AfterValidator(_check_date_format)]], BeforeValidator(_listed)] = []
-    """how days and moments are written, one format or several, such as `"%d.%m.%Y"`; none: as in ISO 8601"""
+    """how days and moments are written, one format or several, such as `"%d.%m.%Y"` or `"%m/%d/%Y %I:%M %p"`, with `%z`
+    for an offset; `epoch seconds` and `epoch milliseconds` count from 1970; none: as in ISO 8601"""
 
 
 class Source(Strict):

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from clv_helpers.engines.dialect import bind, cast, literal
+from clv_helpers.engines.dialect import bind, cast, literal, table
 from clv_helpers.engines.session import Session
 from clv_helpers.models.table_file import SQL_FOLDER, read_table
 
@@ -19,6 +19,7 @@ COLUMNS = {
     "rows_read": "integer",
     "rows_accepted": "integer",
     "rows_rejected": "integer",
+    "rows_left_out": "integer",
     "first_event_at": "timestamp",
     "last_event_at": "timestamp",
     "status": "text",
@@ -49,6 +50,7 @@ class Batch:
     reason: str | None
     started_at: dt.datetime
     changed_at: dt.datetime
+    rows_left_out: int | None = None
     unknown_columns: tuple[str, ...] = ()
 
 
@@ -58,6 +60,8 @@ def prepare(session: Session) -> None:
     Whoever writes holds the lake alone, so a batch that is still loading belongs to a process that is gone.
     """
     session.create_if_absent("lake.batch_log", COLUMNS)
+    if "rows_left_out" not in session.columns(table("lake.batch_log")):  # a lake of an earlier version
+        session.add_column("lake.batch_log", "rows_left_out", "integer")
     _refresh(session)
     for batch in batches(session, "status IN ('loading', 'loaded')"):
         advance(session, batch.batch_id, "failed", reason="interrupted")
@@ -105,5 +109,5 @@ def _append(session: Session, facts: dict[str, Any], status: str) -> None:
 
 
 def _refresh(session: Session) -> None:
-    table = read_table(SQL_FOLDER / "lake" / "batches.sql")
-    session.create_table(table.name, bind(table.query, {}))
+    batches = read_table(SQL_FOLDER / "lake" / "batches.sql")
+    session.create_table(batches.name, bind(batches.query, {}))

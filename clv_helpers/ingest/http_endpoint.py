@@ -26,7 +26,7 @@ from clv_helpers.config.datasets import EVENT_KEY
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.session import Session
 from clv_helpers.ingest.request_journal import Journal
-from clv_helpers.ingest.staging import IngestError, stage
+from clv_helpers.ingest.staging import IngestError, headers_of, source_of, stage
 
 MAX_BYTES = 16_000_000
 MAX_IN_FLIGHT = 64_000_000  # of the bodies of all requests that are not answered yet
@@ -79,8 +79,9 @@ class Endpoint:
             return _refusal(503, f"the events could not be kept ({error.strerror}); send them again")
         if faults:
             return JSONResponse({"accepted": 0, "rejected": faults}, status_code=400)
-        known = {column.header for column in self.workbook.params.contract(dataset).values()}
-        unknown = sorted({name for event in events for name in event} - known)
+        contract = list(self.workbook.params.contract(dataset).values())
+        known = headers_of(source_of(self.workbook, dataset), contract)
+        unknown = sorted({name for event in events for name in event}.difference(known))
         return JSONResponse({"accepted": len(events)} | ({"unknown_columns": unknown} if unknown else {}))
 
     def _stranger(self, request: Request) -> Response | None:

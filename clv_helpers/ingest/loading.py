@@ -13,7 +13,7 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import cast, column, table
 from clv_helpers.engines.engine import NothingPublished
 from clv_helpers.engines.session import Session
-from clv_helpers.ingest import batch_log
+from clv_helpers.ingest import batch_log, left_out
 from clv_helpers.ingest.batch_log import Batch
 from clv_helpers.ingest.forgotten import REASON as FORGOTTEN
 from clv_helpers.ingest.raw_file import UnreadableFile, sha256
@@ -120,6 +120,7 @@ def _prepare(session: Session, workbook: Workbook) -> None:
     """Log, rejected rows, and every column that sql/ may name, empty where the source lacks it."""
     batch_log.prepare(session)
     session.create_if_absent("lake.rejected_rows", REJECTED)
+    session.create_if_absent(left_out.LEFT_OUT, left_out.COLUMNS)
     for dataset, known in DATASETS.items():
         wanted = {name: column.type for name, column in (known | workbook.params.contract(dataset)).items()}
         session.create_if_absent(f"lake.{dataset}", {**wanted, "_batch_id": "integer"})
@@ -147,20 +148,21 @@ def _ingest_file(session: Session, workbook: Workbook, dataset: str, file: Path,
         session.commit()  # from here on the log knows of the attempt, whatever becomes of it
     try:
         contract, unknown = columns_of_file(workbook, dataset, file)
-        stage(session, workbook, dataset, file, contract)
+        names = stage(session, workbook, dataset, file, contract)
         stage_repeats(session, dataset, contract)
         facts = _facts(session, dataset)
         batch_log.advance(session, batch_id, "loaded", **facts)
         if replaces is None:
             session.commit()
-        _refuse_bad_file(session, workbook, dataset, file, facts["rows_read"])
+        _refuse_bad_file(session, workbook, dataset, file, facts)
     except IngestError as error:
         if replaces is None:
             session.rollback()  # an engine that could not read a file takes no more statements before
             batch_log.advance(session, batch_id, "failed", reason=str(error))
             session.commit()
         raise
-    _insert(session, dataset, batch_id, [column.name for column in contract])
+    _insert(session, dataset, batch_id, names)
+    left_out.record(session, dataset, batch_id, _summed(workbook, dataset, names))
     reason = None if replaces is None else f"replaces batch {replaces}"
     batch = batch_log.advance(session, batch_id, "success", reason=reason)
     return replace(batch, unknown_columns=tuple(unknown))
@@ -184,17 +186,23 @@ def _facts(session: Session, dataset: str) -> dict[str, Any]:
     """What the log keeps of the staged rows."""
     moment = column(EVENT_TIME) if EVENT_TIME in DATASETS[dataset] else cast(exp.null(), "timestamp")
     return session.rows(
-        "SELECT COUNT(*) AS rows_read, COUNT(*) - COUNT(s._reason) - COUNT(r._row) AS rows_accepted, "
-        "COUNT(s._reason) + COUNT(r._row) AS rows_rejected, MIN($moment) AS first_event_at, "
-        "MAX($moment) AS last_event_at FROM staged AS s LEFT JOIN repeats AS r ON r._row = s._row",
+        "SELECT COUNT(*) AS rows_read, "
+        "COUNT(*) - COUNT(s._reason) - COUNT(r._row) - COUNT(s._left_out) AS rows_accepted, "
+        "COUNT(s._reason) + COUNT(r._row) AS rows_rejected, COUNT(s._left_out) AS rows_left_out, "
+        "MIN($moment) AS first_event_at, MAX($moment) AS last_event_at "
+        "FROM staged AS s LEFT JOIN repeats AS r ON r._row = s._row",
         moment=moment,
     )[0]
 
 
-def _refuse_bad_file(session: Session, workbook: Workbook, dataset: str, file: Path, total: int) -> None:
-    """Only rows that break the contract count against a file: not repeated events, nor those of forgotten persons."""
-    if total == 0:
+def _refuse_bad_file(session: Session, workbook: Workbook, dataset: str, file: Path, facts: dict[str, Any]) -> None:
+    """Only rows that break the contract count against a file: not repeated events, nor those of forgotten persons.
+
+    They are counted among the rows that are not left out.
+    """
+    if facts["rows_read"] == 0:
         raise IngestError(f"{file.name} has no rows")
+    total = facts["rows_read"] - facts["rows_left_out"]
     allowed = source_of(workbook, dataset).max_rejected_share
     broken = session.scalar("SELECT COUNT(_reason) AS broken FROM staged WHERE _reason <> $aside", aside=FORGOTTEN)
     if broken > allowed * total:
@@ -210,7 +218,7 @@ def _refuse_bad_file(session: Session, workbook: Workbook, dataset: str, file: P
 def _insert(session: Session, dataset: str, batch_id: int, names: list[str]) -> None:
     session.run(
         "INSERT INTO $lake_table BY NAME SELECT $columns, $batch AS _batch_id FROM staged "
-        "WHERE _reason IS NULL AND NOT _row IN (SELECT _row FROM repeats)",
+        "WHERE _reason IS NULL AND _left_out IS NULL AND NOT _row IN (SELECT _row FROM repeats)",
         lake_table=table(f"lake.{dataset}"),
         columns=[column(name) for name in names],
         batch=batch_id,
@@ -226,12 +234,18 @@ def _insert(session: Session, dataset: str, batch_id: int, names: list[str]) -> 
     )
 
 
+def _summed(workbook: Workbook, dataset: str, names: list[str]) -> str:
+    """The column whose sum says what the rows that are left out come to; empty: there is none."""
+    wanted = ("amount", workbook.params.value.column) if dataset == "purchases" else ()
+    return next((name for name in wanted if name in names), "")
+
+
 def _revert(session: Session, workbook: Workbook, batch_id: int) -> Batch:
     batch = next(iter(batch_log.batches(session, "_batch_id = $batch", batch=batch_id)), None)
     if batch is None:
         raise IngestError(f"{workbook.name} has no batch {batch_id}; clv batches lists those it has")
     if batch.status != "success":
         raise IngestError(f"batch {batch_id} ({batch.file}) is {batch.status}: there is nothing of it to take back")
-    for name in (f"lake.{batch.dataset}", "lake.rejected_rows"):
+    for name in (f"lake.{batch.dataset}", "lake.rejected_rows", left_out.LEFT_OUT):
         session.run("DELETE FROM $lake_table WHERE _batch_id = $batch", lake_table=table(name), batch=batch_id)
     return batch_log.advance(session, batch_id, "reverted")

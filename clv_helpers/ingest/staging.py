@@ -1,43 +1,42 @@
-"""From a file to the temporary table `staged`: one row per row of the file, typed, with what is wrong with it."""
+"""From a file to the temporary table `staged`: one row per row of the file, typed, with what is wrong with it.
+
+Four layers, each a SELECT over the one before: the rows of the file; the values they hold (`writings`, `row_sql`); what
+amounts come to (`money`); what is wrong with a row, or for which reason it is left out (`left_out`).
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlglot import exp
 
-from clv_helpers.config.datasets import DATASETS, EVENT_KEY, EVENT_TIME, PRIMARY_IDENTITY, ColumnContract
+from clv_helpers.config.datasets import DATASETS, EVENT_KEY, PRIMARY_IDENTITY, ColumnContract
 from clv_helpers.config.sources import CsvFormat, Source
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.dialect import SQL_TYPES, cast, column, expression, is_in, literal, table
+from clv_helpers.engines.dialect import cast, column, expression, table
 from clv_helpers.engines.file_scan import is_csv, is_json, unreadable_lines
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
-from clv_helpers.ingest.forgotten import REASON, read_forgotten
+from clv_helpers.ingest import left_out, money, row_sql, writings
+from clv_helpers.ingest.forgotten import REASON, Forgotten, read_forgotten
 from clv_helpers.ingest.raw_file import UnreadableFile
 from clv_helpers.ingest.readable import readable
+from clv_helpers.ingest.writings import Writing
 
-# A clock may run ahead, and time zones differ; more than a day ahead is no event that has happened.
-TOLERANCE = dt.timedelta(days=1)
-HOW_TO_WRITE = {
-    "decimal": " (written like 1234.5; with csv.decimal ',' like 1234,5)",
-    "number": " (written like 1234.5; with csv.decimal ',' like 1234,5)",
-    "date": " (written like 2024-01-31; with csv.dates '%d.%m.%Y' like 31.01.2024)",
-    "timestamp": " (written like 2024-01-31 or 2024-01-31 18:30:00; with csv.dates '%d.%m.%Y' like 31.01.2024)",
-    "boolean": " (written true or false)",
-}
-MOMENTS = ("date", "timestamp")
-FRACTIONS = ("decimal", "number")
-# Under a decimal comma dots part thousands: 1.234,56. Any other dot, as in 22.29, makes the text no number.
-GROUPED = r"^\s*[+-]?\d{1,3}(\.\d{3})+(,\d*)?\s*$"
+WRITTEN = " as written"  # after a column's name: what the file has of it
+NO_FAULT = "CAST(NULL AS STRUCT(name TEXT, value TEXT, reason TEXT))"
+FAULT = "{'name': $name, 'value': $value, 'reason': $reason}"
+RAW = "SELECT ROW_NUMBER() OVER () AS _row, * FROM $rows"
+SORTED = "SELECT *, COALESCE(_aside, $left_out) AS _left_out FROM priced"
+JUDGED = "SELECT *, CASE WHEN _left_out IS NULL THEN $first_fault END AS _fault FROM sorted"
 STAGED = """
-    SELECT _row, $names, _fault.name AS _column, _fault.value AS _value, _fault.reason AS _reason
-    FROM (
-        SELECT _row, $values, $first_fault AS _fault FROM (SELECT ROW_NUMBER() OVER () AS _row, * FROM $rows) AS raw
-    ) AS typed
+    SELECT _row, $names, _left_out, _currency,
+    _fault.name AS _column, _fault.value AS _value, _fault.reason AS _reason FROM judged
 """
 UNREADABLE = """
     INSERT INTO staged (_row, _column, _value, _reason)
@@ -45,7 +44,7 @@ UNREADABLE = """
 """
 REPEATS = """
     WITH good AS (
-        SELECT _row, event_id FROM staged WHERE _reason IS NULL AND NOT event_id IS NULL
+        SELECT _row, event_id FROM staged WHERE _reason IS NULL AND _left_out IS NULL AND NOT event_id IS NULL
     ),
     firsts AS (
         SELECT event_id, MIN(_row) AS first_row FROM good GROUP BY event_id HAVING COUNT(*) > 1
@@ -54,15 +53,33 @@ REPEATS = """
     UNION
     SELECT g._row FROM good AS g WHERE g.event_id IN (SELECT e.event_id FROM $lake_table AS e)
 """
-# A number written with a decimal comma as SQL writes it; NULL where a dot in it parts no thousands.
-WITH_DECIMAL_POINT = """
-    CASE WHEN $text LIKE '%.%' AND NOT REGEXP_MATCHES($text, $grouped) THEN NULL
-    ELSE REPLACE(REPLACE($text, '.', ''), ',', $point) END
+FOREIGN = """
+    SELECT _currency AS currency, COUNT(*) AS rows FROM staged
+    WHERE _reason IS NULL AND _left_out IS NULL AND _currency <> $unit GROUP BY _currency ORDER BY _currency
 """
+NO_CURRENCY = "is empty, and the row has an amount"
 
 
 class IngestError(UserError):
     """A file that cannot become a batch. Nothing of it is in the lake."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Read:
+    """How one column is read: what the file has, how that is written, and the headers it is calculated of."""
+
+    contract: ColumnContract
+    raw: exp.Expression
+    writing: Writing
+    operands: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.contract.name
+
+    def value(self) -> exp.Expression:
+        """The value in the contract's type."""
+        return writings.value(self.contract, self.raw, self.writing)
 
 
 def source_of(workbook: Workbook, dataset: str) -> Source:
@@ -72,9 +89,9 @@ def source_of(workbook: Workbook, dataset: str) -> Source:
 
 
 def columns_of_file(workbook: Workbook, dataset: str, file: Path) -> tuple[list[ColumnContract], list[str]]:
-    """The contract's columns that the file has, and the file's headers that the contract does not know.
+    """The contract's columns that the file has, and the file's headers that nothing reads.
 
-    Raises IngestError where the file cannot be read or lacks a column.
+    Raises IngestError where the file cannot be read or lacks a column, or an expression cannot be told for its rows.
     """
     source = source_of(workbook, dataset)
     try:
@@ -82,99 +99,210 @@ def columns_of_file(workbook: Workbook, dataset: str, file: Path) -> tuple[list[
             headers = rows.headers
     except UnreadableFile as error:
         raise IngestError(f"sources.{dataset}: {file.name} {error}") from None
-    contract = list(workbook.params.contract(dataset).values())
+    contract = [_found(each, headers) for each in workbook.params.contract(dataset).values()]
     if source.columns is None and not is_json(file):
         contract = [column for column in contract if column.header in headers or column.required]
     for needed in contract:
-        if needed.header not in headers and (needed.required or not is_json(file)):
+        if not needed.sql and needed.header not in headers and (needed.required or not is_json(file)):
+            names = " or ".join(map(repr, needed.alternatives or (needed.header,)))
             raise IngestError(
-                f"sources.{dataset}.columns.{needed.name} is read from {needed.header!r}, which {file.name} has not; "
+                f"sources.{dataset}.columns.{needed.name} is read from {names}, which {file.name} has not; "
                 f"its columns: {', '.join(headers)}"
             )
-    known = {column.header for column in contract}
+    _check_expressions(dataset, source, file, contract, headers)
+    if source.guests == "join by email" and "email" not in {column.name for column in contract}:
+        raise IngestError(f"sources.{dataset}.guests is 'join by email'; for this, columns needs email")
+    known = headers_of(source, contract)
     return contract, [header for header in headers if header not in known]
 
 
-def stage(session: Session, workbook: Workbook, dataset: str, file: Path, contract: list[ColumnContract]) -> None:
-    """Make `staged`: _row (from 1), the typed columns, and _column, _value, _reason of the first fault, if any.
+def _found(contract: ColumnContract, headers: list[str]) -> ColumnContract:
+    """A column with the first of its headers that the file has."""
+    header = next((each for each in contract.alternatives if each in headers), "")
+    return dataclasses.replace(contract, header=header, alternatives=(header,)) if header else contract
 
-    A line of a CSV that is no row has minus its number in the file as _row. Raises IngestError for a broken file.
+
+def _check_expressions(
+    dataset: str, source: Source, file: Path, contract: list[ColumnContract], headers: list[str]
+) -> None:
+    calculated = [(f"columns.{each.name}", each.sql, False) for each in contract if each.sql]
+    for key, sql, truth in [*calculated, *((key, sql, True) for key, _, sql in left_out.expressions(source))]:
+        of_file = [*headers, *row_sql.row_expression(sql, Writing()).headers] if is_json(file) else headers
+        problem = row_sql.problem(sql, list(dict.fromkeys(of_file)), truth)
+        if problem:
+            raise IngestError(f"sources.{dataset}.{key}: {sql!r} {problem} ({file.name})")
+
+
+def headers_of(source: Source, contract: list[ColumnContract]) -> list[str]:
+    """The headers that are read: those of the columns, and those in expressions."""
+    found: list[str] = []
+    for each in contract:
+        found += [] if each.sql else (each.alternatives or (each.header,))
+    for sql in [each.sql for each in contract if each.sql] + [sql for _, _, sql in left_out.expressions(source)]:
+        found += row_sql.row_expression(sql, Writing()).headers
+    return list(dict.fromkeys(found))
+
+
+def stage(session: Session, workbook: Workbook, dataset: str, file: Path, contract: list[ColumnContract]) -> list[str]:
+    """Make `staged`: _row (from 1), the typed columns, _left_out, and _column, _value, _reason of the first fault.
+
+    Gives the names of the typed columns. A line of a CSV that is no row has minus its number in the file as _row.
+    Raises IngestError for a broken file, and for one that mixes currencies without rates for them.
     """
-    source = source_of(workbook, dataset)
-    form = source.csv if is_csv(file) else CsvFormat()
-    first_fault, forgotten = exp.Case(), read_forgotten(session, workbook)
-    for each in contract:
-        if forgotten and each.name == PRIMARY_IDENTITY:
-            fault = expression("{'name': $name, 'value': NULL, 'reason': $reason}", name=each.name, reason=REASON)
-            first_fault = first_fault.when(forgotten.test(_text(each)), fault)
-    for each in contract:
-        for test, reason in _faults(each, form):
-            fault = expression("{'name': $name, 'value': $value, 'reason': $reason}",
-                               name=each.name, value=_text(each), reason=reason)  # fmt: skip
-            first_fault = first_fault.when(test, fault)
+    source, forgotten = source_of(workbook, dataset), read_forgotten(session, workbook)
+    writing = _writing(workbook, source, file)
+    reads = [_read(each, writing) for each in contract]
+    layers: dict[str, exp.Expression] = {}
+    columns = _typed(workbook, dataset, reads, writing)
+    layers["typed"] = _over("raw", columns)
+    if dataset == "purchases":
+        rows, columns = _priced(session, workbook, reads, list(columns))
+        layers |= rows
+    else:
+        layers["priced"] = exp.select("*").from_("typed")
+    layers["sorted"] = expression(SORTED, left_out=left_out.by_values(source, {each.name for each in reads}))
+    layers["judged"] = expression(JUDGED, first_fault=_first_fault(workbook, dataset, reads, forgotten))
+    kept = [name for name in columns if not name.startswith("_") and not name.endswith(WRITTEN)]
+    query: Any = expression(STAGED, names=[column(name) for name in kept])
     try:
         with readable(file, source, workbook.folder) as found:
-            query = expression(
-                STAGED,
-                names=[column(each.name) for each in contract],
-                values=[_value(each, form).as_(each.name, quoted=True) for each in contract],
-                first_fault=first_fault,
-                rows=found.scan([each.header for each in contract]),
-            )
+            raw = expression(RAW, rows=found.scan(headers_of(source, contract)))
+            for name, layer in ({"raw": raw} | layers).items():
+                query = query.with_(name, as_=layer, copy=False)
             more = [expression(UNREADABLE, lines=unreadable_lines())] if found.kind in ("csv", "excel") else []
             if more and forgotten:
                 more.append(forgotten.in_lines())
             session.load_file("staged", query, *more)
     except UnreadableFile as error:
         raise IngestError(f"sources.{dataset}: {file.name} {error}") from None
+    if dataset == "purchases" and not workbook.params.rates:
+        _refuse_other_currencies(session, workbook, file)
+    return kept
 
 
-def _text(contract: ColumnContract) -> exp.Expression:
-    return expression("CAST($header AS VARCHAR)", header=column(contract.header))
+def _writing(workbook: Workbook, source: Source, file: Path) -> Writing:
+    """How the values of a file are written: a decimal mark is of CSV, and files that know types may write ISO 8601."""
+    form = source.csv if is_csv(file) else CsvFormat()
+    said = "decimal" in form.model_fields_set
+    return Writing(form.decimal, said, source.csv.dates, workbook.params.time_zone, also_iso=not is_csv(file))
 
 
-def _value(contract: ColumnContract, form: CsvFormat) -> exp.Expression:
-    """The value in the contract's type, NULL where it does not fit. A blank is no value, but for text."""
-    kind, text = contract.type, _text(contract)
-    if kind == "text":
-        return text
-    value: exp.Expression = column(contract.header)
-    if form.decimal == "," and kind in ("integer", *FRACTIONS):
-        point = "." if kind in FRACTIONS else ","
-        value = expression(WITH_DECIMAL_POINT, text=text, grouped=GROUPED, point=point)
-    if form.dates and kind in MOMENTS:
-        formats = exp.Array(expressions=[literal(date_format) for date_format in form.dates])
-        return cast(expression("TRY_STRPTIME(TRIM($text), $formats)", text=text, formats=formats), kind)
-    if kind == "timestamp":  # the session's time zone is UTC, so a time without an offset stays as it is
-        return expression("TRY_CAST($value AS TIMESTAMPTZ) AT TIME ZONE 'UTC'", value=value)
-    return expression(f"TRY_CAST($value AS {SQL_TYPES[kind]})", value=value)
+def _read(contract: ColumnContract, writing: Writing) -> Read:
+    if contract.sql:
+        row = row_sql.row_expression(contract.sql, writing, contract.type in writings.NUMBERS)
+        return Read(contract, row.tree, Writing() if row.is_number else writing, row.numbers)
+    first, *others = [column(header) for header in contract.alternatives or (contract.header,)]
+    return Read(contract, exp.Coalesce(this=first, expressions=others) if others else first, writing)
 
 
-def _faults(contract: ColumnContract, form: CsvFormat) -> list[tuple[exp.Expression, str]]:
-    """What can be wrong with a column, the plainest first: the test, and the reason in words."""
-    text, value = _text(contract), _value(contract, form)
-    blank = expression("'' = COALESCE(TRIM($text), '')", text=text)
-    tests = []
-    if contract.required:
-        tests.append((blank, "is empty"))
-    if contract.type != "text":
-        mistyped = expression("NOT $blank AND $value IS NULL", blank=blank, value=value)
-        tests.append((mistyped, f"is not of type {contract.type}{_how_to_write(contract, form)}"))
-    if contract.enum:
-        unknown = expression("NOT $blank AND NOT $known", blank=blank, known=is_in(text, list(contract.enum)))
-        tests.append((unknown, f"is none of {', '.join(contract.enum)}"))
-    if contract.name == EVENT_TIME:
-        latest = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0) + TOLERANCE
-        tests.append((expression("$value > $latest", value=value, latest=latest), "lies in the future"))
-    return tests
+def _typed(workbook: Workbook, dataset: str, reads: list[Read], writing: Writing) -> dict[str, exp.Expression]:
+    """The columns of the second layer: the values of the file's rows, and beside each what the file has."""
+    source = source_of(workbook, dataset)
+    values = {each.name: each.value() for each in reads}
+    if source.guests == "join by email":
+        values[PRIMARY_IDENTITY] = left_out.guest_id(values[PRIMARY_IDENTITY], values["email"])
+    return {
+        **values,
+        **{each.name + WRITTEN: each.raw for each in reads},
+        "_aside": left_out.by_headers(source, writing),
+        "_operand": _unread_operand(reads, writing),
+        "_currency": _currency(workbook, reads) if dataset == "purchases" else cast(exp.null(), "text"),
+    }
 
 
-def _how_to_write(contract: ColumnContract, form: CsvFormat) -> str:
-    if form.decimal == "," and contract.type in FRACTIONS:
-        return " (written like 1234,5 or 1.234,5, as csv.decimal says)"
-    if form.dates and contract.type in MOMENTS:
-        return f" (written like {' or '.join(form.dates)}, as csv.dates says)"
-    return HOW_TO_WRITE.get(contract.type, "")
+def _over(layer: str, columns: Mapping[str, exp.Expression]) -> exp.Select:
+    """These columns over a layer."""
+    listed = [exp.alias_(value, name, quoted=True, copy=False) for name, value in columns.items()]
+    return exp.select("_row", *listed, copy=False).from_(layer)
+
+
+def _unread_operand(reads: list[Read], writing: Writing) -> exp.Expression:
+    """The fault of the first header that an expression calculates with and that holds no number."""
+    first = exp.Case()
+    for each in reads:
+        for header in each.operands:
+            text = writings.as_text(column(header))
+            reason = f"is no number ({header}){writings.how_to_write('number', writing)}"
+            first = first.when(row_sql.unread(header, writing), _fault(each.name, text, reason), copy=False)
+    return first if first.args.get("ifs") else expression(NO_FAULT)
+
+
+def _currency(workbook: Workbook, reads: list[Read]) -> exp.Expression:
+    """The currency of a row: of its column, else as written with its amounts."""
+    unit, names = money.unit_of(workbook.params), [each.name for each in reads]
+    own = [each.raw for each in reads if each.name == "currency"]
+    marked = money.measured(workbook.params, names)
+    amounts = [each for each in reads if each.name in marked]
+    marks: list[exp.Expression] = [column(header) for each in amounts for header in each.operands]
+    marks += [each.raw for each in amounts if not each.contract.sql]
+    written = [*map(writings.as_text, own), *map(writings.currency_mark, marks)]
+    return money.currency(written, unit) if written else cast(exp.null(), "text")
+
+
+def _priced(
+    session: Session, workbook: Workbook, reads: list[Read], names: list[str]
+) -> tuple[dict[str, exp.Expression], dict[str, exp.Expression]]:
+    """The layers that say what amounts come to, and their columns."""
+    params, kinds = workbook.params, {each.name: each.contract.type for each in reads}
+    source, unit = source_of(workbook, "purchases"), money.unit_of(params)
+    layers: dict[str, exp.Expression] = {}
+    if params.rates:
+        try:
+            money.load_rates(session, workbook)
+        except money.RatesError as error:
+            raise IngestError(str(error)) from None
+        layers["rated"] = expression(money.RATED)
+    columns: dict[str, exp.Expression] = {name: column(name) for name in names}
+    columns |= money.net(source, list(kinds))
+    for name in money.columns_of_money(params, list(columns)):
+        in_unit = (money.converted if params.rates else money.same_currency)(columns[name], unit)
+        columns[name] = writings.try_cast(in_unit, kinds.get(name, "decimal"))
+    if params.rates:
+        columns["_rate"] = exp.column("_rate")
+    layers["priced"] = _over(next(iter(layers), "typed"), columns)
+    return layers, columns
+
+
+def _first_fault(workbook: Workbook, dataset: str, reads: list[Read], forgotten: Forgotten | None) -> exp.Expression:
+    """What is wrong with a row, the plainest first; NULL for nothing."""
+    now = dt.datetime.now(ZoneInfo(workbook.params.time_zone)).replace(tzinfo=None, microsecond=0)
+    first = exp.Case()
+    if forgotten and any(each.name == PRIMARY_IDENTITY for each in reads):
+        test = forgotten.test(column(PRIMARY_IDENTITY))
+        first = first.when(test, _fault(PRIMARY_IDENTITY, exp.null(), REASON), copy=False)
+    if dataset == "purchases":
+        for test, value, reason in _currency_faults(workbook, [each.name for each in reads]):
+            first = first.when(test, _fault("currency", value, reason), copy=False)
+    for each in reads:
+        text = writings.as_text(column(each.name + WRITTEN))
+        for test, reason in writings.faults(each.contract, text, column(each.name), each.writing, now):
+            first = first.when(test, _fault(each.name, text, reason), copy=False)
+    return expression("COALESCE(_operand, $first)", first=first)
+
+
+def _currency_faults(workbook: Workbook, names: list[str]) -> Iterator[tuple[exp.Expression, exp.Expression, str]]:
+    unit = money.unit_of(workbook.params)
+    if "currency" in names and "amount" in names:
+        yield expression("_currency IS NULL AND amount <> 0"), exp.null(), NO_CURRENCY
+    if workbook.params.rates:
+        test = expression("_currency <> $unit AND _rate IS NULL", unit=unit)
+        yield test, exp.column("_currency"), f"has no rate on its day or before in {workbook.params.rates}"
+
+
+def _fault(name: str, value: exp.Expression, reason: str) -> exp.Expression:
+    return expression(FAULT, name=name, value=value, reason=reason)
+
+
+def _refuse_other_currencies(session: Session, workbook: Workbook, file: Path) -> None:
+    """Raise IngestError where rows are in another currency than the workbook counts in, and no rate says its worth."""
+    unit = money.unit_of(workbook.params)
+    found = session.rows(FOREIGN, unit=unit)
+    if found:
+        listed = ", ".join(f"{row['rows']:,} rows in {row['currency']}" for row in found[:5])
+        raise IngestError(
+            f"{file.name} has {listed}, and amounts are counted in {unit} (value.unit); allowed: one currency, "
+            "rates (a file of date, currency, rate), or a where that takes the rows of one"
+        )
 
 
 def stage_repeats(session: Session, dataset: str, contract: list[ColumnContract]) -> None:

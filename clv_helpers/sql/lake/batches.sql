@@ -17,6 +17,7 @@ SELECT
     rows_read,
     rows_accepted,
     rows_rejected,
+    rows_left_out,
     first_event_at,
     last_event_at,
     reason,
