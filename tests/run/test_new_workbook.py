@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -108,7 +111,7 @@ def test_a_folder_of_several_kinds_becomes_several_sources(here: Path) -> None:
         ),
         ("customer,b,c\n1,2,3\n", "no column is recognised as the date"),
         ("customer,day,total\n1,2024-01-31,much\n", "no column is recognised as the amount"),
-        ("customer,day,total\n", "no column is recognised as the customer"),
+        ("customer,day,total\n", "orders.csv has no rows"),
         ("customer id,first name\n1,Ann\n", "orders.csv holds customers, and no purchases"),
         ("", "orders.csv is empty"),
     ],
@@ -187,3 +190,52 @@ def test_from_a_real_file_to_a_report(here: Path, cdnow_folder: Path) -> None:
     said = json.loads(done.stdout)
     assert (said["sums"]["amount"], said["sums"]["customers"]) == ("2500315.6300", 23_570)
     assert Path(said["report"]).is_file()
+
+
+def retail_lines() -> pd.DataFrame:
+    """Order lines as a shop's till writes them: cancellations of their own, guests, ids as floating numbers."""
+    rng = random.Random(7)
+    rows = []
+    for n in range(400):
+        at, customer = dt.datetime(2023, 1, 2, 9) + dt.timedelta(hours=7 * n), rng.choice([None, *range(12346, 12400)])
+        for _ in range(rng.randint(1, 5)):
+            good, sign = rng.randrange(30), -1 if n % 40 == 3 else 1
+            rows.append((
+                f"{'C' if sign < 0 else ''}{489000 + n}", str(20000 + good), f"CUP {good}", sign * rng.randint(1, 12),
+                at.isoformat(" "), 0.85 + good / 10, customer, "France" if n % 9 == 0 else "United Kingdom",
+            ))  # fmt: skip
+    names = ["Invoice", "StockCode", "Description", "Quantity", "InvoiceDate", "Price", "Customer ID", "Country"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_the_sums_of_order_lines_are_those_of_pandas_to_the_cent(here: Path) -> None:
+    lines = retail_lines()
+    lines.to_parquet("lines.parquet")
+    _, counted = created("lines.parquet")
+    amounts, known = lines["Quantity"] * lines["Price"], lines["Customer ID"].notna()
+    assert (counted.read, counted.orders_in_file) == (len(lines), lines["Invoice"].nunique())
+    assert float(counted.in_file) == pytest.approx(amounts.sum(), abs=0.005)
+    assert float(counted.amount) == pytest.approx(amounts[known].sum(), abs=0.005)
+    assert float(counted.refunds) == pytest.approx(-amounts[known & (amounts < 0)].sum(), abs=0.005)
+    assert (counted.orders, counted.customers) == (
+        lines["Invoice"][known].nunique(), lines["Customer ID"].nunique(),
+    )  # fmt: skip
+    assert [(each.reason, each.rows) for each in counted.left_out] == [
+        ("guests, without a customer id", int((~known).sum()))
+    ]
+    assert (
+        f"left out: guests, without a customer id, {(~known).sum():,} rows, {amounts[~known].sum():,.2f} GBP"
+        in counted.sentences()
+    )
+
+
+def test_two_years_with_other_headers_are_one_source(here: Path) -> None:
+    lines = retail_lines()
+    (here / "years").mkdir()
+    first, second = lines[lines["InvoiceDate"] < "2023-03"], lines[lines["InvoiceDate"] >= "2023-03"]
+    first.to_csv("years/2023_1.csv", index=False)
+    second = second.rename(columns={"Invoice": "InvoiceNo", "Price": "UnitPrice", "Customer ID": "CustomerID"})
+    second.to_csv("years/2023_2.csv", index=False)
+    _, counted = created("years")
+    assert (counted.read, counted.orders_in_file) == (len(lines), lines["Invoice"].nunique())
+    assert float(counted.in_file) == pytest.approx((lines["Quantity"] * lines["Price"]).sum(), abs=0.005)

@@ -34,6 +34,14 @@ REJECTED = """
 """
 
 
+# What the reasons of lake.left_out mean; names of the params' own rules stand for themselves.
+REASONS = {
+    "guests": "guests, without a customer id",
+    "exclude": "ids that are no customer",
+    "where": "rows of no purchase",
+}
+
+
 @dataclass(frozen=True)
 class Aside:
     """Rows that do not count: why, how many, with which amount (none is known of a row that was rejected)."""
@@ -124,7 +132,7 @@ def sums(made: Draft, file: Path) -> Sums:
         unit=params.value.unit,
         read=sum(batch.rows_read or 0 for batch in batches if batch.dataset == "purchases"),
         orders_in_file=_orders_in_file(made),
-        left_out=[Aside(**row) for row in left_out],
+        left_out=[Aside(REASONS.get(row["reason"], row["reason"]), row["rows"], row["amount"]) for row in left_out],
         rejected=[Aside(row["reason"], row["rows"], None, row["example"] or "") for row in rejected],
     )
 

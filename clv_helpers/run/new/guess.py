@@ -58,6 +58,8 @@ class Reading:
 
 def read(sample: Sample) -> Reading:
     """What the files of a sample are. Raises NewWorkbookError where needed columns are not recognised."""
+    if not sample.rows:
+        raise NewWorkbookError(f"{sample.files[0]} has no rows; allowed: a file of purchases, one or more")
     finder, told = _Finder(sample), recipes.recognised(sample.headers)
     if told:
         return finder.by_recipe(told[0])

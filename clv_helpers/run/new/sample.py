@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -99,7 +100,10 @@ def read(source: Path) -> Iterator[list[Sample]]:
     files = in_folders([source] if source.exists() else [Path(found) for found in sorted(glob.glob(str(source)))])
     if not files:
         raise NewWorkbookError(f"{source}: there is no such file; allowed: {ALLOWED}")
-    with duckdb.connect() as connection:
+    with (
+        TemporaryDirectory(prefix="clv_new_") as folder,
+        duckdb.connect(config={"temp_directory": folder}) as connection,
+    ):
         session, samples = Session(connection), dict[tuple[str, ...], Sample]()
         for file in files:
             headers, rows, form = _open(file)
