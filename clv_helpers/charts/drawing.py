@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+# Not how many groups: the months of a category of one person are when it bought.
+ALL_LEFT_OUT = "groups of fewer than {} people are left out, and those by which they could be worked out"
+
+
 @dataclass(frozen=True)
 class Picture:
     """A widget with its rows and its texts; drawn when its spec (or, of the mark table, its HTML) is asked for."""
@@ -122,7 +126,7 @@ def picture(
     said = ["small groups are shown together with their neighbours"] if len(groups) < len(read) and len(rows) else []
     left_out, few = len(groups) - len(rows), int(small.sum())
     if left_out:
-        said.append(_left_out(few, left_out - few, min_cell))
+        said.append(_left_out(few, left_out - few, min_cell) if len(rows) else ALL_LEFT_OUT.format(min_cell))
         title = "Too few people to show" if title == NO_DATA else title
     subtitle = show.upper_first("; ".join(filter(None, [subtitle, *said])))
     axes = categories(widget, groups, rows) if left_out and not has_bands else {}

@@ -109,10 +109,11 @@ def _gain_chart(outcome: Holdout, words: Words, min_cell: int) -> Widget:
 def _lift_chart(workbook: Workbook) -> Widget:
     rows = workbook.query("lifetime.holdout_decile", series="Actual", order_by="decile")
     mean, customer = rows["spend"].sum() / rows["customers"].sum(), workbook.words.customer
-    times = rows["spend_per_customer"].iloc[0] / mean
+    times, people = rows["spend_per_customer"].iloc[0] / mean, rows["customers"].iloc[0]
+    told = show.about(times, people, workbook.params.min_cell, "{:.1f}".format)
     chart = _series_chart(
         "holdout_decile",
-        f"Lift: a {customer} of the model's best tenth spent {times:.1f} times the mean",
+        f"Lift: a {customer} of the model's best tenth spent {told} times the mean",
         f"Spend per {customer} in the holdout, forecast and actual, by decile of forecast spend",
         Channel(column="decile", title="Decile of forecast spend"),
         Channel(column="spend_per_customer", title=f"{{currency}} per {customer}", format="~s"),

@@ -98,6 +98,15 @@ def test_weeks_of_few_purchases_cannot_be_counted(airline: Workbook) -> None:
     assert {row["purchases"] % 5 for row in rows} == {0}
 
 
+def test_a_category_of_few_does_not_tell_in_how_many_months_it_bought(airline: Workbook) -> None:
+    few = Workbook(airline.file, airline.params.model_copy(update={"min_cell": 590}))
+    few.__dict__["engine"] = airline.engine
+    given = {"title": "t", "table": "insights.fact_value_by_month", "mark": "line", "x": "month", "y": "value"}
+    spec = draw(few, Widget.model_validate({**given, "filters": {"category": "GOLD"}})).bundle[CHART_MIME]
+    assert "people are left out" in spec["title"]["subtitle"]
+    assert spec["title"]["subtitle"].startswith("Groups of fewer than 590")
+
+
 def test_two_who_came_of_eleven_are_not_told() -> None:
     """A count of 10 that is shown is 11 or 12; 20% of it, to 5%, is 2 of 11 alone."""
     given = {"title": "t", "table": "lifetime.holdout_probability", "mark": "line", "x": "band", "y": "share_buying"}
