@@ -11,7 +11,7 @@ import typer
 from clv_helpers.cli.options import AsOf, Json, Opened, Params, Set, app, opened, parse_changes, progress, say
 from clv_helpers.config.params import Simulation
 from clv_helpers.config.validation import ParamsError, Problem
-from clv_helpers.run import notebooks
+from clv_helpers.run import notebooks, row_check
 
 
 @app.command()
@@ -30,12 +30,14 @@ def run(
 
 @app.command()
 def check(params: Params, as_of: AsOf = "", changes: Set = None, as_json: Json = False) -> None:
-    """Validate a params file, its sources, own tables, dashboards and audiences, without running anything."""
+    """Validate a params file, every row of its files, own tables, dashboards and audiences; nothing is kept."""
     warnings: list[Problem] = []
     try:
         workbook = opened(params, as_of, changes)
         problems = notebooks.check(workbook)
-        warnings = [] if problems else notebooks.warnings(workbook)
+        if not problems:
+            problems, warnings = row_check.row_findings(workbook)
+            warnings += notebooks.warnings(workbook)
     except ParamsError as error:
         problems = error.problems
     for problem in () if as_json else [*problems, *warnings]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import tempfile
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -13,9 +12,9 @@ from sqlglot import exp
 from clv_helpers import ingest
 from clv_helpers.config.params import Params
 from clv_helpers.config.validation import validate
-from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import column, expression, table
 from clv_helpers.run.new.draft import Draft
+from clv_helpers.run.trial import trial
 
 COUNTED = """
     SELECT COUNT(*) AS rows, COUNT(DISTINCT order_id) + COUNT(*) FILTER (WHERE order_id IS NULL) AS orders,
@@ -101,36 +100,24 @@ class Sums:
         return [whole, *aside, f"counted: {counted}{refunds}"]
 
 
-@dataclass(frozen=True)
-class _Trial(Workbook):
-    """A workbook whose tables are elsewhere, and that no file holds yet."""
-
-    into: Path = Path()
-
-    @property
-    def folder(self) -> Path:
-        return self.into
-
-
 def sums(made: Draft, file: Path) -> Sums:
     """What a run will count: every file read as it reads it. `file` is where the params will be.
 
     Raises ParamsError for params that do not go together, IngestError for a file that cannot come in. Cost: that of
     bringing the files in.
     """
-    raw = made.with_changes({f"sources.{name}.max_rejected_share": 1.0 for name in made.raw["sources"]}).raw
-    params = validate(Params, raw, str(file))
-    with tempfile.TemporaryDirectory(prefix="clv_new_", ignore_cleanup_errors=True) as folder:
-        trial = _Trial(file, params, into=Path(folder) / file.stem)
-        batches = ingest.ingest_files(trial)
-        with trial.engine.write() as session:
+    params = validate(Params, made.raw, str(file))
+    with trial(file, params) as tried:
+        if tried.problems:
+            raise ingest.IngestError(tried.problems[0])
+        with tried.engine.write() as session:
             counted = session.rows(COUNTED)[0]
-            left_out = session.rows(LEFT_OUT) if session.has_table("lake.left_out") else []
+            left_out = session.rows(LEFT_OUT)
             rejected = session.rows(REJECTED)
     return Sums(
         **counted,
         unit=params.value.unit,
-        read=sum(batch.rows_read or 0 for batch in batches if batch.dataset == "purchases"),
+        read=sum(batch.rows_read or 0 for batch in tried.batches if batch.dataset == "purchases"),
         orders_in_file=_orders_in_file(made),
         left_out=[Aside(REASONS.get(row["reason"], row["reason"]), row["rows"], row["amount"]) for row in left_out],
         rejected=[Aside(row["reason"], row["rows"], None, row["example"] or "") for row in rejected],

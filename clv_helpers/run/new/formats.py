@@ -56,6 +56,12 @@ def dates(sample: Sample, header: str) -> Dates | None:
     return Dates(found[0], tuple(other[0] for other in found[1:]))
 
 
+def format_of(texts: list[str]) -> str:
+    """The format in which nearly all texts are days or moments; empty for none."""
+    found = (formats[0] for day in DAYS if (formats := _formats(texts, day)))
+    return _epoch(texts) or next(found, "") if texts else ""
+
+
 def _formats(texts: list[str], day: str) -> tuple[str, ...]:
     """The formats with this day, a time or none behind it, in which nearly all of the texts are written."""
     if day == "%Y%m%d" and not all(re.fullmatch(r"(19|20)\d{6}", text) for text in texts[:CHECKED]):

@@ -1,0 +1,48 @@
+"""Files read as a run reads them, into a lake that is thrown away: for what is to be known before anything is kept."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from clv_helpers import ingest
+from clv_helpers.config.params import Params
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.ingest import Batch, IngestError
+
+
+@dataclass(frozen=True)
+class Trial(Workbook):
+    """A workbook whose tables lie elsewhere; its batches, and what is wrong with files that cannot come in."""
+
+    into: Path = Path()
+    batches: tuple[Batch, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        return self.into
+
+
+@contextlib.contextmanager
+def trial(file: Path, params: Params) -> Iterator[Trial]:
+    """Bring all files of the params in, whatever share of their rows is rejected; gone at the end.
+
+    `file` is where the params are, or will be. Cost: that of bringing the files in, and their room on the disk.
+    """
+    sources = {name: source.model_copy(update={"max_rejected_share": 1.0}) for name, source in params.sources.items()}
+    changed = params.model_copy(update={"sources": sources, "engine": "duckdb"})
+    with tempfile.TemporaryDirectory(prefix="clv_trial_", ignore_cleanup_errors=True) as folder:
+        made = Trial(file, changed, into=Path(folder) / file.stem)
+        batches: list[Batch] = []
+        problems: list[str] = []
+        for dataset in changed.sources:
+            for each in made.source_files(dataset):
+                try:
+                    batches += ingest.ingest_files(made, dataset, [each])
+                except IngestError as error:
+                    problems.append(str(error))
+        yield Trial(file, changed, into=made.into, batches=tuple(batches), problems=tuple(problems))
