@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import glob
-import gzip
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,14 +15,15 @@ from typing import Any
 import duckdb
 from sqlglot import exp
 
-from clv_helpers.config.sources import CsvFormat
+from clv_helpers.config.sources import Source
 from clv_helpers.config.workbook import in_folders
 from clv_helpers.engines.dialect import cast, column, expression, table
-from clv_helpers.engines.file_scan import file_columns, is_csv, scan
+from clv_helpers.engines.file_scan import kind_of
 from clv_helpers.engines.messages import without_values
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
-from clv_helpers.ingest.csv_header import HeaderError, read_header
+from clv_helpers.ingest.raw_file import CHUNK, UnreadableFile, opened, refusing
+from clv_helpers.ingest.readable import readable
 
 ROWS = 5_000  # a third of them from the beginning, the middle and the end
 ALLOWED = "a CSV, JSON, Parquet or Excel file, a folder of them, or a pattern such as 'orders/*.csv'"
@@ -106,48 +106,42 @@ def read(source: Path) -> Iterator[list[Sample]]:
     ):
         session, samples = Session(connection), dict[tuple[str, ...], Sample]()
         for file in files:
-            headers, rows, form = _open(file)
-            known = samples.get((*headers, str(form)))
-            if known is None:
-                known = Sample([], headers, 0, form, session, f"rows_{len(samples)}")
-                samples[(*headers, str(form))] = known
             try:
-                _load(known, rows)
+                _read(file, session, samples, Path(folder))
+            except UnreadableFile as error:
+                raise NewWorkbookError(f"{file} {error}; allowed: {ALLOWED}") from None
             except duckdb.Error as error:
-                raise NewWorkbookError(f"{file} cannot be read: {without_values(error)}") from None
-            known.files.append(file)
+                raise NewWorkbookError(f"{file} cannot be read: {without_values(error)}; allowed: {ALLOWED}") from None
         for sample in samples.values():
             _take(sample)
         yield list(samples.values())
 
 
-def _open(file: Path) -> tuple[list[str], exp.Expression, dict[str, str]]:
-    """Headers, rows, and how a CSV is written where that is not the usual way. Raises NewWorkbookError."""
-    try:
-        if not is_csv(file):
-            headers = file_columns(file)
-            return headers, scan(file, headers), {}
-        encoding = _encoding(file)
-        form = CsvFormat.model_validate({"encoding": encoding})
-        delimiter, headers = read_header(file, form)
-    except HeaderError as error:
-        raise NewWorkbookError(f"{file} {error}") from None
-    except (duckdb.Error, OSError) as error:
-        raise NewWorkbookError(f"{file} cannot be read: {without_values(error)}; allowed: {ALLOWED}") from None
-    return headers, scan(file, headers, delimiter, encoding), {} if encoding == "utf-8" else {"encoding": encoding}
+def _read(file: Path, session: Session, samples: dict[tuple[str, ...], Sample], folder: Path) -> None:
+    """Add the rows of a file to the sample of its headers; copies that are needed are made below `folder`."""
+    encoding = _encoding(file) if kind_of(file) == "csv" else "utf-8"
+    source = Source.model_validate({"path": str(file), "csv": {"encoding": encoding}})
+    with readable(file, source, folder) as opened_file:
+        headers = opened_file.headers
+        sample = samples.get((*headers, encoding))
+        if sample is None:
+            form = {} if encoding == "utf-8" else {"encoding": encoding}
+            sample = samples[(*headers, encoding)] = Sample([], headers, 0, form, session, f"rows_{len(samples)}")
+        _load(sample, opened_file.scan(headers))
+        sample.files.append(file)
 
 
 def _encoding(file: Path) -> str:
     """How a CSV is written: as its first bytes say, else UTF-8 where all of it is, else that of Western Windows."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    with (gzip.open if file.suffix == ".gz" else open)(file, "rb") as stream:
-        part: bytes = stream.read(1 << 20)
+    with refusing(), opened(file) as stream:
+        part: bytes = stream.read(CHUNK)
         if part[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             return "utf-16"
         try:
             while part:
                 decoder.decode(part)
-                part = stream.read(1 << 20)
+                part = stream.read(CHUNK)
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             return "cp1252"
