@@ -31,7 +31,7 @@ from clv_helpers.ingest.writings import Writing
 WRITTEN = " as written"  # after a column's name: what the file has of it
 NO_FAULT = "CAST(NULL AS STRUCT(name TEXT, value TEXT, reason TEXT))"
 FAULT = "{'name': $name, 'value': $value, 'reason': $reason}"
-RAW = "SELECT ROW_NUMBER() OVER () AS _row, * FROM $rows"
+RAW = "SELECT ROW_NUMBER() OVER () AS _row, *, $renamed FROM $rows"
 SORTED = "SELECT *, COALESCE(_aside, $left_out) AS _left_out FROM priced"
 JUDGED = "SELECT *, CASE WHEN _left_out IS NULL THEN $first_fault END AS _fault FROM sorted"
 STAGED = """
@@ -109,7 +109,7 @@ def columns_of_file(workbook: Workbook, dataset: str, file: Path) -> tuple[list[
                 f"sources.{dataset}.columns.{needed.name} is read from {names}, which {file.name} has not; "
                 f"its columns: {', '.join(headers)}"
             )
-    _check_expressions(dataset, source, file, contract, headers)
+    _check_expressions(dataset, source, file, contract, [*headers, *_other_names(workbook, dataset, headers)])
     if source.guests == "join by email" and "email" not in {column.name for column in contract}:
         raise IngestError(f"sources.{dataset}.guests is 'join by email'; for this, columns needs email")
     known = headers_of(source, contract)
@@ -120,6 +120,16 @@ def _found(contract: ColumnContract, headers: list[str]) -> ColumnContract:
     """A column with the first of its headers that the file has."""
     header = next((each for each in contract.alternatives if each in headers), "")
     return dataclasses.replace(contract, header=header, alternatives=(header,)) if header else contract
+
+
+def _other_names(workbook: Workbook, dataset: str, headers: list[str]) -> dict[str, str]:
+    """Alternatives that the file has not, and the header that it has for the same column: expressions may name each."""
+    return {
+        name: next(header for header in each.alternatives if header in headers)
+        for each in workbook.params.contract(dataset).values()
+        for name in each.alternatives
+        if name not in headers and not set(each.alternatives).isdisjoint(headers)
+    }
 
 
 def _check_expressions(
@@ -166,7 +176,10 @@ def stage(session: Session, workbook: Workbook, dataset: str, file: Path, contra
     query: Any = expression(STAGED, names=[column(name) for name in kept])
     try:
         with readable(file, source, workbook.folder) as found:
-            raw = expression(RAW, rows=found.scan(headers_of(source, contract)))
+            needed = headers_of(source, contract)
+            named = {} if found.kind == "json" else _other_names(workbook, dataset, found.headers)
+            renamed = [column(named[name]).as_(name, quoted=True) for name in needed if name in named]
+            raw = expression(RAW, rows=found.scan(needed), renamed=renamed)
             for name, layer in ({"raw": raw} | layers).items():
                 query = query.with_(name, as_=layer, copy=False)
             more = [expression(UNREADABLE, lines=unreadable_lines())] if found.kind in ("csv", "excel") else []

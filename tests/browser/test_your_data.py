@@ -15,7 +15,9 @@ ROWS = [(f"A-{n}", f"c{n % 7}", f"{n % 12 + 1}/{n % 28 + 1}/2024", n + 20.5, n /
 
 def test_a_workbook_by_clicking(chromium: str, outputs: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
-    (tmp_path / "notebooks" / "orders.csv").write_text("\n".join(",".join(map(str, row)) for row in (HEADERS, *ROWS)), encoding="utf-8")
+    (tmp_path / "notebooks" / "orders.csv").write_text(
+        "\n".join(",".join(map(str, row)) for row in (HEADERS, *ROWS)), encoding="utf-8"
+    )
     with jupyterlab(tmp_path, tmp_path / "notebooks") as (address, token), browser(chromium) as started:
         page = started.new_page(viewport={"width": 1500, "height": 1300})
         run_notebook(page, address, token, "0_your_data")

@@ -240,12 +240,18 @@ def _numbers(sample: Sample, reading: Reading) -> list[str]:
 
 
 def _columns(dataset: str, readings: list[Reading]) -> dict[str, Any]:
-    """Our name → header, or headers where the files differ, or the expression of an amount."""
+    """Our name → header, or headers where the files differ, or the expression of an amount.
+
+    Of what an expression reads, it names the first; a column of its own has the others.
+    """
     columns: dict[str, Any] = {}
     for name in () if readings[0].preset else MAPPED[dataset]:
         found = list(dict.fromkeys(reading.headers[name] for reading in readings if name in reading.headers))
         if name == "amount" and readings[0].amount_sql:
-            columns[name] = {"sql": _amount_sql(readings)}
+            columns[name] = {"sql": readings[0].amount_sql}
+            prices = list(dict.fromkeys(reading.headers["price"] for reading in readings))
+            if len(prices) > 1:
+                columns["unit_price"] = {"from": prices, "type": "decimal"}
         elif found:
             columns[name] = found[0] if len(found) == 1 else found
     category = readings[0].category
@@ -254,10 +260,6 @@ def _columns(dataset: str, readings: list[Reading]) -> dict[str, Any]:
             category if category_name(readings[0]) == "category" else {"from": category, "type": "text"}
         )
     return columns
-
-
-def _amount_sql(readings: list[Reading]) -> str:
-    return readings[0].amount_sql
 
 
 def _path(source: Path, chosen: list[Sample], samples: list[Sample], folder: Path) -> str:
