@@ -78,6 +78,7 @@ def problem(sql: str, headers: list[str], truth: bool = False) -> str:
     with duckdb.connect() as connection:
         try:
             kind = connection.execute(f"DESCRIBE {to_sql(told)}").fetchall()[0][1]
+            connection.execute(to_sql(told))
         except duckdb.Error as error:
             return f"cannot be calculated: {without_values(error)}"
     return "" if kind == "BOOLEAN" or not truth else "says neither true nor false; allowed: a comparison"

@@ -55,7 +55,7 @@ REPEATS = """
 """
 FOREIGN = """
     SELECT _currency AS currency, COUNT(*) AS rows FROM staged
-    WHERE _reason IS NULL AND _left_out IS NULL AND _currency <> $unit GROUP BY _currency ORDER BY _currency
+    WHERE _left_out IS NULL AND _currency <> $unit GROUP BY _currency ORDER BY _currency
 """
 NO_CURRENCY = "is empty, and the row has an amount"
 
@@ -99,14 +99,17 @@ def columns_of_file(workbook: Workbook, dataset: str, file: Path) -> tuple[list[
             headers = rows.headers
     except UnreadableFile as error:
         raise IngestError(f"sources.{dataset}: {file.name} {error}") from None
-    contract = [_found(each, headers) for each in workbook.params.contract(dataset).values()]
+    contract = list(workbook.params.contract(dataset).values())
+    if not is_json(file):  # of which each row has keys of its own
+        contract = [_found(each, headers) for each in contract]
     if source.columns is None and not is_json(file):
         contract = [column for column in contract if column.header in headers or column.required]
     for needed in contract:
-        if not needed.sql and needed.header not in headers and (needed.required or not is_json(file)):
-            names = " or ".join(map(repr, needed.alternatives or (needed.header,)))
+        names = needed.alternatives or (needed.header,)
+        if not needed.sql and not set(names) & set(headers) and (needed.required or not is_json(file)):
+            listed = " or ".join(map(repr, names))
             raise IngestError(
-                f"sources.{dataset}.columns.{needed.name} is read from {names}, which {file.name} has not; "
+                f"sources.{dataset}.columns.{needed.name} is read from {listed}, which {file.name} has not; "
                 f"its columns: {', '.join(headers)}"
             )
     _check_expressions(dataset, source, file, contract, [*headers, *_other_names(workbook, dataset, headers)])
@@ -311,7 +314,8 @@ def _refuse_other_currencies(session: Session, workbook: Workbook, file: Path) -
     unit = money.unit_of(workbook.params)
     found = session.rows(FOREIGN, unit=unit)
     if found:
-        listed = ", ".join(f"{row['rows']:,} rows in {row['currency']}" for row in found[:5])
+        counts = [(f"{row['rows']:,} row{'' if row['rows'] == 1 else 's'}", row["currency"]) for row in found[:5]]
+        listed = ", ".join(f"{rows} in {currency}" for rows, currency in counts)
         raise IngestError(
             f"{file.name} has {listed}, and amounts are counted in {unit} (value.unit); allowed: one currency, "
             "rates (a file of date, currency, rate), or a where that takes the rows of one"

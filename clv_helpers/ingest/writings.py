@@ -183,9 +183,12 @@ def _patient(text: exp.Expression, writing: Writing) -> exp.Expression:
 
 def currency_mark(raw: exp.Expression) -> exp.Expression:
     """The currency with which an amount is written, `€` or `EUR`; NULL where it is written without."""
-    text = as_text(raw)
-    sql = "CASE WHEN TRY_CAST($raw AS DOUBLE) IS NULL THEN NULLIF(REGEXP_EXTRACT($text, $currency), '') END"
-    return expression(sql, raw=raw, text=text, currency=CURRENCY)
+    sql = """
+        CASE WHEN TRY_CAST($raw AS DOUBLE) IS NULL THEN
+            CASE WHEN REGEXP_MATCHES($text, $shape) THEN NULLIF(REGEXP_EXTRACT($text, $currency), '') END
+        END
+    """
+    return expression(sql, raw=raw, text=_evened(as_text(raw)), shape=AMOUNT, currency=CURRENCY)
 
 
 def _moment(raw: exp.Expression, kind: str, writing: Writing) -> exp.Expression:
