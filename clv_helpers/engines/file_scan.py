@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +20,7 @@ KINDS: dict[str, Kind] = {
 }  # fmt: skip
 # How many rows DuckDB looks at, and when it gives up on columns, as of events that have keys of their own: never.
 ALL_KEYS = {"sample_size": -1, "map_inference_threshold": -1, "field_appearance_threshold": 0}
-# DuckDB keeps no more than this of a line that is no row.
+# DuckDB keeps no more letters than this of lines that a quote has run together, and we of a line that is no row.
 KEPT_OF_A_LINE = 10_000
 
 
@@ -68,12 +69,23 @@ def scan_parquet(file: Path) -> exp.Expression:
 
 
 def json_types(file: Path) -> dict[str, DuckDBPyType]:
-    """The keys of a JSON file and their types, found by reading all of it: any row may bring one more."""
+    """The keys of a JSON file and their types, found by reading all of it: any row may bring one more.
+
+    None where it holds no objects.
+    """
     options = {name: literal(value) for name, value in ALL_KEYS.items()}
     with duckdb.connect() as connection:
-        rows = connection.sql(to_sql(exp.select("*").from_(_reader("read_json", file, **options))))
-        types = dict(zip(rows.columns, rows.types, strict=True))
-    return {} if list(types) == ["json"] and str(types["json"]) == "JSON" else types
+
+        def types(**more: exp.Expression) -> dict[str, DuckDBPyType]:
+            rows = connection.sql(to_sql(exp.select("*").from_(_reader("read_json", file, **options, **more))))
+            return dict(zip(rows.columns, rows.types, strict=True))
+
+        found = types()
+        if list(found) == ["json"]:  # DuckDB's name for values that are no objects, or else a key of that name
+            with contextlib.suppress(duckdb.BinderException):
+                return types(records=exp.true())
+            return {}
+        return found
 
 
 def json_headers(types: dict[str, DuckDBPyType]) -> list[str]:
@@ -94,18 +106,20 @@ def unreadable_lines() -> exp.Expression:
     be told apart.
     """
     return parse(f"""
-        SELECT line + place - 1 AS line, parts[place] AS text, reason
+        SELECT line + place - 1 AS line, LEFT(parts[place], {KEPT_OF_A_LINE}) AS text, reason
         FROM (
-            SELECT line, parts, reason, UNNEST(RANGE(1, LEN(parts) + 1)) AS place
+            SELECT line, reason, STRING_SPLIT(text, CHR(10)) AS parts, UNNEST(RANGE(1, LEN(parts) + 1)) AS place
             FROM (
-                SELECT CAST(line AS BIGINT) AS line, MIN_BY(error_message, column_idx) AS reason,
-                    CASE WHEN LENGTH(MIN(csv_line)) >= {KEPT_OF_A_LINE} AND MIN(csv_line) LIKE '%' || CHR(10) || '%'
-                    THEN ERROR('a quote is opened that nothing closes, in Line: ' || line)
-                    ELSE STRING_SPLIT(RTRIM(MIN(csv_line), CHR(13) || CHR(10)), CHR(10)) END AS parts
-                FROM reject_errors
-                WHERE scan_id = (SELECT MAX(scan_id) FROM reject_scans)
-                GROUP BY line
-            ) AS rejected
+                SELECT line, reason, CASE WHEN LENGTH(text) < {KEPT_OF_A_LINE} OR NOT CONTAINS(text, CHR(10)) THEN text
+                    ELSE ERROR('a quote is opened that nothing closes, in Line: ' || line) END AS text
+                FROM (
+                    SELECT CAST(line AS BIGINT) AS line, RTRIM(MIN(csv_line), CHR(13) || CHR(10)) AS text,
+                        COALESCE(MIN_BY(error_message, COALESCE(column_idx, 0)), 'too long or damaged') AS reason
+                    FROM reject_errors
+                    WHERE scan_id = (SELECT MAX(scan_id) FROM reject_scans)
+                    GROUP BY line
+                ) AS rejected
+            ) AS told
         ) AS lines
     """)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,8 +79,11 @@ def not_written_in(encoding: str, file: Path) -> str:
 
 
 def named(headers: list[str]) -> list[str]:
-    """Headers as they can be told apart: trimmed, numbered where they are the same but for case, none empty."""
-    names = [name.strip("\ufeff").strip() or f"column_{number}" for number, name in enumerate(headers, 1)]
+    """Headers as they can be told apart: on one line, trimmed, numbered where they are the same but for case."""
+    names = [
+        re.sub(r"\s*[\r\n\t]\s*", " ", name.strip("\ufeff").strip()) or f"column_{number}"
+        for number, name in enumerate(headers, 1)
+    ]
     folded = [name.casefold() for name in names]
     numbered = [
         f"{name} ({folded[: at + 1].count(folded[at])})" if folded.count(folded[at]) > 1 else name

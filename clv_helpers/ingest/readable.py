@@ -156,7 +156,8 @@ def _reason(error: duckdb.Error) -> str:
     place = re.search(r"JSON.* in (line|record/value) (\d+)", str(error).split("\n")[0])
     if place:
         twice = ": a key comes twice" if "duplicate key" in str(error) else ""
-        return f"is no JSON, or not of objects alone, from {place[1]} {int(place[2]):,} on{twice}"
+        # DuckDB counts on to where it noticed
+        return f"is no JSON, or not of objects alone, in {place[1]} {int(place[2]):,} or just before{twice}"
     return f"cannot be read: {without_values(error)}"
 
 
