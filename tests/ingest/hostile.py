@@ -293,10 +293,10 @@ def read_rows(file: Hostile) -> list[dict[str, str]] | None:
 
 def _read_csv(data: bytes, told: str) -> list[dict[str, str]] | None:
     marks = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF8: "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-    codec = next((codec for mark, codec in marks.items() if data.startswith(mark)), told)
-    if codec == told == "utf-16":
+    codec = next((codec for mark, codec in marks.items() if data.startswith(mark)), "")
+    if not codec and told == "utf-16":
         codec = "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
-    text = data.decode(codec).replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
+    text = data.decode(codec or told).replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
     delimiter = max(",;\t|", key=text.partition("\n")[0].count)
     if text.startswith("sep="):
         delimiter, text = text[4], text[6:]
