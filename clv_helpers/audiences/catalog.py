@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clv_helpers.audiences.rule import TEXT_TESTS, Audience, AudienceCondition, walk
-from clv_helpers.config.datasets import DATASETS, EVENT_DATASETS, LIFETIME_VALUE, PROFILE_MEASURES
+from clv_helpers.config.datasets import DATASETS, EVENT_DATASETS, LIFETIME_VALUE, PRODUCT_ATTRIBUTES, PROFILE_MEASURES
 from clv_helpers.config.params import Params, Words
 from clv_helpers.editors import Attribute, kind_of
 from clv_helpers.engines.dialect import table
@@ -40,6 +40,8 @@ ABOUT = {
     "value": "Sum of the {value} that deciles rank",
     "spend": "Sum of what {purchases} cost",
     "monetary_value": "Mean spend per day with a {purchase} after the first such day",
+    "first_product": "What was bought first: of the first {purchase} the line with the largest amount",
+    "last_product": "What was bought last: of the latest {purchase} the line with the largest amount",
     "age_days": "Days from the first {purchase} to as_of",
     "days_since_purchase": "Days from the latest {purchase} to as_of",
     "occurred_at": "When it happened",
@@ -79,6 +81,8 @@ def catalog_of(params: Params) -> Catalog:
     profile = _foreseen(params, "customers") | {
         name: Attribute(name, _of_measure(name), "") for name in PROFILE_MEASURES
     }
+    if params.has_products:
+        profile |= {name: Attribute(name, "text", "") for name in PRODUCT_ATTRIBUTES}
     events = {name: _foreseen(params, name) for name in EVENT_DATASETS}
     last = {f"last_{name}": events["purchases"][name].kind for name, spec in own.items() if spec.attribute}
     return Catalog(profile | {name: Attribute(name, kind, "") for name, kind in last.items()}, events)

@@ -149,3 +149,5 @@ PROFILE_MEASURES = (
     "spend", "monetary_value", "age_days", "days_since_purchase", "last_sent_on", "last_clicked_on",
     *(name for name in LIFETIME_VALUE if name != PRIMARY_IDENTITY),
 )  # fmt: skip
+# What it says besides where purchases name products.
+PRODUCT_ATTRIBUTES = ("first_product", "last_product")

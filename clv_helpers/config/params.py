@@ -298,6 +298,11 @@ class Params(Strict):
         """What a purchase is and what it costs; the value itself where the params do not tell them apart."""
         return self.spend or self.value
 
+    @property
+    def has_products(self) -> bool:
+        """Whether purchases name what was bought."""
+        return bool(self.contract("purchases").keys() & {"product", "product_id"})
+
     def in_words(self) -> Words:
         """The words of this workbook, that for the category among them: as given, or as its column is headed."""
         if self.words.category or not self.category:

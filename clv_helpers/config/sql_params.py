@@ -6,7 +6,14 @@ from typing import Any
 
 from sqlglot import exp
 
-from clv_helpers.config.datasets import DATASETS, EMAIL_NAMESPACE, EVENT_TIME, PRIMARY_IDENTITY, ColumnType
+from clv_helpers.config.datasets import (
+    DATASETS,
+    EMAIL_NAMESPACE,
+    EVENT_TIME,
+    PRIMARY_IDENTITY,
+    PRODUCT_ATTRIBUTES,
+    ColumnType,
+)
 from clv_helpers.config.params import DEFAULT_CAMPAIGN, Measure, Params
 from clv_helpers.engines.dialect import cast, column, expression, is_in, literal, table
 
@@ -33,6 +40,8 @@ def params_bindings(params: Params) -> dict[str, Any]:
         "is_purchase": _is_credit(params.spending),
         "is_of_order": _is_of_order(params),
         "paid_back": column("refunded") if params.spending.column == "amount" else exp.null(),
+        "has_products": params.has_products,
+        "first_and_last_product": [exp.column(name, "p") for name in PRODUCT_ATTRIBUTES if params.has_products],
         "trend_months": params.trend_months,
         "migration_months": exp.Interval(this=literal(str(params.migration_months)), unit=exp.var("MONTH")),
         "primary_namespace": sources["purchases"].namespace,

@@ -74,6 +74,11 @@ _TABLES = (
     PythonTable("lake.batches", "a batch.", metadata=True),
     PythonTable("lake.checkpoint", "a table, and from what it was last built.", metadata=True),
     PythonTable("lake.rejected_rows", "a value for which a row was rejected."),
+    PythonTable(
+        "lake.left_out",
+        "a reason for which rows of a batch are left out, as the params say.",
+        "_batch_id integer, dataset text, reason text, rows integer, amount decimal",
+    ),
     PythonTable("lake.forgotten", "a person who was forgotten, as a keyed hash.", metadata=True),
     PythonTable(
         "lake.kept_response",

@@ -2,6 +2,7 @@
 
 from clv_helpers.derived.views import (
     batches,
+    collective_accounts,
     concentration,
     contract,
     deciles,
@@ -16,6 +17,7 @@ from clv_helpers.derived.views import (
 
 __all__ = [
     "batches",
+    "collective_accounts",
     "concentration",
     "contract",
     "deciles",

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 AT_EDGE = 50  # as of how many customers, at most, the value at a decile's edge is rounded: to a tenth of it
+# What some reasons for which rows are left out are called here; the others are named in the params.
+LEFT_OUT = {"where": "what `where` does not let in", "exclude": "the accounts under `exclude`"}
 
 
 def metrics(workbook: Workbook) -> Output:
@@ -34,22 +36,31 @@ def metrics(workbook: Workbook) -> Output:
     few, of_all = params.min_cell, functools.partial(show.about, people=row.customers, min_cell=params.min_cell)
     back = show.share(row.share_with_repeat * row.customers, row.customers, few)
     purchases, days = (of_all(count, write="{:,.0f}".format) for count in (row.purchases, row.purchase_days))
+    unit, told = params.spending.unit, _gross_and_refunds(row, few)
     entries = [
         Metric("as of", f"{row.as_of:%d %b %Y}", f"events since {row.first_event_on:%b %Y}"),
         Metric(words.customers, people_text(row.customers, few), f"{back} came back"),
         Metric(
             "revenue",
-            f"{of_all(row.spend)} {params.spending.unit}",
-            f"{purchases} {words.purchases} on {days} {words.purchase} days",
+            f"{of_all(row.spend)} {unit}{' net' if told else ''}",
+            f"{told}{purchases} {words.purchases} on {days} {words.purchase} days",
         ),
     ]
-    if params.value.unit != params.spending.unit:
+    if params.value.unit != unit:
         entries.append(Metric(params.value.unit, of_all(row.value), f"that count as {words.value}"))
     return show.stack(show.metrics(*entries), *_beside_the_head(workbook, row))
 
 
+def _gross_and_refunds(row: Any, few: int) -> str:
+    """What the net revenue is made of; nothing where nothing was paid back, or to fewer than `min_cell`."""
+    if row.refunded_customers < few:
+        return ""
+    gross = show.about(row.gross_spend, row.customers, few)
+    return f"{gross} gross, {show.about(row.refunded_spend, row.refunded_customers, few)} refunded; "
+
+
 def _beside_the_head(workbook: Workbook, row: Any) -> list[Output]:
-    """What the key figures do not say: who has no purchase, and who has paid nothing; small groups without figures."""
+    """What the key figures do not say: who has no purchase, or has paid nothing, and what was left out."""
     words, unit, few = workbook.words, workbook.params.spending.unit, workbook.params.min_cell
     sentences = []
     if row.refund_only_customers >= few:
@@ -64,7 +75,52 @@ def _beside_the_head(workbook: Workbook, row: Any) -> list[Output]:
         )
     if row.paid_nothing >= few:
         sentences.append(f"{people_text(row.paid_nothing, few)} of the {words.customers} have paid nothing in all.")
-    return [show.note(" ".join(sentences))] if sentences else []
+    if left_out := _left_out(workbook):
+        sentences.append(f"Left out, as the params say: {'; '.join(left_out)}.")
+    notes = [show.note(" ".join(sentences))] if sentences else []
+    return notes + [show.finding(sentence) for sentence in _collective_accounts(workbook)]
+
+
+def _collective_accounts(workbook: Workbook) -> list[str]:
+    """What is said of ids that may be nobody's: in a report, which may be passed on, neither ids nor shares."""
+    if workbook.interactive:
+        return collective_accounts(workbook)
+    count = len(workbook.query("derived.collective_account"))
+    if not count:
+        return []
+    ids = "An id stands" if count == 1 else f"{count} ids stand"
+    return [
+        f"{ids} under so many rows that nobody may be meant, but all guests or a till: clv check says which, and "
+        "sources.purchases.exclude leaves them out."
+    ]
+
+
+def collective_accounts(workbook: Workbook) -> list[str]:
+    """A sentence for each published id that may be a collective account, with the id: for the owner alone.
+
+    Example:
+        >>> derived.collective_accounts(wb)
+        []
+    """
+    sentences = []
+    for row in workbook.query("derived.collective_account", order_by="customer_id").itertuples():
+        spend = "" if row.share_of_spend != row.share_of_spend else f" and {row.share_of_spend:.0%} of the revenue"
+        sentences.append(
+            f"the id {row.customer_id!r} has {row.share_of_events:.0%} of all rows{spend}: a collective account? then "
+            f'sources.purchases.exclude: ["{row.customer_id}"] leaves it out'
+        )
+    return sentences
+
+
+def _left_out(workbook: Workbook) -> list[str]:
+    """What is left out of the purchases, by reason: how many rows, and their money."""
+    few, unit = workbook.params.min_cell, workbook.params.spending.unit
+    parts = []
+    for part in workbook.query("derived.left_out", dataset="purchases", order_by="reason").itertuples():
+        money = part.events >= few and part.amount == part.amount and part.amount is not None
+        amount = f", {show.about(part.amount, part.events, few)} {unit}" if money else ""
+        parts.append(f"{people_text(part.events, few)} rows of {LEFT_OUT.get(part.reason, part.reason)}{amount}")
+    return parts
 
 
 def batches(ingested: list[Batch], min_cell: int = Params.model_fields["min_cell"].default) -> Output:

@@ -3,7 +3,16 @@
 from clv_helpers.engines.guarded_query import QueryError
 from clv_helpers.insights.analyst_sql import Answer, people, query
 from clv_helpers.insights.lineage_views import lineage
-from clv_helpers.insights.star_model import as_graph, checks, diagram, key_figures, migration, model, trend
+from clv_helpers.insights.star_model import (
+    as_graph,
+    checks,
+    diagram,
+    first_products,
+    key_figures,
+    migration,
+    model,
+    trend,
+)
 from clv_helpers.models.column_lineage import LineageError
 
 __all__ = [
@@ -13,6 +22,7 @@ __all__ = [
     "as_graph",
     "checks",
     "diagram",
+    "first_products",
     "key_figures",
     "lineage",
     "migration",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from clv_helpers import models
-from clv_helpers.charts import show
+from clv_helpers.charts import Widget, draw, show
 from clv_helpers.charts.rounding import people_text, rounded
 from clv_helpers.charts.show import Output
 from clv_helpers.config.datasets import PRIMARY_IDENTITY
+from clv_helpers.config.validation import read_yaml
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import table
-from clv_helpers.insights.drawing import Model, draw
+from clv_helpers.insights import drawing
+from clv_helpers.insights.drawing import Model
 from clv_helpers.models.build import RefreshRow
 from clv_helpers.models.checks import checks as try_checks
 from clv_helpers.models.checks import key_checks
@@ -112,7 +115,7 @@ def diagram(workbook: Workbook) -> Output:
     """
     star = read_model(workbook)
     words = f"{len(star.tables)} tables, {len(star.relations)} relations"
-    return Output({"text/html": draw(star), "text/plain": words})
+    return Output({"text/html": drawing.draw(star), "text/plain": words})
 
 
 def as_graph(workbook: Workbook) -> dict[str, Any]:
@@ -204,3 +207,15 @@ def trend(workbook: Workbook) -> Output:
         f"The last twelve whole months brought {brought} {workbook.params.spending.unit}, {by} {word} than the twelve "
         "before."
     )
+
+
+def first_products(workbook: Workbook) -> Output:
+    """A chart of what customers have spent since, by what they bought first; nothing where no products are named.
+
+    Example:
+        >>> insights.first_products(wb).parts
+        ()
+    """
+    if not workbook.params.has_products:
+        return show.stack()
+    return draw(workbook, Widget.model_validate(read_yaml(Path(__file__).with_name("charts.yml"))["first_product"]))

@@ -1,4 +1,4 @@
-"""An order is one purchase, whatever its lines, days and refunds; and a refresh gives what a build from nothing gives."""
+"""An order is one purchase, whatever its lines, days and refunds; a refresh gives what a build from nothing gives."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import datetime as dt
 import tempfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from clv_helpers import ingest, models
 from clv_helpers.config.workbook import Workbook
-from test_refresh import equal
 
 HEADER = ("line", "customer", "day", "order", "pays_back", "kind", "spent", "returned")
 PARAMS = """
@@ -57,9 +57,7 @@ class Orders:
     def days(self) -> dict[tuple[str, str], tuple[float, int]]:
         """Spend and purchases by customer and day."""
         summed = self.table("derived.customer_day").groupby(["customer_id", "day"])[["spend", "purchases"]].sum()
-        return {
-            (who, f"{day:%m-%d}"): (float(spend), int(count)) for (who, day), (spend, count) in summed.T.items()
-        }
+        return {(who, f"{day:%m-%d}"): (float(spend), int(count)) for (who, day), (spend, count) in summed.T.items()}
 
 
 @pytest.fixture
@@ -67,7 +65,9 @@ def orders(outputs: Path, tmp_path: Path) -> Orders:
     return Orders(tmp_path)
 
 
-def line(number: int, customer: str, day: str, order: str, spent: str, pays_back: str = "", kind: str = "x", returned=""):
+def line(
+    number: int, customer: str, day: str, order: str, spent: str, pays_back: str = "", kind: str = "x", returned=""
+):
     return (f"l{number}", customer, f"2024-{day}", order, pays_back, kind, spent, returned)
 
 
@@ -94,7 +94,8 @@ CASES = {
         {("a", "01-03"): (6, 1)},
     ),
     "one that names no known order counts on its own": (
-        [line(1, "a", "01-03", "o1", "10"), line(2, "a", "03-09", "c1", "-4", "o9"), line(3, "b", "02-01", "c2", "-1", "o1")],
+        [line(1, "a", "01-03", "o1", "10"), line(2, "a", "03-09", "c1", "-4", "o9"),
+         line(3, "b", "02-01", "c2", "-1", "o1")],
         {("a", "01-03"): (10, 1), ("a", "03-09"): (-4, 0), ("b", "02-01"): (-1, 0)},
     ),
     "an order that was paid back whole is no purchase": (
@@ -191,9 +192,10 @@ def test_any_split_of_orders_gives_what_one_build_gives(rows, splits) -> None:
         names = ("derived.customer_order", "derived.customer_day", "derived.customer_value", "derived.summary")
         found = {name: parts.table(name) for name in names}
         seen = sorted({number for split in splits for number in split})
-        expected = {who: each for who, each in by_hand([numbered[number] for number in seen]).items()}
+        expected = by_hand([numbered[number] for number in seen])
         assert {key: each for key, each in parts.days().items() if key[0][0] != "z"} == expected
         with parts.workbook.engine.write() as session:
             session.run("DELETE FROM lake.checkpoint")
         parts.refresh()
-        equal(found, {name: parts.table(name) for name in names})
+        for name, frame in found.items():
+            pd.testing.assert_frame_equal(frame, parts.table(name), obj=name, check_exact=True)

@@ -1,4 +1,5 @@
--- What came in and counts nowhere, or not yet: events of other types, events after as_of, rejected rows, failed files.
+-- What came in and counts nowhere, or not yet: events of other types, events after as_of,
+-- rejected rows, rows left out, failed files.
 -- becomes: what happens to them.
 -- One row: a dataset and a reason for which rows of it do not count.
 -- Key: dataset, reason
@@ -23,6 +24,9 @@ HAVING COUNT(*) > 0
 UNION ALL
 SELECT dataset, column_name || ' ' || reason, rejected_rows, 'rejected, kept in lake.rejected_rows'
 FROM derived.rejected_reason
+UNION ALL
+SELECT dataset, reason, events, 'left out, as the params say'
+FROM derived.left_out
 UNION ALL
 SELECT f.dataset, 'the whole file ' || f.file || ', which failed', MAX(f.rows_read),
     CASE WHEN MAX(t._batch_id) IS NULL THEN 'none of it is in the lake; clv batches says why'

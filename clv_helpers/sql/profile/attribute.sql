@@ -61,7 +61,8 @@ SELECT
     v.purchases,
     v.value,
     v.spend,
-    v.monetary_value
+    v.monetary_value,
+    $first_and_last_product
 FROM identities AS i
 LEFT JOIN attributes AS a ON a.customer_id = i.customer_id
 LEFT JOIN profile.event_attribute AS o ON o.customer_id = i.customer_id
@@ -69,3 +70,4 @@ LEFT JOIN profile.email_attribute AS e ON e.customer_id = i.customer_id
 LEFT JOIN last_category AS c ON c.customer_id = i.customer_id
 LEFT JOIN deciles AS d ON d.customer_id = i.customer_id
 LEFT JOIN derived.customer_value AS v ON v.customer_id = i.customer_id
+LEFT JOIN derived.customer_product AS p ON p.customer_id = i.customer_id
