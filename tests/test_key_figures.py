@@ -51,7 +51,7 @@ def test_lines_are_not_purchases_and_all_amounts_are_revenue(tmp_path: Path, out
 def test_gross_and_refunds_make_the_net(tmp_path: Path, outputs: Path) -> None:
     """Refunds in a row's own column, by a row below zero, and by a debit whichever sign it bears."""
     csv = LINES.replace("kind\n", "kind,back\n", 1).replace("tea\n", "tea,\n").replace("cups\n", "cups,\n")
-    csv += "e,2024-02-13 12:00,6.00,tea,4.00\nf,2024-02-13 12:00,0.00,tea,3.00\nc,2024-02-14,1.00,debit,\n"
+    csv += "e,2024-02-13 12:00,10.00,tea,4.00\nf,2024-02-13 12:00,3.00,tea,3.00\nc,2024-02-14,1.00,debit,\n"
     types = "debit_types: [debit]"
     file = write_shop(tmp_path, csv, f"as_of: 2024-04-02\nmin_cell: 2\nvalue: {{{types}}}\n")
     text = file.read_text().replace("amount: spent", "amount: spent, transaction_type: kind, refunded: back")
@@ -60,7 +60,7 @@ def test_gross_and_refunds_make_the_net(tmp_path: Path, outputs: Path) -> None:
     ingest.ingest_files(workbook)
     models.refresh(workbook, "derived")
     row = workbook.query("derived.summary").iloc[0]
-    assert float(row.gross_spend) == 10 + 5 + 2 + 5 + 0 + 40 + (6 + 4) + 3
+    assert float(row.gross_spend) == 10 + 5 + 2 + 5 + 0 + 40 + 10 + 3
     assert (float(row.refunded_spend), row.refunded_customers) == (10 + 7 + 4 + 3 + 1, 4)
     assert row.gross_spend - row.refunded_spend == row.spend
     assert row.refund_only_customers == 2, "whoever was paid back whole has no purchase"

@@ -100,7 +100,7 @@ CASES = {
     ),
     "an order that was paid back whole is no purchase": (
         [line(1, "a", "01-03", "o1", "10"), line(2, "a", "03-09", "c1", "-10", "o1"),
-         line(3, "b", "01-03", "o2", "0", returned="7"), line(4, "b", "01-04", "", "0", returned="7"),
+         line(3, "b", "01-03", "o2", "7", returned="7"), line(4, "b", "01-04", "", "7", returned="7"),
          line(5, "b", "01-06", "", "0")],
         {("a", "01-03"): (0, 0), ("b", "01-03"): (0, 0), ("b", "01-04"): (0, 0), ("b", "01-06"): (0, 1)},
     ),
@@ -153,10 +153,10 @@ def by_hand(rows: list[tuple]) -> dict[tuple[str, str], tuple[float, int]]:
     sums: dict[tuple[str, str], float] = collections.defaultdict(float)
     bought, loose = set(), collections.defaultdict(int)
     for _, who, at, order, pays_back, _, spent, returned in rows:
-        of, amount = pays_back or order, float(spent)
+        of, amount = pays_back or order, float(spent) - float(returned or 0)
         on = first.get((who, of), at) if of else at
         days[who, f"{on:%m-%d}"][0] += amount
-        is_bought = amount > 0 or (amount == 0 and returned != "3")
+        is_bought = amount > 0 or (amount == 0 and returned in ("", "0"))
         if of:
             sums[who, of] += amount
             if is_bought and not pays_back:
