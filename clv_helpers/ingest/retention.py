@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 
-from clv_helpers.config.datasets import EVENT_DATASETS
+from clv_helpers.config.datasets import EVENT_DATASETS, PRIMARY_IDENTITY
 from clv_helpers.config.tables import ALWAYS_THERE
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.dialect import table
+from clv_helpers.engines.dialect import column, expression, table
 from clv_helpers.engines.session import Session
 from clv_helpers.ingest import batch_log
+from clv_helpers.ingest.identity_values import PERSON, SOURCE_ID
 from clv_helpers.models.checkpoints import build_anew
 
 # Whom no message may reach is known from these; they are kept apart, as they must hold for good.
 KEPT = "lake.kept_response"
 KEEP = """
     INSERT INTO lake.kept_response
-    SELECT customer_id, event_type, bounce_type, bounce_code FROM lake.email_events
+    SELECT $id_as_it_came, event_type, bounce_type, bounce_code FROM lake.email_events
     WHERE occurred_at < $before AND event_type IN ('unsubscribed', 'complained', 'bounced')
     EXCEPT SELECT customer_id, event_type, bounce_type, bounce_code FROM lake.kept_response
 """
@@ -40,7 +41,10 @@ def forget_old_events(session: Session, workbook: Workbook) -> None:
             continue
         if dataset == "email_events":
             session.create_if_absent(KEPT, dict(ALWAYS_THERE[KEPT]))
-            session.run(KEEP, before=before)
+            has_source = SOURCE_ID in session.columns(table("lake.email_events"))
+            session.run(
+                KEEP, before=before, id_as_it_came=expression(PERSON) if has_source else column(PRIMARY_IDENTITY)
+            )
         gone = "DELETE FROM $source WHERE occurred_at < $before"
         session.run(gone, source=table(f"lake.{dataset}"), before=before)
         for number in numbers:

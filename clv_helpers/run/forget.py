@@ -175,7 +175,7 @@ def _read_journal(workbook: Workbook, given: str) -> _Begun | None:
     for file in workbook.folder.glob(f"{JOURNAL}*.json"):
         kept = json.loads(file.read_text("utf-8") or "null")
         person = Person(**kept["person"]) if kept else None
-        if person and given in (person.customer_id, *(v for values in person.identities.values() for v in values)):
+        if person and given in (*person.numbers, *(v for values in person.identities.values() for v in values)):
             files = [FoundFile(Path(each["path"]), each["records"], each["is_table"]) for each in kept["files"]]
             return _Begun(file, person, kept["tables"], files, kept["checksums"], kept["handed_over"])
     return None
@@ -210,7 +210,8 @@ def _facts(change: dict[str, Any]) -> dict[str, Any]:
 
 def _erase_rows(session: Session, workbook: Workbook, person: Person, exports: list[dict[str, Any]]) -> None:
     """Out of every table, and all that is made of them anew, in one transaction."""
-    remember_forgotten(session, workbook, person.customer_id)
+    for number in person.numbers:
+        remember_forgotten(session, workbook, number)
     views = {model.name for model in all_tables(workbook, *SCHEMAS) if model.refresh == "view"}
     for name, condition in list(rows_of(session, person, perhaps=True)):
         found = exp.select("*").from_(table(name)).where(condition)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import column, expression, is_in, literal, table
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
+from clv_helpers.ingest.identities import JOINED
 
 # From so many letters on a mark is told from chance wherever it stands; a shorter one, and one of digits alone, counts
 # only where the customer number stands.
@@ -33,16 +34,23 @@ class Person:
     """A customer: the number, and by which further values a row or a text names this one and nobody else.
 
     `identities`: namespace → values. `shared`: how many values other customers have as well; they do not count here.
+    `also`: further numbers that were joined to this one.
     """
 
     customer_id: str
     identities: dict[str, list[str]]
     shared: int = 0
+    also: list[str] = field(default_factory=list)
+
+    @property
+    def numbers(self) -> list[str]:
+        """All customer numbers under which something may be kept."""
+        return [self.customer_id, *self.also]
 
     @cached_property
     def words(self) -> list[str]:
         """The values that name this person wherever they stand: no short ones, none of digits alone."""
-        marks = [self.customer_id, *(value for values in self.identities.values() for value in values)]
+        marks = [*self.numbers, *(value for values in self.identities.values() for value in values)]
         return list(dict.fromkeys(mark for mark in marks if len(mark) >= DISTINCT and not mark.isdigit()))
 
     @cached_property
@@ -54,7 +62,8 @@ class Person:
     @cached_property
     def pattern_of_number(self) -> str:
         """The same for the customer number alone, which by chance may be a part of something else."""
-        return rf"(?:^|[^0-9A-Za-z_.]){re.escape(self.customer_id)}(?:$|[^0-9A-Za-z_.])"
+        numbers = "|".join(map(re.escape, self.numbers))
+        return rf"(?:^|[^0-9A-Za-z_.])(?:{numbers})(?:$|[^0-9A-Za-z_.])"
 
 
 def find(session: Session, workbook: Workbook, given: str) -> Person:
@@ -62,7 +71,9 @@ def find(session: Session, workbook: Workbook, given: str) -> Person:
 
     Raises PersonError for one who is unknown, and for an address that leads to several numbers.
     """
-    number = given if _is_known(session, given) else _by_identity(session, workbook, given)
+    number = _joined_to(session, given) or (
+        given if _is_known(session, given) else _by_identity(session, workbook, given)
+    )
     identities: dict[str, list[str]] = {}
     shared = 0
     for namespace, source, name in _identity_columns(session, workbook):
@@ -75,7 +86,26 @@ def find(session: Session, workbook: Workbook, given: str) -> Person:
         shared += sum(row["people"] > 1 for row in rows)
     if names := _name_of_one(session, number):
         identities["name"] = names
-    return Person(number, {key: sorted(set(values)) for key, values in identities.items() if values}, shared)
+    found = {key: sorted(set(values)) for key, values in identities.items() if values}
+    return Person(number, found, shared, _joined_ids(session, number))
+
+
+def _joined_to(session: Session, given: str) -> str:
+    """The number of the customer to whom an id was joined; empty where it was not."""
+    rows = _joined(session, "SELECT customer_id AS id FROM $joined AS j WHERE source_customer_id = $given", given)
+    return rows[0] if rows else ""
+
+
+def _joined_ids(session: Session, number: str) -> list[str]:
+    return _joined(
+        session, "SELECT source_customer_id AS id FROM $joined AS j WHERE customer_id = $given ORDER BY id", number
+    )
+
+
+def _joined(session: Session, query: str, given: str) -> list[str]:
+    if not session.has_table(JOINED):
+        return []
+    return [row["id"] for row in session.rows(query, joined=table(JOINED), given=given)]
 
 
 def _is_known(session: Session, number: str) -> bool:
@@ -137,7 +167,7 @@ def rows_of(session: Session, person: Person, perhaps: bool = False) -> Iterator
     for name in session.tables():
         kinds = session.columns(table(name))
         if PRIMARY_IDENTITY in kinds:
-            yield name, exp.EQ(this=column(PRIMARY_IDENTITY), expression=literal(person.customer_id))
+            yield name, is_in(column(PRIMARY_IDENTITY), person.numbers)
             continue
         texts = [column(key) for key, kind in kinds.items() if kind == "VARCHAR"]
         tests: list[exp.Expression] = [is_in(exp.Lower(this=exp.Trim(this=text)), lower) for text in texts if lower]
@@ -170,7 +200,7 @@ def handed_over(session: Session, person: Person) -> list[dict[str, Any]]:
         return []
     return session.rows(
         "SELECT campaign, audience, destination, status, settled_at FROM activation.ledger "
-        "WHERE customer_id = $number AND (NOT delivered_hash IS NULL OR status IN ('in doubt', 'intended')) "
+        "WHERE $is_theirs AND (NOT delivered_hash IS NULL OR status IN ('in doubt', 'intended')) "
         "ORDER BY settled_at, campaign, destination",
-        number=person.customer_id,
+        is_theirs=is_in(column(PRIMARY_IDENTITY), person.numbers),
     )

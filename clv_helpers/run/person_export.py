@@ -33,7 +33,8 @@ th, td { border: 1px solid #bbb; padding: .2rem .5rem; text-align: left; vertica
 p.from { color: #555; margin: 0 0 .4rem; }
 </style>
 <h1>What {{ held.workbook }} holds on {{ held.person.customer_id }}</h1>
-<ul>{% for name, values in held.person.identities.items() %}<li>{{ name }}: {{ values | join(", ") }}</li>{% endfor %}
+<ul>{% if held.person.also %}<li>joined from: {{ held.person.also | join(", ") }}</li>{% endif %}
+{% for name, values in held.person.identities.items() %}<li>{{ name }}: {{ values | join(", ") }}</li>{% endfor %}
 {% if held.person.shared %}<li>{{ held.person.shared }} further identities are other people's as well</li>{% endif %}
 </ul>
 {% for part in held.tables %}

@@ -182,7 +182,7 @@ class Records:
     def _judged(self, person: Person) -> Iterator[tuple[str, bool]]:
         """Each record, and whether it names the person: in the number's column, or by a word anywhere."""
         pattern = re.compile(person.pattern) if person.pattern else None
-        number, places, is_first = person.customer_id, set[int](), self.kind in TABLES
+        numbers, places, is_first = person.numbers, set[int](), self.kind in TABLES
         for record in self._records():
             values = self._values(record)
             if is_first and isinstance(values, list):
@@ -191,11 +191,11 @@ class Records:
                 yield record, False
                 continue
             if isinstance(values, dict):
-                named = any(str(values.get(name)) == number for name in self.number_columns)
+                named = any(str(values.get(name)) in numbers for name in self.number_columns)
             elif self.kind in TABLES:
-                named = any(place < len(values) and values[place] == number for place in places)
+                named = any(place < len(values) and values[place] in numbers for place in places)
             else:
-                named = number in values  # a destination's journal: what was done, for whom
+                named = any(number in values for number in numbers)  # a destination's journal: what was done, for whom
             yield record, named or bool(pattern and pattern.search(record))
 
     def _values(self, record: str) -> list[Any] | dict[str, Any]:
@@ -232,8 +232,7 @@ class Records:
 
     def _condition(self, connection: duckdb.DuckDBPyConnection, person: Person) -> str:
         names = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {self._scan()}").fetchall()]
-        number = [person.customer_id]
-        tests = [is_in(cast(column(name), "text"), number) for name in names if name in self.number_columns]
+        tests = [is_in(cast(column(name), "text"), person.numbers) for name in names if name in self.number_columns]
         tests += [is_in(cast(column(name), "text"), person.words) for name in names if person.words]
         return to_sql(exp.Coalesce(this=exp.paren(exp.or_(exp.false(), *tests)), expressions=[exp.false()]))
 

@@ -11,7 +11,7 @@ from sqlglot import exp
 from clv_helpers import ingest
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import table
-from clv_helpers.run import refresh_all
+from clv_helpers.run import forget, person_export, refresh_all
 
 PARAMS = """title: A shop with guests
 sources:
@@ -203,3 +203,15 @@ def all_tables(workbook: Workbook) -> dict[str, list[str]]:
                     str(sorted((key, str(value)) for key, value in row.items() if key != "_batch_id")) for row in rows
                 )
     return {name: rows for name, rows in tables.items() if rows}
+
+
+def test_a_person_is_forgotten_under_every_id(outputs: Path, tmp_path: Path):
+    """Asked for by a later id, all are erased, and none of them comes in again."""
+    orders = [order(1, "guest-one", "ann@here.org"), order(2, "guest-two", "ann@here.org"), order(3, "other-one")]
+    workbook = shop(tmp_path, orders)
+    person = person_export.held_on(workbook, "guest-two").person
+    assert (person.customer_id, person.also) == ("guest-one", ["guest-two"])
+    told = forget.forget(workbook, "guest-two")
+    assert (told.done, told.left) == (True, [])
+    workbook = shop(tmp_path, [order(4, "guest-two", "ann@here.org"), order(5, "other-one")])
+    assert workbook.query("lake.purchases")["customer_id"].tolist() == ["other-one"] * 2

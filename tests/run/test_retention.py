@@ -9,6 +9,7 @@ import pytest
 
 from clv_helpers import ingest
 from clv_helpers.config.params import load_params
+from clv_helpers.config.tables import ALWAYS_THERE
 from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.ingest.retention import first_day
@@ -55,7 +56,8 @@ def test_who_unsubscribed_stays_so(outputs: Path, tmp_path: Path) -> None:
         refresh_after_ingest(workbook)
     kept = workbook.query("lake.kept_response")
     assert kept[["customer_id", "event_type"]].values.tolist() == [["a", "unsubscribed"]]
-    with workbook.engine.read() as session:
+    with workbook.engine.write() as session:
+        session.create_if_absent("profile.joined_customer", dict(ALWAYS_THERE["profile.joined_customer"]))
         rows = session.rows(read_table(SQL_FOLDER / "activation" / "suppression.sql").query)
     assert rows == [{"customer_id": "a", "reason": "suppressed"}]
 

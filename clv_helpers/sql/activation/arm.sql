@@ -1,6 +1,6 @@
 -- Treated or control. Who was assigned stays so (activation.assignment); the others are lined up by decile, and within a
 -- decile by a hash of campaign and customer, and every 1/share-th is control: so each decile gives its share, and a
--- repeated run assigns the same customers.
+-- repeated run assigns the same customers. Of customers who were joined since, the first assignment holds.
 -- One row: a campaign and a customer who could be written to, or who has been assigned before.
 -- Key: campaign, customer_id
 WITH pool AS (
@@ -15,6 +15,19 @@ WITH pool AS (
 assigned AS (
     SELECT campaign, COUNT(*) AS customers FROM activation.assignment GROUP BY campaign
 ),
+by_person AS (
+    SELECT
+        a.campaign, COALESCE(j.customer_id, a.customer_id) AS customer_id, a.audience, a.destination, a.decile, a.arm,
+        ROW_NUMBER() OVER (
+            PARTITION BY a.campaign, COALESCE(j.customer_id, a.customer_id)
+            ORDER BY a.assigned_at, a.arm DESC, a.customer_id
+        ) AS assignment
+    FROM activation.assignment AS a
+    LEFT JOIN profile.joined_customer AS j ON j.source_customer_id = a.customer_id
+),
+standing AS (
+    SELECT * FROM by_person WHERE assignment = 1
+),
 fresh AS (
     SELECT
         p.*,
@@ -23,7 +36,7 @@ fresh AS (
             ORDER BY COALESCE(p.decile, 11), MD5(CONCAT(p.campaign, '|', p.customer_id)), p.customer_id
         ) AS place
     FROM pool AS p
-    LEFT JOIN activation.assignment AS a ON a.campaign = p.campaign AND a.customer_id = p.customer_id
+    LEFT JOIN standing AS a ON a.campaign = p.campaign AND a.customer_id = p.customer_id
     LEFT JOIN assigned AS b ON b.campaign = p.campaign
     WHERE a.customer_id IS NULL
 )
@@ -33,4 +46,4 @@ SELECT
     TRUE AS is_new
 FROM fresh
 UNION ALL
-SELECT campaign, customer_id, audience, destination, decile, arm, FALSE FROM activation.assignment
+SELECT campaign, customer_id, audience, destination, decile, arm, FALSE FROM standing

@@ -1,11 +1,24 @@
 -- Who is sent and who is not, and why: the first reason that applies, in the order of the waterfall. Of duplicates the one
--- is sent who qualified last (where a message is sent but once: the one who has had it).
+-- is sent who qualified last (where a message is sent but once: the one who has had it, and nobody who has had it under an
+-- id that was joined since).
 -- One row: a planned activation and a customer of its audience.
 -- Key: campaign, destination, customer_id
-WITH armed AS (
+WITH before_joined AS (
+    SELECT DISTINCT l.campaign, l.destination, j.customer_id
+    FROM activation.ledger AS l
+    JOIN profile.joined_customer AS j ON j.source_customer_id = l.customer_id
+    WHERE NOT l.delivered_hash IS NULL OR l.status = 'in doubt'
+),
+armed AS (
     SELECT
         e.*,
-        COALESCE(e.outcome, CASE WHEN a.arm = 'control' THEN 'control' END) AS stays,
+        COALESCE(
+            e.outcome,
+            CASE
+                WHEN a.arm = 'control' THEN 'control'
+                WHEN $sent_once AND l.delivered_hash IS NULL AND NOT b.customer_id IS NULL THEN 'duplicates'
+            END
+        ) AS stays,
         $duplicate_key AS duplicate_key,
         $has_mandatory AS has_mandatory,
         CASE WHEN $sent_once AND NOT l.delivered_hash IS NULL THEN 0 ELSE 1 END AS is_first_time,
@@ -15,6 +28,8 @@ WITH armed AS (
     LEFT JOIN activation.arm AS a ON a.campaign = e.campaign AND a.customer_id = e.customer_id
     LEFT JOIN activation.ledger AS l
       ON l.campaign = e.campaign AND l.destination = e.destination AND l.customer_id = e.customer_id
+    LEFT JOIN before_joined AS b
+      ON b.campaign = e.campaign AND b.destination = e.destination AND b.customer_id = e.customer_id
 ),
 placed AS (
     SELECT
