@@ -1,12 +1,12 @@
 """Stage 1: from events to deciles, recency and frequency, and a profile per customer."""
 
+from clv_helpers.derived.identity_views import identities
 from clv_helpers.derived.views import (
     batches,
     collective_accounts,
     concentration,
     contract,
     deciles,
-    identities,
     literal_guide_windows,
     metrics,
     not_counted,

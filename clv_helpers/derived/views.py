@@ -206,30 +206,6 @@ def not_counted(workbook: Workbook) -> Output:
     )
 
 
-def identities(workbook: Workbook) -> Output:
-    """A sentence on the identity graph: which customers it joins, and which stay apart.
-
-    Example:
-        >>> derived.identities(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
-        '... members, each with one number in the namespace ...'
-    """
-    who, few = workbook.words.customers, workbook.params.min_cell
-    rows = workbook.query("profile.namespace", order_by="namespace")
-    primary, others = rows[rows["is_primary"]].iloc[0], rows[~rows["is_primary"]]
-    text = f"{people_text(primary.identities, few)} {who}, each with one number in the namespace {primary.namespace}."
-    for namespace in others.itertuples():
-        text += f" {people_text(namespace.identities, few)} identities in the namespace {namespace.namespace}"
-        if namespace.shared_identities:
-            text += (
-                f", {people_text(namespace.shared_identities, few)} of them shared, by "
-                f"{people_text(namespace.sharing_customers, few)} {who} in all: these stay apart, as a shared address "
-                f"does not make one {workbook.words.customer}."
-            )
-        else:
-            text += f", none shared by several {who}."
-    return show.note(text)
-
-
 def deciles(workbook: Workbook, lookback_months: int = 12) -> Output:
     """Sizes and edges of the deciles over all customers, for one look-back in months (0 = lifetime).
 

@@ -78,6 +78,12 @@ RENUMBER = """
     FROM changed AS c WHERE c.id = COALESCE(r.source_customer_id, r.customer_id) AND c.number <> r.customer_id
 """
 AS_THEY_CAME = f"SELECT * EXCLUDE (source_customer_id) REPLACE ({PERSON} AS customer_id) FROM $rows AS r"
+# By how many those who bought are fewer, joined.
+BOUGHT = f"""
+    SELECT '', 'bought', COUNT(DISTINCT p.id) - COUNT(DISTINCT COALESCE(j.customer_id, p.id)),
+        COUNT(DISTINCT j.source_customer_id)
+    FROM (SELECT {PERSON} AS id FROM lake.purchases) AS p LEFT JOIN {JOINED} AS j ON j.source_customer_id = p.id
+"""
 CHANGED = f"""
     SELECT r.id, COALESCE(j.customer_id, r.id) AS number, MIN(r._batch_id) AS oldest
     FROM (SELECT {PERSON} AS id, customer_id, _batch_id FROM $rows AS s) AS r
@@ -216,9 +222,7 @@ def _summary(identities: Identities, left: dict[str, tuple[int, int]]) -> exp.Ex
         expression("SELECT $name AS column_name, outcome, COUNT(*) AS found, CAST(SUM(ids) AS BIGINT) AS people "
                    "FROM judged GROUP BY ALL", name=names),
         expression("SELECT '', 'joined', COUNT(DISTINCT customer_id), COUNT(*) FROM numbered"),
-        expression("SELECT '', 'bought', COUNT(DISTINCT source_customer_id), COUNT(DISTINCT source_customer_id) "
-                   f"FROM (SELECT {PERSON} AS source_customer_id FROM lake.purchases) AS p "
-                   f"WHERE source_customer_id IN (SELECT source_customer_id FROM {JOINED})"),
+        expression(BOUGHT),
         *(expression("SELECT '', $outcome, $found, $people", outcome=outcome, found=found, people=people)
           for outcome, (found, people) in left.items() if found),
     ]  # fmt: skip

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import pytest
 from sqlglot import exp
 
-from clv_helpers import ingest
+from clv_helpers import derived, ingest
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import table
 from clv_helpers.run import forget, person_export, refresh_all
+from clv_helpers.simulate.guests import Shop, pairs, simulate_guests
 
 PARAMS = """title: A shop with guests
 sources:
@@ -215,3 +217,49 @@ def test_a_person_is_forgotten_under_every_id(outputs: Path, tmp_path: Path):
     assert (told.done, told.left) == (True, [])
     workbook = shop(tmp_path, [order(4, "guest-two", "ann@here.org"), order(5, "other-one")])
     assert workbook.query("lake.purchases")["customer_id"].tolist() == ["other-one"] * 2
+
+
+def guests(folder: Path, sharing: bool, rule: str) -> tuple[Shop, Workbook]:
+    simulated = simulate_guests(400, seed=7, sharing=sharing)
+    workbook = shop(
+        folder,
+        [",".join(map(str, row)) for row in simulated.orders.itertuples(index=False)],
+        [f"{row.id},{row.email},{row.name},," for row in simulated.customers.itertuples(index=False)],
+        rule,
+    )
+    return simulated, workbook
+
+
+def test_guests_are_found_again_and_families_kept_apart(outputs: Path, tmp_path: Path):
+    """Of the pairs of ids that are joined ≥ 99 % are one person's, and ≥ 95 % of those that are one's are joined."""
+    simulated, workbook = guests(tmp_path, True, RULE)
+    numbers, true = joined(workbook), pairs(simulated.truth)
+    found = pairs({customer: numbers.get(customer, customer) for customer in simulated.truth})
+    assert len(found & true) / len(found) >= 0.99
+    assert len(found & true) / len(true) >= 0.95
+    people = {simulated.truth[customer] for customer in simulated.orders["customer"]}
+    rows = workbook.query("profile.customer")
+    bought = rows[rows["purchases"] > 0]
+    assert bought["purchases"].mean() == pytest.approx(len(simulated.orders) / len(people), rel=0.05)  # 1.5 unjoined
+    shown = derived.identities(workbook)
+    told = shown.bundle["text/plain"]
+    assert "ids were joined into" in told and "purchases of a customer on average: 1." in told
+    assert not re.search(r"@|\b[AG]0", str([told, *(part.bundle for part in shown.parts)]))
+
+
+def test_nobody_is_joined_where_nothing_is_shared(outputs: Path, tmp_path: Path):
+    _, workbook = guests(tmp_path, False, RULE)
+    assert joined(workbook) == {}
+    assert "No ids were joined" in derived.identities(workbook).bundle["text/plain"]
+
+
+def test_new_orders_of_guests_leave_the_refresh_to_what_they_touch(outputs: Path, tmp_path: Path):
+    orders = [order(1 + n % 28, f"c{n}", f"m{n}@here.org") for n in range(60)]
+    shop(tmp_path, orders)
+    workbook = shop(tmp_path, [order(29, "g1", "m3@here.org")])
+    assert joined(workbook) == {"g1": "c3"}
+    with workbook.engine.read_latest() as session:
+        modes = "SELECT COUNT(*) AS n FROM lake.purchases WHERE source_customer_id = 'g1' AND customer_id = 'c3'"
+        assert session.scalar(modes) == 1
+    rows = refresh_all.build_profile(workbook)
+    assert {row.mode for row in rows if row.table.startswith("derived.")} <= {"unchanged", "view"}
