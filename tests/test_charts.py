@@ -136,3 +136,10 @@ def test_venn_of_one_set_is_refused(own: Workbook) -> None:
     one = widget("venn", filters={"one": "do_not_write", "other": "do_not_write"})
     with pytest.raises(ChartError, match="venn of 1 sets; allowed: two or three"):
         charts.draw(own, one)
+
+
+def test_a_board_without_two_audiences_says_so_in_their_place(own: Workbook) -> None:
+    alone = OVERLAP.replace("GROUP BY", "WHERE a.audience = 'do_not_write' AND b.audience = a.audience GROUP BY")
+    (own.specs / "dashboards" / "overlap.sql").write_text(alone)
+    with pytest.raises(charts.NotMade, match="an overlap needs two"):
+        charts.draw(own, widget("venn").model_copy(update={"filters": {}}))

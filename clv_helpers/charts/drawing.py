@@ -17,7 +17,7 @@ from clv_helpers.charts.marks import chart_of
 from clv_helpers.charts.measures import with_rounded
 from clv_helpers.charts.rows import read_rows, select
 from clv_helpers.charts.show import Output
-from clv_helpers.charts.spec import Widget
+from clv_helpers.charts.spec import NotMade, Widget
 from clv_helpers.charts.texts import NO_DATA, groups, heading, texts, title_of, with_words
 from clv_helpers.charts.theme import CHART_MIME, CONFIG
 from clv_helpers.config.workbook import Workbook
@@ -122,6 +122,8 @@ def picture(
     small = too_small(groups, widget, min_cell)
     shown = groups[~small & ~cube.hides(groups, {**widget.filters, **chosen})]
     rows = with_rounded(shown, widget, workbook)
+    if widget.mark == "venn" and not widget.filters and rows[widget.needed("x").column].nunique() == 1:
+        raise NotMade(f"There is one set of at least {min_cell} people, and an overlap needs two.")
     title, subtitle = texts(widget, rows)
     said = ["small groups are shown together with their neighbours"] if len(groups) < len(read) and len(rows) else []
     left_out, few = len(groups) - len(rows), int(small.sum())
