@@ -223,6 +223,14 @@ class Params(Strict):
     schedule: Schedule | None = None
     """when the tables are refreshed; see schedule.md"""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_time_zone(cls, given: Any) -> Any:
+        """A schedule without a time zone of its own fires by that of the workbook."""
+        if not isinstance(given, dict) or not isinstance(given.get("schedule"), dict) or "time_zone" not in given:
+            return given
+        return given | {"schedule": {"time_zone": given["time_zone"]} | given["schedule"]}
+
     @model_validator(mode="after")
     def _fits_together(self) -> Params:
         if "purchases" not in self.sources and "experiments" not in self.sources:

@@ -10,8 +10,9 @@ from clv_helpers.engines.dialect import DIALECT, syntax_error
 # What a row is told by: each computes from its arguments alone, and makes no more of them than they are.
 FUNCTIONS = frozenset({
     "abs", "ceil", "coalesce", "concat", "concat_ws", "contains", "ends_with", "floor", "greatest", "if", "least",
-    "left", "length", "lower", "ltrim", "mod", "nullif", "regexp_extract", "regexp_matches", "regexp_replace", "replace",
-    "right", "round", "rtrim", "sign", "split_part", "starts_with", "strip_accents", "substring", "trim", "upper",
+    "left", "length", "lower", "ltrim", "mod", "nullif", "regexp_extract", "regexp_matches", "regexp_replace",
+    "replace", "right", "round", "rtrim", "sign", "split_part", "starts_with", "strip_accents", "substring", "trim",
+    "upper",
 })  # fmt: skip
 # The classes in which sqlglot parses some of them.
 KNOWN = (

@@ -67,7 +67,7 @@ class Schedule(Strict):
     cron: Annotated[str, BeforeValidator(_cron)]
     """minute, hour, day of the month, month, day of the week (by name, or 0 and 7 for Sunday)"""
     time_zone: Annotated[str, BeforeValidator(_zone)] = "UTC"
-    """on whose wall clock, by its IANA name"""
+    """on whose wall clock, by its IANA name; none: that of the workbook"""
     retries: int = Field(default=0, ge=0, le=10)
     """how often a run that failed is tried again, a minute later"""
     on_failure: list[str] = []

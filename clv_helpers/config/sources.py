@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from clv_helpers.config.datasets import NAMING, PERSONAL, ColumnContract, ColumnType
+from clv_helpers.config.row_expressions import check as check_expression
 from clv_helpers.config.validation import Strict
 
 
@@ -33,6 +34,7 @@ def _check_date_format(value: str) -> str:
 
 
 Header = Annotated[str, Field(min_length=1)]
+RowSql = Annotated[str, AfterValidator(check_expression)]
 
 
 class Statuses(Strict):
@@ -49,7 +51,7 @@ class Column(Strict):
 
     headers: Annotated[list[Header], BeforeValidator(_listed)] = Field(default=[], alias="from")
     """the header in the file; of several, the first that the file has"""
-    sql: str = ""
+    sql: RowSql = ""
     """in its place an expression over the headers of the file, such as `Quantity * Price`; a header that is calculated
     with, or compared with a number, is read as a number, any other as text"""
     type: ColumnType | None = None
@@ -112,9 +114,9 @@ class Source(Strict):
     """the sheet of an Excel file; none: its first"""
     columns: dict[str, Column] | None = None
     """our name: the header in the file; none: the file has our names"""
-    where: str = ""
+    where: RowSql = ""
     """an expression over the headers that the rows of a purchase fulfil; the others are left out and counted"""
-    leave_out: dict[str, str] = {}
+    leave_out: dict[str, RowSql] = {}
     """rows that are left out and counted, by a name for them: an expression over the headers, such as
     `postage: "StockCode IN ('POST', 'DOT')"`"""
     guests: Literal["reject", "leave out", "join by email"] = "reject"

@@ -13,7 +13,7 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import cast, column, table
 from clv_helpers.engines.engine import NothingPublished
 from clv_helpers.engines.session import Session
-from clv_helpers.ingest import batch_log, left_out
+from clv_helpers.ingest import batch_log, left_out, money
 from clv_helpers.ingest.batch_log import Batch
 from clv_helpers.ingest.forgotten import REASON as FORGOTTEN
 from clv_helpers.ingest.raw_file import UnreadableFile, sha256
@@ -113,6 +113,11 @@ def source_problems(workbook: Workbook) -> list[str]:
                 columns_of_file(workbook, dataset, file)
             except IngestError as error:
                 problems.append(str(error))
+    if workbook.params.rates:
+        try:
+            money.rates(workbook)
+        except money.RatesError as error:
+            problems.append(str(error))
     return problems
 
 

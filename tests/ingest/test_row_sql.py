@@ -86,8 +86,9 @@ def test_numbers_of_parquet_as_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "sql",
-    ["SUM(a)", "(SELECT 1)", "a IN (SELECT b)", "read_text('/etc/passwd')", "getenv('HOME')", "ROW_NUMBER() OVER ()", "*",
-     "COLUMNS(*)", "t.a", "a; DROP TABLE t", "now()", "current_date", "$a", "?", "repeat(a, 1000000)", "nextval('s')",
+    ["SUM(a)", "(SELECT 1)", "a IN (SELECT b)", "read_text('/etc/passwd')", "getenv('HOME')", "*",
+     "ROW_NUMBER() OVER ()", "COLUMNS(*)",
+     "t.a", "a; DROP TABLE t", "now()", "current_date", "$a", "?", "repeat(a, 1000000)", "nextval('s')",
      "error('x')", "UNNEST([1])", "x -> x", "EXISTS (SELECT 1)", "SELECT 1", "", "a +", "'open", "CAST(a AS INTEGER[])",
      "a COLLATE NOCASE", "main.a", "STRUCT_PACK(a := 1)", "LIST_SUM([a])"],
 )  # fmt: skip
