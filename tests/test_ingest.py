@@ -310,20 +310,42 @@ def test_list_of_batches_makes_no_file_and_waits_for_nobody(outputs: Path, tmp_p
         assert [batch.status for batch in ingest.batches(workbook)] == ["success"]
 
 
-EVENT_ID = {"sources.purchases.columns.event_id": "customer"}
+EVENT_ID = {"sources.purchases.columns.event_id": "receipt"}
+RECEIPTS = "receipt,customer,day,spent\nr1,a,2024-01-03,10.50\nr2,b,2024-01-03,20.00\nr3,a,2024-02-10,5.25\n"
 
 
 def test_repeated_events_come_in_once_and_do_not_fail_the_file(outputs: Path, tmp_path: Path) -> None:
-    """customer serves as the key here: the five rows have three."""
-    workbook = Workbook.open(write_shop(tmp_path), overrides=EVENT_ID)
+    """Rows alike in all columns are repeats within a file; across files it is the key alone that tells."""
+    twice = RECEIPTS + "r1,a,2024-01-03,10.50\nr3,a,2024-02-10,5.25\n"
+    workbook = Workbook.open(write_shop(tmp_path, twice), overrides=EVENT_ID)
     first = ingest.ingest_files(workbook)[0]
     assert (first.rows_read, first.rows_accepted, first.rows_rejected) == (5, 3, 2)
-    (tmp_path / "more.csv").write_text(SHOP_CSV + "d,2024-03-05,1.00\n")
+    (tmp_path / "more.csv").write_text(twice.replace("10.50", "11.50") + "r4,d,2024-03-05,1.00\n")
     second = ingest.ingest_files(workbook, "purchases", [tmp_path / "more.csv"])[0]
     assert (second.rows_read, second.rows_accepted, second.rows_rejected) == (6, 1, 5)
     reasons = {row["reason"] for row in rows_of(workbook, "lake.rejected_rows")}
     assert reasons == {"repeats an event that came before"}
     assert len(rows_of(workbook, "lake.purchases")) == 4
+
+
+def test_rows_that_share_an_event_id_and_differ_are_a_question(outputs: Path, tmp_path: Path) -> None:
+    lines = RECEIPTS + "r1,a,2024-01-03,3.00\nr1,a,2024-01-03,10.50\nr2,b,2024-01-03,\nr3,a,2024-02-10,5.25\n"
+    file = write_shop(tmp_path, lines)
+    asked = (
+        r"purchases.csv: 2 values of event_id \(read from receipt\) stand on several rows that differ in amount: are "
+        r"they orders with several lines\? then map receipt to order_id in the place of event_id$"
+    )
+    workbook = Workbook.open(file, overrides=EVENT_ID)
+    with pytest.raises(ingest.IngestError, match=asked):
+        ingest.ingest_files(workbook)
+    assert rows_of(workbook, "lake.purchases") == []
+    assert [batch.status for batch in ingest.batches(workbook)] == ["failed"]
+    with pytest.raises(ingest.IngestError, match="event_id names one row each; map a column that does, or none"):
+        ingest.ingest_files(Workbook.open(file, overrides=EVENT_ID | {"sources.purchases.columns.order_id": "receipt"}))
+    assert ingest.ingest_files(workbook, first_holds=True)[0].rows_accepted == 3
+    lines_of_orders = Workbook.open(file, overrides={"sources.purchases.columns.order_id": "receipt"})
+    ingest.revert(workbook, 3)
+    assert ingest.ingest_files(lines_of_orders)[0].rows_accepted == 7
 
 
 def test_headers_that_the_contract_does_not_know_are_named(outputs: Path, tmp_path: Path) -> None:

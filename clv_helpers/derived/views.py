@@ -15,6 +15,7 @@ from clv_helpers.config.params import Params
 from clv_helpers.config.sql_params import NO_CATEGORY
 from clv_helpers.config.validation import read_yaml
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.engines.engine import NothingPublished
 from clv_helpers.ingest import Batch
 
 if TYPE_CHECKING:
@@ -98,10 +99,18 @@ def _collective_accounts(workbook: Workbook) -> list[str]:
 def collective_accounts(workbook: Workbook) -> list[str]:
     """A sentence for each published id that may be a collective account, with the id: for the owner alone.
 
+    None where nothing is published yet.
+
     Example:
         >>> derived.collective_accounts(wb)
         []
     """
+    try:
+        with workbook.engine.read() as session:
+            if not session.has_table("derived.collective_account"):
+                return []
+    except NothingPublished:
+        return []
     sentences = []
     for row in workbook.query("derived.collective_account", order_by="customer_id").itertuples():
         spend = "" if row.share_of_spend != row.share_of_spend else f" and {row.share_of_spend:.0%} of the revenue"

@@ -17,7 +17,8 @@ from clv_helpers.ingest import batch_log, left_out, money
 from clv_helpers.ingest.batch_log import Batch
 from clv_helpers.ingest.forgotten import REASON as FORGOTTEN
 from clv_helpers.ingest.raw_file import UnreadableFile, sha256
-from clv_helpers.ingest.staging import IngestError, columns_of_file, source_of, stage, stage_repeats
+from clv_helpers.ingest.repeats import refuse_differing, stage_repeats
+from clv_helpers.ingest.staging import IngestError, columns_of_file, source_of, stage
 
 REJECTED = {
     "_batch_id": "integer",
@@ -30,13 +31,16 @@ REJECTED = {
 REPEATED = "repeats an event that came before"
 
 
-def ingest_files(workbook: Workbook, dataset: str = "", files: list[Path] | None = None) -> list[Batch]:
+def ingest_files(
+    workbook: Workbook, dataset: str = "", files: list[Path] | None = None, *, first_holds: bool = False
+) -> list[Batch]:
     """Bring files in as one batch each: those of the params, or the ones given for one dataset.
 
     One element is a file: its batch, with the status `already ingested` where it is in the lake already. Rows, rejected
-    rows and log of a batch are one transaction. Cost: one pass over the file, and one over the lake's event keys where
-    events have one. Raises IngestError where a file cannot become a batch: it is logged as failed, and nothing of it
-    is visible.
+    rows and log of a batch are one transaction. Of rows of one file that share an event_id and differ, the first holds
+    if `first_holds`; otherwise they are a question, and the file is refused with it. Cost: one pass over the file, and
+    one over the lake's event keys where events have one. Raises IngestError where a file cannot become a batch: it is
+    logged as failed, and nothing of it is visible.
 
     Example:
         >>> [batch.status for batch in ingest.ingest_files(wb, "purchases", wb.source_files("purchases"))]
@@ -51,7 +55,7 @@ def ingest_files(workbook: Workbook, dataset: str = "", files: list[Path] | None
     for name, paths in chosen.items():
         for file in paths:
             with workbook.engine.write(files=True) as session:
-                batches.append(_ingest_file(session, workbook, name, file))
+                batches.append(_ingest_file(session, workbook, name, file, first_holds=first_holds))
     return batches
 
 
@@ -140,7 +144,14 @@ def _prepare(session: Session, workbook: Workbook) -> None:
                 )
 
 
-def _ingest_file(session: Session, workbook: Workbook, dataset: str, file: Path, replaces: int | None = None) -> Batch:
+def _ingest_file(
+    session: Session,
+    workbook: Workbook,
+    dataset: str,
+    file: Path,
+    replaces: int | None = None,
+    first_holds: bool = False,
+) -> Batch:
     try:
         checksum = sha256(file)
     except UnreadableFile as error:
@@ -160,6 +171,8 @@ def _ingest_file(session: Session, workbook: Workbook, dataset: str, file: Path,
         if replaces is None:
             session.commit()
         _refuse_bad_file(session, workbook, dataset, file, facts)
+        if not first_holds:
+            refuse_differing(session, dataset, file, contract, names)
     except IngestError as error:
         if replaces is None:
             session.rollback()  # an engine that could not read a file takes no more statements before

@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 
 from sqlglot import exp
 
-from clv_helpers.config.datasets import DATASETS, EVENT_KEY, PRIMARY_IDENTITY, ColumnContract
+from clv_helpers.config.datasets import PRIMARY_IDENTITY, ColumnContract
 from clv_helpers.config.sources import CsvFormat, Source
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.dialect import cast, column, expression, table
+from clv_helpers.engines.dialect import cast, column, expression
 from clv_helpers.engines.file_scan import is_csv, is_json, unreadable_lines
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
@@ -41,17 +41,6 @@ STAGED = """
 UNREADABLE = """
     INSERT INTO staged (_row, _column, _value, _reason)
     SELECT -l.line, 'line ' || l.line, l.text, 'is no row: ' || l.reason FROM $lines AS l
-"""
-REPEATS = """
-    WITH good AS (
-        SELECT _row, event_id FROM staged WHERE _reason IS NULL AND _left_out IS NULL AND NOT event_id IS NULL
-    ),
-    firsts AS (
-        SELECT event_id, MIN(_row) AS first_row FROM good GROUP BY event_id HAVING COUNT(*) > 1
-    )
-    SELECT g._row FROM good AS g JOIN firsts AS f ON f.event_id = g.event_id WHERE g._row > f.first_row
-    UNION
-    SELECT g._row FROM good AS g WHERE g.event_id IN (SELECT e.event_id FROM $lake_table AS e)
 """
 FOREIGN = """
     SELECT _currency AS currency, COUNT(*) AS rows FROM staged
@@ -320,11 +309,3 @@ def _refuse_other_currencies(session: Session, workbook: Workbook, file: Path) -
             f"{file.name} has {listed}, and amounts are counted in {unit} (value.unit); allowed: one currency, "
             "rates (a file of date, currency, rate), or a where that takes the rows of one"
         )
-
-
-def stage_repeats(session: Session, dataset: str, contract: list[ColumnContract]) -> None:
-    """Make the temporary table `repeats`: the _row of each event whose key came before, in this file or in the lake."""
-    has_key = EVENT_KEY in DATASETS[dataset] and EVENT_KEY in {column.name for column in contract}
-    nothing = "SELECT CAST(NULL AS BIGINT) AS _row WHERE FALSE"
-    query = expression(REPEATS if has_key else nothing, lake_table=table(f"lake.{dataset}"))
-    session.create_temporary("repeats", query)

@@ -103,7 +103,8 @@ class Stream:
     def _ingest(self, dataset: str, file: Path) -> Batch | None:
         from_journal = file.parent == getattr(self.journals.get(dataset), "folder", None)
         try:
-            batch = ingest_files(self.workbook, dataset, [file])[0]
+            # what was acknowledged is never refused for what another sent under the same event_id
+            batch = ingest_files(self.workbook, dataset, [file], first_holds=from_journal)[0]
         except IngestError as error:
             kept = file.rename(file.with_suffix(".refused")) if from_journal else file
             self.handled.add(file)

@@ -80,10 +80,13 @@ def _collected(problems: list[Problem], own_sql: str) -> Iterator[None]:
 
 
 def warnings(workbook: Workbook) -> list[Problem]:
-    """What is allowed, but looks misspelt beside what is published; none where nothing is, or on another engine."""
-    from clv_helpers import audiences
+    """What is allowed, but looks wrong beside what is published; none where nothing is, or on another engine."""
+    from clv_helpers import audiences, derived
 
-    return audiences.file_warnings(workbook, *audiences.names(workbook)) if workbook.params.engine == "duckdb" else []
+    if workbook.params.engine != "duckdb":
+        return []
+    misspelt = audiences.file_warnings(workbook, *audiences.names(workbook))
+    return misspelt + [Problem("", sentence, "") for sentence in derived.collective_accounts(workbook)]
 
 
 def run(
