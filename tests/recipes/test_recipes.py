@@ -90,7 +90,7 @@ def test_own_keys_go_over_those_of_the_recipe(tmp_path: Path) -> None:
     ("dataset", "preset", "says"),
     [
         ("purchases", "shopify_order", "sources.purchases.preset is 'shopify_order'; did you mean shopify_orders?"),
-        ("purchases", "salesforce", "sources.purchases.preset is 'salesforce'; allowed: bank_list,"),
+        ("purchases", "sendgrid_events", "sources.purchases.preset is 'sendgrid_events'; allowed: bank_list,"),
         ("purchases", "7", "sources.purchases.preset is 7; allowed: bank_list,"),
         ("assignments", "x", "sources.assignments.preset is 'x'; allowed: none, as there is no recipe for assignments"),
     ],
