@@ -171,6 +171,9 @@ sources:
 A recipe is a file of its own, `clv_helpers/recipes/NAME.yml`, and gives the keys of a source. Keys beside `preset` go
 over it: columns, statuses and rows left out by name, where `null` takes out what the recipe says, such as a column that
 your export lacks. Its columns were read in the pages that are named, on that day; an export may have changed since.
+
+There is none for Klaviyo, whose events bear the number of their metric and not its name, nor for Mailchimp's campaigns,
+whose events come as one list for each person: no rule over one row can tell them.
 """
 
 
