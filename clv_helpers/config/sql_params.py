@@ -19,10 +19,21 @@ from clv_helpers.engines.dialect import cast, column, expression, is_in, literal
 
 NO_CATEGORY = "ALL"
 NEWEST = "SELECT * EXCLUDE (_batch_id, age) FROM newest WHERE age = 1"
-TOGETHER = "SELECT customer_id, $said FROM newest WHERE age = 1 GROUP BY customer_id"
 AS_IT_CAME = "COALESCE(source_customer_id, customer_id)"
-# Of two ids in one batch the one that joined later is newer; then by text, so that the order of rows does not matter.
-AGE = f"STRUCT_PACK(a := _batch_id, b := COALESCE(joined_on, CAST('0001-01-01' AS DATE)), c := {AS_IT_CAME})"
+TOGETHER = "SELECT customer_id, $together FROM $rows AS r GROUP BY customer_id"
+# Of two ids of one batch the one that joined later is newer; then by text, so that the order of rows does not matter.
+SAID_BY_CUSTOMERS = f"""
+    SELECT customer_id, $columns, STRUCT_PACK(
+        a := $place, b := _batch_id, c := COALESCE(joined_on, CAST('0001-01-01' AS DATE)), d := {AS_IT_CAME}
+    ) AS newer
+    FROM newest WHERE age = 1
+"""
+SAID_BY_PURCHASES = f"""
+    SELECT customer_id, $columns, STRUCT_PACK(
+        a := $place, b := CAST(0 AS BIGINT), c := CAST(occurred_at AS DATE), d := {AS_IT_CAME}
+    ) AS newer
+    FROM lake.purchases WHERE occurred_at < $as_of
+"""
 
 
 def params_bindings(params: Params) -> dict[str, Any]:
@@ -69,19 +80,33 @@ def _customers(params: Params) -> dict[str, Any]:
     rule = params.identities
     if rule is None:
         return {"id_as_it_came": column(PRIMARY_IDENTITY), "said_of_customers": expression(NEWEST)}
-    way = "MIN_BY" if rule.keep == "oldest" else "MAX_BY"
-    said: list[exp.Expr] = []
-    for name, each in (DATASETS["customers"] | params.contract("customers")).items():
-        if name == PRIMARY_IDENTITY:
-            continue
-        value: exp.Expr = column(name)
-        if name == "email_consent":  # whoever said no under any id has said it
-            said.append(expression("MIN(CAST($value AS INT)) = 1", value=value).as_(name, quoted=True))
-            continue
-        known = expression("NULLIF(TRIM($value), '')", value=value) if each.type == "text" else value
-        rank = exp.Case().when(exp.not_(exp.Is(this=known, expression=exp.null())), expression(AGE))
-        said.append(exp.func(way, value, rank).as_(name, quoted=True))
-    return {"id_as_it_came": expression(AS_IT_CAME), "said_of_customers": expression(TOGETHER, said=said)}
+    columns = {**DATASETS["customers"], **params.contract("customers")}
+    kinds = {name: each.type for name, each in columns.items() if name != PRIMARY_IDENTITY}
+    order = rule.keep if isinstance(rule.keep, list) else ["customers"]
+    parts = []
+    for place, dataset in enumerate(order):
+        has, query = (kinds, SAID_BY_CUSTOMERS) if dataset == "customers" else (
+            {name: each.type for name, each in params.contract("purchases").items()}, SAID_BY_PURCHASES
+        )  # fmt: skip
+        values = [
+            (column(name) if has.get(name) == kind else cast(exp.null(), kind)).as_(name, quoted=True)
+            for name, kind in kinds.items()
+        ]
+        parts.append(expression(query, columns=values, place=-place, as_of=exp.Placeholder(this="as_of")))
+    rows = exp.union(*parts, distinct=False) if parts[1:] else parts[0]
+    together = [_together(name, kind, rule.keep == "oldest") for name, kind in kinds.items()]
+    said = expression(TOGETHER, together=together, rows=rows)
+    return {"id_as_it_came": expression(AS_IT_CAME), "said_of_customers": said}
+
+
+def _together(name: str, kind: ColumnType, is_oldest: bool) -> exp.Expr:
+    """What the rows of a customer say of one attribute: the newest value, or the oldest. A declined consent holds."""
+    if name == "email_consent":
+        return expression("MIN(CAST($value AS INT)) = 1", value=column(name)).as_(name, quoted=True)
+    value = column(name)
+    known = expression("NULLIF(TRIM($value), '')", value=value) if kind == "text" else value
+    newer = exp.Case().when(exp.not_(exp.Is(this=known, expression=exp.null())), column("newer"))
+    return exp.func("MIN_BY" if is_oldest else "MAX_BY", value, newer).as_(name, quoted=True)
 
 
 def _campaigns(params: Params) -> dict[str, Any]:

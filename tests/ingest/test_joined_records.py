@@ -28,10 +28,10 @@ AUDIENCE = "title: Buyers\ndescription: All.\nrule: {field: purchases, op: at le
 MAILS = "event_id,message_id,campaign,customer_id,event_type,occurred_at"
 
 
-def shop(folder: Path) -> Workbook:
+def shop(folder: Path, keep: str = "newest") -> Workbook:
     (folder / "shop" / "audiences").mkdir(parents=True, exist_ok=True)
     (folder / "shop" / "audiences" / "buyers.yml").write_text(AUDIENCE)
-    (folder / "shop.yml").write_text(PARAMS)
+    (folder / "shop.yml").write_text(PARAMS.replace("{join: [email]}", f"{{join: [email], keep: {keep}}}"))
     return Workbook.open(folder / "shop.yml")
 
 
@@ -88,3 +88,24 @@ def test_a_no_under_any_id_holds_for_all_and_of_attributes_the_newest_that_says_
     assert outcomes(workbook)["a1"] == "no consent"
     come_in(workbook, "email_events", MAILS, "1,m,x,b2,sent,2024-02-01", "2,m,x,b2,unsubscribed,2024-02-02")
     assert outcomes(workbook)["b1"] == "suppressed"
+
+
+def test_the_purchases_say_what_the_customers_do_not(outputs: Path, tmp_path: Path):
+    """The address of a guest, who is in no list of customers; where the purchases come first, they are heard first."""
+    workbook = shop(tmp_path)
+    file = tmp_path / "people.csv"
+    file.write_text("id,email,name,region,since,consent\na1,ann@here.org,Ann,North,2023-01-01,true\n")
+    ingest.ingest_files(workbook, "customers", [file])
+    orders = ["a1,2024-01-05,10,ann@there.org", "a1,2024-01-04,10,ann@nowhere.org", "g1,2024-01-06,10,guest@here.org"]
+    come_in(workbook, "purchases", "customer,day,paid,email", *orders)
+    said = {}
+    for keep in ("newest", "[customers, purchases]", "[purchases, customers]"):
+        workbook = shop(tmp_path, keep)
+        refresh_all(workbook)
+        rows = workbook.query("profile.customer").fillna({"email": ""})
+        said[keep] = dict(zip(rows["customer_id"], rows["email"], strict=True))
+    assert said == {
+        "newest": {"a1": "ann@here.org", "g1": ""},
+        "[customers, purchases]": {"a1": "ann@here.org", "g1": "guest@here.org"},
+        "[purchases, customers]": {"a1": "ann@there.org", "g1": "guest@here.org"},
+    }
