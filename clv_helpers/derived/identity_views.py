@@ -82,4 +82,4 @@ def _means(workbook: Workbook, rows: pd.DataFrame) -> str:
     if min(row.customers, bought) < workbook.params.min_cell:
         return ""
     after, before = row.purchases / row.customers, row.purchases / (row.customers + bought)
-    return f"; {workbook.words.purchases} of a {workbook.words.customer} on average: {before:.1f} → {after:.1f}"
+    return f"; {workbook.words.purchases} per {workbook.words.customer} on average: {before:.1f} → {after:.1f}"

@@ -88,9 +88,9 @@ def _probability_chart(model: str, outcome: Holdout, words: Words) -> Widget:
     off = sum(band.customers * abs(band.forecast - band.actual) for band in outcome.bands) / outcome.customers
     return _series_chart(
         "holdout_probability",
-        f"{model}'s probability of a {words.purchase} was off by {100 * off:.1f} points on the mean",
+        f"{model}'s probability of one {words.purchase} or more was off by {100 * off:.1f} points on the mean",
         f"{show.upper_first(words.customers)} who came in the holdout, and the forecast of them, by that probability",
-        Channel(column="band_label", title=f"Probability of a {words.purchase}, forecast (%)", sort="band"),
+        Channel(column="band_label", title=f"Probability of one {words.purchase} or more, forecast (%)", sort="band"),
         Channel(column="share_buying", title="Came in the holdout", format="%"),
     )
 
@@ -113,7 +113,7 @@ def _lift_chart(workbook: Workbook) -> Widget:
     told = show.about(times, people, workbook.params.min_cell, "{:.1f}".format)
     chart = _series_chart(
         "holdout_decile",
-        f"Lift: a {customer} of the model's best tenth spent {told} times the mean",
+        f"Lift: {workbook.words.customers} of the model's best tenth spent {told} times the mean",
         f"Spend per {customer} in the holdout, forecast and actual, by decile of forecast spend",
         Channel(column="decile", title="Decile of forecast spend"),
         Channel(column="spend_per_customer", title=f"{{currency}} per {customer}", format="~s"),
@@ -172,14 +172,14 @@ def _bands(workbook: Workbook, model: str, outcome: Holdout, words: Words) -> Ou
 
     shown = show.table(
         [{**vars(band), "came": came(band)} for band in outcome.bands],
-        band_label=f"Probability of a {words.purchase} (%)",
+        band_label=f"Probability of one {words.purchase} or more (%)",
         customers=f"{show.upper_first(words.customers)}|,.0f",
         forecast=f"Mean forecast by {model}|.1%",
         came="Came|>",
         people="customers",
         min_cell=few,
     )
-    return show.folded(shown, f"Probability of a {words.purchase}, forecast and actual, by band")
+    return show.folded(shown, f"Probability of one {words.purchase} or more, forecast and actual, by band")
 
 
 def _choice(made: LifetimeRecord, words: Words) -> str:

@@ -64,7 +64,7 @@ def values(workbook: Workbook) -> Output:
     returns = _decile_chart(
         f"In the best tenth, {{share_purchase}} of the {words.customers} are expected back within {months} months",
         f"Mean probability of at least one {words.purchase} in the next {months} months, by decile of predicted value",
-        Channel(column="share_purchase", title=f"Probability of a {words.purchase}", format="%"),
+        Channel(column="share_purchase", title=f"Probability of one {words.purchase} or more", format="%"),
     )
     return show.stack(finding, *warnings(made, OF_TOTAL), metrics, draw(workbook, value), draw(workbook, returns))
 
