@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clv_helpers.config.sources import CsvFormat
-from clv_helpers.ingest.raw_file import UnreadableFile, encoding_of, opened, refusing
+from clv_helpers.ingest.raw_file import UnreadableFile, encoding_of, how_to_say, opened, refusing
 
 DELIMITERS = (",", ";", "\t", "|")
+LONGEST = 1_000  # letters of a header; a page of a survey's question fits
 EXCEL_HINT = "sep="  # Excel's way of naming the delimiter, in a line before the header
 
 
@@ -63,6 +64,9 @@ def read_head(file: Path, form: CsvFormat) -> Head:
     together = "".join(parted[delimiter])
     if "\0" in together:
         raise HeaderError("holds zero bytes in its header: it is damaged, or no text")
+    longest = max(map(len, parted[delimiter]))
+    if longest > LONGEST:
+        raise HeaderError(f"has no header: a name in its first line has {longest:,} letters")
     if any("\ud800" <= letter <= "\udfff" for letter in together):
         raise HeaderError(not_written_in(form.encoding, file))
     return Head(skipped, delimiter, named(parted[delimiter]))
@@ -75,7 +79,7 @@ def not_written_in(encoding: str, file: Path) -> str:
     other = "utf-8" if encoding != "utf-8" and data.isascii() else "cp1252"
     if encoding == "cp1252":
         other = "utf-8 or latin-1"
-    return f"is not written in {encoding}; csv.encoding can name another, likely {other}"
+    return f"is not written in {encoding}, but likely in {other}: {how_to_say(file)}"
 
 
 def named(headers: list[str]) -> list[str]:
@@ -98,7 +102,7 @@ def named(headers: list[str]) -> list[str]:
 def _before_header(stream: io.TextIOWrapper) -> tuple[int, str]:
     """How many lines come before the header, empty ones and Excel's `sep=;`, and the delimiter that this one names."""
     for skipped, line in enumerate(stream):
-        text = line.strip("\r\n \t")
+        text = line.strip("\ufeff\r\n \t")
         if text.lower().startswith(EXCEL_HINT) and len(text) == len(EXCEL_HINT) + 1:
             return skipped + 1, text[-1]
         if text:

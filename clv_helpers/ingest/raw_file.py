@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
+from clv_helpers.engines.file_scan import is_csv
 from clv_helpers.errors import UserError
 
 CHUNK = 1 << 20
@@ -117,13 +118,18 @@ def encoding_of(file: Path, told: str = "utf-8") -> str:
     first, second = (half.count(0) / max(len(half), 1) for half in (head[::2], head[1::2]))
     if max(first, second) > MANY and min(first, second) < MANY:
         if told != "utf-16":
-            raise UnreadableFile(f"is not written in {told}, but likely in utf-16: csv.encoding can say so")
+            raise UnreadableFile(f"is not written in {told}, but likely in utf-16: {how_to_say(file)}")
         return "utf-16-be" if first > second else "utf-16-le"
     if told == "utf-16" and head:
         raise UnreadableFile(
             f"is not written in utf-16, but likely in {likely_encoding(head)}: csv.encoding can say so"
         )
     return told
+
+
+def how_to_say(file: Path) -> str:
+    """What one can do about a file in another encoding."""
+    return "csv.encoding can say so" if is_csv(file) else "JSON must be in utf-8, or begin with its mark"
 
 
 def likely_encoding(sample: bytes) -> str:

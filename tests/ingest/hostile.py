@@ -79,7 +79,7 @@ def _rows(rng: random.Random, file: int) -> Lines:
     day = dt.datetime(2022, 1, 1)
     return [
         [
-            f"{file}.{number}", rng.choice(NAMES) if number % 3 else f"c{rng.randrange(20)}",
+            f"r{file}-{number}", rng.choice(NAMES) if number % 3 else f"c{rng.randrange(20)}",
             str(day + dt.timedelta(days=rng.randrange(700), seconds=rng.choice((0, rng.randrange(86_400))))),
             f"{rng.randrange(-2_000, 90_000) / 100:.2f}", rng.choice(["", "fine", "two\nlines", 'said "no"', "a,b;c"]),
         ]

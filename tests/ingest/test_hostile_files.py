@@ -59,9 +59,9 @@ def _trial(shop: Workbook, folder: Path, file: Hostile) -> tuple[str, str]:
 
 def _difference(rows: list[dict[str, str]], accepted: list[dict], aside: list[dict]) -> str:
     """How the lake differs from what an independent reader has of the file."""
-    sure = {row["receipt"]: found for row in rows if "receipt" in row and (found := plain(row))}
+    sure = {row["receipt"].strip(): found for row in rows if "receipt" in row and (found := plain(row))}
     ours = {row["event_id"]: (row["customer_id"].strip(), row["amount"]) for row in accepted}
-    strange = ours.keys() - {row.get("receipt") for row in rows}
+    strange = ours.keys() - {row.get("receipt", "").strip() or None for row in rows}
     lost = sure.keys() - ours.keys()
     other = [
         f"{key}: {sure[key]} in the file, {ours[key]}" for key in sure.keys() & ours.keys() if sure[key] != ours[key]

@@ -84,7 +84,7 @@ def test_encodings(tmp_path: Path, outputs: Path, written: str, told: str) -> No
 @pytest.mark.parametrize(
     ("written", "told", "said"),
     [
-        ("cp1252", "utf-8", "is not written in utf-8; csv.encoding can name another, likely cp1252"),
+        ("cp1252", "utf-8", "is not written in utf-8, but likely in cp1252: csv.encoding can say so"),
         ("utf-16-le", "utf-8", "is not written in utf-8, but likely in utf-16: csv.encoding can say so"),
         ("utf-8", "utf-16", "is not written in utf-16, but likely in utf-8: csv.encoding can say so"),
     ],
@@ -252,6 +252,11 @@ def test_json_within_objects(tmp_path: Path, outputs: Path) -> None:
     ingest.revert(whole, 1)
     more = _file(tmp_path, lines + b"\n", "more.jsonl")
     assert _ingested(whole, more)[0] == [('{"id":"a","tags":["x"]}', 3)]
+
+
+def test_json_keys_within_objects_that_differ_by_case_alone(tmp_path: Path, outputs: Path) -> None:
+    line = b'{"customer":"a","day":"2024-01-01","spent":3,"meta":{"id":1,"ID":2}}\n'
+    assert _ingested(_shop(tmp_path), _file(tmp_path, line, "orders.jsonl")) == ([("a", 3)], [])
 
 
 def test_json_in_utf_16(tmp_path: Path, outputs: Path) -> None:
