@@ -125,7 +125,7 @@ def _left_out(workbook: Workbook) -> list[str]:
     """What is left out of the purchases, by reason: how many rows, and their money."""
     few, unit = workbook.params.min_cell, workbook.params.spending.unit
     parts = []
-    for part in workbook.query("derived.left_out", dataset="purchases", order_by="reason").itertuples():
+    for part in workbook.query("derived.left_out_reason", dataset="purchases", order_by="reason").itertuples():
         money = part.events >= few and part.amount == part.amount and part.amount is not None
         amount = f", {show.about(part.amount, part.events, few)} {unit}" if money else ""
         parts.append(f"{people_text(part.events, few)} rows of {LEFT_OUT.get(part.reason, part.reason)}{amount}")

@@ -26,7 +26,7 @@ SELECT dataset, column_name || ' ' || reason, rejected_rows, 'rejected, kept in 
 FROM derived.rejected_reason
 UNION ALL
 SELECT dataset, reason, events, 'left out, as the params say'
-FROM derived.left_out
+FROM derived.left_out_reason
 UNION ALL
 SELECT f.dataset, 'the whole file ' || f.file || ', which failed', MAX(f.rows_read),
     CASE WHEN MAX(t._batch_id) IS NULL THEN 'none of it is in the lake; clv batches says why'
