@@ -139,6 +139,10 @@ class Session:
         for statement in more:
             self.run(statement)
 
+    def lend_frame(self, name: str, frame: pd.DataFrame) -> None:
+        """A DataFrame that the query of `load_file` may read as a table, on any engine."""
+        self.connection.register(name, frame)
+
     def load_frame(self, name: str, frame: pd.DataFrame) -> None:
         """A DataFrame as a table of this session alone: how results of Python come to where the rows are."""
         self.connection.register("incoming", frame)

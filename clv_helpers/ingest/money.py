@@ -122,8 +122,8 @@ def same_currency(value: exp.Expression, unit: str) -> exp.Expression:
 
 
 def load_rates(session: Session, workbook: Workbook) -> None:
-    """Make the temporary table `rates`: day, currency, rate. Raises RatesError."""
-    session.load_frame("rates", rates(workbook))
+    """Have `rates` beside the file that is staged: day, currency, rate. Raises RatesError."""
+    session.lend_frame("rates", rates(workbook))
 
 
 def rates(workbook: Workbook) -> pd.DataFrame:

@@ -159,6 +159,9 @@ class SparkSession(Session):
         self.files.load_file(name, query, *more)
         self._bring_loaded(name)
 
+    def lend_frame(self, name: str, frame: pd.DataFrame) -> None:
+        self.files.lend_frame(name, frame)
+
     def load_frame(self, name: str, frame: pd.DataFrame) -> None:
         self.files.load_frame(name, frame)
         self._bring_loaded(name)
