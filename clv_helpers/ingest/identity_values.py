@@ -44,29 +44,39 @@ NOTHING = (
 )
 RESERVED = r"@(.+\.)?(example\.(com|net|org)|[^.]+\.(example|invalid|test|local)|localhost)$"  # RFC 2606
 EMAIL = """
-    CASE WHEN NOT REGEXP_MATCHES($text, '^[^@\\s]+@[^@\\s]+\\.[^@\\s.]+$') THEN NULL
-        WHEN SPLIT_PART($text, '@', 2) IN ('gmail.com', 'googlemail.com')
-            THEN REPLACE(SPLIT_PART(SPLIT_PART($text, '@', 1), '+', 1), '.', '') || '@gmail.com'
-        WHEN $is_tagged THEN SPLIT_PART(SPLIT_PART($text, '@', 1), '+', 1) || '@' || SPLIT_PART($text, '@', 2)
-        ELSE $text END
+    CASE WHEN NOT REGEXP_MATCHES(text, '^[^@\\s]+@[^@\\s]+\\.[^@\\s.]+$') THEN NULL
+        WHEN SPLIT_PART(text, '@', 2) IN ('gmail.com', 'googlemail.com')
+            THEN REPLACE(SPLIT_PART(SPLIT_PART(text, '@', 1), '+', 1), '.', '') || '@gmail.com'
+        WHEN $is_tagged THEN SPLIT_PART(SPLIT_PART(text, '@', 1), '+', 1) || '@' || SPLIT_PART(text, '@', 2)
+        ELSE text END
 """
-EMAIL_OF_NOBODY = "$local_part OR REGEXP_MATCHES($value, $reserved)"
+EMAIL_OF_NOBODY = "$local_part OR REGEXP_MATCHES(value, $reserved)"
 # Digits with the calling code first, where it is known: an international prefix is + or 00, a national one 0.
 PHONE = """
-    CASE WHEN NOT LENGTH($digits) BETWEEN 7 AND 15 THEN NULL
-        WHEN $text LIKE '+%' THEN $digits
-        WHEN $digits LIKE '00%' THEN SUBSTRING($digits, 3)
-        WHEN $code = '' THEN $digits
-        WHEN $digits LIKE '0%' THEN $code || SUBSTRING($digits, 2)
-        WHEN LENGTH($digits) > 10 AND STARTS_WITH($digits, $code) THEN $digits
-        ELSE $code || $digits END
+    CASE WHEN NOT LENGTH(digits) BETWEEN 7 AND 15 THEN NULL
+        WHEN text LIKE '+%' THEN digits
+        WHEN digits LIKE '00%' THEN SUBSTRING(digits, 3)
+        WHEN $code = '' THEN digits
+        WHEN digits LIKE '0%' THEN $code || SUBSTRING(digits, 2)
+        WHEN LENGTH(digits) > 10 AND STARTS_WITH(digits, $code) THEN digits
+        ELSE $code || digits END
 """
-DIGITS = "REGEXP_REPLACE(REPLACE($text, '(0)', ''), '[^0-9]', '', 'g')"
+DIGITS = "REGEXP_REPLACE(REPLACE(text, '(0)', ''), '[^0-9]', '', 'g')"
 # One digit but for two others at most, or counted up.
 PHONE_OF_NOBODY = """
-    LENGTH(REPLACE($value, RIGHT($value, 1), '')) <= 2 OR CONTAINS('01234567890123456789', RIGHT($value, 7))
+    LENGTH(REPLACE(value, RIGHT(value, 1), '')) <= 2 OR CONTAINS('01234567890123456789', RIGHT(value, 7))
 """
-VALUES = "SELECT DISTINCT $place AS place, $person AS id, $value AS value, $of_nobody AS of_nobody FROM $source AS s"
+# In steps, each of its own columns, so that the engine computes nothing twice.
+VALUES = f"""
+    SELECT DISTINCT $place AS place, id, value, $of_nobody AS of_nobody
+    FROM (
+        SELECT id, $normal AS value
+        FROM (
+            SELECT *, $digits AS digits FROM (SELECT DISTINCT {PERSON} AS id, $text AS text FROM $source AS s) AS t
+        ) AS d
+    ) AS v
+    WHERE NOT value IS NULL
+"""
 # The first word; a letter alone is no name.
 NAME = "REGEXP_EXTRACT(LOWER(STRIP_ACCENTS(TRIM(CAST($column AS TEXT)))), '^[^\\s,;.]{2,}')"
 NAMES = "SELECT $person AS id, $name AS name, COUNT(*) AS times FROM $source AS s WHERE $name <> '' GROUP BY ALL"
@@ -80,18 +90,10 @@ def stage_values(session: Session, workbook: Workbook, identities: Identities) -
     """Make the temporary table `told`: place (in identities.join), id as it came, value, whether it is nobody's; and
     `named`: id and name by which persons are kept apart."""
     parts = [
-        expression(
-            VALUES,
-            place=place,
-            person=expression(PERSON),
-            value=(value := _normal(each, identities)),
-            of_nobody=_of_nobody(each, value, identities),
-            source=table(source),
-        )
-        for place, source, each in _columns(session, workbook, identities.join)
+        _values(place, source, each, identities) for place, source, each in _columns(session, workbook, identities.join)
     ]
     nothing = expression("SELECT CAST(NULL AS BIGINT) AS place, '' AS id, '' AS value, FALSE AS of_nobody WHERE FALSE")
-    told = expression("SELECT DISTINCT * FROM $parts AS p WHERE NOT value IS NULL", parts=_union([nothing, *parts]))
+    told = expression("SELECT DISTINCT * FROM $parts AS p", parts=_union([nothing, *parts]))
     session.create_temporary("told", told)
     parts = [
         expression(
@@ -127,31 +129,27 @@ def _is_phone(contract: ColumnContract) -> bool:
     return bool(re.search(r"phone|mobile|(^|_)(tel|cell|fax)", f"{contract.name} {contract.identity}".lower()))
 
 
-def _normal(contract: ColumnContract, identities: Identities) -> exp.Expression:
-    """A value as it is compared; NULL for what is no address or number."""
+def _values(place: int, source: str, contract: ColumnContract, identities: Identities) -> exp.Expression:
+    """The values of a column as they are compared, without what is no address or number; and which are nobody's."""
     text = expression("TRIM(CAST($column AS TEXT))", column=column(contract.name))
+    digits: exp.Expr = exp.null()
+    tests = [expression("REGEXP_MATCHES(LOWER(value), $pattern)", pattern=_pattern(each)) for each in identities.ignore]
     if _is_email(contract):
         text = exp.Lower(this=text)
-        is_tagged = is_in(expression("SPLIT_PART($text, '@', 2)", text=text), TAGGED)
-        return expression(EMAIL, text=text, is_tagged=is_tagged)
-    if _is_phone(contract):
-        return expression(PHONE, text=text, digits=expression(DIGITS, text=text), code=identities.calling_code)
-    return expression("NULLIF($text, '')", text=text)
-
-
-def _of_nobody(contract: ColumnContract, value: exp.Expression, identities: Identities) -> exp.Expression:
-    """Whether a value is an office's, stands for none, or is to be ignored."""
-    tests = [expression("REGEXP_MATCHES(LOWER($value), $pattern)", value=value, pattern=_pattern(each))
-             for each in identities.ignore]  # fmt: skip
-    if _is_email(contract):
-        local = is_in(expression("SPLIT_PART($value, '@', 1)", value=value), [*ROLES.split(), *NOTHING.split()])
-        tests.append(expression(EMAIL_OF_NOBODY, value=value, local_part=local, reserved=RESERVED))
+        normal = expression(EMAIL, is_tagged=is_in(expression("SPLIT_PART(text, '@', 2)"), TAGGED))
+        local = is_in(expression("SPLIT_PART(value, '@', 1)"), [*ROLES.split(), *NOTHING.split()])
+        tests.append(expression(EMAIL_OF_NOBODY, local_part=local, reserved=RESERVED))
     elif _is_phone(contract):
-        tests.append(expression(PHONE_OF_NOBODY, value=value))
+        digits, normal = expression(DIGITS), expression(PHONE, code=identities.calling_code)
+        tests.append(expression(PHONE_OF_NOBODY))
     else:
-        tests.append(is_in(exp.Lower(this=value.copy()), NOTHING.split()))
-        tests.append(expression("REGEXP_MATCHES($value, '^[0\\W_]+$')", value=value))
-    return expression("COALESCE($any, FALSE)", any=exp.paren(exp.or_(exp.false(), *tests)))
+        normal = expression("NULLIF(text, '')")
+        tests.append(is_in(expression("LOWER(value)"), NOTHING.split()))
+        tests.append(expression("REGEXP_MATCHES(value, '^[0\\W_]+$')"))
+    of_nobody = exp.paren(exp.or_(exp.false(), *tests))
+    return expression(
+        VALUES, place=place, source=table(source), text=text, digits=digits, normal=normal, of_nobody=of_nobody
+    )
 
 
 def _pattern(ignored: str) -> str:
