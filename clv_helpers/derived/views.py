@@ -111,14 +111,18 @@ def collective_accounts(workbook: Workbook) -> list[str]:
                 return []
     except NothingPublished:
         return []
-    sentences = []
-    for row in workbook.query("derived.collective_account", order_by="customer_id").itertuples():
-        spend = "" if row.share_of_spend != row.share_of_spend else f" and {row.share_of_spend:.0%} of the revenue"
-        sentences.append(
-            f"the id {row.customer_id!r} has {row.share_of_events:.0%} of all rows{spend}: a collective account? then "
-            f'sources.purchases.exclude: ["{row.customer_id}"] leaves it out'
-        )
-    return sentences
+    rows = workbook.query("derived.collective_account", order_by="customer_id")
+    return [asked_of_account(row) for row in rows.to_dict("records")]
+
+
+def asked_of_account(row: dict[str, Any]) -> str:
+    """The question whether an id is a collective account, of a row of derived.collective_account."""
+    spent, who = row["share_of_spend"], row["customer_id"]
+    spend = "" if spent is None or spent != spent else f" and {spent:.0%} of the revenue"
+    return (
+        f"the id {who!r} has {row['share_of_events']:.0%} of all rows{spend}: a collective account? then "
+        f'sources.purchases.exclude: ["{who}"] leaves it out'
+    )
 
 
 def _left_out(workbook: Workbook) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from clv_helpers.config.datasets import EVENT_TIME
 from clv_helpers.config.validation import Problem
 from clv_helpers.config.workbook import NothingToCompute, Workbook
+from clv_helpers.derived.views import asked_of_account
 from clv_helpers.engines.dialect import bind, column, table
 from clv_helpers.engines.session import Session
 from clv_helpers.ingest import Batch
@@ -144,9 +145,4 @@ def _collective(session: Session, made: Trial) -> Iterator[str]:
         bindings = made.bindings(session)
     except NothingToCompute:
         return
-    for row in session.rows(bind(rule.query, bindings)):
-        spent = "" if row["share_of_spend"] is None else f" and {row['share_of_spend']:.0%} of what was spent"
-        yield (
-            f"sources.purchases: the id {row['customer_id']!r} has {row['share_of_events']:.0%} of all rows{spent}: a "
-            f"collective account? sources.purchases.exclude: [{row['customer_id']!r}] leaves it out"
-        )
+    yield from (f"sources.purchases: {asked_of_account(row)}" for row in session.rows(bind(rule.query, bindings)))

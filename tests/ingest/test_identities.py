@@ -243,7 +243,7 @@ def test_guests_are_found_again_and_families_kept_apart(outputs: Path, tmp_path:
     assert bought["purchases"].mean() == pytest.approx(len(simulated.orders) / len(people), rel=0.05)  # 1.5 unjoined
     shown = derived.identities(workbook)
     told = shown.bundle["text/plain"]
-    assert "ids were joined into" in told and "purchases of a customer on average: 1." in told
+    assert "ids were joined into" in told and "purchases per customer on average: 1." in told
     assert not re.search(r"@|\b[AG]0", str([told, *(part.bundle for part in shown.parts)]))
 
 

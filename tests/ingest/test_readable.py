@@ -147,7 +147,7 @@ def test_a_line_that_is_too_long_is_set_aside(tmp_path: Path, outputs: Path) -> 
         ("old.xls", b"\xd0\xcf\x11\xe0", "save it as .xlsx or CSV"), ("no.xlsx", b"no", "is no Excel file, or damaged"),
         ("empty.csv", b"", "is empty"), ("mark.csv", b"\xef\xbb\xbf", "is empty"), ("blank.csv", b"\n\n", "is empty"),
         ("header.csv", b"customer,day,spent\n", "has no rows"), ("no.csv.gz", b"abc", "is not gzipped"),
-        ("gz.csv", gzip.compress(ROWS.encode()), "is gzipped"), ("five.json", b"[5]", "holds no JSON objects"),
+        ("gz.csv", gzip.compress(ROWS.encode(), mtime=0), "is gzipped"), ("five.json", b"[5]", "holds no JSON objects"),
         ("torn.jsonl", b'{"customer":1}\n{"customer":', "is no JSON, or not of objects alone, in line 3"),
         ("one.jsonl", b'{"customer":"a","day":"2024-01-01"}\n5\n', "holds no JSON objects"),
         ("twice.jsonl", b'{"customer":"a","day":"2024-01-01","day":"x"}\n', "just before: a key comes twice"),
@@ -161,12 +161,12 @@ def test_what_is_no_table_is_refused_by_a_sentence_that_says_what_it_is(
 
 
 def test_a_gzipped_file_is_tested_to_its_end(tmp_path: Path, outputs: Path) -> None:
-    shop, whole = _shop(tmp_path), gzip.compress(ROWS.encode() * 999)
+    shop, whole = _shop(tmp_path), gzip.compress(ROWS.encode() * 999, mtime=0)
     assert "was cut" in _refused(shop, _file(tmp_path, whole[: len(whole) * 6 // 10], "cut.csv.gz"))
     assert "was cut" in _refused(shop, _file(tmp_path, whole[:-3], "trailer.csv.gz"))
     damaged = whole[:-8] + bytes(4) + whole[-4:]
     assert "does not fit its checksum" in _refused(shop, _file(tmp_path, damaged, "damaged.csv.gz"))
-    members = gzip.compress(ROWS.encode()) + gzip.compress(b"z,2024-01-01,1\n")
+    members = gzip.compress(ROWS.encode(), mtime=0) + gzip.compress(b"z,2024-01-01,1\n")
     assert _ingested(shop, _file(tmp_path, members, "two.of.CSV.GZ")) == ([*GOOD, ("z", 1)], [])
 
 

@@ -192,6 +192,18 @@ def test_from_a_real_file_to_a_report(here: Path, cdnow_folder: Path) -> None:
     assert Path(said["report"]).is_file()
 
 
+@pytest.mark.parametrize(
+    ("file", "amount"), [("shopify_orders.csv", None), ("square_items.csv", 33), ("woocommerce_orders.json", 240.60)]
+)
+def test_the_export_of_a_known_system_is_read_by_its_recipe(here: Path, file: str, amount: float | None) -> None:
+    export = Path(__file__).parents[1] / "recipes" / "exports" / file
+    shop, counted = created(str(export))
+    assert shop.params.sources["purchases"].preset == export.stem
+    assert counted.rejected == []
+    assert amount in (None, float(counted.amount))
+    assert counted.read == counted.rows + sum(each.rows for each in counted.left_out)
+
+
 def retail_lines() -> pd.DataFrame:
     """Order lines as a shop's till writes them: cancellations of their own, guests, ids as floating numbers."""
     rng = random.Random(7)

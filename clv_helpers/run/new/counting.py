@@ -88,7 +88,10 @@ class Sums:
         """The sums in words: what the file holds, what of it does not count, what counts."""
         days = f"{self.first_on:%-d %b %Y} – {self.last_on:%-d %b %Y}" if self.first_on and self.last_on else "no days"
         aside = [
-            *(f"left out: {each.reason}, {each.rows:,} rows, {each.amount:,.2f} {self.unit}" for each in self.left_out),
+            *(
+                f"left out: {each.reason}, {each.rows:,} rows, {each.amount or 0:,.2f} {self.unit}"
+                for each in self.left_out
+            ),
             *(f"rejected: {each.reason}, {each.rows:,} rows, such as {each.example!r}" for each in self.rejected),
         ]
         counted = f"{self.orders:,} {purchases}, {self.customers:,} {customers}, {self.amount:,.2f} {self.unit}"

@@ -201,7 +201,7 @@ class _Finder:
         reading = Reading(known.dataset, {ours: found[0] for ours, found in first.items() if found}, preset=name)
         if known.dataset == "purchases":
             category = self.headers("purchases").get("category", "")
-            if category and category not in reading.headers.values():
+            if category and category not in str(known.source):  # what the recipe reads it for
                 reading.headers["category"] = category
             self._read_currency(reading)
         return reading
