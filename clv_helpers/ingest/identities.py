@@ -8,6 +8,7 @@ profile.joined_customer.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from typing import Any
@@ -96,9 +97,9 @@ CHANGED = f"""
 def join_customers(session: Session, workbook: Workbook) -> None:
     """Give every row of the lake the number of its customer, by `identities` of the params; before tables are made.
 
-    Cost: nothing where the params do not ask for it; else a pass over the columns that join, and a change of the rows
-    whose customer is another than it was. Where tables were made of some of these, all are built from nothing; rows
-    that have come in since keep the refresh to what they touch.
+    Cost: nothing where the params do not ask for it, or no row came or went; else a pass over the columns that join,
+    and a change of the rows of which the customer is another now. Where tables were made of some of these, all are
+    built from nothing; rows that have come in since keep the refresh to what they touch.
     """
     identities, datasets = workbook.params.identities, _datasets(session, workbook)
     if identities is None:
@@ -111,9 +112,20 @@ def join_customers(session: Session, workbook: Workbook) -> None:
         if not session.has_table(name):
             session.create_if_absent(name, dict(ALWAYS_THERE[name]))
             session.set_version(name, "empty")
+    state = _state(session, workbook, list(datasets))
+    if session.version(JOINING) == state:
+        return
     stage_values(session, workbook, identities)
     _find_persons(session, identities)
     _renumber(session, list(datasets))
+    session.set_version(JOINING, state)
+
+
+def _state(session: Session, workbook: Workbook, datasets: list[str]) -> str:
+    """Of what the joining is made, hashed: the rule, the columns, the steps of batches, and how many rows there are."""
+    columns = [repr(each) for name in SAYING for each in workbook.params.contract(name).values()]
+    rows = [session.count(table(name)) for name in ("lake.batch_log", *(f"lake.{dataset}" for dataset in datasets))]
+    return hashlib.sha256(repr((workbook.params.identities, columns, datasets, rows)).encode()).hexdigest()
 
 
 def _part(session: Session, datasets: list[str]) -> None:
