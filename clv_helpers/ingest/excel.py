@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import openpyxl  # type: ignore[import-untyped]
-
 from clv_helpers.ingest.csv_header import named
 from clv_helpers.ingest.raw_file import UnreadableFile, refusing
 
@@ -71,6 +69,8 @@ def excel_rows(file: Path, sheet: str = "") -> Iterator[list[str]]:
 @contextlib.contextmanager
 def _book(file: Path, values: bool = True) -> Iterator[Any]:
     """An Excel file; what openpyxl has against it as an UnreadableFile."""
+    import openpyxl  # type: ignore[import-untyped]  # which brings numpy: not at the start of every command
+
     with refusing(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of styles and validations, which are nothing to us
         try:
