@@ -118,7 +118,7 @@ def unreadable_lines() -> exp.Expression:
                 SELECT line, reason, CASE WHEN LENGTH(text) < {KEPT_OF_A_LINE} OR NOT CONTAINS(text, CHR(10)) THEN text
                     ELSE ERROR('a quote is opened that nothing closes, in Line: ' || line) END AS text
                 FROM (
-                    SELECT CAST(line AS BIGINT) AS line, RTRIM(MIN(csv_line), CHR(13) || CHR(10)) AS text,
+                    SELECT CAST(line AS BIGINT) AS line, TRIM(MIN(csv_line), CHR(13) || CHR(10)) AS text,
                         COALESCE(MIN_BY(error_message, COALESCE(column_idx, 0)), 'too long or damaged') AS reason
                     FROM reject_errors
                     WHERE scan_id = (SELECT MAX(scan_id) FROM reject_scans)

@@ -152,10 +152,13 @@ def _ingest_file(
     replaces: int | None = None,
     first_holds: bool = False,
 ) -> Batch:
+    checksum, damage = "", ""
     try:
         checksum = sha256(file)
     except UnreadableFile as error:
-        raise IngestError(f"{file} {error}") from None
+        if not file.exists():  # a slip of the pen is no attempt
+            raise IngestError(f"{file} {error}") from None
+        damage = f"sources.{dataset}: {file.name} {error}"
     earlier = _ingested_before(session, dataset, file, checksum)
     if earlier:
         return replace(earlier, status="already ingested")
@@ -163,6 +166,8 @@ def _ingest_file(
     if replaces is None:
         session.commit()  # from here on the log knows of the attempt, whatever becomes of it
     try:
+        if damage:
+            raise IngestError(damage)
         contract, unknown = columns_of_file(workbook, dataset, file)
         names = stage(session, workbook, dataset, file, contract)
         stage_repeats(session, dataset, contract)
