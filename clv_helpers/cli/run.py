@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +25,8 @@ def run(
 ) -> None:
     """Run the six notebooks, and write the report."""
     record, folder = notebooks.run(params, _stages(first, only), as_of, parse_changes(params, changes), progress)
-    say(as_json, asdict(record), [f"report: {folder / record.report}"])
+    shared = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    say(as_json, shared, [f"report: {folder / record.report}"])
 
 
 @app.command()

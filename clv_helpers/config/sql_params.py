@@ -55,7 +55,7 @@ def params_bindings(params: Params) -> dict[str, Any]:
         "first_and_last_product": [exp.column(name, "p") for name in PRODUCT_ATTRIBUTES if params.has_products],
         "trend_months": params.trend_months,
         "migration_months": exp.Interval(this=literal(str(params.migration_months)), unit=exp.var("MONTH")),
-        "primary_namespace": sources["purchases"].namespace,
+        "primary_namespace": sources["purchases"].namespace if "purchases" in sources else "",
         "further_identities": _further_identities(params),
         "known_destinations": _rows(
             {"destination": "text", "type": "text"}, [(name, each.type) for name, each in params.destinations.items()]
@@ -164,7 +164,8 @@ def _is_of_order(params: Params) -> exp.Expression:
 
 def _event_attributes(params: Params) -> list[exp.Expr]:
     """For each column marked so: its value in the latest event that has one, as last_<name>."""
-    marked = [name for name, spec in (params.sources["purchases"].columns or {}).items() if spec.attribute]
+    purchases = params.sources.get("purchases")
+    marked = [name for name, spec in (purchases.columns or {} if purchases else {}).items() if spec.attribute]
     attributes: list[exp.Expr] = []
     for name in marked:
         is_known = exp.not_(exp.Is(this=column(name), expression=exp.null()))

@@ -73,7 +73,7 @@ class Graph:
     def __init__(self, workbook: Workbook):
         self.workbook = workbook
         self.tables: dict[str, Table] = {model.name: model for model in all_tables(workbook, *SCHEMAS)}
-        self.bindings = _Unbound(params_bindings(workbook.params) if workbook.has("purchases") else {})
+        self.bindings = _Unbound(params_bindings(workbook.params))
         self.columns = functools.cache(self._columns)
         self.inputs = functools.cache(self._inputs)
 

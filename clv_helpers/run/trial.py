@@ -31,16 +31,21 @@ class Trial(Workbook):
 def trial(file: Path, params: Params) -> Iterator[Trial]:
     """Bring all files of the params in, whatever share of their rows is rejected; gone at the end.
 
-    `file` is where the params are, or will be. Cost: that of bringing the files in, and their room on the disk.
+    `file` is where the params are, or will be. What is simulated is made anew, beside the lake. Cost: that of bringing
+    the files in, and their room on the disk.
     """
+    from clv_helpers import simulate
+
     sources = {name: source.model_copy(update={"max_rejected_share": 1.0}) for name, source in params.sources.items()}
     changed = params.model_copy(update={"sources": sources, "engine": "duckdb"})
     with tempfile.TemporaryDirectory(prefix="clv_trial_", ignore_cleanup_errors=True) as folder:
         made = Trial(file, changed, into=Path(folder) / file.stem)
+        simulate.make_sources(made)
+        where_files_are = made if changed.simulate else Workbook(file, changed)
         batches: list[Batch] = []
         problems: list[str] = []
         for dataset in changed.sources:
-            for each in made.source_files(dataset):
+            for each in where_files_are.source_files(dataset):
                 try:
                     batches += ingest.ingest_files(made, dataset, [each])
                 except IngestError as error:
