@@ -7,8 +7,13 @@ from pathlib import Path
 import pandas as pd
 from activations import plan
 
-# Overrides of the airline's params: a column of the events goes into the profile, and a finished experiment comes in.
+# Overrides of the airline's params: a column of the events goes into the profile, a finished experiment comes in,
+# flights are booked together and have names as products do, and flights of staff are left out.
 ODD = {
+    "sources.purchases.columns.order_id": "booking",
+    "sources.purchases.columns.refund_of": "booking_paid_back",
+    "sources.purchases.columns.product_id": "transaction_details",
+    "sources.purchases.leave_out": {"staff": "transaction_details = 'Staff'"},
     "sources.purchases.columns.details": {"from": "transaction_details", "type": "text", "attribute": True},
     "sources.experiments": {"path": "${OUTPUTS}/source/experiments.csv", "profile_enabled": False},
 }
@@ -23,8 +28,16 @@ def add_odd_rows(source: Path) -> None:
     refunds["event_id"] += "-refund"
     refunds["occurred_at"] += pd.Timedelta(days=3)
     refunds[["amount", "mileage"]] *= -2
+    # what half of the members fly within a month they book together; of half of the refunds the booking is known
+    booked = events["membership_number"] + events["occurred_at"].dt.strftime("-%Y%m")
+    events["booking"] = booked.where(events["membership_number"].str[-1].isin(list("02468")), "")
+    refunds["booking_paid_back"] = events["booking"].reindex(refunds.index)
     nobody = events.iloc[:2].assign(membership_number="", event_id=["odd1", "odd2"])
-    tables["loyalty_events"] = pd.concat([events, refunds, nobody])
+    staff = events.iloc[:7].assign(transaction_details="Staff", event_id=[f"staff{n}" for n in range(7)])
+    till = events.iloc[:90].assign(membership_number="guest", booking="", event_id=[f"till{n}" for n in range(90)])
+    tables["loyalty_events"] = pd.concat([events, refunds, nobody, staff, till]).fillna(
+        {"booking": "", "booking_paid_back": ""}
+    )
     one, other = (drawn[drawn["arm"] == arm].iloc[0]["membership_number"] for arm in ("treated", "control"))
     address = customers.loc[customers["membership_number"] == one, "email"].iloc[0]
     customers.loc[customers["membership_number"] == other, "email"] = address
