@@ -22,6 +22,10 @@ NUMBERS = ("integer", *FRACTIONS)
 IDS = ("customer_id", "order_id", "event_id", "refund_of", "product_id", "message_id")
 BLANKS = " \t\r\n\u00a0\u2007\u202f\u200b\u200c\u200d\u2060\ufeff"
 SEEN = "[!-~]+"
+# What Excel shows for a formula that failed, and writes into a CSV: no value, and nobody's id.
+EXCEL_ERRORS = (
+    "#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!", "#FIELD!", "#BLOCKED!",
+)  # fmt: skip
 
 # -- numbers
 CURRENCY = r"(?:[A-Z]{3}|[A-Z]{0,3}\p{Sc}|kr|zł)"
@@ -84,9 +88,11 @@ class Writing:
 def value(contract: ColumnContract, raw: exp.Expression, writing: Writing) -> exp.Expression:
     """A column's value in the contract's type, NULL where it does not fit; of a text the text itself.
 
-    `raw` is what the file has. A blank is no value, but for a text that is no id.
+    `raw` is what the file has. A blank is no value, but for a text that is no id; an error of Excel's never is.
     """
     text, kind = as_text(raw), contract.type
+    if kind == "text":
+        text = _without_error(text)
     if contract.identity == EMAIL_NAMESPACE:
         return expression("NULLIF(LOWER($id), '')", id=trimmed(text))
     if kind == "text" and (contract.name in IDS or contract.identity):
@@ -108,6 +114,12 @@ def as_text(raw: exp.Expression) -> exp.Expression:
 def try_cast(value: exp.Expression, kind: str) -> exp.Expression:
     """A value in one of the contract's types; NULL where it does not fit."""
     return expression(f"TRY_CAST($value AS {SQL_TYPES[kind]})", value=value)
+
+
+def _without_error(text: exp.Expression) -> exp.Expression:
+    """A text, NULL where it is an error of Excel's."""
+    sql = "CASE WHEN NOT STARTS_WITH($text, '#') OR NOT $is_error THEN $text END"
+    return expression(sql, text=text, is_error=is_in(text, list(EXCEL_ERRORS)))
 
 
 def trimmed(text: exp.Expression) -> exp.Expression:
@@ -271,6 +283,8 @@ def faults(
             sql = "CASE WHEN $unread THEN REGEXP_MATCHES($body, $doubted) ELSE FALSE END"
             tests.append((expression(sql, unread=unread, body=_body(text), doubted=DOUBTED), QUESTION))
         tests.append((unread, f"is not of type {contract.type}{how_to_write(contract.type, writing)}"))
+    elif contract.required or contract.name in IDS:
+        tests.append((unread, "is an error of Excel's, and no value"))
     if contract.type == "decimal":
         tests.append((expression("ABS($value) > $most", value=value, most=MOST), f"lies beyond {MOST:,}"))
     if contract.enum:

@@ -199,3 +199,15 @@ def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, amou
     form = {"decimal": ","} if style == "comma" else {}
     rows = staged(tmp_path_factory.mktemp("amounts"), lines, columns=AMOUNTS, csv=form)
     assert [row["amount"] for row in rows] == amounts
+
+
+@pytest.mark.parametrize("column", ["customer_id", "order_id", "event_id", "product_id"])
+def test_an_error_of_excel_is_nobodys_id(tmp_path: Path, column: str) -> None:
+    reason = "is an error of Excel's, and no value"
+    found = read(tmp_path, column, ["#N/A", "#REF!", "#12", "N/A"])
+    assert found == {"#N/A": reason, "#REF!": reason, "#12": "#12", "N/A": "N/A"}
+
+
+@pytest.mark.parametrize("column", ["product", "category", "email"])
+def test_an_error_of_excel_is_an_empty_text(tmp_path: Path, column: str) -> None:
+    assert read(tmp_path, column, ["#VALUE!", "#1", "tea"]) == {"#VALUE!": None, "#1": "#1", "tea": "tea"}
