@@ -30,12 +30,6 @@ class Head:
     headers: list[str]
 
 
-def read_header(file: Path, form: CsvFormat) -> tuple[str, list[str]]:
-    """The delimiter and the headers of a CSV file, gzipped or not; as `read_head`."""
-    head = read_head(file, form)
-    return head.delimiter, head.headers
-
-
 def read_head(file: Path, form: CsvFormat) -> Head:
     """How a CSV file begins, gzipped or not.
 

@@ -18,7 +18,7 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import cast, column, expression, literal
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
-from clv_helpers.ingest.csv_header import read_header
+from clv_helpers.ingest.csv_header import read_head
 from clv_helpers.ingest.left_out import has_status
 
 if TYPE_CHECKING:
@@ -144,16 +144,16 @@ def _read_rates(file: Path, unit: str, _: int) -> pd.DataFrame:
 
     found: dict[tuple[dt.date, str], float] = {}
     try:
-        delimiter, headers = read_header(file, CsvFormat())
-        missing = next((name for name in RATES if name not in headers), None)
+        head = read_head(file, CsvFormat())
+        missing = next((name for name in RATES if name not in head.headers), None)
         if missing:
             raise RatesError(f"rates: {file.name} has no column {missing}; allowed: {', '.join(RATES)}")
         with file.open(encoding="utf-8-sig", newline="") as stream:
-            rows = csv.reader(stream, delimiter=delimiter)
+            rows = csv.reader(stream, delimiter=head.delimiter)
             next(rows)
             for row in filter(None, rows):
                 day, written, rate = _rate(
-                    f"rates: {file.name}, line {rows.line_num}", dict(zip(headers, row, strict=False))
+                    f"rates: {file.name}, line {rows.line_num}", dict(zip(head.headers, row, strict=False))
                 )
                 written = code(written, unit)
                 if (day, written) in found:
