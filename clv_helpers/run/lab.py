@@ -1,4 +1,4 @@
-"""`clv lab`: the six notebooks for one workbook, copied into its outputs, so that no tracked file is edited."""
+"""`clv lab`: the notebooks for one workbook, copied into its outputs, so that no tracked file is edited."""
 
 from __future__ import annotations
 
@@ -14,21 +14,27 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.files import owner_only, write_atomically
 from clv_helpers.run.notebooks import NOTEBOOKS, STAGES
 
+YOUR_DATA = "0_your_data"
+
 
 def prepare(workbook: Workbook) -> Path:
     """Copy the notebooks to outputs/<name>/lab/, with the workbook's params file in them; gives that folder.
 
+    0_your_data makes another workbook, whose params go beside those of this one.
     A copy that a person edited stays as it is; one that nobody edited follows the notebook that it was made from.
     """
     import nbformat
 
     folder = workbook.folder / "lab"
-    line = f"params_file: str = {json.dumps(str(workbook.file.resolve()))}  # the workbook"
-    for name in STAGES.values():
+    file = workbook.file.resolve()
+    line = f"params_file: str = {json.dumps(str(file))}  # the workbook"
+    beside = f"name: str = {json.dumps(str(file.parent / 'my_shop'))}  # its params are written to NAME.yml"
+    for name in (YOUR_DATA, *STAGES.values()):
         notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
         for cell in notebook.cells:
             if "parameters" in cell.metadata.get("tags", []):
                 cell.source = re.sub(r"^params_file.*", lambda _: line, cell.source, flags=re.MULTILINE)
+                cell.source = re.sub(r"^name: .*", lambda _: beside, cell.source, flags=re.MULTILINE)
         notebook.metadata["clv"] = {"copied": _fingerprint(notebook)}
         copy = folder / f"{name}.ipynb"
         if _may_be_replaced(copy, notebook.metadata["clv"]["copied"]):

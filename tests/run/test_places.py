@@ -64,12 +64,15 @@ def test_the_script_of_the_charts_is_kept_in_the_users_cache(tmp_path: Path, mon
 def test_lab_opens_copies_for_the_workbook(outputs: Path, tmp_path: Path) -> None:
     shop = Workbook.open(write_shop(tmp_path / 'a "folder"'))
     folder = lab.prepare(shop)
-    assert sorted(file.stem for file in folder.iterdir()) == sorted(STAGES.values())
+    assert sorted(file.stem for file in folder.iterdir()) == ["0_your_data", *sorted(STAGES.values())]
     notebook = nbformat.read(folder / "1_derived_dataset.ipynb", as_version=4)
     names: dict[str, object] = {}
     exec(next(cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])), names)
     assert Workbook.open(str(names["params_file"])).params == shop.params
     assert names["as_of"] == ""
+    first = nbformat.read(folder / "0_your_data.ipynb", as_version=4)
+    exec(next(cell.source for cell in first.cells if "parameters" in cell.metadata.get("tags", [])), names)
+    assert names["name"] == str((tmp_path / 'a "folder"' / "my_shop").resolve())
 
 
 def test_lab_keeps_what_a_person_edited(outputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
