@@ -169,3 +169,21 @@ def test_values_under_other_names_are_translated(tmp_path: Path) -> None:
         "sql": "CASE WHEN event IN ('Open') THEN 'opened' WHEN event IN ('Sent') THEN 'sent' END"
     }
     assert sources["email_events"]["leave_out"] == {"other events": "NOT event IN ('Open', 'Sent')"}
+
+
+def test_the_state_of_a_sale_is_no_category(tmp_path: Path) -> None:
+    head = "receipt_number,return_for,sale_date,total_price,total_tax,customer_id,id,status,state"
+    rows = "".join(f"{n},,2024-01-{n:02d},9,1,c{n},s{n},closed,{('closed', 'pending')[n % 2]}\n" for n in range(10, 29))
+    draft = made(tmp_path, f"{head}\n{rows}").draft
+    assert (draft.purchases["preset"], draft.raw.get("category")) == ("lightspeed_sales", None)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [("country,store", "store"), ("state,order type", "order_type"), ("state code", "state_code")],
+)
+def test_part_of_an_address_is_a_category_last(tmp_path: Path, headers: str, expected: str) -> None:
+    rows = "".join(
+        f"c{n},2024-01-{n:02d},{n}.5" + f",v{n % 3}" * (headers.count(",") + 1) + "\n" for n in range(10, 29)
+    )
+    assert made(tmp_path, f"customer,date,total,{headers}\n{rows}").draft.raw["category"] == expected

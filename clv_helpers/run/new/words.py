@@ -111,8 +111,9 @@ ROLES: dict[str, tuple[str, ...]] = {
     "category": (
         r"(\w+ )?(tier|segment|customer (type|group)|kundengruppe|klasse|class)",
         r"(sales )?(channel|store|branch|location|plan|appeal|purchase point|filiale|markt|magasin|boutique|tienda|canal|kanal|vertriebsweg|winkel|negozio|outlet)( \w+)?|(channel|store|branch|location|sales channel) ?(id|name)",
-        r"(\w+ )*(country|region|land|pays|pais|paese|provincia|bundesland|customer state|province|state|country code)|(country|region|state)( \w+)?",
         r"(\w+ )?(category|categorie|kategorie|categoria|type|warengruppe)",
+        # parts of an address last; of a system's export, `state` alone is how far a sale has come
+        r"(\w+ )*(country|region|land|pays|pais|paese|provincia|bundesland|province|country code)|(\w+ )+state|(country|region)( \w+)?|state \w+",
     ),
     "first_name": (r"(customer |billing )?(first|given|fore) ?name|vorname|prenom|nombre|nome|voornaam",),
     "last_name": (r"(customer |billing )?(last|family|sur) ?name|nachname|familienname|apellidos?|cognome|achternaam|nom( de famille)?",),
