@@ -18,7 +18,7 @@ from clv_helpers.ingest.batch_log import Batch
 from clv_helpers.ingest.forgotten import REASON as FORGOTTEN
 from clv_helpers.ingest.raw_file import UnreadableFile, sha256
 from clv_helpers.ingest.repeats import refuse_differing, stage_repeats
-from clv_helpers.ingest.staging import IngestError, columns_of_file, source_of, stage
+from clv_helpers.ingest.staging import IngestError, columns_of_file, source_of, stage_file
 
 REJECTED = {
     "_batch_id": "integer",
@@ -168,8 +168,7 @@ def _ingest_file(
     try:
         if damage:
             raise IngestError(damage)
-        contract, unknown = columns_of_file(workbook, dataset, file)
-        names = stage(session, workbook, dataset, file, contract)
+        contract, names, unknown = stage_file(session, workbook, dataset, file)
         stage_repeats(session, dataset, contract)
         facts = _facts(session, dataset)
         batch_log.advance(session, batch_id, "loaded", **facts)

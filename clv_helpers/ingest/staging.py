@@ -6,6 +6,7 @@ amounts come to (`money`); what is wrong with a row, or for which reason it is l
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 from collections.abc import Iterator, Mapping
@@ -25,7 +26,7 @@ from clv_helpers.errors import UserError
 from clv_helpers.ingest import left_out, money, row_sql, writings
 from clv_helpers.ingest.forgotten import REASON, Forgotten, read_forgotten
 from clv_helpers.ingest.raw_file import UnreadableFile
-from clv_helpers.ingest.readable import readable
+from clv_helpers.ingest.readable import Readable, readable
 from clv_helpers.ingest.writings import Writing
 
 WRITTEN = " as written"  # after a column's name: what the file has of it
@@ -82,12 +83,22 @@ def columns_of_file(workbook: Workbook, dataset: str, file: Path) -> tuple[list[
 
     Raises IngestError where the file cannot be read or lacks a column, or an expression cannot be told for its rows.
     """
-    source = source_of(workbook, dataset)
+    with _opened(workbook, dataset, file) as rows:
+        return _columns(workbook, dataset, rows)
+
+
+@contextlib.contextmanager
+def _opened(workbook: Workbook, dataset: str, file: Path) -> Iterator[Readable]:
+    """A file of a dataset; what is against it as an IngestError."""
     try:
-        with readable(file, source, workbook.folder) as rows:
-            headers = rows.headers
+        with readable(file, source_of(workbook, dataset), workbook.folder) as rows:
+            yield rows
     except UnreadableFile as error:
         raise IngestError(f"sources.{dataset}: {file.name} {error}") from None
+
+
+def _columns(workbook: Workbook, dataset: str, rows: Readable) -> tuple[list[ColumnContract], list[str]]:
+    source, file, headers = source_of(workbook, dataset), rows.file, rows.headers
     contract = list(workbook.params.contract(dataset).values())
     if not is_json(file):  # of which each row has keys of its own
         contract = [_found(each, headers) for each in contract]
@@ -151,10 +162,29 @@ def stage(session: Session, workbook: Workbook, dataset: str, file: Path, contra
     Gives the names of the typed columns. A line of a CSV that is no row has minus its number in the file as _row.
     Raises IngestError for a broken file, and for one that mixes currencies without rates for them.
     """
+    with _opened(workbook, dataset, file) as rows:
+        return _stage(session, workbook, dataset, rows, contract)
+
+
+def stage_file(
+    session: Session, workbook: Workbook, dataset: str, file: Path
+) -> tuple[list[ColumnContract], list[str], list[str]]:
+    """`columns_of_file` and `stage` of a file that is opened once: its columns, their names, the headers not read."""
+    with _opened(workbook, dataset, file) as rows:
+        contract, unknown = _columns(workbook, dataset, rows)
+        return contract, _stage(session, workbook, dataset, rows, contract), unknown
+
+
+def _stage(
+    session: Session, workbook: Workbook, dataset: str, found: Readable, contract: list[ColumnContract]
+) -> list[str]:
     source, forgotten = source_of(workbook, dataset), read_forgotten(session, workbook)
-    writing = _writing(workbook, source, file)
+    writing = _writing(workbook, source, found.file)
     reads = [_read(each, writing) for each in contract]
-    layers: dict[str, exp.Expression] = {}
+    needed = headers_of(source, contract)
+    named = {} if found.kind == "json" else _other_names(workbook, dataset, found.headers)
+    renamed = [column(named[name]).as_(name, quoted=True) for name in needed if name in named]
+    layers: dict[str, exp.Expression] = {"raw": expression(RAW, rows=found.scan(needed), renamed=renamed)}
     columns = _typed(workbook, dataset, reads, writing)
     layers["typed"] = _over("raw", columns)
     if dataset == "purchases":
@@ -166,22 +196,14 @@ def stage(session: Session, workbook: Workbook, dataset: str, file: Path, contra
     layers["judged"] = expression(JUDGED, first_fault=_first_fault(workbook, dataset, reads, forgotten))
     kept = [name for name in columns if not name.startswith("_") and not name.endswith(WRITTEN)]
     query: Any = expression(STAGED, names=[column(name) for name in kept])
-    try:
-        with readable(file, source, workbook.folder) as found:
-            needed = headers_of(source, contract)
-            named = {} if found.kind == "json" else _other_names(workbook, dataset, found.headers)
-            renamed = [column(named[name]).as_(name, quoted=True) for name in needed if name in named]
-            raw = expression(RAW, rows=found.scan(needed), renamed=renamed)
-            for name, layer in ({"raw": raw} | layers).items():
-                query = query.with_(name, as_=layer, copy=False)
-            more = [expression(UNREADABLE, lines=unreadable_lines())] if found.kind in ("csv", "excel") else []
-            if more and forgotten:
-                more.append(forgotten.in_lines())
-            session.load_file("staged", query, *more)
-    except UnreadableFile as error:
-        raise IngestError(f"sources.{dataset}: {file.name} {error}") from None
+    for name, layer in layers.items():
+        query = query.with_(name, as_=layer, copy=False)
+    more = [expression(UNREADABLE, lines=unreadable_lines())] if found.kind in ("csv", "excel") else []
+    if more and forgotten:
+        more.append(forgotten.in_lines())
+    session.load_file("staged", query, *more)
     if dataset == "purchases" and not workbook.params.rates:
-        _refuse_other_currencies(session, workbook, file)
+        _refuse_other_currencies(session, workbook, found.file)
     return kept
 
 
