@@ -1,7 +1,8 @@
 """From a file to the temporary table `staged`: one row per row of the file, typed, with what is wrong with it.
 
-Four layers, each a SELECT over the one before: the rows of the file; the values they hold (`writings`, `row_sql`); what
-amounts come to (`money`); what is wrong with a row, or for which reason it is left out (`left_out`).
+Five layers, each a SELECT over the one before: the rows of the file; what is calculated of them (`row_sql`); the values
+they hold (`writings`); what amounts come to (`money`); what is wrong with a row, or for which reason it is left out
+(`left_out`).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from clv_helpers.ingest.raw_file import UnreadableFile
 from clv_helpers.ingest.readable import Readable, readable
 from clv_helpers.ingest.writings import Writing
 
+CALCULATED = " as calculated"  # after a column's name: what its expression gives, once for all that is read of it
 WRITTEN = " as written"  # after a column's name: what the file has of it
 NO_FAULT = "CAST(NULL AS STRUCT(name TEXT, value TEXT, reason TEXT))"
 FAULT = "{'name': $name, 'value': $value, 'reason': $reason}"
@@ -56,12 +58,13 @@ class IngestError(UserError):
 
 @dataclasses.dataclass(frozen=True)
 class Read:
-    """How one column is read: what the file has, how that is written, and the headers it is calculated of."""
+    """How one column is read: what the file has, how that is written; of one that is calculated, of what."""
 
     contract: ColumnContract
     raw: exp.Expression
     writing: Writing
     operands: tuple[str, ...] = ()
+    calculated: exp.Expression | None = None
 
     @property
     def name(self) -> str:
@@ -186,7 +189,9 @@ def _stage(
     renamed = [column(named[name]).as_(name, quoted=True) for name in needed if name in named]
     layers: dict[str, exp.Expression] = {"raw": expression(RAW, rows=found.scan(needed), renamed=renamed)}
     columns = _typed(workbook, dataset, reads, writing)
-    layers["typed"] = _over("raw", columns)
+    calculated = [each.calculated.as_(each.raw.name, quoted=True) for each in reads if each.calculated]
+    layers["calculated"] = exp.select("*", *calculated).from_("raw")
+    layers["typed"] = _over("calculated", columns)
     if dataset == "purchases":
         rows, columns = _priced(session, workbook, reads, list(columns))
         layers |= rows
@@ -217,7 +222,8 @@ def _writing(workbook: Workbook, source: Source, file: Path) -> Writing:
 def _read(contract: ColumnContract, writing: Writing) -> Read:
     if contract.sql:
         row = row_sql.row_expression(contract.sql, writing, contract.type in writings.NUMBERS)
-        return Read(contract, row.tree, Writing() if row.is_number else writing, row.numbers)
+        raw = column(contract.name + CALCULATED)
+        return Read(contract, raw, Writing() if row.is_number else writing, row.numbers, row.tree)
     first, *others = [column(header) for header in contract.alternatives or (contract.header,)]
     return Read(contract, exp.Coalesce(this=first, expressions=others) if others else first, writing)
 
