@@ -121,6 +121,17 @@ def test_a_heavy_buyer_is_no_collective_account(tmp_path: Path) -> None:
     assert "collective" not in made(tmp_path, HEAD + rows).asked
 
 
+@pytest.mark.parametrize(
+    ("who", "n", "default"),
+    [("laufkunde", 25, "nobody's: leave its rows out, and tell them"), ("TILL-77", 500, "a customer like others"),
+     ("laufkunde", 9, ""), ("TILL-77", 70, "")],
+)  # fmt: skip
+def test_new_judges_collective_accounts_as_the_table_does(tmp_path: Path, who: str, n: int, default: str) -> None:
+    rows = "".join(f"c{one:04d},2024-01-02,5\n" * (1 + one % 4) for one in range(600)) + f"{who},2024-01-02,5\n" * n
+    asked = made(tmp_path, HEAD + rows).asked
+    assert (asked["collective"].default if "collective" in asked else "") == default
+
+
 def test_fees_among_products_are_offered_and_count(tmp_path: Path) -> None:
     rows = "".join(f"{n},c{n % 17},2024-01-{n % 28 + 1:02},{20000 + n % 60},cup {n % 60},2,2.50\n" for n in range(300))
     rows += "301,c1,2024-01-30,POST,POSTAGE,1,9.00\n302,c2,2024-01-30,D,Discount,-1,9.00\n"

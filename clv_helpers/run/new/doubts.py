@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from clv_helpers.engines.dialect import column, table
+from clv_helpers.engines.dialect import column, expression, table
+from clv_helpers.ingest.writings import identifier
+from clv_helpers.models.table_file import SQL_FOLDER, read_table
 from clv_helpers.run.new import expressions, formats, words
 from clv_helpers.run.new.draft import Draft
 from clv_helpers.run.new.guess import Reading
@@ -15,8 +17,10 @@ from clv_helpers.run.new.sample import Sample
 
 MOST = 5
 PURCHASES = "sources.purchases"
-LARGE = 0.05  # of all rows, from which an id may be a collective account
-FAR = 50  # times the rows that 99 of 100 ids have at most
+BY_CUSTOMER = """
+    SELECT customer_id, COUNT(*) AS events, CAST(NULL AS DECIMAL(18, 4)) AS spend
+    FROM (SELECT $who AS customer_id FROM $rows) AS r WHERE NOT customer_id IS NULL GROUP BY customer_id
+"""
 RARE = 0.05  # of all products, which a shape of code has at most among fees
 
 
@@ -117,40 +121,30 @@ def _currency(reading: Reading) -> Iterator[Question]:
         yield Question("currency", "In which currency are the amounts?", {unit: {"value.unit": unit} for unit in units})
 
 
-def collective(sample: Sample, reading: Reading) -> dict[str, float]:
-    """Ids that may be nobody's, and their share of all rows: placeholders, and one far beyond all others."""
-    if "customer_id" not in reading.headers:
-        return {}
-    found = sample.frequent(reading.headers["customer_id"])
-    spread = sample.session.rows(
-        "SELECT QUANTILE_DISC(n, 0.99) AS most, QUANTILE_DISC(n, 0.5) AS middle FROM (SELECT COUNT(*) AS n FROM $rows "
-        "WHERE TRIM($who) <> '' GROUP BY TRIM($who)) AS each",
-        who=column(reading.headers["customer_id"]), rows=table(sample.table),
-    )[0]  # fmt: skip
-    suspects = {}
-    for value, n in found.items():
-        placeholder = is_placeholder(value) and n > 3 * spread["middle"]
-        if placeholder or (n >= LARGE * sample.rows and n >= FAR * spread["most"]):
-            suspects[re.sub(r"^(\d+)\.0$", r"\1", value)] = n / sample.rows
-    return suspects
-
-
-def is_placeholder(value: str) -> bool:
-    """Whether an id reads like that of whoever has none: 0, guest, unknown."""
-    return re.sub(r"^(-?\d+)\.0$", r"\1", value).strip().lower() in words.PLACEHOLDERS
-
-
 def _collective(sample: Sample, reading: Reading) -> Iterator[Question]:
-    for value, share in list(collective(sample, reading).items())[:1]:
+    """The id that is likeliest nobody's, judged as `clv check` and derived.collective_account do."""
+    if "customer_id" not in reading.headers:
+        return
+    for row in _suspects(sample, reading.headers["customer_id"])[:1]:
+        value = row["customer_id"]
         leave: dict[str, Any] = {f"{PURCHASES}.exclude": [value]}
         answers = {
             "nobody's: leave its rows out, and tell them": leave,
             "a customer like others": {f"{PURCHASES}.exclude": None},
         }
-        if not is_placeholder(value):
+        if row["looks_like"] != "name":
             answers = dict(reversed(answers.items()))
+        share = row["events"] / sample.rows
         text = f"The id {value} has {share:.0%} of all rows: is it a customer, or a collective account?"
         yield Question("collective", text, answers)
+
+
+def _suspects(sample: Sample, header: str) -> list[dict[str, Any]]:
+    """The rows of the table derived.collective_account, of the sample's rows; that with most of them first."""
+    query = read_table(SQL_FOLDER / "derived" / "collective_account.sql").query.copy()
+    [counted] = [each for each in query.ctes if each.alias == "by_customer"]
+    counted.set("this", expression(BY_CUSTOMER, who=identifier(column(header)), rows=table(sample.table)))
+    return sorted(sample.session.rows(query), key=lambda row: -row["events"])
 
 
 def _guests(sample: Sample, reading: Reading) -> Iterator[Question]:

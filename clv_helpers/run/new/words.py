@@ -148,8 +148,6 @@ AGAINST: dict[str, str] = {
     "tax": r"id|number|without|excl",
 }
 
-PLACEHOLDERS = {"0", "-1", "1", "9999", "99999", "999999", "guest", "gast", "guests", "unknown", "anonymous", "anonym", "n/a", "na",
-                "none", "null", "walk-in", "walkin", "cash", "barverkauf", "laufkunde", "invite", "invitado", "-", "00000"}  # fmt: skip
 REFUNDED = re.compile(
     r"(fully )?(refund(ed)?|returned|chargeback|charged back|erstattet|ruckerstattet|rembours\w*|reembols\w*|devuelt\w*|devolu\w*|rimbors\w*|retour\w*)"
 )

@@ -24,8 +24,9 @@ candidates AS (
         CAST(c.spend AS DOUBLE) / NULLIF(a.spend, 0) AS share_of_spend,
         a.customers,
         LOWER(TRIM(c.customer_id)) IN (
-            '0', '-1', '0.0', '-1.0', 'guest', 'guests', 'unknown', 'n/a', 'na', 'nan', 'none', 'null', 'undefined',
-            'anonymous', 'walk-in', 'walkin', 'cash', 'not set', '(not set)', 'no customer', 'no account'
+            '0', '-1', '0.0', '-1.0', '-', '00000', '9999', '99999', '999999', 'anonym', 'anonymous', 'barverkauf',
+            'cash', 'gast', 'guest', 'guests', 'invitado', 'invite', 'laufkunde', 'n/a', 'na', 'nan', 'no account',
+            'no customer', 'none', 'not set', '(not set)', 'null', 'undefined', 'unknown', 'walk-in', 'walkin'
         ) AS is_named_so
     FROM by_customer AS c
     CROSS JOIN everybody AS a
