@@ -41,8 +41,7 @@ def new(
         asked = making.questions(draft)
         made = making.answered(draft, asked, {})
         first = making.sums(made, file)
-        notes = [note for readings in made.readings.values() for reading in readings for note in reading.notes]
-        for line in [*_reading(made), *notes, *_sums(first, made)]:
+        for line in [*_reading(made), *made.notes, *_sums(first, made)]:
             tell(line)
         answers = {} if yes or as_json or not sys.stdin.isatty() else _ask(asked[: making.MOST])
         made = making.answered(draft, asked, answers)

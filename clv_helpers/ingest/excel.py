@@ -19,10 +19,17 @@ LOOKED_AT = 20
 HALF_A_MILLISECOND = dt.timedelta(microseconds=500)
 
 
-def sheet_names(file: Path) -> list[str]:
-    """The sheets of an Excel file that hold cells, in their order. Raises UnreadableFile for what is none."""
+def unread_sheets(file: Path, sheet: str = "") -> str:
+    """A sentence on the sheets with values that are not read because none is named; empty where there is none.
+
+    Raises UnreadableFile for a file that is no Excel file.
+    """
     with _book(file) as book:
-        return [each.title for each in book.worksheets]
+        others = [] if sheet else [each for each in book.worksheets[1:] if _has_values(each)]
+        names = " and ".join(repr(each.title) for each in others)
+        first = book.worksheets[0].title if others else ""
+    said = f"of its sheets {first!r} alone is read, and not {names}; sheet names another, or by a pattern several alike"
+    return f"{file.name}: {said}" if others else ""
 
 
 def excel_headers(file: Path, sheet: str = "") -> list[str]:
@@ -95,6 +102,11 @@ def _chosen(book: Any, sheet: str) -> list[Any]:
     for each in chosen:
         each.reset_dimensions()  # which some programs write wrongly, and rows would be missing
     return chosen
+
+
+def _has_values(sheet: Any) -> bool:
+    sheet.reset_dimensions()
+    return any(any(_filled(row)) for row in sheet.iter_rows(values_only=True))
 
 
 def _beginning(file: Path, sheet: str, values: bool = True) -> list[tuple[Any, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,10 +11,13 @@ from clv_helpers.config.validation import Problem
 from clv_helpers.config.workbook import NothingToCompute, Workbook
 from clv_helpers.derived.views import asked_of_account
 from clv_helpers.engines.dialect import bind, column, table
+from clv_helpers.engines.file_scan import kind_of
 from clv_helpers.engines.session import Session
 from clv_helpers.ingest import Batch
+from clv_helpers.ingest.excel import unread_sheets
 from clv_helpers.ingest.forgotten import REASON as FORGOTTEN
 from clv_helpers.ingest.loading import REPEATED
+from clv_helpers.ingest.raw_file import UnreadableFile
 from clv_helpers.models.table_file import SQL_FOLDER, read_table
 from clv_helpers.run.new.formats import format_of
 from clv_helpers.run.trial import Trial, trial
@@ -61,7 +65,7 @@ def row_findings(workbook: Workbook) -> tuple[list[Problem], list[Problem]]:
             refused, odd = list(made.problems), list[str]()
             for batch in made.batches:
                 (refused if _is_refused(session, workbook, batch) else odd).extend(_rejected(session, batch))
-            odd += _left_out(session, workbook)
+            odd += [*_unread_sheets(workbook), *_left_out(session, workbook)]
             if workbook.has("purchases") and not refused:
                 odd += [*_ties(session, workbook), *_categories(session, workbook), *_days(session)]
                 odd += _collective(session, made)
@@ -93,6 +97,15 @@ def _rejected(session: Session, batch: Batch) -> Iterator[str]:
             fits = f"; csv.dates {form!r} would fit" if form else ""
         said = f"{row['rows']:,} of {batch.rows_read or 0:,} rows would be rejected"
         yield f"sources.{batch.dataset}: {batch.file}: {said}: {name}{such} {reason}{fits}"
+
+
+def _unread_sheets(workbook: Workbook) -> Iterator[str]:
+    for dataset, source in workbook.params.sources.items():
+        for file in () if workbook.params.simulate else workbook.source_files(dataset):
+            if kind_of(file) == "excel":
+                with contextlib.suppress(UnreadableFile):  # which is told as the file's problem
+                    said = unread_sheets(file, source.sheet)
+                    yield from [f"sources.{dataset}: {said}"] if said else []
 
 
 def _left_out(session: Session, workbook: Workbook) -> Iterator[str]:

@@ -17,7 +17,7 @@ from clv_helpers import ingest
 from clv_helpers.config.sources import Source
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.engine import LakeUnwritable
-from clv_helpers.ingest.excel import sheet_names
+from clv_helpers.ingest.excel import unread_sheets
 from clv_helpers.ingest.raw_file import UnreadableFile
 from clv_helpers.ingest.readable import readable
 
@@ -220,7 +220,12 @@ def test_excel_values_as_they_are_meant(tmp_path: Path, outputs: Path) -> None:
 def test_excel_sheets_by_name_and_by_pattern(tmp_path: Path, outputs: Path) -> None:
     sheets = {"Year 1": [HEAD, ["a", DAY, 1]], "Year 2": [HEAD, ["b", DAY, 2]], "Notes": [["these", "are", "notes"]]}
     file = _excel(tmp_path, sheets)
-    assert sheet_names(file) == ["Year 1", "Year 2", "Notes"]
+    said = "of its sheets 'Year 1' alone is read, and not 'Year 2' and 'Notes'"
+    assert unread_sheets(file).startswith(f"{file.name}: {said}")
+    assert unread_sheets(file, "Year *") == ""
+    assert (
+        unread_sheets(_excel(tmp_path, {"Year 1": sheets["Year 1"], "Sheet2": [], "Sheet3": [[" "]]}, "one.xlsx")) == ""
+    )
     assert "has no sheet 'Year 3'; its sheets: Year 1, Year 2, Notes" in _refused(
         _shop(tmp_path, extra="sheet: Year 3"), file
     )

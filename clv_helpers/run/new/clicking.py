@@ -190,8 +190,7 @@ class Desk:
         except UserError:
             self.sums.value = ""
             raise
-        notes = [note for readings in read.readings.values() for reading in readings for note in reading.notes]
-        self.sums.value = sentences([*counted.sentences(*made.words()), *notes])
+        self.sums.value = sentences([*counted.sentences(*made.words()), *read.notes])
         self.made = made
 
     def _button(self, label: str, action: Callable[[], object], style: str = "") -> Any:

@@ -22,6 +22,7 @@ from clv_helpers.engines.file_scan import kind_of
 from clv_helpers.engines.messages import without_values
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
+from clv_helpers.ingest.excel import unread_sheets
 from clv_helpers.ingest.raw_file import CHUNK, UnreadableFile, opened, refusing
 from clv_helpers.ingest.readable import readable
 
@@ -41,7 +42,8 @@ class NewWorkbookError(UserError):
 class Sample:
     """Files with the same headers: all their rows as text in a table of DuckDB's, and what was found of each header.
 
-    `values` are those of the sampled rows, without blanks at their ends; empty where there is none.
+    `values` are those of the sampled rows, without blanks at their ends; empty where there is none. `notes` say what
+    of the files was not read.
     """
 
     files: list[Path]
@@ -51,6 +53,7 @@ class Sample:
     session: Session
     table: str
     values: dict[str, list[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     _found: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def once(self, key: tuple[str, str], find: Callable[[], Any]) -> Any:
@@ -129,6 +132,8 @@ def _read(file: Path, session: Session, samples: dict[tuple[str, ...], Sample], 
             sample = samples[(*headers, encoding)] = Sample([], headers, 0, form, session, f"rows_{len(samples)}")
         _load(sample, opened_file.scan(headers))
         sample.files.append(file)
+        if opened_file.kind == "excel":
+            sample.notes += filter(None, [unread_sheets(file)])
 
 
 def _encoding(file: Path) -> str:
