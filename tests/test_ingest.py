@@ -461,7 +461,7 @@ def test_cdnow_comes_in_whole(cdnow: Workbook) -> None:
 
 def test_ledger_from_the_command_line(outputs: Path, tmp_path: Path) -> None:
     params = str(write_shop(tmp_path))
-    (tmp_path / "more.csv").write_text("customer,day,spent,mood\nd,2024-03-05,1.00,good\n")
+    (tmp_path / "more.csv").write_text("customer,day,spent,mood,f,g,h,i,j\nd,2024-03-05,1.00,good,,,,,\n")
 
     def clv(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [Path(sys.executable).with_name("clv"), *arguments]
@@ -470,7 +470,7 @@ def test_ledger_from_the_command_line(outputs: Path, tmp_path: Path) -> None:
     assert clv("ingest", params).returncode == 0
     more = clv("ingest", params, "--dataset", "purchases", str(tmp_path / "more.csv"), "--json")
     assert json.loads(more.stdout)["batches"][0]["rows_accepted"] == 1
-    assert "more.csv: columns that sources.purchases does not know: mood" in more.stderr
+    assert "more.csv: 6 columns that sources.purchases does not read: mood, f, g, h, i …\n" in more.stderr
     wrong = clv("ingest", params, "--dataset", "customers", str(tmp_path / "more.csv"))
     assert wrong.returncode == 1
     assert "--dataset is 'customers'; allowed: with files, one of purchases" in wrong.stderr

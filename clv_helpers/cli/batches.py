@@ -16,6 +16,8 @@ from clv_helpers.config.workbook import in_folders
 if TYPE_CHECKING:
     from clv_helpers.ingest.batch_log import Batch
 
+NAMED = 5  # of the columns that nothing reads: an export of a system has dozens
+
 
 @app.command()
 def ingest(
@@ -34,9 +36,11 @@ def ingest(
         raise ParamsError(str(workbook.file), [Problem("--dataset", repr(dataset), f"with files, one of {allowed}")])
     batches = ingest.ingest_files(workbook, dataset, in_folders(files or []) or None)
     for batch in batches:
-        if batch.unknown_columns:
-            names = ", ".join(batch.unknown_columns)
-            progress(f"{batch.file}: columns that sources.{batch.dataset} does not know: {names}")
+        unread = batch.unknown_columns
+        if unread:
+            names = ", ".join(unread[:NAMED]) + (" …" if unread[NAMED:] else "")
+            columns = f"{len(unread)} column{'s' if unread[1:] else ''}"
+            progress(f"{batch.file}: {columns} that sources.{batch.dataset} does not read: {names}")
     _say(batches, as_json)
 
 
