@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from hostile import Hostile, hostile_files, plain, read_rows
+from typer.testing import CliRunner, Result
 
 from clv_helpers import ingest
+from clv_helpers.cli import app
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
 
@@ -97,3 +100,36 @@ def test_four_hundred_hostile_files(shops: dict[str, Workbook], tmp_path: Path) 
     outcomes = _run(shops, tmp_path / "files", hostile_files(400, seed=2))
     assert outcomes["compared"] >= 100
     assert outcomes["refused"] >= 60
+
+
+def _told(done: Result) -> str:
+    """How a command ended: done, or refused in a sentence. Anything else is what was raised."""
+    if done.exit_code == 0:
+        return "done"
+    if isinstance(done.exception, UserError | SystemExit):
+        return "refused"
+    raise AssertionError(repr(done.exception)) from done.exception
+
+
+def _new_and_check(folder: Path, file: Hostile) -> str:
+    """What became of a workbook made from a file, and of the check of it."""
+    place = folder / file.name
+    place.write_bytes(file.data)
+    params = folder / f"shop{file.name.split('.')[0]}.yml"
+    made = CliRunner().invoke(app, ["new", str(params), "--from", str(place), "--yes", "--no-run", "--json"])
+    if _told(made) == "refused":
+        assert not params.exists()
+        return "refused"
+    sums = json.loads(made.stdout)["sums"]
+    aside = sum(each["rows"] for each in [*sums["left_out"], *sums["rejected"]])
+    assert sums["rows"] + aside == sums["read"] > 0
+    checked = CliRunner().invoke(app, ["check", str(params), "--json"])
+    return "checked" if _told(checked) == "done" else "found wrong"
+
+
+@pytest.mark.slow
+def test_sixty_hostile_files_through_new_and_check(tmp_path: Path, outputs: Path) -> None:
+    outcomes = {file.name: _new_and_check(tmp_path, file) for file in hostile_files(60, seed=3)}
+    counted = Counter(outcomes.values())
+    assert counted["checked"] >= 12, outcomes
+    assert counted["refused"] >= 10, outcomes

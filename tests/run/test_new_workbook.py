@@ -52,7 +52,7 @@ def headers(workbook: Workbook) -> dict[str, str]:
     return {name: column.header for name, column in workbook.params.contract("purchases").items()}
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le"])
 def test_a_file_of_another_country_comes_in(here: Path, encoding: str) -> None:
     (here / "orders.csv").write_text(GERMAN, encoding=encoding)
     shop, counted = created("orders.csv")

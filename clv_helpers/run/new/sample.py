@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import glob
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from clv_helpers.engines.messages import without_values
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
 from clv_helpers.ingest.excel import unread_sheets
-from clv_helpers.ingest.raw_file import CHUNK, UnreadableFile, opened, refusing
+from clv_helpers.ingest.raw_file import CHUNK, UnreadableFile, encoding_of, opened, refusing
 from clv_helpers.ingest.readable import readable
 
 ROWS = 5_000  # a third of them from the beginning, the middle and the end
@@ -93,7 +93,7 @@ class Sample:
         return {row["value"]: row["n"] for row in found}
 
 
-@contextmanager
+@contextlib.contextmanager
 def read(source: Path) -> Iterator[list[Sample]]:
     """A file, the files of a folder, or those of a pattern, as one sample per set of headers, in the order of names.
 
@@ -112,7 +112,8 @@ def read(source: Path) -> Iterator[list[Sample]]:
             try:
                 _read(file, session, samples, Path(folder))
             except UnreadableFile as error:
-                raise NewWorkbookError(f"{file} {error}; allowed: {ALLOWED}") from None
+                allowed = "" if "allowed: " in str(error) else f"; allowed: {ALLOWED}"
+                raise NewWorkbookError(f"{file} {error}{allowed}") from None
             except duckdb.Error as error:
                 raise NewWorkbookError(f"{file} cannot be read: {without_values(error)}; allowed: {ALLOWED}") from None
         for sample in samples.values():
@@ -138,11 +139,12 @@ def _read(file: Path, session: Session, samples: dict[tuple[str, ...], Sample], 
 
 def _encoding(file: Path) -> str:
     """How a CSV is written: as its first bytes say, else UTF-8 where all of it is, else that of Western Windows."""
+    with contextlib.suppress(UnreadableFile):  # of what is no such text
+        if encoding_of(file, "utf-16").startswith("utf-16"):
+            return "utf-16"
     decoder = codecs.getincrementaldecoder("utf-8")()
     with refusing(), opened(file) as stream:
         part: bytes = stream.read(CHUNK)
-        if part[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            return "utf-16"
         try:
             while part:
                 decoder.decode(part)
