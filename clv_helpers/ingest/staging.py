@@ -30,7 +30,8 @@ from clv_helpers.ingest.raw_file import UnreadableFile
 from clv_helpers.ingest.readable import Readable, readable
 from clv_helpers.ingest.writings import Writing
 
-CALCULATED = " as calculated"  # after a column's name: what its expression gives, once for all that is read of it
+# After a column's name: what its expression gives, once for all that is read of it. No header ends in a blank.
+CALCULATED = " as calculated "
 WRITTEN = " as written"  # after a column's name: what the file has of it
 NO_FAULT = "CAST(NULL AS STRUCT(name TEXT, value TEXT, reason TEXT))"
 FAULT = "{'name': $name, 'value': $value, 'reason': $reason}"

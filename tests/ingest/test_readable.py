@@ -17,6 +17,7 @@ from clv_helpers import ingest
 from clv_helpers.config.sources import Source
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.engine import LakeUnwritable
+from clv_helpers.ingest import staging
 from clv_helpers.ingest.excel import unread_sheets
 from clv_helpers.ingest.raw_file import UnreadableFile
 from clv_helpers.ingest.readable import readable
@@ -267,6 +268,16 @@ def test_json_keys_within_objects_that_differ_by_case_alone(tmp_path: Path, outp
 def test_json_in_utf_16(tmp_path: Path, outputs: Path) -> None:
     data = '[{"customer": "björn", "day": "2024-01-01", "spent": 3}]'.encode("utf-16")
     assert _ingested(_shop(tmp_path), _file(tmp_path, data, "orders.json")) == ([("björn", 3)], [])
+
+
+def test_a_file_is_opened_once_where_it_comes_in(
+    tmp_path: Path, outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    monkeypatch.setattr(staging, "readable", lambda file, *more: opened.append(file) or readable(file, *more))
+    file = _file(tmp_path, b'{"customer": "a", "day": "2024-01-01", "spent": 3}', "orders.json")
+    assert _ingested(_shop(tmp_path), file) == ([("a", 3)], [])
+    assert opened == [file]
 
 
 # -- the disk ----------------------------------------------------------------------------------------------------------

@@ -128,3 +128,10 @@ def test_first_header_that_the_file_has(tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     file.write_text('{"CustomerID": "8", "d": "2024-01-03"}\n{"Customer ID": "9", "d": "2024-01-03"}\n')
     assert [row["customer_id"] for row in staged(tmp_path, file, columns=columns)] == ["8", "9"]
+
+
+def test_a_header_like_the_name_of_a_calculated_column(tmp_path: Path) -> None:
+    columns = {"customer_id": "c", "occurred_at": "d", "amount": {"sql": "n * 2"}}
+    line = {"c": "a", "d": "2024-01-03", "amount as calculated ": "7", "amount as written": "8", "n": "5"}
+    (row,) = staged(tmp_path, [line], columns=columns)
+    assert (row["amount"], row["_reason"]) == (10, None)

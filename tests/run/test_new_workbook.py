@@ -251,3 +251,14 @@ def test_two_years_with_other_headers_are_one_source(here: Path) -> None:
     _, counted = created("years")
     assert (counted.read, counted.orders_in_file) == (len(lines), lines["Invoice"].nunique())
     assert float(counted.in_file) == pytest.approx((lines["Quantity"] * lines["Price"]).sum(), abs=0.005)
+
+
+def test_sheets_that_are_not_read_are_told(here: Path) -> None:
+    with pd.ExcelWriter(here / "orders.xlsx") as book:
+        for sheet in ("2023", "2024"):
+            pd.DataFrame({"guest": ["a"], "visited day": ["2024-01-31"], "total": [12.5]}).to_excel(
+                book, sheet_name=sheet, index=False
+            )
+    done = CliRunner().invoke(app, ["new", "shop", "--from", "orders.xlsx", "--yes", "--no-run"])
+    assert done.exit_code == 0, done.output
+    assert "orders.xlsx: of its sheets '2023' alone is read, and not '2024'" in done.output

@@ -43,9 +43,8 @@ class Draft:
     @property
     def notes(self) -> list[str]:
         """What a person is to know of the files: what of them is not read, and what is not as it seems."""
-        sampled = [sample for samples in self.samples.values() for sample in samples]
-        readings = [reading for readings in self.readings.values() for reading in readings]
-        return [note for each in (*sampled, *readings) for note in each.notes]
+        sampled = [note for samples in self.samples.values() for sample in samples for note in sample.notes]
+        return sampled + [note for readings in self.readings.values() for reading in readings for note in reading.notes]
 
     def set(self, place: str, value: Any) -> None:
         """Put a value at a dotted place; None takes out what is there."""
