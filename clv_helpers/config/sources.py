@@ -95,12 +95,49 @@ class CsvFormat(Strict):
     for an offset; `epoch seconds` and `epoch milliseconds` count from 1970; none: as in ISO 8601"""
 
 
+class FromDatabase(Strict):
+    """A table or a query of a database, of which each pull takes what came since the last."""
+
+    database: str = Field(min_length=1)
+    """its address, such as `${SHOP_DSN}`: PostgreSQL (`postgresql://user:password@host/shop`), Redshift (`redshift://`),
+    MySQL and MariaDB (`mysql://`), an SQLite or DuckDB file (`sqlite:///file`, `duckdb:///file`); a password stands in
+    an environment variable"""
+    table: str = ""
+    """a table or view, with its schema where it needs one"""
+    query: str = ""
+    """in its place a file in the folder that is named as the params file, with one SELECT in the database's own SQL"""
+    cursor: str = ""
+    """the column that grows with what is new or changed, such as `updated_at` or a running number, never empty; none:
+    all rows are fetched each time, and those that came before are passed over"""
+    overlap: Annotated[str, Field(pattern=r"^\d{1,5} (minute|hour|day)s?$")] | None = None
+    """how far before the last value the next pull begins, such as `2 days`, for rows that become visible late; those
+    that came before are passed over"""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> FromDatabase:
+        if bool(self.table) == bool(self.query):
+            raise ValueError("either table or query")
+        if self.overlap and not self.cursor:
+            raise ValueError("overlap is told of a cursor; allowed: cursor beside it")
+        if re.search(r"://[^/]*:(?!\$\{)[^/]*@", self.database):
+            raise ValueError("no password here; allowed: the address, or its password, as ${VARIABLE}")
+        return self
+
+    @property
+    def step_back(self) -> dt.timedelta:
+        """The overlap."""
+        count, unit = (self.overlap or "0 days").split()
+        return dt.timedelta(**{f"{unit.rstrip('s')}s": int(count)})
+
+
 class Source(Strict):
     """Where one dataset comes from, and how its headers map onto our column names."""
 
-    path: str = Field(min_length=1)
+    path: str = ""
     """a file, a pattern (`purchases/*.csv`) or a folder, relative to the params file; `${VARIABLE}` is replaced by
     an environment variable"""
+    database: FromDatabase | None = Field(default=None, alias="from")
+    """in its place a database"""
     hint: str | None = None
     """where the data can be had, said where the file is missing"""
     namespace: str = "CustomerId"
@@ -132,6 +169,17 @@ class Source(Strict):
     """how a CSV file is written"""
     max_rejected_share: float = Field(default=0.05, ge=0, le=1)
     """a batch with a larger share of rejected rows fails"""
+
+    @model_validator(mode="after")
+    def _from_one_place(self) -> Source:
+        if bool(self.path) == bool(self.database):
+            raise ValueError("either path (files) or from (a database)")
+        return self
+
+    @property
+    def place(self) -> str:
+        """Where the rows are, for people to read."""
+        return self.path or (self.database.table or self.database.query if self.database else "")
 
 
 def column_contract(name: str, spec: Column, known: ColumnContract | None) -> ColumnContract:

@@ -81,6 +81,8 @@ _TABLES = (
         "a reason for which rows of a batch are left out, as the params say.",
         "_batch_id integer, dataset text, reason text, rows integer, amount decimal",
     ),
+    PythonTable("lake.pulls", "a batch from a database, and how far it reached.", metadata=True),
+    PythonTable("lake.pulled_rows", "the content of rows that the next pull may meet again, as a hash."),
     PythonTable("lake.forgotten", "a person who was forgotten, as a keyed hash.", metadata=True),
     PythonTable(
         "lake.kept_response",

@@ -106,8 +106,9 @@ class Workbook:
         file = find_params(params_file)
         changes = {**(overrides or {}), **({"as_of": as_of} if as_of else {})}
         workbook = cls(file, load_params(file, changes), run)
-        for name in workbook.params.sources:
-            workbook.source_pattern(name)
+        for name, source in workbook.params.sources.items():
+            if source.path:
+                workbook.source_pattern(name)
         return workbook
 
     @property
@@ -170,7 +171,12 @@ class Workbook:
         return self.path(source.path, f"sources.{dataset}.path", source.hint or "")
 
     def source_files(self, dataset: str) -> list[Path]:
-        """The files of a dataset, sorted by name; a folder stands for those in it. Raises ParamsError for none."""
+        """The files of a dataset, sorted by name; a folder stands for those in it. Raises ParamsError for none.
+
+        A dataset that comes from a database has none.
+        """
+        if not self.params.sources[dataset].path:
+            return []
         source, pattern = self.params.sources[dataset], self.source_pattern(dataset)
         files = in_folders(sorted(Path(found) for found in glob.glob(str(pattern), recursive=True)))
         if not files:

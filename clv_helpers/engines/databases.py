@@ -420,6 +420,9 @@ KINDS: dict[str, type[Any]] = {
 }  # fmt: skip
 
 
+FILES = ("sqlite", "duckdb")  # the kinds whose address is that of a file
+
+
 def is_address(text: str) -> bool:
     """Whether a text is a database's address, as `postgresql://shop@db/orders` is, and no path."""
     return text.split("://")[0] in KINDS and "://" in text
@@ -468,6 +471,8 @@ def one_select(sql: str, dialect: str, where: str) -> exp.Query:
 
 def _checked(address: str, place: str) -> str:
     """An address that can be taken apart in one way only: a password with signs of its own is written as %40 and so."""
+    if address.split("://")[0] in FILES:
+        return address
     try:
         authority = urlsplit(address).netloc
         fine = authority.count("@") <= 1 and (urlsplit(address).port or True)
@@ -508,7 +513,7 @@ def _driver(module: str, extra: str, place: str) -> Any:
 
 
 def _file_of(place: str, address: str) -> Path:
-    file = Path(unquote(urlsplit(address).path)).resolve()
+    file = Path(address.split("://", 1)[1]).resolve()
     if not file.is_file():
         raise DatabaseError(f"{place}: {file} (no such file)")
     return file

@@ -13,7 +13,8 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import cast, column, table
 from clv_helpers.engines.engine import NothingPublished
 from clv_helpers.engines.session import Session
-from clv_helpers.ingest import batch_log, left_out, money
+from clv_helpers.errors import UserError
+from clv_helpers.ingest import batch_log, left_out, money, pull
 from clv_helpers.ingest.batch_log import Batch
 from clv_helpers.ingest.forgotten import REASON as FORGOTTEN
 from clv_helpers.ingest.raw_file import UnreadableFile, sha256
@@ -32,15 +33,21 @@ REPEATED = "repeats an event that came before"
 
 
 def ingest_files(
-    workbook: Workbook, dataset: str = "", files: list[Path] | None = None, *, first_holds: bool = False
+    workbook: Workbook,
+    dataset: str = "",
+    files: list[Path] | None = None,
+    *,
+    first_holds: bool = False,
+    at_most: int = 0,
 ) -> list[Batch]:
     """Bring files in as one batch each: those of the params, or the ones given for one dataset.
 
-    One element is a file: its batch, with the status `already ingested` where it is in the lake already. Rows, rejected
-    rows and log of a batch are one transaction. Of rows of one file that share an event_id and differ, the first holds
-    if `first_holds`; otherwise they are a question, and the file is refused with it. Cost: one pass over the file, and
-    one over the lake's event keys where events have one. Raises IngestError where a file cannot become a batch: it is
-    logged as failed, and nothing of it is visible.
+    One element is a file: its batch, with the status `already ingested` where it is in the lake already. What a
+    database has had since the last time is one batch, too, and none where that is nothing; `at_most` rows of it, for a
+    sample. Rows, rejected rows and log of a batch, and how far a pull has reached, are one transaction. Of rows of one
+    file that share an event_id and differ, the first holds if `first_holds`; otherwise they are a question, and the
+    file is refused with it. Cost: one pass over the file, and one over the lake's event keys where events have one.
+    Raises IngestError where a file cannot become a batch: it is logged as failed, and nothing of it is visible.
 
     Example:
         >>> [batch.status for batch in ingest.ingest_files(wb, "purchases", wb.source_files("purchases"))]
@@ -56,7 +63,19 @@ def ingest_files(
         for file in paths:
             with workbook.engine.write(files=True) as session:
                 batches.append(_ingest_file(session, workbook, name, file, first_holds=first_holds))
+        if not paths and source_of(workbook, name).database:
+            batches += _pull(workbook, name, at_most)
     return batches
+
+
+def _pull(workbook: Workbook, dataset: str, at_most: int) -> list[Batch]:
+    """What is new in a database as one batch, or none. The lake is held only once the rows are here."""
+    with pull.fetched(workbook, dataset, at_most) as rows:
+        if rows is None:
+            return []
+        with workbook.engine.write(files=True) as session:
+            pull.refuse_overtaken(session, dataset, rows)
+            return [_ingest_file(session, workbook, dataset, rows.file, pulled=rows)]
 
 
 def revert(workbook: Workbook, batch_id: int) -> Batch:
@@ -106,6 +125,8 @@ def batches(workbook: Workbook) -> list[Batch]:
 def source_problems(workbook: Workbook) -> list[str]:
     """What stands in the way of ingesting, found from the files' headers alone: one sentence each.
 
+    Databases are opened, and asked for their columns.
+
     Example:
         >>> ingest.source_problems(wb)
         []
@@ -116,6 +137,12 @@ def source_problems(workbook: Workbook) -> list[str]:
             try:
                 columns_of_file(workbook, dataset, file)
             except IngestError as error:
+                problems.append(str(error))
+        if source_of(workbook, dataset).database:
+            try:
+                with pull.without_rows(workbook, dataset) as file:
+                    columns_of_file(workbook, dataset, file)
+            except UserError as error:
                 problems.append(str(error))
     if workbook.params.rates:
         try:
@@ -130,6 +157,7 @@ def _prepare(session: Session, workbook: Workbook) -> None:
     batch_log.prepare(session)
     session.create_if_absent("lake.rejected_rows", REJECTED)
     session.create_if_absent(left_out.LEFT_OUT, left_out.COLUMNS)
+    pull.prepare(session)
     for dataset, known in DATASETS.items():
         wanted = {name: column.type for name, column in (known | workbook.params.contract(dataset)).items()}
         session.create_if_absent(f"lake.{dataset}", {**wanted, "_batch_id": "integer"})
@@ -151,6 +179,7 @@ def _ingest_file(
     file: Path,
     replaces: int | None = None,
     first_holds: bool = False,
+    pulled: pull.Fetched | None = None,
 ) -> Batch:
     checksum, damage = "", ""
     try:
@@ -159,7 +188,7 @@ def _ingest_file(
         if not file.exists():  # a slip of the pen is no attempt
             raise IngestError(f"{file} {error}") from None
         damage = f"sources.{dataset}: {file.name} {error}"
-    earlier = _ingested_before(session, dataset, file, checksum)
+    earlier = None if pulled else _ingested_before(session, dataset, file, checksum)
     if earlier:
         return replace(earlier, status="already ingested")
     batch_id = batch_log.begin(session, dataset, file.name, checksum)
@@ -186,6 +215,8 @@ def _ingest_file(
     _insert(session, dataset, batch_id, names)
     left_out.record(session, dataset, batch_id, _summed(workbook, dataset, names))
     reason = None if replaces is None else f"replaces batch {replaces}"
+    if pulled:
+        pull.record(session, dataset, batch_id, pulled)
     batch = batch_log.advance(session, batch_id, "success", reason=reason)
     return replace(batch, unknown_columns=tuple(unknown))
 
@@ -268,6 +299,6 @@ def _revert(session: Session, workbook: Workbook, batch_id: int) -> Batch:
         raise IngestError(f"{workbook.name} has no batch {batch_id}; clv batches lists those it has")
     if batch.status != "success":
         raise IngestError(f"batch {batch_id} ({batch.file}) is {batch.status}: there is nothing of it to take back")
-    for name in (f"lake.{batch.dataset}", "lake.rejected_rows", left_out.LEFT_OUT):
+    for name in (f"lake.{batch.dataset}", "lake.rejected_rows", left_out.LEFT_OUT, *pull.TABLES):
         session.run("DELETE FROM $lake_table WHERE _batch_id = $batch", lake_table=table(name), batch=batch_id)
     return batch_log.advance(session, batch_id, "reverted")

@@ -121,7 +121,7 @@ class Readable:
         """A file of its own below the workbook's folder, for the owner alone, gone with this Readable."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            _remove_stale(self.folder)
+            remove_stale(self.folder)
             place = tempfile.TemporaryDirectory(prefix=PREFIX, dir=self.folder, ignore_cleanup_errors=True)
             target = Path(self._copies.enter_context(place), name)
             # what is no UTF-8 goes through as it is: DuckDB tells the line
@@ -213,7 +213,7 @@ def _refuse_other_encoding(file: Path) -> None:
         raise UnreadableFile(not_written_in("utf-8", file))
 
 
-def _remove_stale(folder: Path) -> None:
+def remove_stale(folder: Path) -> None:
     """Copies of a process that was killed: they hold what people's files hold."""
     for left in folder.glob(f"{PREFIX}*"):
         if time.time() - left.stat().st_mtime > DAY:

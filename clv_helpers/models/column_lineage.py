@@ -134,7 +134,7 @@ class Graph:
         dataset = name.removeprefix("lake.")
         if dataset == name or dataset not in sources:
             return f"written by {writer_of(name)}"
-        path, contract = sources[dataset].path, self.workbook.params.contract(dataset)
+        path, contract = sources[dataset].place, self.workbook.params.contract(dataset)
         file = path if "*" in path else Path(path).name
         if header in contract:
             return f"column {contract[header].header!r} of {file}"

@@ -11,7 +11,10 @@ from pathlib import Path
 from clv_helpers import ingest
 from clv_helpers.config.params import Params
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.errors import UserError
 from clv_helpers.ingest import Batch, IngestError
+
+SAMPLED = 10_000  # rows of a database: all of them would be a whole pull
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ def trial(file: Path, params: Params) -> Iterator[Trial]:
     """Bring all files of the params in, whatever share of their rows is rejected; gone at the end.
 
     `file` is where the params are, or will be. What is simulated is made anew, beside the lake. Cost: that of bringing
-    the files in, and their room on the disk.
+    the files in (of a database: its first 10,000 rows), and their room on the disk.
     """
     from clv_helpers import simulate
 
@@ -49,5 +52,10 @@ def trial(file: Path, params: Params) -> Iterator[Trial]:
                 try:
                     batches += ingest.ingest_files(made, dataset, [each])
                 except IngestError as error:
+                    problems.append(str(error))
+            if changed.sources[dataset].database:
+                try:
+                    batches += ingest.ingest_files(made, dataset, at_most=SAMPLED)
+                except UserError as error:
                     problems.append(str(error))
         yield Trial(file, changed, into=made.into, batches=tuple(batches), problems=tuple(problems))

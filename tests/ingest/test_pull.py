@@ -1,0 +1,194 @@
+"""What comes from a database: all of it once, whatever is pulled again, late, changed or broken off."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clv_helpers import ingest
+from clv_helpers.config.validation import ParamsError
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.errors import UserError
+
+PARAMS = """
+title: A shop with a database
+sources:
+  purchases:
+    from: {{database: "${{SHOP_DSN}}", {place}}}
+    max_rejected_share: 1
+    columns: {{customer_id: customer, occurred_at: placed_at, amount: total{more}}}
+"""
+TABLE = "CREATE TABLE orders (id INTEGER, customer TEXT, total NUMERIC, placed_at TEXT, changed_at TEXT)"
+
+
+class Shop:
+    """A workbook over an SQLite file."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch, place: str, more: str = ""):
+        self.database = sqlite3.connect(folder / "orders.sqlite", isolation_level=None)
+        self.database.execute(TABLE)
+        patch.setenv("SHOP_DSN", f"sqlite://{folder}/orders.sqlite")
+        (folder / "shop.yml").write_text(PARAMS.format(place=place, more=more), encoding="utf-8")
+        self.workbook = Workbook.open(folder / "shop.yml")
+
+    def add(self, number: int, customer: str | None = "a", total: Any = 10, changed_at: str = "") -> None:
+        moment = changed_at or f"2024-01-{number:02} 10:00:00"
+        self.database.execute("INSERT INTO orders VALUES (?, ?, ?, ?, ?)", (number, customer, total, moment, moment))
+
+    def pull(self) -> list[tuple[Any, ...]]:
+        """What each batch of a pull accepted and rejected."""
+        return [(b.status, b.rows_accepted, b.rows_rejected) for b in ingest.ingest_files(self.workbook)]
+
+    def count(self, name: str = "lake.purchases") -> int:
+        with self.workbook.engine.write() as session:
+            return session.scalar(f"SELECT COUNT(*) AS rows FROM {name}")
+
+
+@pytest.fixture
+def pulled(outputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    return lambda place, more="": Shop(tmp_path, monkeypatch, place, more)
+
+
+def test_each_pull_takes_what_came_since(pulled) -> None:
+    shop = pulled("table: orders, cursor: id")
+    assert shop.pull() == []
+    for number in range(1, 12):
+        shop.add(number)
+    assert shop.pull() == [("success", 11, 0)]
+    assert shop.pull() == []
+    shop.add(12, customer=None)  # 9 < 12, though not as text
+    assert shop.pull() == [("success", 0, 1)]
+    assert shop.pull() == []
+    assert [batch.file for batch in ingest.batches(shop.workbook)] == [
+        "purchases_to_11.parquet", "purchases_after_11_to_12.parquet",
+    ]  # fmt: skip
+    assert not list(shop.workbook.folder.glob("reading-*"))
+
+
+def test_rows_that_became_visible_late_come_within_the_overlap(pulled) -> None:
+    shop = pulled('table: orders, cursor: changed_at, overlap: "2 days"')
+    for number in (1, 5, 6):
+        shop.add(number)
+    shop.add(6)  # the same to the last sign: it counts twice
+    shop.add(6, customer=None)
+    assert shop.pull() == [("success", 4, 1)]
+    assert shop.pull() == []
+    shop.add(6)
+    shop.add(5, customer="late")
+    shop.add(3, customer="too late")
+    assert shop.pull() == [("success", 2, 0)]
+    shop.add(7)
+    assert shop.pull() == [("success", 1, 0)]
+    assert shop.pull() == []
+    assert (shop.count(), shop.count("lake.rejected_rows")) == (7, 1)
+
+
+def test_a_changed_row_counts_once_by_its_event_id(pulled) -> None:
+    shop = pulled("table: orders, cursor: changed_at", ", event_id: id")
+    shop.add(1)
+    shop.pull()
+    shop.database.execute("UPDATE orders SET total = 12, changed_at = '2024-02-01 10:00:00'")
+    assert shop.pull() == [("success", 0, 1)]
+    assert shop.count() == 1
+
+
+def test_without_a_cursor_what_came_before_is_passed_over(pulled) -> None:
+    shop = pulled("table: orders")
+    shop.add(1)
+    shop.add(1)
+    assert shop.pull() == [("success", 2, 0)]
+    assert shop.pull() == []
+    shop.add(2)
+    assert shop.pull() == [("success", 1, 0)]
+    assert shop.count() == 3
+
+
+def test_a_pull_that_is_taken_back_comes_again(pulled) -> None:
+    shop = pulled('table: orders, cursor: changed_at, overlap: "2 days"')
+    shop.add(1)
+    shop.pull()
+    shop.add(2)
+    shop.pull()
+    ingest.revert(shop.workbook, 2)
+    assert shop.pull() == [("success", 1, 0)]
+    assert shop.count() == 2
+
+
+def test_a_query_of_ones_own(pulled) -> None:
+    shop = pulled("query: orders.sql, cursor: n")
+    shop.workbook.specs.mkdir()
+    (shop.workbook.specs / "orders.sql").write_text(
+        "SELECT id AS n, customer, total, placed_at FROM orders WHERE total > 0 -- paid\n;"
+    )
+    shop.add(1)
+    shop.add(2, total=0)
+    assert shop.pull() == [("success", 1, 0)]
+    (shop.workbook.specs / "orders.sql").write_text("DELETE FROM orders")
+    with pytest.raises(UserError, match="single SELECT"):
+        shop.pull()
+
+
+REFUSED = {
+    "a cursor that is not there": ("table: orders, cursor: nope", "nope"),
+    "a cursor that is empty": ("table: orders, cursor: customer", "COALESCE"),
+    "an overlap of numbers": ('table: orders, cursor: id, overlap: "2 days"', "no moments"),
+    "a table that is not there": ("table: nowhere", "nowhere|no such table"),
+    "a query that is not there": ("query: nowhere.sql", "no such file"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_pulled_is_said(pulled, case: str) -> None:
+    place, said = REFUSED[case]
+    shop = pulled(place)
+    shop.add(1, customer=None)
+    with pytest.raises(UserError, match=said):
+        shop.pull()
+    assert shop.count() == 0
+
+
+def test_another_cursor_is_no_way_on(pulled, tmp_path: Path) -> None:
+    shop = pulled("table: orders, cursor: id")
+    shop.add(1)
+    shop.pull()
+    file = tmp_path / "shop.yml"
+    file.write_text(file.read_text().replace("cursor: id", "cursor: changed_at"))
+    with pytest.raises(UserError, match="went by id"):
+        ingest.ingest_files(Workbook.open(file))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "path: a.csv, from: {database: 'sqlite:///a', table: a}",
+        "namespace: A",
+        "from: {database: 'sqlite:///a'}",
+        "from: {database: 'sqlite:///a', table: a, query: b.sql}",
+        "from: {database: 'sqlite:///a', table: a, overlap: 2 days}",
+        "from: {database: 'sqlite:///a', table: a, cursor: b, overlap: two days}",
+        "from: {database: 'mysql://a:secret@h/a', table: a}",
+    ],
+)
+def test_params_that_say_no_one_place(outputs: Path, tmp_path: Path, source: str) -> None:
+    (tmp_path / "shop.yml").write_text(f"title: A shop\nsources:\n  purchases: {{{source}}}\n")
+    with pytest.raises(ParamsError) as error:
+        Workbook.open(tmp_path / "shop.yml")
+    assert "secret" not in str(error.value)
+
+
+def test_check_asks_the_database(pulled, monkeypatch: pytest.MonkeyPatch) -> None:
+    from clv_helpers.run.row_check import row_findings
+
+    shop = pulled("table: orders, cursor: id", ", product: Spent")
+    shop.add(1)
+    (problem,) = ingest.source_problems(shop.workbook)
+    assert "'Spent'" in problem and "customer" in problem
+    monkeypatch.setenv("SHOP_DSN", "sqlite:///nowhere.sqlite")
+    (problem,) = ingest.source_problems(shop.workbook)
+    assert "no such file" in problem
+    refused, _ = row_findings(shop.workbook)
+    assert "no such file" in refused[0].value
+    assert ingest.batches(shop.workbook) == []
