@@ -1,4 +1,4 @@
-"""Pulls from a real PostgreSQL and a real MariaDB: values as they are meant, and all once, whoever dies in the middle."""
+"""Pulls from a real PostgreSQL and a real MariaDB: values as they are meant, each once, whoever dies in between."""
 
 from __future__ import annotations
 
