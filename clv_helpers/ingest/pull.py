@@ -18,6 +18,7 @@ from typing import Any
 import duckdb
 from sqlglot import exp
 
+from clv_helpers.config.datasets import EVENT_DATASETS, EVENT_KEY
 from clv_helpers.config.params import expand
 from clv_helpers.config.sources import FromDatabase
 from clv_helpers.config.validation import ParamsError, Problem
@@ -88,7 +89,7 @@ def fetched(workbook: Workbook, dataset: str, at_most: int = 0) -> Iterator[Fetc
                 f"{since.cursor_column or 'none'}; allowed: the same, or a new workbook"
             )
         query = _query(workbook, dataset, said, database)
-        _refuse_no_cursor(database, query, dataset, said)
+        _refuse_unsure(database, query, workbook, dataset)
         value = since.value
         if said.cursor:
             value = _reached(database, query, dataset, said, since)
@@ -110,7 +111,7 @@ def without_rows(workbook: Workbook, dataset: str) -> Iterator[Path]:
     said = _said(workbook, dataset)
     with _folder(workbook) as folder, _database(workbook, dataset, said) as database:
         query = _query(workbook, dataset, said, database)
-        _refuse_no_cursor(database, query, dataset, said)
+        _refuse_unsure(database, query, workbook, dataset)
         file = folder / f"{dataset}.parquet"
         database.spool(exp.select("*").from_(query.subquery("pulled")).limit(0), file)
         yield file
@@ -188,13 +189,24 @@ def _query(workbook: Workbook, dataset: str, said: FromDatabase, database: Datab
     return one_select(file.read_text(encoding="utf-8"), database.dialect, f"{key} ({said.query})")
 
 
-def _refuse_no_cursor(database: Database, query: exp.Query, dataset: str, said: FromDatabase) -> None:
-    """Before it is asked for: to SQLite a column that it has not is the text of that name."""
-    names = database.columns(query.subquery("pulled")) if said.cursor else [said.cursor]
-    if said.cursor not in names:
+def _refuse_unsure(database: Database, query: exp.Query, workbook: Workbook, dataset: str) -> None:
+    """Raise IngestError for a cursor that is not there, and where a row that changes could count twice.
+
+    The cursor is looked for before it is asked for: to SQLite a column that it has not is the text of that name.
+    """
+    said, names = _said(workbook, dataset), database.columns(query.subquery("pulled"))
+    if said.cursor and said.cursor not in names:
         raise IngestError(
             f"sources.{dataset}.from.cursor is {said.cursor!r}, which {said.table or said.query} has not; "
             f"its columns: {', '.join(names)}"
+        )
+    key = workbook.params.contract(dataset).get(EVENT_KEY)
+    has_key = key and (key.sql or set(key.alternatives or (key.header,)) & set(names))
+    if dataset in EVENT_DATASETS and not has_key and (said.overlap or not said.cursor):
+        why = "overlap" if said.overlap else "no cursor"
+        raise IngestError(
+            f"sources.{dataset}.from has {why}, and no column is event_id: a row that has changed would count twice; "
+            "allowed: columns.event_id, or a cursor without overlap"
         )
 
 

@@ -30,6 +30,7 @@ sources:
     max_rejected_share: 1
     columns:
       customer_id: customer
+      event_id: id
       occurred_at: placed_at
       amount: total
       n: {{from: id, type: integer}}
