@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,6 +17,7 @@ import pytest
 from activations import activated, changed, everyone_in, leave, plan, sent
 from mariadb_server import mariadb
 from postgres_server import postgres, programs
+from test_interrupted import trials
 
 from clv_helpers import activation
 from clv_helpers.activation.destination import open_destination
@@ -269,6 +271,7 @@ def test_a_part_that_has_arrived_arrives_no_second_time(workbook: Workbook, serv
     [
         ({"columns": {"email": "email"}}, "columns is without customer_id; allowed: with it"),
         ({"arm_column": "email"}, "the column 'email' is given twice"),
+        ({"database": "mysql://shop:secret@db/shop"}, "is an address with a password; allowed: the address, or"),
         ({"table": "a.b.c"}, "table is 'a.b.c'"),
         ({"leavers": "keep"}, "leavers is 'keep'; allowed: 'delete' or 'mark'"),
     ],
@@ -276,3 +279,75 @@ def test_a_part_that_has_arrived_arrives_no_second_time(workbook: Workbook, serv
 def test_params_that_do_not_fit(workbook: Workbook, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ParamsError, match=said):
         changed(workbook, **destination(**changes))
+
+
+def test_a_table_that_is_gone(workbook: Workbook, sqlite_server: Server) -> None:
+    activated(workbook, **destination())
+    sqlite_server.run("DROP TABLE win_back;")
+    leave(workbook, f"customer_id = '{min(sent(workbook))}'")
+    with pytest.raises(
+        DestinationError, match="win_back is gone, with what was written to it before; allowed: restored"
+    ):
+        activated(workbook, **destination())
+    assert sqlite_server.rows("SELECT name FROM sqlite_master WHERE name = 'win_back'") == []
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("mysql://shop:canary@127.0.0.1:9/shop", "127.0.0.1:9 does not answer"),
+        ("oracle://shop:canary@127.0.0.1/shop", "is of the kind oracle://"),
+        (None, "the environment variable WAREHOUSE_DSN is not set"),
+    ],
+)
+def test_a_database_that_does_not_answer(
+    workbook: Workbook, monkeypatch: pytest.MonkeyPatch, address: str | None, said: str
+) -> None:
+    if address:
+        monkeypatch.setenv("WAREHOUSE_DSN", address)
+    there = changed(workbook, **destination())
+    with pytest.raises(DestinationError, match=said) as raised:
+        open_destination(there, there.params.activations[0]).check()
+    assert "canary" not in str(raised.value)
+
+
+# Notes each change of the table, and takes so long for it that a kill falls into a transaction.
+WATCHED = {
+    "postgres": """
+        CREATE TABLE seen (customer_no TEXT, what TEXT);
+        CREATE FUNCTION see() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+        BEGIN PERFORM PG_SLEEP(0.004); INSERT INTO seen VALUES (NEW.customer_no, TG_OP); RETURN NEW; END $$;
+        CREATE TRIGGER see AFTER INSERT OR UPDATE ON win_back FOR EACH ROW EXECUTE FUNCTION see();
+    """,
+    "mariadb": """
+        CREATE TABLE seen (customer_no VARCHAR(40), what VARCHAR(6));
+        DELIMITER //
+        CREATE TRIGGER see AFTER INSERT ON win_back FOR EACH ROW
+        BEGIN DO SLEEP(0.004); INSERT INTO seen VALUES (NEW.customer_no, 'INSERT'); END//
+        CREATE TRIGGER see_again AFTER UPDATE ON win_back FOR EACH ROW
+        INSERT INTO seen VALUES (NEW.customer_no, 'UPDATE')//
+        DELIMITER ;
+    """,
+}
+KILLS = 50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("running", list(WATCHED), indirect=True)
+def test_killed_at_any_moment(workbook: Workbook, server: Server, request: pytest.FixtureRequest) -> None:
+    """Every customer is written once, whatever is killed: none is missing, and none is written again."""
+    everyone_in(workbook, limit=260)
+    params = destination(rows_per_transaction=60)["destinations.email_team"]
+    with trials(workbook, {"destinations.email_team": params}, "table") as made:
+        server.run(WATCHED[request.node.callspec.params["running"]])
+        made.seconds += 0.004 * len(made.people)
+        killed = 0
+        while killed < KILLS:
+            made.reset()
+            server.run("DELETE FROM win_back; DELETE FROM clv_delivery; DELETE FROM seen;")
+            killed += made.kill()
+            made.finish()
+            seen = Counter((row["customer_no"], row["what"]) for row in server.rows("SELECT * FROM seen"))
+            assert seen == Counter((customer, "INSERT") for customer in made.people)
+            assert written(server).keys() == made.people
+            assert set(made.workbook.query("activation.ledger")["status"]) == {"delivered"}

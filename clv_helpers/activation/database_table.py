@@ -7,6 +7,7 @@ to date. A delivery that was cut short is therefore there, and known, or has lef
 from __future__ import annotations
 
 import contextlib
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -27,6 +28,7 @@ from clv_helpers.engines.databases import Database, DatabaseError, opened
 from clv_helpers.engines.dialect import DIALECT, column, literal, table
 
 KEY_FIELD = "customer_id"
+ALLOWED = "postgresql://, mysql://, mariadb://, sqlite:///file or duckdb:///file"
 
 
 class TableParams(DestinationParams):
@@ -39,9 +41,14 @@ class TableParams(DestinationParams):
     leavers: Literal["delete", "mark"] = "delete"
     campaign_column: str = ""
     arm_column: str = ""
+    rows_per_transaction: int = Field(default=1_000_000, ge=1)
 
     @model_validator(mode="after")
     def _fits_together(self) -> TableParams:
+        if re.search(r"://[^/]*:(?!\$\{)[^/]*@", self.database):
+            raise ValueError(
+                "database is an address with a password; allowed: the address, or its password, as ${VARIABLE}"
+            )
         if KEY_FIELD not in self.columns:
             raise ValueError(f"columns is without {KEY_FIELD}; allowed: with it, as rows are found by it")
         headers = [*self.columns.values(), *filter(None, (self.campaign_column, self.arm_column)), EXITED, LEFT_ON]
@@ -61,11 +68,10 @@ class DatabaseTable(Destination):
 
     Params = TableParams
     takes_exited = True
-    rows_per_part = 1_000_000  # what one transaction writes at most
 
     def __init__(self, workbook: Workbook, activation: Activation):
         super().__init__(workbook, activation)
-        self.key = self.params.columns[KEY_FIELD]
+        self.key, self.rows_per_part = self.params.columns[KEY_FIELD], self.params.rows_per_transaction
         plans = [plan for plan in workbook.params.activations if plan.destination == self.name]
         if len(plans) > 1 and not self.params.campaign_column:
             allowed = "a column that tells campaigns apart, as more than one is sent to this table"
@@ -127,14 +133,21 @@ class DatabaseTable(Destination):
     ) -> dict[str, exp.DataType | None]:
         """The types that the table has for our columns. It is created where it is absent, as is that of the notes."""
         there, dialect = columns_of(database, self.params.table), database.dialect
+        database.run(statements.create_deliveries())
         if not there:
+            self._was_never_there(database, statements)
             columns = {header: created(kind, dialect, header == self.key) for header, kind in ours.items()}
             columns |= {header: exp.DataType.build(kind) for header, kind in self._own_columns().items()}
             database.run(statements.create(columns))
             there = columns_of(database, self.params.table)
-        database.run(statements.create_deliveries())
         self._compare(ours, there, dialect)
         return {header: known(there[header], dialect) for header in ours}
+
+    def _was_never_there(self, database: Database, statements: TableStatements) -> None:
+        """Raises DestinationError where a table is gone of which we count on what it holds."""
+        if self.params.mode == "incremental" and database.rows(statements.notes()):
+            said = f"{self.params.table} is gone, with what was written to it before"
+            raise DestinationError(f"{self.name}: {said}; allowed: restored, or once mode: full, which writes everyone")
 
     def _stage(self, database: Database, statements: TableStatements, spool: Spool, kinds: Mapping[str, Any]) -> int:
         """Put the rows into a temporary table of the table's types; gives how many."""
@@ -205,6 +218,10 @@ class DatabaseTable(Destination):
         place = f"destinations.{self.name}.database"
         try:
             with opened(expand(self.params.database), place, writable=True) as database:
+                if database.dialect == "redshift":  # whose keys refuse nothing, so that a note could be there twice
+                    raise DestinationError(f"{place} is of the kind redshift://; allowed: {ALLOWED}")
+                if database.dialect == "postgres":
+                    database.run("SET TIME ZONE 'UTC'")  # the moments of the lake, which do not say so
                 yield database
         except KeyError as error:
             raise DestinationError(f"{place}: the environment variable {error.args[0]} is not set") from None

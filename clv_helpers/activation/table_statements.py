@@ -140,6 +140,15 @@ class TableStatements:
         """Which attempt has written a delivery down."""
         return exp.select("attempt").from_(table(self.deliveries)).where(column("delivery").eq(literal(delivery)))
 
+    def notes(self) -> exp.Select:
+        """A note of the deliveries to this table, where there is one."""
+        return (
+            exp.select("attempt")
+            .from_(table(self.deliveries))
+            .where(column("written_to").eq(literal(self.target)))
+            .limit(1)
+        )
+
     def upsert(self) -> list[exp.Expr]:
         """Bring the rows of those whom the table has up to date, and add the others."""
         same = _of("t", self.key).eq(_of("s", self.key))

@@ -17,6 +17,7 @@ from clv_helpers.engines.databases import Database
 from clv_helpers.engines.dialect import DIALECT, column, expression, literal, table, to_sql
 
 CHUNK = 10_000
+LONGEST = 10_000  # letters of a text of no length of its own: within the 65,535 bytes of MySQL's
 Kind = exp.DType
 TEXT, WHOLE, NUMBER, YES_NO, DAY, MOMENT = "text", "whole numbers", "numbers", "true or false", "days", "moments"
 FAMILIES = {
@@ -135,11 +136,14 @@ def misfit(header: str, kind: exp.DataType | None) -> exp.Expression | None:
         text = "CASE WHEN NOT $value IS NULL AND $cast IS NULL THEN $reason END"
         reason = f"{header} does not go into {kind.sql()}"
         return expression(text, value=value, cast=exp.TryCast(this=value, to=limits), reason=reason)
-    if not kind.expressions:
-        return None
-    longest = int(kind.expressions[0].name)
-    text, reason = "CASE WHEN LENGTH($value) > $longest THEN $reason END", f"{header} has more than {longest} letters"
-    return expression(text, value=exp.cast(value, "VARCHAR"), longest=longest, reason=reason)
+    longest = int(kind.expressions[0].name) if kind.expressions else LONGEST
+    return expression(
+        "CASE WHEN LENGTH($value) > $longest THEN $too_long WHEN CONTAINS($value, CHR(0)) THEN $no_letter END",
+        value=exp.cast(value, "VARCHAR"),
+        longest=longest,
+        too_long=f"{header} has more than {longest:,} letters",
+        no_letter=f"{header} holds a sign that is none",  # NUL, which PostgreSQL refuses
+    )
 
 
 @dataclass(frozen=True)
