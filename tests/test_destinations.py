@@ -41,7 +41,7 @@ def keys(heading: str) -> set[str]:
 def test_the_keys_of_every_type_are_documented() -> None:
     common = set(DestinationParams.model_fields)
     assert keys("What every destination has") == common
-    for kind in ("files", "smtp", "eloqua"):
+    for kind in ("files", "smtp", "eloqua", "table"):
         own = set(destination_types()[kind].load().Params.model_fields) - common
         assert keys(kind) - common == own, kind
 
@@ -58,6 +58,8 @@ def test_the_example_is_valid() -> None:
     raw = parse_value(block("yaml"))
     params = validate(Params, {"title": "t", "sources": {"purchases": {"path": "x"}}, **raw}, "docs")
     assert params.activations[0].control.share == 0.1
+    warehouse = parse_value(re.search(r"```yaml\n(.*?)```", section("table"), flags=re.DOTALL)[1])["warehouse"]
+    assert destination_types()["table"].load().Params.model_validate(warehouse).leavers == "mark"
 
 
 class Receiver(BaseHTTPRequestHandler):

@@ -79,7 +79,7 @@ def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
         ),
         (
             "destinations: {d: {type: fax, columns: {customer_id: id}}}\n",
-            "destinations.d.type is 'fax'; allowed: eloqua, files, smtp",
+            "destinations.d.type is 'fax'; allowed: eloqua, files, smtp, table",
         ),
         (
             "destinations: {d: {colums: {customer_id: id}}}\n",

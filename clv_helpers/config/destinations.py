@@ -40,7 +40,7 @@ class DestinationParams(Strict):
     """What every destination has."""
 
     type: str
-    """`files`, `smtp`, `eloqua` or the name of an installed plug-in; none: `files`"""
+    """`files`, `smtp`, `eloqua`, `table` or the name of an installed plug-in; none: `files`"""
     columns: dict[str, str] = Field(min_length=1)
     """field of the profile, or `membership_status`: its name at the destination, in this order"""
     status_values: dict[MembershipStatus, str] = {}
@@ -54,7 +54,7 @@ class DestinationParams(Strict):
     """what may occur once; none: customers are not compared"""
     mode: Literal["once", "incremental", "full"] = "once"
     """`once`: each customer once per campaign; `incremental`: who is new, changed or exited; `full`: everyone each time
-    (`smtp` always sends `once`; `eloqua` is `incremental` unless given)"""
+    (`smtp` always sends `once`; `eloqua` and `table` are `incremental` unless given)"""
 
     @model_validator(mode="before")
     @classmethod
