@@ -29,13 +29,12 @@ from clv_helpers.config.validation import ParamsError, Problem, Strict
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import column, expression, is_in, literal
 from clv_helpers.engines.session import Session
+from clv_helpers.ingest import remote
 
 NAME_FIELDS = ("campaign", "audience", "destination", "as_of", "date", "time", "unix", "run")
 LONGEST_NAME = 255
 CHUNK = 1 << 20
 CONTROL_PART = 0  # the number of the part that holds the control group
-# The libraries whose errors come from the disk, the network or the other side, as OSError does.
-TRANSFER = ("asyncssh", "botocore", "aiohttp")
 # What a spreadsheet takes for a formula, and what begins like one but is a number or a phone.
 FORMULA = "=+-@\t\r"
 NUMBER_OR_PHONE = r"^(-[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?|\+[0-9][0-9 ()./-]*)$"
@@ -227,10 +226,9 @@ class Files(Destination):
         try:
             yield opened[url.scheme](url)
         except ModuleNotFoundError as error:
-            needed = f"the package {error.name}: pip install 'clv-helpers[{url.scheme}]'"
-            raise DestinationError(f"{self.name}: {url.scheme}:// needs {needed}") from None
+            raise DestinationError(f"{self.name}: {error}") from None
         except Exception as error:  # each library has errors of its own; ours, and those of our code, go on
-            if not isinstance(error, OSError) and type(error).__module__.split(".")[0] not in TRANSFER:
+            if not remote.is_transfer(error):
                 raise
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise DestinationError(f"{self.name}: {path} does not take the file: {reason}") from error
@@ -239,24 +237,19 @@ class Files(Destination):
         return Folder(self.workbook.path(self.params.path, f"destinations.{self.name}.path"))
 
     def _sftp(self, url: SplitResult) -> RemoteFolder:
-        from sshfs import SSHFileSystem
-
         params = self.params
-        options: dict[str, Any] = {"port": url.port or 22, "username": params.username or url.username}
+        options: dict[str, Any] = {"username": params.username or url.username}
         # the server must be known: from the named file, or from the user's own known_hosts
         options["known_hosts"] = str(self._existing("known_hosts")) if params.known_hosts else ()
         options["client_keys"] = [str(self._existing("private_key"))] if params.private_key else None
         if params.password_variable:
             options["password"] = params.secret(params.password_variable)
-        system = SSHFileSystem(url.hostname, skip_instance_cache=True, connect_timeout=30, **options)
+        system = remote.file_system(url, **options)
         return RemoteFolder(system, url.path or "/", f"sftp://{url.hostname}{url.path}", renames=True)
 
     def _s3(self, url: SplitResult) -> RemoteFolder:
-        from s3fs import S3FileSystem
-
         # the keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from wherever else botocore looks
-        endpoint = self.params.endpoint_url or None
-        system = S3FileSystem(skip_instance_cache=True, use_listings_cache=False, endpoint_url=endpoint)
+        system = remote.file_system(url, endpoint_url=self.params.endpoint_url or None)
         return RemoteFolder(system, f"{url.netloc}{url.path}", self.params.path, renames=False)
 
     def _existing(self, key: str) -> Path:

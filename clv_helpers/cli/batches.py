@@ -34,7 +34,7 @@ def ingest(
     if bool(files) != bool(dataset) or (dataset and dataset not in workbook.params.sources):
         allowed = ", ".join(workbook.params.sources)
         raise ParamsError(str(workbook.file), [Problem("--dataset", repr(dataset), f"with files, one of {allowed}")])
-    batches = ingest.ingest_files(workbook, dataset, in_folders(files or []) or None)
+    batches = ingest.ingest_files(workbook, dataset, in_folders(files or []))
     for batch in batches:
         unread = batch.unknown_columns
         if unread:

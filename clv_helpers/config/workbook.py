@@ -157,13 +157,21 @@ class Workbook:
 
     def path(self, text: str, key: str, hint: str = "") -> Path:
         """A path of the params: ${OUTPUTS} and environment variables replaced, relative to the params file."""
+        return self.file.resolve().parent / self._expanded(text, key, hint)
+
+    def _expanded(self, text: str, key: str, hint: str) -> str:
         try:
-            expanded = expand(text, OUTPUTS=str(self.folder))
+            return expand(text, OUTPUTS=str(self.folder))
         except KeyError as error:
             variable = error.args[0]
             allowed = f"a path; for this one, set the environment variable {variable}{hint and '. The file: '}{hint}"
             raise ParamsError(str(self.file), [Problem(key, repr(text), allowed)]) from None
-        return self.file.resolve().parent / expanded
+
+    def source_url(self, dataset: str) -> str:
+        """The address of a dataset that lies elsewhere, expanded: perhaps with a secret in it. Empty: it is here."""
+        source = self.params.sources[dataset]
+        text = self._expanded(source.path, f"sources.{dataset}.path", source.hint or "")
+        return text if "://" in text else ""
 
     def source_pattern(self, dataset: str) -> Path:
         """The path of a dataset as the params give it, expanded; it may hold wildcards."""
@@ -173,9 +181,10 @@ class Workbook:
     def source_files(self, dataset: str) -> list[Path]:
         """The files of a dataset, sorted by name; a folder stands for those in it. Raises ParamsError for none.
 
-        A dataset that comes from a database has none.
+
+        What lies elsewhere is no file of this machine (`ingest.remote.files` lists it, too), nor is a database.
         """
-        if not self.params.sources[dataset].path:
+        if not self.params.sources[dataset].path or self.source_url(dataset):
             return []
         source, pattern = self.params.sources[dataset], self.source_pattern(dataset)
         files = in_folders(sorted(Path(found) for found in glob.glob(str(pattern), recursive=True)))

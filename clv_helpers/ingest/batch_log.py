@@ -26,15 +26,18 @@ COLUMNS = {
     "reason": "text",
     "step": "integer",
     "at": "timestamp",
+    "version": "text",
 }
+LATER = ("rows_left_out", "version")  # which a lake of an earlier version lacks
 
 
 @dataclass(frozen=True)
 class Batch:
     """Where one batch stands: a row of lake.batches. Moments are in UTC, `sha256` is of the file.
 
-    `status`: one of STEPS, or `already ingested` of a file that is in the lake. `unknown_columns`: the file's headers
-    that the contract does not know, where it was just read.
+    `status`: one of STEPS, or `already ingested` of a file that is in the lake. `version`: of a file from elsewhere
+    what its store calls this state of it. `unknown_columns`: the file's headers that the contract does not know, where
+    it was just read.
     """
 
     batch_id: int
@@ -51,6 +54,7 @@ class Batch:
     started_at: dt.datetime
     changed_at: dt.datetime
     rows_left_out: int | None = None
+    version: str | None = None
     unknown_columns: tuple[str, ...] = ()
 
 
@@ -60,17 +64,20 @@ def prepare(session: Session) -> None:
     Whoever writes holds the lake alone, so a batch that is still loading belongs to a process that is gone.
     """
     session.create_if_absent("lake.batch_log", COLUMNS)
-    if "rows_left_out" not in session.columns(table("lake.batch_log")):  # a lake of an earlier version
-        session.add_column("lake.batch_log", "rows_left_out", "integer")
+    present = session.columns(table("lake.batch_log"))
+    for name in LATER:
+        if name not in present:
+            session.add_column("lake.batch_log", name, COLUMNS[name])
     _refresh(session)
     for batch in batches(session, "status IN ('loading', 'loaded')"):
         advance(session, batch.batch_id, "failed", reason="interrupted")
 
 
-def begin(session: Session, dataset: str, file: str, sha256: str) -> int:
+def begin(session: Session, dataset: str, file: str, sha256: str, version: str = "") -> int:
     """Open a batch; gives its id, one more than any before."""
     batch_id = session.scalar("SELECT COALESCE(MAX(_batch_id), 0) + 1 AS next FROM lake.batch_log")
-    _append(session, {"_batch_id": batch_id, "dataset": dataset, "file": file, "sha256": sha256}, "loading")
+    known = {"_batch_id": batch_id, "dataset": dataset, "file": file, "sha256": sha256, "version": version or None}
+    _append(session, known, "loading")
     return batch_id
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from clv_helpers.engines.dialect import cast, column, table
 from clv_helpers.engines.engine import NothingPublished
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
-from clv_helpers.ingest import batch_log, left_out, money, pull
+from clv_helpers.ingest import batch_log, left_out, money, pull, remote
 from clv_helpers.ingest.batch_log import Batch
 from clv_helpers.ingest.forgotten import REASON as FORGOTTEN
 from clv_helpers.ingest.raw_file import UnreadableFile, sha256
+from clv_helpers.ingest.remote import SourceFile
 from clv_helpers.ingest.repeats import refuse_differing, stage_repeats
 from clv_helpers.ingest.staging import IngestError, columns_of_file, source_of, stage_file
 
@@ -35,19 +37,20 @@ REPEATED = "repeats an event that came before"
 def ingest_files(
     workbook: Workbook,
     dataset: str = "",
-    files: list[Path] | None = None,
+    files: Sequence[Path | SourceFile] = (),
     *,
     first_holds: bool = False,
     at_most: int = 0,
 ) -> list[Batch]:
     """Bring files in as one batch each: those of the params, or the ones given for one dataset.
 
-    One element is a file: its batch, with the status `already ingested` where it is in the lake already. What a
-    database has had since the last time is one batch, too, and none where that is nothing; `at_most` rows of it, for a
-    sample. Rows, rejected rows and log of a batch, and how far a pull has reached, are one transaction. Of rows of one
-    file that share an event_id and differ, the first holds if `first_holds`; otherwise they are a question, and the
-    file is refused with it. Cost: one pass over the file, and one over the lake's event keys where events have one.
-    Raises IngestError where a file cannot become a batch: it is logged as failed, and nothing of it is visible.
+    One element is a file: its batch, with the status `already ingested` where it is in the lake already. Files from
+    elsewhere are fetched one by one, but for those that are in the lake. What a database has had since the last time is
+    one batch, too, and none where that is nothing; `at_most` rows of it, for a sample. Rows, rejected rows and log of a
+    batch, and how far a pull has reached, are one transaction. Of rows of one file that share an event_id and differ,
+    the first holds if `first_holds`; otherwise they are a question, and the file is refused with it. Cost: one pass
+    over the file, and one over the lake's event keys where events have one. Raises IngestError where a file cannot
+    become a batch: it is logged as failed, and nothing of it is visible.
 
     Example:
         >>> [batch.status for batch in ingest.ingest_files(wb, "purchases", wb.source_files("purchases"))]
@@ -55,17 +58,28 @@ def ingest_files(
     """
     with workbook.engine.write() as session:
         _prepare(session, workbook)
-    chosen = (
-        {dataset: files or []} if dataset else {name: workbook.source_files(name) for name in workbook.params.sources}
-    )
-    batches = []
-    for name, paths in chosen.items():
-        for file in paths:
-            with workbook.engine.write(files=True) as session:
-                batches.append(_ingest_file(session, workbook, name, file, first_holds=first_holds))
-        if not paths and source_of(workbook, name).database:
-            batches += _pull(workbook, name, at_most)
-    return batches
+    given = [SourceFile.here(file) if isinstance(file, Path) else file for file in files]
+    chosen = {dataset: given} if dataset else {name: remote.files(workbook, name) for name in workbook.params.sources}
+    known = _known_elsewhere(workbook, chosen)
+    found = []
+    for name, files_of_it in chosen.items():
+        for file in files_of_it:
+            if earlier := known.get((name, file.name, file.version)):
+                found.append(replace(earlier, status="already ingested"))
+                continue
+            with file.fetched(workbook.folder) as path, workbook.engine.write(files=True) as session:
+                found.append(_ingest_file(session, workbook, name, path, of=file, first_holds=first_holds))
+        if not files_of_it and source_of(workbook, name).database:
+            found += _pull(workbook, name, at_most)
+    return found
+
+
+def _known_elsewhere(workbook: Workbook, chosen: dict[str, list[SourceFile]]) -> dict[tuple[str, str, str], Batch]:
+    """The batches in the lake by dataset, name and version of a file from elsewhere: those need no second look."""
+    if not any(file.version for files in chosen.values() for file in files):
+        return {}
+    held = [batch for batch in batches(workbook) if batch.status == "success" and batch.version]
+    return {(batch.dataset, batch.file, str(batch.version)): batch for batch in held}
 
 
 def _pull(workbook: Workbook, dataset: str, at_most: int) -> list[Batch]:
@@ -125,7 +139,8 @@ def batches(workbook: Workbook) -> list[Batch]:
 def source_problems(workbook: Workbook) -> list[str]:
     """What stands in the way of ingesting, found from the files' headers alone: one sentence each.
 
-    Databases are opened, and asked for their columns.
+    Of files elsewhere only the first that is not in the lake yet is fetched for it; databases are opened, and asked for
+    their columns.
 
     Example:
         >>> ingest.source_problems(wb)
@@ -133,15 +148,21 @@ def source_problems(workbook: Workbook) -> list[str]:
     """
     problems = []
     for dataset in workbook.params.sources:
-        for file in workbook.source_files(dataset):
+        try:
+            looked_at = _to_look_at(workbook, dataset)
+        except remote.RemoteError as error:
+            problems.append(f"sources.{dataset}.path: {error}")
+            continue
+        for file in looked_at:
             try:
-                columns_of_file(workbook, dataset, file)
+                with file.fetched(workbook.folder) as path:
+                    columns_of_file(workbook, dataset, path)
             except IngestError as error:
                 problems.append(str(error))
         if source_of(workbook, dataset).database:
             try:
-                with pull.without_rows(workbook, dataset) as file:
-                    columns_of_file(workbook, dataset, file)
+                with pull.without_rows(workbook, dataset) as empty:
+                    columns_of_file(workbook, dataset, empty)
             except UserError as error:
                 problems.append(str(error))
     if workbook.params.rates:
@@ -150,6 +171,13 @@ def source_problems(workbook: Workbook) -> list[str]:
         except money.RatesError as error:
             problems.append(str(error))
     return problems
+
+
+def _to_look_at(workbook: Workbook, dataset: str) -> list[SourceFile]:
+    files = remote.files(workbook, dataset)
+    known = _known_elsewhere(workbook, {dataset: files})
+    elsewhere = [file for file in files if file.remote and (dataset, file.name, file.version) not in known]
+    return [file for file in files if not file.remote] + elsewhere[:1]
 
 
 def _prepare(session: Session, workbook: Workbook) -> None:
@@ -178,9 +206,11 @@ def _ingest_file(
     dataset: str,
     file: Path,
     replaces: int | None = None,
+    of: SourceFile | None = None,
     first_holds: bool = False,
     pulled: pull.Fetched | None = None,
 ) -> Batch:
+    of = of or SourceFile.here(file)
     checksum, damage = "", ""
     try:
         checksum = sha256(file)
@@ -188,10 +218,10 @@ def _ingest_file(
         if not file.exists():  # a slip of the pen is no attempt
             raise IngestError(f"{file} {error}") from None
         damage = f"sources.{dataset}: {file.name} {error}"
-    earlier = None if pulled else _ingested_before(session, dataset, file, checksum)
+    earlier = None if pulled else _ingested_before(session, dataset, of.name, checksum)
     if earlier:
         return replace(earlier, status="already ingested")
-    batch_id = batch_log.begin(session, dataset, file.name, checksum)
+    batch_id = batch_log.begin(session, dataset, of.name, checksum, of.version)
     if replaces is None:
         session.commit()  # from here on the log knows of the attempt, whatever becomes of it
     try:
@@ -221,16 +251,16 @@ def _ingest_file(
     return replace(batch, unknown_columns=tuple(unknown))
 
 
-def _ingested_before(session: Session, dataset: str, file: Path, checksum: str) -> Batch | None:
+def _ingested_before(session: Session, dataset: str, file: str, checksum: str) -> Batch | None:
     """The batch that holds this very file. Raises IngestError for a file of that name with other content."""
     condition = "dataset = $dataset AND status = 'success' AND (file = $file OR sha256 = $checksum)"
-    earlier = batch_log.batches(session, condition, dataset=dataset, file=file.name, checksum=checksum)
+    earlier = batch_log.batches(session, condition, dataset=dataset, file=file, checksum=checksum)
     same = next((batch for batch in earlier if batch.sha256 == checksum), None)
     if earlier and not same:
         raise IngestError(
-            f"{file.name} was ingested as batch {earlier[-1].batch_id} and has changed since; give new rows a file "
+            f"{file} was ingested as batch {earlier[-1].batch_id} and has changed since; give new rows a file "
             f"name of their own, or put this file in the place of that batch: "
-            f"clv replay PARAMS {earlier[-1].batch_id} {file.name}"
+            f"clv replay PARAMS {earlier[-1].batch_id} {file}"
         )
     return same
 

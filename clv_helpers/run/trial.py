@@ -12,7 +12,7 @@ from clv_helpers import ingest
 from clv_helpers.config.params import Params
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
-from clv_helpers.ingest import Batch, IngestError
+from clv_helpers.ingest import Batch, IngestError, remote
 
 SAMPLED = 10_000  # rows of a database: all of them would be a whole pull
 
@@ -48,7 +48,7 @@ def trial(file: Path, params: Params) -> Iterator[Trial]:
         batches: list[Batch] = []
         problems: list[str] = []
         for dataset in changed.sources:
-            for each in where_files_are.source_files(dataset):
+            for each in remote.files(where_files_are, dataset):
                 try:
                     batches += ingest.ingest_files(made, dataset, [each])
                 except IngestError as error:

@@ -21,6 +21,7 @@ SELECT
     first_event_at,
     last_event_at,
     reason,
+    version,
     started_at,
     at AS changed_at
 FROM steps
