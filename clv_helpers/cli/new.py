@@ -21,8 +21,9 @@ WIDE = 60  # signs of the examples of one header
 def new(
     name: Annotated[str, typer.Argument(help="the workbook: its params are written to NAME.yml")],
     source: Annotated[
-        Path | None, typer.Option("--from", help="a file, a folder or a pattern ('orders/*.csv') with the purchases")
-    ] = None,
+        str,
+        typer.Option("--from", help="a file, a folder, a pattern ('orders/*.csv') or an address ('s3://shop/*.csv')"),
+    ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="ask nothing: every doubt is settled by its default")] = False,
     no_run: Annotated[bool, typer.Option("--no-run", help="write the params, and run nothing")] = False,
     as_json: Json = False,
@@ -32,7 +33,7 @@ def new(
     from clv_helpers.run import notebooks
 
     file = making.file_of(name)
-    if source is None:
+    if not source:
         making.write(making.empty(file), file)
         say(as_json, {"params": str(file)}, [f"{file} is written", f"fill it in, then: clv run {file}"])
         return
@@ -48,7 +49,7 @@ def new(
         counted = first if not any(answers.values()) else making.sums(made, file)
         for line in [] if counted is first else _sums(counted, made):
             tell(line)
-        making.write(made, file, f" from {source.name}, whose columns are guessed")
+        making.write(made, file, f" from {Path(source).name}, whose columns are guessed")
         found = {"params": str(file), **_as_json(made, counted, asked)}
     tell(f"{file} is written")
     if no_run:
@@ -99,7 +100,9 @@ def _as_json(made: Draft, counted: Sums, asked: list[Question]) -> dict[str, Any
     reading = {
         dataset: {
             "kind": made.kind(dataset),
-            "files": [str(file) for sample in samples for file in sample.files],
+            "files": [
+                made.origin.written(file) if made.origin else str(file) for sample in samples for file in sample.files
+            ],
             "rows": sum(sample.rows for sample in samples),
             "columns": [
                 {"header": header, "column": column, "values": made.examples(dataset, header)}

@@ -159,7 +159,7 @@ class Remote:
     """
 
     def __init__(self, url: str, written: str, file: str, key: str):
-        self.address, self.url = url, urlsplit(url)
+        self.address, self.written, self.url = url, written, urlsplit(url)
         self.scheme = self.url.scheme
         shown = re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", written)
         self.shown = shown.partition("?")[0] if self.scheme == "https" else shown
@@ -218,6 +218,16 @@ class Remote:
 
     def _file(self, name: str, address: str, info: dict[str, Any]) -> SourceFile:
         return SourceFile(name, version=_version(info), remote=self, address=address)
+
+    def parts(self) -> tuple[str, str]:
+        """The address as written, in what is fixed and the pattern below it; none: a file or a folder."""
+        magic = MAGIC.search(self.written) if self.scheme != "https" else None
+        base = self.written[: magic.start()].rpartition("/")[0] if magic else self.written.rstrip("/")
+        return base, self.written[len(base) + 1 :]
+
+    def is_file(self, found: list[SourceFile]) -> bool:
+        """Whether the address is of one file, of which `found` was told."""
+        return len(found) == 1 and (self.scheme == "https" or self.address.endswith(f"/{found[0].name}"))
 
     def fetch(self, file: SourceFile, place: Path) -> None:
         """Bring a file to a place on this machine. Raises RemoteError where it is not had whole, or has changed."""

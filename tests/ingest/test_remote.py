@@ -317,3 +317,33 @@ def test_check_tells_what_is_wrong(at: Any, bucket: Any) -> None:
     assert row_check.row_findings(at("s3://shop/orders/*.csv"))[0] == []
     [problem] = notebooks.check(at("s3://elsewhere/orders/*.csv"))
     assert problem.value.startswith("sources.purchases.path: s3://elsewhere/orders/*.csv: there is no such")
+
+
+def test_a_workbook_from_a_bucket(
+    bucket: Any, outputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from clv_helpers.run import new
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BUCKET", "shop")
+    mail = "message_id,campaign,customer_id,event_type,occurred_at\nm1,spring,a,sent,2024-02-01 10:00:00\n"
+    for name, rows in (("orders-1.csv", JANUARY), ("orders-2.csv", FEBRUARY), ("mail.csv", mail)):
+        bucket.pipe_file(f"shop/all/{name}", rows.encode())
+    for source, purchases in (
+        ("s3://${BUCKET}/all/orders-*.csv", "s3://${BUCKET}/all/orders-*.csv"),
+        ("s3://shop/all/", "s3://shop/all/orders-*"),
+    ):
+        file = tmp_path / "shop.yml"
+        with new.reading(file, source) as draft:
+            made = new.answered(draft, new.questions(draft), {})
+            assert new.sums(made, file).customers == 2
+            new.write(made, file)
+        written = Workbook.open(file)
+        assert written.params.sources["purchases"].path == purchases
+        assert {status for _, status in outcomes(written)} <= {"success", "already ingested"}
+        file.unlink()
+    with (
+        pytest.raises(new.NewWorkbookError, match=r"s3://shop/none-\*: there is no such file"),
+        new.reading(file, "s3://shop/none-*"),
+    ):
+        pass

@@ -10,13 +10,14 @@ import importlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from clv_helpers.config.params import Params
 from clv_helpers.config.validation import validate
 from clv_helpers.files import write_atomically
-from clv_helpers.run.new import draft, sample
+from clv_helpers.run.new import draft, elsewhere, sample
 from clv_helpers.run.new.counting import Sums, sums
 from clv_helpers.run.new.doubts import MOST, Question, answered, questions
 from clv_helpers.run.new.draft import Draft
@@ -59,14 +60,16 @@ def file_of(name: str) -> Path:
 
 
 @contextmanager
-def reading(file: Path, source: Path) -> Iterator[Draft]:
+def reading(file: Path, source: str | Path) -> Iterator[Draft]:
     """The draft of a workbook from a file, a folder or a pattern, as long as the samples are at hand.
 
-    Raises NewWorkbookError for files that cannot be read, or whose columns are not recognised. Cost: one pass over
-    the files, whose rows are held meanwhile.
+    Raises NewWorkbookError for files that cannot be read, or whose columns are not recognised; for an address as
+    `elsewhere.at_hand`. Cost: one pass over the files, whose rows are held meanwhile.
     """
-    with sample.read(source) as samples:
-        yield draft.draft(file, source, samples)
+    with elsewhere.at_hand(str(source)) as origin:
+        files = origin.source if origin else Path(source)
+        with sample.read(files) as samples:
+            yield replace(draft.draft(file, files, samples), origin=origin)
 
 
 def empty(file: Path) -> Draft:
@@ -76,6 +79,7 @@ def empty(file: Path) -> Draft:
 
 def write(made: Draft, file: Path, origin: str = "") -> None:
     """Write the params, once they are known to be right; whole, or not at all. Raises ParamsError, NewWorkbookError."""
-    validate(Params, made.raw, str(file))
+    written = made.at_origin()
+    validate(Params, written.raw, str(file))
     file_of(str(file))
-    write_atomically(file, params_text(made, origin))
+    write_atomically(file, params_text(written, origin))

@@ -37,15 +37,15 @@ def desk(source: str = "", name: str = "my_shop", run_name: str = "") -> Any:
     Gives an ipywidgets box in JupyterLab; in a batch run the doubts are settled by their defaults, the params are
     written, and what is shown names no value of the data. Raises NewWorkbookError, in a batch run, as `clv new` does.
     """
-    return _settled(Path(source), name) if run_name else Desk(source, name).widget
+    return _settled(source, name) if run_name else Desk(source, name).widget
 
 
-def _settled(source: Path, name: str) -> Output:
+def _settled(source: str, name: str) -> Output:
     file = new.file_of(name)
     with new.reading(file, source) as read:
         made = new.answered(read, new.questions(read), {})
         counted = new.sums(made, file)
-        new.write(made, file, f" from {source.name}, whose columns are guessed")
+        new.write(made, file, f" from {Path(source).name}, whose columns are guessed")
     rows = [
         {"header": header, "column": column or "–"}
         for dataset in made.samples
@@ -84,7 +84,7 @@ class Desk:
         """Look at the files anew; what was chosen before goes."""
         self.stack.close()
         self.answers = {}
-        self.read_first = self.stack.enter_context(new.reading(self._file(), Path(self.source.value)))
+        self.read_first = self.stack.enter_context(new.reading(self._file(), self.source.value))
         self._show_columns(self.read_first)
         self._follow(self.read_first)
 

@@ -6,13 +6,14 @@ import copy
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from clv_helpers.config import recipes
 from clv_helpers.config.datasets import DATASETS
 from clv_helpers.run.new import guess, values, words
+from clv_helpers.run.new.elsewhere import Origin
 from clv_helpers.run.new.guess import Reading
 from clv_helpers.run.new.sample import NewWorkbookError, Sample
 
@@ -35,6 +36,8 @@ class Draft:
     raw: dict[str, Any]
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     readings: dict[str, list[Reading]] = field(default_factory=dict)
+    origin: Origin | None = None
+    """where the files were copied from, if they are not of this machine"""
 
     @property
     def purchases(self) -> dict[str, Any]:
@@ -87,9 +90,20 @@ class Draft:
         held = next(sample for sample in self.samples[dataset] if header in sample.headers)
         return list(dict.fromkeys(held.texts(header)))[:most]
 
+    def at_origin(self) -> Draft:
+        """A copy whose paths are addresses, where the files were copied."""
+        if not self.origin:
+            return self
+        paths = {f"sources.{name}.path": (self.folder / each["path"]).resolve() for name, each in self._sources()}
+        return self.with_changes({place: self.origin.written(path) for place, path in paths.items()})
+
+    def _sources(self) -> Iterable[tuple[str, dict[str, Any]]]:
+        sources: dict[str, dict[str, Any]] = self.raw["sources"]
+        return sources.items()
+
     def with_changes(self, changes: dict[str, Any]) -> Draft:
         """A copy in which values at dotted places are others; None takes out what is there."""
-        other = Draft(self.folder, copy.deepcopy(self.raw), self.samples, self.readings)
+        other = replace(self, raw=copy.deepcopy(self.raw))
         for place, value in changes.items():
             other.set(place, value)
         return other
@@ -128,7 +142,7 @@ def corrected(file: Path, source: Path, made: Draft, roles: dict[tuple[str, str]
         for sample, before in zip(samples, made.readings[dataset], strict=True):
             headers = {role: h for h in sample.headers if (role := roles.get((dataset, h), ""))}
             read.append((sample, before if before.preset else guess.chosen(sample, dataset, headers)))
-    return _assembled(file, source, read)
+    return replace(_assembled(file, made.origin.source if made.origin else source, read), origin=made.origin)
 
 
 def _assembled(file: Path, source: Path, read: list[tuple[Sample, Reading]]) -> Draft:

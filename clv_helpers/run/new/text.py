@@ -48,7 +48,8 @@ def _lines(raw: dict[str, Any], place: str, depth: int) -> Iterator[str]:
         here = f"{place}.{key}".lstrip(".")
         if not depth and key in BLANK_BEFORE:
             yield ""
-        comment = f"  # {COMMENTS[here]}" if here in COMMENTS else ""
+        is_address = "://" in str(value)
+        comment = f"  # {COMMENTS[here]}" if here in COMMENTS and not is_address else ""
         start = f"{'  ' * depth}{key}:"
         if isinstance(value, dict) and key not in FLOWING and not set(value) <= {"sql", "from", "type"}:
             yield start + comment
