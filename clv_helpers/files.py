@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
-import tempfile
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +15,6 @@ from filelock import FileLock, Timeout
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-PREFIX = "spool-"
-DAY = 86_400
 
 
 def owner_only(folder: Path) -> None:
@@ -69,21 +62,6 @@ def write_parquet(rows: pd.DataFrame, file: Path) -> None:
 def _beside(file: Path) -> Path:
     """A name of its own beside a file: two writers of one file do not write into each other's."""
     return file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}.part")
-
-
-@contextlib.contextmanager
-def spool(folder: Path) -> Iterator[Path]:
-    """A new folder below `folder`, for the owner alone, gone with the block.
-
-    What a process that was killed has left there goes as well, once it is a day old.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(f"{PREFIX}*"):
-        with contextlib.suppress(FileNotFoundError):  # another process did the same
-            if time.time() - left.stat().st_mtime > DAY:
-                shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=folder, ignore_cleanup_errors=True) as made:
-        yield Path(made)
 
 
 @contextlib.contextmanager

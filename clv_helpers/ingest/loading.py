@@ -50,7 +50,8 @@ def ingest_files(
     batch, and how far a pull has reached, are one transaction. Of rows of one file that share an event_id and differ,
     the first holds if `first_holds`; otherwise they are a question, and the file is refused with it. Cost: one pass
     over the file, and one over the lake's event keys where events have one. Raises IngestError where a file cannot
-    become a batch: it is logged as failed, and nothing of it is visible.
+    become a batch: it is logged as failed, and nothing of it is visible;
+    RemoteError where one from elsewhere cannot be had.
 
     Example:
         >>> [batch.status for batch in ingest.ingest_files(wb, "purchases", wb.source_files("purchases"))]
@@ -110,16 +111,26 @@ def revert(workbook: Workbook, batch_id: int) -> Batch:
 def replay(workbook: Workbook, batch_id: int, file: Path) -> Batch:
     """Put a file in the place of a batch, in one transaction; gives the new one. Raises IngestError as revert does.
 
+    A name that is no file of this machine is looked for where the batch's source is.
+
     Example:
         >>> [file] = wb.source_files("customers")
         >>> [members] = [batch for batch in ingest.batches(wb) if batch.dataset == "customers"]
         >>> ingest.replay(wb, members.batch_id, file).reason
         'replaces batch 2'
     """
-    with workbook.engine.write(files=True) as session:
+    named = _of_name(workbook, batch_id, file)
+    with named.fetched(workbook.folder) as path, workbook.engine.write(files=True) as session:
         _prepare(session, workbook)
         dataset = _revert(session, workbook, batch_id).dataset
-        return _ingest_file(session, workbook, dataset, file, replaces=batch_id)
+        return _ingest_file(session, workbook, dataset, path, replaces=batch_id, of=named)
+
+
+def _of_name(workbook: Workbook, batch_id: int, file: Path) -> SourceFile:
+    dataset = next((batch.dataset for batch in batches(workbook) if batch.batch_id == batch_id), "")
+    elsewhere = not file.exists() and workbook.has(dataset) and workbook.source_url(dataset)
+    found = remote.files(workbook, dataset) if elsewhere else []
+    return next((each for each in found if each.name == file.as_posix()), SourceFile.here(file))
 
 
 def batches(workbook: Workbook) -> list[Batch]:

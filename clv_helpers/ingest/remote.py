@@ -10,6 +10,7 @@ import contextlib
 import errno
 import re
 import ssl
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +22,7 @@ import tenacity
 
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import DATA_SUFFIXES, Workbook
-from clv_helpers.files import spool
+from clv_helpers.ingest.readable import PREFIX, remove_stale
 from clv_helpers.ingest.staging import IngestError
 
 # The library behind each kind of address; the extra that brings it bears the address's own name.
@@ -89,6 +90,12 @@ def _https(url: SplitResult) -> dict[str, Any]:
     return {"client_kwargs": session, "ssl": ssl.create_default_context(), "encoded": "%" in url.geturl()}
 
 
+def without_secrets(address: str) -> str:
+    """An address as people may see it: without its password, and without what follows a question mark of the web's."""
+    shown = re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", address)
+    return shown.partition("?")[0] if shown.startswith("http") else shown
+
+
 def is_transfer(error: Exception) -> bool:
     """Whether an error is of the disk, the network or the other side; others are of our code."""
     return isinstance(error, OSError) or type(error).__module__.split(".")[0] in TRANSFER
@@ -116,15 +123,18 @@ class SourceFile:
 
     @contextlib.contextmanager
     def fetched(self, folder: Path) -> Iterator[Path]:
-        """The file on this machine, for as long as the block takes; one from elsewhere comes below `folder`.
+        """The file on this machine, for as long as the block takes; one from elsewhere comes below `folder`, for the
+        owner alone.
 
         Raises RemoteError where it cannot be had whole. Cost: the file's size on the disk, not in memory.
         """
         if self.path or not self.remote:
             yield self.path or Path(self.name)
             return
-        with spool(folder) as place:
-            file = place / (PurePosixPath(self.name).name or "file")
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_stale(folder)
+        with tempfile.TemporaryDirectory(prefix=PREFIX, dir=folder, ignore_cleanup_errors=True) as place:
+            file = Path(place) / (PurePosixPath(self.name).name or "file")
             self.remote.fetch(self, file)
             try:
                 yield file
@@ -161,8 +171,7 @@ class Remote:
     def __init__(self, url: str, written: str, file: str, key: str):
         self.address, self.written, self.url = url, written, urlsplit(url)
         self.scheme = self.url.scheme
-        shown = re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", written)
-        self.shown = shown.partition("?")[0] if self.scheme == "https" else shown
+        self.shown = without_secrets(written)
         allowed = self._mistake(written)
         if allowed:
             raise ParamsError(file, [Problem(key, repr(self.shown), allowed)])

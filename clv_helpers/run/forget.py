@@ -52,7 +52,7 @@ class Forgetting:
     files: list[FoundFile] = field(default_factory=list)
     handed_over: list[dict[str, Any]] = field(default_factory=list)
     sources: list[FoundFile] = field(default_factory=list)
-    unreadable: list[Path] = field(default_factory=list)
+    unreadable: list[Path | str] = field(default_factory=list)
     shared: int = 0
     left: list[str] = field(default_factory=list)
 

@@ -77,7 +77,7 @@ class Held:
     handed_over: list[dict[str, Any]]
     files: list[FoundFile] = field(default_factory=list)
     sources: list[FoundFile] = field(default_factory=list)
-    unreadable: list[Path] = field(default_factory=list)
+    unreadable: list[Path | str] = field(default_factory=list)
 
 
 def held_on(workbook: Workbook, given: str) -> Held:

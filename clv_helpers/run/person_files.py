@@ -26,6 +26,7 @@ from clv_helpers.config.datasets import PRIMARY_IDENTITY
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import cast, column, is_in, literal, to_sql
 from clv_helpers.ingest.forgotten import KEY_FILE
+from clv_helpers.ingest.remote import without_secrets
 from clv_helpers.run.person import Person
 
 TABLES = ("csv", "tsv", "txt")
@@ -49,12 +50,13 @@ class FoundFile:
 class Searched:
     """What a search found.
 
-    `sources`: the workbook's own data; `unreadable`: encrypted files, prints and pictures, which are not searched.
+    `sources`: the workbook's own data; `unreadable`: what is not searched: encrypted files, prints and pictures, and
+    sources that are not on this machine.
     """
 
     found: list[FoundFile] = field(default_factory=list)
     sources: list[FoundFile] = field(default_factory=list)
-    unreadable: list[Path] = field(default_factory=list)
+    unreadable: list[Path | str] = field(default_factory=list)
 
 
 def search(workbook: Workbook, person: Person) -> Searched:
@@ -62,7 +64,7 @@ def search(workbook: Workbook, person: Person) -> Searched:
 
     Cost: each file is read once.
     """
-    searched, sources = Searched(), _sources(workbook)
+    searched, sources = Searched(unreadable=_elsewhere(workbook)), _sources(workbook)
     for file in dict.fromkeys([*sources, *(file for folder in folders(workbook) for file in _files(folder))]):
         if file.suffix in UNREADABLE:
             searched.unreadable.append(file)
@@ -124,6 +126,11 @@ def _sources(workbook: Workbook) -> list[Path]:
         with contextlib.suppress(Exception):  # a source that is gone holds nobody
             found += [file.resolve() for file in workbook.source_files(dataset)]
     return found
+
+
+def _elsewhere(workbook: Workbook) -> list[Path | str]:
+    sources = workbook.params.sources.items()
+    return [without_secrets(source.path) for dataset, source in sources if workbook.source_url(dataset)]
 
 
 def _files(folder: Path) -> Iterator[Path]:

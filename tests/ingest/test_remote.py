@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -115,7 +118,7 @@ def fetches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def nothing_is_left(workbook: Workbook) -> bool:
-    return not list(workbook.folder.glob("spool-*"))
+    return not list(workbook.folder.glob("reading-*"))
 
 
 def test_objects_of_a_pattern_become_batches(at: Any, bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,6 +157,10 @@ def test_a_changed_object_is_refused_by_its_name(at: Any, bucket: Any) -> None:
     with pytest.raises(IngestError, match=r"^2024/part.csv was ingested as batch 1 and has changed since"):
         outcomes(workbook)
     assert nothing_is_left(workbook)
+    assert ingest.replay(workbook, 1, Path("2024/part.csv")).reason == "replaces batch 1"
+    assert outcomes(workbook) == [("2024/part.csv", "already ingested")]
+    with pytest.raises(IngestError, match=r"2023/part\.csv cannot be read"):
+        ingest.replay(workbook, 2, Path("2023/part.csv"))
 
 
 def test_a_folder_stands_for_the_data_files_in_it(at: Any, bucket: Any) -> None:
@@ -270,7 +277,7 @@ def test_s3_that_does_not_let_in(at: Any, bucket: Any, monkeypatch: pytest.Monke
 
 
 def test_a_server_that_does_not_answer(at: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    with contextlib.closing(__import__("socket").create_server(("127.0.0.1", 0))) as closed:
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as closed:
         port = closed.getsockname()[1]
     assert "the server does not answer (ClientConnectorError)" in refusal(at(f"https://127.0.0.1:{port}/x.csv"))
     monkeypatch.setenv("HOME", "/nonexistent")
@@ -317,6 +324,85 @@ def test_check_tells_what_is_wrong(at: Any, bucket: Any) -> None:
     assert row_check.row_findings(at("s3://shop/orders/*.csv"))[0] == []
     [problem] = notebooks.check(at("s3://elsewhere/orders/*.csv"))
     assert problem.value.startswith("sources.purchases.path: s3://elsewhere/orders/*.csv: there is no such")
+
+
+class Proxy:
+    """A way to a server of 127.0.0.1 that breaks off after so many bytes of an answer, so many times."""
+
+    def __init__(self, port: int, breaks: int, after: int):
+        self.to, self.breaks, self.after = port, breaks, after
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self.server.accept()
+                far = socket.create_connection(("127.0.0.1", self.to))
+                threading.Thread(target=self._carry, args=(near, far, False), daemon=True).start()
+                threading.Thread(target=self._carry, args=(far, near, True), daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket, answers: bool) -> None:
+        carried = 0
+        with contextlib.suppress(OSError):
+            while part := source.recv(1 << 16):
+                target.sendall(part)
+                carried += len(part)
+                if answers and carried > self.after and self.breaks > 0:
+                    self.breaks -= 1
+                    break
+        for each in (source, target):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+
+@contextlib.contextmanager
+def broken(port: int, breaks: int, after: int = 400_000) -> Iterator[Proxy]:
+    made = Proxy(port, breaks, after)
+    yield made
+    made.server.close()
+
+
+MANY = HEADER + "".join(f"c{number},2024-01-03,{number}\n" for number in range(60_000))  # about a megabyte
+
+
+def test_s3_that_breaks_off(at: Any, bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket.pipe_file("shop/orders.csv", MANY.encode())
+    port = int(os.environ["AWS_ENDPOINT_URL"].rpartition(":")[2])
+    for after, there in ((400_000, True), (20_000, False)):  # it goes on where it was, but not forever
+        with broken(port, 99, after) as way:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{way.port}")
+            if there:
+                assert outcomes(at("s3://shop/orders.csv")) == [("orders.csv", "success")]
+            else:
+                shutil.rmtree(at("s3://shop/orders.csv").folder)
+                assert "orders.csv: " in refusal(at("s3://shop/orders.csv"))
+
+
+def test_sftp_that_breaks_off(at: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "PAUSE", 0.01)
+    monkeypatch.setenv("SHOP_PASSWORD", PASSWORD)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    with sftp_server(tmp_path) as server:
+        (server.folder / "orders.csv").write_text(MANY)
+        known = server.known_hosts.read_text().partition("]:")[2].split(" ", 1)[1]
+        for breaks in (99, 2):
+            with broken(server.port, breaks) as way:
+                (tmp_path / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{way.port} {known}")
+                workbook = at(f"sftp://{USER}:${{SHOP_PASSWORD}}@127.0.0.1:{way.port}/exports/orders.csv")
+                if breaks == 2:
+                    assert outcomes(workbook) == [("orders.csv", "success")]
+                else:
+                    assert "orders.csv: " in refusal(workbook)
+
+
+def test_a_search_for_a_person_says_what_it_leaves(at: Any, bucket: Any) -> None:
+    from clv_helpers.run import person_files
+
+    assert person_files._elsewhere(at("s3://shop/orders.csv")) == ["s3://shop/orders.csv"]
 
 
 def test_a_workbook_from_a_bucket(
