@@ -135,7 +135,7 @@ class Source(Strict):
 
     path: str = ""
     """a file, a pattern (`purchases/*.csv`) or a folder, relative to the params file; `${VARIABLE}` is replaced by
-    an environment variable"""
+    an environment variable; or an address: `s3://`, `gs://`, `az://`, `https://`, `sftp://`"""
     database: FromDatabase | None = Field(default=None, alias="from")
     """in its place a database"""
     hint: str | None = None
