@@ -346,7 +346,7 @@ def test_rows_that_share_an_event_id_and_differ_are_a_question(outputs: Path, tm
     assert [batch.status for batch in ingest.batches(workbook)] == ["failed"]
     with pytest.raises(ingest.IngestError, match="event_id names one row each; map a column that does, or none"):
         ingest.ingest_files(Workbook.open(file, overrides=EVENT_ID | {"sources.purchases.columns.order_id": "receipt"}))
-    assert ingest.ingest_files(workbook, first_holds=True)[0].rows_accepted == 3
+    assert ingest.ingest_files(workbook, acknowledged=True)[0].rows_accepted == 3
     lines_of_orders = Workbook.open(file, overrides={"sources.purchases.columns.order_id": "receipt"})
     ingest.revert(workbook, 3)
     assert ingest.ingest_files(lines_of_orders)[0].rows_accepted == 7

@@ -24,6 +24,8 @@ import pytest
 from clv_helpers import models
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.engine import NothingPublished
+from clv_helpers.ingest import streaming
+from clv_helpers.ingest.http_endpoint import Endpoint
 
 PARAMS = """
 title: A stream
@@ -186,8 +188,7 @@ def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             assert server.post(event(1), "customers")[0] == 404
             assert server.post(b" " * 16_000_001)[0] == 413
             server.stop()
-        with Workbook.open(folder / "flow.yml").engine.write() as session:
-            assert not session.has_table("lake.batch_log")
+        assert in_lake(folder / "flow.yml") == []
 
 
 def test_faults_are_named_by_event_and_column(refusing: Server) -> None:
@@ -328,6 +329,80 @@ def test_one_event_with_many_keys_of_its_own_takes_no_other_with_it(params: Path
         assert server.post(event(50) | {f"key_{key}": key for key in range(150)})[0] == 200
         server.stop()
     assert len(in_lake(params)) == 51
+
+
+ODD_VALUES = [
+    None, "", " ", "7", "e1", 0, -1, 1e300, 10**40, True, "x" * 5000, "NaN", "\x00", "\U0001f600", "\ud800", [], [1],
+    {}, {"id": 1}, {"ID": 1, "id": 2}, [[[]]], "2024-02-30", "1600-01-01", "2024-01-01T10:00:00Z", "12,5", "EUR 5",
+    "a\u2028b",
+]  # fmt: skip
+
+
+def odd_event(chance: random.Random, number: int) -> dict:
+    """An event as none should be: values of every kind, keys that differ by case, many keys, nested ones."""
+    made: dict = event(number)
+    for _ in range(chance.randint(0, 2)):
+        made[chance.choice(list(made))] = chance.choice(ODD_VALUES)
+    for _ in range(chance.choice([0, 0, 1, 3, 80])):
+        name = chance.choice(
+            ["ID", "Id", "mood", "Mood", "json", "_row", "a.b", "a", f"key {chance.random()}", "'", ""]
+        )
+        made[name] = chance.choice([*ODD_VALUES, {f"k{chance.random()}": 1}])
+    return made
+
+
+def text_of(value: object) -> str:
+    return (value if isinstance(value, str) else json.dumps(value)).strip()
+
+
+@pytest.mark.parametrize("requests", [30, pytest.param(2000, marks=pytest.mark.slow)])
+def test_every_acknowledged_event_is_in_the_lake_or_among_the_rejected(params: Path, requests: int) -> None:
+    workbook, chance = Workbook.open(params), random.Random(22)
+    journals = streaming._journals(workbook)
+    endpoint = Endpoint(workbook, journals, lambda: None, dict)
+    stream = streaming.Stream(workbook, journals, params.parent / "inbox", lambda _: None, print)
+    acknowledged: set[str] = set()
+    for number in range(requests):
+        events = [odd_event(chance, 10 * number + each) for each in range(chance.choice([1, 1, 2, 5]))]
+        with contextlib.suppress(streaming.IngestError):  # refused as a whole, by a sentence
+            if not endpoint._keep("purchases", events):
+                acknowledged |= {text_of(each["id"]) for each in events}
+        if number % 50 == 49 or number == requests - 1:
+            stream.micro_batch()
+    assert len(acknowledged) > requests / 3
+    with workbook.engine.write() as session:
+        found = {row["event_id"] for row in session.rows("SELECT event_id FROM lake.purchases")}
+        read, kept = session.rows(
+            "SELECT SUM(rows_read) AS r, SUM(rows_accepted + rows_rejected) AS k FROM lake.batches"
+        )[0].values()
+    assert acknowledged <= found
+    assert read == kept
+    assert not list(journals["purchases"].folder.glob("stream_*"))
+
+
+def test_odd_event_in_a_journal_is_set_aside_alone(params: Path) -> None:
+    """As after an upgrade, or a change of the params: what a journal holds was judged by other rules."""
+    workbook = Workbook.open(params)
+    journals = streaming._journals(workbook)
+    stream = streaming.Stream(workbook, journals, params.parent / "inbox", lambda _: None, print)
+    good = [json.dumps(event(number)) for number in range(50)]
+    journals["purchases"].append([*good[:20], json.dumps({**event(50), "spent": "much"}), *good[20:], '{"torn": '])
+    stream.micro_batch()
+    assert len(in_lake(params)) == 50
+    with workbook.engine.write() as session:
+        rows = session.rows("SELECT column_name, value, reason FROM lake.rejected_rows ORDER BY column_name")
+    assert [(row["column_name"], row["value"]) for row in rows] == [("amount", "much"), ("line 1", '{"torn":')]
+    assert "is no JSON" in rows[1]["reason"]
+
+
+def test_what_an_earlier_version_refused_comes_in(params: Path) -> None:
+    workbook = Workbook.open(params)
+    folder = workbook.folder / "stream" / "purchases"
+    folder.mkdir(parents=True)
+    (folder / "stream_20240101T000000_0.refused").write_text(json.dumps(event(1)) + "\n")
+    stream = streaming.Stream(workbook, streaming._journals(workbook), params.parent / "inbox", lambda _: None, print)
+    stream.micro_batch()
+    assert in_lake(params) == ["e1"]
 
 
 def test_folder(params: Path, outputs: Path) -> None:

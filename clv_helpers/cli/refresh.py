@@ -55,7 +55,7 @@ def stream(
 
     workbook = opened(params, as_of, changes)
     inbox = folder or workbook.folder / "inbox"
-    serve(workbook, port, inbox, every, [refresh_after_ingest], progress)
+    serve(workbook, port, inbox, every, refresh_after_ingest, progress)
 
 
 def _say(rows: list[RefreshRow], as_json: bool) -> None:

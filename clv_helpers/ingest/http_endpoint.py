@@ -35,14 +35,17 @@ HOSTS = ["127.0.0.1", "localhost"]  # another name leads here only from a page t
 TOKEN = "CLV_STREAM_TOKEN"  # noqa: S105 (the environment variable that holds it)
 HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}  # of the answers with a status
 Event = dict[str, Any]  # a JSON object, keyed by the headers of the params
+Health = dict[str, Any]  # status, last_batch, seconds_since; reason where the tables do not follow
 Fault = dict[str, Any]  # the event's number (from 0), column, value, and the reason
 
 
 class Endpoint:
     """Accepts events by HTTP. An error that nobody foresaw is answered, kept as `failure`, and stops the server."""
 
-    def __init__(self, workbook: Workbook, journals: dict[str, Journal], stop: Callable[[], None]):
-        self.workbook, self.journals, self.stop = workbook, journals, stop
+    def __init__(
+        self, workbook: Workbook, journals: dict[str, Journal], stop: Callable[[], None], health: Callable[[], Health]
+    ):
+        self.workbook, self.journals, self.stop, self.health = workbook, journals, stop, health
         self.failure: Exception | None = None
         self.in_flight, self.token = 0, os.environ.get(TOKEN, "")
 
@@ -57,6 +60,11 @@ class Endpoint:
             return await self._taken(request, dataset, body)
         finally:  # until then it takes memory, also while it waits for its turn
             self.in_flight -= len(body)
+
+    async def get_health(self, _: Request) -> Response:
+        """GET /health: 200 while the tables follow, else 503 with the reason. No row, and no customer."""
+        health = self.health()
+        return JSONResponse(health, 200 if health["status"] == "ok" else 503)
 
     async def _taken(self, request: Request, dataset: str, body: bytearray) -> Response:
         """The answer to a request whose events are read into `body`, judged and kept."""
@@ -79,8 +87,7 @@ class Endpoint:
             return _refusal(503, f"the events could not be kept ({error.strerror}); send them again")
         if faults:
             return JSONResponse({"accepted": 0, "rejected": faults}, status_code=400)
-        contract = list(self.workbook.params.contract(dataset).values())
-        known = headers_of(source_of(self.workbook, dataset), contract)
+        known = {name for header in self._headers(dataset) for name in (header, header.split(".")[0])}
         unknown = sorted({name for event in events for name in event}.difference(known))
         return JSONResponse({"accepted": len(events)} | ({"unknown_columns": unknown} if unknown else {}))
 
@@ -112,11 +119,20 @@ class Endpoint:
         return _refusal(503, "the server stops after an error of its own; send the events again when it is back")
 
     def _keep(self, dataset: str, events: list[Event]) -> list[Fault]:
-        """Judge events, and write them to the journal where none has a fault: gives the faults."""
+        """Judge events, and write them to the journal where none has a fault: gives the faults.
+
+        Of an event only what the params read is kept, under the headers that they name: what else somebody sends can
+        then be no obstacle to the events of others in the same batch.
+        """
+        headers = self._headers(dataset)
+        events = [{name: value for name in headers if (value := _at(event, name)) is not None} for event in events]
         faults = self._faults(dataset, events)
         if not faults:
             self.journals[dataset].append([json.dumps(event) for event in events])
         return faults
+
+    def _headers(self, dataset: str) -> list[str]:
+        return headers_of(source_of(self.workbook, dataset), list(self.workbook.params.contract(dataset).values()))
 
     def _faults(self, dataset: str, events: list[Event]) -> list[Fault]:
         """What the ingestion would find wrong with the events, found by its own code."""
@@ -141,7 +157,10 @@ class Endpoint:
 
 def application(endpoint: Endpoint, lifespan: Any) -> Starlette:
     """The endpoint as a web application; `lifespan` runs what goes on beside it."""
-    routes = [Route("/{dataset}", endpoint.post, methods=["POST"])]
+    routes = [
+        Route("/health", endpoint.get_health, methods=["GET"]),
+        Route("/{dataset}", endpoint.post, methods=["POST"]),
+    ]
     hosts = Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)
     handlers = {Exception: endpoint.failed}
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers, middleware=[hosts])
@@ -157,6 +176,14 @@ def read_events(body: bytes | bytearray) -> list[Event]:
     if not events or not all(isinstance(event, dict) for event in events):
         raise ValueError("allowed: one JSON object, or an array of at least one")
     return events
+
+
+def _at(event: Event, header: str) -> Any:
+    """The value under a header; `customer.id` is the value `id` within `customer`, unless there is one of that name."""
+    value: Any = event
+    for key in [header] if header in event else header.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def _no_constant(name: str) -> Any:

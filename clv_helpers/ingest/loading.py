@@ -11,8 +11,9 @@ from sqlglot import exp
 
 from clv_helpers.config.datasets import DATASETS, EVENT_TIME
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.dialect import cast, column, table
+from clv_helpers.engines.dialect import cast, column, literal, table
 from clv_helpers.engines.engine import NothingPublished
+from clv_helpers.engines.file_scan import KEPT_OF_A_LINE
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
 from clv_helpers.ingest import batch_log, left_out, money, pull, remote
@@ -39,7 +40,7 @@ def ingest_files(
     dataset: str = "",
     files: Sequence[Path | SourceFile] = (),
     *,
-    first_holds: bool = False,
+    acknowledged: bool = False,
     at_most: int = 0,
 ) -> list[Batch]:
     """Bring files in as one batch each: those of the params, or the ones given for one dataset.
@@ -48,10 +49,10 @@ def ingest_files(
     elsewhere are fetched one by one, but for those that are in the lake. What a database has had since the last time is
     one batch, too, and none where that is nothing; `at_most` rows of it, for a sample. Rows, rejected rows and log of a
     batch, and how far a pull has reached, are one transaction. Of rows of one file that share an event_id and differ,
-    the first holds if `first_holds`; otherwise they are a question, and the file is refused with it. Cost: one pass
-    over the file, and one over the lake's event keys where events have one. Raises IngestError where a file cannot
-    become a batch: it is logged as failed, and nothing of it is visible;
-    RemoteError where one from elsewhere cannot be had.
+    the first holds if `acknowledged`; otherwise they are a question, and the file is refused with it. Nor is a file
+    refused then for its share of rejected rows. Cost: one pass over the file, and one over the lake's event keys where
+    events have one. Raises IngestError where a file cannot become a batch: it is logged as failed, and nothing of it is
+    visible; RemoteError where one from elsewhere cannot be had.
 
     Example:
         >>> [batch.status for batch in ingest.ingest_files(wb, "purchases", wb.source_files("purchases"))]
@@ -69,7 +70,7 @@ def ingest_files(
                 found.append(replace(earlier, status="already ingested"))
                 continue
             with file.fetched(workbook.folder) as path, workbook.engine.write(files=True) as session:
-                found.append(_ingest_file(session, workbook, name, path, of=file, first_holds=first_holds))
+                found.append(_ingest_file(session, workbook, name, path, of=file, acknowledged=acknowledged))
         if not files_of_it and source_of(workbook, name).database:
             found += _pull(workbook, name, at_most)
     return found
@@ -91,6 +92,23 @@ def _pull(workbook: Workbook, dataset: str, at_most: int) -> list[Batch]:
         with workbook.engine.write(files=True) as session:
             pull.refuse_overtaken(session, dataset, rows)
             return [_ingest_file(session, workbook, dataset, rows.file, pulled=rows)]
+
+
+def set_aside(workbook: Workbook, dataset: str, file: Path, reason: str) -> Batch:
+    """Log a file of one event, which cannot become a batch, as a batch of one rejected row: its text, and the reason.
+
+    Example:
+        >>> ingest.loading.set_aside(wb, "purchases", odd, "cannot be read").rows_rejected  # doctest: +SKIP
+        1
+    """
+    with workbook.engine.write() as session:
+        batch_id = batch_log.begin(session, dataset, file.name, sha256(file))
+        row = {"_batch_id": batch_id, "dataset": dataset, "row_number": 1, "column_name": "line 1"}
+        row |= {"value": file.read_text("utf-8", "replace").strip()[:KEPT_OF_A_LINE], "reason": reason}
+        values = [cast(literal(row[name]), kind).as_(name) for name, kind in REJECTED.items()]
+        session.run("INSERT INTO lake.rejected_rows SELECT $values", values=values)
+        facts = {"rows_read": 1, "rows_accepted": 0, "rows_rejected": 1, "rows_left_out": 0}
+        return batch_log.advance(session, batch_id, "success", **facts)
 
 
 def revert(workbook: Workbook, batch_id: int) -> Batch:
@@ -218,7 +236,7 @@ def _ingest_file(
     file: Path,
     replaces: int | None = None,
     of: SourceFile | None = None,
-    first_holds: bool = False,
+    acknowledged: bool = False,
     pulled: pull.Fetched | None = None,
 ) -> Batch:
     of = of or SourceFile.here(file)
@@ -244,8 +262,8 @@ def _ingest_file(
         batch_log.advance(session, batch_id, "loaded", **facts)
         if replaces is None:
             session.commit()
-        _refuse_bad_file(session, workbook, dataset, file, facts)
-        if not first_holds:
+        if not acknowledged:
+            _refuse_bad_file(session, workbook, dataset, file, facts)
             refuse_differing(session, dataset, file, contract, names)
     except IngestError as error:
         if replaces is None:

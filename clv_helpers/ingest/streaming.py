@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import signal
 import socket
 import threading
 import time
@@ -13,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from clv_helpers.config.datasets import EVENT_KEY
-from clv_helpers.config.workbook import Workbook
+from clv_helpers.config.workbook import NothingToCompute, Workbook
 from clv_helpers.errors import UserError
 from clv_helpers.files import held
+from clv_helpers.ingest import money
 from clv_helpers.ingest.batch_log import Batch
-from clv_helpers.ingest.loading import ingest_files
+from clv_helpers.ingest.loading import ingest_files, set_aside
 from clv_helpers.ingest.request_journal import Journal
 from clv_helpers.ingest.staging import IngestError
 
@@ -33,18 +35,19 @@ class StreamError(UserError):
 class Stream:
     """Turns what has come into batches: sealed journals, and whole files of the watched folder.
 
-    Each of `refreshes` is called after a micro-batch. Every file is a batch of its own, known by its checksum, and
-    every event by its key: a killed process that begins anew loses none and doubles none.
+    `refresh` is called after a micro-batch, and again until it has succeeded. Every file is a batch of its own, known
+    by its checksum, and every event by its key: a killed process that begins anew loses none and doubles none.
     """
 
-    def __init__(
-        self, workbook: Workbook, journals: dict[str, Journal], watched: Path, refreshes: list[Refresh], log: Log
-    ):
-        self.workbook, self.journals, self.watched = workbook, journals, watched
-        self.refreshes, self.log = refreshes, log
-        self.seen: dict[Path, tuple[int, int]] = {}
-        self.handled: set[Path] = set()
-        self.failure: BaseException | None = None
+    def __init__(self, workbook: Workbook, journals: dict[str, Journal], watched: Path, refresh: Refresh, log: Log):
+        self.workbook, self.journals, self.watched, self.refresh = workbook, journals, watched, refresh
+        self.log, self.seen, self.handled = log, dict[Path, tuple[int, int]](), set[Path]()
+        self.failure: BaseException | None = None  # which nobody foresaw: the worker has ended
+        self.trouble = ""  # the sentence of an error that goes away, such as a lake that another process holds
+        self.last_batch: Batch | None = None
+        self.fresh_at = time.monotonic()  # when the tables were last known to hold all that had come
+        # the first time also the tables of batches that a killed process left without their refresh
+        self.is_stale = workbook.engine.lake.exists()
 
     @contextlib.asynccontextmanager
     async def beside(self, every: float, stop: Callable[[], None], _: Any) -> AsyncIterator[None]:
@@ -57,26 +60,40 @@ class Stream:
         await asyncio.wait([task])
         self.failure = task.exception()
 
+    def health(self) -> dict[str, Any]:
+        """Whether tables follow: status `ok`, or `behind` with the reason; the last batch; seconds since all was in."""
+        return {
+            "status": "behind" if self.trouble else "ok",
+            "last_batch": self.last_batch and self.last_batch.batch_id,
+            "seconds_since": round(time.monotonic() - self.fresh_at, 1),
+        } | ({"reason": self.trouble} if self.trouble else {})
+
     def _run(self, every: float, closed: threading.Event) -> None:
-        # the first time also the tables of batches that a killed process left without their refresh
-        always, is_last = self.workbook.engine.lake.exists(), False
+        is_last = False
         while not is_last:
             is_last = closed.is_set()
             try:
-                self.micro_batch(always)
-            except UserError as error:  # such as a lake that another process holds: the next time, then
-                self.log(str(error))
-            always = False
+                self.micro_batch()
+                trouble = ""
+            except UserError as error:  # what goes away is tried again
+                trouble = str(error)
+            if trouble and trouble != self.trouble:
+                self.log(trouble)
+            self.trouble = trouble
             closed.wait(every)
 
-    def micro_batch(self, always: bool = False) -> list[Batch]:
-        """Ingest what waits: gives its batches. Tables are refreshed if something came, or `always`."""
-        started = time.perf_counter()
-        batches = [batch for dataset, file in self._waiting() if (batch := self._ingest(dataset, file))]
-        if batches or always:
-            for refresh in self.refreshes:
-                refresh(self.workbook)
+    def micro_batch(self) -> list[Batch]:
+        """Ingest what waits: gives its batches. Tables are refreshed where something came since they last were."""
+        moment, started = time.monotonic(), time.perf_counter()
+        waiting = list(self._waiting())
+        self.is_stale |= bool(waiting)  # also where it is the refresh that fails
+        batches = [batch for dataset, file in waiting for batch in self._ingest(dataset, file)]
+        if self.is_stale:
+            with contextlib.suppress(NothingToCompute):  # no purchase has come yet
+                self.refresh(self.workbook)
+        self.is_stale, self.fresh_at = False, moment
         for batch in batches:
+            self.last_batch = batch
             self.log(
                 f"batch {batch.batch_id}: {batch.dataset}, {batch.rows_accepted:,} events accepted, "
                 f"{batch.rows_rejected:,} rejected; tables fresh after {time.perf_counter() - started:.1f} s"
@@ -100,30 +117,45 @@ class Stream:
             return False
         return file not in self.handled and time.time() - stat.st_mtime >= UNCHANGED_SECONDS
 
-    def _ingest(self, dataset: str, file: Path) -> Batch | None:
-        from_journal = file.parent == getattr(self.journals.get(dataset), "folder", None)
-        try:
-            # what was acknowledged is never refused for what another sent under the same event_id
-            batch = ingest_files(self.workbook, dataset, [file], first_holds=from_journal)[0]
-        except IngestError as error:
-            kept = file.rename(file.with_suffix(".refused")) if from_journal else file
-            self.handled.add(file)
-            self.log(f"{error} (the file: {kept})")
-            return None
+    def _ingest(self, dataset: str, file: Path) -> list[Batch]:
+        """The batches of a file: one as a rule; none where it was in the lake already, or is refused."""
+        journal = self.journals.get(dataset)
+        if journal and file.parent == journal.folder:
+            return self._ingest_acknowledged(dataset, file, journal)
         self.handled.add(file)
-        if from_journal:
-            file.unlink()
-        return batch if batch.status == "success" else None
+        try:
+            batches = ingest_files(self.workbook, dataset, [file])
+        except IngestError as error:
+            self.log(f"{error} (the file: {file})")
+            return []
+        return [batch for batch in batches if batch.status == "success"]
+
+    def _ingest_acknowledged(self, dataset: str, file: Path, journal: Journal) -> list[Batch]:
+        """What was acknowledged is never refused for another's sake.
+
+        A refused file is parted until the odd event is alone, and that is set aside as a rejected row.
+        """
+        if self.workbook.params.rates:
+            money.rates(self.workbook)  # a fault of theirs is none of the events': they wait
+        try:
+            batches = ingest_files(self.workbook, dataset, [file], acknowledged=True)
+        except IngestError as error:
+            if parts := journal.part(file):
+                return [batch for part in parts for batch in self._ingest_acknowledged(dataset, part, journal)]
+            batches = [set_aside(self.workbook, dataset, file, str(error))]
+        file.unlink()
+        return [batch for batch in batches if batch.status == "success"]
 
 
 def serve(
-    workbook: Workbook, port: int, watched: Path, every: float, refreshes: list[Refresh], log: Log = lambda _: None
+    workbook: Workbook, port: int, watched: Path, every: float, refresh: Refresh, log: Log = lambda _: None
 ) -> None:
     """Accept events until stopped (Ctrl-C, SIGTERM); what was acknowledged by then is in the tables at the end.
 
     `every`: seconds between micro-batches. Raises StreamError where the extra `stream` is not installed, another
-    process streams into this workbook, the port is taken, no dataset has a key by which a repeat can be told, or an
-    error that nobody foresaw has ended a part of it: to go on accepting events would hide that.
+    process streams into this workbook, the port is taken, no dataset has a key by which a repeat can be told, an error
+    that nobody foresaw has ended a part of it (to go on accepting events would hide that), or the tables could not
+    follow to the end. Raises IngestError where the params and the lake differ in a column's type.
     """
     try:
         import uvicorn
@@ -133,12 +165,13 @@ def serve(
         raise StreamError(f"clv stream needs {error.name}: pip install 'clv-helpers[stream]'") from None
     with _alone(workbook.folder / "stream"), _listening(port) as listener:
         journals = _journals(workbook)
+        stream = Stream(workbook, journals, watched, refresh, log)
         for dataset in workbook.params.sources:
             (watched / dataset).mkdir(parents=True, exist_ok=True)
+            ingest_files(workbook, dataset, [])  # nothing yet: what is wrong with a column is no event's fault
         server = uvicorn.Server(uvicorn.Config("", log_level="critical"))
         stop = functools.partial(setattr, server, "should_exit", True)
-        endpoint = Endpoint(workbook, journals, stop)
-        stream = Stream(workbook, journals, watched, refreshes, log)
+        endpoint = Endpoint(workbook, journals, stop, stream.health)
 
         @contextlib.asynccontextmanager
         async def beside(app: Any) -> AsyncIterator[None]:
@@ -150,13 +183,16 @@ def serve(
         server.config.app = application(endpoint, beside)
         log(f"accepting events for {', '.join(journals)} at http://127.0.0.1:{port}/<dataset>")
         log(f"and from {watched}/<dataset>/*.jsonl, every {every:g} s")
-        server.run(sockets=[listener])
+        with _ending_here():
+            server.run(sockets=[listener])
     failure = endpoint.failure or stream.failure
     if failure:
         raise StreamError(
             f"{workbook.name}: the stream was stopped by an error that nobody foresaw ({type(failure).__name__}: "
             f"{failure}); events that were acknowledged are kept, and come into the tables when it begins again"
         ) from failure
+    if stream.trouble:
+        raise StreamError(f"{stream.trouble}; events that were acknowledged are kept, and come in with the next stream")
 
 
 def _journals(workbook: Workbook) -> dict[str, Journal]:
@@ -177,6 +213,17 @@ def _listening(port: int) -> socket.socket:
         listener.close()
         raise StreamError(f"port {port} of 127.0.0.1: {error.strerror}; choose another with --port") from None
     return listener
+
+
+@contextlib.contextmanager
+def _ending_here() -> Iterator[None]:
+    """A signal that has stopped the server is done with: uvicorn would have it end the process before it says how."""
+    handlers = {each: signal.signal(each, lambda *_: None) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
 
 
 @contextlib.contextmanager
