@@ -23,7 +23,7 @@ from clv_helpers.lifetime.records import (
     LifetimeRecord,
     ProbabilityBand,
 )
-from clv_helpers.lifetime.scoring import expected_purchases, fit_spend, probability_purchase
+from clv_helpers.lifetime.scoring import expected_purchases, fit_spend, probability_purchase, spend_bindings
 from clv_helpers.lifetime.tables import CALIBRATION, build, load
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ def validate(inputs: Inputs, made: LifetimeRecord) -> LifetimeRecord:
             made, f"up to {end}, only {customers(int(histories.repeaters), words, inputs.min_cell)} had come back."
         )
     fitted = fit(made.model, histories)
-    spend, spend_bindings = fit_spend(session, CALIBRATION)
+    spend = fit_spend(session, CALIBRATION)
     _load_forecasts(session, fitted, groups, days)
-    build(session, bindings | spend_bindings | {"model_title": fitted.title}, *COMPARISONS)
+    build(session, bindings | spend_bindings(session, CALIBRATION, spend) | {"model_title": fitted.title}, *COMPARISONS)
     holdout = Holdout(
         calibration_end=str(end),
         calibration_days=calibration_days,

@@ -13,8 +13,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from clv_helpers.config.datasets import EVENT_KEY, LIFETIME_VALUE
+from clv_helpers.config.params import Lifetime
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.dialect import table
+from clv_helpers.engines.dialect import parse, table
 from clv_helpers.engines.session import Session, bound
 from clv_helpers.lifetime.counts import as_histories, read_groups
 from clv_helpers.lifetime.data_sufficiency import Facts, Inputs, horizon_days, refusals
@@ -22,12 +23,36 @@ from clv_helpers.lifetime.diagnostics import about_data, about_fit, about_level,
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.forecast_log import log_forecast
 from clv_helpers.lifetime.holdout_validation import validate
-from clv_helpers.lifetime.records import RECORD, LifetimeRecord
-from clv_helpers.lifetime.scoring import fit_spend, month_curve, score
+from clv_helpers.lifetime.records import RECORD, Fit, FittedOn, LifetimeRecord
+from clv_helpers.lifetime.scoring import fit_spend, month_curve, score, spend_bindings
 from clv_helpers.lifetime.tables import build, load
 from clv_helpers.models.table_file import SQL_FOLDER, TableError
 
 HISTORY, VALUE = "lifetime.customer_history", "lifetime.customer_lifetime_value"
+# A fit is kept between scheduled refreshes until this share of its customers have bought since, or a month begins:
+# that moves its parameters by less than their standard errors.
+REFIT_SHARE = 0.01
+# What is made of the customers' histories; the rest of the schema is of the fit.
+MADE_OF_HISTORIES = {
+    f"lifetime.{name}"
+    for name in ("refunded_day", "customer_history", "data_summary", "customer_forecast", "decile_place", "value_band",
+                 "edge_customer", "value_by_decile", "forecast_outcome")
+}  # fmt: skip
+NEWEST = """
+    SELECT MAX(CASE WHEN status = 'success' THEN _batch_id END) AS newest,
+        COUNT(CASE WHEN status = 'reverted' THEN 1 END) AS reverted
+    FROM lake.batches WHERE dataset = 'purchases'
+"""
+IS_OF_HISTORY = "s.frequency = h.frequency AND s.recency_days = h.recency_days AND s.age_days = h.age_days"
+UNSCORED = f"""
+    SELECT DISTINCT h.frequency, h.recency_days, h.age_days
+    FROM lifetime.customer_history AS h ANTI JOIN lifetime.score AS s ON {IS_OF_HISTORY}
+    ORDER BY h.frequency, h.recency_days, h.age_days
+"""
+SCORED = f"""
+    SELECT s.* FROM lifetime.score AS s SEMI JOIN lifetime.customer_history AS h ON {IS_OF_HISTORY}
+    UNION ALL SELECT * FROM fresh_score
+"""
 
 
 def refresh(workbook: Workbook) -> LifetimeRecord:
@@ -45,14 +70,24 @@ def refresh(workbook: Workbook) -> LifetimeRecord:
         return refresh_within(session, workbook)
 
 
-def refresh_within(session: Session, workbook: Workbook) -> LifetimeRecord:
-    """`refresh` in the caller's transaction."""
+def refresh_within(session: Session, workbook: Workbook, *, keep_fit: bool = False) -> LifetimeRecord:
+    """`refresh` in the caller's transaction.
+
+    With `keep_fit` the last fit is kept and its customers are scored anew, where what it was made from has moved
+    little (REFIT_SHARE); the record says on what data it was `fitted_on`. The next refresh without it fits anew.
+    """
     bindings = workbook.bindings(session)
-    digest = _digest(session, workbook, bindings["as_of"])
-    last = _read_record(session)
-    if last.digest == digest:
+    settings, made_with = workbook.params.lifetime, _made_with(workbook)
+    digest = _digest(session, made_with, bindings["as_of"])
+    last, kept = _read_record(session), f"kept {digest}"
+    if last.digest == digest or (keep_fit and last.digest == kept):
         return last
-    made = replace(_predict(session, workbook, bindings), digest=digest, as_of=str(bindings["as_of"]))
+    now = _fitted_on(session, made_with, bindings["as_of"])
+    if keep_fit and settings and _still_fits(session, last, now):
+        made = replace(_scored_anew(session, workbook, bindings, settings, last), digest=kept)
+    else:
+        made = replace(_predict(session, workbook, bindings), digest=digest, fitted_on=now)
+    made = replace(made, as_of=str(bindings["as_of"]))
     row = {"as_of": made.as_of, "record": json.dumps(made.as_dict())}
     session.create_table("lifetime.prediction", bound("SELECT $as_of AS as_of, $record AS record", row))
     return made
@@ -81,14 +116,11 @@ def _read_record(session: Session) -> LifetimeRecord:
 
 def _predict(session: Session, workbook: Workbook, bindings: dict[str, Any]) -> LifetimeRecord:
     settings, words, few = workbook.params.lifetime, workbook.words, workbook.params.min_cell
-    for name in session.tables():
-        if name.startswith("lifetime.") and name not in ("lifetime.forecast", VALUE):
-            session.drop(name)
+    _drop(session, {"lifetime.forecast", VALUE})
     if settings is None:
         _withdraw_values(session)
         return LifetimeRecord()
-    has_key = EVENT_KEY in workbook.params.contract("purchases")
-    bindings = bindings | {"has_event_key": has_key, "horizon_days": horizon_days(settings)}
+    bindings = _with_horizon(workbook, settings, bindings)
     build(session, bindings, "lifetime.data_summary")
     facts = Facts(**session.rows("SELECT * FROM lifetime.data_summary")[0])
     made = LifetimeRecord(
@@ -112,14 +144,11 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     session, settings, facts, words = inputs.session, inputs.settings, inputs.facts, inputs.words
     groups = read_groups(session, HISTORY)
     fitted = fit(made.model, as_histories(groups))
-    spend, spend_bindings = fit_spend(session, HISTORY)
+    spend = fit_spend(session, HISTORY)
     related = facts.correlation_of_frequency_and_spend
     curve = month_curve(fitted, groups, settings.horizon_months)
     load(session, "lifetime.score", score(fitted, groups, curve, settings.annual_discount_rate))
-    build(session, inputs.bindings | spend_bindings | {"margin": settings.margin}, VALUE, "lifetime.value_by_decile")
-    valued = session.count(table(VALUE))
-    if valued != facts.customers:
-        raise TableError(f"{VALUE}: {facts.customers:,} customers have bought, and {valued:,} are given a value")
+    _rank(inputs, spend)
     log_forecast(session, curve, facts.as_of, made.model, run)
     build(session, inputs.bindings, "lifetime.forecast_outcome")
     forecast = session.scalar("SELECT SUM(expected_purchases) AS purchases FROM lifetime.value_by_decile")
@@ -139,6 +168,47 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     )
 
 
+def _rank(inputs: Inputs, spend: Fit | None) -> None:
+    """What each customer will bring, and the deciles of it, from the scored histories."""
+    session, customers = inputs.session, inputs.facts.customers
+    bindings = inputs.bindings | spend_bindings(session, HISTORY, spend) | {"margin": inputs.settings.margin}
+    build(session, bindings, VALUE, "lifetime.value_by_decile")
+    valued = session.count(table(VALUE))
+    if valued != customers:
+        raise TableError(f"{VALUE}: {customers:,} customers have bought, and {valued:,} are given a value")
+
+
+def _still_fits(session: Session, last: LifetimeRecord, now: FittedOn) -> bool:
+    """Whether a fit may be kept: of the same params and code, the same month, and nearly the same purchases."""
+    before = last.fitted_on
+    same = (before.made_with, before.reverted, before.as_of[:7]) == (now.made_with, now.reverted, now.as_of[:7])
+    if last.status != "predicted" or not same or now.as_of < before.as_of:
+        return False
+    moved = session.scalar(
+        "SELECT COUNT(DISTINCT customer_id) AS n FROM lake.purchases WHERE _batch_id > $batch", batch=before.batch
+    )
+    return moved <= REFIT_SHARE * last.purchase_fit.customers
+
+
+def _scored_anew(
+    session: Session, workbook: Workbook, bindings: dict[str, Any], settings: Lifetime, last: LifetimeRecord
+) -> LifetimeRecord:
+    """The customers scored by the last fit. Cost: in Python, what the histories cost that nobody had before."""
+    bindings = _with_horizon(workbook, settings, bindings)
+    _drop(session, {*session.tables()} - MADE_OF_HISTORIES)
+    build(session, bindings, "lifetime.data_summary")
+    facts = Facts(**session.rows("SELECT * FROM lifetime.data_summary")[0])
+    groups = session.frame(UNSCORED)
+    if len(groups):
+        curve = month_curve(last.purchase_fit, groups, settings.horizon_months)
+        session.load_frame("fresh_score", score(last.purchase_fit, groups, curve, settings.annual_discount_rate))
+        session.create_table("lifetime.score", parse(SCORED))
+    inputs = Inputs(session, settings, workbook.words, workbook.params.min_cell, bindings, facts)
+    _rank(inputs, last.spend_fit)
+    build(session, bindings, "lifetime.forecast_outcome")
+    return replace(last, customers=facts.customers, repeaters=facts.repeaters)
+
+
 def _withdraw_values(session: Session) -> None:
     """Empty an earlier prediction: nobody may act on one that is not made any more. Logged forecasts stay."""
     if session.has_table(VALUE) and set(session.columns(table(VALUE))) != set(LIFETIME_VALUE):
@@ -149,15 +219,37 @@ def _withdraw_values(session: Session) -> None:
         session.set_version(VALUE, str(uuid.uuid4()))
 
 
-def _digest(session: Session, workbook: Workbook, as_of: dt.date) -> str:
-    """From what the prediction is made: purchases, as_of, params, and the code."""
+def _drop(session: Session, kept: set[str]) -> None:
+    """Drop the tables of the schema but for these."""
+    for name in session.tables():
+        if name.startswith("lifetime.") and name not in kept:
+            session.drop(name)
+
+
+def _with_horizon(workbook: Workbook, settings: Lifetime, bindings: dict[str, Any]) -> dict[str, Any]:
+    has_key = EVENT_KEY in workbook.params.contract("purchases")
+    return bindings | {"has_event_key": has_key, "horizon_days": horizon_days(settings)}
+
+
+def _fitted_on(session: Session, made_with: str, as_of: dt.date) -> FittedOn:
+    """On which data a fit would be made now."""
+    row = session.rows(NEWEST)[0] if session.has_table("lake.batches") else {}
+    return FittedOn(str(as_of), row.get("newest") or 0, row.get("reverted") or 0, made_with)
+
+
+def _made_with(workbook: Workbook) -> str:
+    """What a fit is made with: params, and the code."""
     code = [*Path(__file__).parent.glob("*.py"), *(SQL_FOLDER / "lifetime").glob("*.sql")]
     settings = workbook.params.lifetime
     parts = [
-        *(str(session.version(name)) for name in ("derived.customer_value", "derived.customer_day")),
-        str(as_of),
         settings.model_dump_json() if settings else "off",
         workbook.words.model_dump_json(),
         *(hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(code)),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _digest(session: Session, made_with: str, as_of: dt.date) -> str:
+    """From what the prediction is made: purchases, as_of, params, and the code."""
+    versions = (str(session.version(name)) for name in ("derived.customer_value", "derived.customer_day"))
+    return hashlib.sha256("\n".join([*versions, str(as_of), made_with]).encode()).hexdigest()

@@ -120,11 +120,26 @@ class ModelScore:
 
 
 @dataclass(frozen=True)
+class FittedOn:
+    """On which data the fits were made: as of a day, the purchases up to a batch, with these params and this code."""
+
+    as_of: str = ""
+    batch: int = 0
+    reverted: int = 0  # batches taken back by then
+    made_with: str = ""  # a hash of the params and the code
+
+
+@dataclass(frozen=True)
 class LifetimeRecord:
-    """What the last refresh did: status `off`, `refused` (then `refused` says why) or `predicted`."""
+    """What the last refresh did: status `off`, `refused` (then `refused` says why) or `predicted`.
+
+    `as_of` is that of the values; `fitted_on` of the fits, the holdout and the warnings, which may be older (see
+    prediction.REFIT_SHARE).
+    """
 
     digest: str = ""
     as_of: str = ""
+    fitted_on: FittedOn = FittedOn()
     status: Literal["off", "refused", "predicted"] = "off"
     refused: list[str] = field(default_factory=list)
     customers: int = 0
@@ -136,6 +151,16 @@ class LifetimeRecord:
     holdout: Holdout | None = None
     warnings: list[Diagnostic] = field(default_factory=list)
     correlation_of_frequency_and_spend: float | None = None
+
+    @property
+    def purchase_fit(self) -> Fit:
+        """The fit of the purchases on all data, by which customers are scored."""
+        return next(fit for fit in self.fits if fit.data == "all" and fit.model == self.model)
+
+    @property
+    def spend_fit(self) -> Fit | None:
+        """The fit of the spend on all data; None where there were too few to fit on."""
+        return next((fit for fit in self.fits if fit.data == "all" and fit.model != self.model), None)
 
     @property
     def title(self) -> str:

@@ -88,21 +88,25 @@ def probability_alive(fitted: Fit, groups: pd.DataFrame) -> Array:
     )
 
 
-def fit_spend(session: Session, source: str) -> tuple[Fit | None, dict[str, Any]]:
-    """Gamma-Gamma on a table of histories, and the expressions by which the engine computes expected spend.
+def fit_spend(session: Session, source: str) -> Fit | None:
+    """Gamma-Gamma on a table of histories; None where too few came back."""
+    spends = read_spends(session, source)
+    return None if spends.total < FEWEST_SPENDERS else fit("gamma_gamma", spends)
+
+
+def spend_bindings(session: Session, source: str, fitted: Fit | None) -> dict[str, Any]:
+    """The expressions by which the engine computes expected spend, from the fit of Gamma-Gamma.
 
     Expected spend per purchase day is p (gamma + total) / (p x + q - 1); of who did not come back, p gamma / (q - 1).
     Where there is no such model or no such mean, the observed mean spend per purchase day stands in.
     """
-    spends = read_spends(session, source)
     mean = session.scalar("SELECT SUM(spend) / SUM(frequency + 1) AS mean FROM $source AS h", source=table(source))
     observed = literal(max(float(mean or 0.0), 0.0))
-    if spends.total < FEWEST_SPENDERS:
-        return None, {"spend_of_repeater": observed, "spend_of_others": observed}
-    fitted = fit("gamma_gamma", spends)
+    if fitted is None:
+        return {"spend_of_repeater": observed, "spend_of_others": observed}
     p, q, gamma = map(float, fitted.theta)
     repeater = bind(parse("$p * ($gamma + repeat_spend) / ($p * frequency + $q - 1)"), {"p": p, "q": q, "gamma": gamma})
-    return fitted, {
+    return {
         "spend_of_repeater": repeater if p + q > 1 else observed,
         "spend_of_others": literal(p * gamma / (q - 1)) if q > 1 else observed,
     }

@@ -35,7 +35,7 @@ def build_profile(workbook: Workbook) -> list[RefreshRow]:
 def refresh_after_ingest(workbook: Workbook) -> list[RefreshRow]:
     """Bring tables, profile and prediction up to date with what has come in; gives a row per table."""
     with workbook.engine.write(publish=True) as session:
-        rows = _to_the_profile(session, workbook) + refresh_tables(session, workbook, "profile")
+        rows = _to_the_profile(session, workbook, keep_fit=True) + refresh_tables(session, workbook, "profile")
         audiences.evaluate_streaming(session, workbook)
         return rows + refresh_tables(session, workbook, "audiences", *MODEL)
 
@@ -87,13 +87,13 @@ def _to_the_campaigns(session: Session, workbook: Workbook) -> list[RefreshRow]:
     return rows + campaigns.build_within(session, workbook)  # the profile among it
 
 
-def _to_the_profile(session: Session, workbook: Workbook) -> list[RefreshRow]:
+def _to_the_profile(session: Session, workbook: Workbook, *, keep_fit: bool = False) -> list[RefreshRow]:
     """The tables before the profile, and the prediction that it shows."""
     forget_old_events(session, workbook)
     join_customers(session, workbook)
     rows = refresh_tables(session, workbook, "derived")
     one_row, name = "a customer with a purchase.", "lifetime.customer_lifetime_value"
-    return [*rows, _timed(name, one_row, lambda: _predicted(session, workbook))]
+    return [*rows, _timed(name, one_row, lambda: _predicted(session, workbook, keep_fit))]
 
 
 def _timed(name: str, one_row: str, work: Callable[[], tuple[str, int]]) -> RefreshRow:
@@ -104,10 +104,10 @@ def _timed(name: str, one_row: str, work: Callable[[], tuple[str, int]]) -> Refr
     return RefreshRow(name, one_row, mode, rows, seconds)
 
 
-def _predicted(session: Session, workbook: Workbook) -> tuple[str, int]:
+def _predicted(session: Session, workbook: Workbook, keep_fit: bool) -> tuple[str, int]:
     from clv_helpers import lifetime
 
-    record = lifetime.refresh_within(session, workbook)
+    record = lifetime.refresh_within(session, workbook, keep_fit=keep_fit)
     return record.status, record.customers if record.status == "predicted" else 0
 
 

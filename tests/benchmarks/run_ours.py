@@ -14,7 +14,7 @@ from clv_helpers.engines.session import bound
 from clv_helpers.lifetime.counts import as_histories, read_groups
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.prediction import HISTORY, VALUE
-from clv_helpers.lifetime.scoring import fit_spend, month_curve, score
+from clv_helpers.lifetime.scoring import fit_spend, month_curve, score, spend_bindings
 from clv_helpers.lifetime.tables import build, load
 
 
@@ -27,7 +27,7 @@ def measure(file: Path, folder: Path) -> dict[str, float]:
         groups = read_groups(session, HISTORY)
         fitted = fit("bg_nbd", as_histories(groups))
         fit_done = time.process_time()
-        _, spend = fit_spend(session, HISTORY)
+        spend = spend_bindings(session, HISTORY, fit_spend(session, HISTORY))
         spend_done = time.process_time()
         curve = month_curve(fitted, groups, 12)
         load(session, "lifetime.score", score(fitted, groups, curve, 0.1))
