@@ -16,16 +16,20 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import pandas
 import pytest
 
-from clv_helpers import models
+from clv_helpers import lifetime, models
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.engine import NothingPublished
 from clv_helpers.ingest import streaming
 from clv_helpers.ingest.http_endpoint import Endpoint
+from clv_helpers.lifetime import prediction
+from clv_helpers.run.refresh_all import refresh_after_ingest
 
 PARAMS = """
 title: A stream
@@ -360,7 +364,7 @@ def test_every_acknowledged_event_is_in_the_lake_or_among_the_rejected(params: P
     workbook, chance = Workbook.open(params), random.Random(22)
     journals = streaming._journals(workbook)
     endpoint = Endpoint(workbook, journals, lambda: None, dict)
-    stream = streaming.Stream(workbook, journals, params.parent / "inbox", lambda _: None, print)
+    stream = streaming.Stream(workbook, journals, params.parent / "inbox", lambda *_, **__: None, print)
     acknowledged: set[str] = set()
     for number in range(requests):
         events = [odd_event(chance, 10 * number + each) for each in range(chance.choice([1, 1, 2, 5]))]
@@ -384,7 +388,7 @@ def test_odd_event_in_a_journal_is_set_aside_alone(params: Path) -> None:
     """As after an upgrade, or a change of the params: what a journal holds was judged by other rules."""
     workbook = Workbook.open(params)
     journals = streaming._journals(workbook)
-    stream = streaming.Stream(workbook, journals, params.parent / "inbox", lambda _: None, print)
+    stream = streaming.Stream(workbook, journals, params.parent / "inbox", lambda *_, **__: None, print)
     good = [json.dumps(event(number)) for number in range(50)]
     journals["purchases"].append([*good[:20], json.dumps({**event(50), "spent": "much"}), *good[20:], '{"torn": '])
     stream.micro_batch()
@@ -395,12 +399,81 @@ def test_odd_event_in_a_journal_is_set_aside_alone(params: Path) -> None:
     assert "is no JSON" in rows[1]["reason"]
 
 
+def test_tables_after_a_stream_are_those_of_a_rebuild_with_the_same_fit(workbook: Workbook, outputs: Path) -> None:
+    journals = streaming._journals(workbook)
+    stream = streaming.Stream(workbook, journals, outputs / "inbox", refresh_after_ingest, print, settle=1e9)
+    refresh_after_ingest(workbook)  # what the fixture built in parts
+    fitted = lifetime.record(workbook)
+    before = workbook.query("derived.customer_value", order_by="customer_id")
+    customers, day = list(before["customer_id"].iloc[:3]), workbook.query("derived.as_of")["last_event_on"].iloc[0]
+    ranked = workbook.query("derived.customer_decile")
+    stream.unsettled_since = None
+    for number, customer in enumerate(customers):
+        flight = {
+            "event_id": f"live{number}", "membership_number": customer, "amount": 100 + number, "mileage": 900,
+            "occurred_at": f"{day:%Y-%m-%d}T00:00:0{number}Z", "transaction_type": "STATUS_MILES", "loyalty_status": "Basic",
+        }  # fmt: skip
+        journals["purchases"].append([json.dumps(flight)])
+        stream.micro_batch()
+        at_once = workbook.query("profile.customer", customer_id=customer).iloc[0]
+        assert at_once["last_purchase_on"].date() == day.date()
+    assert len(workbook.query("derived.customer_decile")) == len(ranked), "rankings follow later"
+    stream.micro_batch(is_last=True)
+    kept = lifetime.record(workbook)
+    assert (kept.fitted_on, kept.fits) == (fitted.fitted_on, fitted.fits)
+    assert kept.digest != fitted.digest
+    streamed = all_rows(workbook)
+    with workbook.engine.write() as session:  # all from nothing, but the fit
+        session.run("DELETE FROM lake.checkpoint WHERE TRUE")
+        session.run("DELETE FROM lifetime.score WHERE TRUE")
+        session.run("UPDATE lifetime.prediction SET record = REPLACE(record, $digest, 'none')", digest=kept.digest)
+    refresh_after_ingest(workbook)
+    rebuilt = all_rows(workbook)
+    assert streamed.keys() == rebuilt.keys()
+    for name, rows in streamed.items():
+        pandas.testing.assert_frame_equal(rows, rebuilt[name], rtol=1e-9, obj=name)
+    refit = lifetime.refresh(workbook)  # as a schedule does
+    assert refit.fitted_on.batch > kept.fitted_on.batch
+
+
+def all_rows(workbook: Workbook) -> dict[str, pandas.DataFrame]:
+    """Every published table but the records of what was done, in an order of its own."""
+    found = {}
+    with workbook.engine.read() as session:
+        for name in session.tables():
+            if name.split(".")[0] != "lake" and name not in ("audiences.evaluation", "lifetime.prediction"):
+                rows = session.frame(f"SELECT * FROM {name}")
+                exact = [column for column in rows if rows[column].dtype.kind != "f"]
+                rows = rows.sort_values([*exact, *(column for column in rows if column not in exact)], key=_sortable)
+                found[name] = rows.reset_index(drop=True)
+    return found
+
+
+def _sortable(values: pandas.Series) -> pandas.Series:
+    return values.astype(str) if values.dtype == object else values
+
+
+def test_a_fit_is_kept_until_a_hundredth_of_the_customers_bought(workbook: Workbook) -> None:
+    fitted = lifetime.record(workbook)
+    assert prediction.REFIT_SHARE == 0.01
+    with workbook.engine.write() as session:
+        now = replace(fitted.fitted_on, batch=fitted.fitted_on.batch + 1)
+        assert prediction._still_fits(session, fitted, now)
+        all_new = replace(fitted, fitted_on=replace(fitted.fitted_on, batch=0))
+        assert not prediction._still_fits(session, all_new, now)
+        assert not prediction._still_fits(session, fitted, replace(now, as_of="2999-01-01")), "a new month"
+        assert not prediction._still_fits(session, fitted, replace(now, reverted=1))
+        assert not prediction._still_fits(session, fitted, replace(now, made_with="other params"))
+
+
 def test_what_an_earlier_version_refused_comes_in(params: Path) -> None:
     workbook = Workbook.open(params)
     folder = workbook.folder / "stream" / "purchases"
     folder.mkdir(parents=True)
     (folder / "stream_20240101T000000_0.refused").write_text(json.dumps(event(1)) + "\n")
-    stream = streaming.Stream(workbook, streaming._journals(workbook), params.parent / "inbox", lambda _: None, print)
+    stream = streaming.Stream(
+        workbook, streaming._journals(workbook), params.parent / "inbox", lambda *_, **__: None, print
+    )
     stream.micro_batch()
     assert in_lake(params) == ["e1"]
 

@@ -46,6 +46,7 @@ def stream(
     port: Annotated[int, typer.Option(min=1, max=65535, help="of 127.0.0.1, where events are POSTed")] = 8765,
     folder: Annotated[Path | None, typer.Option(help="watched for <dataset>/*.jsonl; none: outputs/…/inbox")] = None,
     every: Annotated[float, typer.Option(min=0.05, help="seconds between micro-batches")] = 5,
+    settle: Annotated[float, typer.Option(min=0, help="seconds until rankings, sums and the prediction follow")] = 30,
     as_of: AsOf = "",
     changes: Set = None,
 ) -> None:
@@ -55,7 +56,7 @@ def stream(
 
     workbook = opened(params, as_of, changes)
     inbox = folder or workbook.folder / "inbox"
-    serve(workbook, port, inbox, every, refresh_after_ingest, progress)
+    serve(workbook, port, inbox, refresh_after_ingest, every=every, settle=settle, log=progress)
 
 
 def _say(rows: list[RefreshRow], as_json: bool) -> None:

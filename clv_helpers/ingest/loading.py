@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -215,6 +216,7 @@ def _prepare(session: Session, workbook: Workbook) -> None:
     session.create_if_absent("lake.rejected_rows", REJECTED)
     session.create_if_absent(left_out.LEFT_OUT, left_out.COLUMNS)
     pull.prepare(session)
+    type_name = functools.cache(session.type_name)
     for dataset, known in DATASETS.items():
         wanted = {name: column.type for name, column in (known | workbook.params.contract(dataset)).items()}
         session.create_if_absent(f"lake.{dataset}", {**wanted, "_batch_id": "integer"})
@@ -222,7 +224,7 @@ def _prepare(session: Session, workbook: Workbook) -> None:
         for name, kind in wanted.items():
             if name not in present:
                 session.add_column(f"lake.{dataset}", name, kind)
-            elif present[name] != session.type_name(kind):
+            elif present[name] != type_name(kind):
                 raise IngestError(
                     f"sources.{dataset}.columns.{name} is of type {kind}, and in the lake of type {present[name]}; "
                     f"give the column another name, or delete {workbook.engine.lake} to begin anew"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import math
 import signal
 import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from clv_helpers.config.datasets import EVENT_KEY
 from clv_helpers.config.workbook import NothingToCompute, Workbook
@@ -24,8 +25,14 @@ from clv_helpers.ingest.request_journal import Journal
 from clv_helpers.ingest.staging import IngestError
 
 UNCHANGED_SECONDS = 1.0  # without a change for so long, a file of the folder counts as whole
+SETTLE_SECONDS = 30.0  # rankings, sums over all and the prediction cost ten times what the customers' own tables do
 Log = Callable[[str], None]
-Refresh = Callable[[Workbook], Any]
+
+
+class Refresh(Protocol):
+    """Brings tables up to date; `of_people_only`: what is of a customer, without rankings and sums over all."""
+
+    def __call__(self, workbook: Workbook, /, *, of_people_only: bool) -> Any: ...
 
 
 class StreamError(UserError):
@@ -35,12 +42,23 @@ class StreamError(UserError):
 class Stream:
     """Turns what has come into batches: sealed journals, and whole files of the watched folder.
 
-    `refresh` is called after a micro-batch, and again until it has succeeded. Every file is a batch of its own, known
-    by its checksum, and every event by its key: a killed process that begins anew loses none and doubles none.
+    `refresh` is called after a micro-batch, and again until it has succeeded: at once for what is of a customer, and
+    `settle` seconds later, or at the end, for all that is made of it. Every file is a batch of its own, known by its
+    checksum, and every event by its key: a killed process that begins anew loses none and doubles none.
     """
 
-    def __init__(self, workbook: Workbook, journals: dict[str, Journal], watched: Path, refresh: Refresh, log: Log):
-        self.workbook, self.journals, self.watched, self.refresh = workbook, journals, watched, refresh
+    def __init__(
+        self,
+        workbook: Workbook,
+        journals: dict[str, Journal],
+        watched: Path,
+        refresh: Refresh,
+        log: Log,
+        *,
+        settle: float = SETTLE_SECONDS,
+    ):
+        self.workbook, self.journals, self.watched = workbook, journals, watched
+        self.refresh, self.settle = refresh, settle
         self.log, self.seen, self.handled = log, dict[Path, tuple[int, int]](), set[Path]()
         self.failure: BaseException | None = None  # which nobody foresaw: the worker has ended
         self.trouble = ""  # the sentence of an error that goes away, such as a lake that another process holds
@@ -48,6 +66,7 @@ class Stream:
         self.fresh_at = time.monotonic()  # when the tables were last known to hold all that had come
         # the first time also the tables of batches that a killed process left without their refresh
         self.is_stale = workbook.engine.lake.exists()
+        self.unsettled_since = -math.inf if self.is_stale else None  # the oldest event that rankings may lack
 
     @contextlib.asynccontextmanager
     async def beside(self, every: float, stop: Callable[[], None], _: Any) -> AsyncIterator[None]:
@@ -73,7 +92,7 @@ class Stream:
         while not is_last:
             is_last = closed.is_set()
             try:
-                self.micro_batch()
+                self.micro_batch(is_last)
                 trouble = ""
             except UserError as error:  # what goes away is tried again
                 trouble = str(error)
@@ -82,15 +101,19 @@ class Stream:
             self.trouble = trouble
             closed.wait(every)
 
-    def micro_batch(self) -> list[Batch]:
+    def micro_batch(self, is_last: bool = False) -> list[Batch]:
         """Ingest what waits: gives its batches. Tables are refreshed where something came since they last were."""
         moment, started = time.monotonic(), time.perf_counter()
         waiting = list(self._waiting())
         self.is_stale |= bool(waiting)  # also where it is the refresh that fails
         batches = [batch for dataset, file in waiting for batch in self._ingest(dataset, file)]
-        if self.is_stale:
+        if self.is_stale and self.unsettled_since is None:
+            self.unsettled_since = moment
+        is_due = self.unsettled_since is not None and (is_last or moment - self.unsettled_since >= self.settle)
+        if self.is_stale or is_due:
             with contextlib.suppress(NothingToCompute):  # no purchase has come yet
-                self.refresh(self.workbook)
+                self.refresh(self.workbook, of_people_only=not is_due)
+            self.unsettled_since = None if is_due else self.unsettled_since
         self.is_stale, self.fresh_at = False, moment
         for batch in batches:
             self.last_batch = batch
@@ -148,14 +171,22 @@ class Stream:
 
 
 def serve(
-    workbook: Workbook, port: int, watched: Path, every: float, refresh: Refresh, log: Log = lambda _: None
+    workbook: Workbook,
+    port: int,
+    watched: Path,
+    refresh: Refresh,
+    *,
+    every: float,
+    settle: float = SETTLE_SECONDS,
+    log: Log = lambda _: None,
 ) -> None:
     """Accept events until stopped (Ctrl-C, SIGTERM); what was acknowledged by then is in the tables at the end.
 
-    `every`: seconds between micro-batches. Raises StreamError where the extra `stream` is not installed, another
-    process streams into this workbook, the port is taken, no dataset has a key by which a repeat can be told, an error
-    that nobody foresaw has ended a part of it (to go on accepting events would hide that), or the tables could not
-    follow to the end. Raises IngestError where the params and the lake differ in a column's type.
+    `every`: seconds between micro-batches; `settle`: until rankings and sums over all follow. Raises StreamError where
+    the extra `stream` is not installed, another process streams into this workbook, the port is taken, no dataset has
+    a key by which a repeat can be told, an error that nobody foresaw has ended a part of it (to go on accepting events
+    would hide that), or the tables could not follow to the end. Raises IngestError where the params and the lake differ
+    in a column's type.
     """
     try:
         import uvicorn
@@ -165,7 +196,7 @@ def serve(
         raise StreamError(f"clv stream needs {error.name}: pip install 'clv-helpers[stream]'") from None
     with _alone(workbook.folder / "stream"), _listening(port) as listener:
         journals = _journals(workbook)
-        stream = Stream(workbook, journals, watched, refresh, log)
+        stream = Stream(workbook, journals, watched, refresh, log, settle=settle)
         for dataset in workbook.params.sources:
             (watched / dataset).mkdir(parents=True, exist_ok=True)
             ingest_files(workbook, dataset, [])  # nothing yet: what is wrong with a column is no event's fault

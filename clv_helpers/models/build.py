@@ -64,15 +64,23 @@ def refresh(workbook: Workbook, *schemas: str) -> list[RefreshRow]:
 
 
 def refresh_tables(
-    session: Session, workbook: Workbook, *schemas: str, bindings: dict[str, Any] | None = None
+    session: Session,
+    workbook: Workbook,
+    *schemas: str,
+    bindings: dict[str, Any] | None = None,
+    of_people_only: bool = False,
 ) -> list[RefreshRow]:
     """Bring tables up to date and check them, within the caller's transaction. Raises TableError.
 
-    `bindings` stand beside those of the workbook; with an as_of among them, in their place.
+    `bindings` stand beside those of the workbook; with an as_of among them, in their place. `of_people_only`: the
+    tables of which the parts are a customer's, or a message's; rankings and sums over all follow with the next
+    refresh without it.
     """
     own = bindings or {}
     state = LakeState.read(session, own if "as_of" in own else {**workbook.bindings(session), **own})
-    models = planned(set(state.versions), workbook, schemas)
+    models = [
+        model for model in planned(set(state.versions), workbook, schemas) if not of_people_only or model.of_people
+    ]
     _create_empty(state, models)
     rows: list[RefreshRow] = []
     for model in models:

@@ -32,12 +32,30 @@ def build_profile(workbook: Workbook) -> list[RefreshRow]:
         return _to_the_profile(session, workbook) + refresh_tables(session, workbook, "profile")
 
 
-def refresh_after_ingest(workbook: Workbook) -> list[RefreshRow]:
-    """Bring tables, profile and prediction up to date with what has come in; gives a row per table."""
+def refresh_after_ingest(workbook: Workbook, *, of_people_only: bool = False) -> list[RefreshRow]:
+    """Bring tables, profile and prediction up to date with what has come in; gives a row per table.
+
+    The prediction keeps its fit where little has moved (lifetime.refresh_within). `of_people_only`: what is of a
+    customer, and who is in the streaming audiences; rankings, sums over all and the prediction follow with the next
+    call without it. A new day brings all.
+    """
     with workbook.engine.write(publish=True) as session:
+        if of_people_only and _is_same_day(session, workbook):
+            forget_old_events(session, workbook)
+            join_customers(session, workbook)
+            rows = refresh_tables(session, workbook, "derived", "profile", of_people_only=True)
+            audiences.evaluate_streaming(session, workbook)
+            return rows
         rows = _to_the_profile(session, workbook, keep_fit=True) + refresh_tables(session, workbook, "profile")
         audiences.evaluate_streaming(session, workbook)
         return rows + refresh_tables(session, workbook, "audiences", *MODEL)
+
+
+def _is_same_day(session: Session, workbook: Workbook) -> bool:
+    """Whether all tables are there, as of the day that it is now."""
+    if not session.has_table("derived.as_of") or not session.has_table("profile.customer"):
+        return False
+    return session.scalar("SELECT as_of FROM derived.as_of") == workbook.as_of(session)
 
 
 def refresh_all(workbook: Workbook) -> list[RefreshRow]:
