@@ -411,7 +411,8 @@ def test_tables_after_a_stream_are_those_of_a_rebuild_with_the_same_fit(workbook
     for number, customer in enumerate(customers):
         flight = {
             "event_id": f"live{number}", "membership_number": customer, "amount": 100 + number, "mileage": 900,
-            "occurred_at": f"{day:%Y-%m-%d}T00:00:0{number}Z", "transaction_type": "STATUS_MILES", "loyalty_status": "Basic",
+            "occurred_at": f"{day:%Y-%m-%d}T00:00:0{number}Z", "loyalty_status": "Basic",
+            "transaction_type": "STATUS_MILES",
         }  # fmt: skip
         journals["purchases"].append([json.dumps(flight)])
         stream.micro_batch()
