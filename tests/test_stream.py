@@ -88,6 +88,13 @@ class Server:
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
+    def health(self) -> tuple[int, dict]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=30) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
     def stop(self, how: signal.Signals = signal.SIGTERM, seconds: float = 60) -> None:
         self.process.send_signal(how)
         self.process.wait(timeout=seconds)
@@ -202,6 +209,85 @@ def test_faults_are_named_by_event_and_column(refusing: Server) -> None:
         (1, "amount"),
         (2, "customer_id"),
     ]
+
+
+def test_health_says_which_batch_was_last_and_when_all_was_in(params: Path) -> None:
+    with serving(params, "--every=0.1") as server:
+        assert server.health() == (200, {"status": "ok", "last_batch": None, "seconds_since": pytest.approx(0, abs=60)})
+        server.post(event(1))
+        deadline = time.monotonic() + 60
+        while server.health()[1]["last_batch"] != 1:
+            assert time.monotonic() < deadline, server.said()
+            time.sleep(0.05)
+        server.stop()
+    assert server.process.returncode == 0
+
+
+def test_tables_that_cannot_follow_are_seen_and_what_came_is_kept(params: Path) -> None:
+    """Another process holds the lake: said once, by /health with 503, and by the exit code; the next stream has all."""
+    held = """
+import sys, time
+from pathlib import Path
+from clv_helpers.config.workbook import Workbook
+with Workbook.open(sys.argv[1]).engine.write():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+    impatient = "from clv_helpers import cli; from clv_helpers.engines import engine\n"
+    impatient += "engine.Engine.__init__.__defaults__ = (0.2,); cli.main()"
+    server = Server(params, "--every=0.1", program=(sys.executable, "-c", impatient)).wait()
+    command = [sys.executable, "-c", held, str(params)]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout and holder.stdout.readline() == "held\n"
+        assert server.post(event(1))[0] == 200
+        deadline = time.monotonic() + 60
+        while (health := server.health())[0] != 503:
+            assert time.monotonic() < deadline, server.said()
+            time.sleep(0.05)
+        assert (health[1]["status"], "is writing to the lake" in health[1]["reason"]) == ("behind", True)
+        server.stop()
+        assert server.process.returncode == 1
+        assert server.said().count("is writing to the lake") == 2, "once when it began, once at the end"
+        assert "events that were acknowledged are kept" in server.said()
+    finally:
+        server.process.kill()
+        holder.communicate("")
+    with serving(params, "--every=0.1") as again:
+        again.stop()
+    assert in_lake(params) == ["e1"]
+    assert Workbook.open(params).query("derived.summary").iloc[0].purchases == 1
+
+
+def test_asked_to_end_in_the_middle_of_a_micro_batch_it_finishes_that(params: Path) -> None:
+    slow = """
+import sys, time
+from clv_helpers import cli
+from clv_helpers.ingest import streaming
+
+once = streaming.ingest_files
+def slowly(*given, **named):
+    sys.stderr.write("in the middle\\n")
+    time.sleep(1)
+    return once(*given, **named)
+
+streaming.ingest_files = slowly
+cli.main()
+"""
+    server = Server(params, "--every=0.1", program=(sys.executable, "-c", slow)).wait()
+    try:
+        assert server.post([event(1), event(2)])[0] == 200
+        deadline = time.monotonic() + 60
+        while "in the middle" not in server.said():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert server.post(event(3))[0] == 200
+        server.stop()
+    finally:
+        server.process.kill()
+    assert server.process.returncode == 0, server.said()
+    assert in_lake(params) == ["e1", "e2", "e3"]
+    assert Workbook.open(params).query("derived.summary").iloc[0].purchases == 3
 
 
 BROKEN = """

@@ -34,14 +34,14 @@ def parse(sql: str) -> exp.Expression:
 
 
 @functools.lru_cache(maxsize=500)
-def _parsed(sql: str) -> exp.Expression:
-    """The tree of a text that the code holds: hundreds of them make the query of a batch."""
+def parsed(sql: str) -> exp.Expression:
+    """The tree of a text that the code holds, to be read only: hundreds of them make the query of a batch."""
     return parse(sql)
 
 
 def expression(sql: str, **bindings: Any) -> exp.Expression:
     """A piece of SQL as a tree, each of its `$names` replaced as `bind` says."""
-    return bind(_parsed(sql), bindings)  # which leaves what it is given as it is
+    return bind(parsed(sql), bindings)  # which leaves what it is given as it is
 
 
 def syntax_error(error: ParseError) -> str:

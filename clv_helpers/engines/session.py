@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlglot import exp
 
-from clv_helpers.engines.dialect import SQL_TYPES, bind, cast, column, expression, literal, parse, table, to_sql
+from clv_helpers.engines.dialect import SQL_TYPES, bind, cast, column, expression, literal, parsed, table, to_sql
 from clv_helpers.engines.messages import is_of_the_sql, without_values
 
 if TYPE_CHECKING:
@@ -267,4 +267,4 @@ class Session:
 
 def bound(query: str | exp.Expr, bindings: dict[str, Any]) -> exp.Expression:
     """SQL text or a tree with its values in it."""
-    return bind(parse(query) if isinstance(query, str) else query, bindings)
+    return bind(parsed(query) if isinstance(query, str) else query, bindings)

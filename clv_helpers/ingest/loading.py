@@ -51,16 +51,16 @@ def ingest_files(
     one batch, too, and none where that is nothing; `at_most` rows of it, for a sample. Rows, rejected rows and log of a
     batch, and how far a pull has reached, are one transaction. Of rows of one file that share an event_id and differ,
     the first holds if `acknowledged`; otherwise they are a question, and the file is refused with it. Nor is a file
-    refused then for its share of rejected rows. Cost: one pass over the file, and one over the lake's event keys where
-    events have one. Raises IngestError where a file cannot become a batch: it is logged as failed, and nothing of it is
+    refused then for its share of rejected rows; the caller has called `prepare` before. Cost: one pass over the file, and
+    one over the lake's event keys where events have one. Raises IngestError where a file cannot become a batch: it is logged as failed, and nothing of it is
     visible; RemoteError where one from elsewhere cannot be had.
 
     Example:
         >>> [batch.status for batch in ingest.ingest_files(wb, "purchases", wb.source_files("purchases"))]
         ['already ingested']
     """
-    with workbook.engine.write() as session:
-        _prepare(session, workbook)
+    if not acknowledged:
+        prepare(workbook)
     given = [SourceFile.here(file) if isinstance(file, Path) else file for file in files]
     chosen = {dataset: given} if dataset else {name: remote.files(workbook, name) for name in workbook.params.sources}
     known = _known_elsewhere(workbook, chosen)
@@ -93,6 +93,15 @@ def _pull(workbook: Workbook, dataset: str, at_most: int) -> list[Batch]:
         with workbook.engine.write(files=True) as session:
             pull.refuse_overtaken(session, dataset, rows)
             return [_ingest_file(session, workbook, dataset, rows.file, pulled=rows)]
+
+
+def prepare(workbook: Workbook) -> None:
+    """Make the lake's tables, empty where there are none, with every column that the params name.
+
+    Raises IngestError where a column is of another type in the lake.
+    """
+    with workbook.engine.write() as session:
+        _prepare(session, workbook)
 
 
 def set_aside(workbook: Workbook, dataset: str, file: Path, reason: str) -> Batch:

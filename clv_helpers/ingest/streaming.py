@@ -20,7 +20,7 @@ from clv_helpers.errors import UserError
 from clv_helpers.files import held
 from clv_helpers.ingest import money
 from clv_helpers.ingest.batch_log import Batch
-from clv_helpers.ingest.loading import ingest_files, set_aside
+from clv_helpers.ingest.loading import ingest_files, prepare, set_aside
 from clv_helpers.ingest.request_journal import Journal
 from clv_helpers.ingest.staging import IngestError
 
@@ -66,6 +66,7 @@ class Stream:
         self.fresh_at = time.monotonic()  # when the tables were last known to hold all that had come
         # the first time also the tables of batches that a killed process left without their refresh
         self.is_stale = workbook.engine.lake.exists()
+        prepare(workbook)  # what is wrong with a column's type is no event's fault
         self.unsettled_since = -math.inf if self.is_stale else None  # the oldest event that rankings may lack
 
     @contextlib.asynccontextmanager
@@ -199,7 +200,6 @@ def serve(
         stream = Stream(workbook, journals, watched, refresh, log, settle=settle)
         for dataset in workbook.params.sources:
             (watched / dataset).mkdir(parents=True, exist_ok=True)
-            ingest_files(workbook, dataset, [])  # nothing yet: what is wrong with a column is no event's fault
         server = uvicorn.Server(uvicorn.Config("", log_level="critical"))
         stop = functools.partial(setattr, server, "should_exit", True)
         endpoint = Endpoint(workbook, journals, stop, stream.health)
