@@ -36,7 +36,7 @@ class Refresh(Protocol):
 
 
 class StreamError(UserError):
-    """The stream cannot begin, or an error that nobody foresaw has ended it."""
+    """The stream cannot begin, an error that nobody foresaw has ended it, or the tables lack something at its end."""
 
 
 class Stream:
@@ -112,8 +112,10 @@ class Stream:
             self.unsettled_since = moment
         is_due = self.unsettled_since is not None and (is_last or moment - self.unsettled_since >= self.settle)
         if self.is_stale or is_due:
-            with contextlib.suppress(NothingToCompute):  # no purchase has come yet
+            try:
                 self.refresh(self.workbook, of_people_only=not is_due)
+            except NothingToCompute as error:  # no purchase has come yet, or none before as_of
+                self.log(str(error))
             self.unsettled_since = None if is_due else self.unsettled_since
         self.is_stale, self.fresh_at = False, moment
         for batch in batches:
@@ -133,7 +135,10 @@ class Stream:
 
     def _is_new(self, file: Path) -> bool:
         """Whether a file of the folder is whole: unchanged since the last look and for a second. Each comes once."""
-        stat = file.stat()
+        try:
+            stat = file.stat()
+        except FileNotFoundError:  # taken away meanwhile
+            return False
         state, before = (stat.st_size, stat.st_mtime_ns), self.seen.get(file)
         if state != before:
             self.seen[file] = state
@@ -146,12 +151,12 @@ class Stream:
         journal = self.journals.get(dataset)
         if journal and file.parent == journal.folder:
             return self._ingest_acknowledged(dataset, file, journal)
-        self.handled.add(file)
         try:
             batches = ingest_files(self.workbook, dataset, [file])
         except IngestError as error:
             self.log(f"{error} (the file: {file})")
-            return []
+            batches = []
+        self.handled.add(file)  # not where the lake is held: then it comes again
         return [batch for batch in batches if batch.status == "success"]
 
     def _ingest_acknowledged(self, dataset: str, file: Path, journal: Journal) -> list[Batch]:
