@@ -31,9 +31,16 @@ def main() -> None:
     except UserError as error:
         print(_hidden(str(error)), file=sys.stderr)
         sys.exit(1)
-    except Exception:  # noqa: BLE001 (told like any other, but without customers)
-        print(_hidden(traceback.format_exc()), file=sys.stderr, end="")
+    except Exception as error:  # noqa: BLE001 (told like any other, but without customers)
+        print(_hidden(_of_a_file(error) or traceback.format_exc().rstrip()), file=sys.stderr)
         sys.exit(1)
+
+
+def _of_a_file(error: Exception) -> str:
+    """What the system has against a file, where that is all that went wrong; else empty."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return ""
 
 
 def _hidden(text: str) -> str:
@@ -41,6 +48,6 @@ def _hidden(text: str) -> str:
     from clv_helpers.report.last_look import LastLook
 
     for params in (each for each in sys.argv[1:] if Path(each).suffix in (".yml", ".yaml")):
-        with contextlib.suppress(UserError):  # the params are what is wrong: then no table was read
+        with contextlib.suppress(UserError, OSError):  # the params are what is wrong, or the files: no table was read
             text = LastLook(Workbook.open(params)).hidden(text, asked=" ".join(sys.argv[1:]))
     return text

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from ruamel.yaml.error import YAMLError
 
 from clv_helpers import __version__
 from clv_helpers.config.validation import ParamsError, Problem, parse_value
@@ -61,5 +62,8 @@ def parse_changes(params: Path, changes: list[str] | None) -> dict[str, Any]:
         key, equals, value = change.partition("=")
         if not key or not equals:
             raise ParamsError(str(params), [Problem("--set", repr(change), "key=value, such as value.unit=km")])
-        pairs[key] = parse_value(value)
+        try:
+            pairs[key] = parse_value(value)
+        except YAMLError:
+            raise ParamsError(str(params), [Problem(f"--set {key}", repr(value), "a value of YAML")]) from None
     return pairs

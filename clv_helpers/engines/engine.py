@@ -25,6 +25,10 @@ NOTHING_FETCHED = (
     "SET autoinstall_known_extensions = false; SET autoload_known_extensions = false; "
     "SET python_enable_replacements = false"
 )
+# What DuckDB says of a file that is no database, is damaged, or is of another version.
+NOT_READ = re.compile(
+    "not a valid DuckDB database|read enough bytes|[Cc]orrupt|[Cc]hecksum|version number|newer version"
+)
 NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -43,6 +47,15 @@ class LakeUnwritable(UserError):
 
     def __init__(self, workbook: str, folder: Path, reason: str):
         super().__init__(f"{workbook}: {folder} cannot be written: {reason}; what was not committed is undone")
+
+
+class LakeUnreadable(UserError):
+    """A file of tables is damaged, or no database that this version reads."""
+
+    def __init__(self, workbook: str, file: Path, is_lake: bool):
+        mend = "put a backup in its place, or move it away and bring the files in anew with clv ingest"
+        mend = mend if is_lake else "move it away, and clv refresh makes it anew"
+        super().__init__(f"{workbook}: {file} cannot be read: it is damaged, or of another version; {mend}")
 
 
 class NothingPublished(UserError):
@@ -101,11 +114,17 @@ class Engine:
         except (duckdb.Error, OSError) as error:
             # DuckDB passes on the system's words alone, and an OSError may be of any other file
             place = Path(getattr(error, "filename", None) or self.lake)
+            self._raise_if_unreadable(error, self.lake)
             of_lake = self.lake.is_relative_to(place) or place.is_relative_to(self.lake.parent)
             reason = next((words for words in map(os.strerror, NOT_WRITTEN) if words in str(error)), "")
             if not of_lake or not reason:
                 raise
             raise LakeUnwritable(self.workbook, self.lake.parent, reason) from None
+
+    def _raise_if_unreadable(self, error: Exception, file: Path) -> None:
+        """Raise LakeUnreadable where an error says that a file of tables is damaged."""
+        if isinstance(error, duckdb.Error) and NOT_READ.search(str(error)):
+            raise LakeUnreadable(self.workbook, file, is_lake=file == self.lake) from None
 
     @contextlib.contextmanager
     def read(self, memory: str = "") -> Iterator[Session]:
@@ -117,7 +136,7 @@ class Engine:
         """
         if not self.published.exists():
             raise NothingPublished(self.workbook)
-        with contextlib.closing(attached(self.published)) as connection:
+        with self._readable(), contextlib.closing(attached(self.published)) as connection:
             if memory:
                 connection.execute("SET enable_progress_bar = false")
                 connection.execute(f"SET memory_limit = {to_sql(literal(memory))}")
@@ -128,6 +147,15 @@ class Engine:
             connection.execute("SET lock_configuration = true")
             with contextlib.closing(self._session(connection, memory)) as session:
                 yield session
+
+    @contextlib.contextmanager
+    def _readable(self) -> Iterator[None]:
+        """What is wrong with the published file, as a sentence."""
+        try:
+            yield
+        except duckdb.Error as error:
+            self._raise_if_unreadable(error, self.published)
+            raise
 
     @contextlib.contextmanager
     def read_latest(self) -> Iterator[Session]:

@@ -142,5 +142,9 @@ def _records(outputs: Path) -> list[Path]:
 
 
 def _read(file: Path) -> RunRecord:
-    raw = json.loads(file.read_text(encoding="utf-8"))
-    return RunRecord(**{**raw, "stages": [StageRecord(**stage) for stage in raw["stages"]]})
+    """Raises NoSuchRun for a record that is damaged, or of another version."""
+    try:
+        raw = json.loads(file.read_text(encoding="utf-8"))
+        return RunRecord(**{**raw, "stages": [StageRecord(**stage) for stage in raw["stages"]]})
+    except (ValueError, TypeError, KeyError):
+        raise NoSuchRun(f"{file} is no record of a run; delete its folder, or clv run makes a new one") from None
