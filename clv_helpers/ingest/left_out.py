@@ -28,7 +28,7 @@ COLUMNS: dict[str, Any] = {
 GUEST = "email:"  # before the address of a guest, in the place of a customer id
 RECORD = """
     INSERT INTO lake.left_out
-    SELECT $batch, $dataset, _left_out, COUNT(*), CAST(SUM($amount) AS DECIMAL(18, 4)) FROM staged
+    SELECT $batch, $dataset, _left_out, COUNT(*), TRY_CAST(SUM($amount) AS DECIMAL(18, 4)) FROM staged
     WHERE NOT _left_out IS NULL GROUP BY _left_out ORDER BY _left_out
 """
 

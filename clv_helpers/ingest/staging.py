@@ -301,6 +301,7 @@ def _first_fault(workbook: Workbook, dataset: str, reads: list[Read], forgotten:
     """What is wrong with a row, the plainest first; NULL for nothing."""
     now = dt.datetime.now(ZoneInfo(workbook.params.time_zone)).replace(tzinfo=None, microsecond=0)
     first = exp.Case()
+    summed = {"quantity", workbook.params.value.column, workbook.params.spending.column}
     if forgotten and any(each.name == PRIMARY_IDENTITY for each in reads):
         test = forgotten.test(column(PRIMARY_IDENTITY))
         first = first.when(test, _fault(PRIMARY_IDENTITY, exp.null(), REASON), copy=False)
@@ -309,7 +310,8 @@ def _first_fault(workbook: Workbook, dataset: str, reads: list[Read], forgotten:
             first = first.when(test, _fault("currency", value, reason), copy=False)
     for each in reads:
         text = writings.as_text(column(each.name + WRITTEN))
-        for test, reason in writings.faults(each.contract, text, column(each.name), each.writing, now):
+        is_summed = dataset == "purchases" and each.name in summed
+        for test, reason in writings.faults(each.contract, text, column(each.name), each.writing, now, is_summed):
             first = first.when(test, _fault(each.name, text, reason), copy=False)
     return expression("COALESCE(_operand, $first)", first=first)
 

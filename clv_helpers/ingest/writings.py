@@ -49,7 +49,7 @@ WITH_DECIMAL_POINT = """
     ELSE REPLACE(REPLACE($text, '.', ''), ',', '.') END
 """
 WHOLE = r"^\s*[+-]?\d+(\.0*)?\s*$"  # a cast would round 3.7, and take 1e5 and 1_000
-MOST = 10**12  # more than any purchase; sums of many rows must still fit a DECIMAL(18, 4)
+MOST = 10**11  # more than any purchase; sums of a thousand rows must still fit a DECIMAL(18, 4)
 
 # -- moments
 WITHOUT_OFFSET = "____-__-_____:__:__"
@@ -264,11 +264,17 @@ def _iso(raw: exp.Expression, kind: str, writing: Writing) -> exp.Expression:
 
 
 def faults(
-    contract: ColumnContract, text: exp.Expression, value: exp.Expression, writing: Writing, now: dt.datetime
+    contract: ColumnContract,
+    text: exp.Expression,
+    value: exp.Expression,
+    writing: Writing,
+    now: dt.datetime,
+    is_summed: bool = False,
 ) -> list[tuple[exp.Expression, str]]:
     """What can be wrong with a column, the plainest first: the test, and the reason in words.
 
-    `text` is what the file has, `value` how it was read; `now` is in the time zone of the workbook.
+    `text` is what the file has, `value` how it was read; `now` is in the time zone of the workbook; `is_summed`: its
+    values go into sums, which have a bound.
     """
     blank = expression("'' = COALESCE(TRIM($text, $blanks), '')", text=text, blanks=BLANKS)
     is_text = contract.type == "text" and contract.name not in IDS and not contract.identity
@@ -285,7 +291,7 @@ def faults(
         tests.append((unread, f"is not of type {contract.type}{how_to_write(contract.type, writing)}"))
     elif contract.required or contract.name in IDS:
         tests.append((unread, "is an error of Excel's, and no value"))
-    if contract.type == "decimal":
+    if contract.type == "decimal" or is_summed:
         tests.append((expression("ABS($value) > $most", value=value, most=MOST), f"lies beyond {MOST:,}"))
     if contract.enum:
         sql = "CASE WHEN $known THEN FALSE ELSE NOT $blank END"

@@ -66,7 +66,7 @@ def test_money_under_a_decimal_comma(tmp_path: Path) -> None:
 
 
 def test_an_amount_that_no_sum_can_hold(tmp_path: Path) -> None:
-    assert read(tmp_path, "amount", ["1000000000001"])["1000000000001"] == "lies beyond 1,000,000,000,000"
+    assert read(tmp_path, "amount", ["100000000001"])["100000000001"] == "lies beyond 100,000,000,000"
 
 
 def test_whole_numbers_are_never_rounded(tmp_path: Path) -> None:
