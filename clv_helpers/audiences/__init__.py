@@ -3,7 +3,13 @@
 from clv_helpers.audiences.audience_files import load, load_all, names, save
 from clv_helpers.audiences.checks import file_problems, file_warnings
 from clv_helpers.audiences.formats import CannotExpress
-from clv_helpers.audiences.memberships import Evaluation, evaluate, evaluate_streaming, evaluate_within
+from clv_helpers.audiences.memberships import (
+    Evaluation,
+    evaluate,
+    evaluate_streaming,
+    evaluate_what_can_be,
+    evaluate_within,
+)
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.audiences.segment_builder import builder
 from clv_helpers.audiences.views import chart, count, printed, rules, sentences, sizes
@@ -17,6 +23,7 @@ __all__ = [
     "count",
     "evaluate",
     "evaluate_streaming",
+    "evaluate_what_can_be",
     "evaluate_within",
     "file_problems",
     "file_warnings",

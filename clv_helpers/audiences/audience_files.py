@@ -46,6 +46,24 @@ def load_all(workbook: Workbook) -> dict[str, Audience]:
     return in_order(workbook, {name: load(workbook, name) for name in names(workbook)})
 
 
+def load_usable(workbook: Workbook) -> tuple[dict[str, Audience], dict[str, str]]:
+    """The audiences that can be read, each after those it asks for; and of the others why they cannot, by name."""
+    loaded: dict[str, Audience] = {}
+    wrong: dict[str, str] = {}
+    for name in names(workbook):
+        try:
+            loaded[name] = load(workbook, name)
+        except ParamsError as error:
+            wrong[name] = str(error)
+    while True:
+        try:
+            return in_order(workbook, loaded), wrong
+        except ParamsError as error:  # of one; without it, those that ask for it are the next
+            name = Path(error.problems[0].file).stem
+            wrong[name] = str(error)
+            del loaded[name]
+
+
 def in_order(workbook: Workbook, audiences: dict[str, Audience]) -> dict[str, Audience]:
     """Audiences by name, each after those it asks for. Raises ParamsError for one that is not there, or a circle."""
     for name, audience in audiences.items():

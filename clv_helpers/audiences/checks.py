@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from sqlglot import exp
+
 from clv_helpers.audiences import audience_files
-from clv_helpers.audiences.catalog import OPERATORS_OF, Attribute, Catalog, catalog_of
+from clv_helpers.audiences.catalog import OPERATORS_OF, Attribute, Catalog, catalog_of, event_tables, read_catalog
 from clv_helpers.audiences.rule import (
     Audience,
     Condition,
@@ -26,7 +28,9 @@ from clv_helpers.config import yaml_files
 from clv_helpers.config.sql_params import NO_CATEGORY
 from clv_helpers.config.validation import Problem
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.engines.dialect import column, table
 from clv_helpers.engines.engine import NothingPublished
+from clv_helpers.engines.session import Session
 
 
 def file_problems(workbook: Workbook, name: str) -> list[Problem]:
@@ -44,9 +48,10 @@ def file_problems(workbook: Workbook, name: str) -> list[Problem]:
 
 
 def file_warnings(workbook: Workbook, *names: str) -> list[Problem]:
-    """Categories in which no customer has a decile: allowed, as some may come, but more likely misspelt.
+    """Categories in which no customer has a decile, and what an audience asks about and there is nothing of.
 
-    None before the first refresh. Cost: one pass over a column of derived.customer_decile.
+    Both are allowed, as some may come, but more likely misspelt, or an input was refused. None before the first
+    refresh. Cost: one pass over a column of derived.customer_decile, and one per audience over the profile.
 
     Example:
         >>> from clv_helpers import audiences
@@ -55,20 +60,28 @@ def file_warnings(workbook: Workbook, *names: str) -> list[Problem]:
     """
     try:
         with workbook.engine.read() as session:
-            if not session.has_table("derived.customer_decile"):
+            if not session.has_table("derived.customer_decile") or not session.has_table("profile.customer"):
                 return []
             rows = session.rows("SELECT DISTINCT category FROM derived.customer_decile ORDER BY category")
+            catalog = read_catalog(session, event_tables())
+            loaded = {name: audience_files.load(workbook, name) for name in names}
+            empty = {name: empty_inputs(session, audience, catalog) for name, audience in loaded.items()}
     except NothingPublished:
         return []
     known = [row["category"] for row in rows]
     allowed, lacks = ", ".join(known) or "none yet", f"in which no {workbook.words.customer} has a decile"
-    return [
+    categories = [
         Problem(
             f"{path}.category", f"{leaf.category!r}, {lacks}", allowed, yaml_files.shown(workbook, "audiences", name)
         )
-        for name in names
-        for path, leaf in walk(audience_files.load(workbook, name).rule)
+        for name, audience in loaded.items()
+        for path, leaf in walk(audience.rule)
         if isinstance(leaf, MapCondition) and leaf.category not in (NO_CATEGORY, *known)
+    ]
+    return categories + [
+        Problem("", f"it asks about {lacking}", "", yaml_files.shown(workbook, "audiences", name))
+        for name, lacking in empty.items()
+        if lacking
     ]
 
 
@@ -81,6 +94,22 @@ def problems(audience: Audience, catalog: Catalog) -> list[Problem]:
         for index, event in enumerate(events_of(leaf)):
             wrong += _of_event(path if event is leaf else f"{path}.sequence[{index}]", event, catalog)
     return wrong
+
+
+def empty_inputs(session: Session, audience: Audience, catalog: Catalog) -> str:
+    """What an audience asks about and there is nothing of, in words: columns without a value, datasets without events.
+
+    Empty where there is something of each. Cost: a pass over those columns of the profile.
+    """
+    leaves = [leaf for _, leaf in walk(audience.rule)]
+    asked = {leaf.field for leaf in leaves if isinstance(leaf, Condition) and leaf.op not in ("exists", "missing")}
+    names = sorted(asked & catalog.profile.keys())
+    counts = [exp.Count(this=column(name)).as_(name, quoted=True) for name in names]
+    filled = session.rows(exp.select(exp.Count(this=exp.Star()).as_("n"), *counts).from_(table("profile.customer")))[0]
+    events = sorted({event.event for leaf in leaves for event in events_of(leaf)} & catalog.events.keys())
+    lacking = [f"{name}, which no customer has" for name in names if not filled[name]]
+    lacking += [f"{name}, of which none came in" for name in events if not session.count(table(f"lake.{name}"))]
+    return " and ".join(lacking)
 
 
 def _of_event(path: str, event: Event, catalog: Catalog) -> list[Problem]:

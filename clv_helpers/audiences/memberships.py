@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlglot import exp
 
 from clv_helpers.audiences import audience_files
 from clv_helpers.audiences.catalog import Catalog, event_tables, names_of, read_catalog
-from clv_helpers.audiences.checks import problems
+from clv_helpers.audiences.checks import empty_inputs, problems
 from clv_helpers.audiences.compile import Context, to_customers
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.audiences.when import Clock
@@ -36,6 +36,7 @@ class Evaluation:
     """One audience, evaluated: how many customers are in it, and how many of them were not before or no longer are.
 
     `realized`: came in with this evaluation; `exited`: left with it; `mode`: on schedule or after a micro-batch.
+    `doubt`: why it was not evaluated, and those who were in it stay; empty where it was.
     """
 
     audience: str
@@ -43,6 +44,7 @@ class Evaluation:
     customers: int
     realized: int
     exited: int
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ def evaluate(workbook: Workbook, *only: str) -> list[Evaluation]:
     """Evaluate all audiences (or those named, and whom they ask for) in one transaction, and publish.
 
     Gives a row per audience. Who is in is in audiences.membership, who left in audiences.membership_history, the
-    sizes in audiences.fact_audience. An audience whose file is gone loses its customers.
+    sizes in audiences.fact_audience. An audience whose file is gone loses its customers; one that nobody would be in
+    because what it asks about is empty keeps them, and the row says so (`doubt`).
     Raises ParamsError for a name that is no audience's, or an audience that asks for what is not there.
     Cost: a scan of the profile per audience, and of the events for each condition on them.
 
@@ -88,29 +91,65 @@ def evaluate_within(session: Session, workbook: Workbook, *only: str) -> list[Ev
     return _evaluate(session, workbook, audiences, set(only or audiences), "batch")
 
 
+def evaluate_what_can_be(session: Session, workbook: Workbook) -> list[Evaluation]:
+    """`evaluate_within` for a refresh, which nothing in an audience's file stops.
+
+    One that asks for a column or an audience that is gone keeps its customers, and its row says why (`doubt`).
+    """
+    audiences, kept = audience_files.load_usable(workbook)
+    return _evaluate(session, workbook, audiences, set(audiences), "batch", kept)
+
+
 def evaluate_streaming(session: Session, workbook: Workbook) -> list[Evaluation]:
     """Evaluate the audiences whose `evaluation` is streaming, and whom they ask for, in the caller's transaction.
 
     For use after each micro-batch, once the profile is fresh: the result is that of `evaluate`. Gives a row per
-    audience; none where no audience is streamed. Raises ParamsError. Cost: as `evaluate`, for those audiences.
+    audience; none where no audience is streamed. Cost: as `evaluate`, for those audiences.
     """
-    audiences = audience_files.load_all(workbook)
+    audiences, kept = audience_files.load_usable(workbook)
     streamed = {name for name, audience in audiences.items() if audience.evaluation == "streaming"}
-    return _evaluate(session, workbook, audiences, streamed, "streaming") if streamed else []
+    return _evaluate(session, workbook, audiences, streamed, "streaming", kept) if streamed else []
 
 
 def _evaluate(
-    session: Session, workbook: Workbook, audiences: dict[str, Audience], wanted: set[str], mode: Mode
+    session: Session,
+    workbook: Workbook,
+    audiences: dict[str, Audience],
+    wanted: set[str],
+    mode: Mode,
+    kept: dict[str, str] | None = None,
 ) -> list[Evaluation]:
-    """The wanted audiences and whom they ask for; `audiences`: all, each after those it asks for."""
+    """The wanted audiences and whom they ask for; `audiences`: all, each after those it asks for.
+
+    `kept`: audiences that cannot be read, and why; with it, one that asks for what is not there is kept as well.
+    """
     for name in reversed(audiences):
         if name in wanted:
             wanted = wanted | set(names_of(audiences[name]))
     current = begin(session, dt.datetime.combine(workbook.as_of(session), dt.time()), mode)
-    rows = [evaluate_one(session, name, audiences[name], current) for name in audiences if name in wanted]
-    _close_removed(session, list(audiences), current)
-    session.create_table("audiences.definition", _described(audiences))
+    rows = []
+    for name in audiences:
+        if name in wanted:
+            try:
+                rows.append(evaluate_one(session, name, audiences[name], current))
+            except ParamsError as error:
+                if kept is None:
+                    raise
+                rows.append(_kept(session, name, current, str(error)))
+    unread = kept or {}
+    rows += [_kept(session, name, current, why) for name, why in unread.items()]
+    _close_removed(session, [*audiences, *unread], current)
+    session.create_table("audiences.definition", _described(audiences, _described_before(session, list(unread))))
     return rows
+
+
+def _kept(session: Session, name: str, current: Round, why: str) -> Evaluation:
+    """An audience that is not evaluated: who was in it stays."""
+    return Evaluation(name, current.mode, _size(session, name), 0, 0, why)
+
+
+def _size(session: Session, name: str) -> int:
+    return session.scalar(f"SELECT COUNT(*) AS n FROM audiences.membership_period WHERE {IS_OPEN}", audience=name)
 
 
 def begin(session: Session, now: dt.datetime, mode: Mode = "batch") -> Round:
@@ -131,6 +170,9 @@ def evaluate_one(session: Session, name: str, audience: Audience, current: Round
     if wrong := problems(audience, current.catalog):
         raise ParamsError(f"audiences/{name}.yml", wrong)
     session.create_temporary("qualified", to_customers(audience.rule, current.context(audience)))
+    nobody = not session.count(table("qualified"))
+    if nobody and _size(session, name) and (lacking := empty_inputs(session, audience, current.catalog)):
+        return _kept(session, name, current, f"audiences/{name}.yml asks about {lacking}; who was in it stays")
     values = {
         "audience": name, "number": current.number, "now": current.now, "hash": audience.hash,
         "snapshot": current.snapshot,
@@ -146,8 +188,7 @@ def evaluate_one(session: Session, name: str, audience: Audience, current: Round
             "ON m.customer_id = n.customer_id AND m.audience = $audience GROUP BY n.customer_id",
             **values,
         )
-    customers = session.scalar(f"SELECT COUNT(*) AS n FROM audiences.membership_period WHERE {IS_OPEN}", **values)
-    row = Evaluation(name, current.mode, customers, realized, exited)
+    row = Evaluation(name, current.mode, _size(session, name), realized, exited)
     _log(session, row, audience.hash, current)
     return row
 
@@ -163,7 +204,8 @@ def _log(session: Session, row: Evaluation, rule_hash: str, current: Round) -> N
     session.run(
         "INSERT INTO audiences.evaluation SELECT $number, $audience, $mode, $now, $rule_hash, $snapshot, "
         "$customers, $realized, $exited",
-        number=current.number, now=current.now, snapshot=current.snapshot, rule_hash=rule_hash, **asdict(row),
+        number=current.number, now=current.now, snapshot=current.snapshot, rule_hash=rule_hash, audience=row.audience,
+        mode=row.mode, customers=row.customers, realized=row.realized, exited=row.exited,
     )  # fmt: skip
     _changed(session, "audiences.evaluation")
     if row.realized or row.exited:
@@ -189,9 +231,18 @@ def _changed(session: Session, name: str) -> None:
     session.set_version(name, str(uuid.uuid4()))
 
 
-def _described(audiences: dict[str, Audience]) -> exp.Select:
-    """The rows of audiences.definition."""
-    rows = [
+def _described_before(session: Session, names: list[str]) -> list[tuple[Any, ...]]:
+    """The rows that audiences.definition has of these."""
+    if not names or not session.has_table("audiences.definition"):
+        return []
+    listed = [column(key) for key in ALWAYS_THERE["audiences.definition"]]
+    query = exp.select(*listed).from_(table("audiences.definition")).where(is_in(column("audience"), names))
+    return [tuple(row.values()) for row in session.rows(query)]
+
+
+def _described(audiences: dict[str, Audience], more: list[tuple[Any, ...]]) -> exp.Select:
+    """The rows of audiences.definition: of these, and those that are given."""
+    rows = more + [
         (name, audience.title, audience.description, audience.hash, audience.evaluation)
         for name, audience in audiences.items()
     ]

@@ -68,7 +68,7 @@ def _evaluate(workbook: Workbook, name: str, _form: str) -> tuple[Any, str]:
     rows = audiences.evaluate(workbook, *([name] if name else []))
     lines = [
         f"{row.audience:<24} {row.customers:>10,} {workbook.words.customers}: "
-        f"{row.realized:,} realized, {row.exited:,} exited"
+        + (f"not evaluated: {row.doubt}" if row.doubt else f"{row.realized:,} realized, {row.exited:,} exited")
         for row in rows
     ]
     return {"audiences": [asdict(row) for row in rows]}, "\n".join(lines)

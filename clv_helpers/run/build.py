@@ -11,6 +11,7 @@ from clv_helpers.charts import show
 from clv_helpers.charts.rounding import people_text
 from clv_helpers.charts.show import Output
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.derived.as_of_doubts import doubts_of_as_of
 from clv_helpers.models import RefreshRow
 from clv_helpers.run.refresh_all import build_profile
 
@@ -26,7 +27,10 @@ def derived(workbook: Workbook) -> Output:
         >>> build.derived(wb).bundle["text/plain"]
         '... tables are up to date, ... of them written now.'
     """
-    return _built(build_profile(workbook))
+    built = _built(build_profile(workbook))
+    with workbook.engine.read() as session:
+        doubts = [show.note(show.upper_first(doubt) + ".") for doubt in doubts_of_as_of(session, workbook)]
+    return show.stack(built, *doubts) if doubts else built
 
 
 def insights(workbook: Workbook) -> Output:
@@ -51,7 +55,9 @@ def audiences(workbook: Workbook) -> Output:
     rows = audiences_stage.evaluate(workbook)
     realized, exited = (sum(getattr(row, name) for row in rows) for name in ("realized", "exited"))
     texts = [people_text(count, workbook.params.min_cell) for count in (realized, exited)]
-    return show.note(f"{len(rows)} audiences are evaluated: {texts[0]} realized, {texts[1]} exited.")
+    evaluated = sum(not row.doubt for row in rows)
+    doubts = "".join(f" Not evaluated: {row.doubt}." for row in rows if row.doubt)
+    return show.note(f"{evaluated} audiences are evaluated: {texts[0]} realized, {texts[1]} exited.{doubts}")
 
 
 def activation(workbook: Workbook) -> Output:

@@ -130,7 +130,8 @@ def _predicted(session: Session, workbook: Workbook, keep_fit: bool) -> tuple[st
 
 
 def _evaluated(session: Session, workbook: Workbook) -> tuple[str, int]:
-    return "evaluated", sum(row.customers for row in audiences.evaluate_within(session, workbook))
+    rows = audiences.evaluate_what_can_be(session, workbook)
+    return "partly" if any(row.doubt for row in rows) else "evaluated", sum(row.customers for row in rows)
 
 
 def _once(rows: list[RefreshRow]) -> list[RefreshRow]:

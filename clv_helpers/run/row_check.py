@@ -9,6 +9,7 @@ from typing import Any
 from clv_helpers.config.datasets import EVENT_TIME
 from clv_helpers.config.validation import Problem
 from clv_helpers.config.workbook import NothingToCompute, Workbook
+from clv_helpers.derived.as_of_doubts import doubts_of_as_of
 from clv_helpers.derived.views import asked_of_account
 from clv_helpers.engines.dialect import bind, column, table
 from clv_helpers.engines.file_scan import kind_of
@@ -68,6 +69,7 @@ def row_findings(workbook: Workbook) -> tuple[list[Problem], list[Problem]]:
             odd += [*_unread_sheets(workbook), *_left_out(session, workbook)]
             if workbook.has("purchases") and not refused:
                 odd += [*_ties(session, workbook), *_categories(session, workbook), *_days(session)]
+                odd += doubts_of_as_of(session, workbook)
                 odd += _collective(session, made)
         file = str(workbook.file)
         return [Problem("", said, "", file) for said in refused], [Problem("", said, "", file) for said in odd]

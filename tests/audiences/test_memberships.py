@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clv_helpers import audiences, ingest, models
+from clv_helpers import audiences, ingest, models, run
 from clv_helpers.audiences import audience_files, memberships
 from clv_helpers.audiences.compile import to_customers
 from clv_helpers.audiences.rule import Audience
+from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, validate
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.config.yaml_files import fingerprint
@@ -167,3 +168,53 @@ def test_audiences_that_ask_for_each_other_are_refused(shop: Workbook) -> None:
     with pytest.raises(ParamsError, match="audience is 'nobody'; allowed: regular"):
         write(shop, "recent", {"audience": "nobody"})
     assert literal(audience_files.load(shop, "recent").title).this == "recent"
+
+
+def predict(workbook: Workbook, rows: str) -> None:
+    """The rows of the prediction as a fit would leave them, or a stage run alone."""
+    with workbook.engine.write(publish=True) as session:
+        session.run("DELETE FROM lifetime.customer_lifetime_value")
+        session.run(f"INSERT INTO lifetime.customer_lifetime_value BY NAME {rows}")
+
+
+def test_who_is_in_stays_where_nothing_is_left_of_what_the_rule_asks_about(shop: Workbook) -> None:
+    """As where the prediction was refused: not evaluated to nobody, and said; once it is back, as ever."""
+    write(shop, "worth", {"field": "lifetime_value", "op": "at least", "value": 50})
+    predict(shop, "SELECT customer_id, 100.0 AS lifetime_value FROM profile.attribute")
+    assert [(row.customers, row.realized) for row in audiences.evaluate(shop, "worth")] == [(3, 3)]
+    assert not audiences.file_warnings(shop, "worth")
+    predict(shop, "SELECT customer_id, 100.0 AS lifetime_value FROM profile.attribute WHERE FALSE")
+    (row,) = audiences.evaluate(shop, "worth")
+    assert (row.customers, row.realized, row.exited) == (3, 0, 0)
+    assert row.doubt == "audiences/worth.yml asks about lifetime_value, which no customer has; who was in it stays"
+    assert {each[:2] for each in state(shop)} == {("worth", name) for name in "abc"}
+    (warning,) = audiences.file_warnings(shop, "worth")
+    assert "lifetime_value, which no customer has" in warning.sentence
+    predict(shop, "SELECT customer_id, 10.0 AS lifetime_value FROM profile.attribute")
+    (row,) = audiences.evaluate(shop, "worth")
+    assert (row.customers, row.exited, row.doubt) == (0, 3, "")  # nobody, rightly
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [{"audience": "gone"}, {"field": "no_such_column", "op": "exists"}, {"field": "frequency", "op": "nearly"}],
+)
+def test_a_refresh_keeps_who_is_in_an_audience_that_can_no_longer_be_read(shop: Workbook, rule: dict) -> None:
+    """It asks for an audience or a column that is gone, or is no rule; those that can be read are evaluated."""
+    run.refresh(shop)
+    before = {row for row in state(shop) if row[0] == "recent"}
+    assert before
+    file = audience_files.file_of(shop, "recent")
+    file.write_text(yaml_files.dump({"title": "recent", "rule": {"all": [rule]}, "evaluation": "streaming"}), "utf-8")
+    rows = {row.table: row.mode for row in run.refresh(shop)}
+    assert rows["audiences.membership_period"] == "partly"
+    assert {row[:2] for row in state(shop)} >= {row[:2] for row in before}
+    assert "recent" in set(shop.query("insights.dim_audience")["audience"])
+    refresh_after_ingest(shop)
+    with pytest.raises(ParamsError):
+        audiences.evaluate(shop)
+    file.unlink()
+    audience_files.file_of(shop, "regular").unlink()
+    write(shop, "frequent", {"field": "frequency", "op": "at least", "value": 1})
+    assert {row.table: row.mode for row in run.refresh(shop)}["audiences.membership_period"] == "evaluated"
+    assert not {row for row in state(shop) if row[0] == "recent"}
