@@ -11,6 +11,7 @@ from clv_helpers.config.sql_params import NO_CATEGORY
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.session import Session
 from clv_helpers.models import MODEL, RefreshRow, refresh_tables
+from clv_helpers.models.suspects import refreshing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,7 @@ def build(workbook: Workbook) -> list[RefreshRow]:
         True
     """
     needs_campaigns(workbook)
-    with workbook.engine.write(publish=True) as session:
+    with refreshing(workbook) as session:
         return build_within(session, workbook)
 
 

@@ -18,6 +18,7 @@ from clv_helpers.models.checkpoints import Checkpoint, LakeState
 from clv_helpers.models.checks import check, check_key
 from clv_helpers.models.plan import drop_removed, engine_error, planned
 from clv_helpers.models.snapshots import keep_day
+from clv_helpers.models.suspects import refreshing
 from clv_helpers.models.table_file import DAILY, Table, TableError
 
 # Up to this size a table that was built anew is compared with what it was, so that what depends on it can stay.
@@ -59,7 +60,7 @@ def refresh(workbook: Workbook, *schemas: str) -> list[RefreshRow]:
         >>> next(row.one_row for row in rows if row.table == "derived.as_of")
         'the workbook.'
     """
-    with workbook.engine.write(publish=True) as session:
+    with refreshing(workbook) as session:
         return refresh_tables(session, workbook, *schemas)
 
 
@@ -87,7 +88,7 @@ def refresh_tables(
         try:
             rows += _refresh_one(state, model)
         except session.errors as error:
-            raise TableError(engine_error(model, error)) from None
+            raise TableError(engine_error(model, error), model.name) from None
     check(session, models, state.bindings, {row.table for row in rows if row.is_changed})
     drop_removed(session, models, schemas)
     return rows

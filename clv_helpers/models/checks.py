@@ -40,14 +40,14 @@ def check_key(session: Session, model: Table, source: exp.Expr) -> None:
     """
     wrong = _key_problem(session, model, source)
     if wrong:
-        raise TableError(f"{model.name}: {wrong}")
+        raise TableError(f"{model.name}: {wrong}", model.name)
 
 
 def check(session: Session, tables: Iterable[Table], bindings: dict[str, Any], changed: set[str]) -> None:
     """Raise TableError for the first relation or invariant that does not hold, of those that a change could touch."""
     for tried in checks(session, tables, bindings, changed):
         if tried.wrong:
-            raise TableError(f"{tried.table}: {tried.wrong}")
+            raise TableError(f"{tried.table}: {tried.wrong}", tried.table)
 
 
 def checks(

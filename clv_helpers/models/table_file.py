@@ -25,7 +25,11 @@ DAILY = "_daily"
 
 
 class TableError(UserError):
-    """A table that cannot be built, or that fails its check. The tables before the build stay."""
+    """A table that cannot be built, or that fails its check: `table`, where one is meant. Those before the build stay."""
+
+    def __init__(self, message: str, table: str = ""):
+        self.table = table
+        super().__init__(message)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from clv_helpers.ingest.identities import join_customers
 from clv_helpers.ingest.retention import forget_old_events
 from clv_helpers.models import MODEL, RefreshRow, refresh_tables
 from clv_helpers.models.plan import REFRESHED
+from clv_helpers.models.suspects import refreshing
 
 
 def build_profile(workbook: Workbook) -> list[RefreshRow]:
@@ -28,7 +29,7 @@ def build_profile(workbook: Workbook) -> list[RefreshRow]:
         >>> "profile.customer" in [row.table for row in run.build_profile(wb)]
         True
     """
-    with workbook.engine.write(publish=True) as session:
+    with refreshing(workbook) as session:
         return _to_the_profile(session, workbook) + refresh_tables(session, workbook, "profile")
 
 
@@ -39,7 +40,7 @@ def refresh_after_ingest(workbook: Workbook, *, of_people_only: bool = False) ->
     customer, and who is in the streaming audiences; rankings, sums over all and the prediction follow with the next
     call without it. A new day brings all.
     """
-    with workbook.engine.write(publish=True) as session:
+    with refreshing(workbook) as session:
         if of_people_only and _is_same_day(session, workbook):
             forget_old_events(session, workbook)
             join_customers(session, workbook)
@@ -60,7 +61,7 @@ def _is_same_day(session: Session, workbook: Workbook) -> bool:
 
 def refresh_all(workbook: Workbook) -> list[RefreshRow]:
     """All that `refresh_after_ingest` does, and the campaigns' results and who is in which audience."""
-    with workbook.engine.write(publish=True) as session:
+    with refreshing(workbook) as session:
         rows = _to_the_campaigns(session, workbook)
         one_row, name = "a stay of a customer in an audience.", "audiences.membership_period"
         rows.append(_timed(name, one_row, lambda: _evaluated(session, workbook)))
