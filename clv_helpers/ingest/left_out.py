@@ -50,7 +50,7 @@ def by_headers(source: Source, writing: Writing) -> exp.Expression:
     return reasons if reasons.args.get("ifs") else cast(exp.null(), "text")
 
 
-def by_values(source: Source, names: set[str]) -> exp.Expression:
+def by_values(source: Source, names: set[str], is_guest: exp.Expression) -> exp.Expression:
     """The same of the values that were read: collective accounts, statuses, guests."""
     reasons, customer = exp.Case(), column(PRIMARY_IDENTITY)
     if source.exclude and PRIMARY_IDENTITY in names:
@@ -58,9 +58,7 @@ def by_values(source: Source, names: set[str]) -> exp.Expression:
     for status in source.statuses.left_out if "status" in names else []:
         reasons = reasons.when(has_status([status]), exp.Literal.string(f"status {status.strip().lower()}"), copy=False)
     if source.guests != "reject" and PRIMARY_IDENTITY in names:
-        reasons = reasons.when(
-            expression("$customer IS NULL", customer=customer), exp.Literal.string("guests"), copy=False
-        )
+        reasons = reasons.when(is_guest, exp.Literal.string("guests"), copy=False)
     return reasons if reasons.args.get("ifs") else cast(exp.null(), "text")
 
 

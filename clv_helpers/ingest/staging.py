@@ -36,6 +36,8 @@ WRITTEN = " as written"  # after a column's name: what the file has of it
 NO_FAULT = "CAST(NULL AS STRUCT(name TEXT, value TEXT, reason TEXT))"
 FAULT = "{'name': $name, 'value': $value, 'reason': $reason}"
 RAW = "SELECT ROW_NUMBER() OVER () AS _row, *, $renamed FROM $rows"
+IS_GUEST = "customer_id IS NULL AND NOT COALESCE($is_error, FALSE)"  # an id whose look-up failed is no guest's
+JOINED = "CASE WHEN $is_error THEN NULL ELSE $guest END"
 SORTED = "SELECT *, COALESCE(_aside, $left_out) AS _left_out FROM priced"
 JUDGED = "SELECT *, CASE WHEN _left_out IS NULL THEN $first_fault END AS _fault FROM sorted"
 STAGED = """
@@ -198,7 +200,10 @@ def _stage(
         layers |= rows
     else:
         layers["priced"] = exp.select("*").from_("typed")
-    layers["sorted"] = expression(SORTED, left_out=left_out.by_values(source, {each.name for each in reads}))
+    written = writings.as_text(column(PRIMARY_IDENTITY + WRITTEN))
+    is_guest = expression(IS_GUEST, is_error=writings.is_excel_error(written))
+    by_values = left_out.by_values(source, {each.name for each in reads}, is_guest)
+    layers["sorted"] = expression(SORTED, left_out=by_values)
     layers["judged"] = expression(JUDGED, first_fault=_first_fault(workbook, dataset, reads, forgotten))
     kept = [name for name in columns if not name.startswith("_") and not name.endswith(WRITTEN)]
     query: Any = expression(STAGED, names=[column(name) for name in kept])
@@ -234,7 +239,11 @@ def _typed(workbook: Workbook, dataset: str, reads: list[Read], writing: Writing
     source = source_of(workbook, dataset)
     values = {each.name: each.value() for each in reads}
     if source.guests == "join by email":
-        values[PRIMARY_IDENTITY] = left_out.guest_id(values[PRIMARY_IDENTITY], values["email"])
+        raw = next(each.raw for each in reads if each.name == PRIMARY_IDENTITY)
+        guest = left_out.guest_id(values[PRIMARY_IDENTITY], values["email"])
+        values[PRIMARY_IDENTITY] = expression(
+            JOINED, is_error=writings.is_excel_error(writings.as_text(raw)), guest=guest
+        )
     return {
         **values,
         **{each.name + WRITTEN: each.raw for each in reads},

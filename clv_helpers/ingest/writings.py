@@ -92,7 +92,7 @@ def value(contract: ColumnContract, raw: exp.Expression, writing: Writing) -> ex
     """
     text, kind = as_text(raw), contract.type
     if kind == "text":
-        text = _without_error(text)
+        text = expression("CASE WHEN NOT $is_error THEN $text END", is_error=is_excel_error(text), text=text)
     if contract.identity == EMAIL_NAMESPACE:
         return expression("NULLIF(LOWER($id), '')", id=trimmed(text))
     if kind == "text" and (contract.name in IDS or contract.identity):
@@ -116,10 +116,9 @@ def try_cast(value: exp.Expression, kind: str) -> exp.Expression:
     return expression(f"TRY_CAST($value AS {SQL_TYPES[kind]})", value=value)
 
 
-def _without_error(text: exp.Expression) -> exp.Expression:
-    """A text, NULL where it is an error of Excel's."""
-    sql = "CASE WHEN NOT STARTS_WITH($text, '#') OR NOT $is_error THEN $text END"
-    return expression(sql, text=text, is_error=is_in(text, list(EXCEL_ERRORS)))
+def is_excel_error(text: exp.Expression) -> exp.Expression:
+    """Whether a text is an error of Excel's; NULL for none."""
+    return expression("STARTS_WITH($text, '#') AND $listed", text=text, listed=is_in(text, list(EXCEL_ERRORS)))
 
 
 def trimmed(text: exp.Expression) -> exp.Expression:

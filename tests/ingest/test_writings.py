@@ -211,3 +211,11 @@ def test_an_error_of_excel_is_nobodys_id(tmp_path: Path, column: str) -> None:
 @pytest.mark.parametrize("column", ["product", "category", "email"])
 def test_an_error_of_excel_is_an_empty_text(tmp_path: Path, column: str) -> None:
     assert read(tmp_path, column, ["#VALUE!", "#1", "tea"]) == {"#VALUE!": None, "#1": "#1", "tea": "tea"}
+
+
+@pytest.mark.parametrize("guests", ["reject", "leave out", "join by email"])
+def test_whose_look_up_failed_is_no_guest(tmp_path: Path, guests: str) -> None:
+    columns = {"customer_id": "c", "occurred_at": "d", "email": "e"}
+    line = {"c": "#N/A", "d": "2024-01-03", "e": "a@b.org"}
+    (row,) = staged(tmp_path, [line], columns=columns, guests=guests)
+    assert (row["_left_out"], row["_reason"]) == (None, "is an error of Excel's, and no value")
