@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 import typer
-from conftest import absent, write_shop
 
 from clv_helpers import ingest, run
 from clv_helpers.cli import app
 from clv_helpers.config.workbook import Workbook
+from conftest import absent, write_shop
 
 MOST_LINES = 8
 SHOP = """

@@ -22,8 +22,13 @@ def new(
     name: Annotated[str, typer.Argument(help="the workbook: its params are written to NAME.yml")],
     source: Annotated[
         str,
-        typer.Option("--from", help="a file, a folder, a pattern ('orders/*.csv') or an address ('s3://shop/*.csv')"),
+        typer.Option(
+            "--from",
+            help="a file, a folder, a pattern ('orders/*.csv'), an address ('s3://shop/*.csv') "
+            "or a database ('${SHOP_DSN}')",
+        ),
     ] = "",
+    table: Annotated[str, typer.Option(help="of a database, the table with the purchases")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="ask nothing: every doubt is settled by its default")] = False,
     no_run: Annotated[bool, typer.Option("--no-run", help="write the params, and run nothing")] = False,
     as_json: Json = False,
@@ -38,7 +43,7 @@ def new(
         say(as_json, {"params": str(file)}, [f"{file} is written", f"fill it in, then: clv run {file}"])
         return
     tell = progress if as_json else print
-    with making.reading(file, source) as draft:
+    with making.reading(file, source, table) as draft:
         asked = making.questions(draft)
         made = making.answered(draft, asked, {})
         first = making.sums(made, file)
@@ -49,7 +54,7 @@ def new(
         counted = first if not any(answers.values()) else making.sums(made, file)
         for line in [] if counted is first else _sums(counted, made):
             tell(line)
-        making.write(made, file, f" from {Path(source).name}, whose columns are guessed")
+        making.write(made, file, f" from {table or Path(source).name}, whose columns are guessed")
         found = {"params": str(file), **_as_json(made, counted, asked)}
     tell(f"{file} is written")
     if no_run:

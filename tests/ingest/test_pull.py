@@ -204,3 +204,25 @@ def test_check_asks_the_database(pulled, monkeypatch: pytest.MonkeyPatch) -> Non
     refused, _ = row_findings(shop.workbook)
     assert "no such file" in refused[0].value
     assert ingest.batches(shop.workbook) == []
+
+
+def test_a_new_workbook_from_a_table(pulled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    from clv_helpers.cli import app
+
+    shop = pulled("table: orders")
+    for number in range(1, 25):
+        shop.add(number, customer=f"c{number % 5}", total=f"{number}.50")
+    shop.database.execute("CREATE TABLE people (name TEXT)")
+    monkeypatch.chdir(tmp_path)
+    asked = ["new", "made", "--from", "${SHOP_DSN}", "--yes", "--no-run"]
+    assert "orders, people" in str(CliRunner().invoke(app, asked).exception)
+    done = CliRunner().invoke(app, [*asked, "--table", "orders"])
+    assert done.exit_code == 0, done.output
+    made = Workbook.open(tmp_path / "made.yml")
+    said = made.params.sources["purchases"].database
+    assert said.database == "${SHOP_DSN}" and (said.table, said.cursor, said.overlap) == (
+        "orders", "changed_at", "2 days",
+    )  # fmt: skip
+    assert [batch.rows_accepted for batch in ingest.ingest_files(made)] == [24]

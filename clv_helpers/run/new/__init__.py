@@ -17,7 +17,7 @@ from typing import Any
 from clv_helpers.config.params import Params
 from clv_helpers.config.validation import validate
 from clv_helpers.files import write_atomically
-from clv_helpers.run.new import draft, elsewhere, sample
+from clv_helpers.run.new import draft, elsewhere, from_database, sample
 from clv_helpers.run.new.counting import Sums, sums
 from clv_helpers.run.new.doubts import MOST, Question, answered, questions
 from clv_helpers.run.new.draft import Draft
@@ -60,12 +60,17 @@ def file_of(name: str) -> Path:
 
 
 @contextmanager
-def reading(file: Path, source: str | Path) -> Iterator[Draft]:
-    """The draft of a workbook from a file, a folder or a pattern, as long as the samples are at hand.
+def reading(file: Path, source: str | Path, table: str = "") -> Iterator[Draft]:
+    """The draft of a workbook from a file, a folder, a pattern or an address, as long as the samples are at hand.
 
-    Raises NewWorkbookError for files that cannot be read, or whose columns are not recognised; for an address as
-    `elsewhere.at_hand`. Cost: one pass over the files, whose rows are held meanwhile.
+    Or from a table of a database, of which `source` is the address. Raises NewWorkbookError for files that cannot be
+    read, or whose columns are not recognised; for an address as `elsewhere.at_hand`. Cost: one pass over the files,
+    whose rows are held meanwhile.
     """
+    if from_database.is_database(str(source)):
+        with from_database.reading(file, str(source), table) as made:
+            yield made
+        return
     with elsewhere.at_hand(str(source)) as origin:
         files = origin.source if origin else Path(source)
         with sample.read(files) as samples:
@@ -79,7 +84,7 @@ def empty(file: Path) -> Draft:
 
 def write(made: Draft, file: Path, origin: str = "") -> None:
     """Write the params, once they are known to be right; whole, or not at all. Raises ParamsError, NewWorkbookError."""
-    written = made.at_origin()
+    written = from_database.as_written(made) if made.database else made.at_origin()
     validate(Params, written.raw, str(file))
     file_of(str(file))
     write_atomically(file, params_text(written, origin))

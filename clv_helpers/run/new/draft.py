@@ -38,6 +38,8 @@ class Draft:
     readings: dict[str, list[Reading]] = field(default_factory=dict)
     origin: Origin | None = None
     """where the files were copied from, if they are not of this machine"""
+    database: dict[str, Any] | None = None
+    """where the rows were fetched from, if that is a database: the key `from`"""
 
     @property
     def purchases(self) -> dict[str, Any]:
