@@ -1,0 +1,329 @@
+"""The kinds of databases, each by its driver, which is imported where one of its kind is opened."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import duckdb
+from sqlglot import exp
+
+from clv_helpers.engines.database import (
+    CHUNK,
+    CONNECT_SECONDS,
+    Database,
+    DatabaseError,
+    as_relation,
+    chunks,
+    driver_of,
+    file_of,
+    frame_of,
+    none_of,
+    refused,
+    to_parquet,
+)  # fmt: skip
+from clv_helpers.engines.dialect import column, expression, literal, table, to_sql
+
+
+class Postgres(Database):
+    """PostgreSQL, and what speaks like it."""
+
+    dialect = "postgres"
+    # What Arrow has a type for as it is; all others are asked for as text, and money, which comes in cents, as numeric.
+    AS_IS = re.compile(
+        r"bigint|integer|smallint|numeric|text|character( varying)?|name|boolean|double precision|real|date|jsonb?|uuid"
+        r"|timestamp with(out)? time zone|time without time zone"
+    )
+    TYPES = "SELECT $types FROM (SELECT 1 AS one) AS one LEFT JOIN (SELECT * FROM $source AS s LIMIT 0) AS q ON TRUE"
+
+    def __init__(self, place: str, address: str, writable: bool):
+        super().__init__(place)
+        manager = driver_of("adbc_driver_manager", "postgres", place)
+        driver = driver_of("adbc_driver_postgresql", "postgres", place)
+        self.manager, self.errors = manager, (manager.Error, duckdb.Error)
+        scheme, rest = address.split("://", 1)
+        if scheme == "redshift":
+            self.dialect = "redshift"
+        timed = "" if "connect_timeout=" in rest else f"{'&' if '?' in rest else '?'}connect_timeout={CONNECT_SECONDS}"
+        with contextlib.ExitStack() as stack:
+            try:
+                self.database = stack.enter_context(driver.connect(f"postgresql://{rest}{timed}"))
+                self.connection = stack.enter_context(manager.AdbcConnection(self.database))
+            except manager.Error as error:
+                raise DatabaseError(f"{place}: {refused(error, address)}") from None
+            self.stack = stack.pop_all()
+        self.buffer = duckdb.connect()
+        if not writable and self.dialect == "postgres":
+            self.run("SET default_transaction_read_only = on")
+
+    def close(self) -> None:
+        self.buffer.close()
+        with contextlib.suppress(self.manager.Error):
+            self.stack.close()
+
+    @contextlib.contextmanager
+    def _stream(self, sql: str) -> Iterator[None]:
+        """The rows of a query as the table `incoming` of our own DuckDB."""
+        with self._asked(sql), contextlib.closing(self.manager.AdbcStatement(self.connection)) as statement:
+            statement.set_sql_query(sql)
+            stream, _ = statement.execute_query()
+            self.buffer.register("incoming", stream)
+            try:
+                yield
+            finally:
+                self.buffer.unregister("incoming")
+
+    def rows(self, query: exp.Expr) -> list[dict[str, Any]]:
+        with self._stream(self.text_of(query)):
+            found = self.buffer.execute("SELECT * FROM incoming")
+            names = [each[0] for each in found.description]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    def run(self, statement: exp.Expr | str) -> None:
+        sql = self.text_of(statement)
+        with self._asked(sql), contextlib.closing(self.manager.AdbcStatement(self.connection)) as prepared:
+            prepared.set_sql_query(sql)
+            prepared.execute_update()
+
+    def _begin(self) -> None:
+        with self._asked():
+            self.connection.set_autocommit(False)
+
+    def _end(self, how: str) -> None:
+        with self._asked():
+            (self.connection.commit if how == "COMMIT" else self.connection.rollback)()
+            self.connection.set_autocommit(True)
+
+    def columns(self, source: exp.Expr) -> list[str]:
+        with self._stream(self.text_of(none_of(source))):
+            return list(self.buffer.sql("SELECT * FROM incoming").columns)
+
+    def spool(self, query: exp.Query, file: Path) -> int:
+        with self._stream(self.text_of(self._readable(query))):
+            return to_parquet(self.buffer, expression("SELECT * FROM incoming"), file)
+
+    def _readable(self, query: exp.Query) -> exp.Query:
+        """A query whose columns are all of types that arrive as they are."""
+        if self.dialect != "postgres":
+            return query
+        names, source = self.columns(query.subquery("s")), query.subquery()
+        kinds = [expression("CAST(PG_TYPEOF($c) AS TEXT)", c=exp.column(name, "q", quoted=True)) for name in names]
+        types = [kind.as_(f"c{place}") for place, kind in enumerate(kinds)]
+        (found,) = self.rows(expression(self.TYPES, types=types, source=source))
+        of = {name: found[f"c{place}"] for place, name in enumerate(names)}
+        if all(self.AS_IS.fullmatch(kind) for kind in of.values()):
+            return query
+        taken = [self._taken(name, kind).as_(name, quoted=True) for name, kind in of.items()]
+        return exp.select(*taken).from_(query.subquery("q"))
+
+    def _taken(self, name: str, kind: str) -> exp.Expr:
+        if self.AS_IS.fullmatch(kind):
+            return column(name)
+        return exp.cast(column(name), "DECIMAL" if kind == "money" else "TEXT")
+
+    def load(self, name: str, columns: list[str], rows: Iterable[tuple[str | None, ...]]) -> None:
+        with self._asked():
+            for chunk in chunks(rows):
+                with contextlib.closing(self.manager.AdbcStatement(self.connection)) as statement:
+                    schema, _, bare = name.rpartition(".")
+                    target = {"adbc.ingest.target_table": bare, "adbc.ingest.mode": "adbc.ingest.mode.append"}
+                    place = {"adbc.ingest.target_db_schema": schema} if schema else {"adbc.ingest.temporary": "true"}
+                    statement.set_options(**target, **place)
+                    statement.bind_stream(as_relation(self.buffer, columns, chunk))
+                    statement.execute_update()
+
+    def _reason(self, error: Exception, sql: str) -> str:
+        text = str(error)
+        if re.search(r"connection|server closed|terminating|no COPY data|SSL SYSCALL", text, re.I):
+            return "the database went away in the middle; nothing came of it: run again once it answers"
+        said = re.search(r"ERROR:\s*([^\n]*)", text)
+        return super()._reason(RuntimeError(said[1]) if said else error, sql)
+
+
+class Rows(Database):
+    """A database whose driver gives rows (PEP 249): they come as text, which is exact."""
+
+    connection: Any
+
+    def _cursor(self) -> Any:
+        return self.connection.cursor()
+
+    def rows(self, query: exp.Expr) -> list[dict[str, Any]]:
+        sql = self.text_of(query)
+        with self._asked(sql), contextlib.closing(self.connection.cursor()) as cursor:
+            cursor.execute(sql)
+            names = [each[0] for each in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def run(self, statement: exp.Expr | str) -> None:
+        sql = self.text_of(statement)
+        with self._asked(sql), contextlib.closing(self.connection.cursor()) as cursor:
+            cursor.execute(sql)
+
+    def columns(self, source: exp.Expr) -> list[str]:
+        sql = self.text_of(none_of(source))
+        with self._asked(sql), contextlib.closing(self.connection.cursor()) as cursor:
+            cursor.execute(sql)
+            return [each[0] for each in cursor.description]
+
+    def spool(self, query: exp.Query, file: Path) -> int:
+        sql = self.text_of(query)
+        with self._asked(sql), contextlib.closing(self._cursor()) as cursor, duckdb.connect() as buffer:
+            # its rows are more than memory may hold: they go to the disk beside the file
+            buffer.execute(f"ATTACH {to_sql(literal(f'{file}.rows'))} AS rows")
+            cursor.execute(sql)
+            names = [each[0] for each in cursor.description]
+            texts = ", ".join(f"{to_sql(column(name))} VARCHAR" for name in names)
+            buffer.execute(f"CREATE TABLE rows.incoming ({texts})")
+            for chunk in iter(lambda: cursor.fetchmany(CHUNK), ()):
+                if not chunk:
+                    break
+                buffer.register("chunk", frame_of(names, self._texts(chunk, [each[1] for each in cursor.description])))
+                buffer.execute("INSERT INTO rows.incoming SELECT * FROM chunk")
+                buffer.unregister("chunk")
+            count = to_parquet(buffer, expression("SELECT * FROM rows.incoming"), file)
+        Path(f"{file}.rows").unlink(missing_ok=True)
+        return count
+
+    def _texts(self, rows: Iterable[tuple[Any, ...]], _kinds: list[Any]) -> list[list[str | None]]:
+        """Rows as they come, as columns of text."""
+        return [[_text(value) for value in values] for values in zip(*rows, strict=True)]
+
+
+class MySql(Rows):
+    """MySQL and MariaDB. A `timestamp` of theirs is a moment, and comes with its offset; a `datetime` has no zone."""
+
+    dialect = "mysql"
+    MOMENT = 7  # the type code of a TIMESTAMP
+
+    def __init__(self, place: str, address: str, writable: bool):
+        super().__init__(place)
+        pymysql = driver_of("pymysql", "mysql", place)
+        self.errors = (pymysql.Error,)
+        self.streaming = importlib.import_module("pymysql.cursors").SSCursor
+        found = urlsplit(address)
+        options = dict(parse_qsl(found.query))
+        said: dict[str, Any] = {"unix_socket": options.get("unix_socket"), "ssl_ca": options.get("ssl_ca")}
+        try:
+            self.connection = pymysql.connect(
+                host=found.hostname or "localhost", port=found.port or 3306, user=unquote(found.username or "") or None,
+                password=unquote(found.password or ""), database=unquote(found.path.lstrip("/")), charset="utf8mb4",
+                connect_timeout=CONNECT_SECONDS, autocommit=True,
+                conv=dict(pymysql.converters.encoders),  # of no decoders: what comes is text as it stands
+                **{key: value for key, value in said.items() if value},
+            )  # fmt: skip
+        except pymysql.Error as error:
+            raise DatabaseError(f"{place}: {refused(error, address)}") from None
+        self.run("SET time_zone = '+00:00'")
+        if not writable:
+            self.run("SET SESSION TRANSACTION READ ONLY")
+
+    def close(self) -> None:
+        self.connection._force_close()  # without reading to its end a result that nobody wants any more
+
+    def _cursor(self) -> Any:
+        return self.connection.cursor(self.streaming)
+
+    def _texts(self, rows: Iterable[tuple[Any, ...]], _kinds: list[Any]) -> list[list[str | None]]:
+        columns = super()._texts(rows, _kinds)
+        for place, kind in enumerate(_kinds):
+            if kind == self.MOMENT:
+                columns[place] = [value and f"{value}+00:00" for value in columns[place]]
+        return columns
+
+    def load(self, name: str, columns: list[str], rows: Iterable[tuple[str | None, ...]]) -> None:
+        listed = ", ".join(column(each).sql("mysql") for each in columns)
+        sql = f"INSERT INTO {table(name).sql('mysql')} ({listed}) VALUES ({', '.join(['%s'] * len(columns))})"
+        with self._asked(sql), contextlib.closing(self.connection.cursor()) as cursor:
+            for chunk in chunks(rows):
+                cursor.executemany(sql, chunk)
+
+    def _reason(self, error: Exception, sql: str) -> str:
+        if error.args and error.args[0] in (2006, 2013, 2014, 1053, 1927, 0):
+            return "the database went away in the middle; nothing came of it: run again once it answers"
+        return super()._reason(RuntimeError(str(error.args[-1]).replace("doesn't", "does not")), sql)
+
+
+class Sqlite(Rows):
+    """An SQLite file."""
+
+    dialect = "sqlite"
+
+    def __init__(self, place: str, address: str, writable: bool):
+        import sqlite3
+
+        super().__init__(place)
+        self.errors = (sqlite3.Error,)
+        file = file_of(place, address)
+        with self._asked():
+            self.connection = sqlite3.connect(
+                f"{file.as_uri()}?mode={'rw' if writable else 'ro'}", uri=True, isolation_level=None, timeout=30
+            )
+            self.connection.execute("SELECT COUNT(*) FROM sqlite_master")
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def tables(self) -> list[str]:
+        found = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND NOT name LIKE 'sqlite_%' ORDER BY 1"
+        return [row["name"] for row in self.rows(expression(found))]
+
+    def load(self, name: str, columns: list[str], rows: Iterable[tuple[str | None, ...]]) -> None:
+        listed = ", ".join(column(each).sql("sqlite") for each in columns)
+        sql = f"INSERT INTO {table(name).sql('sqlite')} ({listed}) VALUES ({', '.join(['?'] * len(columns))})"
+        with self._asked(sql):
+            self.connection.executemany(sql, rows)
+
+
+class DuckDb(Database):
+    """A DuckDB file."""
+
+    dialect = "duckdb"
+    errors = (duckdb.Error,)
+
+    def __init__(self, place: str, address: str, writable: bool):
+        super().__init__(place)
+        with self._asked():
+            self.connection = duckdb.connect(str(file_of(place, address)), read_only=not writable)
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def rows(self, query: exp.Expr) -> list[dict[str, Any]]:
+        sql = self.text_of(query)
+        with self._asked(sql):
+            found = self.connection.execute(sql)
+            names = [each[0] for each in found.description]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    def run(self, statement: exp.Expr | str) -> None:
+        sql = self.text_of(statement)
+        with self._asked(sql):
+            self.connection.execute(sql)
+
+    def columns(self, source: exp.Expr) -> list[str]:
+        with self._asked():
+            return list(self.connection.sql(self.text_of(none_of(source))).columns)
+
+    def spool(self, query: exp.Query, file: Path) -> int:
+        with self._asked(self.text_of(query)):
+            return to_parquet(self.connection, query, file)
+
+    def load(self, name: str, columns: list[str], rows: Iterable[tuple[str | None, ...]]) -> None:
+        listed = ", ".join(to_sql(column(each)) for each in columns)
+        with self._asked():
+            for chunk in chunks(rows):
+                self.connection.register("chunk", as_relation(self.connection, columns, chunk))
+                self.connection.execute(f"INSERT INTO {to_sql(table(name))} ({listed}) SELECT * FROM chunk")
+                self.connection.unregister("chunk")
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
