@@ -190,7 +190,7 @@ def source_problems(workbook: Workbook) -> list[str]:
         try:
             looked_at = _to_look_at(workbook, dataset)
         except remote.RemoteError as error:
-            problems.append(f"sources.{dataset}.path: {error}")
+            problems.append(str(error))
             continue
         for file in looked_at:
             try:

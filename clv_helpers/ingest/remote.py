@@ -74,7 +74,8 @@ def _sftp(url: SplitResult, **options: Any) -> Any:
     told = {"port": url.port or 22, "username": url.username, "known_hosts": (), **options}
     if url.password:
         told["password"] = unquote(url.password)
-    return SSHFileSystem(url.hostname, skip_instance_cache=True, connect_timeout=CONNECTING, **told)
+    waits = {"connect_timeout": CONNECTING, "login_timeout": CONNECTING, "keepalive_interval": SILENT / 3}
+    return SSHFileSystem(url.hostname, skip_instance_cache=True, **waits, **told)
 
 
 def _https(url: SplitResult) -> dict[str, Any]:
@@ -163,13 +164,14 @@ def files(workbook: Workbook, dataset: str) -> list[SourceFile]:
 
 
 class Remote:
-    """What one address or pattern names elsewhere. `shown` is the address as people may see it, without what opens it.
+    """What one address or pattern names elsewhere; `key` of `file` says it, and sentences begin with that.
 
-    Raises ParamsError for an address that cannot be one.
+    `written` is the address with the names of environment variables in it, `shown` that without what opens it. Raises
+    ParamsError for an address that cannot be one.
     """
 
     def __init__(self, url: str, written: str, file: str, key: str):
-        self.address, self.written, self.url = url, written, urlsplit(url)
+        self.address, self.written, self.url, self.key = url, written, urlsplit(url), key
         self.scheme = self.url.scheme
         self.shown = without_secrets(written)
         allowed = self._mistake(written)
@@ -254,7 +256,7 @@ class Remote:
             now = self.system.info(file.address)
         size = None if self.scheme == "https" else now["size"]  # which may be of what is packed on the way
         if _version(now) != file.version or size not in (None, place.stat().st_size):
-            raise RemoteError(f"{shown} has changed while it was read: nothing of it is taken; try again")
+            raise RemoteError(f"{self.key}: {shown} has changed while it was read: nothing of it is taken; try again")
 
     @contextlib.contextmanager
     def _refusing(self, shown: str) -> Iterator[None]:
@@ -262,18 +264,19 @@ class Remote:
         try:
             yield
         except ModuleNotFoundError as error:
-            raise RemoteError(f"{shown}: {error}") from None
+            raise RemoteError(f"{self.key}: {shown}: {error}") from None
         except Exception as error:  # each library has errors of its own; ours, and those of our code, go on
             if not is_transfer(error) and type(error) is not ssl.CertificateError:
                 raise
-            raise RemoteError(f"{shown}: {self._reason(error)}") from None
+            raise RemoteError(f"{self.key}: {shown}: {self._reason(error)}") from None
 
     def _reason(self, error: BaseException) -> str:
         if isinstance(error, FileNotFoundError) and error.__cause__ and self.scheme == "https":
             error = error.__cause__  # fsspec says so of whatever a web server has answered
-        status, name = getattr(error, "status", None), type(error).__name__
+        status, name = _status(error), type(error).__name__
         text = "" if self.scheme == "https" else (str(error).strip().splitlines() or [""])[0]
-        if status in (401, 403) or isinstance(error, PermissionError) or name == "NoCredentialsError":
+        unknown = re.search("Credential|Authentication", name) is not None
+        if status in (401, 403) or isinstance(error, PermissionError) or unknown:
             return f"access is denied{text and f' ({text})'}; {KEYS[self.scheme]}"
         if status in (404, 410) or isinstance(error, FileNotFoundError):
             return "there is no such file" + (", folder or bucket" if self.scheme != "https" else "")
@@ -302,9 +305,14 @@ def _suffixes(name: str) -> list[str]:
     return PurePosixPath(name).suffixes
 
 
+def _status(error: BaseException) -> int | None:
+    """The status with which a web server has answered, if one has."""
+    return getattr(error, "status", None) or getattr(error, "status_code", None)
+
+
 def _may_pass(error: BaseException) -> bool:
     """Whether the same may go well a moment later: a connection that broke, a server that has too much to do."""
-    status = getattr(error, "status", None) or 500
+    status = _status(error) or 500
     on_disk = isinstance(error, OSError) and error.errno in DISK
     passing = isinstance(error, Exception) and is_transfer(error) and not isinstance(error, LASTING)
     return passing and not on_disk and (status >= 500 or status == 429)

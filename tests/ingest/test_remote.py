@@ -229,7 +229,9 @@ def test_a_connection_that_always_breaks_leaves_nothing(at: Any, web: Web, monke
     monkeypatch.setenv("SHOP_KEY", "hush")
     web.files["/orders.csv"], web.breaks = JANUARY.encode(), 99
     said = refusal(at(web.url("/orders.csv?key=${SHOP_KEY}", "clv:${SHOP_KEY}@")))
-    assert said.startswith(f"https://clv@127.0.0.1:{web.port}/orders.csv: it cannot be read, or not to its end")
+    assert said.startswith(
+        f"sources.purchases.path: https://clv@127.0.0.1:{web.port}/orders.csv: it cannot be read, or not to its end"
+    )
     assert "hush" not in said
     assert "SHOP_KEY" not in said
 
@@ -284,6 +286,15 @@ def test_a_server_that_does_not_answer(at: Any, monkeypatch: pytest.MonkeyPatch)
     assert "Connect call failed" in refusal(at(f"sftp://clv@127.0.0.1:{port}/x/*.csv"))
 
 
+@pytest.mark.parametrize("address", ["https://127.0.0.1:{}/x.csv", "sftp://clv@127.0.0.1:{}/x.csv"])
+def test_a_server_that_says_nothing(at: Any, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setattr(remote, "CONNECTING", 1)
+    monkeypatch.setenv("HOME", "/nonexistent")
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        said = refusal(at(address.format(silent.getsockname()[1])))
+        assert "the server does not answer" in said or "Login timeout" in said
+
+
 def test_sftp(at: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_PASSWORD", PASSWORD)
     with sftp_server(tmp_path) as server:
@@ -310,7 +321,7 @@ def test_what_is_not_installed_is_said(at: Any) -> None:
         import gcsfs  # noqa: F401
     except ImportError:
         said = refusal(at("gs://shop/orders/*.csv"))
-        assert said == "gs://shop/orders/*.csv: gs:// needs the package gcsfs: pip install 'clv-helpers[gs]'"
+        assert said.endswith("gs://shop/orders/*.csv: gs:// needs the package gcsfs: pip install 'clv-helpers[gs]'")
 
 
 def test_check_tells_what_is_wrong(at: Any, bucket: Any) -> None:
@@ -369,6 +380,7 @@ MANY = HEADER + "".join(f"c{number},2024-01-03,{number}\n" for number in range(6
 
 
 def test_s3_that_breaks_off(at: Any, bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "PAUSE", 0.01)
     bucket.pipe_file("shop/orders.csv", MANY.encode())
     port = int(os.environ["AWS_ENDPOINT_URL"].rpartition(":")[2])
     for after, there in ((400_000, True), (20_000, False)):  # it goes on where it was, but not forever
