@@ -6,6 +6,7 @@ In: `argv`, `env` (added to the environment), `seconds` (then it is interrupted,
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -67,10 +68,8 @@ def run(argv: list[str], env: dict[str, str], seconds: float) -> dict:
             interrupted = True
             os.kill(process, signal.SIGINT)
             status = ended(process, GRACE_SECONDS)
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process, signal.SIGKILL)  # also what it started
-        except ProcessLookupError:
-            pass
         if status is None:
             os.waitpid(process, 0)
         output.seek(0)

@@ -51,9 +51,9 @@ def ingest_files(
     one batch, too, and none where that is nothing; `at_most` rows of it, for a sample. Rows, rejected rows and log of a
     batch, and how far a pull has reached, are one transaction. Of rows of one file that share an event_id and differ,
     the first holds if `acknowledged`; otherwise they are a question, and the file is refused with it. Nor is a file
-    refused then for its share of rejected rows; the caller has called `prepare` before. Cost: one pass over the file, and
-    one over the lake's event keys where events have one. Raises IngestError where a file cannot become a batch: it is logged as failed, and nothing of it is
-    visible; RemoteError where one from elsewhere cannot be had.
+    refused then for its share of rejected rows; the caller has called `prepare` before. Cost: one pass over the file,
+    and one over the lake's event keys where events have one. Raises IngestError where a file cannot become a batch: it
+    is logged as failed, and nothing of it is visible; RemoteError where one from elsewhere cannot be had.
 
     Example:
         >>> [batch.status for batch in ingest.ingest_files(wb, "purchases", wb.source_files("purchases"))]

@@ -25,7 +25,10 @@ DAILY = "_daily"
 
 
 class TableError(UserError):
-    """A table that cannot be built, or that fails its check: `table`, where one is meant. Those before the build stay."""
+    """A table that cannot be built, or that fails its check: `table`, where one is meant.
+
+    Those before the build stay.
+    """
 
     def __init__(self, message: str, table: str = ""):
         self.table = table
