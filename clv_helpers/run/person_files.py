@@ -130,7 +130,8 @@ def _sources(workbook: Workbook) -> list[Path]:
 
 def _elsewhere(workbook: Workbook) -> list[Path | str]:
     sources = workbook.params.sources.items()
-    return [without_secrets(source.path) for dataset, source in sources if workbook.source_url(dataset)]
+    databases: list[Path | str] = [f"the database of sources.{name}" for name, source in sources if source.database]
+    return databases + [without_secrets(source.path) for name, source in sources if workbook.source_url(name)]
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -411,10 +411,20 @@ def test_sftp_that_breaks_off(at: Any, tmp_path: Path, monkeypatch: pytest.Monke
                     assert "orders.csv: " in refusal(workbook)
 
 
-def test_a_search_for_a_person_says_what_it_leaves(at: Any, bucket: Any) -> None:
-    from clv_helpers.run import person_files
+def test_a_search_for_a_person_says_what_it_leaves(shop: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
+    from clv_helpers.run.person import find
+    from clv_helpers.run.person_files import search
 
-    assert person_files._elsewhere(at("s3://shop/orders.csv")) == ["s3://shop/orders.csv"]
+    monkeypatch.setenv("SHOP_KEY", "hush")
+    text = shop.file.read_text()
+    with shop.engine.read_latest() as session:
+        person = find(session, shop, "a")
+    for place, left in (
+        ("path: 'https://clv:${SHOP_KEY}@host/orders.csv?key=${SHOP_KEY}'", "https://clv@host/orders.csv"),
+        ("from: {database: 'sqlite:///shop.db', table: orders}", "the database of sources.purchases"),
+    ):
+        shop.file.write_text(text.replace("path: purchases.csv", place))
+        assert search(Workbook.open(shop.file), person).unreadable == [left]
 
 
 def test_a_workbook_from_a_bucket(
