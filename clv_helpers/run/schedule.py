@@ -85,7 +85,7 @@ def run_in_foreground(workbook: Workbook, log: Log) -> None:
         try:
             tick(workbook, log)
             log(f"{workbook.name}: the run succeeded")
-        except UserError as error:  # anything else is logged by the scheduler, with its stack trace
+        except (UserError, OSError) as error:  # anything else is logged by the scheduler, with its stack trace
             log(f"{workbook.name}: the run failed: {history.one_line(workbook, error)}")
         finally:
             following = schedule.next_after(history.now())
