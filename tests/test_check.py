@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from clv_helpers import ingest
 from clv_helpers.audiences.catalog import catalog_of, event_tables, read_catalog
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import table
 from clv_helpers.models import known_columns
-from clv_helpers.run import notebooks
+from clv_helpers.run import build, notebooks, row_check
 from conftest import write_shop
 
 HEADER = "-- One row: a thing.\n-- Key: v\n"
@@ -106,3 +107,27 @@ def test_a_category_that_nobody_has_is_a_warning_with_those_there_are(workbook: 
 
 def test_no_warning_before_anything_is_published(outputs: Path, tmp_path: Path) -> None:
     assert notebooks.warnings(Workbook.open(write_shop(tmp_path))) == []
+
+
+@pytest.mark.parametrize(
+    ("as_of", "said"),
+    [
+        ("latest", []),
+        ("2024-04-30", []),  # 60 days after the last purchase, on 1 March
+        ("2024-05-01", ["as_of is 2024-05-01, 61 days after the last purchase before it (2024-03-01)"]),
+        ("2024-03-02", []),
+        ("2024-03-01", ["as_of is 2024-03-01, and what lies on that day or later does not count (1 purchase)"]),
+        ("2024-02-11", ["as_of is 2024-02-11, and what lies on that day or later does not count (2 purchases)"]),
+    ],
+)
+def test_an_as_of_far_from_the_data_is_doubted(outputs: Path, tmp_path: Path, as_of: str, said: list[str]) -> None:
+    """In clv check and in stage 1; on the edge and for latest nothing is said."""
+    workbook = Workbook.open(write_shop(tmp_path), as_of)
+    problems, doubts = row_check.row_findings(workbook)
+    found = [doubt.value for doubt in doubts if doubt.value.startswith("as_of")]
+    assert not problems
+    assert [each.split(";")[0].split(": all")[0] for each in found] == said
+    ingest.ingest_files(workbook)
+    shown = build.derived(workbook).bundle["text/plain"]
+    assert all(each.removeprefix("as_of") in shown for each in said)
+    assert ("As_of" in shown) == bool(said)

@@ -32,5 +32,5 @@ def doubts_of_as_of(session: Session, workbook: Workbook) -> Iterator[str]:
             f"all {words.customers} look as if they had gone; is a file missing? allowed: another day, or latest"
         )
     if later:
-        few = f"{later:,} {words.purchase if later == 1 else words.purchases} of that day or later"
-        yield f"as_of is {as_of}, and what came in of {few} does not count; allowed: another day, or latest"
+        rows = f"{later:,} {words.purchase if later == 1 else words.purchases}"
+        yield f"as_of is {as_of}, and what lies on that day or later does not count ({rows}); allowed: another day, or latest"

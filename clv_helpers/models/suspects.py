@@ -44,8 +44,8 @@ def _lead(workbook: Workbook, name: str) -> str:
             more = f" and {len(batches) - MOST:,} more" if len(batches) > MOST else ""
             number = batches[0]["_batch_id"] if len(batches) == 1 else "N"
             since = "since the tables were last published" if workbook.engine.published.exists() else "so far"
-            back = f"clv revert {workbook.file} {number} takes a batch back"
-            return f"\nOf what it reads, this came in {since}: {named}{more}. {back}"
+            takes_back = f"clv revert {workbook.file} {number} takes a batch back"
+            return f"\nOf what it reads, this came in {since}: {named}{more}. {takes_back}"
     return ""
 
 

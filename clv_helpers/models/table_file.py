@@ -25,10 +25,7 @@ DAILY = "_daily"
 
 
 class TableError(UserError):
-    """A table that cannot be built, or that fails its check: `table`, where one is meant.
-
-    Those before the build stay.
-    """
+    """A table that cannot be built, or that fails its check (`table`). The tables before the build stay."""
 
     def __init__(self, message: str, table: str = ""):
         self.table = table
@@ -86,11 +83,6 @@ class Table:
     def schema(self) -> str:
         """The part of the name before the dot."""
         return self.name.split(".")[0]
-
-    @property
-    def of_people(self) -> bool:
-        """Whether it is kept fresh by parts that are a customer's or a message's, and so costs little to follow."""
-        return bool({"customer_id", "message_id"} & set(self.part))
 
     @property
     def is_ours(self) -> bool:
