@@ -219,7 +219,7 @@ def child() -> Iterator[Child]:
 def judged(name: str, answer: dict) -> list[str]:
     """What is wrong with how a command ended; nothing, for an end with a sentence or without a fault."""
     said, status = answer["said"], answer["status"]
-    wrong = [word for word in ("Traceback", "Exception", "Error:", ".py") if word in said]
+    wrong = [word for word in ("Traceback", '.py", line') if word in said]
     if status is None:
         wrong.append("it did not end")
     elif status not in (0, 1, 2, 130):  # the last: interrupted

@@ -33,4 +33,5 @@ def doubts_of_as_of(session: Session, workbook: Workbook) -> Iterator[str]:
         )
     if later:
         rows = f"{later:,} {words.purchase if later == 1 else words.purchases}"
-        yield f"as_of is {as_of}, and what lies on that day or later does not count ({rows}); allowed: another day, or latest"
+        left = f"what lies on that day or later does not count ({rows})"
+        yield f"as_of is {as_of}, and {left}; allowed: another day, or latest"
