@@ -311,7 +311,9 @@ def _read_csv(data: bytes, told: str) -> list[dict[str, str]] | None:
     return [dict(zip(names, row, strict=True)) for row in rows if len(row) == len(names)]
 
 
-def _texts(events: list[dict[str, object]]) -> list[dict[str, str]]:
+def _texts(events: list[dict[str, object]]) -> list[dict[str, str]] | None:
+    if not all(isinstance(event, dict) for event in events):  # `null` on a line of its own, say
+        return None
     return [{key: "" if value is None else str(value) for key, value in event.items()} for event in events]
 
 
