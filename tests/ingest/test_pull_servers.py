@@ -150,7 +150,7 @@ def work(params: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_between_fetch_and_commit_no_row_is_lost_or_doubled(server: Server, pulled, tmp_path: Path) -> None:
-    processes.set_forkserver_preload(["test_pull_servers"])
+    processes.set_forkserver_preload(["test_pull_servers", "adbc_driver_postgresql", "pymysql", "pandas"])
     workbook = pulled('table: orders, cursor: placed_at, overlap: "2 days"')
     chance, last, killed = random.Random(22), 1, 0
     for trial in range(KILLS):
