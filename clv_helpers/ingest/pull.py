@@ -130,10 +130,11 @@ def record(session: Session, dataset: str, batch_id: int, rows: Fetched) -> None
         "$cursor AS cursor_column, $value AS cursor_value",
         batch=batch_id, dataset=dataset, cursor=rows.cursor_column, value=rows.value,
     )  # fmt: skip
-    session.run(
-        "DELETE FROM lake.pulled_rows WHERE dataset = $dataset AND _batch_id < $before",
-        dataset=dataset, before=rows.since.batch_id,
-    )  # fmt: skip
+    old = "SELECT DISTINCT _batch_id FROM lake.pulled_rows WHERE dataset = $dataset AND _batch_id < $before"
+    for row in session.rows(old, dataset=dataset, before=rows.since.batch_id):
+        session.run(
+            "DELETE FROM $known WHERE _batch_id = $batch", known=table("lake.pulled_rows"), batch=row["_batch_id"]
+        )
     if rows.hashes:
         found = expression("SELECT * FROM $file AS file", file=scan_parquet(rows.hashes))
         session.load_file("may_come_again", found)
