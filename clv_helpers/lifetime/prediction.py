@@ -30,7 +30,7 @@ from clv_helpers.models.table_file import SQL_FOLDER, TableError
 
 HISTORY, VALUE = "lifetime.customer_history", "lifetime.customer_lifetime_value"
 # A fit is kept between scheduled refreshes until this share of its customers have bought since, or a month begins:
-# that moves its parameters by less than their standard errors.
+# that moves its parameters by less than their standard errors (docs/lifetime.md).
 REFIT_SHARE = 0.01
 # What is made of the customers' histories; the rest of the schema is of the fit.
 MADE_OF_HISTORIES = {
