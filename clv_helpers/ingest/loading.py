@@ -105,12 +105,7 @@ def prepare(workbook: Workbook) -> None:
 
 
 def set_aside(workbook: Workbook, dataset: str, file: Path, reason: str) -> Batch:
-    """Log a file of one event, which cannot become a batch, as a batch of one rejected row: its text, and the reason.
-
-    Example:
-        >>> ingest.loading.set_aside(wb, "purchases", odd, "cannot be read").rows_rejected  # doctest: +SKIP
-        1
-    """
+    """Log a file of one event that cannot become a batch as a batch of one rejected row, with its text and why."""
     with workbook.engine.write() as session:
         batch_id = batch_log.begin(session, dataset, file.name, sha256(file))
         row = {"_batch_id": batch_id, "dataset": dataset, "row_number": 1, "column_name": "line 1"}
