@@ -7,9 +7,11 @@ to date. A delivery that was cut short is therefore there, and known, or has lef
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import uuid
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -26,6 +28,7 @@ from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.databases import Database, DatabaseError, opened
 from clv_helpers.engines.dialect import DIALECT, column, literal, table
+from clv_helpers.files import write_atomically
 
 KEY_FIELD = "customer_id"
 ALLOWED = "postgresql://, mysql://, mariadb://, sqlite:///file or duckdb:///file"
@@ -99,7 +102,8 @@ class DatabaseTable(Destination):
                 return None
             with contextlib.suppress(_TakenBack), database.transaction():
                 if not _claims(database, statements, part, 0):
-                    return Outcome()
+                    kept = _rejects(part)
+                    return Outcome(rejected=json.loads(kept.read_text("utf-8")) if kept.exists() else {})
                 raise _TakenBack
         return None
 
@@ -120,6 +124,7 @@ class DatabaseTable(Destination):
             statements = self._statements(database.dialect, "control" if is_control else "treated")
             kinds = self._table(database, statements, spool.columns)
             rejected = spool.misfits(kinds)
+            write_atomically(_rejects(part), json.dumps(rejected))  # for `recover`: the database knows who has arrived
             customers = self._stage(database, statements, spool, kinds)
             with database.transaction():
                 if is_control or _claims(database, statements, part, customers):
@@ -227,6 +232,11 @@ class DatabaseTable(Destination):
             raise DestinationError(f"{place}: the environment variable {error.args[0]} is not set") from None
         except DatabaseError as error:
             raise DestinationError(str(error)) from None
+
+
+def _rejects(part: Part) -> Path:
+    """The file of those who were rejected in the last attempt at a part, with the reasons."""
+    return part.spool.with_suffix(".rejected")
 
 
 def _claims(database: Database, statements: TableStatements, part: Part, customers: int) -> bool:

@@ -12,14 +12,10 @@ from sqlglot import exp
 
 from clv_helpers.engines.dialect import column, literal, table
 
-RECEIVED = (
-    "clv_received"  # the rows of a part as text, in a temporary table: their columns, and whether they have exited
-)
-STAGED = "clv_staged"  # the same in the types of the target
-EXITED = "_exited"
-DELIVERIES = (
-    "clv_delivery"  # a row per delivery, beside the table: what is there has arrived, and arrives no second time
-)
+# The rows of a part in temporary tables, as text and then in the types of the target; and whether they have exited.
+RECEIVED, STAGED, EXITED = "clv_received", "clv_staged", "_exited"
+# A note per part, in a table beside the target: what has one has arrived, and arrives no second time.
+DELIVERIES = "clv_delivery"
 LEFT_ON = "left_on"  # with `leavers: mark`, the day on which a customer has left
 _TEXT = exp.DataType.build("TEXT")
 TEXT_KEY = "VARCHAR(255)"  # MySQL keys no text without a length
@@ -67,15 +63,11 @@ class TableStatements:
             for header, kind in columns.items()
         ]
         defined.append(exp.PrimaryKey(expressions=[column(header) for header in key]))
-        exact = [
-            exp.CharacterSetProperty(this=exp.var("utf8mb4"), default=True),
-            exp.CollateProperty(this=exp.var("utf8mb4_bin")),
-        ]
         return exp.Create(
             this=exp.Schema(this=table(name), expressions=defined),
             kind="TABLE",
             exists=True,
-            properties=exp.Properties(expressions=exact) if self.dialect == "mysql" else None,
+            properties=exp.Properties(expressions=self._exact()),
         )
 
     @property
@@ -89,8 +81,15 @@ class TableStatements:
         return exp.Create(
             this=exp.Schema(this=table(RECEIVED), expressions=texts),
             kind="TABLE",
-            properties=exp.Properties(expressions=[exp.TemporaryProperty()]),
+            properties=exp.Properties(expressions=[exp.TemporaryProperty(), *self._exact()]),
         )
+
+    def _exact(self) -> list[exp.Expr]:
+        """What makes a table of MySQL's take every letter, and tell capital letters apart."""
+        if self.dialect != "mysql":
+            return []
+        letters = exp.CharacterSetProperty(this=exp.var("utf8mb4"), default=True)
+        return [letters, exp.CollateProperty(this=exp.var("utf8mb4_bin"))]
 
     def convert(self, kinds: Mapping[str, exp.DataType | None]) -> exp.Insert:
         """Take the rows over in the types of the target. MySQL and SQLite cast what is put into a column themselves."""
@@ -125,10 +124,14 @@ class TableStatements:
 
     def claim(self, delivery: str, attempt: str, customers: int) -> exp.Expr:
         """Write a delivery down, unless it is; waits for another transaction that is just doing so."""
-        now = (
-            dt.datetime.now(dt.UTC).replace(tzinfo=None).isoformat(" ", "seconds")
-        )  # text: SQLite casts it to a number
-        values = (delivery, attempt, self.target, customers, now)
+        now = dt.datetime.now(dt.UTC).replace(tzinfo=None).isoformat(" ", "seconds")
+        values = (
+            delivery,
+            attempt,
+            self.target,
+            customers,
+            now,
+        )  # the moment as text: SQLite would cast it to a number
         insert = exp.insert(exp.values([tuple(map(literal, values))]), table(self.deliveries))
         if self.dialect == "mysql":
             insert.set("ignore", True)
@@ -142,12 +145,8 @@ class TableStatements:
 
     def notes(self) -> exp.Select:
         """A note of the deliveries to this table, where there is one."""
-        return (
-            exp.select("attempt")
-            .from_(table(self.deliveries))
-            .where(column("written_to").eq(literal(self.target)))
-            .limit(1)
-        )
+        to_it = column("written_to").eq(literal(self.target))
+        return exp.select("attempt").from_(table(self.deliveries)).where(to_it).limit(1)
 
     def upsert(self) -> list[exp.Expr]:
         """Bring the rows of those whom the table has up to date, and add the others."""
