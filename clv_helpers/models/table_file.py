@@ -85,6 +85,11 @@ class Table:
         return self.name.split(".")[0]
 
     @property
+    def of_people(self) -> bool:
+        """Whether it is kept fresh by parts that are a customer's or a message's, and so costs little to follow."""
+        return bool({"customer_id", "message_id"} & set(self.part))
+
+    @property
     def is_ours(self) -> bool:
         """Whether the file stands in sql/, not among an analyst's own."""
         return self.file.is_relative_to(SQL_FOLDER)
