@@ -296,7 +296,7 @@ def _read_csv(data: bytes, told: str) -> list[dict[str, str]] | None:
     codec = next((codec for mark, codec in marks.items() if data.startswith(mark)), "")
     if not codec and told == "utf-16":
         codec = "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
-    text = data.decode(codec or told).replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
+    text = data.decode(codec or told).replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff\n")
     delimiter = max(",;\t|", key=text.partition("\n")[0].count)
     if text.startswith("sep="):
         delimiter, text = text[4], text[6:]
