@@ -21,7 +21,7 @@ from clv_helpers.cli import app
 from clv_helpers.config.workbook import Workbook
 from conftest import absent, write_shop
 
-MOST_LINES = 8
+MOST_LINES = 20  # clv new tells what it read before it writes
 SHOP = """
 schedule: {cron: "0 6 1 1 *"}
 destinations:
