@@ -121,7 +121,10 @@ def recorded(workbook: Workbook, work: Callable[[], tuple[int, Rows]]) -> Rows:
 
 def one_line(workbook: Workbook, error: Exception) -> str:
     """What failed, in one line, with … for each customer in it."""
-    text = LastLook(workbook).hidden(" ".join(str(error).split())) or "no reason given"
+    try:
+        text = LastLook(workbook).hidden(" ".join(str(error).split())) or "no reason given"
+    except (UserError, OSError) as unreadable:  # who is a customer cannot be told: so is the lake what failed
+        text = " ".join(str(unreadable).split())
     return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
 
 
