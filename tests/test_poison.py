@@ -208,7 +208,7 @@ def everywhere(draw: st.DrawFn) -> dict[str, list[Row]]:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(odd=everywhere(), form=st.sampled_from(FORMS))
 def test_no_accepted_row_stops_a_refresh(odd: dict[str, list[Row]], form: str) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:

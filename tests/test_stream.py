@@ -446,7 +446,7 @@ def text_of(value: object) -> str:
     return (value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))).strip()
 
 
-@pytest.mark.parametrize("requests", [30, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("requests", [30, pytest.param(500, marks=pytest.mark.slow)])
 def test_every_acknowledged_event_is_in_the_lake_or_among_the_rejected(params: Path, requests: int) -> None:
     workbook, chance = Workbook.open(params), random.Random(22)
     journals = streaming._journals(workbook)

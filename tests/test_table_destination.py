@@ -355,7 +355,7 @@ WATCHED = {
         DELIMITER ;
     """,
 }
-MANY = 50
+MANY = 20
 
 
 @pytest.mark.slow

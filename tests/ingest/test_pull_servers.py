@@ -50,7 +50,7 @@ CUT = {
     "mariadb": "SELECT CONCAT('KILL ', id, ';') FROM information_schema.processlist WHERE info LIKE '%SLEEP(0.05)%' "
     "AND id <> CONNECTION_ID()",
 }
-KILLS = 100
+KILLS = 40
 processes = multiprocessing.get_context("forkserver")
 
 
