@@ -112,6 +112,8 @@ def serving(params: Path, *options: str) -> Iterator[Server]:
 
 def in_lake(params: Path) -> list[str]:
     with Workbook.open(params).engine.write() as session:
+        if not session.has_table("lake.purchases"):  # before the first batch
+            return []
         return sorted(row["event_id"] for row in session.rows("SELECT event_id FROM lake.purchases"))
 
 

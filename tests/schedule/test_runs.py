@@ -68,13 +68,23 @@ class TestTick:
 
     def test_failure_at_the_end_leaves_what_readers_see_as_it_was(self, shop: Workbook) -> None:
         schedule.tick(shop)
+        own = shop.specs / "sql" / "late.sql"
+        own.parent.mkdir(parents=True)
+        text = "-- One row: a decile.\n-- Key: decile\n-- Check: decile > 99\n"
+        own.write_text(f"{text}SELECT DISTINCT decile FROM insights.fact_decile_profile\n")
+        new_day(shop, "day2")
+        fails(shop, "its check does not hold")
+        assert customers(shop) == 3
+        own.unlink()
+        schedule.tick(shop)
+        assert customers(shop) == 4
+
+    def test_a_broken_audience_stops_no_table(self, shop: Workbook) -> None:
+        schedule.tick(shop)
         audience = shop.specs / "audiences" / "broken.yml"
         audience.parent.mkdir(parents=True)
         audience.write_text("title: Broken\nrule: {field: nowhere, op: equals, value: 1}\n")
         new_day(shop, "day2")
-        fails(shop, "nowhere")
-        assert customers(shop) == 3
-        audience.unlink()
         schedule.tick(shop)
         assert customers(shop) == 4
 

@@ -20,7 +20,7 @@ candidates AS (
     SELECT
         c.customer_id,
         c.events,
-        CAST(c.events AS DOUBLE) / a.events AS share_of_events,
+        CAST(c.events AS DOUBLE) / NULLIF(a.events, 0) AS share_of_events,
         CAST(c.spend AS DOUBLE) / NULLIF(a.spend, 0) AS share_of_spend,
         a.customers,
         LOWER(TRIM(c.customer_id)) IN (

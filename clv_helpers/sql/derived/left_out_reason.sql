@@ -6,6 +6,6 @@ SELECT
     l.dataset,
     l.reason,
     CAST(SUM(l.rows) AS BIGINT) AS events,
-    TRY_CAST(SUM(l.amount) AS DECIMAL(18, 4)) AS amount
+    CAST(SUM(l.amount) AS DECIMAL(38, 4)) AS amount
 FROM lake.left_out AS l
 GROUP BY l.dataset, l.reason
