@@ -6,7 +6,7 @@ BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: help run lab test coverage test-slow lint docs format lock pictures benchmark benchmark-engines benchmark-lifetime clean
+.PHONY: help run lab test coverage test-slow lint docs format lock pictures benchmark benchmark-engines benchmark-lifetime soak clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,9 @@ benchmark: .venv/installed ## stage 1 at ten million events (ROWS=…): ratios o
 lock: ## resolve requirements.lock anew (needs uv)
 	@echo 'duckdb<1.6' | uv pip compile pyproject.toml --extra dev --universal --generate-hashes \
 		--no-header --no-emit-index-url --no-emit-find-links -c - -o requirements.lock -q
+
+soak: .venv/installed ## kill every command that writes at random moments, and count what was lost: docs/reliability.md (hours)
+	@$(BIN)/python tests/soak.py
 
 clean: ## remove .venv and all outputs
 	rm -rf .venv outputs/*/
