@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import random
 import shutil
 import tempfile
@@ -143,8 +144,9 @@ def test_a_connection_that_breaks_off_leaves_nothing(server: Server, pulled) -> 
     assert [batch.rows_accepted for batch in ingest.ingest_files(workbook)] == [1]
 
 
-def work(params: Path) -> None:
-    """What is killed."""
+def work(params: Path, environment: dict[str, str]) -> None:
+    """What is killed. The server of processes has the environment of the test that began it."""
+    os.environ.update(environment)
     ingest.ingest_files(Workbook.open(params))
 
 
@@ -163,7 +165,7 @@ def test_killed_between_fetch_and_commit_no_row_is_lost_or_doubled(server: Serve
         server.run(f"INSERT INTO orders VALUES {', '.join(made)};")
         for left in workbook.folder.glob("reading-*"):  # by which the moment after the fetch is known
             shutil.rmtree(left)
-        process = processes.Process(target=work, args=(tmp_path / "shop.yml",))
+        process = processes.Process(target=work, args=(tmp_path / "shop.yml", dict(os.environ)))
         process.start()
         while process.is_alive() and not list(workbook.folder.glob("reading-*/*.parquet")):
             time.sleep(0.002)
