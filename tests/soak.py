@@ -28,7 +28,7 @@ from typing import Any, ClassVar
 import duckdb
 import pandas as pd
 from people import built, tables_of, write_people
-from test_stream import Server
+from test_stream import PARAMS, Server, event
 
 from clv_helpers import ingest
 from clv_helpers.config.workbook import ROOT, Workbook
@@ -39,13 +39,6 @@ from clv_helpers.run.refresh_all import refresh_all
 CLV = str(Path(sys.executable).with_name("clv"))
 PAGE = ROOT / "docs" / "reliability.md"
 TRIES = 5  # of the command after the kill, until it succeeds
-STREAM = """
-title: A stream
-sources:
-  purchases:
-    path: nowhere.csv
-    columns: {event_id: id, customer_id: customer, occurred_at: at, amount: spent}
-"""
 
 
 @dataclass
@@ -230,7 +223,7 @@ class Stream(Point):
 
     def prepare(self) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "flow.yml").write_text(STREAM)
+        (self.folder / "flow.yml").write_text(PARAMS)
         return self.folder / "flow.yml"
 
     def run(self, kill_after: float | None = None) -> tuple[int, str]:
@@ -239,8 +232,8 @@ class Stream(Point):
         server, begun = Server(self.params, "--every=0.05").wait(), time.monotonic()
         try:
             for number in range(60):
-                server.post(event := _event(number))
-                self.acknowledged.add(event["id"])
+                server.post(sent := event(number))
+                self.acknowledged.add(sent["id"])
                 if kill_after is not None and time.monotonic() - begun > kill_after:
                     return -signal.SIGKILL, ""
                 time.sleep(0.02)
@@ -267,10 +260,6 @@ class Stream(Point):
     def state(self) -> Counter[Any]:
         with Workbook.open(self.params).engine.write() as session:
             return Counter(row["event_id"] for row in session.rows("SELECT event_id FROM lake.purchases"))
-
-
-def _event(number: int) -> dict[str, Any]:
-    return {"id": f"e{number}", "customer": f"c{number % 7}", "at": "2024-01-01T10:00:00Z", "spent": number / 4}
 
 
 POINTS: dict[str, Callable[[Path], Point]] = {

@@ -181,7 +181,6 @@ class Workbook:
     def source_files(self, dataset: str) -> list[Path]:
         """The files of a dataset, sorted by name; a folder stands for those in it. Raises ParamsError for none.
 
-
         What lies elsewhere is no file of this machine (`ingest.remote.files` lists it, too), nor is a database.
         """
         if not self.params.sources[dataset].path or self.source_url(dataset):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import re
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from clv_helpers.engines.databases import FILES, Database, one_select, opened
 from clv_helpers.engines.dialect import column, expression, literal, table, to_sql
 from clv_helpers.engines.file_scan import scan_parquet
 from clv_helpers.engines.session import Session
-from clv_helpers.ingest.readable import PREFIX, remove_stale
+from clv_helpers.ingest.readable import place_for_copies
 from clv_helpers.ingest.staging import IngestError, source_of
 
 PULLS = {"_batch_id": "integer", "dataset": "text", "cursor_column": "text", "cursor_value": "text"}
@@ -81,7 +80,7 @@ def fetched(workbook: Workbook, dataset: str, at_most: int = 0) -> Iterator[Fetc
     of them twice, and a hash.
     """
     said = _said(workbook, dataset)
-    with _folder(workbook) as folder, _database(workbook, dataset, said) as database:
+    with place_for_copies(workbook.folder) as folder, _database(workbook, dataset, said) as database:
         since, known = _last(workbook, dataset, folder / "known.parquet")
         if since.batch_id and since.cursor_column != said.cursor:
             raise IngestError(
@@ -109,7 +108,7 @@ def fetched(workbook: Workbook, dataset: str, at_most: int = 0) -> Iterator[Fetc
 def without_rows(workbook: Workbook, dataset: str) -> Iterator[Path]:
     """A file with the columns that a pull would have, and no row. Raises DatabaseError, IngestError."""
     said = _said(workbook, dataset)
-    with _folder(workbook) as folder, _database(workbook, dataset, said) as database:
+    with place_for_copies(workbook.folder) as folder, _database(workbook, dataset, said) as database:
         query = _query(workbook, dataset, said, database)
         _refuse_unsure(database, query, workbook, dataset)
         file = folder / f"{dataset}.parquet"
@@ -149,14 +148,6 @@ def _said(workbook: Workbook, dataset: str) -> FromDatabase:
     said = source_of(workbook, dataset).database
     assert said, "only of a dataset that comes from a database"  # noqa: S101
     return said
-
-
-@contextlib.contextmanager
-def _folder(workbook: Workbook) -> Iterator[Path]:
-    workbook.folder.mkdir(parents=True, exist_ok=True)
-    remove_stale(workbook.folder)
-    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=workbook.folder, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
 
 
 @contextlib.contextmanager

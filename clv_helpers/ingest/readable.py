@@ -120,10 +120,7 @@ class Readable:
     def _copy(self, name: str) -> Iterator[IO[str]]:
         """A file of its own below the workbook's folder, for the owner alone, gone with this Readable."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            remove_stale(self.folder)
-            place = tempfile.TemporaryDirectory(prefix=PREFIX, dir=self.folder, ignore_cleanup_errors=True)
-            target = Path(self._copies.enter_context(place), name)
+            target = self._copies.enter_context(place_for_copies(self.folder)) / name
             # what is no UTF-8 goes through as it is: DuckDB tells the line
             with target.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
                 yield stream
@@ -213,7 +210,16 @@ def _refuse_other_encoding(file: Path) -> None:
         raise UnreadableFile(not_written_in("utf-8", file))
 
 
-def remove_stale(folder: Path) -> None:
+@contextlib.contextmanager
+def place_for_copies(folder: Path) -> Iterator[Path]:
+    """A folder below a workbook's, for its owner alone, gone with the block; those of killed processes go first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_stale(folder)
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=folder, ignore_cleanup_errors=True) as place:
+        yield Path(place)
+
+
+def _remove_stale(folder: Path) -> None:
     """Copies of a process that was killed: they hold what people's files hold."""
     for left in folder.glob(f"{PREFIX}*"):
         if time.time() - left.stat().st_mtime > DAY:

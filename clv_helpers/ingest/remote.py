@@ -10,7 +10,6 @@ import contextlib
 import errno
 import re
 import ssl
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +21,7 @@ import tenacity
 
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import DATA_SUFFIXES, Workbook
-from clv_helpers.ingest.readable import PREFIX, remove_stale
+from clv_helpers.ingest.readable import place_for_copies
 from clv_helpers.ingest.staging import IngestError
 
 # The library behind each kind of address; the extra that brings it bears the address's own name.
@@ -132,10 +131,8 @@ class SourceFile:
         if self.path or not self.remote:
             yield self.path or Path(self.name)
             return
-        folder.mkdir(parents=True, exist_ok=True)
-        remove_stale(folder)
-        with tempfile.TemporaryDirectory(prefix=PREFIX, dir=folder, ignore_cleanup_errors=True) as place:
-            file = Path(place) / (PurePosixPath(self.name).name or "file")
+        with place_for_copies(folder) as place:
+            file = place / (PurePosixPath(self.name).name or "file")
             self.remote.fetch(self, file)
             try:
                 yield file
