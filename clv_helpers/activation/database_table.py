@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,6 +23,7 @@ from clv_helpers.activation.table_types import Spool, columns_of, created, famil
 from clv_helpers.config.datasets import MONEY
 from clv_helpers.config.destinations import STATUS_FIELD, Activation, DestinationError, DestinationParams
 from clv_helpers.config.params import expand
+from clv_helpers.config.sources import has_password
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.databases import Database, DatabaseError, opened
@@ -48,7 +48,7 @@ class TableParams(DestinationParams):
 
     @model_validator(mode="after")
     def _fits_together(self) -> TableParams:
-        if re.search(r"://[^/]*:(?!\$\{)[^/]*@", self.database):
+        if has_password(self.database):
             raise ValueError(
                 "database is an address with a password; allowed: the address, or its password, as ${VARIABLE}"
             )

@@ -95,6 +95,11 @@ class CsvFormat(Strict):
     for an offset; `epoch seconds` and `epoch milliseconds` count from 1970; none: as in ISO 8601"""
 
 
+def has_password(address: str) -> bool:
+    """Whether a database's address, as params give it, has a password in it rather than a variable's name."""
+    return re.search(r"://[^/]*:(?!\$\{)[^/]*@", address) is not None
+
+
 class FromDatabase(Strict):
     """A table or a query of a database, of which each pull takes what came since the last."""
 
@@ -119,7 +124,7 @@ class FromDatabase(Strict):
             raise ValueError("either table or query")
         if self.overlap and not self.cursor:
             raise ValueError("overlap is told of a cursor; allowed: cursor beside it")
-        if re.search(r"://[^/]*:(?!\$\{)[^/]*@", self.database):
+        if has_password(self.database):
             raise ValueError("no password here; allowed: the address, or its password, as ${VARIABLE}")
         return self
 
