@@ -125,6 +125,9 @@ DATASETS: dict[str, dict[str, ColumnContract]] = {
         spend="decimal",
     ),
 }
+# What a source under a name of its own may be, beside one of these.
+EVENTS_ROLE, LOOKUP_ROLE = "events", "lookup"
+OWN_EVENTS = _known(required="customer_id occurred_at", event_id="text", customer_id="text", occurred_at="timestamp")
 PRIMARY_IDENTITY = "customer_id"
 EVENT_KEY = "event_id"
 EVENT_TIME = "occurred_at"

@@ -14,6 +14,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from clv_helpers.config.datasets import (
     DATASETS,
+    EVENT_DATASETS,
+    EVENTS_ROLE,
+    LOOKUP_ROLE,
     NUMERIC,
     PRIMARY_IDENTITY,
     PROFILE_MEASURES,
@@ -24,10 +27,12 @@ from clv_helpers.config.identities import SAYING, Identities, check_identities
 from clv_helpers.config.recipes import with_presets
 from clv_helpers.config.retention import LONGEST_LOOKBACK, Retention, check_retention, in_months
 from clv_helpers.config.schedule import Schedule
-from clv_helpers.config.sources import Source, column_contract
+from clv_helpers.config.sources import Source, column_contract, named_by_role
+from clv_helpers.config.tables import PYTHON_TABLES
 from clv_helpers.config.validation import ParamsError, Problem, Strict, nearest, read_yaml, validate
 
 LATEST: Final = "latest"
+TAKEN = ("health", "lock")  # by the stream, which has a path and a folder per dataset
 DEFAULT_CAMPAIGN = "default"  # in campaigns: what holds for those that are not named
 
 
@@ -58,8 +63,12 @@ def _check_time_zone(value: str) -> str:
 
 
 def _check_dataset(value: str) -> str:
-    if value not in DATASETS:
-        raise ValueError(", ".join(DATASETS))
+    if value in DATASETS:
+        return value
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", value):
+        raise ValueError("small letters, digits and _, such as web_visits")
+    if f"lake.{value}" in PYTHON_TABLES or value in TAKEN:
+        raise ValueError("another name: this one is the workbook's own")
     return value
 
 
@@ -186,10 +195,15 @@ class Params(Strict):
     worth in `value.unit`); needed where `purchases` has a column `currency` with more than one"""
     simulate: Simulation | None = None
     """make the simulated airline's data first"""
-    sources: Annotated[dict[Annotated[str, AfterValidator(_check_dataset)], Source], BeforeValidator(with_presets)]
+    sources: Annotated[
+        dict[Annotated[str, AfterValidator(_check_dataset)], Source],
+        BeforeValidator(with_presets),
+        BeforeValidator(named_by_role),
+    ]
     """the datasets: `purchases` (needed), `customers` (e-mail, consent, name, region), `email_events` (what
     campaigns gave), `assignments` (who was treated and who was control in campaigns of another system), or
-    `experiments` alone (a finished randomised mailing)"""
+    `experiments` alone (a finished randomised mailing); beside them any number under names of your own, that say what
+    they are: `is: events` (visits, calls, returns) or `is: lookup` (products, stores)"""
     value: Measure = Measure()
     """the measure that deciles rank"""
     spend: Measure | None = None
@@ -276,18 +290,35 @@ class Params(Strict):
         check_identities(self.identities, {name: self.contract(name) for name in SAYING})
 
     def _check_columns(self, name: str) -> None:
-        contract, own = self.contract(name), self.sources[name].columns or {}
-        lacking = [c for c, known in DATASETS[name].items() if known.required and c not in contract]
+        contract, own, known = self.contract(name), self.sources[name].columns or {}, self._known(name)
+        lacking = [c for c, each in known.items() if each.required and c not in contract]
         if lacking:
             raise ValueError(f"sources.{name}.columns needs {', '.join(lacking)}")
         for column, spec in own.items():
             place = f"sources.{name}.columns.{column}"
-            if column not in DATASETS[name] and spec.type is None:
+            if column not in known and spec.type is None:
                 raise ValueError(f"{place} needs a type: it is a column of your own")
-            if spec.attribute and (name != "purchases" or column in DATASETS[name]):
+            if spec.attribute and (name != "purchases" or column in known):
                 raise ValueError(f"{place}.attribute is true; allowed: for a column of your own in purchases")
             if name == "customers" and column in PROFILE_MEASURES:
                 raise ValueError(f"{place} is a measure of the profile; allowed: another name")
+        self._check_own(name)
+
+    def _check_own(self, name: str) -> None:
+        """What a dataset of one's own is called and has besides, where lookups join it."""
+        contract, place = self.contract(name), f"sources.{name}.columns"
+        taken = {f"{lookup}.{column}" for lookup in self.lookups for column in self.contract(lookup)}
+        for column in contract:
+            if column in taken and name not in self.lookups:
+                raise ValueError(f"{place}.{column} is what a column of a lookup is called; allowed: another name")
+            if name not in DATASETS and (column.startswith("_") or "." in column):
+                raise ValueError(f"{place}.{column} is no name; allowed: one without a dot that begins with a letter")
+        if name in self.lookups and len(contract) == 1:
+            raise ValueError(f"{place} needs a column beside the key: what is looked up")
+
+    def _known(self, dataset: str) -> dict[str, ColumnContract]:
+        """The columns of a dataset that are known whatever the params say of its columns."""
+        return DATASETS.get(dataset) or self.sources[dataset].known
 
     def _check_namespaces(self) -> None:
         """One profile per primary identity: numbers of two namespaces may be alike and mean two people."""
@@ -295,7 +326,7 @@ class Params(Strict):
         if not self.sources["purchases"].profile_enabled:
             raise ValueError("sources.purchases.profile_enabled is false; allowed: true, as it makes the profile")
         for name, source in self.sources.items():
-            if source.profile_enabled and source.namespace != ours:
+            if name not in self.lookups and source.profile_enabled and source.namespace != ours:
                 raise ValueError(
                     f"sources.{name}.namespace is {source.namespace!r}; allowed: {ours}, that of purchases, "
                     "or profile_enabled: false"
@@ -324,17 +355,38 @@ class Params(Strict):
         given = [self.campaigns[key] for key in (DEFAULT_CAMPAIGN, name) if key in self.campaigns]
         return CampaignSettings(**{key: getattr(each, key) for each in given for key in each.model_fields_set})
 
+    @property
+    def datasets(self) -> dict[str, dict[str, ColumnContract]]:
+        """The columns that each dataset has whatever its source says: of the known ones, then of this workbook's own.
+
+        The lake has a table for each, perhaps empty.
+        """
+        own = {name: source.known for name, source in self.sources.items() if name not in DATASETS}
+        return DATASETS | own
+
+    @property
+    def event_datasets(self) -> tuple[str, ...]:
+        """The datasets whose rows are what a customer did at a moment: the known ones, then this workbook's own."""
+        return (*EVENT_DATASETS, *(name for name, source in self.sources.items() if source.is_ == EVENTS_ROLE))
+
+    @property
+    def lookups(self) -> dict[str, str]:
+        """The lookups by name, with the column by which their rows are found."""
+        return {name: source.key for name, source in self.sources.items() if source.is_ == LOOKUP_ROLE}
+
     def contract(self, dataset: str) -> dict[str, ColumnContract]:
         """The columns that a dataset has in this workbook, by name: what we know of them, and what the params say."""
-        known = DATASETS[dataset]
         if dataset not in self.sources:
             return {}
-        source = self.sources[dataset]
+        source, known = self.sources[dataset], self._known(dataset)
         if source.columns is None:  # no mapping: the file uses our names
             columns = dict(known)
         else:
-            columns = {name: column_contract(name, spec, known.get(name)) for name, spec in source.columns.items()}
-        if PRIMARY_IDENTITY in columns:
+            is_lookup = source.is_ == LOOKUP_ROLE
+            columns = {
+                name: column_contract(name, spec, known.get(name), is_lookup) for name, spec in source.columns.items()
+            }
+        if PRIMARY_IDENTITY in columns and source.is_ != LOOKUP_ROLE:
             primary = dataclasses.replace(columns[PRIMARY_IDENTITY], identity=source.namespace)
             columns[PRIMARY_IDENTITY] = primary
         return columns

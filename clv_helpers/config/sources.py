@@ -8,9 +8,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from clv_helpers.config.datasets import NAMING, PERSONAL, ColumnContract, ColumnType
+from clv_helpers.config.datasets import (
+    DATASETS,
+    EVENTS_ROLE,
+    LOOKUP_ROLE,
+    NAMING,
+    OWN_EVENTS,
+    PERSONAL,
+    ColumnContract,
+    ColumnType,
+)
 from clv_helpers.config.row_expressions import check as check_expression
-from clv_helpers.config.validation import Strict
+from clv_helpers.config.validation import Strict, nearest
 
 
 def _listed(value: Any) -> Any:
@@ -35,6 +44,12 @@ def _check_date_format(value: str) -> str:
 
 Header = Annotated[str, Field(min_length=1)]
 RowSql = Annotated[str, AfterValidator(check_expression)]
+
+
+def _check_pause(value: str) -> str:
+    if not re.fullmatch(r"[1-9]\d{0,3} (minute|hour)s?", value):
+        raise ValueError("minutes or hours, such as 30 minutes or 1 hour")
+    return value
 
 
 class Statuses(Strict):
@@ -135,9 +150,20 @@ class FromDatabase(Strict):
         return dt.timedelta(**{f"{unit.rstrip('s')}s": int(count)})
 
 
+ROLES = (*DATASETS, EVENTS_ROLE, LOOKUP_ROLE)
+Role = Literal["purchases", "customers", "email_events", "assignments", "experiments", "events", "lookup"]
+
+
 class Source(Strict):
     """Where one dataset comes from, and how its headers map onto our column names."""
 
+    is_: Role | None = Field(default=None, alias="is")
+    """what its rows are: `events` (visits, calls, returns: whatever a customer does at a moment), `lookup` (products,
+    stores, days: facts by a key), or one of the known datasets, whose names say it by themselves"""
+    key: str = ""
+    """of a lookup: its column that is unique; it joins each dataset of events that has a column of this name"""
+    sessions: Annotated[str, AfterValidator(_check_pause)] | None = None
+    """of events: the pause that ends a session, such as `30 minutes`"""
     path: str = ""
     """a file, a pattern (`purchases/*.csv`) or a folder, relative to the params file; `${VARIABLE}` is replaced by
     an environment variable; or an address: `s3://`, `gs://`, `az://`, `https://`, `sftp://`"""
@@ -181,14 +207,58 @@ class Source(Strict):
             raise ValueError("either path (files) or from (a database)")
         return self
 
+    @model_validator(mode="after")
+    def _role_has_its_keys(self) -> Source:
+        if self.sessions and self.is_ != EVENTS_ROLE:
+            raise ValueError(f"sessions is {self.sessions!r}; allowed: beside is: events")
+        if self.key and self.is_ != LOOKUP_ROLE:
+            raise ValueError(f"key is {self.key!r}; allowed: beside is: lookup")
+        if self.is_ == LOOKUP_ROLE and not self.key:
+            raise ValueError("key is missing; allowed: the column by which a lookup's rows are found")
+        return self
+
+    @property
+    def known(self) -> dict[str, ColumnContract]:
+        """The columns that a dataset of one's own has whatever its columns say; none of a known one's."""
+        if self.is_ == LOOKUP_ROLE:
+            return {self.key: ColumnContract(self.key, self.key, "text", required=True)}
+        return OWN_EVENTS if self.is_ == EVENTS_ROLE else {}
+
     @property
     def place(self) -> str:
         """Where the rows are, for people to read."""
         return self.path or (self.database.table or self.database.query if self.database else "")
 
 
-def column_contract(name: str, spec: Column, known: ColumnContract | None) -> ColumnContract:
-    """What the params say of a column, over what we know of it."""
+def named_by_role(sources: Any) -> Any:
+    """The `sources` of a params file, a source that is one of the known datasets under the name of that.
+
+    So `orders: {is: purchases}` is the dataset purchases, in what is said of it too. Raises ValueError for a name that
+    does not say what it is, or says otherwise, and for two sources of one dataset.
+    """
+    if not isinstance(sources, dict):
+        return sources
+    named: dict[Any, Any] = {}
+    for name, source in sources.items():
+        role = source.get("is") if isinstance(source, dict) else None
+        if role is None and name not in DATASETS:
+            known = nearest(str(name), [*DATASETS])
+            raise ValueError(f"{name} is of no kind; allowed: is: events or is: lookup beside it, or {known}")
+        if name in DATASETS and role not in (None, name):
+            raise ValueError(f"{name}.is is {role!r}; allowed: {name}, or another name for the source")
+        dataset = role if role in DATASETS else name
+        if dataset in named or (dataset != name and dataset in sources):
+            raise ValueError(f"{name}.is is {role!r}; allowed: one source of {dataset}, which may be many files")
+        named[dataset] = source
+    return named
+
+
+def column_contract(name: str, spec: Column, known: ColumnContract | None, of_things: bool = False) -> ColumnContract:
+    """What the params say of a column, over what we know of it.
+
+    `of_things`: a row is no person's, so that a `name` is a thing's; an e-mail address names a person even there.
+    """
+    is_personal = name in PERSONAL or (bool(NAMING.fullmatch(name)) and not of_things)
     return ColumnContract(
         name,
         spec.headers[0] if spec.headers else name,
@@ -197,7 +267,7 @@ def column_contract(name: str, spec: Column, known: ColumnContract | None) -> Co
         tuple(spec.enum) or (known.enum if known else ()),
         spec.unit,
         spec.identity or (known.identity if known else ""),
-        (name in PERSONAL or bool(NAMING.fullmatch(name))) if spec.personal is None else spec.personal,
+        is_personal if spec.personal is None else spec.personal,
         tuple(spec.headers),
         spec.sql,
     )
