@@ -44,6 +44,11 @@ ABOUT = {
     "last_product": "What was bought last: of the latest {purchase} the line with the largest amount",
     "age_days": "Days from the first {purchase} to as_of",
     "days_since_purchase": "Days from the latest {purchase} to as_of",
+    "recency_score": "How lately the {customer} bought, in fifths of all {customers}; 5 is the latest",
+    "frequency_score": "On how many days the {customer} bought again, in fifths of all {customers}; 5 is the most",
+    "monetary_score": "How much the {customer} spent, in fifths of all {customers}; 5 is the most",
+    "rfm_segment": "The RFM segment: champions, loyal, potential loyalists, new, promising, need attention, about to "
+    "sleep, at risk, cannot lose them, hibernating or lost",
     "occurred_at": "When it happened",
     "transaction_type": "What was credited or debited",
     "transaction_details": "Route or reason",
@@ -99,7 +104,7 @@ def _of_measure(name: str) -> str:
         return LIFETIME_VALUE[name]
     if name in ("value", "spend", "monetary_value"):
         return "number"
-    return "date" if name.endswith("_on") else "text" if name == "category" else "integer"
+    return "date" if name.endswith("_on") else "text" if name in ("category", "rfm_segment") else "integer"
 
 
 def names_of(audience: Audience) -> list[str]:

@@ -150,6 +150,7 @@ PROFILE_MEASURES = (
     "category", "decile_1_month", "decile_3_months", "decile_6_months", "decile_9_months", "decile_12_months",
     "decile_lifetime", "first_purchase_on", "last_purchase_on", "frequency", "recency_days", "purchases", "value",
     "spend", "monetary_value", "age_days", "days_since_purchase", "last_sent_on", "last_clicked_on",
+    "recency_score", "frequency_score", "monetary_score", "rfm_segment",
     *(name for name in LIFETIME_VALUE if name != PRIMARY_IDENTITY),
 )  # fmt: skip
 # What it says besides where purchases name products.

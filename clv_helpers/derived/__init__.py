@@ -12,6 +12,7 @@ from clv_helpers.derived.views import (
     not_counted,
     recency_frequency,
     repeat_purchases,
+    rfm_segments,
     top_decile,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "not_counted",
     "recency_frequency",
     "repeat_purchases",
+    "rfm_segments",
     "top_decile",
 ]

@@ -320,6 +320,30 @@ def recency_frequency(workbook: Workbook) -> Output:
     return _chart(workbook, "recency_frequency")
 
 
+def rfm_segments(workbook: Workbook) -> Output:
+    """A chart and a table of the RFM segments: how many customers each holds, and what they brought.
+
+    Example:
+        >>> derived.rfm_segments(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
+        '...: ... of the members bring ... of all miles...'
+    """
+    rows, words = workbook.query("derived.value_by_rfm_segment", order_by="rfm_segment"), workbook.words
+    rows = rows.sort_values("value", ascending=False, kind="stable")
+    rows = rows.assign(spend_per_customer=rows["spend"] / rows["customers"])
+    table = show.table(
+        rows,
+        rfm_segment="RFM segment",
+        customers=f"{show.upper_first(words.customers)}|,.0f",
+        share_of_customers=f"Share of {words.customers}|.1%",
+        share_of_value=f"Share of {words.value}|.1%",
+        share_of_spend="Share of the revenue|.1%",
+        spend_per_customer=f"Mean spend ({workbook.params.spending.unit})|,.0f",
+        people="customers",
+        min_cell=workbook.params.min_cell,
+    )
+    return show.stack(_chart(workbook, "rfm_segments"), table)
+
+
 def _chart(workbook: Workbook, name: str) -> Output:
     """A chart of charts.yml, in the words of the business."""
     widget = Widget.model_validate(read_yaml(Path(__file__).with_name("charts.yml"))[name])

@@ -3,6 +3,7 @@
 -- age_days: from the first purchase day to as_of (the T of the lifetime models ends a day earlier).
 -- days_since_purchase: from the last purchase day to as_of.
 -- What is predicted (see lifetime.customer_lifetime_value) is NULL where it is switched off or refused.
+-- RFM scores and segment (see derived.rfm_segment) are NULL for who has bought nothing.
 -- One row: a customer, known from an event before as_of or from the customers data.
 -- Key: customer_id
 -- Refresh: view
@@ -16,7 +17,12 @@ SELECT
     l.expected_spend,
     l.lifetime_value,
     l.historic_value,
-    l.decile_predicted
+    l.decile_predicted,
+    r.recency_score,
+    r.frequency_score,
+    r.monetary_score,
+    r.rfm_segment
 FROM profile.attribute AS m
 CROSS JOIN derived.as_of AS a
 LEFT JOIN lifetime.customer_lifetime_value AS l ON l.customer_id = m.customer_id
+LEFT JOIN derived.rfm_segment AS r ON r.customer_id = m.customer_id
