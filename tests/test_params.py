@@ -39,7 +39,10 @@ def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
         ("value: {column: mileage}\n", "value.column is 'mileage'; allowed: amount"),
         ("category: amount\n", "category is 'amount'; allowed: no text column in purchases"),
         ("lifetime: {modle: bg_nbd}\n", "lifetime.modle is not a key; did you mean model?"),
-        ("lifetime: {model: best}\n", "lifetime.model is 'best'; allowed: 'bg_nbd', 'mbg_nbd', 'pareto_nbd' or 'auto'"),
+        (
+            "lifetime: {model: best}\n",
+            "lifetime.model is 'best'; allowed: 'bg_nbd', 'mbg_nbd', 'bg_cnbd_k', 'mbg_cnbd_k', 'pareto_nbd' or 'auto'",
+        ),
         ("lifetime: {margin: 30}\n", "lifetime.margin is 30; allowed: less than or equal to 1"),
         ("lifetime: {calibration_end: spring}\n", "lifetime.calibration_end is 'spring'; allowed: a day that exists"),
         ("lifetime: {minimum: {customers: 0}}\n", "lifetime.minimum.customers is 0; allowed: greater than or equal"),

@@ -107,8 +107,9 @@ class LifetimeGate(Strict):
 class Lifetime(Strict):
     """Predicted lifetime value: the model, how far ahead, and what a purchase leaves (margin, discount per year)."""
 
-    model: Literal["bg_nbd", "mbg_nbd", "pareto_nbd", "auto"] = "mbg_nbd"
-    """`auto` chooses MBG/NBD or Pareto/NBD, on cut-offs before the holdout"""
+    model: Literal["bg_nbd", "mbg_nbd", "bg_cnbd_k", "mbg_cnbd_k", "pareto_nbd", "auto"] = "mbg_nbd"
+    """`bg_cnbd_k` and `mbg_cnbd_k` find how evenly customers buy (k; 1 is BG/NBD and MBG/NBD); `auto` chooses
+    MBG/CNBD-k or Pareto/NBD, on cut-offs before the holdout"""
     horizon_months: int = Field(default=12, ge=1, le=60)
     """how far ahead"""
     annual_discount_rate: float = Field(default=0.10, ge=0, le=1)

@@ -43,7 +43,7 @@ def about_fit(fit: Fit, words: Words) -> Iterator[Diagnostic]:
     if {"r", "alpha"} & lost:
         text = (
             f"{upper_first(words.customers)} who are there buy at rates that this data cannot tell apart: only the "
-            f"mean rate r/alpha, {values['r'] / values['alpha']:.2g} {words.purchases} a week, is identified."
+            f"mean rate r/alpha, {values['r'] / values['alpha'] / fit.k:.2g} {words.purchases} a week, is identified."
         )
         yield Diagnostic("rates_not_identified", text)
     if {"a", "b"} & lost:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Protocol
 
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # brings no types
 
-from clv_helpers.lifetime.beta_geometric import BG_NBD, MBG_NBD, BetaGeometric
+from clv_helpers.lifetime.beta_geometric import BG_CNBD, BG_NBD, MBG_CNBD, MBG_NBD, BetaGeometric
 from clv_helpers.lifetime.counts import Array, Histories, Spends
 from clv_helpers.lifetime.gamma_gamma import GAMMA_GAMMA
 from clv_helpers.lifetime.pareto_nbd import PARETO_NBD, ParetoNBD
 from clv_helpers.lifetime.records import Fit
 
-PURCHASE_MODELS: dict[str, BetaGeometric | ParetoNBD] = {m.name: m for m in (BG_NBD, MBG_NBD, PARETO_NBD)}
+PURCHASE_MODELS: dict[str, BetaGeometric | ParetoNBD] = {
+    m.name: m for m in (BG_NBD, MBG_NBD, BG_CNBD, MBG_CNBD, PARETO_NBD)
+}
+OF_EVEN_INTERVALS = (BG_CNBD.name, MBG_CNBD.name)
+MOST_EVEN = 8  # the greatest k that is tried; intervals then vary by a third of their mean
 Objective = Callable[[Array], tuple[float, Array]]
 Counts = Histories | Spends
 LOWEST, HIGHEST = np.log(1e-5), np.log(1e6)
@@ -31,6 +35,9 @@ class Model(Protocol):
     """What is fitted: the names of its parameters, where fits start, and the log-likelihood."""
 
     @property
+    def name(self) -> str: ...
+
+    @property
     def parameters(self) -> tuple[str, ...]: ...
 
     @property
@@ -40,13 +47,36 @@ class Model(Protocol):
         """Of all customers, and its gradient; `data` is Histories for a purchase model, Spends for Gamma-Gamma."""
 
 
-def fit(name: str, data: Counts) -> Fit:
+def fit(name: str, data: Counts, log_gaps: float | None = None) -> Fit:
     """Fit a model to counted histories (or spends). Cost: some twenty passes over them, and more over a part.
 
     The likelihood has flat ridges, so the best of several starts goes on: they are tried on every n-th history where
-    there are many. Newton's steps bring it to full precision.
+    there are many. Newton's steps bring it to full precision. The k of BG/CNBD-k and MBG/CNBD-k is the first after
+    which the likelihood falls; they need `log_gaps`, the sum of the logs of the weeks between purchases.
     """
-    model: Model = GAMMA_GAMMA if name == GAMMA_GAMMA.name else PURCHASE_MODELS[name]
+    if name not in OF_EVEN_INTERVALS:
+        return _fit(GAMMA_GAMMA if name == GAMMA_GAMMA.name else PURCHASE_MODELS[name], data)
+    model = PURCHASE_MODELS[name]
+    if log_gaps is None or not isinstance(data, Histories) or not isinstance(model, BetaGeometric):
+        raise ValueError(f"{name} needs histories, and the sum of the logs of their intervals")
+    best = _fit(model, data)
+    for k in range(2, MOST_EVEN + 1):
+        more_even = replace(model, k=k)
+        fitted = _fit(more_even, data)
+        likelihood = fitted.log_likelihood + more_even.of_intervals(data, log_gaps)
+        if likelihood <= best.log_likelihood:
+            break
+        best = replace(fitted, log_likelihood=likelihood, k=k)
+    return best
+
+
+def purchase_model(fitted: Fit) -> BetaGeometric | ParetoNBD:
+    """The model of a fit, as evenly as it was found to buy."""
+    model = PURCHASE_MODELS[fitted.model]
+    return replace(model, k=fitted.k) if isinstance(model, BetaGeometric) else model
+
+
+def _fit(model: Model, data: Counts) -> Fit:
     objective = _objective(model, data)
     # the optimizer's matrices are four by four: threads would spend their time waiting for each other
     with threadpool_limits(1, user_api="blas"):
@@ -58,7 +88,7 @@ def fit(name: str, data: Counts) -> Fit:
     theta, errors = np.exp(log_theta), _standard_errors(hessian, data.total, log_theta)
     rows = list(zip(model.parameters, theta.tolist(), errors.tolist(), strict=True))
     return Fit(
-        model=name,
+        model=model.name,
         parameters={parameter: value for parameter, value, _ in rows},
         standard_errors={
             parameter: value * error if error < UNIDENTIFIED else None for parameter, value, error in rows

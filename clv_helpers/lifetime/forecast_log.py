@@ -20,21 +20,27 @@ COLUMNS = {
 LOG_BY_DECILE_AND_MONTH = """
     INSERT INTO lifetime.forecast
     WITH alive AS (
-        SELECT v.decile_predicted AS decile, h.frequency, h.age_days, COUNT(*) AS customers,
-            SUM(v.probability_alive) AS alive, SUM(v.probability_alive * v.expected_spend) AS alive_spend
+        SELECT v.decile_predicted AS decile, h.frequency, h.age_days, p.phase,
+            SUM(CASE WHEN p.phase = 0 THEN 1 ELSE 0 END) AS customers,
+            SUM(v.probability_alive * p.share) AS alive,
+            SUM(v.probability_alive * p.share * v.expected_spend) AS alive_spend
         FROM lifetime.customer_lifetime_value AS v
         JOIN lifetime.customer_history AS h ON h.customer_id = v.customer_id
-        GROUP BY v.decile_predicted, h.frequency, h.age_days
+        JOIN phase_share AS p
+            ON p.frequency = h.frequency AND p.recency_days = h.recency_days AND p.age_days = h.age_days
+        GROUP BY v.decile_predicted, h.frequency, h.age_days, p.phase
     )
     SELECT $run, $as_of, $model, a.decile, c.month, SUM(a.customers),
         SUM(a.alive * c.purchases_if_alive), SUM(a.alive_spend * c.purchases_if_alive)
     FROM alive AS a
-    JOIN month_curve AS c ON c.frequency = a.frequency AND c.age_days = a.age_days
+    JOIN month_curve AS c ON c.frequency = a.frequency AND c.age_days = a.age_days AND c.phase = a.phase
     GROUP BY a.decile, c.month
 """
 
 
-def log_forecast(session: Session, curve: pd.DataFrame, as_of: dt.date, model: str, run: str) -> None:
+def log_forecast(
+    session: Session, curve: pd.DataFrame, shares: pd.DataFrame, as_of: dt.date, model: str, run: str
+) -> None:
     """Log this forecast in lifetime.forecast, unless an earlier as_of of the same calendar month is there already.
 
     One row of lifetime.forecast: a run's as_of, a decile of predicted value and a month ahead, with purchases and
@@ -52,6 +58,7 @@ def log_forecast(session: Session, curve: pd.DataFrame, as_of: dt.date, model: s
     session.run("DELETE FROM lifetime.forecast WHERE as_of = $as_of", as_of=as_of)
     session.run("DELETE FROM lake.forecast_customer WHERE as_of = $as_of", as_of=as_of)
     session.load_frame("month_curve", curve)
+    session.load_frame("phase_share", shares)
     session.run(
         "INSERT INTO lake.forecast_customer "
         "SELECT $as_of, customer_id, decile_predicted FROM lifetime.customer_lifetime_value",

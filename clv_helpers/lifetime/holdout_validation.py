@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clv_helpers.engines.session import Session
-from clv_helpers.lifetime.counts import KEY, as_histories, read_groups
+from clv_helpers.lifetime.counts import KEY, as_histories, log_gaps, read_groups
 from clv_helpers.lifetime.data_sufficiency import FEWEST_REPEATERS, Inputs, calibration_end, customers
 from clv_helpers.lifetime.diagnostics import about_holdout
 from clv_helpers.lifetime.fitting import fit
@@ -72,7 +72,7 @@ def validate(inputs: Inputs, made: LifetimeRecord) -> LifetimeRecord:
         return _without_holdout(
             made, f"up to {end}, only {customers(int(histories.repeaters), words, inputs.min_cell)} had come back."
         )
-    fitted = fit(made.model, histories)
+    fitted = fit(made.model, histories, log_gaps(session, end))
     spend = fit_spend(session, CALIBRATION)
     _load_forecasts(session, fitted, groups, days)
     build(session, bindings | spend_bindings(session, CALIBRATION, spend) | {"model_title": fitted.title}, *COMPARISONS)

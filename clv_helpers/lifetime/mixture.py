@@ -4,37 +4,47 @@ Someone who never dropped out would buy K times, negative binomial with n = r + 
 of the K purchases, the j-th happens if no earlier one was the last: E = sum_j P(K > j) E[(1 - p)^j].
 This is the 2F1 of the papers, (a + b + x - 1) / (a - 1) * (1 - (1 - z)^n 2F1(n, b + x; a + b + x - 1; z)),
 without its difference of nearly equal numbers near a = 1 and its overflow for thousands of purchases.
+Where a purchase is each k-th event (see beta_geometric), K counts events, of which every k-th is one.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterator
 
-from clv_helpers.lifetime.counts import Array
+import numpy as np
+import numpy.typing as npt
+
+from clv_helpers.lifetime.counts import Array, Index
 
 LONGEST_SERIES = 600  # terms; beyond, the integral over the dropout probability takes as long whatever is ahead
 CHUNK = 100_000
 EPSILON = 1e-17
 
 
-def purchases_until_dropout(n: Array, ratio: Array, a: float, kept: Array) -> Array:
-    """Expected purchases where purchase rates are Gamma(n, 1), time is `ratio`, dropout Beta(a, kept)."""
+def purchases_until_dropout(n: Array, ratio: Array, a: float, kept: Array, every: int = 1, before: int = 0) -> Array:
+    """Expected purchases where event rates are Gamma(n, 1), time is `ratio`, dropout Beta(a, kept).
+
+    A purchase is each `every`-th event, `before` of them having come already.
+    """
     n, ratio, kept = np.broadcast_arrays(n, ratio, kept)
     flat = [np.ravel(values).astype(float) for values in (n, ratio, kept)]
     result = np.empty(n.size)
     spread = np.sqrt(flat[0] * flat[1] * (1 + flat[1]))
     terms = flat[0] * flat[1] + 10 * spread + 40 * (1 + flat[1])
-    long = terms > LONGEST_SERIES
-    for which, method in ((~long, _by_series), (long, _by_integral)):
-        rows = np.flatnonzero(which)
-        step = CHUNK if method is _by_series else CHUNK // 50
-        for start in range(0, len(rows), step):
-            part = rows[start : start + step]
-            result[part] = method(flat[0][part], flat[1][part], a, flat[2][part])
+    long = (terms > LONGEST_SERIES) & (every == 1)
+    for part in _parts(~long, CHUNK):
+        result[part] = _by_series(flat[0][part], flat[1][part], a, flat[2][part], every, before)
+    for part in _parts(long, CHUNK // 50):
+        result[part] = _by_integral(flat[0][part], flat[1][part], a, flat[2][part])
     return result.reshape(n.shape)
 
 
-def _by_series(n: Array, ratio: Array, a: float, kept: Array) -> Array:
+def _parts(which: npt.NDArray[np.bool_], size: int) -> Iterator[Index]:
+    rows = np.flatnonzero(which)
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _by_series(n: Array, ratio: Array, a: float, kept: Array, every: int, before: int) -> Array:
     """The sum term by term, over the rows that still need terms; weights are scaled, so that none overflows."""
     result, rows = np.empty(len(n)), np.arange(len(n))
     z = ratio / (1 + ratio)
@@ -42,11 +52,13 @@ def _by_series(n: Array, ratio: Array, a: float, kept: Array) -> Array:
     happens, so_far, answer = np.ones(len(n)), np.zeros(len(n)), np.zeros(len(n))
     for k in range(100_000):
         weight = weight * ((n + k) / (k + 1) * z)
-        so_far = so_far + happens
-        happens = happens * ((kept + k) / (a + kept + k))
+        purchases, into = divmod(k + 1 + before, every)
+        if into == 0:  # this event is a purchase
+            so_far = so_far + happens
+            happens = happens * ((kept + purchases - 1) / (a + kept + purchases - 1))
         answer = answer + weight * so_far
         total = total + weight
-        if k % 8 < 7:
+        if k % 8 < 7 or not purchases:
             continue
         falls = (n + k + 1) / (k + 2) * z
         done = (falls < 1) & (weight * so_far <= EPSILON * answer * (1 - falls) ** 2)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from clv_helpers.lifetime.counts import KEY, as_histories, read_groups
+from clv_helpers.lifetime.counts import KEY, as_histories, log_gaps, read_groups
 from clv_helpers.lifetime.data_sufficiency import FEWEST_REPEATERS, SEASON_DAYS, Inputs
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.records import ModelScore
@@ -15,7 +15,7 @@ from clv_helpers.lifetime.scoring import expected_purchases, probability_purchas
 from clv_helpers.lifetime.tables import CALIBRATION, build
 
 # BG/NBD is not among them: to it, nobody leaves before a second purchase.
-CANDIDATES = ("mbg_nbd", "pareto_nbd")
+CANDIDATES = ("mbg_cnbd_k", "pareto_nbd")
 CUT_OFFS = 4  # a season apart: a year of them sees every season
 SCORES = """
     SELECT
@@ -74,9 +74,9 @@ def _scores(inputs: Inputs, cut_off: dt.date, end: dt.date) -> list[dict]:
     histories = as_histories(groups)
     if histories.repeaters < FEWEST_REPEATERS:
         return []
-    scored = []
+    scored, gaps = [], log_gaps(session, cut_off)
     for model in CANDIDATES:
-        fitted = fit(model, histories)
+        fitted = fit(model, histories, gaps)
         buys = probability_purchase(fitted, groups, days).clip(1e-9, 1 - 1e-9)
         expected = expected_purchases(fitted, groups, days)
         scored.append(groups[KEY].assign(model=model, expected_purchases=expected, buys=buys))

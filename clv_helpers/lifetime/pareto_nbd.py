@@ -27,6 +27,7 @@ class ParetoNBD:
     """The model, with the methods of beta_geometric.BetaGeometric."""
 
     name: str = "pareto_nbd"
+    k: int = 1
     parameters: tuple[str, ...] = ("r", "alpha", "s", "beta")
     starts: tuple[tuple[float, ...], ...] = ((0.5, 10.0, 0.5, 10.0), (1.0, 20.0, 1.0, 50.0))
 
@@ -49,7 +50,11 @@ class ParetoNBD:
             result[part] = _shares(alive, gone)[1]
         return result
 
-    def expected_if_alive(self, theta: Array, frequency: Array, age: Array, weeks: Array) -> Array:
+    def phase_shares(self, _: Array, frequency: Array, recency: Array, age: Array) -> Array:
+        """One row of ones: purchases come at random, in one phase."""
+        return np.ones((1, *np.broadcast_shapes(np.shape(frequency), np.shape(recency), np.shape(age))))
+
+    def expected_if_alive(self, theta: Array, frequency: Array, age: Array, weeks: Array, _: int = 0) -> Array:
         """Purchases expected in the next `weeks` of a customer who is still there."""
         r, alpha, s, beta = theta
         log_stretch = np.log1p(weeks / (beta + age))
@@ -59,7 +64,7 @@ class ParetoNBD:
             share = np.where(power == 0, 1.0, np.expm1(power) / np.where(power == 0, 1.0, power))
         return (r + frequency) / (alpha + age) * (beta + age) * log_stretch * share
 
-    def purchase_if_alive(self, theta: Array, frequency: Array, age: Array, weeks: Array) -> Array:
+    def purchase_if_alive(self, theta: Array, frequency: Array, age: Array, weeks: Array, _: int = 0) -> Array:
         """The probability of at least one purchase in the next `weeks` of a customer who is still there.
 
         The integral over the moment of the first purchase, weighted by not having dropped out before it.

@@ -17,14 +17,14 @@ from clv_helpers.config.params import Lifetime
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import parse, table
 from clv_helpers.engines.session import Session, bound
-from clv_helpers.lifetime.counts import as_histories, read_groups
+from clv_helpers.lifetime.counts import as_histories, log_gaps, read_groups
 from clv_helpers.lifetime.data_sufficiency import Facts, Inputs, horizon_days, refusals
 from clv_helpers.lifetime.diagnostics import about_data, about_fit, about_level, about_model, about_size, about_spend
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.forecast_log import log_forecast
 from clv_helpers.lifetime.holdout_validation import validate
 from clv_helpers.lifetime.records import RECORD, Fit, FittedOn, LifetimeRecord
-from clv_helpers.lifetime.scoring import fit_spend, month_curve, score, spend_bindings
+from clv_helpers.lifetime.scoring import fit_spend, month_curve, phase_shares, score, spend_bindings
 from clv_helpers.lifetime.tables import build, load
 from clv_helpers.models.table_file import SQL_FOLDER, TableError
 
@@ -143,13 +143,14 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     """Fit on all data, score, join back to the customers, and log the forecast."""
     session, settings, facts, words = inputs.session, inputs.settings, inputs.facts, inputs.words
     groups = read_groups(session, HISTORY)
-    fitted = fit(made.model, as_histories(groups))
+    until = facts.as_of - dt.timedelta(days=1)
+    fitted = fit(made.model, as_histories(groups), log_gaps(session, until))
     spend = fit_spend(session, HISTORY)
     related = facts.correlation_of_frequency_and_spend
     curve = month_curve(fitted, groups, settings.horizon_months)
     load(session, "lifetime.score", score(fitted, groups, curve, settings.annual_discount_rate))
     _rank(inputs, spend)
-    log_forecast(session, curve, facts.as_of, made.model, run)
+    log_forecast(session, curve, phase_shares(fitted, groups), facts.as_of, made.model, run)
     build(session, inputs.bindings, "lifetime.forecast_outcome")
     forecast = session.scalar("SELECT SUM(expected_purchases) AS purchases FROM lifetime.value_by_decile")
     level = about_level(facts, settings, float(forecast), words, inputs.min_cell)

@@ -11,7 +11,10 @@ from pydantic import TypeAdapter
 from clv_helpers.config.params import Lifetime
 from clv_helpers.lifetime.counts import Array
 
-TITLES = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD", "gamma_gamma": "Gamma-Gamma"}
+TITLES = {
+    "bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "bg_cnbd_k": "BG/CNBD-k", "mbg_cnbd_k": "MBG/CNBD-k",
+    "pareto_nbd": "Pareto/NBD", "gamma_gamma": "Gamma-Gamma",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Fit:
     """A fitted model: each parameter by its name, times in weeks.
 
     `standard_errors` and `intervals` (of 95 %) are None for a parameter at a boundary, or of which the data tell next
-    to nothing. `customers` share `histories` distinct histories. `data` is all, or calibration.
+    to nothing. `customers` share `histories` distinct histories. `data` is all, or calibration. `k`: how evenly
+    customers buy, where the model asks that (1: at random); it was found by the likelihood.
     """
 
     model: str
@@ -38,11 +42,12 @@ class Fit:
     customers: int
     histories: int
     data: str = "all"
+    k: int = 1
 
     @property
     def title(self) -> str:
         """The model's name in the literature."""
-        return TITLES[self.model]
+        return TITLES[self.model].replace("CNBD-k", f"CNBD-{self.k}" if self.k > 1 else "NBD")
 
     @property
     def theta(self) -> Array:

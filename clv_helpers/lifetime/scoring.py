@@ -10,7 +10,7 @@ import numpy as np
 from clv_helpers.engines.dialect import bind, literal, parse, table
 from clv_helpers.engines.session import Session
 from clv_helpers.lifetime.counts import DAYS_PER_MONTH, DAYS_PER_WEEK, KEY, Array, read_spends
-from clv_helpers.lifetime.fitting import PURCHASE_MODELS, fit
+from clv_helpers.lifetime.fitting import fit, purchase_model
 from clv_helpers.lifetime.records import Fit
 
 if TYPE_CHECKING:
@@ -23,22 +23,38 @@ WEEKS_PER_MONTH = DAYS_PER_MONTH / DAYS_PER_WEEK
 def month_curve(fitted: Fit, groups: pd.DataFrame, months: int) -> pd.DataFrame:
     """Expected purchases of who is still there, added up to the end of each month ahead.
 
-    One row: a frequency, an age in days and a month ahead (365.25 / 12 days). Whether a customer is still there
-    depends on recency too, what one who is there does next does not: so these are few, whatever the customers.
+    One row: a frequency, an age in days, a phase (see beta_geometric; 0 but for even intervals) and a month ahead
+    (365.25 / 12 days). Whether a customer is still there, and in which phase, depends on recency too; what one who is
+    does next does not: so these are few, whatever the customers.
     """
     import pandas as pd
 
+    model = purchase_model(fitted)
     pairs = groups[["frequency", "age_days"]].drop_duplicates()
     ahead = np.arange(1, months + 1)
-    rows = pairs.loc[pairs.index.repeat(months)].reset_index(drop=True)
-    rows["month"] = np.tile(ahead, len(pairs)).astype(np.int32)
-    rows["purchases_if_alive"] = PURCHASE_MODELS[fitted.model].expected_if_alive(
-        fitted.theta,
-        rows["frequency"].to_numpy(float),
-        rows["age_days"].to_numpy(float) / DAYS_PER_WEEK,
-        rows["month"].to_numpy(float) * WEEKS_PER_MONTH,
-    )
-    return pd.DataFrame(rows)
+    parts = []
+    for phase in range(model.k):
+        rows = pairs.loc[pairs.index.repeat(months)].reset_index(drop=True)
+        rows["phase"] = np.int32(phase)
+        rows["month"] = np.tile(ahead, len(pairs)).astype(np.int32)
+        rows["purchases_if_alive"] = model.expected_if_alive(
+            fitted.theta,
+            rows["frequency"].to_numpy(float),
+            rows["age_days"].to_numpy(float) / DAYS_PER_WEEK,
+            rows["month"].to_numpy(float) * WEEKS_PER_MONTH,
+            phase,
+        )
+        parts.append(rows)
+    return pd.concat(parts, ignore_index=True)
+
+
+def phase_shares(fitted: Fit, groups: pd.DataFrame) -> pd.DataFrame:
+    """How likely each phase is of who is still there. One row: a history and a phase, with its share."""
+    import pandas as pd
+
+    shares = purchase_model(fitted).phase_shares(fitted.theta, *_times(groups))
+    parts = [groups[KEY].assign(phase=np.int32(phase), share=share) for phase, share in enumerate(shares)]
+    return pd.concat(parts, ignore_index=True)
 
 
 def score(fitted: Fit, groups: pd.DataFrame, curve: pd.DataFrame, annual_discount_rate: float) -> pd.DataFrame:
@@ -51,41 +67,50 @@ def score(fitted: Fit, groups: pd.DataFrame, curve: pd.DataFrame, annual_discoun
     added_up = curve["purchases_if_alive"].to_numpy().reshape(-1, months)
     by_month = np.diff(added_up, axis=1, prepend=0.0)
     discount = (1.0 + annual_discount_rate) ** (-np.arange(1, months + 1) / 12)
-    pairs = curve.loc[curve["month"] == months, ["frequency", "age_days"]].reset_index(drop=True)
+    pairs = curve.loc[curve["month"] == months, ["frequency", "age_days", "phase"]].reset_index(drop=True)
     pairs["expected"], pairs["discounted"] = added_up[:, -1], by_month @ discount
-    scored = groups[KEY].merge(pairs, on=["frequency", "age_days"], how="left")
-    alive = probability_alive(fitted, scored)
+    scored, alive = groups[KEY].reset_index(drop=True), probability_alive(fitted, groups)
     scored["probability_alive"] = alive
-    scored["expected_purchases"] = alive * scored.pop("expected")
-    scored["discounted_purchases"] = alive * scored.pop("discounted")
+    for name in ("expected", "discounted"):
+        scored[f"{name}_purchases"] = 0.0
+    for phase, share in enumerate(purchase_model(fitted).phase_shares(fitted.theta, *_times(groups))):
+        ahead = scored[KEY].merge(pairs[pairs["phase"] == phase], on=["frequency", "age_days"], how="left")
+        for name in ("expected", "discounted"):
+            scored[f"{name}_purchases"] += alive * share * ahead[name]
     scored["probability_purchase"] = probability_purchase(fitted, groups, months * DAYS_PER_MONTH)
     return scored
 
 
 def expected_purchases(fitted: Fit, groups: pd.DataFrame, days: float) -> Array:
     """Expected purchases of each history in the next days."""
-    return _ahead(PURCHASE_MODELS[fitted.model].expected_if_alive, fitted, groups, days)
+    return _ahead(purchase_model(fitted).expected_if_alive, fitted, groups, days)
 
 
 def probability_purchase(fitted: Fit, groups: pd.DataFrame, days: float) -> Array:
     """The probability of at least one purchase of each history in the next days."""
-    return _ahead(PURCHASE_MODELS[fitted.model].purchase_if_alive, fitted, groups, days)
+    return _ahead(purchase_model(fitted).purchase_if_alive, fitted, groups, days)
 
 
 def _ahead(if_alive: Callable[..., Array], fitted: Fit, groups: pd.DataFrame, days: float) -> Array:
-    """What who is still there may expect, which depends on frequency and age alone, times being there."""
-    frequency, age = groups["frequency"].to_numpy(float), groups["age_days"].to_numpy(float) / DAYS_PER_WEEK
+    """What who is still there may expect, which depends on frequency, age and phase alone, times being there."""
+    frequency, recency, age = _times(groups)
     pairs, index = np.unique(np.stack([frequency, age]), axis=1, return_inverse=True)
-    ahead = if_alive(fitted.theta, pairs[0], pairs[1], np.full(pairs.shape[1], days / DAYS_PER_WEEK))
-    return probability_alive(fitted, groups) * ahead[index.ravel()]
+    weeks = np.full(pairs.shape[1], days / DAYS_PER_WEEK)
+    expected = np.zeros(len(frequency))
+    for phase, share in enumerate(purchase_model(fitted).phase_shares(fitted.theta, frequency, recency, age)):
+        expected += share * if_alive(fitted.theta, pairs[0], pairs[1], weeks, phase)[index.ravel()]
+    return probability_alive(fitted, groups) * expected
 
 
 def probability_alive(fitted: Fit, groups: pd.DataFrame) -> Array:
     """The probability that a customer of each history has not left yet."""
+    return purchase_model(fitted).probability_alive(fitted.theta, *_times(groups))
+
+
+def _times(groups: pd.DataFrame) -> tuple[Array, Array, Array]:
+    """Frequency, and recency and age in weeks."""
     frequency, recency, age = (groups[name].to_numpy(float) for name in KEY)
-    return PURCHASE_MODELS[fitted.model].probability_alive(
-        fitted.theta, frequency, recency / DAYS_PER_WEEK, age / DAYS_PER_WEEK
-    )
+    return frequency, recency / DAYS_PER_WEEK, age / DAYS_PER_WEEK
 
 
 def fit_spend(session: Session, source: str) -> Fit | None:

@@ -21,6 +21,7 @@ SAMPLE = {
     "pareto_nbd": ({"r": 0.55327, "alpha": 10.5776, "s": 0.60622, "beta": 11.668}, -9594.9762),
     "gamma_gamma": ({"p": 6.24957, "q": 3.74422, "gamma": 15.44352}, -4055.9177),
 }
+SAMPLE |= {"bg_cnbd_k": SAMPLE["bg_nbd"], "mbg_cnbd_k": SAMPLE["mbg_nbd"]}  # they buy at random: k is 1
 HOLDOUT = {"bg_nbd": 1_653, "pareto_nbd": 1_666}
 ACTUAL, NAIVE = 1_882, 2_930
 
