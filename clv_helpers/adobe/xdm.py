@@ -7,15 +7,17 @@ two, and identity descriptors. Tenant and ids are names of this workbook, to be 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from clv_helpers.config.datasets import EVENT_DATASETS, ColumnContract
+from clv_helpers.config.datasets import ColumnContract
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.files import write_atomically
 
 XDM = "https://ns.adobe.com/xdm"
 EVENT_CLASS, PROFILE_CLASS = f"{XDM}/context/experienceevent", f"{XDM}/context/profile"
+RECORD = f"{XDM}/data/record"  # the behaviour of what is neither: a lookup has a class of its own
 UNION_TAG = "union"  # the tag by which the registry marks a schema as enabled for the profile
 # A day alone, or a moment with or without its offset: what the ingestion reads, wider than RFC 3339.
 MOMENT = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
@@ -44,19 +46,27 @@ def json_schema(workbook: Workbook, dataset: str) -> dict[str, Any]:
 def xdm_schema(workbook: Workbook, dataset: str) -> dict[str, Any]:
     """A dataset as XDM documents: `fieldGroup`, `schema` and `descriptors` (its identities, the primary one first).
 
+    A lookup comes with its `class`, and with its key as identity; events that it joins refer to that.
+
     Example:
         >>> from clv_helpers import adobe
         >>> sorted(adobe.xdm_schema(wb, "customers"))
         ['descriptors', 'fieldGroup', 'schema']
     """
     contract = list(workbook.params.contract(dataset).values())
-    base = EVENT_CLASS if dataset in EVENT_DATASETS else PROFILE_CLASS
+    params = workbook.params
+    base = EVENT_CLASS if dataset in params.event_datasets else PROFILE_CLASS
+    own_class = {}
+    if dataset in params.lookups:
+        base = f"urn:{workbook.name}:class:{dataset}"
+        own_class = {"class": {"$id": base, "title": dataset, "type": "object", "allOf": [{"$ref": RECORD}]}}
     tenant, name = f"_{workbook.name}", f"{workbook.name} {dataset}".replace("_", " ")
-    group_id, schema_id = f"urn:{workbook.name}:fieldgroup:{dataset}", f"urn:{workbook.name}:schema:{dataset}"
+    group_id, schema_id = f"urn:{workbook.name}:fieldgroup:{dataset}", _schema_id(workbook, dataset)
     fields = {column.name: _property(column, xdm=True) for column in contract}
     required = [column.name for column in contract if column.required]
-    enabled = [name for name, source in workbook.params.sources.items() if source.profile_enabled]
+    enabled = [name for name, source in params.sources.items() if source.profile_enabled]
     return {
+        **own_class,
         "fieldGroup": {
             "$id": group_id,
             "title": name,
@@ -89,8 +99,39 @@ def xdm_schema(workbook: Workbook, dataset: str) -> dict[str, Any]:
             }
             for column in sorted(contract, key=lambda column: column.name != "customer_id")
             if column.identity
-        ],
+        ]
+        + list(_lookup_descriptors(workbook, dataset)),
     }
+
+
+def _lookup_descriptors(workbook: Workbook, dataset: str) -> Iterator[dict[str, Any]]:
+    """Of a lookup that its key names a row; of events that it joins, that theirs refers to it."""
+    lookups, contract = workbook.params.lookups, workbook.params.contract(dataset)
+    joined = {dataset: lookups[dataset]} if dataset in lookups else {
+        lookup: key for lookup, key in lookups.items() if key in contract
+    }  # fmt: skip
+    for lookup, key in joined.items():
+        field = {
+            "xdm:sourceSchema": _schema_id(workbook, dataset),
+            "xdm:sourceVersion": 1,
+            "xdm:sourceProperty": f"/_{workbook.name}/{key}",
+        }
+        if lookup == dataset:
+            named = {"xdm:namespace": dataset, "xdm:property": "xdm:code", "xdm:isPrimary": True}
+            yield {"@type": "xdm:descriptorIdentity", **field, **named}
+            continue
+        yield {"@type": "xdm:descriptorReferenceIdentity", **field, "xdm:identityNamespace": lookup}
+        yield {
+            "@type": "xdm:descriptorOneToOne",
+            **field,
+            "xdm:destinationSchema": _schema_id(workbook, lookup),
+            "xdm:destinationVersion": 1,
+            "xdm:destinationProperty": f"/_{workbook.name}/{key}",
+        }
+
+
+def _schema_id(workbook: Workbook, dataset: str) -> str:
+    return f"urn:{workbook.name}:schema:{dataset}"
 
 
 def write_schemas(workbook: Workbook) -> list[Path]:

@@ -20,6 +20,7 @@ class ColumnContract:
     of other headers. A row that lacks a `required` value, or holds none of `enum` where that is
     given, is rejected. `identity` is the namespace in which the value identifies a person (empty: it does not).
     `personal`: it names a person or the person's own events, or may, as free text does; no chart shows it.
+    `is_key`: a lookup is joined by it.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ColumnContract:
     personal: bool = False
     alternatives: tuple[str, ...] = ()
     sql: str = ""
+    is_key: bool = False
 
 
 EMAIL_NAMESPACE = "Email"

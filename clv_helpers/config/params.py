@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from clv_helpers.config.datasets import (
     DATASETS,
     EVENT_DATASETS,
+    EVENT_TIME,
     EVENTS_ROLE,
     LOOKUP_ROLE,
     NUMERIC,
@@ -306,15 +307,19 @@ class Params(Strict):
         self._check_own(name)
 
     def _check_own(self, name: str) -> None:
-        """What a dataset of one's own is called and has besides, where lookups join it."""
-        contract, place = self.contract(name), f"sources.{name}.columns"
+        """What columns of one's own are called; and that a lookup says something of things."""
+        contract, place, is_lookup = self.contract(name), f"sources.{name}.columns", name in self.lookups
         taken = {f"{lookup}.{column}" for lookup in self.lookups for column in self.contract(lookup)}
         for column in contract:
-            if column in taken and name not in self.lookups:
+            if column in taken and not is_lookup:
                 raise ValueError(f"{place}.{column} is what a column of a lookup is called; allowed: another name")
             if name not in DATASETS and (column.startswith("_") or "." in column):
                 raise ValueError(f"{place}.{column} is no name; allowed: one without a dot that begins with a letter")
-        if name in self.lookups and len(contract) == 1:
+            if is_lookup and column == EVENT_TIME:
+                raise ValueError(f"{place}.{column} is the moment of an event; allowed: in a lookup, another name")
+            if is_lookup and contract[column].identity:
+                raise ValueError(f"{place}.{column}.identity is of customers; allowed: in events and customers")
+        if is_lookup and len(contract) == 1:
             raise ValueError(f"{place} needs a column beside the key: what is looked up")
 
     def _known(self, dataset: str) -> dict[str, ColumnContract]:
@@ -387,6 +392,8 @@ class Params(Strict):
             columns = {
                 name: column_contract(name, spec, known.get(name), is_lookup) for name, spec in source.columns.items()
             }
+        for name in columns.keys() & set(self.lookups.values()):
+            columns[name] = dataclasses.replace(columns[name], is_key=True)
         if PRIMARY_IDENTITY in columns and source.is_ != LOOKUP_ROLE:
             primary = dataclasses.replace(columns[PRIMARY_IDENTITY], identity=source.namespace)
             columns[PRIMARY_IDENTITY] = primary

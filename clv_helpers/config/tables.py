@@ -162,3 +162,13 @@ PYTHON_TABLES = {table.name: table for table in _TABLES}
 # Those that SQL reads, with their columns: there is always each of them, perhaps empty.
 ALWAYS_THERE = {table.name: table.columns for table in _TABLES if table.definition}
 METADATA_TABLES = frozenset(table.name for table in _TABLES if table.metadata)
+
+
+def is_dataset(name: str) -> bool:
+    """Whether a table holds the rows of a dataset: those that come in by batches, of whatever name.
+
+    Example:
+        >>> is_dataset("lake.purchases"), is_dataset("lake.batch_log")
+        (True, False)
+    """
+    return name.startswith("lake.") and name not in PYTHON_TABLES

@@ -12,7 +12,6 @@ from typing import Any
 
 from sqlglot import exp
 
-from clv_helpers.config.datasets import EVENT_DATASETS
 from clv_helpers.config.params import Params, Words, expand, load_params
 from clv_helpers.config.sql_params import params_bindings
 from clv_helpers.config.tables import METADATA_TABLES
@@ -210,7 +209,9 @@ class Workbook:
                     "allowed: a later day, or latest"
                 )
             return self.params.as_of
-        last = [session.scalar(f"SELECT MAX(occurred_at) AS last FROM lake.{name}") for name in EVENT_DATASETS]
+        events = [f"lake.{name}" for name in self.params.event_datasets]
+        newest = "SELECT MAX(occurred_at) AS last FROM $events AS e"
+        last = [session.scalar(newest, events=table(name)) for name in events if session.has_table(name)]
         return max(moment for moment in last if moment is not None).date() + dt.timedelta(days=1)
 
     def bindings(self, session: Session) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from typing import Any
 
 from sqlglot import exp
 
-from clv_helpers.config.datasets import DATASETS, PRIMARY_IDENTITY
+from clv_helpers.config.datasets import PRIMARY_IDENTITY
 from clv_helpers.config.identities import SAYING, Identities
-from clv_helpers.config.tables import ALWAYS_THERE
+from clv_helpers.config.tables import ALWAYS_THERE, is_dataset
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import expression, table
 from clv_helpers.engines.session import Session
@@ -141,7 +141,7 @@ def _part(session: Session, datasets: list[str]) -> None:
 def _datasets(session: Session, workbook: Workbook) -> dict[str, bool]:
     """The datasets that share the customers' namespace, and whether their rows have the id they came with."""
     found = {}
-    for dataset, known in DATASETS.items():
+    for dataset, known in workbook.params.datasets.items():
         name, source = f"lake.{dataset}", workbook.params.sources.get(dataset)
         of_customers = PRIMARY_IDENTITY in known and dataset != "experiments" and (not source or source.profile_enabled)
         columns = session.columns(table(name)) if of_customers and session.has_table(name) else {}
@@ -275,7 +275,7 @@ def _built(session: Session) -> dict[str, int]:
     newest: dict[str, int] = {}
     for row in session.rows("SELECT inputs FROM lake.checkpoint") if session.has_table(CHECKPOINT) else []:
         for name, version in json.loads(row["inputs"]).items():
-            dataset = name.removeprefix("lake.")
-            if dataset in DATASETS and dataset != name:
+            if is_dataset(name):
+                dataset = name.removeprefix("lake.")
                 newest[dataset] = max(newest.get(dataset, 0), version[0] or 0)
     return newest

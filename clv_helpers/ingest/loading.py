@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from clv_helpers.config.datasets import DATASETS, EVENT_TIME
+from clv_helpers.config.datasets import EVENT_TIME
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import cast, column, literal, table
 from clv_helpers.engines.engine import NothingPublished
@@ -221,7 +221,7 @@ def _prepare(session: Session, workbook: Workbook) -> None:
     session.create_if_absent(left_out.LEFT_OUT, left_out.COLUMNS)
     pull.prepare(session)
     type_name = functools.cache(session.type_name)
-    for dataset, known in DATASETS.items():
+    for dataset, known in workbook.params.datasets.items():
         wanted = {name: column.type for name, column in (known | workbook.params.contract(dataset)).items()}
         session.create_if_absent(f"lake.{dataset}", {**wanted, "_batch_id": "integer"})
         present = session.columns(table(f"lake.{dataset}"))
@@ -263,14 +263,14 @@ def _ingest_file(
         if damage:
             raise IngestError(damage)
         contract, names, unknown = stage_file(session, workbook, dataset, file)
-        stage_repeats(session, dataset, contract)
-        facts = _facts(session, dataset)
+        stage_repeats(session, workbook, dataset, contract)
+        facts = _facts(session, workbook, dataset)
         batch_log.advance(session, batch_id, "loaded", **facts)
         if replaces is None:
             session.commit()
         if not acknowledged:
             _refuse_bad_file(session, workbook, dataset, file, facts)
-            refuse_differing(session, dataset, file, contract, names)
+            refuse_differing(session, workbook, dataset, file, contract, names)
     except IngestError as error:
         if replaces is None:
             session.rollback()  # an engine that could not read a file takes no more statements before
@@ -300,9 +300,9 @@ def _ingested_before(session: Session, dataset: str, file: str, checksum: str) -
     return same
 
 
-def _facts(session: Session, dataset: str) -> dict[str, Any]:
+def _facts(session: Session, workbook: Workbook, dataset: str) -> dict[str, Any]:
     """What the log keeps of the staged rows."""
-    moment = column(EVENT_TIME) if EVENT_TIME in DATASETS[dataset] else cast(exp.null(), "timestamp")
+    moment = column(EVENT_TIME) if dataset in workbook.params.event_datasets else cast(exp.null(), "timestamp")
     return session.rows(
         "SELECT COUNT(*) AS rows_read, "
         "COUNT(*) - COUNT(s._reason) - COUNT(r._row) - COUNT(s._left_out) AS rows_accepted, "

@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 from sqlglot import exp
 
-from clv_helpers.config.datasets import EVENT_DATASETS, EVENT_KEY
+from clv_helpers.config.datasets import EVENT_KEY
 from clv_helpers.config.params import expand
 from clv_helpers.config.sources import FromDatabase
 from clv_helpers.config.validation import ParamsError, Problem
@@ -194,7 +194,7 @@ def _refuse_unsure(database: Database, query: exp.Query, workbook: Workbook, dat
         )
     key = workbook.params.contract(dataset).get(EVENT_KEY)
     has_key = key and (key.sql or set(key.alternatives or (key.header,)) & set(names))
-    if dataset in EVENT_DATASETS and not has_key and (said.overlap or not said.cursor):
+    if dataset in workbook.params.event_datasets and not has_key and (said.overlap or not said.cursor):
         why = "overlap" if said.overlap else "no cursor"
         raise IngestError(
             f"sources.{dataset}.from has {why}, and no column is event_id: a row that has changed would count twice; "

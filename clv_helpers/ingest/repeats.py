@@ -6,7 +6,8 @@ from pathlib import Path
 
 from sqlglot import exp
 
-from clv_helpers.config.datasets import DATASETS, EVENT_KEY, ColumnContract
+from clv_helpers.config.datasets import EVENT_KEY, ColumnContract
+from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import column, expression, table
 from clv_helpers.engines.session import Session
 from clv_helpers.ingest.staging import IngestError
@@ -40,15 +41,15 @@ DIFFERS = """
 """
 
 
-def stage_repeats(session: Session, dataset: str, contract: list[ColumnContract]) -> None:
+def stage_repeats(session: Session, workbook: Workbook, dataset: str, contract: list[ColumnContract]) -> None:
     """Make the temporary table `repeats`: the _row of each event whose key came before, in this file or in the lake."""
     nothing = "SELECT CAST(NULL AS BIGINT) AS _row WHERE FALSE"
     query = expression(REPEATS, keyed=expression(KEYED), lake_table=table(f"lake.{dataset}"))
-    session.create_temporary("repeats", query if _has_key(dataset, contract) else expression(nothing))
+    session.create_temporary("repeats", query if _has_key(workbook, dataset, contract) else expression(nothing))
 
 
 def refuse_differing(
-    session: Session, dataset: str, file: Path, contract: list[ColumnContract], names: list[str]
+    session: Session, workbook: Workbook, dataset: str, file: Path, contract: list[ColumnContract], names: list[str]
 ) -> None:
     """Raise IngestError where rows of one file share an event_id and differ in another of the columns `names`.
 
@@ -56,7 +57,7 @@ def refuse_differing(
     staged rows, and one over the rows that share one.
     """
     compared = [name for name in names if name != EVENT_KEY]
-    if not _has_key(dataset, contract) or not compared:
+    if not _has_key(workbook, dataset, contract) or not compared:
         return
     # a column of the file may have any name, so each is known by its place
     places = [f"differs_{place}" for place in range(len(compared))]
@@ -87,5 +88,5 @@ def _question(dataset: str, contract: list[ColumnContract], header: str) -> str:
     return "event_id names one row each; map a column that does, or none"
 
 
-def _has_key(dataset: str, contract: list[ColumnContract]) -> bool:
-    return EVENT_KEY in DATASETS[dataset] and EVENT_KEY in {each.name for each in contract}
+def _has_key(workbook: Workbook, dataset: str, contract: list[ColumnContract]) -> bool:
+    return EVENT_KEY in workbook.params.datasets[dataset] and EVENT_KEY in {each.name for each in contract}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from clv_helpers.config.datasets import EVENT_DATASETS, PRIMARY_IDENTITY
-from clv_helpers.config.tables import ALWAYS_THERE
+from clv_helpers.config.datasets import DATASETS, EVENT_DATASETS, EVENT_TIME, PRIMARY_IDENTITY
+from clv_helpers.config.tables import ALWAYS_THERE, is_dataset
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import column, expression, table
 from clv_helpers.engines.session import Session
@@ -33,7 +33,7 @@ def forget_old_events(session: Session, workbook: Workbook) -> None:
     if retention is None:
         return
     as_of = workbook.as_of(session)
-    for dataset in EVENT_DATASETS:
+    for dataset in _datasets(session):
         before = first_day(as_of, retention.months_of(dataset))
         old = "SELECT DISTINCT _batch_id FROM $source AS s WHERE occurred_at < $before ORDER BY _batch_id"
         numbers = [row["_batch_id"] for row in session.rows(old, source=table(f"lake.{dataset}"), before=before)]
@@ -50,6 +50,13 @@ def forget_old_events(session: Session, workbook: Workbook) -> None:
         for number in numbers:
             batch_log.remark(session, number, f"retention: its events before {before} are gone")
         build_anew(session)
+
+
+def _datasets(session: Session) -> list[str]:
+    """The datasets of events in the lake: also those that the params name no longer."""
+    own = [name.removeprefix("lake.") for name in session.tables() if is_dataset(name)]
+    columns = {name: session.columns(table(f"lake.{name}")) for name in own if name not in DATASETS}
+    return [*EVENT_DATASETS, *(name for name, kinds in columns.items() if EVENT_TIME in kinds)]
 
 
 def first_day(as_of: dt.date, months: int) -> dt.date:

@@ -40,6 +40,15 @@ IS_GUEST = "customer_id IS NULL AND NOT COALESCE($is_error, FALSE)"  # an id who
 JOINED = "CASE WHEN $is_error THEN NULL ELSE $guest END"
 SORTED = "SELECT *, COALESCE(_aside, $left_out) AS _left_out FROM priced"
 JUDGED = "SELECT *, CASE WHEN _left_out IS NULL THEN $first_fault END AS _fault FROM sorted"
+# Of the good rows of a lookup the first of each key.
+ONCE = """
+    SELECT * EXCLUDE (_fault), CASE
+        WHEN _left_out IS NULL AND _fault IS NULL AND 1 < ROW_NUMBER() OVER (
+            PARTITION BY $key, _fault IS NULL AND _left_out IS NULL ORDER BY _row
+        ) THEN $twice ELSE _fault END AS _fault
+    FROM found
+"""
+TWICE = "stands in an earlier row too, and a lookup has each key once"
 STAGED = """
     SELECT _row, $names, _left_out, _currency,
     _fault.name AS _column, _fault.value AS _value, _fault.reason AS _reason FROM judged
@@ -205,6 +214,10 @@ def _stage(
     by_values = left_out.by_values(source, {each.name for each in reads}, is_guest)
     layers["sorted"] = expression(SORTED, left_out=by_values)
     layers["judged"] = expression(JUDGED, first_fault=_first_fault(workbook, dataset, reads, forgotten))
+    if key := workbook.params.lookups.get(dataset):
+        twice = _fault(key, cast(column(key), "text"), TWICE)
+        layers["found"] = layers.pop("judged")
+        layers["judged"] = expression(ONCE, key=column(key), twice=twice)
     kept = [name for name in columns if not name.startswith("_") and not name.endswith(WRITTEN)]
     query: Any = expression(STAGED, names=[column(name) for name in kept])
     for name, layer in layers.items():

@@ -19,6 +19,7 @@ MOMENTS = ("date", "timestamp")
 FRACTIONS = ("decimal", "number")
 NUMBERS = ("integer", *FRACTIONS)
 # Text that tells apart: blanks around it, and the `.0` of a column that pandas or Excel holds as numbers, mean nothing.
+# Beside these, what identifies a customer and what a lookup is joined by.
 IDS = ("customer_id", "order_id", "event_id", "refund_of", "product_id", "message_id")
 BLANKS = " \t\r\n\u00a0\u2007\u202f\u200b\u200c\u200d\u2060\ufeff"
 SEEN = "[!-~]+"
@@ -95,7 +96,7 @@ def value(contract: ColumnContract, raw: exp.Expression, writing: Writing) -> ex
         text = expression("CASE WHEN NOT $is_error THEN $text END", is_error=is_excel_error(text), text=text)
     if contract.identity == EMAIL_NAMESPACE:
         return expression("NULLIF(LOWER($id), '')", id=trimmed(text))
-    if kind == "text" and (contract.name in IDS or contract.identity):
+    if kind == "text" and is_id(contract):
         return identifier(text)
     if kind == "text":
         return text
@@ -104,6 +105,11 @@ def value(contract: ColumnContract, raw: exp.Expression, writing: Writing) -> ex
     if kind in MOMENTS:
         return _moment(raw, kind, writing)
     return try_cast(raw, kind)
+
+
+def is_id(contract: ColumnContract) -> bool:
+    """Whether a text tells apart: then blanks around it mean nothing."""
+    return contract.name in IDS or bool(contract.identity) or contract.is_key
 
 
 def as_text(raw: exp.Expression) -> exp.Expression:
@@ -276,7 +282,7 @@ def faults(
     values go into sums, which have a bound.
     """
     blank = expression("'' = COALESCE(TRIM($text, $blanks), '')", text=text, blanks=BLANKS)
-    is_text = contract.type == "text" and contract.name not in IDS and not contract.identity
+    is_text = contract.type == "text" and not is_id(contract)
     nothing = expression("'' = COALESCE(TRIM($value), '')" if is_text else "$value IS NULL", value=value)
     unread = expression("CASE WHEN $nothing THEN NOT $blank ELSE FALSE END", nothing=nothing, blank=blank)
     tests = []

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from clv_helpers.config.datasets import DATASETS
 from clv_helpers.config.tables import ALWAYS_THERE, METADATA_TABLES, PYTHON_TABLES, SCHEMAS
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.models.own_tables import read_own_tables
@@ -50,7 +49,8 @@ def table_catalog(workbook: Workbook) -> dict[str, CatalogTable]:
         >>> models.table_catalog(wb)["insights.dim_date"].one_row
         'a day.'
     """
-    tables = [CatalogTable(f"lake.{name}", "a row that came in.", writer_of("lake")) for name in sorted(DATASETS)]
+    datasets = sorted(workbook.params.datasets)
+    tables = [CatalogTable(f"lake.{name}", "a row that came in.", writer_of("lake")) for name in datasets]
     tables += [
         CatalogTable(name, table.one_row, writer_of(name), tuple(table.columns) or None, table.metadata)
         for name, table in PYTHON_TABLES.items()

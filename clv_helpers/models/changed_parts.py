@@ -7,14 +7,12 @@ from typing import Any
 
 from sqlglot import exp
 
-from clv_helpers.config.datasets import DATASETS, EVENT_DATASETS, EVENT_TIME
+from clv_helpers.config.datasets import EVENT_TIME
+from clv_helpers.config.tables import is_dataset
 from clv_helpers.engines.dialect import column, literal, table
 from clv_helpers.engines.session import Session
 from clv_helpers.models.checkpoints import Checkpoint
 from clv_helpers.models.table_file import Table
-
-LAKE = {f"lake.{name}" for name in DATASETS}
-EVENTS = {f"lake.{name}" for name in EVENT_DATASETS}
 
 
 def touched_parts(
@@ -23,14 +21,18 @@ def touched_parts(
     """The parts to which changed rows belong, as a query; None where they are not known, and all is to be built."""
     if before is None or before.definition != now.definition:
         return None
-    if before.as_of != now.as_of and not EVENTS & now.inputs.keys():
+    events = {name for name in now.inputs if is_dataset(name) and EVENT_TIME in session.columns(table(name))}
+    if before.as_of != now.as_of and not events:
         return None
     parts: list[exp.Query] = []
     for name, version in now.inputs.items():
-        same_events = name not in EVENTS or before.as_of == now.as_of
+        same_events = name not in events or before.as_of == now.as_of
         if version is not None and before.inputs.get(name) == version and same_events:
             continue
-        changed = _changed_events(name, before, now) if name in LAKE else _changed_rows(session, name, before)
+        if is_dataset(name):
+            changed = _changed_events(name, before, now, is_events=name in events)
+        else:
+            changed = _changed_rows(session, name, before)
         part = _part_of(session, model, query, name, changed) if changed else None
         if part is None:
             return None
@@ -57,7 +59,7 @@ def semi_join(source: exp.Expr, part: Sequence[str]) -> exp.Select:
 
 def _knows_part(session: Session, model: Table, name: str) -> bool:
     """Whether an input has the columns of a part itself. Those of a dataset may be anybody's: there the CTE counts."""
-    if model.through and name in LAKE:
+    if model.through and is_dataset(name):
         return False
     return set(model.part) <= set(session.columns(table(name)))
 
@@ -79,13 +81,13 @@ def _part_of(session: Session, model: Table, query: exp.Query, name: str, change
     return parts
 
 
-def _changed_events(name: str, before: Checkpoint, now: Checkpoint) -> exp.Query | None:
+def _changed_events(name: str, before: Checkpoint, now: Checkpoint, *, is_events: bool) -> exp.Query | None:
     """The rows of batches that came since, and the events that a later as_of lets in."""
     (newest, reverted), (_, reverted_now) = before.inputs[name], now.inputs[name]
     if reverted != reverted_now:
         return None
     tests: list[exp.Expr] = [exp.GT(this=column("_batch_id"), expression=literal(newest or 0))]
-    if name in EVENTS and before.as_of != now.as_of:
+    if is_events and before.as_of != now.as_of:
         if before.as_of is None or now.as_of is None or now.as_of < before.as_of:
             return None
         tests.append(exp.GTE(this=column(EVENT_TIME), expression=literal(before.as_of)))

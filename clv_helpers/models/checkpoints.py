@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from clv_helpers.config.datasets import DATASETS
+from clv_helpers.config.tables import is_dataset
 from clv_helpers.engines.dialect import cast, literal, to_sql
 from clv_helpers.engines.session import Session
 from clv_helpers.models.table_file import Table
@@ -90,7 +90,7 @@ class LakeState:
 
     def _batches_of(self, name: str) -> list[int | None]:
         """Of a dataset its own batches; of the records beside them those of all."""
-        if name.removeprefix("lake.") in DATASETS:
+        if is_dataset(name):
             return self.batches.get(name, [None, 0])
         newest = [batch for batch, _ in self.batches.values() if batch is not None]
         return [max(newest, default=None), sum(reverted or 0 for _, reverted in self.batches.values())]

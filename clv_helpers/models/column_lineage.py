@@ -14,7 +14,6 @@ from sqlglot import exp
 from sqlglot.lineage import Node, lineage
 from sqlglot.schema import MappingSchema
 
-from clv_helpers.config.datasets import DATASETS
 from clv_helpers.config.sql_params import params_bindings
 from clv_helpers.config.tables import ALWAYS_THERE, SCHEMAS
 from clv_helpers.config.workbook import Workbook
@@ -109,10 +108,10 @@ class Graph:
         if name in self.tables:
             listed = self.bound(self.tables[name].query).named_selects
             return [column for column in self.inputs(name) or () if column != ROWS] if ROWS in listed else listed
-        dataset = name.removeprefix("lake.")
-        if dataset == name or dataset not in DATASETS:
+        dataset, params = name.removeprefix("lake."), self.workbook.params
+        if dataset == name or dataset not in params.datasets:
             return []
-        return [*(DATASETS[dataset] | self.workbook.params.contract(dataset)), "_batch_id"]
+        return [*(params.datasets[dataset] | params.contract(dataset)), "_batch_id"]
 
     def column(self, place: str) -> Column:
         """The column that a text names. Raises LineageError."""

@@ -19,7 +19,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
-from clv_helpers.config.datasets import DATASETS, PEOPLE_COUNTED, PERSONAL, PRIMARY_IDENTITY
+from clv_helpers.config.datasets import PEOPLE_COUNTED, PERSONAL, PRIMARY_IDENTITY
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import DIALECT
 from clv_helpers.models.column_lineage import Graph
@@ -138,14 +138,15 @@ class People:
     def _written(self, name: str) -> About:
         """A table that no SQL makes: by the marks of its data's contract, or by the names of its columns."""
         dataset, columns = name.removeprefix("lake."), [column.lower() for column in self.graph.columns(name)]
-        is_dataset = dataset != name and dataset in DATASETS
-        contract = DATASETS[dataset] | self.graph.workbook.params.contract(dataset) if is_dataset else {}
+        params = self.graph.workbook.params
+        is_dataset = dataset != name and dataset in params.datasets
+        contract = params.datasets[dataset] | params.contract(dataset) if is_dataset else {}
         marked = {column for column, spec in contract.items() if spec.personal or spec.identity} | PERSONAL
         facts = {
             column: Fact((f"{name}.{column}",) if column in marked else (), column in PEOPLE_COUNTED)
             for column in columns
         }
-        if is_dataset:
+        if is_dataset and dataset not in params.lookups:
             return About(Rows.PERSON if dataset == "customers" else Rows.EVENTS, facts)
         if any(fact.way for fact in facts.values()):
             return About(Rows.PERSON, facts)

@@ -8,7 +8,6 @@ from collections.abc import Collection
 
 from sqlglot import exp
 
-from clv_helpers.config.datasets import DATASETS
 from clv_helpers.config.tables import ALWAYS_THERE, SCHEMAS
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.messages import without_values
@@ -45,7 +44,7 @@ def planned(there: Collection[str], workbook: Workbook, schemas: tuple[str, ...]
     Raises TableError for a table that reads of one that nobody makes, with the file and the line.
     """
     everything = {name: model for model in all_tables(workbook, *REFRESHED, *schemas) for name in model.makes}
-    there = {f"lake.{name}" for name in DATASETS} | ALWAYS_THERE.keys() | set(there)
+    there = {f"lake.{name}" for name in workbook.params.datasets} | ALWAYS_THERE.keys() | set(there)
     known = there | everything.keys()
     wanted = [model for model in everything.values() if model.schema in schemas]
     chosen: dict[str, Table] = {}

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from clv_helpers.config.datasets import DATASETS
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.engine import NothingPublished
 from clv_helpers.engines.session import Session
@@ -76,4 +75,4 @@ def _datasets(workbook: Workbook, name: str) -> set[str]:
         if name not in found:
             found.add(name)
             wanted += models[name].depends_on if name in models else ()
-    return {dataset for dataset in DATASETS if f"lake.{dataset}" in found}
+    return {dataset for dataset in workbook.params.datasets if f"lake.{dataset}" in found}

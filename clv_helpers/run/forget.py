@@ -19,8 +19,8 @@ from typing import Any
 from sqlglot import exp
 
 from clv_helpers.activation.delivery import held_destination
-from clv_helpers.config.datasets import DATASETS, PRIMARY_IDENTITY
-from clv_helpers.config.tables import SCHEMAS
+from clv_helpers.config.datasets import PRIMARY_IDENTITY
+from clv_helpers.config.tables import SCHEMAS, is_dataset
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.compact import compact
 from clv_helpers.engines.dialect import column, is_in, table
@@ -239,8 +239,8 @@ def _erase_rows(session: Session, workbook: Workbook, person: Person, exports: l
 def _erase_mentions(session: Session, person: Person) -> None:
     """The person's words in what came in of others, such as who was recommended by whom: their value goes."""
     words = [word.lower() for word in person.words]
-    for name in [f"lake.{dataset}" for dataset in DATASETS]:
-        kinds = session.columns(table(name)) if words and session.has_table(name) else {}
+    for name in filter(is_dataset, session.tables()):
+        kinds = session.columns(table(name)) if words else {}
         for text in [key for key, kind in kinds.items() if kind == "VARCHAR" and key != PRIMARY_IDENTITY]:
             mine = is_in(exp.Lower(this=exp.Trim(this=column(text))), words)
             if session.count(exp.select("*").from_(table(name)).where(mine).subquery("r")):

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from clv_helpers.config.datasets import DATASETS, PRIMARY_IDENTITY
+from clv_helpers.config.datasets import PRIMARY_IDENTITY
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import column, expression, is_in, literal, table
 from clv_helpers.engines.session import Session
@@ -135,7 +135,7 @@ def _by_identity(session: Session, workbook: Workbook, given: str) -> str:
 
 def _identity_columns(session: Session, workbook: Workbook) -> Iterator[tuple[str, str, str]]:
     """Namespace, table and column of each identity beside the number that came in."""
-    for dataset in DATASETS:
+    for dataset in workbook.params.datasets:
         name = f"lake.{dataset}"
         present = session.columns(table(name)) if session.has_table(name) else {}
         for each in workbook.params.contract(dataset).values():
