@@ -155,18 +155,18 @@ def test_tables_of_ones_own_read_them_and_are_kept_fresh(own: Workbook, tmp_path
         "-- Visits.\n-- One row: a visitor.\n-- Key: customer_id\n-- Refresh: by customer_id\n"
         "SELECT customer_id, COUNT(*) AS visits FROM lake.web WHERE occurred_at < $as_of GROUP BY customer_id\n"
     )
-    models.refresh(own, "insights")
+    models.refresh(own, "derived", "insights")
     more = "".join(f"{n},v{n},2024-01-07 10:00:00,cart,9,\n" for n in range(10, 40))
     write(tmp_path, **{"web_2.csv": f"id,visitor,at,page,s,sku\n{more}"})
     ingest.ingest_files(own)
-    models.refresh(own, "insights")
+    models.refresh(own, "derived", "insights")
     write(tmp_path, **{"web_3.csv": "id,visitor,at,page,s,sku\n99,a,2024-01-08 10:00:00,home,5,\n"})
     last = ingest.ingest_files(own)[-2]
-    [mode] = [row.mode for row in models.refresh(own, "insights") if row.table == "insights.visitor_day"]
+    [mode] = [row.mode for row in models.refresh(own, "derived", "insights") if row.table == "insights.visitor_day"]
     assert mode == "rows"
     assert own.query("insights.visitor_day", customer_id="a")["visits"].item() == 3
     ingest.revert(own, last.batch_id)
-    models.refresh(own, "insights")
+    models.refresh(own, "derived", "insights")
     assert own.query("insights.visitor_day", customer_id="a")["visits"].item() == 2
 
 
