@@ -27,23 +27,26 @@ def holdout(workbook: Workbook) -> Output:
     outcome, few = made.holdout, workbook.params.min_cell
     last_year = outcome.best_decile[-1].series
     begin = show.note(
-        f"How it did where the outcome is known: {made.title}, fitted on the days up to {outcome.calibration_end}, "
+        f"How it did where the outcome is known: {outcome.title}, fitted on the days up to {outcome.calibration_end}, "
         f"forecast the {outcome.days} days after. Beside it, what needs no model: each {words.customer}'s rate as "
         f"before, and each {words.customer}'s {last_year[0].lower()}{last_year[1:]} again, first {words.purchases} too"
         f"{f', scaled to {outcome.days} days' if last_year != 'Last year' or outcome.days != 365 else ''}."
         f"{_choice(made, words)}"
     )
     charts = [
-        _week_chart(made.title, outcome, words, few),
-        _frequency_chart(workbook, made.title),
-        _probability_chart(made.title, outcome, words),
+        _week_chart(outcome, words, few),
+        _frequency_chart(workbook, outcome.title),
+        _probability_chart(outcome, words),
     ]
     if outcome.best_decile[1].share_of_spend is not None:  # else refunds outweigh what was spent: there are no shares
         charts += [_gain_chart(outcome, words, few), _lift_chart(workbook)]
-    tables = _errors(outcome, workbook.params.spending.unit, words, few), _bands(workbook, made.title, outcome, words)
+    tables = (
+        _errors(outcome, workbook.params.spending.unit, words, few),
+        _bands(workbook, outcome, words),
+    )
     doubts = warnings(made, OF_HOLDOUT)
     drawn = (draw(workbook, chart) for chart in charts)
-    return show.stack(begin, *_capture(made.title, outcome, few), *doubts, *drawn, *tables)
+    return show.stack(begin, *_capture(outcome.title, outcome, few), *doubts, *drawn, *tables)
 
 
 def _series_chart(table: str, title: str, subtitle: str, x: Channel, y: Channel) -> Widget:
@@ -52,14 +55,14 @@ def _series_chart(table: str, title: str, subtitle: str, x: Channel, y: Channel)
     return Widget(title=title, subtitle=subtitle, table=f"lifetime.{table}", mark="line", x=x, y=y, color=series)
 
 
-def _week_chart(model: str, outcome: Holdout, words: Words, min_cell: int) -> Widget:
-    ours = next(error for error in outcome.errors if error.measure == "purchases" and error.series == model)
+def _week_chart(outcome: Holdout, words: Words, min_cell: int) -> Widget:
+    ours = next(error for error in outcome.errors if error.measure == "purchases" and error.series == outcome.title)
     bias = ours.bias or 0.0
     of_all = functools.partial(show.about, people=outcome.customers, min_cell=min_cell)
     forecast, actual = (of_all(number, write="{:,.0f}".format) for number in (ours.forecast, ours.actual))
     return _series_chart(
         "holdout_week",
-        f"{model} forecast {forecast} {words.purchases}, {actual} came: "
+        f"{outcome.title} forecast {forecast} {words.purchases}, {actual} came: "
         f"{of_all(abs(bias), write=show.percent)} too {'many' if bias > 0 else 'few'}",
         f"Repeat {words.purchase} days since the end of the calibration, added up",
         Channel(column="week", title="Weeks of the holdout"),
@@ -84,11 +87,11 @@ def _frequency_chart(workbook: Workbook, model: str) -> Widget:
     )
 
 
-def _probability_chart(model: str, outcome: Holdout, words: Words) -> Widget:
+def _probability_chart(outcome: Holdout, words: Words) -> Widget:
     off = sum(band.customers * abs(band.forecast - band.actual) for band in outcome.bands) / outcome.customers
     return _series_chart(
         "holdout_probability",
-        f"{model}'s probability of one {words.purchase} or more was off by {100 * off:.1f} points on the mean",
+        f"{outcome.title}'s probability of one {words.purchase} or more was off by {100 * off:.1f} points on the mean",
         f"{show.upper_first(words.customers)} who came in the holdout, and the forecast of them, by that probability",
         Channel(column="band_label", title=f"Probability of one {words.purchase} or more, forecast (%)", sort="band"),
         Channel(column="share_buying", title="Came in the holdout", format="%"),
@@ -163,7 +166,7 @@ def _errors(outcome: Holdout, unit: str, words: Words, min_cell: int) -> Output:
     )
 
 
-def _bands(workbook: Workbook, model: str, outcome: Holdout, words: Words) -> Output:
+def _bands(workbook: Workbook, outcome: Holdout, words: Words) -> Output:
     """Calibration of the probability of a purchase, as the chart draws it."""
     few = workbook.params.min_cell
 
@@ -174,7 +177,7 @@ def _bands(workbook: Workbook, model: str, outcome: Holdout, words: Words) -> Ou
         [{**vars(band), "came": came(band)} for band in outcome.bands],
         band_label=f"Probability of one {words.purchase} or more (%)",
         customers=f"{show.upper_first(words.customers)}|,.0f",
-        forecast=f"Mean forecast by {model}|.1%",
+        forecast=f"Mean forecast by {outcome.title}|.1%",
         came="Came|>",
         people="customers",
         min_cell=few,

@@ -107,6 +107,11 @@ class Holdout:
     best_decile: list[BestDecile]  # best possible, the model, same rate, last year
     bands: list[ProbabilityBand]
 
+    @property
+    def title(self) -> str:
+        """The name in the literature of the model that was held out."""
+        return self.best_decile[1].series
+
 
 @dataclass(frozen=True)
 class ModelScore:
@@ -170,7 +175,7 @@ class LifetimeRecord:
     @property
     def title(self) -> str:
         """The name in the literature of the model that predicts."""
-        return TITLES[self.model]
+        return self.purchase_fit.title
 
     def as_dict(self) -> dict[str, Any]:
         """The record in plain values, for JSON."""

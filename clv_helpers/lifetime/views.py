@@ -13,7 +13,7 @@ from clv_helpers.config.params import Lifetime
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.lifetime.diagnostics import CORRELATION
 from clv_helpers.lifetime.prediction import record
-from clv_helpers.lifetime.records import LifetimeRecord
+from clv_helpers.lifetime.records import TITLES, LifetimeRecord
 
 SWITCH_ON = "lifetime:\n  horizon_months: 12   # how far ahead\n  margin: 0.3          # what is left of the spend"
 # The simulated airline's truth is in days; a fit's times are in weeks.
@@ -89,7 +89,7 @@ def models(workbook: Workbook) -> Output:
             "value": f"{_told(value, fit.standard_errors[name]):.4g}",
             "error": fit.standard_errors[name],
             "interval": _interval(fit.intervals[name], fit.standard_errors[name]),
-            "truth": truth.get(fit.model, {}).get(name),
+            "truth": truth.get(fit.title, {}).get(name),
             "log_likelihood": "" if index else show.about(fit.log_likelihood, fit.customers, few, "{:,.0f}".format),
             "customers": "" if index else people_text(fit.customers, few),
         }
@@ -192,7 +192,7 @@ def held_truth(made: LifetimeRecord, truth: dict[str, dict[str, float]], first_c
     """On simulated data: how many intervals hold the truth, and which of the others did before the first campaign."""
     held, before = _held(made, truth, "all"), _held(made, truth, "calibration")
     missed = [name for name, holds in held.items() if not holds]
-    moved = [name for name in missed if before.get(name) and name not in truth["gamma_gamma"]]  # fares stay as they are
+    moved = [name for name in missed if before.get(name) and name not in truth[TITLES["gamma_gamma"]]]
     text = (
         f"This data is simulated, so the truth is known: {len(held) - len(missed)} of the {len(held)} true parameters "
         f"lie within their 95% intervals{', not ' if missed else ''}{', '.join(missed)}."
@@ -212,7 +212,7 @@ def _held(made: LifetimeRecord, truth: dict[str, dict[str, float]], data: str) -
         name: (bounds := fit.intervals[name]) is not None and bounds[0] <= value <= bounds[1]
         for fit in made.fits
         if fit.data == data
-        for name, value in truth.get(fit.model, {}).items()
+        for name, value in truth.get(fit.title, {}).items()
     }
 
 
@@ -225,14 +225,14 @@ def _first_campaign(workbook: Workbook) -> str:
 
 
 def _truth(workbook: Workbook) -> dict[str, dict[str, float]]:
-    """The simulated airline's true parameters by model, times in weeks; none on real data."""
+    """The simulated airline's true parameters by the model's title, times in weeks; none on real data."""
     file = workbook.folder / "source" / "truth.json"
     if workbook.params.simulate is None or not file.exists():
         return {}
     truth = json.loads(file.read_text(encoding="utf-8"))
     flights = truth["flights_mbg_nbd_per_day"]
     weeks = {name: value / 7 if name in IN_DAYS else value for name, value in flights.items()}
-    return {"mbg_nbd": weeks, "gamma_gamma": truth["fares_gamma_gamma"]}
+    return {TITLES["mbg_nbd"]: weeks, TITLES["gamma_gamma"]: truth["fares_gamma_gamma"]}
 
 
 def _assumptions(settings: Lifetime) -> str:

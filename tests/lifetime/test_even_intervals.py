@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from test_lifetime_diagnostics import SWITCHED_ON, predict, shop
 
+from clv_helpers import lifetime
 from clv_helpers.lifetime.beta_geometric import BG_CNBD, MBG_CNBD, MBG_NBD
 from clv_helpers.lifetime.counts import DAYS_PER_WEEK, Histories
 from clv_helpers.lifetime.fitting import fit, purchase_model
@@ -137,3 +138,6 @@ def test_a_workbook_finds_even_intervals(outputs: Path, tmp_path: Path) -> None:
     year = forecast[forecast["month"] == 12]
     assert year["customers"].sum() == len(values)
     assert year["expected_purchases"].sum() == pytest.approx(values["expected_purchases"].sum())
+    shown = lifetime.holdout(workbook).bundle["text/plain"]
+    assert f"MBG/CNBD-{chosen.fits[0].k}, fitted on the days up to" in shown
+    assert f"MBG/CNBD-{chosen.purchase_fit.k} expects" in lifetime.values(workbook).bundle["text/plain"]

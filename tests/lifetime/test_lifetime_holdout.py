@@ -194,7 +194,7 @@ def test_campaigns_are_named_only_where_the_fit_before_them_held() -> None:
         ]
         return LifetimeRecord(fits=fits, holdout=holdout())
 
-    truth, flights = {"mbg_nbd": {"a": 0.8}, "gamma_gamma": {}}, "flights"
+    truth, flights = {"MBG/NBD": {"a": 0.8}, "Gamma-Gamma": {}}, "flights"
     held = held_truth(made(0.8, 0.8), truth, "2025-02-01", flights)
     assert held.endswith("1 of the 1 true parameters lie within their 95% intervals.")
     moved = held_truth(made(0.8, 0.7), truth, "2025-02-01", flights)
