@@ -32,8 +32,9 @@ def pages() -> dict[str, str]:
 
 def reference() -> str:
     """Params keys, widgets, conditions, headers and commands."""
-    from clv_helpers.audiences.rule import KINDS, OPERATORS, Audience
+    from clv_helpers.audiences.rule import KINDS, Audience
     from clv_helpers.charts import MARKS
+    from clv_helpers.conditions.condition import OPERATORS
     from clv_helpers.config.params import Params
     from clv_helpers.dashboards import Dashboard
     from clv_helpers.models.table_file import HEADERS

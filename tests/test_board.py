@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from clv_helpers import dashboards
 from clv_helpers.charts.rows import Days
 from clv_helpers.charts.show import BOARD_MIME
+from clv_helpers.conditions import Attribute
 from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, read_yaml
 from clv_helpers.config.workbook import Workbook
@@ -24,7 +25,7 @@ from clv_helpers.dashboards.composer_view import Composer
 from clv_helpers.dashboards.draft import Draft, problem_of, save
 from clv_helpers.dashboards.live_board import BETWEEN, LiveBoard
 from clv_helpers.dashboards.spec import Preset
-from clv_helpers.editors import Attribute, files
+from clv_helpers.editors import files
 from clv_helpers.errors import UserError
 
 

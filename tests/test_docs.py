@@ -13,9 +13,10 @@ from types import ModuleType
 import pytest
 
 from clv_helpers import audiences, dashboards, models
-from clv_helpers.audiences.rule import KINDS, OPERATORS
-from clv_helpers.audiences.when import FORMS
+from clv_helpers.audiences.rule import KINDS
 from clv_helpers.charts import MARKS, Channel, Widget
+from clv_helpers.conditions.condition import OPERATORS
+from clv_helpers.conditions.when import FORMS
 from clv_helpers.config.datasets import ColumnType
 from clv_helpers.config.params import CampaignSettings, Measure, Params
 from clv_helpers.config.sources import Column, CsvFormat, Source

@@ -5,25 +5,15 @@ from __future__ import annotations
 from clv_helpers.adobe.pql import to_text
 from clv_helpers.audiences.catalog import names_of
 from clv_helpers.audiences.formats import CannotExpress
-from clv_helpers.audiences.rule import (
-    Audience,
-    Condition,
-    Event,
-    EventCondition,
-    Leaf,
-    SequenceCondition,
-    Step,
-    as_list,
-    events_of,
-    walk,
-)
-from clv_helpers.audiences.when import When, parse_duration
+from clv_helpers.audiences.rule import Audience, Event, EventCondition, Leaf, SequenceCondition, Step, events_of, walk
+from clv_helpers.conditions.condition import Condition, as_list, conditions_of
+from clv_helpers.conditions.when import When, parse_duration
 
 
 def platform_notes(audience: Audience) -> list[str]:
     """What the platform's own builder would warn of, or refuse to stream, each in a sentence."""
     leaves = [leaf for _, leaf in walk(audience.rule)]
-    blocks = sum(1 + sum(len(list(walk(event.where))) for event in events_of(leaf)) for leaf in leaves)
+    blocks = sum(1 + sum(len(list(conditions_of(event.where))) for event in events_of(leaf)) for leaf in leaves)
     chains = sum(isinstance(leaf, SequenceCondition) for leaf in leaves)
     sums = sum(isinstance(leaf, EventCondition) and leaf.aggregate != "count" for leaf in leaves)
     notes = [

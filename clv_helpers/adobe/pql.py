@@ -18,17 +18,14 @@ from clv_helpers.audiences.rule import (
     AnyPart,
     Audience,
     AudienceCondition,
-    Condition,
     EventCondition,
     MapCondition,
-    Rule,
     SequenceCondition,
     Step,
-    as_list,
-    parts_of,
     walk,
 )
-from clv_helpers.audiences.when import Clock, When, month_days, parse_duration, shift
+from clv_helpers.conditions.condition import Condition, Container, Where, as_list, parts_of
+from clv_helpers.conditions.when import Clock, When, month_days, parse_duration, shift
 from clv_helpers.config.datasets import EVENT_TIME
 
 TENANT = "_tenant"
@@ -86,12 +83,12 @@ def to_node(audience: Audience, tenant: str = TENANT) -> Node:
     return json.loads(node, object_hook=lambda n: {**n, "fieldName": tenant} if n.get("fieldName") == TENANT else n)
 
 
-def _part(part: AnyPart, exact: bool, in_event: bool = False) -> Node:
+def _part(part: AnyPart | Where, exact: bool, in_event: bool = False) -> Node:
     """A part of a rule, or of an event's `where`; `exact`: false, not unknown, where a field has no value."""
     match part:
-        case Rule(not_=inner) if inner is not None:
+        case Container(not_=inner) if inner is not None:
             return _apply("not", _part(inner, True, in_event))
-        case Rule():
+        case Container():
             return _joined("and" if part.kind == "all" else "or", [_part(p, exact, in_event) for p in parts_of(part)])
         case Condition():
             is_moment = in_event and part.field == EVENT_TIME

@@ -7,7 +7,8 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from clv_helpers.audiences.catalog import names_of
-from clv_helpers.audiences.rule import AnyPart, Audience, AudienceCondition, Rule, parts_of
+from clv_helpers.audiences.rule import AnyPart, Audience, AudienceCondition, Rule
+from clv_helpers.conditions.condition import parts_of
 from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook

@@ -7,12 +7,13 @@ from html import escape
 from typing import Any
 
 from clv_helpers.audiences import audience_files, estimate, panels
-from clv_helpers.audiences.catalog import OPERATORS_OF, Catalog, event_tables
+from clv_helpers.audiences.catalog import Catalog, event_tables
 from clv_helpers.audiences.draft import TIMES, Draft, to_condition, to_value, to_when
-from clv_helpers.audiences.rule import MEASURES
 from clv_helpers.audiences.sentence import to_sentence
+from clv_helpers.conditions import OPERATORS_OF, Attribute
+from clv_helpers.conditions.condition import MEASURES
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.editors import Attribute, html
+from clv_helpers.editors import html
 from clv_helpers.editors.editor import soon
 from clv_helpers.errors import UserError
 

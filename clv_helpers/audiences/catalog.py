@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from clv_helpers.audiences.rule import TEXT_TESTS, Audience, AudienceCondition, walk
+from clv_helpers.audiences.rule import Audience, AudienceCondition, walk
+from clv_helpers.conditions import OPERATORS_OF, Attribute, kind_of
 from clv_helpers.config.datasets import DATASETS, EVENT_DATASETS, LIFETIME_VALUE, PRODUCT_ATTRIBUTES, PROFILE_MEASURES
 from clv_helpers.config.params import Params, Words
-from clv_helpers.editors import Attribute, kind_of
 from clv_helpers.engines.dialect import table
 from clv_helpers.engines.session import Session
 
 GENERAL_WORDS = Words(category="category")  # where no workbook says what things are called
 MASKED = ("customer_id", "email", "first_name", "last_name")
-ORDER = ("equals", "not equals", "in", "not in")
-COMPARED = ("equals", "not equals", "at most", "at least", "less than", "more than", "between", "in", "not in")
-TEXTUAL = (*ORDER, *TEXT_TESTS, *(f"not {test}" for test in TEXT_TESTS))
-OPERATORS_OF = {
-    "text": (*TEXTUAL, "exists", "missing"),
-    "integer": (*COMPARED, "exists", "missing"),
-    "number": (*COMPARED, "exists", "missing"),
-    "boolean": ("equals", "not equals", "exists", "missing"),
-    "date": ("exists", "missing"),
-    "timestamp": ("exists", "missing"),
-}
 # What a column means; {names} are the words of the workbook.
 ABOUT = {
     "customer_id": "Identifies the {customer}",

@@ -7,23 +7,20 @@ import re
 from sqlglot import exp
 
 from clv_helpers.audiences import audience_files
-from clv_helpers.audiences.catalog import OPERATORS_OF, Attribute, Catalog, catalog_of, event_tables, read_catalog
+from clv_helpers.audiences.catalog import Catalog, catalog_of, event_tables, read_catalog
 from clv_helpers.audiences.rule import (
     Audience,
-    Condition,
     Event,
     EventCondition,
     Leaf,
     MapCondition,
     Rule,
     SequenceCondition,
-    Value,
-    as_list,
     events_of,
-    nodes,
-    parts_of,
     walk,
 )
+from clv_helpers.conditions import condition_problems
+from clv_helpers.conditions.condition import Condition, conditions_of, nodes, parts_of
 from clv_helpers.config import yaml_files
 from clv_helpers.config.sql_params import NO_CATEGORY
 from clv_helpers.config.validation import Problem
@@ -90,7 +87,7 @@ def problems(audience: Audience, catalog: Catalog) -> list[Problem]:
     wrong: list[Problem] = []
     for path, leaf in walk(audience.rule):
         if isinstance(leaf, Condition):
-            wrong += _of_condition(path, leaf, catalog.profile, "the profile")
+            wrong += condition_problems(path, leaf, catalog.profile, "the profile")
         for index, event in enumerate(events_of(leaf)):
             wrong += _of_event(path if event is leaf else f"{path}.sequence[{index}]", event, catalog)
     return wrong
@@ -118,38 +115,13 @@ def _of_event(path: str, event: Event, catalog: Catalog) -> list[Problem]:
         return [Problem(f"{path}.event", repr(event.event), ", ".join(catalog.events) or "no events yet")]
     wrong = [
         problem
-        for place, condition in walk(event.where, f"{path}.where")
-        if isinstance(condition, Condition)
-        for problem in _of_condition(place, condition, columns, event.event)
+        for place, condition in conditions_of(event.where, f"{path}.where")
+        for problem in condition_problems(place, condition, columns, event.event)
     ]
     numbers = [column.name for column in columns.values() if column.is_number]
     if isinstance(event, EventCondition) and event.of is not None and event.of not in numbers:
         wrong.append(Problem(f"{path}.of", repr(event.of), ", ".join(numbers) or "no number"))
     return wrong
-
-
-def _of_condition(path: str, condition: Condition, columns: dict[str, Attribute], where: str) -> list[Problem]:
-    attribute = columns.get(condition.field)
-    if attribute is None:
-        return [Problem(f"{path}.field", f"{condition.field!r}, not in {where}", ", ".join(columns))]
-    typed = f"{attribute.name}, of type {attribute.kind}"
-    if condition.when:
-        return [] if attribute.is_date else [Problem(f"{path}.when", f"asked of {typed}", "a date or a time")]
-    if condition.op not in OPERATORS_OF[attribute.kind]:
-        allowed = ", ".join(OPERATORS_OF[attribute.kind]) + (", or when" if attribute.is_date else "")
-        return [Problem(f"{path}.op", f"{condition.op!r} for {typed}", allowed)]
-    wrong = [value for value in as_list(condition.value) if not _fits(value, attribute)]
-    if wrong:
-        return [Problem(f"{path}.value", f"{wrong[0]!r} for {attribute.name}", f"a value of type {attribute.kind}")]
-    if condition.ignore_case and attribute.kind != "text":
-        return [Problem(f"{path}.ignore_case", f"asked of {typed}", "a text")]
-    return []
-
-
-def _fits(value: Value, attribute: Attribute) -> bool:
-    if attribute.is_number:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, bool if attribute.kind == "boolean" else str)
 
 
 def hints(audience: Audience) -> list[str]:

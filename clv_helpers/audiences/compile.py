@@ -1,45 +1,33 @@
 """From a rule to one query over profile, events and memberships.
 
-Values become literals and nothing else, columns come from the catalog. A customer without a value meets no condition
-on it; SQL spells that out wherever a NULL would otherwise pass a NOT.
+What concerns one row, of the profile or of events, is a test of conditions/row_test.py.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlglot import exp
 from sqlglot.optimizer.simplify import simplify
 
-from clv_helpers.audiences.catalog import Attribute, Catalog
+from clv_helpers.audiences.catalog import Catalog
 from clv_helpers.audiences.rule import (
     AnyPart,
     AudienceCondition,
-    Condition,
     Event,
     EventCondition,
     MapCondition,
     Rule,
     SequenceCondition,
     Step,
-    Value,
-    as_list,
-    parts_of,
 )
-from clv_helpers.audiences.when import Clock, When, bounds, month_days
+from clv_helpers.conditions.condition import Condition
+from clv_helpers.conditions.row_test import TESTS, any_of, container_test, of, row_test, value_test, when_test
+from clv_helpers.conditions.when import Clock, bounds
 from clv_helpers.config.datasets import EVENT_TIME, PRIMARY_IDENTITY
-from clv_helpers.engines.dialect import bind, is_in, literal, parse, table
+from clv_helpers.engines.dialect import expression, literal, parse, table
 
-# Each operator as a test, which is NULL where the column is; `in` and what begins with `not` are made from these.
-TESTS = {
-    "equals": "$column = $value", "not equals": "$column <> $value", "at most": "$column <= $value",
-    "at least": "$column >= $value", "less than": "$column < $value", "more than": "$column > $value",
-    "between": "$column BETWEEN $value AND $other", "exists": "NOT $column IS NULL", "missing": "$column IS NULL",
-    "contains": "CONTAINS($column, $value)", "starts with": "STARTS_WITH($column, $value)",
-    "ends with": "ENDS_WITH($column, $value)", "matches": "REGEXP_MATCHES($column, $value)",
-}  # fmt: skip
 # An average as an exact sum divided once does not depend on the order of the rows.
 AGGREGATES = {
     "count": "COUNT(*)", "sum": "SUM($column)", "min": "MIN($column)", "max": "MAX($column)",
@@ -75,20 +63,16 @@ def to_customers(rule: AnyPart, context: Context) -> exp.Select:
     return _query(CUSTOMERS, test=to_test(rule, context))
 
 
-def to_test(part: AnyPart, context: Context, exact: bool = False, event: Event | None = None) -> exp.Expr:
-    """A part of a rule as a test of a row of the profile (alias p), or of a row of an event (alias e) for its `where`.
+def to_test(part: AnyPart, context: Context, exact: bool = False) -> exp.Expr:
+    """A part of a rule as a test of a row of the profile (alias p).
 
     `exact`: false where it is not met. Otherwise it may be NULL, which a WHERE takes for false, and faster.
     """
     match part:
-        case Rule(not_=inner) if inner is not None:
-            return exp.not_(to_test(inner, context, True, event), copy=False)
         case Rule():
-            tests = [to_test(inner, context, exact, event) for inner in parts_of(part)]
-            return exp.and_(*tests, copy=False) if part.kind == "all" else _any(*tests)
+            return container_test(part, lambda inner, exactly: to_test(inner, context, exactly), exact)
         case Condition():
-            columns = context.catalog.events[event.event] if event else context.catalog.profile
-            return _attribute_test(part, columns[part.field], EVENT if event else PROFILE, context.clock, exact)
+            return row_test(part, context.catalog.profile, PROFILE, context.clock, exact)
         case MapCondition():
             return _map_test(part)
         case EventCondition():
@@ -99,91 +83,12 @@ def to_test(part: AnyPart, context: Context, exact: bool = False, event: Event |
             return _is_among(_query(MEMBERS, audience=part.audience))
 
 
-_parsed = functools.cache(parse)  # the same few texts for every condition of every rule
-
-
-def _sql(text: str, **bindings: object) -> exp.Expression:
-    return bind(_parsed(text), bindings)
-
-
 def _query(text: str, **bindings: object) -> exp.Select:
-    return _sql(text, **bindings).assert_is(exp.Select)
+    return expression(text, **bindings).assert_is(exp.Select)
 
 
 def _is_among(customers: exp.Query) -> exp.Expr:
     return exp.In(this=of(PROFILE, PRIMARY_IDENTITY), query=customers.subquery(copy=False))
-
-
-def _any(*tests: exp.Expr) -> exp.Expr:
-    return exp.paren(exp.or_(*tests, copy=False), copy=False)
-
-
-def of(alias: str, name: str) -> exp.Column:
-    """A column of what bears an alias in the query."""
-    return exp.column(name, table=alias, quoted=True)
-
-
-def _attribute_test(condition: Condition, attribute: Attribute, alias: str, clock: Clock, exact: bool) -> exp.Expr:
-    column = of(alias, condition.field)
-    if condition.when:
-        test = _when_test(condition.when, column, attribute.kind, clock)
-    else:
-        test = _value_test(condition.op or "", condition.value, column, condition.ignore_case)
-    if condition.op in ("exists", "missing"):
-        return test
-    if condition.or_missing:
-        return _any(_sql(TESTS["missing"], column=column), test)
-    return exp.paren(exp.and_(_sql(TESTS["exists"], column=column), test, copy=False), copy=False) if exact else test
-
-
-def _value_test(op: str, value: Value | list[Value] | None, column: exp.Expr, ignore_case: bool = False) -> exp.Expr:
-    """An operator and its value; NULL where the column is."""
-    values = as_list(value)
-    if ignore_case and op.endswith("matches"):
-        values = [f"(?i){values[0]}"]
-    elif ignore_case and values:
-        column, values = exp.Lower(this=column), [str(text).lower() for text in values]
-    if op in TESTS:
-        first, other = [*values, None, None][:2]
-        return _sql(TESTS[op], column=column, value=first, other=other)
-    positive = op.removeprefix("not ")
-    test = is_in(column, values) if positive == "in" else _sql(TESTS[positive], column=column, value=values[0])
-    return exp.Not(this=test) if op.startswith("not ") else test
-
-
-def _when_test(when: When, column: exp.Expr, kind: str, clock: Clock) -> exp.Expr:
-    """A time constraint as a test of a column of type date or timestamp; NULL where the column is."""
-    if when.ignore_year:
-        return _month_day_test(when, column, kind, clock)
-    span = bounds(when, clock)
-    low: dt.date | None = span.low
-    high: dt.date | None = span.high
-    if kind == "date":
-        # a day counts as its beginning, so the days before an open end are those before the first day from it
-        low = span.low and _first_day_from(span.low, clock)
-        high = span.high and (_day_of(span.high, clock) if span.closed else _first_day_from(span.high, clock))
-    until = TESTS["at most" if span.closed else "less than"]
-    tests = [] if low is None else [_sql(TESTS["at least"], column=column, value=low)]
-    tests += [] if high is None else [_sql(until, column=column, value=high)]
-    return exp.and_(*tests)
-
-
-def _day_of(moment: dt.datetime, clock: Clock) -> dt.date:
-    return replace(clock, now=moment).today
-
-
-def _first_day_from(moment: dt.datetime, clock: Clock) -> dt.date:
-    """The first day that begins at or after a moment."""
-    day = _day_of(moment, clock)
-    return day if clock.begin(day) >= moment else day + dt.timedelta(days=1)
-
-
-def _month_day_test(when: When, column: exp.Expr, kind: str, clock: Clock) -> exp.Expr:
-    local = column
-    if kind == "timestamp" and clock.zone != "UTC":
-        local = exp.ConvertTimezone(source_tz=literal("UTC"), target_tz=literal(clock.zone), timestamp=column)
-    month_day = _sql("(MONTH($local) * 100 + DAY($local))", local=local)
-    return _any(*(_value_test("between", list(span), month_day) for span in month_days(when, clock)))
 
 
 def _map_test(condition: MapCondition) -> exp.Expr:
@@ -192,23 +97,23 @@ def _map_test(condition: MapCondition) -> exp.Expr:
     if condition.op in ("exists", "missing"):
         return exp.not_(has_entry) if condition.op == "missing" else has_entry
     decile = exp.column("decile", table="d")
-    met = _is_among(entries.where(_value_test(condition.op, condition.value, decile)))
-    return _any(met, exp.not_(has_entry)) if condition.or_missing else met
+    met = _is_among(entries.where(value_test(condition.op, condition.value, decile)))
+    return any_of(met, exp.not_(has_entry)) if condition.or_missing else met
 
 
 def _event_test(event: EventCondition, context: Context) -> exp.Expr:
     if event.op == "all":
-        met = to_test(event.where, context, True, event) if event.where is not None else exp.true()
-        every = _sql("MIN(CASE WHEN $met THEN 1 ELSE 0 END) = 1", met=met)
+        met = _where(event, context, exact=True)
+        every = expression("MIN(CASE WHEN $met THEN 1 ELSE 0 END) = 1", met=met)
         return _is_among(_grouped(_events(event, context, with_where=False), every))
     events = _events(event, context)
     if event.op == "at least" and event.value == 1 and event.aggregate == "count":
         return _is_among(events)
     if event.op in ("equals", "at most") and event.value == 0 and event.aggregate == "count":
         return exp.not_(_is_among(events))
-    test = _value_test(event.op, event.value, _sql(AGGREGATES[event.aggregate], column=of(EVENT, event.of or "")))
+    test = value_test(event.op, event.value, expression(AGGREGATES[event.aggregate], column=of(EVENT, event.of or "")))
     # those without any such event are not among the rows: where it holds for 0, ask for whom it does not hold
-    if event.aggregate == "count" and simplify(_value_test(event.op, event.value, literal(0))) == exp.true():
+    if event.aggregate == "count" and simplify(value_test(event.op, event.value, literal(0))) == exp.true():
         return exp.not_(_is_among(_grouped(events, exp.not_(test))))
     return _is_among(_grouped(events, test))
 
@@ -219,11 +124,18 @@ def _grouped(events: exp.Select, having: exp.Expr) -> exp.Select:
 
 def _events(event: Event, context: Context, with_where: bool = True) -> exp.Select:
     """The events a condition is about: a row each, with customer_id."""
-    tests = [] if event.when is None else [_when_test(event.when, of(EVENT, EVENT_TIME), "timestamp", context.clock)]
+    tests = [] if event.when is None else [when_test(event.when, of(EVENT, EVENT_TIME), "timestamp", context.clock)]
     if with_where and event.where is not None:
-        tests.append(to_test(event.where, context, event=event))
+        tests.append(_where(event, context))
     query = _query(EVENTS, source=table(context.events[event.event]), now=context.clock.now)
     return query.where(*tests, copy=False)
+
+
+def _where(event: Event, context: Context, exact: bool = False) -> exp.Expr:
+    """What is asked of the event's own columns."""
+    if event.where is None:
+        return exp.true()
+    return row_test(event.where, context.catalog.events[event.event], EVENT, context.clock, exact)
 
 
 def _sequence(leaf: SequenceCondition, context: Context) -> exp.Select:
@@ -266,7 +178,7 @@ def _without(
         came += [of(alias, EVENT_TIME) < of(until, EVENT_TIME)] if until else []
         others = _moments(step, context, since).subquery(alias, copy=False)
         query.join(others, on=exp.and_(*came, copy=False), join_type="left", copy=False)
-        query.where(_sql(TESTS["missing"], column=of(alias, PRIMARY_IDENTITY)), copy=False)
+        query.where(expression(TESTS["missing"], column=of(alias, PRIMARY_IDENTITY)), copy=False)
     return query
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from clv_helpers import editors
 from clv_helpers.audiences.rule import Audience
+from clv_helpers.conditions import Attribute
 from clv_helpers.config.validation import ParamsError, parse_value, validate
-from clv_helpers.editors import Attribute
 
 Path = tuple[int, ...]
 EMPTY = {"title": "New audience", "rule": {"all": []}}

@@ -9,7 +9,8 @@ from sqlglot import exp
 
 from clv_helpers.audiences.catalog import MASKED
 from clv_helpers.audiences.compile import PROFILE, Context, of, to_customers, to_test
-from clv_helpers.audiences.rule import AnyPart, Condition, Rule, parts_of, walk
+from clv_helpers.audiences.rule import AnyPart, Rule, walk
+from clv_helpers.conditions.condition import Condition, parts_of
 from clv_helpers.config.datasets import PRIMARY_IDENTITY
 from clv_helpers.engines.dialect import column, literal, table
 from clv_helpers.engines.session import Session

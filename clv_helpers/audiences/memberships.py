@@ -14,7 +14,7 @@ from clv_helpers.audiences.catalog import Catalog, event_tables, names_of, read_
 from clv_helpers.audiences.checks import empty_inputs, problems
 from clv_helpers.audiences.compile import Context, to_customers
 from clv_helpers.audiences.rule import Audience
-from clv_helpers.audiences.when import Clock
+from clv_helpers.conditions.when import Clock
 from clv_helpers.config.tables import ALWAYS_THERE
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook

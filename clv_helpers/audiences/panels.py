@@ -10,8 +10,8 @@ from clv_helpers.audiences.sentence import part_in_words
 from clv_helpers.charts import PALETTE, QUIET
 from clv_helpers.charts.rounding import people_text
 from clv_helpers.charts.show import about, percent, share, upper_first
+from clv_helpers.conditions import Attribute
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.editors import Attribute
 
 
 @functools.cache

@@ -5,81 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, FiniteFloat, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from clv_helpers.audiences.when import Duration, When, known_zone, parse_duration
+from clv_helpers.conditions.condition import (
+    MEASURES,
+    Comparison,
+    Condition,
+    Container,
+    Filter,
+    Value,
+    as_list,
+    check_value,
+    listed_as_all,
+    nodes,
+    parts_of,
+)
+from clv_helpers.conditions.when import Duration, When, known_zone, parse_duration
 from clv_helpers.config.validation import Strict
-from clv_helpers.engines.file_scan import regular_expression_problem
 
-Value = str | int | FiniteFloat | bool
-Operator = Literal[
-    "equals", "not equals", "contains", "not contains", "starts with", "not starts with", "ends with", "not ends with",
-    "matches", "not matches", "in", "not in", "at most", "at least", "less than", "more than", "between",
-    "exists", "missing",
-]  # fmt: skip
-Comparison = Literal["equals", "not equals", "at most", "at least", "less than", "more than"]
-OPERATORS: tuple[str, ...] = get_args(Operator)
-COMPARISONS: tuple[str, ...] = get_args(Comparison)
-TEXT_TESTS = ("contains", "starts with", "ends with", "matches")
-MEASURES = [*COMPARISONS, "between"]
 Dataset = Literal["purchases", "email_events"]
-
-
-def as_list(value: Value | list[Value] | None) -> list[Value]:
-    """The values of a condition, of which there are none, one or several."""
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def _check(op: str | None, value: Value | list[Value] | None) -> None:
-    """Raise ValueError for a value that does not go with an operator."""
-    if any(isinstance(text, str) and "\0" in text for text in as_list(value)):
-        raise ValueError("value is a text with the character NUL; allowed: any other text")
-    if op is not None and (allowed := _allowed_value(op, value)):
-        raise ValueError(f"value is {value!r}; allowed: {allowed}")
-
-
-def _allowed_value(op: str, value: Value | list[Value] | None) -> str:
-    """What an operator takes in place of a value; empty where it takes the value."""
-    count, several = len(as_list(value)), isinstance(value, list)
-    if op in ("exists", "missing", "all"):
-        return f"nothing, as {op} asks for no value" if count else ""
-    if op == "between":
-        return "" if several and count == 2 else "two values, the lowest and the highest"
-    if op in ("in", "not in"):
-        return "" if several and count else "a list of at least one value"
-    if several or not count:
-        return "one value"
-    if op.endswith("matches") and (problem := regular_expression_problem(str(value))):
-        return f"a regular expression that RE2 compiles ({problem})"
-    return ""
-
-
-class Condition(Strict):
-    """One question about an attribute of the customer, or about a column of an event."""
-
-    field: str = Field(min_length=1)
-    """an attribute of the profile; in `where`, a column of the event"""
-    op: Operator | None = None
-    """how it is compared; or `when` in its place"""
-    value: Value | list[Value] | None = None
-    """what it is compared with: a list for `in` and `not in`, two for `between`, none for `exists` and `missing`"""
-    when: When | None = None
-    """for a date or a moment: when it is"""
-    ignore_case: bool = False
-    """whether small and capital letters are alike"""
-    or_missing: bool = False
-    """whether who lacks a value meets it too; otherwise they meet only `missing`"""
-
-    @model_validator(mode="after")
-    def _fits(self) -> Condition:
-        if (self.op is None) == (self.when is None):
-            raise ValueError(f"op is {self.op!r}; allowed: one of {', '.join(OPERATORS)}, or when in its place")
-        if self.when and self.value is not None:
-            raise ValueError(f"value is {self.value!r}; allowed: nothing beside when")
-        _check(self.op, self.value)
-        return self
 
 
 class MapCondition(Strict):
@@ -100,14 +46,10 @@ class MapCondition(Strict):
 
     @model_validator(mode="after")
     def _fits(self) -> MapCondition:
-        _check(self.op, self.value)
+        check_value(self.op, self.value)
         if any(isinstance(value, bool) or not isinstance(value, int) for value in as_list(self.value)):
             raise ValueError(f"value is {self.value!r}; allowed: a whole number from 1 to 10")
         return self
-
-
-def _as_rule(value: Any) -> Any:
-    return {"all": value} if isinstance(value, list) and value else value
 
 
 class Event(Strict):
@@ -115,17 +57,10 @@ class Event(Strict):
 
     event: Dataset
     """what the customer did or got"""
-    where: Annotated[Part | None, BeforeValidator(_as_rule)] = None
+    where: Filter = None
     """conditions on the event's own columns; a list: all of them"""
     when: When | None = None
     """when it happened"""
-
-    @model_validator(mode="after")
-    def _only_conditions(self) -> Event:
-        for place, leaf in walk(self.where, "where"):
-            if not isinstance(leaf, Condition):
-                raise ValueError(f"{place} is about something else; allowed: conditions on the event's own columns")
-        return self
 
 
 class EventCondition(Event):
@@ -151,7 +86,7 @@ class EventCondition(Event):
 
     @model_validator(mode="after")
     def _fits(self) -> EventCondition:
-        _check(self.op, self.value)
+        check_value(self.op, self.value)
         if any(isinstance(value, bool | str) for value in as_list(self.value)):
             raise ValueError(f"value is {self.value!r}; allowed: a number")
         if (self.aggregate == "count") != (self.of is None):
@@ -236,7 +171,7 @@ Part = Annotated[
 ]
 
 
-class Rule(Strict):
+class Rule(Container):
     """A container of conditions and of further containers: exactly one of `all`, `any` and `not`."""
 
     all: list[Part] | None = Field(default=None, min_length=1)
@@ -245,17 +180,6 @@ class Rule(Strict):
     """parts of which at least one is met"""
     not_: Part | None = Field(default=None, alias="not")
     """a part that is not met"""
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Rule:
-        if sum(part is not None for part in (self.all, self.any, self.not_)) != 1:
-            raise ValueError("rule is given with none or several of all, any, not; allowed: exactly one of them")
-        return self
-
-    @property
-    def kind(self) -> Literal["all", "any", "not"]:
-        """How the parts are joined."""
-        return "not" if self.not_ is not None else "all" if self.all is not None else "any"
 
 
 Leaf = Condition | MapCondition | EventCondition | SequenceCondition | AudienceCondition
@@ -280,7 +204,7 @@ class Audience(Strict):
     """with all others on schedule, or also after each micro-batch, where the rule allows it"""
     time_zone: str = "UTC"
     """in which days and months are read, by its IANA name"""
-    rule: Annotated[Part, BeforeValidator(_as_rule)]
+    rule: Annotated[Part, BeforeValidator(listed_as_all)]
     """who is in it: a condition or a container; a list: all of them"""
 
     @model_validator(mode="after")
@@ -300,22 +224,9 @@ class Audience(Strict):
         return hashlib.sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def parts_of(container: Rule) -> list[AnyPart]:
-    """What is directly in a container."""
-    return [container.not_] if container.not_ is not None else [*(container.all or container.any or [])]
-
-
 def parse_part(raw: Any) -> AnyPart:
     """Plain values as a condition or a container. Raises pydantic.ValidationError."""
     return parts_of(Rule.model_validate({"all": [raw]}))[0]
-
-
-def nodes(part: AnyPart, path: str = "rule") -> Iterator[tuple[str, AnyPart]]:
-    """A part and all below it with their places in the file; not the `where` of events."""
-    yield path, part
-    if isinstance(part, Rule):
-        for index, inner in enumerate(parts_of(part)):
-            yield from nodes(inner, f"{path}.not" if part.kind == "not" else f"{path}.{part.kind}[{index}]")
 
 
 def walk(part: AnyPart | None, path: str = "rule") -> Iterator[tuple[str, Leaf]]:

@@ -7,19 +7,15 @@ from clv_helpers.audiences.rule import (
     AnyPart,
     Audience,
     AudienceCondition,
-    Condition,
     Event,
     EventCondition,
     MapCondition,
-    Rule,
     SequenceCondition,
     Step,
-    Value,
-    as_list,
-    parts_of,
 )
-from clv_helpers.audiences.when import When
 from clv_helpers.charts.show import upper_first
+from clv_helpers.conditions.condition import Condition, Container, Value, Where, as_list, parts_of
+from clv_helpers.conditions.when import When
 from clv_helpers.config.params import Words
 
 TESTS = {
@@ -69,11 +65,11 @@ class _Sentence:
         self.columns = {"category": words.category, "value": words.value}
         self.in_columns = {"purchase": words.purchase, "purchases": words.purchases, "customer": words.customer}
 
-    def part(self, part: AnyPart, top: bool = False) -> str:
+    def part(self, part: AnyPart | Where, top: bool = False) -> str:
         match part:
-            case Rule(not_=inner) if inner is not None:
+            case Container(not_=inner) if inner is not None:
                 return f"excluding those {self.part(inner)}"
-            case Rule():
+            case Container():
                 texts = [self.part(inner) for inner in parts_of(part)]
                 joined = (" and " if part.kind == "all" else " or ").join(texts)
                 return joined if top or len(texts) == 1 else f"({joined})"

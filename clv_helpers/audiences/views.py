@@ -11,11 +11,12 @@ from clv_helpers.audiences.checks import problems
 from clv_helpers.audiences.compile import Context, to_customers
 from clv_helpers.audiences.estimate import Estimate, estimate
 from clv_helpers.audiences.formats import formats
-from clv_helpers.audiences.rule import Audience, Condition, walk
+from clv_helpers.audiences.rule import Audience, walk
 from clv_helpers.audiences.sentence import part_in_words, to_sentence
-from clv_helpers.audiences.when import Clock
 from clv_helpers.charts import Channel, Widget, draw, show
 from clv_helpers.charts.show import Output, upper_first
+from clv_helpers.conditions.condition import Condition
+from clv_helpers.conditions.when import Clock
 from clv_helpers.config.params import Words
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook

@@ -10,9 +10,10 @@ from typing import Any
 from sqlglot import exp
 
 from clv_helpers.charts import AXES
+from clv_helpers.conditions import Attribute
 from clv_helpers.config import yaml_files
 from clv_helpers.dashboards.draft import Draft
-from clv_helpers.editors import Attribute, Editor, attributes, columns, html
+from clv_helpers.editors import Editor, attributes, columns, html
 from clv_helpers.editors.editor import WRAPPED
 from clv_helpers.engines.dialect import table
 from clv_helpers.engines.guarded_query import MEMORY, ask, parse_select

@@ -7,11 +7,12 @@ from typing import Any, get_args
 
 from clv_helpers import editors
 from clv_helpers.charts import MARKS, Widget
+from clv_helpers.conditions import Attribute
 from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, validate
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards.spec import Dashboard
-from clv_helpers.editors import Attribute, files
+from clv_helpers.editors import files
 
 WIDTHS = get_args(Widget.model_fields["width"].annotation)
 NEW = {"title": "New dashboard", "widgets": []}

@@ -14,7 +14,7 @@ from clv_helpers.audiences.catalog import event_tables, read_catalog
 from clv_helpers.audiences.checks import problems
 from clv_helpers.audiences.compile import Context, to_customers, to_test
 from clv_helpers.audiences.rule import Audience
-from clv_helpers.audiences.when import Clock
+from clv_helpers.conditions.when import Clock
 from clv_helpers.config.validation import validate
 from clv_helpers.engines.dialect import to_sql
 from reference import World

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from clv_helpers.audiences.draft import Draft, problem_of, to_condition, to_when
 from clv_helpers.audiences.rule import Audience
+from clv_helpers.conditions import Attribute
 from clv_helpers.config.validation import validate
-from clv_helpers.editors import Attribute
 
 A, B, C = ({"field": name, "op": "exists"} for name in "abc")
 MOVES = ["remove", "exclude", "switch", "wrap", "unwrap", "move_out", "move_in", "up", "down", "add"]

@@ -10,7 +10,7 @@ from clv_helpers.audiences.catalog import event_tables, read_catalog
 from clv_helpers.audiences.compile import Context
 from clv_helpers.audiences.rule import parse_part
 from clv_helpers.audiences.views import published_context
-from clv_helpers.audiences.when import Clock
+from clv_helpers.conditions.when import Clock
 from clv_helpers.config.workbook import Workbook
 from reference import World
 from strategies import NOW, small_store

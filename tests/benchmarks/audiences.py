@@ -19,7 +19,7 @@ from clv_helpers.audiences.catalog import event_tables, read_catalog
 from clv_helpers.audiences.compile import Context
 from clv_helpers.audiences.estimate import estimate
 from clv_helpers.audiences.rule import parse_part
-from clv_helpers.audiences.when import Clock
+from clv_helpers.conditions.when import Clock
 from clv_helpers.engines.session import Session
 
 BEST = {"field": "decile_lifetime", "op": "at most", "value": 3}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from clv_helpers.conditions import Attribute, kind_of
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.editors import Attribute, attributes, columns, kind_of
+from clv_helpers.editors import attributes, columns
 from clv_helpers.engines.dialect import table
 
 
