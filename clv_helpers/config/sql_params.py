@@ -9,6 +9,7 @@ from sqlglot import exp
 from clv_helpers.config.datasets import (
     DATASETS,
     EMAIL_NAMESPACE,
+    EVENT_DATASETS,
     EVENT_TIME,
     PRIMARY_IDENTITY,
     PRODUCT_ATTRIBUTES,
@@ -71,6 +72,7 @@ def params_bindings(params: Params) -> dict[str, Any]:
         "has_event_attributes": bool(attributes),
         **_customers(params),
         "customers_in_profile": "customers" in sources and sources["customers"].profile_enabled,
+        "event_customers": _event_customers(params),
         "email_events_in_profile": "email_events" in sources and sources["email_events"].profile_enabled,
     }
 
@@ -186,6 +188,19 @@ def _further_identities(params: Params) -> exp.Expression:
     if not parts:
         return _rows({"namespace": "text", "identity": "text", PRIMARY_IDENTITY: "text"}, [])
     return (exp.union(*parts, distinct=False) if parts[1:] else parts[0]).subquery()
+
+
+def _event_customers(params: Params) -> exp.Expression:
+    """The customers of this workbook's own events, as far as those join the profile."""
+    own = [
+        name for name in params.event_datasets if name not in EVENT_DATASETS and params.sources[name].profile_enabled
+    ]
+    seen = "SELECT customer_id FROM $events AS e WHERE occurred_at < $as_of"
+    as_of = exp.Placeholder(this="as_of")
+    parts = [expression(seen, events=table(f"lake.{name}"), as_of=as_of) for name in own]
+    if not parts:
+        return _rows({PRIMARY_IDENTITY: "text"}, [])
+    return (exp.union(*parts, distinct=False) if parts[1:] else parts[0]).subquery()  # type: ignore[attr-defined]
 
 
 def _rows(kinds: dict[str, ColumnType], rows: list[tuple[Any, ...]]) -> exp.Subquery:

@@ -100,6 +100,14 @@ def test_the_last_event_of_any_dataset_ends_the_data(own: Workbook, tmp_path: Pa
         assert own.as_of(session) == dt.date(2024, 3, 6)
 
 
+def test_who_visits_has_a_profile_unless_the_params_say_otherwise(own: Workbook) -> None:
+    models.refresh(own, "derived", "profile")
+    assert set(own.query("profile.customer")["customer_id"]) == {"a", "b", "carol@example.org"}
+    apart = Workbook.open(own.file, overrides={"sources.web.profile_enabled": False})
+    models.refresh(apart, "derived", "profile")
+    assert set(apart.query("profile.customer")["customer_id"]) == {"a", "b"}
+
+
 def test_a_repeated_event_counts_once_and_says_so(own: Workbook, tmp_path: Path) -> None:
     again = "id,visitor,at,page,s,sku\n1,a,2024-01-02 10:00:00,home,5,\n4,b,2024-01-07 10:00:00,cart,9,\n"
     write(tmp_path, **{"web_2.csv": again})

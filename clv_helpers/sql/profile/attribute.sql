@@ -27,6 +27,8 @@ identities AS (
     SELECT customer_id FROM profile.event_attribute
     UNION
     SELECT customer_id FROM profile.email_attribute
+    UNION
+    SELECT customer_id FROM $event_customers AS seen
 ),
 deciles AS (
     SELECT
