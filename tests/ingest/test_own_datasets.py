@@ -287,3 +287,24 @@ def test_a_stream_takes_own_events(own: Workbook) -> None:
     stream = Stream(own, journals, watched, lambda workbook, **_: None, lambda _: None)
     assert [batch.dataset for batch in stream.micro_batch()] == ["web"]
     assert {row["event_id"] for row in rows(own, "web")} >= {"7"}
+
+
+@pytest.mark.slow
+def test_spark_has_the_same(java: None, outputs: Path, tmp_path: Path) -> None:
+    from on_spark import LOCAL
+
+    found = []
+    for engine in ("duckdb", LOCAL):
+        folder = tmp_path / engine.partition(":")[0]
+        write(
+            folder, f"engine: {engine}\n{PARAMS}", **{"products_2.csv": "sku,Brand,Name\nS1,Zeta,Chair\nS9,Nine,Desk\n"}
+        )
+        workbook = Workbook.open((folder / "own.yml").rename(folder / f"{folder.name}.yml"))
+        ingest.ingest_files(workbook)
+        models.refresh(workbook, "derived", "profile")
+        before = rows(workbook, "web", "products"), brands(workbook)
+        ingest.revert(workbook, ingest.batches(workbook)[-1].batch_id)
+        people = sorted(workbook.query("profile.customer")["customer_id"])
+        found.append((*before, brands(workbook), people))
+    assert found[0] == found[1]
+    assert found[0][1:] == (["Zeta", "Bolt", "Nine"], ["Acme", "Bolt", None], ["a", "b", "carol@example.org"])

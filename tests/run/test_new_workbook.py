@@ -262,3 +262,42 @@ def test_sheets_that_are_not_read_are_told(here: Path) -> None:
     done = CliRunner().invoke(app, ["new", "shop", "--from", "orders.xlsx", "--yes", "--no-run"])
     assert done.exit_code == 0, done.output
     assert "orders.xlsx: of its sheets '2023' alone is read, and not '2024'" in done.output
+
+
+def test_visits_and_products_beside_the_orders_become_sources(here: Path) -> None:
+    folder = here / "data"
+    folder.mkdir()
+    (folder / "orders.csv").write_text("customer,day,sku,spent\na,2024-01-03,S1,10\nb,2024-01-04,S2,20\n")
+    (folder / "visits.csv").write_text(
+        "visit_id,customer,at,page,seconds\n1,a,02.01.2024 10:00,home,5\n2,b,31.01.2024 10:01,cart,7\n"
+    )
+    (folder / "products.csv").write_text("sku,Brand,Code\nS1,Acme,007\nS2,Bolt,12\n")
+    (folder / "strange.csv").write_text("x,y\n1,2\n")
+    file = new.file_of("my_shop")
+    with new.reading(file, folder) as draft:
+        assert [note for note in draft.notes if note.startswith("strange.csv is left: ")]
+    shop, counted = created("data")
+    assert counted.orders == 2
+    assert shop.params.lookups == {"products": "product_id"}
+    assert shop.params.event_datasets[-1] == "visits"
+    visits, products = shop.params.contract("visits"), shop.params.contract("products")
+    assert {name: each.type for name, each in visits.items()} == {
+        "event_id": "text", "customer_id": "text", "occurred_at": "timestamp", "page": "text", "seconds": "number",
+    }  # fmt: skip
+    assert {name: each.type for name, each in products.items()} == {
+        "product_id": "text",
+        "brand": "text",
+        "code": "text",
+    }
+    batches = {batch.dataset: batch.rows_accepted for batch in ingest.ingest_files(shop)}
+    assert batches == {"purchases": 2, "products": 2, "visits": 2}
+
+
+def test_a_product_that_comes_twice_makes_no_lookup(here: Path) -> None:
+    folder = here / "data"
+    folder.mkdir()
+    (folder / "orders.csv").write_text("customer,day,sku,spent\na,2024-01-03,S1,10\nb,2024-01-04,S2,20\n")
+    (folder / "stock.csv").write_text("sku,Shelf\nS1,A\nS1,B\n")
+    shop, _ = created("data")
+    assert list(shop.params.sources) == ["purchases"]
+    assert shop.params.sources["purchases"].path == "data/orders.csv"

@@ -12,8 +12,9 @@ from typing import Any
 
 from clv_helpers.config import recipes
 from clv_helpers.config.datasets import DATASETS
-from clv_helpers.run.new import guess, values, words
+from clv_helpers.run.new import further, guess, values, words
 from clv_helpers.run.new.elsewhere import Origin
+from clv_helpers.run.new.further import Further
 from clv_helpers.run.new.guess import Reading
 from clv_helpers.run.new.sample import NewWorkbookError, Sample
 
@@ -36,6 +37,10 @@ class Draft:
     raw: dict[str, Any]
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     readings: dict[str, list[Reading]] = field(default_factory=dict)
+    others: list[Sample] = field(default_factory=list)
+    """files that hold none of the known datasets"""
+    beside: list[str] = field(default_factory=list)
+    """what became of those, a sentence each"""
     origin: Origin | None = None
     """where the files were copied from, if they are not of this machine"""
     database: dict[str, Any] | None = None
@@ -49,7 +54,11 @@ class Draft:
     def notes(self) -> list[str]:
         """What a person is to know of the files: what of them is not read, and what is not as it seems."""
         sampled = [note for samples in self.samples.values() for sample in samples for note in sample.notes]
-        return sampled + [note for readings in self.readings.values() for reading in readings for note in reading.notes]
+        return (
+            self.beside
+            + sampled
+            + [note for readings in self.readings.values() for reading in readings for note in reading.notes]
+        )
 
     def set(self, place: str, value: Any) -> None:
         """Put a value at a dotted place; None takes out what is there."""
@@ -131,7 +140,16 @@ def draft(file: Path, source: Path, samples: list[Sample]) -> Draft:
 
     Raises NewWorkbookError where they hold no purchases, or files of one kind do not go together.
     """
-    return _assembled(file, source, [(sample, guess.read(sample)) for sample in samples])
+    read: list[tuple[Sample, Reading]] = []
+    unknown: list[tuple[Sample, NewWorkbookError]] = []
+    for sample in samples:
+        try:
+            read.append((sample, guess.read(sample)))
+        except NewWorkbookError as error:
+            unknown.append((sample, error))
+    if unknown and not any(reading.dataset == "purchases" for _, reading in read):
+        raise unknown[0][1]
+    return _assembled(file, source, read, [sample for sample, _ in unknown])
 
 
 def corrected(file: Path, source: Path, made: Draft, roles: dict[tuple[str, str], str]) -> Draft:
@@ -144,11 +162,13 @@ def corrected(file: Path, source: Path, made: Draft, roles: dict[tuple[str, str]
         for sample, before in zip(samples, made.readings[dataset], strict=True):
             headers = {role: h for h in sample.headers if (role := roles.get((dataset, h), ""))}
             read.append((sample, before if before.preset else guess.chosen(sample, dataset, headers)))
-    return replace(_assembled(file, made.origin.source if made.origin else source, read), origin=made.origin)
+    source = made.origin.source if made.origin else source
+    return replace(_assembled(file, source, read, made.others), origin=made.origin)
 
 
-def _assembled(file: Path, source: Path, read: list[tuple[Sample, Reading]]) -> Draft:
-    made = Draft(file.parent, {**_head(file), "sources": {}})
+def _assembled(file: Path, source: Path, read: list[tuple[Sample, Reading]], others: list[Sample]) -> Draft:
+    made = Draft(file.parent, {**_head(file), "sources": {}}, others=others)
+    everything = [*(sample for sample, _ in read), *others]
     for sample, reading in read:
         made.samples.setdefault(reading.dataset, []).append(sample)
         made.readings.setdefault(reading.dataset, []).append(reading)
@@ -156,9 +176,16 @@ def _assembled(file: Path, source: Path, read: list[tuple[Sample, Reading]]) -> 
         held = " and ".join(name.replace("_", " ") for name in made.readings)
         raise NewWorkbookError(f"{source} holds {held}, and no purchases; allowed: a file or a folder with purchases")
     for dataset in sorted(made.readings, key=list(DATASETS).index):
-        path = _path(source, made.samples[dataset], [sample for sample, _ in read], made.folder)
+        path = _path(source, made.samples[dataset], everything, made.folder)
         made.raw["sources"][dataset] = _source(dataset, path, made.samples[dataset], made.readings[dataset])
     _take_readings(made)
+    for sample in others:
+        found = further.proposed(sample, made.readings["purchases"][0], list(made.raw["sources"]))
+        if isinstance(found, Further):
+            path = _path(source, [sample], everything, made.folder)
+            namespace = {key: each for key, each in made.purchases.items() if key == "namespace"}
+            made.raw["sources"][found.name] = {"path": path, **namespace, **found.keys}
+        made.beside.append(found.note if isinstance(found, Further) else found)
     return made
 
 

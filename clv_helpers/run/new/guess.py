@@ -60,7 +60,7 @@ def read(sample: Sample) -> Reading:
     """What the files of a sample are. Raises NewWorkbookError where needed columns are not recognised."""
     if not sample.rows:
         raise NewWorkbookError(f"{sample.files[0]} has no rows; allowed: a file of purchases, one or more")
-    finder, told = _Finder(sample), recipes.recognised(sample.headers)
+    finder, told = Finder(sample), recipes.recognised(sample.headers)
     if told:
         return finder.by_recipe(told[0])
     for dataset in ("email_events", "purchases", "customers"):
@@ -94,10 +94,10 @@ def chosen(sample: Sample, dataset: str, headers: dict[str, str]) -> Reading:
         needed = {"customer_id": "the customer", "occurred_at": "the date", "amount": "the amount"}
         lacking = " and ".join(what for role, what in needed.items() if role not in headers)
         raise NewWorkbookError(f"no column is {lacking} yet; allowed: one of {', '.join(sample.headers)}")
-    return _Finder(sample).reading(dataset, headers, chosen=True)
+    return Finder(sample).reading(dataset, headers, chosen=True)
 
 
-class _Finder:
+class Finder:
     """Looks headers over; what stands below one is looked at once for each purpose."""
 
     def __init__(self, sample: Sample):
@@ -211,7 +211,7 @@ class _Finder:
         reading = Reading(dataset, found)
         moment = found.get("occurred_at") or found.get("joined_on")
         if moment:
-            reading.dates = self._settled(self.dates(moment) or Dates(()))
+            reading.dates = self.settled(self.dates(moment))
         if dataset == "purchases":
             self._read_orders(reading, chosen)
             self._read_amount(reading, chosen)
@@ -219,8 +219,9 @@ class _Finder:
             self._read_currency(reading)
         return reading
 
-    def _settled(self, dates: Dates) -> Dates:
+    def settled(self, dates: Dates | None) -> Dates:
         """Of two ways that fit alike, the day first where commas are the decimals or the headers are not English."""
+        dates = dates or Dates(())
         swapped = [
             other for other in dates.others if dates.formats and other == dates.formats[0].translate(formats.SWAPPED)
         ]
