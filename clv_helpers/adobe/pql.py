@@ -93,6 +93,8 @@ def _part(part: AnyPart | Where, exact: bool, in_event: bool = False) -> Node:
         case Condition():
             is_moment = in_event and part.field == EVENT_TIME
             field = _field("timestamp") if is_moment else _field(TENANT, part.field)
+            if part.than is not None:
+                return _comparison(part, field, exact)
             test = _when(part.when, field) if part.when else _value_test(part, field, part.ignore_case)
             return _null_safe(part, test, field, exact)
         case MapCondition():
@@ -113,6 +115,20 @@ def _null_safe(part: Condition | MapCondition, test: Node, field: Node, exact: b
     op = part.op or ""
     sure = op in ("exists", "missing")
     return _apply("and", _apply("isNotNull", field), test) if (exact or op.startswith("not ")) and not sure else test
+
+
+def _comparison(part: Condition, field: Node, exact: bool) -> Node:
+    if isinstance(part.plus, str):
+        raise CannotExpress("PQL has no documented form for days added to an attribute")
+    other = than = _field(TENANT, part.than or "")
+    if part.plus:
+        other = _apply("-" if part.plus < 0 else "+", than, _literal(abs(part.plus)))
+    test = _apply(INFIX[part.op or ""], field, other)
+    if part.or_missing:
+        return _apply("or", _apply("isNull", field), _apply("isNull", than), test)
+    if exact or part.op == "not equals":
+        return _apply("and", _apply("isNotNull", field), _apply("isNotNull", than), test)
+    return test
 
 
 def _value_test(asked: Condition | MapCondition | EventCondition, field: Node, ignore_case: bool = False) -> Node:
@@ -286,7 +302,7 @@ def _text(node: Node) -> str:
         return f"({f' {name} '.join(texts)})"
     if name == "not":
         return f"not ({texts[0]})"
-    if name in INFIX.values():
+    if name in ("+", "-", *INFIX.values()):
         return f"{texts[0]} {name} {texts[1]}"
     if name == "occurs":
         return f"{texts[0]} occurs {' '.join(str(word['value']) for word in node['params'][1:])}"

@@ -8,9 +8,10 @@ from typing import Any
 
 from clv_helpers.audiences import audience_files, estimate, panels
 from clv_helpers.audiences.catalog import Catalog, event_tables
-from clv_helpers.audiences.draft import TIMES, Draft, to_condition, to_value, to_when
+from clv_helpers.audiences.draft import TIMES, Draft, to_comparison, to_condition, to_value, to_when
 from clv_helpers.audiences.sentence import to_sentence
 from clv_helpers.conditions import OPERATORS_OF, Attribute
+from clv_helpers.conditions.checks import comparable, comparisons_of
 from clv_helpers.conditions.condition import MEASURES
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.editors import html
@@ -19,6 +20,7 @@ from clv_helpers.errors import UserError
 
 ROLES = ("a condition", "begins a sequence", "next in the sequence", "absent next", "a filter of the selected event")
 LOOKBACKS = [("12 months", 12), ("9 months", 9), ("6 months", 6), ("3 months", 3), ("1 month", 1), ("lifetime", 0)]
+A_VALUE = "a value"  # and else the columns with which one can be compared
 COUNTED = ["at least", *(measure for measure in MEASURES if measure != "at least")]
 
 
@@ -43,6 +45,7 @@ class Blocks:
         self.category = labelled(ipw.Combobox, workbook.words.category, value="ALL", placeholder="ALL: among everyone")
         self.lookback = labelled(ipw.Dropdown, "over", options=LOOKBACKS)
         self.op = labelled(ipw.Dropdown, "operator")
+        self.than = labelled(ipw.Dropdown, "than", options=[A_VALUE])
         self.value = labelled(ipw.Textarea, "value", rows=1, placeholder="several: by comma or line")
         self.times = labelled(ipw.Dropdown, "time", options=list(TIMES))
         self.moment = labelled(ipw.Text, "")
@@ -59,7 +62,7 @@ class Blocks:
         self.kind.observe(lambda _: self._choose_kind(), names="value")
         self.search.observe(lambda _: self._list_blocks(), names="value")
         self.blocks.observe(lambda _: self._choose_block(), names="value")
-        for field in (self.column, self.times, self.measure, self.role, self.op):
+        for field in (self.column, self.times, self.measure, self.role, self.op, self.than):
             field.observe(lambda _: self._show_fields(), names="value")
         self.add.on_click(lambda _: soon(self._add))
         self.parts = [self.kind, self.search, self.blocks, self.about, self.form]
@@ -98,9 +101,10 @@ class Blocks:
     def _describe(self) -> None:
         """What the chosen column means, and what is in it."""
         if attribute := self._attribute():
-            source = event_tables().get(self.blocks.value, "profile.customer")
+            source = event_tables(self.workbook.params).get(self.blocks.value, "profile.customer")
             with self.workbook.engine.read() as session:
-                facts = estimate.describe(session, source, attribute.name)
+                lookup, _, looked_up = attribute.name.rpartition(".")
+                facts = estimate.describe(session, f"lake.{lookup}" if lookup else source, looked_up)
             self.about.value = panels.describe_panel(attribute, facts)
         elif self.blocks.value == self.decile:
             about = "The {customer}'s decile within one {category}, or among everyone (ALL); 1 is the best tenth."
@@ -123,11 +127,19 @@ class Blocks:
             fields += [self.category, self.lookback]
         if kind:
             dated = attribute is not None and attribute.is_date
+            others = comparable(attribute, self._columns()) if attribute else []
             operators = (["when"] if dated else []) + list(OPERATORS_OF[kind])
+            operators += comparisons_of(kind) if dated and others else ()
             if tuple(operators) != self.op.options:
                 self.op.options = operators
             fields.append(self.op)
+            than = [*([] if dated else [A_VALUE]), *others]
+            if tuple(than) != self.than.options:
+                self.than.options = than
+            if others and self.op.value in comparisons_of(kind):
+                fields.append(self.than)
             if self.op.value not in ("exists", "missing", "when"):
+                self.value.description = "value" if self._than() is None else "plus"
                 fields.append(self.value)
         if is_event or (kind and self.op.value == "when"):
             self.moment.placeholder = TIMES[self.times.value]
@@ -135,6 +147,15 @@ class Blocks:
         if is_event:
             fields += self._event_fields()
         self.form.children = [*fields, *([self.add] if self.blocks.value else [])]
+
+    def _columns(self) -> dict[str, Attribute]:
+        return self.catalog.events.get(self.blocks.value, self.catalog.profile)
+
+    def _than(self) -> str | None:
+        """The column with which the chosen one is compared; none where it is compared with a value."""
+        attribute = self._attribute()
+        compares = attribute is not None and self.op.value in comparisons_of(attribute.kind)
+        return self.than.value if compares and self.than.value != A_VALUE else None
 
     def _event_fields(self) -> list[Any]:
         if self.role.value in ("next in the sequence", "absent next"):
@@ -168,6 +189,8 @@ class Blocks:
             return asked | decile
         if attribute is None:
             raise UserError("Choose a column that the condition asks of.")
+        if than := self._than():
+            return to_comparison(attribute, self.op.value, than, self.value.value)
         when = to_when(self.times.value, self.moment.value, self.ignore_year.value) if self.op.value == "when" else None
         return to_condition(attribute, self.op.value, self.value.value, when)
 

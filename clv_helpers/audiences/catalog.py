@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from clv_helpers.audiences.rule import Audience, AudienceCondition, walk
 from clv_helpers.conditions import OPERATORS_OF, Attribute, kind_of
-from clv_helpers.config.datasets import DATASETS, EVENT_DATASETS, LIFETIME_VALUE, PRODUCT_ATTRIBUTES, PROFILE_MEASURES
+from clv_helpers.config.datasets import (
+    EVENT_DATASETS,
+    LIFETIME_VALUE,
+    PRODUCT_ATTRIBUTES,
+    PROFILE_MEASURES,
+    ColumnContract,
+)
+from clv_helpers.config.event_rows import event_columns
 from clv_helpers.config.params import Params, Words
 from clv_helpers.engines.dialect import table
 from clv_helpers.engines.session import Session
@@ -56,17 +63,23 @@ class Catalog:
     events: dict[str, dict[str, Attribute]]
 
 
-def read_catalog(session: Session, events: dict[str, str], words: Words = GENERAL_WORDS) -> Catalog:
-    """The columns of this store; `events` names the table of each dataset, `words` fill the descriptions."""
+def read_catalog(
+    session: Session, events: dict[str, str], words: Words = GENERAL_WORDS, params: Params | None = None
+) -> Catalog:
+    """The columns of this store; `events` names the table of each dataset, `words` fill the descriptions.
+
+    `params`: of the workbook, which say what lookups add to the columns of events.
+    """
+    there = {name: _attributes(session, source, words) for name, source in events.items() if session.has_table(source)}
+    looked_up = {name: _looked_up(params, name, words) if params else {} for name in there}
     return Catalog(
-        _attributes(session, "profile.customer", words),
-        {name: _attributes(session, source, words) for name, source in events.items() if session.has_table(source)},
+        _attributes(session, "profile.customer", words), {name: there[name] | looked_up[name] for name in there}
     )
 
 
-def event_tables() -> dict[str, str]:
-    """The table of each dataset of events."""
-    return {name: f"lake.{name}" for name in EVENT_DATASETS}
+def event_tables(params: Params | None = None) -> dict[str, str]:
+    """The table of each dataset of events: of those that every workbook has, or of this one's."""
+    return {name: f"lake.{name}" for name in (params.event_datasets if params else EVENT_DATASETS)}
 
 
 def catalog_of(params: Params) -> Catalog:
@@ -77,15 +90,24 @@ def catalog_of(params: Params) -> Catalog:
     }
     if params.has_products:
         profile |= {name: Attribute(name, "text", "") for name in PRODUCT_ATTRIBUTES}
-    events = {name: _foreseen(params, name) for name in EVENT_DATASETS}
+    events = {name: _kinds(event_columns(params, name)) for name in params.event_datasets}
     last = {f"last_{name}": events["purchases"][name].kind for name, spec in own.items() if spec.attribute}
     return Catalog(profile | {name: Attribute(name, kind, "") for name, kind in last.items()}, events)
 
 
 def _foreseen(params: Params, dataset: str) -> dict[str, Attribute]:
-    known = DATASETS[dataset] | params.contract(dataset)
-    kinds = {name: "number" if column.type == "decimal" else column.type for name, column in known.items()}
+    return _kinds(params.datasets[dataset] | params.contract(dataset))
+
+
+def _kinds(columns: dict[str, ColumnContract]) -> dict[str, Attribute]:
+    kinds = {name: "number" if column.type == "decimal" else column.type for name, column in columns.items()}
     return {name: Attribute(name, kind, "") for name, kind in kinds.items()}
+
+
+def _looked_up(params: Params, dataset: str, words: Words) -> dict[str, Attribute]:
+    """What lookups say of the events of a dataset, as `products.brand`."""
+    columns = _kinds({name: each for name, each in event_columns(params, dataset).items() if "." in name})
+    return {name: Attribute(name, each.kind, _about(name, words)) for name, each in columns.items()}
 
 
 def _of_measure(name: str) -> str:
@@ -110,5 +132,5 @@ def _about(name: str, words: Words) -> str:
     if name.startswith("decile"):
         return f"Decile of {name.removeprefix('decile_').replace('_', ' ')}; 1 is the best"
     if name not in ABOUT:
-        return name.replace("_", " ").capitalize()
+        return name.replace("_", " ").replace(".", ": ").capitalize()
     return ABOUT[name].format(**words.model_dump())

@@ -60,9 +60,10 @@ def file_warnings(workbook: Workbook, *names: str) -> list[Problem]:
             if not session.has_table("derived.customer_decile") or not session.has_table("profile.customer"):
                 return []
             rows = session.rows("SELECT DISTINCT category FROM derived.customer_decile ORDER BY category")
-            catalog = read_catalog(session, event_tables())
+            catalog = read_catalog(session, event_tables(workbook.params), params=workbook.params)
             loaded = {name: audience_files.load(workbook, name) for name in names}
-            empty = {name: empty_inputs(session, audience, catalog) for name, audience in loaded.items()}
+            events = event_tables(workbook.params)
+            empty = {name: empty_inputs(session, audience, catalog, events) for name, audience in loaded.items()}
     except NothingPublished:
         return []
     known = [row["category"] for row in rows]
@@ -93,19 +94,20 @@ def problems(audience: Audience, catalog: Catalog) -> list[Problem]:
     return wrong
 
 
-def empty_inputs(session: Session, audience: Audience, catalog: Catalog) -> str:
+def empty_inputs(session: Session, audience: Audience, catalog: Catalog, tables: dict[str, str]) -> str:
     """What an audience asks about and there is nothing of, in words: columns without a value, datasets without events.
 
     Empty where there is something of each. Cost: a pass over those columns of the profile.
     """
     leaves = [leaf for _, leaf in walk(audience.rule)]
     asked = {leaf.field for leaf in leaves if isinstance(leaf, Condition) and leaf.op not in ("exists", "missing")}
+    asked |= {leaf.than for leaf in leaves if isinstance(leaf, Condition) and leaf.than}
     names = sorted(asked & catalog.profile.keys())
     counts = [exp.Count(this=column(name)).as_(name, quoted=True) for name in names]
     filled = session.rows(exp.select(exp.Count(this=exp.Star()).as_("n"), *counts).from_(table("profile.customer")))[0]
     events = sorted({event.event for leaf in leaves for event in events_of(leaf)} & catalog.events.keys())
     lacking = [f"{name}, which no customer has" for name in names if not filled[name]]
-    lacking += [f"{name}, of which none came in" for name in events if not session.count(table(f"lake.{name}"))]
+    lacking += [f"{name}, of which none came in" for name in events if not session.count(table(tables[name]))]
     return " and ".join(lacking)
 
 

@@ -22,10 +22,12 @@ from clv_helpers.audiences.rule import (
     SequenceCondition,
     Step,
 )
-from clv_helpers.conditions.condition import Condition
+from clv_helpers.conditions.condition import Condition, conditions_of
 from clv_helpers.conditions.row_test import TESTS, any_of, container_test, of, row_test, value_test, when_test
 from clv_helpers.conditions.when import Clock, bounds
 from clv_helpers.config.datasets import EVENT_TIME, PRIMARY_IDENTITY
+from clv_helpers.config.event_rows import event_rows
+from clv_helpers.config.params import Params
 from clv_helpers.engines.dialect import expression, literal, parse, table
 
 # An average as an exact sum divided once does not depend on the order of the rows.
@@ -51,11 +53,15 @@ FOLLOWED = (
 
 @dataclass(frozen=True)
 class Context:
-    """Where a rule is read: the columns, the moment, the table of each dataset of events."""
+    """Where a rule is read: the columns, the moment, the table of each dataset of events.
+
+    `params`: of the workbook, which say how lookups join events; none where no rule asks for a lookup.
+    """
 
     catalog: Catalog
     clock: Clock
     events: dict[str, str]
+    params: Params | None = None
 
 
 def to_customers(rule: AnyPart, context: Context) -> exp.Select:
@@ -127,8 +133,19 @@ def _events(event: Event, context: Context, with_where: bool = True) -> exp.Sele
     tests = [] if event.when is None else [when_test(event.when, of(EVENT, EVENT_TIME), "timestamp", context.clock)]
     if with_where and event.where is not None:
         tests.append(_where(event, context))
-    query = _query(EVENTS, source=table(context.events[event.event]), now=context.clock.now)
+    query = _query(EVENTS, source=_rows(event, context), now=context.clock.now)
     return query.where(*tests, copy=False)
+
+
+def _rows(event: Event, context: Context) -> exp.Expr:
+    """The rows of the event's dataset, with the columns of those lookups that are asked for."""
+    asked = [condition.field for _, condition in conditions_of(event.where)]
+    asked += [condition.than for _, condition in conditions_of(event.where) if condition.than]
+    asked += [event.of] if isinstance(event, EventCondition) and event.of else []
+    lookups = {name.partition(".")[0] for name in asked if "." in name}
+    if context.params is None or not lookups:
+        return table(context.events[event.event])
+    return event_rows(context.params, event.event, lookups)
 
 
 def _where(event: Event, context: Context, exact: bool = False) -> exp.Expr:

@@ -222,6 +222,12 @@ def to_condition(attribute: Attribute, op: str, text: str, when: dict[str, Any] 
     return {"field": attribute.name, "op": op} | ({} if value is None else {"value": value})
 
 
+def to_comparison(attribute: Attribute, op: str, than: str, plus: str) -> dict[str, Any]:
+    """A condition that compares two columns, as the builder's fields hold it; nothing typed adds nothing."""
+    more = plus.strip() if attribute.is_date else _one(plus.strip(), "number")
+    return {"field": attribute.name, "op": op, "than": than} | ({"plus": more} if plus.strip() else {})
+
+
 def problem_of(draft: Draft) -> str:
     """What keeps a draft from being an audience, in a sentence; empty where nothing does."""
     if not draft.rows()[1:]:

@@ -97,7 +97,8 @@ def overlaps(session: Session, rule: AnyPart, context: Context) -> dict[str, int
 
 def sample_customers(session: Session, rule: AnyPart, context: Context, count: int = 10) -> list[dict[str, Any]]:
     """A few customers who meet the rule, always the same ones, with what the rule asks; identities are masked."""
-    asked = [leaf.field for _, leaf in walk(rule) if isinstance(leaf, Condition)]
+    conditions = [leaf for _, leaf in walk(rule) if isinstance(leaf, Condition)]
+    asked = [name for leaf in conditions for name in (leaf.field, leaf.than) if name]
     names = dict.fromkeys(["category", DECILE, "last_purchase_on", SPEND, *asked])
     shown = [of(PROFILE, name) for name in names if name in context.catalog.profile and name not in MASKED]
     by_hash = exp.MD5(this=of(PROFILE, PRIMARY_IDENTITY))

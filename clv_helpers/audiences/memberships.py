@@ -49,17 +49,19 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Round:
-    """What the evaluations of one transaction share: number, moment, newest batch, columns."""
+    """What the evaluations of one transaction share: number, moment, newest batch, columns; whose files they are."""
 
     number: int
     mode: Mode
     now: dt.datetime
     snapshot: int
     catalog: Catalog
+    workbook: Workbook | None = None
 
     def context(self, audience: Audience) -> Context:
         """Where the rule of an audience is read."""
-        return Context(self.catalog, Clock(self.now, audience.time_zone), event_tables())
+        params = self.workbook.params if self.workbook else None
+        return Context(self.catalog, Clock(self.now, audience.time_zone), event_tables(params), params)
 
 
 def evaluate(workbook: Workbook, *only: str) -> list[Evaluation]:
@@ -126,7 +128,7 @@ def _evaluate(
     for name in reversed(audiences):
         if name in wanted:
             wanted = wanted | set(names_of(audiences[name]))
-    current = begin(session, dt.datetime.combine(workbook.as_of(session), dt.time()), mode)
+    current = begin(session, dt.datetime.combine(workbook.as_of(session), dt.time()), mode, workbook)
     rows = []
     for name in audiences:
         if name in wanted:
@@ -152,14 +154,16 @@ def _size(session: Session, name: str) -> int:
     return session.scalar(f"SELECT COUNT(*) AS n FROM audiences.membership_period WHERE {IS_OPEN}", audience=name)
 
 
-def begin(session: Session, now: dt.datetime, mode: Mode = "batch") -> Round:
+def begin(session: Session, now: dt.datetime, mode: Mode = "batch", workbook: Workbook | None = None) -> Round:
     """Begin an evaluation as of a moment in UTC: its tables where there are none yet, and its number."""
     for name in ("audiences.membership_period", "audiences.evaluation"):
         session.create_if_absent(name, dict(ALWAYS_THERE[name]))
     number = session.scalar("SELECT COALESCE(MAX(evaluation), 0) + 1 AS next FROM audiences.evaluation")
     newest = "SELECT COALESCE(MAX(_batch_id), 0) AS newest FROM lake.batches WHERE status = 'success'"
     snapshot = session.scalar(newest) if session.has_table("lake.batches") else 0
-    return Round(number, mode, now, snapshot, read_catalog(session, event_tables()))
+    params = workbook.params if workbook else None
+    catalog = read_catalog(session, event_tables(params), params=params)
+    return Round(number, mode, now, snapshot, catalog, workbook)
 
 
 def evaluate_one(session: Session, name: str, audience: Audience, current: Round) -> Evaluation:
@@ -170,8 +174,9 @@ def evaluate_one(session: Session, name: str, audience: Audience, current: Round
     if wrong := problems(audience, current.catalog):
         raise ParamsError(f"audiences/{name}.yml", wrong)
     session.create_temporary("qualified", to_customers(audience.rule, current.context(audience)))
+    tables = event_tables(current.workbook.params if current.workbook else None)
     nobody = not session.count(table("qualified"))
-    if nobody and _size(session, name) and (lacking := empty_inputs(session, audience, current.catalog)):
+    if nobody and _size(session, name) and (lacking := empty_inputs(session, audience, current.catalog, tables)):
         return _kept(session, name, current, f"audiences/{name}.yml asks about {lacking}; who was in it stays")
     values = {
         "audience": name, "number": current.number, "now": current.now, "hash": audience.hash,

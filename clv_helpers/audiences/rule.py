@@ -25,8 +25,6 @@ from clv_helpers.conditions.condition import (
 from clv_helpers.conditions.when import Duration, When, known_zone, parse_duration
 from clv_helpers.config.validation import Strict
 
-Dataset = Literal["purchases", "email_events"]
-
 
 class MapCondition(Strict):
     """One question about an entry of a map: the decile in one category over one look-back."""
@@ -55,8 +53,8 @@ class MapCondition(Strict):
 class Event(Strict):
     """What both a condition and a step of a sequence say of an event."""
 
-    event: Dataset
-    """what the customer did or got"""
+    event: str = Field(min_length=1)
+    """what the customer did or got: a dataset of events"""
     where: Filter = None
     """conditions on the event's own columns; a list: all of them"""
     when: When | None = None

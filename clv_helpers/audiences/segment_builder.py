@@ -59,7 +59,7 @@ class Builder(Editor[Draft]):
         self.audience: Audience | None = None  # the draft, once it is complete
         self.estimate: Estimate | None = None
         with workbook.engine.read() as session:
-            self.catalog = views.published_context(session, words=workbook.words).catalog
+            self.catalog = views.published_context(session, workbook.params).catalog
         self.blocks = Blocks(workbook, self.catalog, self.change)
         self.rows, self.count = self.ipw.VBox(layout={"width": "100%"}), self.ipw.HTML()
         self.source = self.ipw.Textarea(rows=4, layout={"width": "100%"}, placeholder="the selected part as YAML")
@@ -164,7 +164,7 @@ class Builder(Editor[Draft]):
     def _estimate(self, audience: Audience) -> tuple[Estimate, str]:
         params = self.workbook.params
         with self.workbook.engine.read() as session:
-            context = views.checked_context(session, "the draft", audience)
+            context = views.checked_context(session, params, "the draft", audience)
             started = time.perf_counter()
             counted = estimate.estimate(session, audience.rule, context)
             seconds = time.perf_counter() - started
@@ -200,7 +200,7 @@ class Builder(Editor[Draft]):
                 changes = audience_files.diff(self.saved, audience) if self.saved else ""
                 return html.code(changes or ("As in the file." if self.saved else "Not saved yet."))
         with self.workbook.engine.read() as session:
-            context = views.checked_context(session, "the draft", audience)
+            context = views.checked_context(session, self.workbook.params, "the draft", audience)
             rows = estimate.sample_customers(session, audience.rule, context)
         return html.rows_table(
             rows,
@@ -224,7 +224,7 @@ class Builder(Editor[Draft]):
             raise UserError(problem)
         audience = self.draft.parse()
         with self.workbook.engine.read() as session:
-            views.checked_context(session, name, audience)
+            views.checked_context(session, self.workbook.params, name, audience)
         fingerprint = audience_files.save(self.workbook, name, audience, read_as)
         self.saved = audience
         return fingerprint

@@ -87,6 +87,9 @@ class _Sentence:
     def _column(self, name: str) -> str:
         if name in self.columns:
             return self.columns[name]
+        if "." in name:
+            lookup, _, looked_up = name.partition(".")
+            return f"{looked_up.replace('_', ' ')} of {lookup.replace('_', ' ')}"
         if name.startswith("decile_"):
             over = name.removeprefix("decile_").replace("_", " ")
             return DECILES.get(over, f"decile over {over}")
@@ -97,6 +100,9 @@ class _Sentence:
         name = self._column(condition.field)
         if condition.when:
             return f"{name} is {when_in_words(condition.when)}{_or_missing(condition)}"
+        if condition.than is not None:
+            other = f"{self._column(condition.than)}{_plus(condition)}"
+            return f"{name} {TESTS[condition.op or ''].format(other)}{_or_missing(condition)}"
         if condition.field in MASKED and condition.value is not None:
             return f"{name} {TESTS[condition.op or ''].format('(not shown)')}{_or_missing(condition)}"
         case = " (small and capital letters alike)" if condition.ignore_case else ""
@@ -110,7 +116,7 @@ class _Sentence:
         return f"among {self.words.customers} of {self.words.category} {condition.category} {window}"
 
     def _event(self, event: EventCondition) -> str:
-        one, many = self.events[event.event]
+        one, many = self._events(event)
         where, when = self._where(event), f" {when_in_words(event.when)}" if event.when else ""
         if event.op == "all":
             return f"with {many}{when}, all of them ones{where}"
@@ -120,17 +126,30 @@ class _Sentence:
             return f"whose {measure} {column} of {many}{where}{when} {_test(event.op, event.value)}"
         return f"with {_number(event)} {one if event.value == 1 else many}{where}{when}"
 
+    def _events(self, event: Event) -> tuple[str, str]:
+        """One event of a dataset and several, in words: of one's own by the name of their source."""
+        name = event.event.replace("_", " ")
+        return self.events.get(event.event, (f"event of {name}", f"events of {name}"))
+
     def _where(self, event: Event) -> str:
         return "" if event.where is None else f" {self.part(event.where, top=True)}"
 
     def _step(self, step: Step, index: int) -> str:
-        one, _ = self.events[step.event]
+        one, _ = self._events(step)
         gaps = [f"at least {step.after} later"] if step.after else []
         gaps += [f"within {step.within}"] if step.within else []
         when = f" {when_in_words(step.when)}" if step.when else ""
         article = "no" if step.absent else "an" if one[0] in "aeiou" else "a"
         timing = f" {' and '.join(gaps)}" if gaps and index else ""
         return f"{article} {one}{self._where(step)}{when}{timing}"
+
+
+def _plus(condition: Condition) -> str:
+    if not condition.plus:
+        return ""
+    if isinstance(condition.plus, str):
+        return f" {'minus' if condition.days < 0 else 'plus'} {condition.plus.lstrip('-')}"
+    return f" {'minus' if condition.plus < 0 else 'plus'} {_value(abs(condition.plus))}"
 
 
 def _or_missing(condition: Condition | MapCondition) -> str:

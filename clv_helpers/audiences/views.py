@@ -6,7 +6,7 @@ import datetime as dt
 import functools
 
 from clv_helpers.audiences import audience_files
-from clv_helpers.audiences.catalog import GENERAL_WORDS, MASKED, event_tables, read_catalog
+from clv_helpers.audiences.catalog import MASKED, event_tables, read_catalog
 from clv_helpers.audiences.checks import problems
 from clv_helpers.audiences.compile import Context, to_customers
 from clv_helpers.audiences.estimate import Estimate, estimate
@@ -17,7 +17,7 @@ from clv_helpers.charts import Channel, Widget, draw, show
 from clv_helpers.charts.show import Output, upper_first
 from clv_helpers.conditions.condition import Condition
 from clv_helpers.conditions.when import Clock
-from clv_helpers.config.params import Words
+from clv_helpers.config.params import Params
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import to_sql
@@ -26,16 +26,17 @@ from clv_helpers.engines.session import Session
 OWN_FORMATS = {"text": "", "yaml": "", "sql": "duckdb", "spark": "spark"}  # and of the SQL ones their dialect
 
 
-def published_context(session: Session, zone: str = "UTC", words: Words = GENERAL_WORDS) -> Context:
+def published_context(session: Session, params: Params, zone: str = "UTC") -> Context:
     """Where a rule is read by readers: the published tables, as of the day they were computed for."""
     as_of = session.scalar("SELECT as_of FROM derived.as_of")
     now = dt.datetime.combine(as_of, dt.time())
-    return Context(read_catalog(session, event_tables(), words), Clock(now, zone), event_tables())
+    events = event_tables(params)
+    return Context(read_catalog(session, events, params.in_words(), params), Clock(now, zone), events, params)
 
 
-def checked_context(session: Session, name: str, audience: Audience) -> Context:
+def checked_context(session: Session, params: Params, name: str, audience: Audience) -> Context:
     """Where readers read a rule. Raises ParamsError for a column that is not there, or what does not go with it."""
-    context = published_context(session, audience.time_zone)
+    context = published_context(session, params, audience.time_zone)
     if wrong := problems(audience, context.catalog):
         raise ParamsError(f"audiences/{name}.yml", wrong)
     return context
@@ -54,7 +55,7 @@ def count(workbook: Workbook, name: str) -> Estimate:
     """
     audience = audience_files.load(workbook, name)
     with workbook.engine.read() as session:
-        return estimate(session, audience.rule, checked_context(session, name, audience))
+        return estimate(session, audience.rule, checked_context(session, workbook.params, name, audience))
 
 
 def printed(workbook: Workbook, name: str, form: str) -> str:
@@ -77,7 +78,7 @@ def in_language(workbook: Workbook, audience: Audience, form: str, name: str = "
         return audience_files.to_yaml(audience)
     if form in OWN_FORMATS:
         with workbook.engine.read() as session:
-            query = to_customers(audience.rule, checked_context(session, name, audience))
+            query = to_customers(audience.rule, checked_context(session, workbook.params, name, audience))
         return to_sql(query, OWN_FORMATS[form], pretty=True)
     if form not in formats():
         raise ParamsError("the audience", [Problem("format", repr(form), ", ".join([*OWN_FORMATS, *formats()]))])
@@ -171,7 +172,7 @@ def rules(workbook: Workbook) -> Output:
             if any(isinstance(leaf, Condition) and leaf.field in MASKED for _, leaf in walk(audience.rule)):
                 queries.append(f"-- {name} asks for people by name, and is not shown here")
                 continue
-            query = to_customers(audience.rule, published_context(session, audience.time_zone))
+            query = to_customers(audience.rule, published_context(session, workbook.params, audience.time_zone))
             queries.append(f"-- {name}\n{to_sql(query, pretty=True)}")
     return show.folded(show.code(";\n\n".join(queries)), f"The SQL of {len(queries)} audiences")
 

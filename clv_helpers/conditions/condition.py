@@ -53,6 +53,10 @@ def _allowed_value(op: str, value: Value | list[Value] | None) -> str:
     return ""
 
 
+Number = Annotated[int, Field(ge=-(10**12), le=10**12)] | Annotated[FiniteFloat, Field(ge=-1e12, le=1e12)]
+Days = Annotated[str, Field(pattern=r"^-?\d{1,5} days?$")]
+
+
 class Condition(Strict):
     """One question about an attribute of the customer, or about a column of an event."""
 
@@ -62,21 +66,37 @@ class Condition(Strict):
     """how it is compared; or `when` in its place"""
     value: Value | list[Value] | None = None
     """what it is compared with: a list for `in` and `not in`, two for `between`, none for `exists` and `missing`"""
+    than: str | None = Field(default=None, min_length=1)
+    """in place of a value another attribute of the same kind; in `where`, a column of the same event"""
+    plus: Number | Days = 0
+    """what is added to that first: a number, or days for dates, such as `-30 days`"""
     when: When | None = None
     """for a date or a moment: when it is"""
     ignore_case: bool = False
     """whether small and capital letters are alike"""
     or_missing: bool = False
-    """whether who lacks a value meets it too; otherwise they meet only `missing`"""
+    """whether who lacks a value (of the two with `than` either) meets it too; otherwise they meet only `missing`"""
 
     @model_validator(mode="after")
     def _fits(self) -> Condition:
         if (self.op is None) == (self.when is None):
             raise ValueError(f"op is {self.op!r}; allowed: one of {', '.join(OPERATORS)}, or when in its place")
-        if self.when and self.value is not None:
-            raise ValueError(f"value is {self.value!r}; allowed: nothing beside when")
-        check_value(self.op, self.value)
+        if self.than is None:
+            if self.plus:
+                raise ValueError(f"plus is {self.plus!r}; allowed: beside than")
+            if self.when and self.value is not None:
+                raise ValueError(f"value is {self.value!r}; allowed: nothing beside when")
+            check_value(self.op, self.value)
+        elif self.op not in COMPARISONS:
+            raise ValueError(f"op is {self.op!r}; allowed: beside than {', '.join(COMPARISONS)}")
+        elif self.value is not None or self.ignore_case:
+            raise ValueError(f"than is {self.than!r}; allowed: without value and ignore_case")
         return self
+
+    @property
+    def days(self) -> int:
+        """The days that are added to a date."""
+        return int(self.plus.split()[0]) if isinstance(self.plus, str) else 0
 
 
 class Container(Strict):

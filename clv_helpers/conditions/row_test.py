@@ -66,18 +66,34 @@ def of(alias: str, name: str) -> exp.Column:
 
 
 def condition_test(condition: Condition, attribute: Attribute, alias: str, clock: Clock, exact: bool) -> exp.Expr:
-    column = of(alias, condition.field)
-    if condition.when:
+    test: exp.Expr
+    column, asked = of(alias, condition.field), [condition.field]
+    if condition.than is not None:
+        asked.append(condition.than)
+        test = expression(TESTS[condition.op or ""], column=column, value=_moved(of(alias, condition.than), condition))
+    elif condition.when:
         test = when_test(condition.when, column, attribute.kind, clock)
     else:
         test = value_test(condition.op or "", condition.value, column, condition.ignore_case)
     if condition.op in ("exists", "missing"):
         return test
     if condition.or_missing:
-        return any_of(expression(TESTS["missing"], column=column), test)
-    return (
-        exp.paren(exp.and_(expression(TESTS["exists"], column=column), test, copy=False), copy=False) if exact else test
-    )
+        return any_of(*(expression(TESTS["missing"], column=of(alias, name)) for name in asked), test)
+    if not exact:
+        return test
+    known = [expression(TESTS["exists"], column=of(alias, name)) for name in asked]
+    return exp.paren(exp.and_(*known, test, copy=False), copy=False)
+
+
+def _moved(column: exp.Expr, condition: Condition) -> exp.Expr:
+    """What a column is compared with: another, and a number or days more or less."""
+    if not condition.plus:
+        return column
+    if isinstance(condition.plus, str):
+        more: exp.Expr = exp.Interval(this=literal(str(abs(condition.days))), unit=exp.var("DAY"))
+        return exp.Sub(this=column, expression=more) if condition.days < 0 else exp.Add(this=column, expression=more)
+    more = literal(abs(condition.plus))
+    return exp.Sub(this=column, expression=more) if condition.plus < 0 else exp.Add(this=column, expression=more)
 
 
 def value_test(op: str, value: Value | list[Value] | None, column: exp.Expr, ignore_case: bool = False) -> exp.Expr:

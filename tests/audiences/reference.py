@@ -29,7 +29,7 @@ class World:
                 return not self.meets(person, part.not_)
             return (all if part.all else any)(self.meets(person, each) for each in part.all or part.any)
         if isinstance(part, r.Condition):
-            return self.holds(part, person[part.field])
+            return self.holds(part, person)
         me = person["customer_id"]
         if isinstance(part, r.MapCondition):
             have = self.deciles.get((me, part.category, part.lookback_months))
@@ -51,7 +51,7 @@ class World:
 
     def fits(self, event, part) -> bool:
         if isinstance(part, r.Condition):
-            return self.holds(part, event[part.field])
+            return self.holds(part, event)
         if part.not_ is not None:
             return not self.fits(event, part.not_)
         return (all if part.all else any)(self.fits(event, each) for each in part.all or part.any)
@@ -99,7 +99,17 @@ class World:
             and (step.within is None or then - at <= gap(step.within))
         )
 
-    def holds(self, condition, have) -> bool:
+    def holds(self, condition, row) -> bool:
+        have = row[condition.field]
+        if condition.than:
+            other = row[condition.than]
+            if have is None or other is None:
+                return condition.or_missing
+            days = isinstance(condition.plus, str)
+            plus = dt.timedelta(days=int(condition.plus.split()[0])) if days else condition.plus
+            if isinstance(other, Decimal) and isinstance(plus, float):
+                plus = Decimal(str(plus))
+            return decide(condition.op, have, other + plus if plus else other)
         if condition.when:
             return condition.or_missing if have is None else self.inside(condition.when, have)
         return decide(condition.op, have, condition.value, condition.or_missing, condition.ignore_case)

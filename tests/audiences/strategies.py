@@ -21,9 +21,20 @@ DAYS = ["today", "yesterday", "2026-02-28", "2026-03-01", "2025-10-26", "2024-02
 DURATIONS = ["1 day", "30 days", "1 month", "2 months", "1 year", "3 weeks", "36 hours", "90 minutes", "1 second"]
 GAPS = ["1 second", "90 minutes", "36 hours", "1 day", "7 days", "2 weeks"]
 COLUMNS = {
-    "profile": {"n": "number", "d": "number", "t": "text", "b": "boolean", "day": "date", "at": "timestamp"},
+    "profile": {
+        "n": "number",
+        "m": "number",
+        "d": "number",
+        "t": "text",
+        "u": "text",
+        "b": "boolean",
+        "day": "date",
+        "next_day": "date",
+        "at": "timestamp",
+    },
     "purchases": {
         "amount": "number",
+        "fee": "number",
         "kind": "text",
         "flag": "boolean",
         "booked_on": "date",
@@ -40,10 +51,13 @@ def small_store() -> tuple[Session, dict]:
         {
             "customer_id": f"M{index:02d}",
             "n": chance.choice([None, *NUMBERS]),
+            "m": chance.choice([None, *NUMBERS]),
             "d": chance.choice([None, Decimal("0.1000"), Decimal("2.5000"), Decimal("-3.0000")]),
             "t": chance.choice([None, *TEXTS]),
+            "u": chance.choice([None, *TEXTS[:4]]),
             "b": chance.choice([None, True, False]),
             "day": chance.choice([None, *map(dt.datetime.date, moments())]),
+            "next_day": chance.choice([None, *map(dt.datetime.date, moments())]),
             "at": chance.choice([None, *moments()]),
         }
         for index in range(48)
@@ -54,6 +68,7 @@ def small_store() -> tuple[Session, dict]:
             "customer_id": chance.choice(numbers),
             "occurred_at": chance.choice(moments()),
             "amount": chance.choice([None, Decimal("1.0000"), Decimal("2.5000"), Decimal("40.0000")]),
+            "fee": chance.choice([None, Decimal("1.0000"), Decimal("3.5000"), Decimal("42.0000")]),
             "kind": chance.choice([None, "flight", "card", "a"]),
             "flag": chance.choice([None, True, False]),
             "booked_on": chance.choice([None, *map(dt.datetime.date, moments())]),
@@ -95,12 +110,12 @@ def _fill(rows: dict) -> Session:
         session.run(f"CREATE SCHEMA {schema}")
     connection = session.connection
     connection.execute(
-        "CREATE TABLE profile.customer (customer_id VARCHAR, n BIGINT, d DECIMAL(18,4), t VARCHAR, b BOOLEAN, "
-        'day DATE, "at" TIMESTAMP)'
+        "CREATE TABLE profile.customer (customer_id VARCHAR, n BIGINT, m BIGINT, d DECIMAL(18,4), t VARCHAR, "
+        'u VARCHAR, b BOOLEAN, day DATE, next_day DATE, "at" TIMESTAMP)'
     )
     connection.execute(
         "CREATE TABLE lake.purchases (customer_id VARCHAR, occurred_at TIMESTAMP, amount DECIMAL(18,4), "
-        "kind VARCHAR, flag BOOLEAN, booked_on DATE)"
+        "fee DECIMAL(18,4), kind VARCHAR, flag BOOLEAN, booked_on DATE)"
     )
     connection.execute(
         "CREATE TABLE lake.email_events (customer_id VARCHAR, occurred_at TIMESTAMP, event_type VARCHAR)"
@@ -163,9 +178,22 @@ def whens(draw: st.DrawFn) -> dict:
 
 
 @st.composite
+def comparisons(draw: st.DrawFn, field: str, kind: str, others: list[str]) -> dict:
+    """One attribute against another, moved by a number or by days."""
+    ops = ["equals", "not equals"]
+    ops += [] if kind in ("text", "boolean") else ["at most", "at least", "less than", "more than"]
+    raw = {"field": field, "op": draw(st.sampled_from(ops)), "than": draw(st.sampled_from(others))}
+    moved = {"number": [1, -2, 0.5], "date": ["30 days", "-1 day"], "timestamp": ["1 day"]}.get(kind, [])
+    return raw | ({"plus": draw(st.sampled_from(moved))} if moved and draw(st.booleans()) else {})
+
+
+@st.composite
 def conditions(draw: st.DrawFn, source: str = "profile") -> dict:
     field, kind = draw(st.sampled_from(sorted(COLUMNS[source].items())))
     rest = {"or_missing": True} if draw(st.integers(0, 3)) == 0 else {}
+    others = sorted(name for name, other in COLUMNS[source].items() if other == kind and name != field)
+    if others and draw(st.integers(0, 3)) == 0:
+        return draw(comparisons(field, kind, others)) | rest
     if kind in ("date", "timestamp") and draw(st.integers(0, 4)):
         return {"field": field, "when": draw(whens()), **rest}
     ops = ["exists", "missing"]

@@ -102,7 +102,7 @@ def test_the_same_rule_is_one_query_in_other_dialects() -> None:
     [
         (
             {"field": "shoe", "op": "exists"},
-            "rule.field is 'shoe', not in the profile; allowed: customer_id, n, d",
+            "rule.field is 'shoe', not in the profile; allowed: customer_id, n, m, d",
         ),
         (
             {"field": "n", "op": "contains", "value": "1"},
@@ -121,6 +121,12 @@ def test_the_same_rule_is_one_query_in_other_dialects() -> None:
             {"event": "purchases", "aggregate": "sum", "of": "kind", "op": "at least", "value": 1},
             "rule.of is 'kind'; allowed: amount",
         ),
+        ({"event": "visits"}, "rule.event is 'visits'; allowed: purchases, email_events"),
+        ({"field": "n", "op": "less than", "than": "t"}, "rule.than is 't' for n; allowed: m, d"),
+        ({"field": "t", "op": "less than", "than": "u"}, "type text; allowed: equals, not equals"),
+        ({"field": "n", "op": "equals", "than": "m", "plus": "2 days"}, "'2 days' for n; allowed: a number"),
+        ({"field": "day", "op": "equals", "than": "next_day", "plus": 2}, "2 for day; allowed: days, such as 30 days"),
+        ({"field": "t", "op": "equals", "than": "u", "plus": 1}, "rule.plus is 1 for t; allowed: nothing"),
     ],
 )
 def test_what_the_columns_do_not_allow_is_named_with_its_place(rule: dict, says: str) -> None:

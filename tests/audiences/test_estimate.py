@@ -49,9 +49,9 @@ def test_worth_and_deciles_are_those_of_the_customers(airline: Workbook) -> None
         }
     )
     with airline.engine.read() as session:
-        found = es.estimate(session, rule, published_context(session))
-        overlap = es.overlaps(session, rule, published_context(session))
-        sample = es.sample_customers(session, rule, published_context(session))
+        found = es.estimate(session, rule, published_context(session, airline.params))
+        overlap = es.overlaps(session, rule, published_context(session, airline.params))
+        sample = es.sample_customers(session, rule, published_context(session, airline.params))
     assert found.count == len(inside) > 0
     assert found.mean_spend == pytest.approx(inside["spend"].mean())
     assert found.mean_value == pytest.approx(inside["value"].mean())

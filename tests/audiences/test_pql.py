@@ -54,6 +54,11 @@ def audience(rule: dict, **more: str) -> Audience:
             'CHAIN(xEvent, timestamp, [C0: WHAT(eventType = "email_events"), C1: WHAT(eventType = "purchases")])',
         ),
         ({"audience": "best"}, 'inSegment("best")'),
+        ({"field": "n", "op": "at most", "than": "m", "plus": -2}, "_tenant.n <= _tenant.m - 2"),
+        (
+            {"field": "n", "op": "not equals", "than": "m"},
+            "(_tenant.n.isNotNull() and _tenant.m.isNotNull() and _tenant.n != _tenant.m)",
+        ),
     ],
 )  # fmt: skip
 def test_text(rule: dict, text: str) -> None:
@@ -66,6 +71,7 @@ def test_text(rule: dict, text: str) -> None:
         ({"sequence": [{"event": "email_events"}, {"event": "purchases", "absent": True}]}, {}, "absent from"),
         ({"sequence": [{"event": "email_events"}, {"event": "email_events", "within": "1 day"}]}, {}, "between two"),
         ({"field": "day", "when": {"is": "today"}}, {"time_zone": "Asia/Kolkata"}, "in UTC only"),
+        ({"field": "day", "op": "less than", "than": "next_day", "plus": "2 days"}, {}, "days added"),
         ({"field": "t", "op": "matches", "value": "(?P<x>a)"}, {}, "regular expressions are Java's"),
         ({"field": "t", "op": "in", "value": ["a"], "ignore_case": True}, {}, "in distinguishes small and capital"),
         ({"field": "day", "when": {"within": "3 days", "of": "today", "ignore_year": True}}, {}, "ignore the year"),

@@ -142,7 +142,7 @@ def test_an_audience_can_ask_for_the_predicted_decile(airline: Workbook) -> None
     there = {"field": "probability_alive", "op": "at least", "value": 0.5}
     audience = validate(Audience, {"title": "Coming best", "rule": {"all": [best, there]}}, "best.yml")
     with airline.engine.read() as session:
-        rows = session.rows(to_customers(audience.rule, published_context(session)))
+        rows = session.rows(to_customers(audience.rule, published_context(session, airline.params)))
     profile = airline.query("profile.customer")
     expected = profile[(profile["decile_predicted"] == 1) & (profile["probability_alive"] >= 0.5)]
     assert {row["customer_id"] for row in rows} == set(expected["customer_id"]) != set()
