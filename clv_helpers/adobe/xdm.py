@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from clv_helpers.config.datasets import ColumnContract
+from clv_helpers.config.datasets import PRIMARY_IDENTITY, ColumnContract
+from clv_helpers.config.deciles import map_of
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.files import write_atomically
 
@@ -60,13 +61,41 @@ def xdm_schema(workbook: Workbook, dataset: str) -> dict[str, Any]:
     if dataset in params.lookups:
         base = f"urn:{workbook.name}:class:{dataset}"
         own_class = {"class": {"$id": base, "title": dataset, "type": "object", "allOf": [{"$ref": RECORD}]}}
-    tenant, name = f"_{workbook.name}", f"{workbook.name} {dataset}".replace("_", " ")
-    group_id, schema_id = f"urn:{workbook.name}:fieldgroup:{dataset}", _schema_id(workbook, dataset)
     fields = {column.name: _property(column, xdm=True) for column in contract}
     required = [column.name for column in contract if column.required]
     enabled = [name for name, source in params.sources.items() if source.profile_enabled]
+    identities = sorted((c for c in contract if c.identity), key=lambda column: column.name != PRIMARY_IDENTITY)
+    made = _documents(workbook, dataset, base, fields, required, {c.name: c.identity for c in identities},
+                      enabled=dataset in enabled)  # fmt: skip
+    made["descriptors"] += _lookup_descriptors(workbook, dataset)
+    return {**own_class, **made}
+
+
+def xdm_of_deciles(workbook: Workbook) -> dict[str, Any]:
+    """The rows of derived.rank_map as XDM documents: per ranking an object of maps, category → place, as in the guide.
+
+    Each map is of one look-back: `decileMonth3`, `decileDay90`, `decileMonthAll`.
+    """
+    fields: dict[str, Any] = {PRIMARY_IDENTITY: {"type": "string"}}
+    for each in workbook.params.deciles:
+        place = {"type": "integer", "minimum": 1, "maximum": each.ntile}
+        of_category = {"type": "object", "additionalProperties": place, "meta:xdmType": "map"}
+        maps = {map_of(lookback): of_category for lookback in each.lookbacks}
+        fields[each.name] = {"type": "object", "properties": maps, "description": str(each.of)}
+    namespace = workbook.params.sources["purchases"].namespace
+    return _documents(
+        workbook, "deciles", PROFILE_CLASS, fields, [PRIMARY_IDENTITY], {PRIMARY_IDENTITY: namespace}, True
+    )
+
+
+def _documents(
+    workbook: Workbook, what: str, base: str, fields: dict[str, Any], required: list[str], identities: dict[str, str],
+    enabled: bool,
+) -> dict[str, Any]:  # fmt: skip
+    """A field group, the schema that composes it with a class, and the descriptors of its identities by column."""
+    tenant, name = f"_{workbook.name}", f"{workbook.name} {what}".replace("_", " ")
+    group_id, schema_id = f"urn:{workbook.name}:fieldgroup:{what}", _schema_id(workbook, what)
     return {
-        **own_class,
         "fieldGroup": {
             "$id": group_id,
             "title": name,
@@ -85,22 +114,20 @@ def xdm_schema(workbook: Workbook, dataset: str) -> dict[str, Any]:
             "type": "object",
             "meta:class": base,
             "allOf": [{"$ref": base}, {"$ref": group_id}],
-            "meta:immutableTags": [UNION_TAG] if dataset in enabled else [],
+            "meta:immutableTags": [UNION_TAG] if enabled else [],
         },
         "descriptors": [
             {
                 "@type": "xdm:descriptorIdentity",
                 "xdm:sourceSchema": schema_id,
                 "xdm:sourceVersion": 1,
-                "xdm:sourceProperty": f"/{tenant}/{column.name}",
-                "xdm:namespace": column.identity,
+                "xdm:sourceProperty": f"/{tenant}/{column}",
+                "xdm:namespace": namespace,
                 "xdm:property": "xdm:code",
-                "xdm:isPrimary": column.name == "customer_id",
+                "xdm:isPrimary": column == PRIMARY_IDENTITY,
             }
-            for column in sorted(contract, key=lambda column: column.name != "customer_id")
-            if column.identity
-        ]
-        + list(_lookup_descriptors(workbook, dataset)),
+            for column, namespace in identities.items()
+        ],
     }
 
 
@@ -135,19 +162,24 @@ def _schema_id(workbook: Workbook, dataset: str) -> str:
 
 
 def write_schemas(workbook: Workbook) -> list[Path]:
-    """Write both forms of every dataset into outputs/<workbook>/schemas; gives the files.
+    """Write both forms of every dataset, and of deciles that the params ask for, into outputs/<workbook>/schemas.
+
+    Gives the files.
 
     Example:
         >>> from clv_helpers import adobe
         >>> adobe.write_schemas(wb)[0].name
         'purchases.schema.json'
     """
-    files = []
+    documents: dict[str, dict[str, Any]] = {}
     for dataset in workbook.params.sources:
-        for kind, document in (("schema", json_schema(workbook, dataset)), ("xdm", xdm_schema(workbook, dataset))):
-            file = workbook.folder / "schemas" / f"{dataset}.{kind}.json"
-            write_atomically(file, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-            files.append(file)
+        documents[f"{dataset}.schema"] = json_schema(workbook, dataset)
+        documents[f"{dataset}.xdm"] = xdm_schema(workbook, dataset)
+    if workbook.params.deciles:
+        documents["derived.rank_map.xdm"] = xdm_of_deciles(workbook)
+    files = [workbook.folder / "schemas" / f"{name}.json" for name in documents]
+    for file, document in zip(files, documents.values(), strict=True):
+        write_atomically(file, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     return files
 
 

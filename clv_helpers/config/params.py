@@ -23,6 +23,7 @@ from clv_helpers.config.datasets import (
     PROFILE_MEASURES,
     ColumnContract,
 )
+from clv_helpers.config.deciles import Decile, check_deciles
 from clv_helpers.config.destinations import Activation, AnyDestination, DestinationName, check_plan
 from clv_helpers.config.identities import SAYING, Identities, check_identities
 from clv_helpers.config.recipes import with_presets
@@ -212,6 +213,8 @@ class Params(Strict):
     """what a purchase is and costs, where it is not the value; none: as `value`"""
     category: str | None = None
     """the column of `purchases` by which customers are also ranked apart: a tier, a country, a channel"""
+    deciles: list[Decile] = []
+    """further rankings: customers by any measure of any dataset, within any categories; see deciles.md"""
     words: Words = Words()
     """what this business calls its customers, purchases and value, wherever people read of them"""
     literal_guide_windows: bool = False
@@ -267,6 +270,7 @@ class Params(Strict):
         check_plan(self.activations, self.destinations)
         self._check_retention()
         self._check_identities()
+        check_deciles(self)
         return self
 
     def _check_retention(self) -> None:
@@ -276,13 +280,16 @@ class Params(Strict):
             raise ValueError("retention needs engine duckdb: Spark's folders of Parquet are never changed")
         needs = {"the longest look-back, before migration_months": LONGEST_LOOKBACK + self.migration_months}
         needs["trend_months"] = self.trend_months
+        mails = {f"deciles.{each.name}": each.months for each in self.deciles if each.of.dataset == "email_events"}
+        needs |= {name: each.months for each in self.deciles if (name := f"deciles.{each.name}") not in mails}
         if self.lifetime:  # as long a history again before the holdout of one horizon
             needs["twice lifetime.horizon_months"] = 2 * self.lifetime.horizon_months
         for name, campaign in self.campaigns.items():
             needs[f"campaigns.{name}"] = in_months(campaign.before_days + campaign.window_days)
         caps = [plan.frequency_cap.days for plan in self.activations if plan.frequency_cap]
         windows = [campaign.window_days for campaign in self.campaigns.values()]
-        check_retention(self.retention, needs, {"frequency_cap and window_days": in_months(max([1, *caps, *windows]))})
+        mails |= {"frequency_cap and window_days": in_months(max([1, *caps, *windows]))}
+        check_retention(self.retention, needs, mails)
 
     def _check_identities(self) -> None:
         if self.identities is None:

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from clv_helpers.config.datasets import EVENT_TIME
 from clv_helpers.config.tables import is_dataset
-from clv_helpers.engines.dialect import column, literal, table
+from clv_helpers.engines.dialect import column, literal, table, table_name
 from clv_helpers.engines.session import Session
 from clv_helpers.models.checkpoints import Checkpoint
 from clv_helpers.models.table_file import Table
@@ -71,14 +71,24 @@ def _part_of(session: Session, model: Table, query: exp.Query, name: str, change
         return parts.from_(changed.subquery("changed"))
     if not model.through:
         return None
-    parts = parts.from_(model.through)
+    parts, ways = parts.from_(model.through), {name}
     for cte in query.ctes:
-        body = cte.this.copy()
+        body = _reading(cte.this, ways).copy()
+        ways.add(cte.alias)
         _replace_table(body, name, changed)
         parts = parts.with_(cte.alias, as_=body)
         if cte.alias == model.through:
             break
     return parts
+
+
+def _reading(query: exp.Query, ways: set[str]) -> exp.Query:
+    """Of a union the parts to which a table's rows come; through the others none of them does."""
+    if not isinstance(query, exp.Union) or query.ctes:
+        return query
+    sides = [_reading(side, ways) for side in (query.left, query.right)]
+    there = [side for side in sides if any(table_name(mention) in ways for mention in side.find_all(exp.Table))]
+    return there[0] if len(there) == 1 else exp.union(*sides, distinct=bool(query.args.get("distinct")))
 
 
 def _changed_events(name: str, before: Checkpoint, now: Checkpoint, *, is_events: bool) -> exp.Query | None:

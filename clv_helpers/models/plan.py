@@ -13,6 +13,7 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.messages import without_values
 from clv_helpers.engines.session import Session
 from clv_helpers.models.own_tables import OWN_SCHEMA, read_own_tables
+from clv_helpers.models.rank_tables import rank_tables, with_places
 from clv_helpers.models.table_file import Table, TableError, in_order, read_schemas
 
 # Built from SQL and the params alone; those of other schemas come with their stages.
@@ -33,6 +34,8 @@ def all_tables(workbook: Workbook, *schemas: str) -> list[Table]:
     """
     schemas = schemas or REFRESHED
     tables = read_schemas(schemas)
+    made = rank_tables(workbook.params)
+    tables = [with_places(table, made) for table in tables] + [table for table in made if table.schema in schemas]
     if OWN_SCHEMA in schemas:
         tables += read_own_tables(workbook.specs / "sql")
     return in_order(tables)
