@@ -26,7 +26,7 @@ from clv_helpers.activation.destination import Destination, Outcome, Part, Run, 
 from clv_helpers.config.destinations import DestinationError
 from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import Workbook
-from conftest import absent, often
+from conftest import absent
 
 COLUMNS = {
     "customer_id": "customer_no",
@@ -355,7 +355,7 @@ WATCHED = {
         DELIMITER ;
     """,
 }
-MANY = often(20, 10)
+MANY = 20
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from clv_helpers.config.datasets import (
 )
 from clv_helpers.config.deciles import Decile, check_deciles
 from clv_helpers.config.destinations import Activation, AnyDestination, DestinationName, check_plan
-from clv_helpers.config.identities import SAYING, Identities, check_identities
+from clv_helpers.config.identities import SAYING, Identities, check_identities, check_match
 from clv_helpers.config.recipes import with_presets
 from clv_helpers.config.retention import LONGEST_LOOKBACK, Retention, check_retention, in_months
 from clv_helpers.config.schedule import Schedule
@@ -297,6 +297,10 @@ class Params(Strict):
         if self.engine != "duckdb":
             raise ValueError("identities needs engine duckdb: Spark's folders of Parquet are never changed")
         check_identities(self.identities, {name: self.contract(name) for name in SAYING})
+        if self.identities.match:
+            lists = [name for name, source in self.sources.items() if source.profile_enabled and name != "purchases"]
+            of_customers = {name: self.contract(name) for name in lists if name not in self.lookups}
+            check_match(self.identities.match, of_customers)
 
     def _check_columns(self, name: str) -> None:
         contract, own, known = self.contract(name), self.sources[name].columns or {}, self._known(name)

@@ -100,6 +100,11 @@ _TABLES = (
         "column_name text, outcome text, found integer, people integer",
         metadata=True,
     ),
+    PythonTable(
+        "profile.match",
+        "two customer ids of two lists that are likely one person's, as they came: each id's best.",
+        "customer_id text, source_customer_id text, probability number, outcome text, learned boolean",
+    ),
     PythonTable("lake.forecast_customer", "a customer of a kept forecast."),
     PythonTable("lifetime.calibration_score", "a customer, scored at the end of the calibration period."),
     PythonTable("lifetime.forecast", "a forecast that was made."),

@@ -9,6 +9,7 @@ from clv_helpers.charts.rounding import people_text
 from clv_helpers.charts.show import Output
 from clv_helpers.config.identities import Identities
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.derived.match_views import matches
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +45,8 @@ def identities(workbook: Workbook) -> Output:
         else:
             text += f", none shared by several {who}."
     if rule := workbook.params.identities:
-        return show.stack(show.note(text), _joined(workbook, rule))
+        matched = [matches(workbook, rule.match)] if rule.match else []
+        return show.stack(show.note(text), *matched, _joined(workbook, rule))
     return show.note(text)
 
 
@@ -54,7 +56,7 @@ def _joined(workbook: Workbook, rule: Identities) -> Output:
     rows = workbook.query("profile.joining", order_by="column_name")
     total = rows[(rows["column_name"] == "") & (rows["outcome"] == "joined")]
     ids, customers = (int(total[name].sum()) for name in ("people", "found"))
-    over = " or ".join(rule.join)
+    over = " or ".join(rule.ways)
     if not ids:
         return show.note(f"No ids were joined over {over}: none share a value that is one person's.")
     text = f"{people_text(ids, few)} ids were joined into {people_text(customers, few)} {who} over {over}"

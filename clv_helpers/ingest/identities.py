@@ -21,6 +21,7 @@ from clv_helpers.config.tables import ALWAYS_THERE, is_dataset
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import expression, table
 from clv_helpers.engines.session import Session
+from clv_helpers.ingest.fuzzy_match import MATCH, refresh_matches
 from clv_helpers.ingest.identity_values import PERSON, SOURCE_ID, stage_values
 from clv_helpers.models.checkpoints import CHECKPOINT, build_anew
 
@@ -48,6 +49,18 @@ SPELT = """
         GROUP BY a.id
     )
     SELECT n.id, COALESCE(m.name, n.name) AS name FROM named AS n LEFT JOIN mistyped AS m ON m.id = n.id
+"""
+# Two who match bear one name, however each is written; and are told to be one as if they shared a value.
+CALLED = """
+    SELECT n.id, COALESCE(f.name, n.name) AS name
+    FROM first_spelt AS n
+    LEFT JOIN $matched AS m ON m.source_customer_id = n.id AND m.outcome = 'joined'
+    LEFT JOIN first_spelt AS f ON f.id = m.customer_id
+"""
+MATCHED = """
+    SELECT CAST($place AS BIGINT) AS place, UNNEST([customer_id, source_customer_id]) AS id,
+        customer_id || ' ' || source_customer_id AS value, FALSE AS of_nobody
+    FROM $matched AS m WHERE outcome = 'joined'
 """
 # A value of several names is of a household: it joins those of one name, and nobody whose name is not known.
 JUDGED = """
@@ -108,7 +121,7 @@ def join_customers(session: Session, workbook: Workbook) -> None:
     for dataset, has_source in datasets.items():
         if not has_source:
             session.add_column(f"lake.{dataset}", SOURCE_ID, "text")
-    for name in (JOINED, JOINING):
+    for name in (JOINED, JOINING, MATCH):
         if not session.has_table(name):
             session.create_if_absent(name, dict(ALWAYS_THERE[name]))
             session.set_version(name, "empty")
@@ -116,6 +129,7 @@ def join_customers(session: Session, workbook: Workbook) -> None:
     if session.version(JOINING) == state:
         return
     stage_values(session, workbook, identities)
+    refresh_matches(session, identities)
     _find_persons(session, identities)
     _renumber(session, list(datasets))
     session.set_version(JOINING, state)
@@ -123,9 +137,11 @@ def join_customers(session: Session, workbook: Workbook) -> None:
 
 def _state(session: Session, workbook: Workbook, datasets: list[str]) -> str:
     """Of what the joining is made, hashed: the rule, the columns, the steps of batches, and how many rows there are."""
-    columns = [repr(each) for name in SAYING for each in workbook.params.contract(name).values()]
+    identities = workbook.params.identities
+    lists = [*SAYING, *(identities.match.lists if identities and identities.match else ())]
+    columns = [repr(each) for name in lists for each in workbook.params.contract(name).values()]
     rows = [session.count(table(name)) for name in ("lake.batch_log", *(f"lake.{dataset}" for dataset in datasets))]
-    return hashlib.sha256(repr((workbook.params.identities, columns, datasets, rows)).encode()).hexdigest()
+    return hashlib.sha256(repr((identities, columns, datasets, rows)).encode()).hexdigest()
 
 
 def _part(session: Session, datasets: list[str]) -> None:
@@ -133,8 +149,9 @@ def _part(session: Session, datasets: list[str]) -> None:
     for dataset in datasets:  # written anew: DuckDB takes no change of rows and of columns in one transaction
         session.create_table(f"lake.{dataset}", expression(AS_THEY_CAME, rows=table(f"lake.{dataset}")))
     if datasets:
-        session.drop(JOINED)
-        session.drop(JOINING)
+        for name in (JOINED, JOINING, MATCH):
+            if session.has_table(name):
+                session.drop(name)
         build_anew(session)
 
 
@@ -152,7 +169,10 @@ def _datasets(session: Session, workbook: Workbook) -> dict[str, bool]:
 
 def _find_persons(session: Session, identities: Identities) -> None:
     """Bring profile.joined_customer and profile.joining up to date."""
-    session.create_temporary("spelt", expression(SPELT, at_most=identities.at_most))
+    session.create_temporary("first_spelt", expression(SPELT, at_most=identities.at_most))
+    session.create_temporary("spelt", expression(CALLED, matched=table(MATCH)))
+    matched = expression(MATCHED, place=len(identities.join), matched=table(MATCH))
+    session.run("INSERT INTO told SELECT * FROM $matched AS m", matched=matched)
     session.create_temporary("judged", expression(JUDGED, at_most=identities.at_most))
     persons, left = _persons(session, identities)
     session.load_frame("person", persons)
@@ -186,7 +206,7 @@ def _persons(session: Session, identities: Identities) -> tuple[Any, dict[str, t
         links.drop_duplicates("id").set_index("id")["name"].reindex(names).reset_index(drop=True),
     )
     found, left, next_person = [], {}, 0
-    for places in range(len(identities.join), 0, -1):
+    for places in range(len(identities.ways), 0, -1):
         if not len(links):
             break
         part = links[links["place"] < places]
@@ -228,7 +248,7 @@ def _components(links: Any) -> tuple[Any, Any]:
 def _summary(identities: Identities, left: dict[str, tuple[int, int]]) -> exp.Expression:
     """The rows of profile.joining; a column's name is empty for all of them together."""
     names = exp.Case(this=exp.column("place"))
-    for place, name in enumerate(identities.join):
+    for place, name in enumerate(identities.ways):
         names = names.when(exp.Literal.number(place), exp.Literal.string(name))
     parts = [
         expression("SELECT $name AS column_name, outcome, COUNT(*) AS found, CAST(SUM(ids) AS BIGINT) AS people "
