@@ -170,14 +170,18 @@ class Words(Strict):
 
 
 class Simulation(Strict):
-    """The size and the seed of the simulated airline."""
+    """The business that is simulated, its size and its seed."""
 
+    business: Literal["airline", "web_shop"] = "airline"
+    """an airline's loyalty programme, or a web shop with the pages that its visitors saw"""
     members: int = Field(default=20_000, ge=50, le=5_000_000)
-    """how many members the airline has"""
+    """how many customers it has"""
     years: int = Field(default=3, ge=1, le=10)
-    """how many years it flies"""
+    """over how many years"""
+    bots: int = Field(default=0, ge=0, le=1_000_000)
+    """how many bots visit the web shop"""
     seed: int = Field(default=2026, ge=0)
-    """the same seed gives the same airline"""
+    """the same seed gives the same data"""
 
 
 class Params(Strict):
@@ -197,7 +201,7 @@ class Params(Strict):
     """a CSV file of exchange rates, relative to this file: `date`, `currency`, `rate` (what one unit of the currency is
     worth in `value.unit`); needed where `purchases` has a column `currency` with more than one"""
     simulate: Simulation | None = None
-    """make the simulated airline's data first"""
+    """make simulated data first: an airline's, or a web shop's"""
     sources: Annotated[
         dict[Annotated[str, AfterValidator(_check_dataset)], Source],
         BeforeValidator(with_presets),

@@ -227,7 +227,7 @@ def _first_campaign(workbook: Workbook) -> str:
 def _truth(workbook: Workbook) -> dict[str, dict[str, float]]:
     """The simulated airline's true parameters by the model's title, times in weeks; none on real data."""
     file = workbook.folder / "source" / "truth.json"
-    if workbook.params.simulate is None or not file.exists():
+    if workbook.params.simulate is None or workbook.params.simulate.business != "airline" or not file.exists():
         return {}
     truth = json.loads(file.read_text(encoding="utf-8"))
     flights = truth["flights_mbg_nbd_per_day"]

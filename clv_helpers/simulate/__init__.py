@@ -1,9 +1,10 @@
-"""A simulated airline: members, loyalty events, campaigns and their responses, with the ground truth."""
+"""Simulated businesses with the ground truth: an airline and its campaigns, a web shop and its visitors."""
 
 from clv_helpers.simulate.airline import Airline, simulate
-from clv_helpers.simulate.files import SimulationError, make_sources, truth, write_airline
+from clv_helpers.simulate.files import SimulationError, make_sources, truth, write_airline, write_web_shop
 from clv_helpers.simulate.flights import FARES, FLIGHTS
 from clv_helpers.simulate.mailing import CAMPAIGNS, RESPONSES, TRUE_EFFECTS
+from clv_helpers.simulate.web_shop import WebShop, simulate_web_shop
 
 __all__ = [
     "CAMPAIGNS",
@@ -13,8 +14,11 @@ __all__ = [
     "TRUE_EFFECTS",
     "Airline",
     "SimulationError",
+    "WebShop",
     "make_sources",
     "simulate",
+    "simulate_web_shop",
     "truth",
     "write_airline",
+    "write_web_shop",
 ]

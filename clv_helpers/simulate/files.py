@@ -13,8 +13,12 @@ from clv_helpers.files import write_atomically, write_parquet
 from clv_helpers.simulate.airline import simulate
 from clv_helpers.simulate.flights import FARES, FLIGHTS
 from clv_helpers.simulate.mailing import CAMPAIGNS, RESPONSES
+from clv_helpers.simulate.web_shop import simulate_web_shop
 
 SOURCES = ("members", "loyalty_events", "email_events", "assignments")
+WEB_SHOP_SOURCES = ("products", "customers", "web_events", "orders", "reviewed")
+# What made an airline before there was another business; the settings of one are these alone.
+AIRLINE_SETTINGS = {"members", "years", "seed"}
 
 
 class SimulationError(UserError):
@@ -34,14 +38,20 @@ def make_sources(workbook: Workbook) -> dict[str, Any]:
     if settings is None:
         return {"simulated": "nothing: this workbook reads real files"}
     folder = workbook.folder / "source"
-    record = truth(workbook) or write_airline(settings, folder)
-    if record["settings"] != settings.model_dump() or set(record["rows"]) != set(SOURCES):
+    is_airline = settings.business == "airline"
+    record = truth(workbook) or (write_airline if is_airline else write_web_shop)(settings, folder)
+    asked, names = _told(settings), SOURCES if is_airline else WEB_SHOP_SOURCES
+    if record["settings"] != asked or set(record["rows"]) != set(names):
         raise SimulationError(
             f"{folder} holds a simulation with {record['settings']} and {', '.join(record['rows'])}, and the "
-            f"params ask for {settings.model_dump()} and {', '.join(SOURCES)}; delete {workbook.folder} to "
-            "simulate again"
+            f"params ask for {asked} and {', '.join(names)}; delete {workbook.folder} to simulate again"
         )
     return {**record["settings"], **record["rows"]}
+
+
+def _told(settings: Simulation) -> dict[str, Any]:
+    """The settings that make the data."""
+    return settings.model_dump(include=AIRLINE_SETTINGS if settings.business == "airline" else None)
 
 
 def write_airline(settings: Simulation, folder: Path) -> dict[str, Any]:
@@ -51,13 +61,29 @@ def write_airline(settings: Simulation, folder: Path) -> dict[str, Any]:
     for name in (*SOURCES, "truth_members"):
         write_parquet(getattr(airline, name), folder / f"{name}.parquet")
     record = {
-        "settings": settings.model_dump(),
+        "settings": _told(settings),
         "rows": {name: len(getattr(airline, name)) for name in SOURCES},
         "flights_mbg_nbd_per_day": FLIGHTS,
         "fares_gamma_gamma": FARES,
         "email_responses": RESPONSES,
         "campaign_strength": {name: strength for name, _, strength in CAMPAIGNS},
         "campaign_effects": airline.truth_campaigns,
+    }
+    write_atomically(folder / "truth.json", json.dumps(record, indent=2))
+    return record
+
+
+def write_web_shop(settings: Simulation, folder: Path) -> dict[str, Any]:
+    """Simulate, and write the sources and truth_visitors as Parquet, truth.json last; gives what that holds."""
+    shop = simulate_web_shop(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (*WEB_SHOP_SOURCES, "truth_visitors"):
+        write_parquet(getattr(shop, name), folder / f"{name}.parquet")
+    record = {
+        "settings": _told(settings),
+        "rows": {name: len(getattr(shop, name)) for name in WEB_SHOP_SOURCES},
+        "browsed": int(shop.truth_visitors["browsed"].sum()),
+        "bots": int(shop.truth_visitors["is_bot"].sum()),
     }
     write_atomically(folder / "truth.json", json.dumps(record, indent=2))
     return record
