@@ -90,6 +90,8 @@ def catalog_of(params: Params) -> Catalog:
     }
     if params.has_products:
         profile |= {name: Attribute(name, "text", "") for name in PRODUCT_ATTRIBUTES}
+    if params.bots:
+        profile["is_bot"] = Attribute("is_bot", "boolean", "")
     events = {name: _kinds(event_columns(params, name)) for name in params.event_datasets}
     last = {f"last_{name}": events["purchases"][name].kind for name, spec in own.items() if spec.attribute}
     return Catalog(profile | {name: Attribute(name, kind, "") for name, kind in last.items()}, events)

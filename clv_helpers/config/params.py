@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from clv_helpers.config.bots import Bots, check_bots
 from clv_helpers.config.datasets import (
     DATASETS,
     EVENT_DATASETS,
@@ -239,6 +240,8 @@ class Params(Strict):
     """how effects are measured, by campaign; `default` for all others"""
     control_arm: str = Field(default="control", min_length=1)
     """in `experiments`, the arm that got nothing"""
+    bots: Bots | None = None
+    """tell visitors that are bots from people; none: nobody is taken for one"""
     identities: Identities | None = None
     """which customer ids are one person's; none: each id is a customer"""
     retention: Retention | None = None
@@ -271,6 +274,7 @@ class Params(Strict):
         if self.category and events.get(self.category) != "text":
             texts = ", ".join(c for c, t in events.items() if t == "text" and c != PRIMARY_IDENTITY)
             raise ValueError(f"category is {self.category!r}; allowed: {texts or 'no text column in purchases'}")
+        check_bots(self)
         check_plan(self.activations, self.destinations)
         self._check_retention()
         self._check_identities()

@@ -54,6 +54,8 @@ def params_bindings(params: Params) -> dict[str, Any]:
         "paid_back": column("refunded") if params.spending.column == "amount" else exp.null(),
         "has_products": params.has_products,
         "first_and_last_product": [exp.column(name, "p") for name in PRODUCT_ATTRIBUTES if params.has_products],
+        "bot_events": _bot_events(params),
+        "is_bot": [exp.column("is_bot", "b")] if params.bots else [],
         "trend_months": params.trend_months,
         "migration_months": exp.Interval(this=literal(str(params.migration_months)), unit=exp.var("MONTH")),
         "primary_namespace": sources["purchases"].namespace if "purchases" in sources else "",
@@ -128,6 +130,14 @@ def _campaigns(params: Params) -> dict[str, Any]:
         "control_arm": params.control_arm,
         "campaign_settings": _rows(kinds, rows),
     }
+
+
+def _bot_events(params: Params) -> exp.Query:
+    """The events in which bots are looked for; none where they are not asked for."""
+    kinds: dict[str, ColumnType] = {PRIMARY_IDENTITY: "text", EVENT_TIME: "timestamp"}
+    if params.bots is None:
+        return _rows(kinds, [])
+    return exp.select(*map(column, kinds)).from_(table(f"lake.{params.bots.events}"))
 
 
 def _counts(measure: Measure) -> exp.Expression:

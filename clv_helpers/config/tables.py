@@ -32,7 +32,8 @@ class Schema:
 _SCHEMAS = (
     Schema("lake", 1, "the rows that came in, and the records of the workbook", "ingestion (clv_helpers/ingest)",
            refreshed=False, charted=False),
-    Schema("derived", 1, "days, deciles, recency and frequency per customer; messages and responses"),
+    Schema("derived", 1, "days, deciles, recency and frequency per customer; messages and responses; bots",
+           "the scoring of bots (clv_helpers/derived)"),
     Schema("lifetime", 1, "predictions, their holdout validation, the forecast log",
            "the fitted models (clv_helpers/lifetime)", refreshed=False),
     Schema("profile", 1, "a row per customer, and the identity graph",
@@ -105,6 +106,12 @@ _TABLES = (
         "two customer ids of two lists that are likely one person's, as they came: each id's best.",
         "customer_id text, source_customer_id text, probability number, outcome text, learned boolean",
     ),
+    PythonTable(
+        "derived.bot",
+        "a visitor, as scored: the share of bots among known ones like this.",
+        "customer_id text, share number, is_bot boolean",
+    ),
+    PythonTable("derived.bot_tree", "the rules by which bots are told: their record.", metadata=True),
     PythonTable("lake.forecast_customer", "a customer of a kept forecast."),
     PythonTable("lifetime.calibration_score", "a customer, scored at the end of the calibration period."),
     PythonTable("lifetime.forecast", "a forecast that was made."),

@@ -11,6 +11,7 @@ from clv_helpers import audiences
 from clv_helpers.config.tables import ALWAYS_THERE
 from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import NothingToCompute, StageSkipped, Workbook
+from clv_helpers.derived import bot_scoring
 from clv_helpers.engines.session import Session
 from clv_helpers.ingest.identities import join_customers
 from clv_helpers.ingest.retention import forget_old_events
@@ -111,6 +112,7 @@ def _to_the_profile(session: Session, workbook: Workbook, *, keep_fit: bool = Fa
     forget_old_events(session, workbook)
     join_customers(session, workbook)
     rows = refresh_tables(session, workbook, "derived")
+    bot_scoring.refresh_within(session, workbook)
     one_row, name = "a customer with a purchase.", "lifetime.customer_lifetime_value"
     return [*rows, _timed(name, one_row, lambda: _predicted(session, workbook, keep_fit))]
 

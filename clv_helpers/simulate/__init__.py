@@ -3,6 +3,7 @@
 from clv_helpers.simulate.airline import Airline, simulate
 from clv_helpers.simulate.files import SimulationError, make_sources, truth, write_airline, write_web_shop
 from clv_helpers.simulate.flights import FARES, FLIGHTS
+from clv_helpers.simulate.ground_truth import found
 from clv_helpers.simulate.mailing import CAMPAIGNS, RESPONSES, TRUE_EFFECTS
 from clv_helpers.simulate.web_shop import WebShop, simulate_web_shop
 
@@ -15,6 +16,7 @@ __all__ = [
     "Airline",
     "SimulationError",
     "WebShop",
+    "found",
     "make_sources",
     "simulate",
     "simulate_web_shop",

@@ -4,6 +4,7 @@
 -- days_since_purchase: from the last purchase day to as_of.
 -- What is predicted (see lifetime.customer_lifetime_value) is NULL where it is switched off or refused.
 -- RFM scores and segment (see derived.rfm_segment) are NULL for who has bought nothing.
+-- is_bot: as scored (see derived.bot), where the params ask for bots.
 -- One row: a customer, known from an event before as_of or from the customers data.
 -- Key: customer_id
 -- Refresh: view
@@ -21,8 +22,10 @@ SELECT
     r.recency_score,
     r.frequency_score,
     r.monetary_score,
-    r.rfm_segment
+    r.rfm_segment,
+    $is_bot
 FROM profile.attribute AS m
 CROSS JOIN derived.as_of AS a
 LEFT JOIN lifetime.customer_lifetime_value AS l ON l.customer_id = m.customer_id
 LEFT JOIN derived.rfm_segment AS r ON r.customer_id = m.customer_id
+LEFT JOIN derived.bot AS b ON b.customer_id = m.customer_id
