@@ -45,6 +45,7 @@ ABOUT = {
     "monetary_score": "How much the {customer} spent, in fifths of all {customers}; 5 is the most",
     "rfm_segment": "The RFM segment: champions, loyal, potential loyalists, new, promising, need attention, about to "
     "sleep, at risk, cannot lose them, hibernating or lost",
+    "is_bot": "Whether the {customer} is taken for a bot",
     "occurred_at": "When it happened",
     "transaction_type": "What was credited or debited",
     "transaction_details": "Route or reason",

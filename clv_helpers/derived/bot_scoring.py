@@ -8,6 +8,7 @@ is read is what is done.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import math
 from dataclasses import asdict, dataclass, field, replace
@@ -129,6 +130,18 @@ def refresh_within(session: Session, workbook: Workbook) -> BotRecord:
     return _keep(session, made)
 
 
+def lacking() -> str:
+    """What is to be installed before bots can be told; empty where nothing is.
+
+    Example:
+        >>> from clv_helpers.derived import bot_scoring
+        >>> bot_scoring.lacking()
+        ''
+    """
+    there = importlib.util.find_spec("sklearn")
+    return "" if there else "bots needs scikit-learn; allowed: pip install 'clv-helpers[bots]', then again"
+
+
 def record(workbook: Workbook) -> BotRecord:
     """What the last refresh found out about bots.
 
@@ -193,10 +206,10 @@ def _rules(learning: pd.DataFrame, fewest: int) -> list[Rule]:
 
     No leaf is of fewer than `fewest` known visitors. Counts are those of the rules as they are written.
     """
-    try:
-        from sklearn.tree import DecisionTreeClassifier
-    except ImportError:
-        raise BotsError("bots needs scikit-learn; allowed: pip install 'clv-helpers[bots]', then again") from None
+    if sentence := lacking():
+        raise BotsError(sentence)
+    from sklearn.tree import DecisionTreeClassifier
+
     classifier = DecisionTreeClassifier(max_depth=DEPTH, min_samples_leaf=fewest, ccp_alpha=PRUNED, random_state=0)
     tree = classifier.fit(learning[[*FEATURES]].to_numpy(float), learning["is_bot"].to_numpy()).tree_
     rules: list[Rule] = []

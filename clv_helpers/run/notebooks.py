@@ -41,8 +41,11 @@ class RunError(UserError):
 def check(workbook: Workbook) -> list[Problem]:
     """Everything that can be known to be wrong before a kernel starts: sources, tables, dashboards, audiences."""
     from clv_helpers import audiences, dashboards, ingest, models
+    from clv_helpers.derived import bot_scoring
 
     problems: list[Problem] = []
+    if workbook.params.bots and (lacking := bot_scoring.lacking()):
+        problems.append(Problem("", lacking, ""))
     own_sql = str(workbook.file.parent / workbook.name / "sql")  # from where the params file is named
     tables: dict[str, tuple[str, ...] | None] = {}
     with _collected(problems, own_sql):

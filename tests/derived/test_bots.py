@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib.util
 import itertools
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from clv_helpers.derived import bot_scoring
 from clv_helpers.derived.bot_scoring import FEATURES, BotsError, Rule
 from clv_helpers.derived.bot_views import rule_text
 from clv_helpers.models import RefreshRow
+from clv_helpers.run import notebooks
 
 SMALL = {"simulate.members": 1200, "simulate.bots": 240}
 COLUMNS = {"customer_id": "v", "occurred_at": "t", "event_id": "e", "is_bot": {"from": "is_bot", "type": "boolean"}}
@@ -217,7 +218,9 @@ def test_without_the_key_nobody_is_scored_any_more(visits: Visits) -> None:
 
 
 def test_a_library_that_is_not_there_is_named(visits: Visits, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "sklearn.tree", None)
+    visits.add([("v1", START, "")])
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert any("clv-helpers[bots]" in str(problem) for problem in notebooks.check(visits.workbook))
     known = pd.DataFrame({**dict.fromkeys(FEATURES, [1.0] * 100), "is_bot": [0, 1] * 50})
     with pytest.raises(BotsError, match=r"pip install 'clv-helpers\[bots\]'"):
         bot_scoring._rules(known, 5)
