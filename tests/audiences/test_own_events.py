@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from clv_helpers import audiences, ingest, models
@@ -35,7 +33,9 @@ sources:
 """
 FILES = {
     "shop.yml": PARAMS,
-    "orders.csv": "customer,day,spent,sku\na,2024-01-03,10,S1\nb,2024-01-04,20,S2\na,2024-02-01,5,S9\nc,2024-01-09,7,S1\n",
+    "orders.csv": (
+        "customer,day,spent,sku\na,2024-01-03,10,S1\nb,2024-01-04,20,S2\na,2024-02-01,5,S9\nc,2024-01-09,7,S1\n"
+    ),
     "web.csv": (
         "id,visitor,at,page,s,sku\n1,a,2024-01-02 10:00:00,home,5,\n2,a,2024-01-02 10:01:00,product,60,S1\n"
         "3,b,2024-01-05 09:00:00,product,30,S2\n4,b,2024-01-05 09:29:59,product,30,S1\n"
