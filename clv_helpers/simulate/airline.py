@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clv_helpers.config.params import Simulation
-from clv_helpers.simulate.flights import FARES, FIRST_DAY, FLIGHTS, all_flights, as_timestamp
+from clv_helpers.simulate.flights import FARES, FIRST_DAY, FLIGHTS, all_flights, all_routes, as_timestamp
 from clv_helpers.simulate.mailing import send_campaigns
 
 STATUS_BONUS = {"FLYER": 1.0, "FREQUENT": 1.1, "SILVER": 1.25, "GOLD": 1.5}
@@ -20,7 +20,7 @@ LAST_NAMES = ["Andersson", "Becker", "Costa", "Dubois", "Evans", "Fischer", "Gar
 
 @dataclass(frozen=True)
 class Airline:
-    """The simulated tables: a row per member, loyalty event, e-mail event, and member assigned to a measured campaign.
+    """The simulated tables: a row per member, loyalty event, e-mail event, member assigned to a campaign, route.
 
     The ground truth: a row per member, and by campaign what it adds.
     """
@@ -29,6 +29,7 @@ class Airline:
     loyalty_events: pd.DataFrame
     email_events: pd.DataFrame
     assignments: pd.DataFrame
+    routes: pd.DataFrame
     truth_members: pd.DataFrame
     truth_campaigns: dict[str, Any]
 
@@ -49,7 +50,8 @@ def simulate(settings: Simulation) -> Airline:
     chance = np.random.default_rng([settings.seed, 1])
     flights, email_events, assignments, effects = send_campaigns(chance, members, truth, flights, days)
     events = _loyalty_events(rng, members, flights, days)
-    return Airline(members.drop(columns="joined_day"), events, email_events, assignments, truth, effects)
+    members = members.drop(columns="joined_day")
+    return Airline(members, events, email_events, assignments, all_routes(), truth, effects)
 
 
 def _members(rng: np.random.Generator, count: int, days: int) -> tuple[pd.DataFrame, pd.DataFrame]:

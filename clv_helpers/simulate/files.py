@@ -15,7 +15,7 @@ from clv_helpers.simulate.flights import FARES, FLIGHTS
 from clv_helpers.simulate.mailing import CAMPAIGNS, RESPONSES
 from clv_helpers.simulate.web_shop import simulate_web_shop
 
-SOURCES = ("members", "loyalty_events", "email_events", "assignments")
+SOURCES = ("members", "loyalty_events", "email_events", "assignments", "routes")
 WEB_SHOP_SOURCES = ("products", "customers", "web_events", "orders", "reviewed")
 # What made an airline before there was another business; the settings of one are these alone.
 AIRLINE_SETTINGS = {"members", "years", "seed"}

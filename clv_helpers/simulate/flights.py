@@ -23,6 +23,17 @@ ROUTES = {  # one-way miles and how often they are flown
     "JFK-FRA": (3850, 3), "CDG-JFK": (3630, 3), "LHR-SFO": (5370, 1), "FRA-NRT": (5830, 1), "CDG-GRU": (5840, 1),
 }  # fmt: skip
 
+OVERSEAS = {"JFK": "America", "SFO": "America", "GRU": "America", "NRT": "Asia"}  # the others are in Europe
+BANDS = {"short": 800, "medium": 2_500}  # miles at most; beyond them a route is long
+
+
+def all_routes() -> pd.DataFrame:
+    """One row per route: where it goes, its miles one way, and in which band of distance they are."""
+    miles = [distance for distance, _ in ROUTES.values()]
+    bands = [next((band for band, most in BANDS.items() if distance <= most), "long") for distance in miles]
+    regions = [next((OVERSEAS[end] for end in route.split("-") if end in OVERSEAS), "Europe") for route in ROUTES]
+    return pd.DataFrame({"route": list(ROUTES), "region": regions, "distance_band": bands, "miles": miles})
+
 
 def as_timestamp(moment: Any) -> Any:
     """Days since the first one, with fractions, as moments to the second."""

@@ -289,6 +289,19 @@ def test_a_stream_takes_own_events(own: Workbook) -> None:
     assert {row["event_id"] for row in rows(own, "web")} >= {"7"}
 
 
+def test_the_airline_knows_its_routes(airline: Workbook) -> None:
+    with airline.engine.read() as session:
+        query = event_rows(airline.params, "purchases", ["routes"]).subquery("e")
+        found = session.frame(
+            'SELECT transaction_details, MIN("routes.region") AS region, COUNT(*) AS n FROM $rows GROUP BY 1',
+            rows=query,
+        ).set_index("transaction_details")
+        assert found["n"].sum() == session.scalar("SELECT COUNT(*) AS n FROM lake.purchases")
+    assert found["region"]["FRA-NRT"] == "Asia"
+    assert found["region"]["LHR-SFO"] == "America"
+    assert found["region"].isna()["New member"]
+
+
 @pytest.mark.slow
 def test_spark_has_the_same(java: None, outputs: Path, tmp_path: Path) -> None:
     from on_spark import LOCAL
