@@ -150,7 +150,6 @@ class FromDatabase(Strict):
         return dt.timedelta(**{f"{unit.rstrip('s')}s": int(count)})
 
 
-ROLES = (*DATASETS, EVENTS_ROLE, LOOKUP_ROLE)
 Role = Literal["purchases", "customers", "email_events", "assignments", "experiments", "events", "lookup"]
 
 

@@ -233,8 +233,8 @@ def serve(
 
 def _journals(workbook: Workbook) -> dict[str, Journal]:
     """A journal for each dataset whose rows have a key. Raises StreamError where there is none."""
-    contracts = {name: workbook.params.contract(name) for name in workbook.params.sources}
-    keyed = [name for name, contract in contracts.items() if EVENT_KEY in contract]
+    params = workbook.params
+    keyed = [name for name in params.sources if name not in params.lookups and EVENT_KEY in params.contract(name)]
     if not keyed:
         raise StreamError(f"{workbook.name}: no dataset has an event_id, without which a repeat cannot be told")
     return {name: Journal(workbook.folder / "stream" / name) for name in keyed}
