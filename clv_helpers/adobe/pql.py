@@ -27,6 +27,7 @@ from clv_helpers.audiences.rule import (
 from clv_helpers.conditions.condition import Condition, Container, Where, as_list, parts_of
 from clv_helpers.conditions.when import Clock, When, month_days, parse_duration, shift
 from clv_helpers.config.datasets import EVENT_TIME
+from clv_helpers.config.deciles import map_of
 
 TENANT = "_tenant"
 Node = dict[str, Any]
@@ -98,8 +99,9 @@ def _part(part: AnyPart | Where, exact: bool, in_event: bool = False) -> Node:
             test = _when(part.when, field) if part.when else _value_test(part, field, part.ignore_case)
             return _null_safe(part, test, field, exact)
         case MapCondition():
-            months = part.lookback_months or "All"
-            entry = _apply("get", _field(TENANT, "decilesMileage", f"decileMonth{months}"), _literal(part.category))
+            of_value = ("decilesMileage", f"decileMonth{part.lookback_months or 'All'}")
+            name, entry_of = of_value if part.lookback is None else (part.map, map_of(part.lookback))
+            entry = _apply("get", _field(TENANT, name, entry_of), _literal(part.category))
             return _null_safe(part, _value_test(part, entry), entry, exact)
         case EventCondition():
             return _event(part)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from clv_helpers.audiences.rule import Audience, AudienceCondition, walk
 from clv_helpers.conditions import OPERATORS_OF, Attribute, kind_of
@@ -13,11 +13,13 @@ from clv_helpers.config.datasets import (
     PROFILE_MEASURES,
     ColumnContract,
 )
+from clv_helpers.config.deciles import column_of
 from clv_helpers.config.event_rows import event_columns
 from clv_helpers.config.params import Params, Words
 from clv_helpers.engines.dialect import table
 from clv_helpers.engines.session import Session
 
+WINDOWS = "derived.rank_window"
 GENERAL_WORDS = Words(category="category")  # where no workbook says what things are called
 MASKED = ("customer_id", "email", "first_name", "last_name")
 # What a column means; {names} are the words of the workbook.
@@ -62,6 +64,8 @@ class Catalog:
 
     profile: dict[str, Attribute]
     events: dict[str, dict[str, Attribute]]
+    maps: dict[str, list[str]] = field(default_factory=dict)
+    """the rankings that the params ask for, with their look-backs"""
 
 
 def read_catalog(
@@ -73,9 +77,22 @@ def read_catalog(
     """
     there = {name: _attributes(session, source, words) for name, source in events.items() if session.has_table(source)}
     looked_up = {name: _looked_up(params, name, words) if params else {} for name in there}
-    return Catalog(
-        _attributes(session, "profile.customer", words), {name: there[name] | looked_up[name] for name in there}
-    )
+    profile, maps = _attributes(session, "profile.customer", words), _rankings(session)
+    for name, lookbacks in maps.items():
+        for lookback in lookbacks:
+            if attribute := profile.get(column_of(name, lookback)):
+                about = f"Place by {name.replace('_', ' ')}, {lookback}; 1 is the best"
+                profile[attribute.name] = replace(attribute, about=about)
+    return Catalog(profile, {name: there[name] | looked_up[name] for name in there}, maps)
+
+
+def _rankings(session: Session) -> dict[str, list[str]]:
+    """The rankings of this store, with their look-backs."""
+    found: dict[str, list[str]] = {}
+    if session.has_table(WINDOWS):
+        for row in session.rows(f"SELECT name, lookback FROM {WINDOWS} ORDER BY name, lookback_order"):
+            found.setdefault(row["name"], []).append(row["lookback"])
+    return found
 
 
 def event_tables(params: Params | None = None) -> dict[str, str]:
@@ -95,7 +112,10 @@ def catalog_of(params: Params) -> Catalog:
         profile["is_bot"] = Attribute("is_bot", "boolean", "")
     events = {name: _kinds(event_columns(params, name)) for name in params.event_datasets}
     last = {f"last_{name}": events["purchases"][name].kind for name, spec in own.items() if spec.attribute}
-    return Catalog(profile | {name: Attribute(name, kind, "") for name, kind in last.items()}, events)
+    places = [column_of(each.name, lookback) for each in params.deciles if not each.by for lookback in each.lookbacks]
+    further = {**last, **dict.fromkeys(places, "integer")}
+    maps = {each.name: each.lookbacks for each in params.deciles}
+    return Catalog(profile | {name: Attribute(name, kind, "") for name, kind in further.items()}, events, maps)
 
 
 def _foreseen(params: Params, dataset: str) -> dict[str, Attribute]:

@@ -22,8 +22,9 @@ from clv_helpers.audiences.rule import (
 from clv_helpers.conditions import condition_problems
 from clv_helpers.conditions.condition import Condition, conditions_of, nodes, parts_of
 from clv_helpers.config import yaml_files
+from clv_helpers.config.deciles import BUILT_IN
 from clv_helpers.config.sql_params import NO_CATEGORY
-from clv_helpers.config.validation import Problem
+from clv_helpers.config.validation import Problem, nearest
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import column, table
 from clv_helpers.engines.engine import NothingPublished
@@ -59,22 +60,24 @@ def file_warnings(workbook: Workbook, *names: str) -> list[Problem]:
         with workbook.engine.read() as session:
             if not session.has_table("derived.customer_decile") or not session.has_table("profile.customer"):
                 return []
-            rows = session.rows("SELECT DISTINCT category FROM derived.customer_decile ORDER BY category")
             catalog = read_catalog(session, event_tables(workbook.params), params=workbook.params)
+            known = _categories(session, [*catalog.maps])
             loaded = {name: audience_files.load(workbook, name) for name in names}
             events = event_tables(workbook.params)
             empty = {name: empty_inputs(session, audience, catalog, events) for name, audience in loaded.items()}
     except NothingPublished:
         return []
-    known = [row["category"] for row in rows]
-    allowed, lacks = ", ".join(known) or "none yet", f"in which no {workbook.words.customer} has a decile"
+    lacks = f"in which no {workbook.words.customer} has a decile"
     categories = [
         Problem(
-            f"{path}.category", f"{leaf.category!r}, {lacks}", allowed, yaml_files.shown(workbook, "audiences", name)
+            f"{path}.category",
+            f"{leaf.category!r}, {lacks}",
+            ", ".join(known.get(leaf.map, [])) or "none yet",
+            yaml_files.shown(workbook, "audiences", name),
         )
         for name, audience in loaded.items()
         for path, leaf in walk(audience.rule)
-        if isinstance(leaf, MapCondition) and leaf.category not in (NO_CATEGORY, *known)
+        if isinstance(leaf, MapCondition) and leaf.category not in (NO_CATEGORY, *known.get(leaf.map, []))
     ]
     return categories + [
         Problem("", f"it asks about {lacking}", "", yaml_files.shown(workbook, "audiences", name))
@@ -83,12 +86,24 @@ def file_warnings(workbook: Workbook, *names: str) -> list[Problem]:
     ]
 
 
+def _categories(session: Session, rankings: list[str]) -> dict[str, list[str]]:
+    """Within which categories customers are ranked, by the value and by each ranking."""
+    found: dict[str, list[str]] = {}
+    query = f"SELECT DISTINCT '{BUILT_IN}' AS name, category FROM derived.customer_decile"
+    query += " UNION ALL SELECT DISTINCT name, category FROM derived.customer_rank" if rankings else ""
+    for row in session.rows(f"SELECT * FROM ({query}) AS known ORDER BY name, category"):
+        found.setdefault(row["name"], []).append(row["category"])
+    return found
+
+
 def problems(audience: Audience, catalog: Catalog) -> list[Problem]:
     """Every place where a rule asks for a column that is not there, or with an operator or value of another type."""
     wrong: list[Problem] = []
     for path, leaf in walk(audience.rule):
         if isinstance(leaf, Condition):
             wrong += condition_problems(path, leaf, catalog.profile, "the profile")
+        if isinstance(leaf, MapCondition) and leaf.map != BUILT_IN:
+            wrong += _of_map(path, leaf, catalog.maps)
         for index, event in enumerate(events_of(leaf)):
             wrong += _of_event(path if event is leaf else f"{path}.sequence[{index}]", event, catalog)
     return wrong
@@ -109,6 +124,14 @@ def empty_inputs(session: Session, audience: Audience, catalog: Catalog, tables:
     lacking = [f"{name}, which no customer has" for name in names if not filled[name]]
     lacking += [f"{name}, of which none came in" for name in events if not session.count(table(tables[name]))]
     return " and ".join(lacking)
+
+
+def _of_map(path: str, leaf: MapCondition, maps: dict[str, list[str]]) -> list[Problem]:
+    if leaf.map not in maps:
+        return [Problem(f"{path}.map", repr(leaf.map), nearest(leaf.map, [BUILT_IN, *maps]))]
+    if leaf.lookback not in maps[leaf.map]:
+        return [Problem(f"{path}.lookback", repr(leaf.lookback), ", ".join(maps[leaf.map]))]
+    return []
 
 
 def _of_event(path: str, event: Event, catalog: Catalog) -> list[Problem]:

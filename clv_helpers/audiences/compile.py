@@ -26,6 +26,7 @@ from clv_helpers.conditions.condition import Condition, conditions_of
 from clv_helpers.conditions.row_test import TESTS, any_of, container_test, of, row_test, value_test, when_test
 from clv_helpers.conditions.when import Clock, bounds
 from clv_helpers.config.datasets import EVENT_TIME, PRIMARY_IDENTITY
+from clv_helpers.config.deciles import BUILT_IN
 from clv_helpers.config.event_rows import event_rows
 from clv_helpers.config.params import Params
 from clv_helpers.engines.dialect import expression, literal, parse, table
@@ -43,6 +44,11 @@ MEMBERS = (
 DECILES = (
     "SELECT d.customer_id FROM derived.customer_decile AS d "
     "WHERE d.category = $category AND d.lookback_months = $lookback_months"
+)
+ENTRY = ("map", "category", "lookback_months", "lookback")
+RANKS = (
+    "SELECT d.customer_id FROM derived.customer_rank AS d "
+    "WHERE d.name = $map AND d.category = $category AND d.lookback = $lookback"
 )
 EVENTS = 'SELECT e."customer_id" FROM $source AS e WHERE e."occurred_at" < $now'
 FOLLOWED = (
@@ -98,12 +104,13 @@ def _is_among(customers: exp.Query) -> exp.Expr:
 
 
 def _map_test(condition: MapCondition) -> exp.Expr:
-    entries = _query(DECILES, category=condition.category, lookback_months=condition.lookback_months)
+    is_built_in = condition.map == BUILT_IN
+    entries = _query(DECILES if is_built_in else RANKS, **condition.model_dump(include={*ENTRY}))
     has_entry = _is_among(entries)
     if condition.op in ("exists", "missing"):
         return exp.not_(has_entry) if condition.op == "missing" else has_entry
-    decile = exp.column("decile", table="d")
-    met = _is_among(entries.where(value_test(condition.op, condition.value, decile)))
+    place = exp.column("decile" if is_built_in else "place", table="d")
+    met = _is_among(entries.where(value_test(condition.op, condition.value, place)))
     return any_of(met, exp.not_(has_entry)) if condition.or_missing else met
 
 

@@ -23,30 +23,38 @@ from clv_helpers.conditions.condition import (
     parts_of,
 )
 from clv_helpers.conditions.when import Duration, When, known_zone, parse_duration
+from clv_helpers.config.deciles import BUILT_IN, Lookback
 from clv_helpers.config.validation import Strict
 
 
 class MapCondition(Strict):
-    """One question about an entry of a map: the decile in one category over one look-back."""
+    """One question about an entry of a map: the place in one category over one look-back."""
 
-    map: Literal["decile"]
-    """what is asked about"""
+    map: str = Field(min_length=1)
+    """what is asked about: `decile`, that of the value, or a ranking of `deciles` in the params by its name"""
     category: str = "ALL"
     """within which category customers are ranked; `ALL`: among everyone"""
-    lookback_months: Literal[0, 1, 3, 6, 9, 12]
-    """over how many months, 0 being lifetime"""
+    lookback_months: Literal[0, 1, 3, 6, 9, 12] | None = None
+    """of `decile`: over how many months, 0 being lifetime"""
+    lookback: Lookback | None = None
+    """of a ranking: over how long, as it has it, such as `90 days`"""
     op: Literal[Comparison, "between", "exists", "missing"]
     """how the decile is compared"""
     value: Value | list[Value] | None = None
-    """a decile from 1 (best) to 10, two for `between`, none for `exists` and `missing`"""
+    """a place from 1 (best), a decile to 10, two for `between`, none for `exists` and `missing`"""
     or_missing: bool = False
     """whether who has no such decile meets it too"""
 
     @model_validator(mode="after")
     def _fits(self) -> MapCondition:
+        key, other = ("lookback_months", "lookback") if self.map == BUILT_IN else ("lookback", "lookback_months")
+        if getattr(self, key) is None:
+            raise ValueError(f"{key} is None; allowed: over how long customers are ranked")
+        if getattr(self, other) is not None:
+            raise ValueError(f"{other} is {getattr(self, other)!r}; allowed: {key} for the map {self.map}")
         check_value(self.op, self.value)
         if any(isinstance(value, bool) or not isinstance(value, int) for value in as_list(self.value)):
-            raise ValueError(f"value is {self.value!r}; allowed: a whole number from 1 to 10")
+            raise ValueError(f"value is {self.value!r}; allowed: a whole number, of deciles from 1 to 10")
         return self
 
 

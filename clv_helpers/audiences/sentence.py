@@ -16,6 +16,7 @@ from clv_helpers.audiences.rule import (
 from clv_helpers.charts.show import upper_first
 from clv_helpers.conditions.condition import Condition, Container, Value, Where, as_list, parts_of
 from clv_helpers.conditions.when import When
+from clv_helpers.config.deciles import BUILT_IN, EVERYONE, LIFETIME
 from clv_helpers.config.params import Words
 
 TESTS = {
@@ -76,7 +77,8 @@ class _Sentence:
             case Condition():
                 return f"whose {self._condition(part)}"
             case MapCondition():
-                return f"whose decile {self._of_decile(part)} {_test(part.op, part.value)}{_or_missing(part)}"
+                what = "decile" if part.map == BUILT_IN else f"place in {part.map.replace('_', ' ')}"
+                return f"whose {what} {self._of_decile(part)} {_test(part.op, part.value)}{_or_missing(part)}"
             case EventCondition():
                 return self._event(part)
             case SequenceCondition():
@@ -110,8 +112,11 @@ class _Sentence:
 
     def _of_decile(self, condition: MapCondition) -> str:
         months = condition.lookback_months
-        window = f"over {months} month{'' if months == 1 else 's'}" if months else "over their lifetime"
-        if condition.category == "ALL":
+        over = condition.lookback or (f"{months} month{'' if months == 1 else 's'}" if months else LIFETIME)
+        window = "over their lifetime" if over == LIFETIME else f"over {over}"
+        if condition.map != BUILT_IN and condition.category != EVERYONE:
+            return f"among {self.words.customers} of {condition.category} {window}"
+        if condition.category == EVERYONE:
             return f"among all {self.words.customers} {window}"
         return f"among {self.words.customers} of {self.words.category} {condition.category} {window}"
 

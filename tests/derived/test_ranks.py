@@ -16,6 +16,13 @@ import pandas as pd
 import pytest
 
 from clv_helpers import adobe, derived, ingest, models
+from clv_helpers.adobe.pql import to_node
+from clv_helpers.audiences.catalog import catalog_of, event_tables, read_catalog
+from clv_helpers.audiences.checks import problems
+from clv_helpers.audiences.compile import Context, to_customers
+from clv_helpers.audiences.rule import Audience
+from clv_helpers.audiences.sentence import to_sentence
+from clv_helpers.conditions import Clock
 from clv_helpers.config.params import Params
 from clv_helpers.config.validation import ParamsError, validate
 from clv_helpers.config.workbook import Workbook
@@ -246,6 +253,57 @@ def test_notebook_lists_the_rankings(outputs: Path, tmp_path: Path) -> None:
     assert shown["text/plain"] == f"{sum(len(spec['lookbacks']) for spec in DECILES)} rows"
     assert "min of purchases.amount, smallest first" in shown["text/html"]
     assert "<td>tier and shop</td>" in shown["text/html"]
+
+
+RULES = [
+    ({"map": "by_tier", "category": "gold", "lookback": "90 days", "op": "at most", "value": 3},
+     "Customers whose place in by tier among customers of gold over 90 days is at most 3"),
+    ({"map": "spent", "lookback": "lifetime", "op": "exists"}, "among all customers over their lifetime"),
+    ({"field": "spent_45_days", "op": "between", "value": [2, 4]}, "spent 45 days"),
+]  # fmt: skip
+
+
+def test_rules_ask_for_places(outputs: Path, tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.bring(bought(random.Random(8), 300))
+    shop.refresh()
+    ranks = shop.workbook.query("derived.customer_rank").set_index(["name", "category", "lookback"]).sort_index()
+    expected = [
+        {r.customer_id for r in ranks.loc[("by_tier", "gold", "90 days")].itertuples() if r.place <= 3},
+        {*ranks.loc[("spent", "ALL", "lifetime"), "customer_id"]},
+        {r.customer_id for r in ranks.loc[("spent", "ALL", "45 days")].itertuples() if 2 <= r.place <= 4},
+    ]
+    with shop.workbook.engine.read() as session:
+        catalog = read_catalog(session, event_tables())
+        context = Context(catalog, Clock(dt.datetime(2025, 3, 1)), event_tables())
+        for (rule, said), customers in zip(RULES, expected, strict=True):
+            audience = Audience(title="t", rule=rule)
+            assert not problems(audience, catalog)
+            assert not problems(audience, catalog_of(shop.workbook.params))
+            assert {row["customer_id"] for row in session.rows(to_customers(audience.rule, context))} == customers
+            assert customers
+            assert said in to_sentence(audience)
+    assert "gold" in json.dumps(to_node(Audience(title="t", rule=RULES[0][0])))
+    wrong = [
+        ({"map": "by_teir", "lookback": "90 days", "op": "exists"}, "did you mean by_tier?"),
+        ({"map": "by_tier", "lookback": "80 days", "op": "exists"}, "is '80 days'; allowed: 90 days, lifetime"),
+    ]
+    for rule, said in wrong:
+        (problem,) = problems(Audience(title="t", rule=rule), catalog)
+        assert said in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ({"map": "spent", "lookback_months": 3, "op": "exists"}, "lookback is None; allowed: over how long"),
+        ({"map": "decile", "lookback": "90 days", "op": "exists"}, "lookback_months is None; allowed: over how long"),
+        ({"map": "spent", "lookback": "0 days", "op": "exists"}, "1 to 120 months"),
+    ],
+)
+def test_maps_have_their_own_key_for_the_lookback(rule: dict[str, Any], said: str) -> None:
+    with pytest.raises(ParamsError, match=said):
+        validate(Audience, {"title": "t", "rule": rule}, "a.yml")
 
 
 def test_parts_give_what_one_build_gives(outputs: Path, tmp_path: Path) -> None:
