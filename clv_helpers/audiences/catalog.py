@@ -6,13 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from clv_helpers.audiences.rule import Audience, AudienceCondition, walk
 from clv_helpers.conditions import OPERATORS_OF, Attribute, kind_of
-from clv_helpers.config.datasets import (
-    EVENT_DATASETS,
-    LIFETIME_VALUE,
-    PRODUCT_ATTRIBUTES,
-    PROFILE_MEASURES,
-    ColumnContract,
-)
+from clv_helpers.config.attributes import about, attribute_kind, profile_columns
+from clv_helpers.config.datasets import EVENT_DATASETS, PRIMARY_IDENTITY, ColumnContract, ColumnType
 from clv_helpers.config.deciles import column_of
 from clv_helpers.config.event_rows import event_columns
 from clv_helpers.config.params import Params, Words
@@ -81,8 +76,11 @@ def read_catalog(
     for name, lookbacks in maps.items():
         for lookback in lookbacks:
             if attribute := profile.get(column_of(name, lookback)):
-                about = f"Place by {name.replace('_', ' ')}, {lookback}; 1 is the best"
-                profile[attribute.name] = replace(attribute, about=about)
+                place = f"Place by {name.replace('_', ' ')}, {lookback}; 1 is the best"
+                profile[attribute.name] = replace(attribute, about=place)
+    said = {name: about(params, name) for name in params.attributes} if params else {}
+    for name in profile.keys() & said.keys():
+        profile[name] = replace(profile[name], about=said[name])
     return Catalog(profile, {name: there[name] | looked_up[name] for name in there}, maps)
 
 
@@ -102,43 +100,30 @@ def event_tables(params: Params | None = None) -> dict[str, str]:
 
 def catalog_of(params: Params) -> Catalog:
     """The columns that a refresh of a workbook with these params makes, known before anything is built."""
-    own = params.sources["purchases"].columns or {}
-    profile = _foreseen(params, "customers") | {
-        name: Attribute(name, _of_measure(name), "") for name in PROFILE_MEASURES
-    }
-    if params.has_products:
-        profile |= {name: Attribute(name, "text", "") for name in PRODUCT_ATTRIBUTES}
-    if params.bots:
-        profile["is_bot"] = Attribute("is_bot", "boolean", "")
-    events = {name: _kinds(event_columns(params, name)) for name in params.event_datasets}
-    last = {f"last_{name}": events["purchases"][name].kind for name, spec in own.items() if spec.attribute}
-    places = [column_of(each.name, lookback) for each in params.deciles if not each.by for lookback in each.lookbacks]
-    further = {**last, **dict.fromkeys(places, "integer")}
+    kinds: dict[str, ColumnType] = {PRIMARY_IDENTITY: "text", **_foreseen(params), **profile_columns(params)}
+    kinds |= {name: attribute_kind(params, name) for name in params.attributes}
+    profile = {name: Attribute(name, _kind(kind), "") for name, kind in kinds.items()}
     maps = {each.name: each.lookbacks for each in params.deciles}
-    return Catalog(profile | {name: Attribute(name, kind, "") for name, kind in further.items()}, events, maps)
+    return Catalog(profile, {name: _kinds(event_columns(params, name)) for name in params.event_datasets}, maps)
 
 
-def _foreseen(params: Params, dataset: str) -> dict[str, Attribute]:
-    return _kinds(params.datasets[dataset] | params.contract(dataset))
+def _foreseen(params: Params) -> dict[str, ColumnType]:
+    """The columns of the customers' data, which there are whatever the params say."""
+    return {name: column.type for name, column in (params.datasets["customers"] | params.contract("customers")).items()}
+
+
+def _kind(kind: ColumnType) -> str:
+    return "number" if kind == "decimal" else kind
 
 
 def _kinds(columns: dict[str, ColumnContract]) -> dict[str, Attribute]:
-    kinds = {name: "number" if column.type == "decimal" else column.type for name, column in columns.items()}
-    return {name: Attribute(name, kind, "") for name, kind in kinds.items()}
+    return {name: Attribute(name, _kind(column.type), "") for name, column in columns.items()}
 
 
 def _looked_up(params: Params, dataset: str, words: Words) -> dict[str, Attribute]:
     """What lookups say of the events of a dataset, as `products.brand`."""
     columns = _kinds({name: each for name, each in event_columns(params, dataset).items() if "." in name})
     return {name: Attribute(name, each.kind, _about(name, words)) for name, each in columns.items()}
-
-
-def _of_measure(name: str) -> str:
-    if name in LIFETIME_VALUE:
-        return LIFETIME_VALUE[name]
-    if name in ("value", "spend", "monetary_value"):
-        return "number"
-    return "date" if name.endswith("_on") else "text" if name in ("category", "rfm_segment") else "integer"
 
 
 def names_of(audience: Audience) -> list[str]:

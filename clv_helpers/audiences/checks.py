@@ -29,6 +29,7 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import column, table
 from clv_helpers.engines.engine import NothingPublished
 from clv_helpers.engines.session import Session
+from clv_helpers.models.own_tables import own_attributes
 
 
 def file_problems(workbook: Workbook, name: str) -> list[Problem]:
@@ -42,7 +43,9 @@ def file_problems(workbook: Workbook, name: str) -> list[Problem]:
         []
     """
     audience, file = audience_files.load(workbook, name), yaml_files.shown(workbook, "audiences", name)
-    return [problem._replace(file=file) for problem in problems(audience, catalog_of(workbook.params))]
+    own = {repr(name) for name in own_attributes(workbook.specs / "sql")}  # of kinds that only their SQL tells
+    found = problems(audience, catalog_of(workbook.params))
+    return [problem._replace(file=file) for problem in found if problem.value.partition(",")[0] not in own]
 
 
 def file_warnings(workbook: Workbook, *names: str) -> list[Problem]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from clv_helpers.config.attributes import AnyAttribute, AttributeName, check_attributes
 from clv_helpers.config.bots import Bots, check_bots
 from clv_helpers.config.datasets import (
     DATASETS,
@@ -218,6 +219,8 @@ class Params(Strict):
     """what a purchase is and costs, where it is not the value; none: as `value`"""
     category: str | None = None
     """the column of `purchases` by which customers are also ranked apart: a tier, a country, a channel"""
+    attributes: dict[AttributeName, AnyAttribute] = {}
+    """what events say of a customer, one line each, and arithmetic over it; they join the profile, see attributes.md"""
     deciles: list[Decile] = []
     """further rankings: customers by any measure of any dataset, within any categories; see deciles.md"""
     words: Words = Words()
@@ -278,6 +281,7 @@ class Params(Strict):
         check_plan(self.activations, self.destinations)
         self._check_retention()
         self._check_identities()
+        check_attributes(self)
         check_deciles(self)
         return self
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from clv_helpers.config.attributes import ZERO, aggregates, formulas
 from clv_helpers.config.datasets import (
     DATASETS,
     EMAIL_NAMESPACE,
@@ -72,6 +73,8 @@ def params_bindings(params: Params) -> dict[str, Any]:
         "email_namespace": EMAIL_NAMESPACE,
         "event_attributes": attributes,
         "has_event_attributes": bool(attributes),
+        "params_attributes": _params_attributes(params),
+        "formulas": [exp.alias_(tree, name, quoted=True) for name, tree in formulas(params).items()],
         **_customers(params),
         "customers_in_profile": "customers" in sources and sources["customers"].profile_enabled,
         "event_customers": _event_customers(params),
@@ -186,6 +189,15 @@ def _event_attributes(params: Params) -> list[exp.Expr]:
         latest = exp.func("MAX_BY", column(name), exp.Case().when(is_known, rank))
         attributes.append(latest.as_(f"last_{name}", quoted=True))
     return attributes
+
+
+def _params_attributes(params: Params) -> list[exp.Expr]:
+    """What the params make of events, as the profile shows it on this day."""
+    shown = {"days since": "DATE_DIFF('day', $value, a.as_of)"} | dict.fromkeys(ZERO, "COALESCE($value, 0)")
+    return [
+        expression(shown.get(each.kind, "$value"), value=exp.column(name, "o", quoted=True)).as_(name, quoted=True)
+        for name, each in aggregates(params).items()
+    ]
 
 
 def _further_identities(params: Params) -> exp.Expression:

@@ -79,9 +79,8 @@ def refresh_tables(
     """
     own = bindings or {}
     state = LakeState.read(session, own if "as_of" in own else {**workbook.bindings(session), **own})
-    models = [
-        model for model in planned(set(state.versions), workbook, schemas) if not of_people_only or model.of_people
-    ]
+    everything = planned(set(state.versions), workbook, schemas)
+    models = [model for model in everything if not of_people_only or model.of_people]
     _create_empty(state, models)
     rows: list[RefreshRow] = []
     for model in models:
@@ -90,7 +89,7 @@ def refresh_tables(
         except session.errors as error:
             raise TableError(engine_error(model, error), model.name) from None
     check(session, models, state.bindings, {row.table for row in rows if row.is_changed})
-    drop_removed(session, models, schemas)
+    drop_removed(session, everything, schemas)
     return rows
 
 

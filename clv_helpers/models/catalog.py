@@ -99,7 +99,9 @@ def writer_of(name: str) -> str:
 
 
 def file_of(workbook: Workbook, model: Table) -> str:
-    """Where a table's file stands: in the package, or beside the params."""
+    """Where a table's file stands: in the package, or beside the params; or the params, of which it is made."""
+    if model.is_generated:
+        return f"params/{workbook.file.name}"
     return f"sql/{model.schema}/{model.file.name}" if model.is_ours else f"params/{workbook.name}/sql/{model.file.name}"
 
 

@@ -30,7 +30,7 @@ def touched_parts(
         if version is not None and before.inputs.get(name) == version and same_events:
             continue
         if is_dataset(name):
-            changed = _changed_events(name, before, now, is_events=name in events)
+            changed = _changed_events(name, before, now, is_events=name in events, lengths=_lengths(model))
         else:
             changed = _changed_rows(session, name, before)
         part = _part_of(session, model, query, name, changed) if changed else None
@@ -91,8 +91,23 @@ def _reading(query: exp.Query, ways: set[str]) -> exp.Query:
     return there[0] if len(there) == 1 else exp.union(*sides, distinct=bool(query.args.get("distinct")))
 
 
-def _changed_events(name: str, before: Checkpoint, now: Checkpoint, *, is_events: bool) -> exp.Query | None:
-    """The rows of batches that came since, and the events that a later as_of lets in."""
+def _lengths(model: Table) -> list[exp.Expr]:
+    """How far before as_of the windows begin that a query counts in, as intervals: `$as_of - INTERVAL 90 DAY`."""
+    found = [node.expression for node in model.query.find_all(exp.Sub) if node.this.name == "as_of"]
+    return [length for length in dict.fromkeys(found) if isinstance(length, exp.Interval)]
+
+
+def _leaving(length: exp.Expr, before: Checkpoint, now: Checkpoint) -> exp.Expr:
+    """Whether an event was in a window of this length, and no more is as as_of moved on."""
+    first, last = (exp.Sub(this=literal(day), expression=length.copy()) for day in (before.as_of, now.as_of))
+    was_in = exp.GTE(this=column(EVENT_TIME), expression=first)
+    return exp.and_(was_in, exp.LT(this=column(EVENT_TIME), expression=last))
+
+
+def _changed_events(
+    name: str, before: Checkpoint, now: Checkpoint, *, is_events: bool, lengths: Sequence[exp.Expr] = ()
+) -> exp.Query | None:
+    """The rows of batches that came since, and the events that a later as_of lets in, or out of a window."""
     (newest, reverted), (_, reverted_now) = before.inputs[name], now.inputs[name]
     if reverted != reverted_now:
         return None
@@ -101,6 +116,7 @@ def _changed_events(name: str, before: Checkpoint, now: Checkpoint, *, is_events
         if before.as_of is None or now.as_of is None or now.as_of < before.as_of:
             return None
         tests.append(exp.GTE(this=column(EVENT_TIME), expression=literal(before.as_of)))
+        tests += [_leaving(length, before, now) for length in lengths]
     return exp.select("*").from_(table(name)).where(exp.or_(*tests))
 
 

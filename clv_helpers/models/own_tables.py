@@ -1,19 +1,23 @@
-"""An analyst's own tables: SQL files and CSV seeds in params/<workbook>/sql/, which extend the model."""
+"""An analyst's own tables: SQL files and CSV seeds in params/<workbook>/sql/, which extend the model or the profile."""
 
 from __future__ import annotations
 
 import csv
 import functools
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from sqlglot import exp
 
+from clv_helpers.config.datasets import PRIMARY_IDENTITY
 from clv_helpers.engines.dialect import cast, column, literal, mentions
 from clv_helpers.engines.guarded_query import other_than_tables
 from clv_helpers.models.table_file import Table, TableError, make_table, read_header, read_table
 
 OWN_SCHEMA = "insights"
+ATTRIBUTE_SCHEMA = "profile"  # of those with `-- Attribute of: customer`
+BELOW = ("lake", "derived", "lifetime", ATTRIBUTE_SCHEMA)
 MOST_SEED_ROWS = 2_000
 FORMS = {
     "integer": r"-?(0|[1-9]\d{0,17})",
@@ -26,6 +30,8 @@ FORMS = {
 def read_own_tables(folder: Path) -> list[Table]:
     """The tables of a folder, as tables of the schema insights; none where there is no such folder.
 
+    Those that are `Attribute of: customer` are of the schema profile, and read what comes before it.
+
     Raises TableError for a file that is no table, with the file and the line.
     """
     tables = []
@@ -36,8 +42,25 @@ def read_own_tables(folder: Path) -> list[Table]:
             raise TableError(f"{file.name} is no name of a table; allowed: small letters, digits and _")
         model = read_seed(file) if file.suffix == ".csv" else read_table(file, OWN_SCHEMA)
         _reads_tables_only(model)
-        tables.append(model)
+        tables.append(_of_profile(model) if model.is_attribute else model)
     return tables
+
+
+def own_attributes(folder: Path) -> list[str]:
+    """The columns that an analyst's tables add to the profile. Raises TableError as read_own_tables does."""
+    found = [model for model in read_own_tables(folder) if model.is_attribute]
+    return [name for model in found for name in model.query.named_selects if name != PRIMARY_IDENTITY]
+
+
+def _of_profile(model: Table) -> Table:
+    """A table of attributes. Raises TableError where it reads what is made of the profile, or lists no columns."""
+    for name, mention in model.mentions:
+        if name.split(".")[0] not in BELOW:
+            line, allowed = mention.this.meta.get("line") or 1, f"tables of {', '.join(BELOW)}, as it is of the profile"
+            raise TableError(f"{model.file.name}, line {line}: it reads {name}; allowed: {allowed}")
+    if "*" in model.query.named_selects:
+        raise TableError(f"{model.file.name}: it selects *; allowed: each column by its name, as they join the profile")
+    return replace(model, name=f"{ATTRIBUTE_SCHEMA}.{model.file.stem}")
 
 
 def _reads_tables_only(model: Table) -> None:

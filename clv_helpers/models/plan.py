@@ -12,8 +12,9 @@ from clv_helpers.config.tables import ALWAYS_THERE, SCHEMAS
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.messages import without_values
 from clv_helpers.engines.session import Session
-from clv_helpers.models.own_tables import OWN_SCHEMA, read_own_tables
-from clv_helpers.models.rank_tables import rank_tables, with_places
+from clv_helpers.models.generated import generated_tables
+from clv_helpers.models.own_tables import ATTRIBUTE_SCHEMA, OWN_SCHEMA, read_own_tables
+from clv_helpers.models.rank_tables import with_places
 from clv_helpers.models.table_file import Table, TableError, in_order, read_schemas
 
 # Built from SQL and the params alone; those of other schemas come with their stages.
@@ -25,7 +26,8 @@ MODEL = ("insights", "kpi")
 def all_tables(workbook: Workbook, *schemas: str) -> list[Table]:
     """The tables of these schemas (of all that a refresh builds, unless named), in the order of building.
 
-    An analyst's own come with the schema insights.
+    An analyst's own come with the schema insights, or profile; what is made from the params stands in the place of the
+    file of its name.
     Raises TableError for a file that is no table, two tables of one name, or tables that need each other in a circle.
 
     Example:
@@ -33,12 +35,11 @@ def all_tables(workbook: Workbook, *schemas: str) -> list[Table]:
         ('audience',)
     """
     schemas = schemas or REFRESHED
-    tables = read_schemas(schemas)
-    made = rank_tables(workbook.params)
-    tables = [with_places(table, made) for table in tables] + [table for table in made if table.schema in schemas]
-    if OWN_SCHEMA in schemas:
-        tables += read_own_tables(workbook.specs / "sql")
-    return in_order(tables)
+    files, own = read_schemas(schemas), read_own_tables(workbook.specs / "sql")
+    generated = generated_tables(workbook.params, own)
+    names = {table.name for table in generated}
+    tables = [with_places(table, generated) for table in files if table.name not in names]
+    return in_order(tables + [table for table in own + generated if table.schema in schemas])
 
 
 def planned(there: Collection[str], workbook: Workbook, schemas: tuple[str, ...]) -> list[Table]:
@@ -84,13 +85,12 @@ def engine_error(model: Table, error: Exception) -> str:
 
 
 def drop_removed(session: Session, tables: list[Table], schemas: tuple[str, ...]) -> None:
-    """Drop the analyst's tables whose files are gone; the days that were kept of them stay."""
-    if OWN_SCHEMA not in schemas:
-        return
+    """Drop the analyst's tables whose files are gone, and what the params make no more; days that were kept stay."""
+    theirs = {OWN_SCHEMA, ATTRIBUTE_SCHEMA} & set(schemas)
     known = {model.name for model in tables}
     for row in session.rows("SELECT table_name FROM lake.checkpoint"):
         name = row["table_name"]
-        if name.split(".")[0] == OWN_SCHEMA and name not in known:
+        if name.split(".")[0] in theirs and name not in known:
             if session.has_table(name):
                 session.drop(name)
             session.run("DELETE FROM lake.checkpoint WHERE table_name = $name", name=name)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from sqlglot import exp
 
@@ -18,7 +17,7 @@ from clv_helpers.config.deciles import BETWEEN, EVERYONE, LIFETIME, Decile, attr
 from clv_helpers.config.event_rows import event_columns, event_rows
 from clv_helpers.config.params import Params
 from clv_helpers.engines.dialect import column, expression, is_in, literal, table
-from clv_helpers.models.table_file import Table, make_table
+from clv_helpers.models.table_file import Table, generated_table
 
 # Where a look-back begins and ends: of whole months, of days, and of the lifetime.
 SPANS = {
@@ -273,6 +272,4 @@ def _all(queries: Sequence[exp.Query]) -> exp.Query:
 
 
 def _table(name: str, one_row: str, key: list[str], query: exp.Query, refresh: str = "full") -> Table:
-    schema, _, bare = name.partition(".")
-    header = {"One row": [one_row], "Key": [", ".join(key)], "Refresh": [refresh]}
-    return make_table(Path(f"{bare}.sql"), schema, header, query)
+    return generated_table(name, one_row, ", ".join(key), query, refresh)

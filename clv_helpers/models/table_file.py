@@ -20,7 +20,8 @@ from clv_helpers.engines.dialect import bind, mentions, parse, syntax_error
 from clv_helpers.errors import UserError
 
 SQL_FOLDER = Path(__file__).resolve().parent.parent / "sql"
-HEADERS = ("One row", "Key", "Refresh", "Relation", "Check", "Snapshot")
+HEADERS = ("One row", "Key", "Refresh", "Relation", "Check", "Snapshot", "Attribute of")
+GENERATED = SQL_FOLDER / "generated"  # where tables that are made from the params would have their files
 DAILY = "_daily"
 
 
@@ -54,7 +55,8 @@ class Table:
     each output row must come from input rows of its own part alone. A part's columns are those of the input, or of
     the CTE named after `through`.
     `Relation: [schema.table.]column -> [schema.table.]column` says where a value must have its row; `Check:` is a
-    condition that must hold. `Snapshot: daily` keeps its rows of each as_of in <table>_daily.
+    condition that must hold. `Snapshot: daily` keeps its rows of each as_of in <table>_daily. `Attribute of: customer`,
+    in an analyst's own file, adds its columns to the profile.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Table:
     checks: tuple[exp.Expr, ...] = ()
     snapshot: bool = False
     file: Path = Path()
+    is_attribute: bool = False
 
     @functools.cached_property
     def depends_on(self) -> set[str]:
@@ -93,6 +96,11 @@ class Table:
     def is_ours(self) -> bool:
         """Whether the file stands in sql/, not among an analyst's own."""
         return self.file.is_relative_to(SQL_FOLDER)
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether it is made from the params, and has no file."""
+        return self.file.parent == GENERATED
 
     def bound(self, bindings: dict[str, Any]) -> exp.Query:
         """The query with a value for each `$name`."""
@@ -122,7 +130,7 @@ class Table:
 
     def line_of(self, word: str) -> int:
         """The first line of the file, after the comments, that holds a word; 1 where none does."""
-        lines = self.file.read_text(encoding="utf-8").splitlines()
+        lines = [] if self.is_generated else self.file.read_text(encoding="utf-8").splitlines()
         holding = [
             n for n, line in enumerate(lines, 1) if not line.startswith("--") and re.search(rf"\b{word}\b", line)
         ]
@@ -170,10 +178,29 @@ def make_table(file: Path, schema: str, header: dict[str, list[str]], query: exp
         raise _refused(file, "Snapshot", snapshot, "daily")
     if snapshot and PRIMARY_IDENTITY in key:
         raise TableError(f"{file.name}: Snapshot is daily; allowed: of tables of groups, not of customers")
+    attribute_of = header.get("Attribute of", [""])[0]
+    if attribute_of not in ("", "customer"):
+        raise _refused(file, "Attribute of", attribute_of, "customer")
+    if attribute_of and key != (PRIMARY_IDENTITY,):
+        raise _refused(file, "Key", header["Key"][0], "customer_id, where it is Attribute of: customer")
     relations = tuple(_relation(file, name, line) for line in header.get("Relation", []))
     checks = tuple(_check(file, line) for line in header.get("Check", []))
     one_row = header["One row"][0]
-    return Table(name, one_row, key, query, way, part, through, relations, checks, bool(snapshot), file)
+    is_attribute = bool(attribute_of)
+    return Table(name, one_row, key, query, way, part, through, relations, checks, bool(snapshot), file, is_attribute)
+
+
+def generated_table(name: str, one_row: str, key: str, query: exp.Query, refresh: str = "full") -> Table:
+    """A table without a file, with what the header of one would say.
+
+    Example:
+        >>> from clv_helpers.engines.dialect import parse
+        >>> generated_table("derived.one", "a number.", "n", parse("SELECT 1 AS n")).is_generated
+        True
+    """
+    schema, _, stem = name.partition(".")
+    header = {"One row": [one_row], "Key": [key], "Refresh": [refresh]}
+    return make_table(GENERATED / f"{stem}.sql", schema, header, query)
 
 
 def _refresh_line(file: Path, text: str, key: tuple[str, ...], query: exp.Query) -> tuple[str, tuple[str, ...], str]:

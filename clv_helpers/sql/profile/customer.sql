@@ -5,27 +5,36 @@
 -- What is predicted (see lifetime.customer_lifetime_value) is NULL where it is switched off or refused.
 -- RFM scores and segment (see derived.rfm_segment) are NULL for who has bought nothing.
 -- is_bot: as scored (see derived.bot), where the params ask for bots.
+-- Attributes of the params and of an analyst's tables stand beside; arithmetic over them comes last.
 -- One row: a customer, known from an event before as_of or from the customers data.
 -- Key: customer_id
 -- Refresh: view
-SELECT
-    m.*,
-    DATE_DIFF('day', m.first_purchase_on, a.as_of) AS age_days,
-    DATE_DIFF('day', m.last_purchase_on, a.as_of) AS days_since_purchase,
-    l.probability_alive,
-    l.expected_purchases,
-    l.probability_purchase,
-    l.expected_spend,
-    l.lifetime_value,
-    l.historic_value,
-    l.decile_predicted,
-    r.recency_score,
-    r.frequency_score,
-    r.monetary_score,
-    r.rfm_segment,
-    $is_bot
-FROM profile.attribute AS m
-CROSS JOIN derived.as_of AS a
-LEFT JOIN lifetime.customer_lifetime_value AS l ON l.customer_id = m.customer_id
-LEFT JOIN derived.rfm_segment AS r ON r.customer_id = m.customer_id
-LEFT JOIN derived.bot AS b ON b.customer_id = m.customer_id
+WITH known AS (
+    SELECT
+        m.*,
+        DATE_DIFF('day', m.first_purchase_on, a.as_of) AS age_days,
+        DATE_DIFF('day', m.last_purchase_on, a.as_of) AS days_since_purchase,
+        l.probability_alive,
+        l.expected_purchases,
+        l.probability_purchase,
+        l.expected_spend,
+        l.lifetime_value,
+        l.historic_value,
+        l.decile_predicted,
+        r.recency_score,
+        r.frequency_score,
+        r.monetary_score,
+        r.rfm_segment,
+        n.* EXCLUDE (customer_id),
+        $is_bot,
+        $params_attributes
+    FROM profile.attribute AS m
+    CROSS JOIN derived.as_of AS a
+    LEFT JOIN lifetime.customer_lifetime_value AS l ON l.customer_id = m.customer_id
+    LEFT JOIN derived.rfm_segment AS r ON r.customer_id = m.customer_id
+    LEFT JOIN derived.bot AS b ON b.customer_id = m.customer_id
+    LEFT JOIN profile.params_attribute AS o ON o.customer_id = m.customer_id
+    LEFT JOIN profile.own_attribute AS n ON n.customer_id = m.customer_id
+)
+SELECT k.*, $formulas
+FROM known AS k
