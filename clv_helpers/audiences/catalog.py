@@ -9,7 +9,7 @@ from clv_helpers.conditions import OPERATORS_OF, Attribute, kind_of
 from clv_helpers.config.attributes import about, attribute_kind, profile_columns
 from clv_helpers.config.datasets import EVENT_DATASETS, PRIMARY_IDENTITY, ColumnContract, ColumnType
 from clv_helpers.config.deciles import column_of
-from clv_helpers.config.event_rows import event_columns
+from clv_helpers.config.event_rows import event_columns, event_table
 from clv_helpers.config.params import Params, Words
 from clv_helpers.engines.dialect import table
 from clv_helpers.engines.session import Session
@@ -71,7 +71,11 @@ def read_catalog(
     `params`: of the workbook, which say what lookups add to the columns of events.
     """
     there = {name: _attributes(session, source, words) for name, source in events.items() if session.has_table(source)}
-    looked_up = {name: _looked_up(params, name, words) if params else {} for name in there}
+    if params:
+        for name, columns in there.items():
+            asked = event_columns(params, name)
+            own = {key: each for key, each in columns.items() if key in asked or name not in params.sessions}
+            there[name] = own | _looked_up(asked, words)
     profile, maps = _attributes(session, "profile.customer", words), _rankings(session)
     for name, lookbacks in maps.items():
         for lookback in lookbacks:
@@ -81,7 +85,7 @@ def read_catalog(
     said = {name: about(params, name) for name in params.attributes} if params else {}
     for name in profile.keys() & said.keys():
         profile[name] = replace(profile[name], about=said[name])
-    return Catalog(profile, {name: there[name] | looked_up[name] for name in there}, maps)
+    return Catalog(profile, there, maps)
 
 
 def _rankings(session: Session) -> dict[str, list[str]]:
@@ -95,7 +99,9 @@ def _rankings(session: Session) -> dict[str, list[str]]:
 
 def event_tables(params: Params | None = None) -> dict[str, str]:
     """The table of each dataset of events: of those that every workbook has, or of this one's."""
-    return {name: f"lake.{name}" for name in (params.event_datasets if params else EVENT_DATASETS)}
+    if params is None:
+        return {name: f"lake.{name}" for name in EVENT_DATASETS}
+    return {name: event_table(params, name) for name in params.event_datasets}
 
 
 def catalog_of(params: Params) -> Catalog:
@@ -120,9 +126,9 @@ def _kinds(columns: dict[str, ColumnContract]) -> dict[str, Attribute]:
     return {name: Attribute(name, _kind(column.type), "") for name, column in columns.items()}
 
 
-def _looked_up(params: Params, dataset: str, words: Words) -> dict[str, Attribute]:
-    """What lookups say of the events of a dataset, as `products.brand`."""
-    columns = _kinds({name: each for name, each in event_columns(params, dataset).items() if "." in name})
+def _looked_up(asked: dict[str, ColumnContract], words: Words) -> dict[str, Attribute]:
+    """What lookups say of events, as `products.brand`."""
+    columns = _kinds({name: each for name, each in asked.items() if "." in name})
     return {name: Attribute(name, each.kind, _about(name, words)) for name, each in columns.items()}
 
 

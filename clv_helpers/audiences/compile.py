@@ -150,7 +150,8 @@ def _rows(event: Event, context: Context) -> exp.Expr:
     asked += [condition.than for _, condition in conditions_of(event.where) if condition.than]
     asked += [event.of] if isinstance(event, EventCondition) and event.of else []
     lookups = {name.partition(".")[0] for name in asked if "." in name}
-    if context.params is None or not lookups:
+    sessions = context.params.sessions if context.params else {}
+    if context.params is None or not (lookups or event.event in sessions):
         return table(context.events[event.event])
     return event_rows(context.params, event.event, lookups)
 

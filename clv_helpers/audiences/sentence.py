@@ -133,6 +133,8 @@ class _Sentence:
 
     def _events(self, event: Event) -> tuple[str, str]:
         """One event of a dataset and several, in words: of one's own by the name of their source."""
+        if event.event.endswith("_sessions"):
+            return event.event.replace("_", " ").removesuffix("s"), event.event.replace("_", " ")
         name = event.event.replace("_", " ")
         return self.events.get(event.event, (f"event of {name}", f"events of {name}"))
 

@@ -130,6 +130,16 @@ DATASETS: dict[str, dict[str, ColumnContract]] = {
 # What a source under a name of its own may be, beside one of these.
 EVENTS_ROLE, LOOKUP_ROLE = "events", "lookup"
 OWN_EVENTS = _known(required="customer_id occurred_at", event_id="text", customer_id="text", occurred_at="timestamp")
+# What there is of a session, which is made of the events of a source that has `sessions`.
+SESSIONS = _known(
+    required="session_id customer_id occurred_at ended_at events minutes",
+    session_id="text",
+    customer_id="text",
+    occurred_at="timestamp",
+    ended_at="timestamp",
+    events="integer",
+    minutes="decimal",
+)
 PRIMARY_IDENTITY = "customer_id"
 EVENT_KEY = "event_id"
 EVENT_TIME = "occurred_at"

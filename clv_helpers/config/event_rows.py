@@ -6,10 +6,11 @@ from collections.abc import Collection
 
 from sqlglot import exp
 
-from clv_helpers.config.datasets import ColumnContract
+from clv_helpers.config.datasets import SESSIONS, ColumnContract
 from clv_helpers.config.params import Params
-from clv_helpers.engines.dialect import cast, column, expression, table
+from clv_helpers.engines.dialect import cast, column, expression, literal, table
 
+SESSION = "derived.session"
 OURS = "_event"  # no lookup is called so
 # Of several rows of a key the one that came last; a batch has each key once.
 NEWEST = """
@@ -26,6 +27,8 @@ def event_columns(params: Params, dataset: str) -> dict[str, ColumnContract]:
         >>> "amount" in event_columns(wb.params, "purchases")
         True
     """
+    if dataset in params.sessions:
+        return dict(SESSIONS)
     found = params.datasets[dataset] | params.contract(dataset)
     looked_up = {
         f"{lookup}.{name}": each
@@ -37,6 +40,11 @@ def event_columns(params: Params, dataset: str) -> dict[str, ColumnContract]:
     return found | looked_up
 
 
+def event_table(params: Params, dataset: str) -> str:
+    """The table that the rows of a dataset of events are in."""
+    return SESSION if dataset in params.sessions else f"lake.{dataset}"
+
+
 def event_rows(params: Params, dataset: str, lookups: Collection[str] = ()) -> exp.Query:
     """The rows of a dataset of events, each with the columns of these lookups as `products.brand`, or empty.
 
@@ -46,6 +54,9 @@ def event_rows(params: Params, dataset: str, lookups: Collection[str] = ()) -> e
         >>> event_rows(wb.params, "purchases").sql(dialect="duckdb")
         'SELECT * FROM "lake"."purchases"'
     """
+    if dataset in params.sessions:
+        of = exp.EQ(this=column("dataset"), expression=literal(params.sessions[dataset]))
+        return exp.select(*map(column, SESSIONS)).from_(table(SESSION)).where(of)
     events = table(f"lake.{dataset}")
     if not lookups:
         return exp.select("*").from_(events)

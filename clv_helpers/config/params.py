@@ -265,6 +265,8 @@ class Params(Strict):
         if "purchases" not in self.sources and "experiments" not in self.sources:
             raise ValueError("sources needs purchases: the purchases or miles that make the value")
         for name in self.sources:
+            if name in self.sessions:
+                raise ValueError(f"sources.{name} is what the sessions of {self.sessions[name]} are called")
             self._check_columns(name)
         if "purchases" not in self.sources:  # a finished experiment needs nothing else
             return self
@@ -395,8 +397,17 @@ class Params(Strict):
 
     @property
     def event_datasets(self) -> tuple[str, ...]:
-        """The datasets whose rows are what a customer did at a moment: the known ones, then this workbook's own."""
-        return (*EVENT_DATASETS, *(name for name, source in self.sources.items() if source.is_ == EVENTS_ROLE))
+        """The datasets whose rows are what a customer did at a moment: the known ones, this workbook's own, sessions.
+
+        Sessions are no source: a table holds them, see `event_rows`.
+        """
+        own = (name for name, source in self.sources.items() if source.is_ == EVENTS_ROLE)
+        return (*EVENT_DATASETS, *own, *self.sessions)
+
+    @property
+    def sessions(self) -> dict[str, str]:
+        """The datasets of sessions by name, with the source of whose events they are made: web_sessions of web."""
+        return {f"{name}_sessions": name for name, source in self.sources.items() if source.sessions}
 
     @property
     def lookups(self) -> dict[str, str]:

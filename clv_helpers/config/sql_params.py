@@ -78,6 +78,7 @@ def params_bindings(params: Params) -> dict[str, Any]:
         **_customers(params),
         "customers_in_profile": "customers" in sources and sources["customers"].profile_enabled,
         "event_customers": _event_customers(params),
+        "session_events": _session_events(params),
         "email_events_in_profile": "email_events" in sources and sources["email_events"].profile_enabled,
     }
 
@@ -214,14 +215,28 @@ def _further_identities(params: Params) -> exp.Expression:
 
 def _event_customers(params: Params) -> exp.Expression:
     """The customers of this workbook's own events, as far as those join the profile."""
-    own = [
-        name for name in params.event_datasets if name not in EVENT_DATASETS and params.sources[name].profile_enabled
-    ]
+    further = (name for name in params.event_datasets if name not in EVENT_DATASETS and name in params.sources)
+    own = [name for name in further if params.sources[name].profile_enabled]
     seen = "SELECT customer_id FROM $events AS e WHERE occurred_at < $as_of"
     as_of = exp.Placeholder(this="as_of")
     parts = [expression(seen, events=table(f"lake.{name}"), as_of=as_of) for name in own]
     if not parts:
         return _rows({PRIMARY_IDENTITY: "text"}, [])
+    return (exp.union(*parts, distinct=False) if parts[1:] else parts[0]).subquery()  # type: ignore[attr-defined]
+
+
+def _session_events(params: Params) -> exp.Expression:
+    """The events of which sessions are made, each with the moment before which no event of its session may lie."""
+    of = "SELECT $dataset AS dataset, customer_id, occurred_at, occurred_at - $pause AS idle_from FROM $events AS e"
+    parts = []
+    for source in params.sessions.values():
+        number, unit = (params.sources[source].sessions or "").split()
+        pause = exp.Interval(this=literal(number), unit=exp.var(unit.rstrip("s").upper()))
+        parts.append(expression(of, dataset=source, pause=pause, events=table(f"lake.{source}")))
+    if not parts:
+        return _rows(
+            {"dataset": "text", PRIMARY_IDENTITY: "text", EVENT_TIME: "timestamp", "idle_from": "timestamp"}, []
+        )
     return (exp.union(*parts, distinct=False) if parts[1:] else parts[0]).subquery()  # type: ignore[attr-defined]
 
 

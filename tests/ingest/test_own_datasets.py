@@ -82,7 +82,7 @@ def brands(workbook: Workbook, dataset: str = "purchases") -> list[str | None]:
 
 
 def test_rows_come_in_with_their_types_and_what_lookups_say(own: Workbook) -> None:
-    assert own.params.event_datasets == ("purchases", "email_events", "web")
+    assert own.params.event_datasets == ("purchases", "email_events", "web", "web_sessions")
     assert own.params.lookups == {"products": "product_id"}
     assert [row["page"] for row in rows(own, "web")] == ["home", "product", "product"]
     assert sum(row["seconds"] for row in rows(own, "web")) == 95
