@@ -80,7 +80,9 @@ def to_node(audience: Audience, tenant: str = TENANT) -> Node:
     """The rule as a tree of pql/json nodes; a chain stands for a sequence. Raises CannotExpress."""
     if audience.time_zone != "UTC" and '"when"' in audience.model_dump_json(exclude_defaults=True):
         raise CannotExpress(f"PQL reads days and months in UTC only, and this rule in {audience.time_zone}")
-    node = json.dumps(_part(audience.rule, exact=False))
+    if beyond := audience.beyond_rule:
+        raise CannotExpress(f"PQL says a rule alone, and this audience has {' and '.join(beyond)}")
+    node = json.dumps(_part(audience.whole, exact=False))
     return json.loads(node, object_hook=lambda n: {**n, "fieldName": tenant} if n.get("fieldName") == TENANT else n)
 
 
@@ -109,6 +111,7 @@ def _part(part: AnyPart | Where, exact: bool, in_event: bool = False) -> Node:
             return _apply("chain", *(_step(step) for step in part.sequence))
         case AudienceCondition():
             return _apply("inSegment", _literal(part.audience))
+    raise CannotExpress("PQL says a rule alone")  # to_node has named what there is beyond
 
 
 def _null_safe(part: Condition | MapCondition, test: Node, field: Node, exact: bool) -> Node:

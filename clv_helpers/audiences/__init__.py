@@ -1,6 +1,6 @@
 """Stage 4: an audience is a small rule in YAML, compiled to one query over profile, events and memberships."""
 
-from clv_helpers.audiences.audience_files import load, load_all, names, save
+from clv_helpers.audiences.audience_files import all_names, load, load_all, names, save
 from clv_helpers.audiences.checks import file_problems, file_warnings
 from clv_helpers.audiences.formats import CannotExpress
 from clv_helpers.audiences.memberships import (
@@ -18,6 +18,7 @@ __all__ = [
     "Audience",
     "CannotExpress",
     "Evaluation",
+    "all_names",
     "builder",
     "chart",
     "count",

@@ -7,11 +7,13 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from clv_helpers.audiences.catalog import names_of
-from clv_helpers.audiences.rule import AnyPart, Audience, AudienceCondition, Rule
+from clv_helpers.audiences.composition import SEPARATOR, file_name
+from clv_helpers.audiences.rule import AnyPart, Audience, AudienceCondition, Rule, branches
 from clv_helpers.conditions.condition import parts_of
 from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.errors import UserError
 
 
 def names(workbook: Workbook) -> list[str]:
@@ -25,6 +27,12 @@ def names(workbook: Workbook) -> list[str]:
     return yaml_files.names(workbook, "audiences")
 
 
+def all_names(workbook: Workbook) -> list[str]:
+    """The audiences of a workbook and their branches, sorted; of a file that cannot be read, no branches."""
+    loaded, wrong = load_usable(workbook)
+    return sorted([*loaded, *wrong])
+
+
 def load(workbook: Workbook, name: str) -> Audience:
     """Read an audience. Raises ParamsError, which names the condition, its value and what is allowed.
 
@@ -33,11 +41,18 @@ def load(workbook: Workbook, name: str) -> Audience:
         >>> audiences.load(wb, "best_now_quiet").title
         'Best members, now quiet'
     """
-    return yaml_files.load(workbook, "audiences", name, Audience)
+    file, _, branch = name.partition(SEPARATOR)
+    audience = yaml_files.load(workbook, "audiences", file, Audience)
+    if not branch:
+        return audience
+    known = branches(file, audience)
+    if name not in known:
+        raise _refused(workbook, name, repr(name), ", ".join(known) or f"{file}, which has no branches")
+    return known[name]
 
 
 def load_all(workbook: Workbook) -> dict[str, Audience]:
-    """All audiences by name, each after those it asks for. Raises ParamsError.
+    """All audiences by name, branches too, each after those it asks for. Raises ParamsError.
 
     Example:
         >>> from clv_helpers import audiences
@@ -66,7 +81,11 @@ def load_usable(workbook: Workbook) -> tuple[dict[str, Audience], dict[str, str]
 
 
 def in_order(workbook: Workbook, audiences: dict[str, Audience]) -> dict[str, Audience]:
-    """Audiences by name, each after those it asks for. Raises ParamsError for one that is not there, or a circle."""
+    """Audiences and their branches by name, each after those it asks for.
+
+    Raises ParamsError for one that is not there, or a circle.
+    """
+    audiences = {name: each for key, audience in audiences.items() for name, each in with_branches(key, audience)}
     for name, audience in audiences.items():
         for wanted in names_of(audience):
             if wanted not in audiences:
@@ -81,8 +100,13 @@ def in_order(workbook: Workbook, audiences: dict[str, Audience]) -> dict[str, Au
         raise _refused(workbook, circle[0], " → ".join(circle), allowed) from None
 
 
+def with_branches(name: str, audience: Audience) -> list[tuple[str, Audience]]:
+    """An audience and its branches, each with its name."""
+    return [(name, audience), *branches(name, audience).items()]
+
+
 def _refused(workbook: Workbook, name: str, value: str, allowed: str) -> ParamsError:
-    return ParamsError(yaml_files.shown(workbook, "audiences", name), [Problem("audience", value, allowed)])
+    return ParamsError(yaml_files.shown(workbook, "audiences", file_name(name)), [Problem("audience", value, allowed)])
 
 
 def to_yaml(audience: Audience) -> str:
@@ -116,7 +140,10 @@ def diff(old: Audience, new: Audience) -> str:
 def as_rules(part: AnyPart, audiences: dict[str, Audience]) -> AnyPart:
     """A part in which each audience is replaced by a copy of its rule, which no longer changes with that audience."""
     if isinstance(part, AudienceCondition):
-        return as_rules(audiences[part.audience].rule, audiences)
+        audience = audiences[part.audience]
+        if beyond := audience.beyond_rule:
+            raise UserError(f"The audience {part.audience} is no rule alone: it has {' and '.join(beyond)}.")
+        return as_rules(audience.whole, audiences)
     if not isinstance(part, Rule):
         return part
     copies = [as_rules(inner, audiences) for inner in parts_of(part)]

@@ -133,8 +133,8 @@ def _looked_up(asked: dict[str, ColumnContract], words: Words) -> dict[str, Attr
 
 
 def names_of(audience: Audience) -> list[str]:
-    """The audiences that a rule asks for."""
-    return sorted({leaf.audience for _, leaf in walk(audience.rule) if isinstance(leaf, AudienceCondition)})
+    """The audiences that one asks for."""
+    return sorted({leaf.audience for _, leaf in walk(audience.whole) if isinstance(leaf, AudienceCondition)})
 
 
 def _attributes(session: Session, name: str, words: Words) -> dict[str, Attribute]:

@@ -8,6 +8,8 @@ from sqlglot import exp
 
 from clv_helpers.audiences import audience_files
 from clv_helpers.audiences.catalog import Catalog, catalog_of, event_tables, read_catalog
+from clv_helpers.audiences.composition import Rank
+from clv_helpers.audiences.given import check_given
 from clv_helpers.audiences.rule import (
     Audience,
     Event,
@@ -31,6 +33,8 @@ from clv_helpers.engines.engine import NothingPublished
 from clv_helpers.engines.session import Session
 from clv_helpers.models.own_tables import own_attributes
 
+RANKED = ("integer", "number", "date", "timestamp")  # types of columns by which customers can be ranked
+
 
 def file_problems(workbook: Workbook, name: str) -> list[Problem]:
     """What is wrong in an audience: columns that there will not be, operators and values of another type.
@@ -43,6 +47,7 @@ def file_problems(workbook: Workbook, name: str) -> list[Problem]:
         []
     """
     audience, file = audience_files.load(workbook, name), yaml_files.shown(workbook, "audiences", name)
+    check_given(workbook, name, audience)
     own = {repr(name) for name in own_attributes(workbook.specs / "sql")}  # of kinds that only their SQL tells
     found = problems(audience, catalog_of(workbook.params))
     return [problem._replace(file=file) for problem in found if problem.value.partition(",")[0] not in own]
@@ -109,7 +114,15 @@ def problems(audience: Audience, catalog: Catalog) -> list[Problem]:
             wrong += _of_map(path, leaf, catalog.maps)
         for index, event in enumerate(events_of(leaf)):
             wrong += _of_event(path if event is leaf else f"{path}.sequence[{index}]", event, catalog)
-    return wrong
+    return wrong + (_of_rank(audience.rank, catalog) if audience.rank else [])
+
+
+def _of_rank(rank: Rank, catalog: Catalog) -> list[Problem]:
+    kinds = {name: attribute.kind for name, attribute in catalog.profile.items()}
+    allowed = ", ".join(name for name, kind in kinds.items() if kind in RANKED)
+    if rank.by not in kinds:
+        return [Problem("rank.by", f"{rank.by!r}, not in the profile", allowed)]
+    return [] if kinds[rank.by] in RANKED else [Problem("rank.by", f"{rank.by}, of type {kinds[rank.by]}", allowed)]
 
 
 def empty_inputs(session: Session, audience: Audience, catalog: Catalog, tables: dict[str, str]) -> str:
@@ -120,6 +133,7 @@ def empty_inputs(session: Session, audience: Audience, catalog: Catalog, tables:
     leaves = [leaf for _, leaf in walk(audience.rule)]
     asked = {leaf.field for leaf in leaves if isinstance(leaf, Condition) and leaf.op not in ("exists", "missing")}
     asked |= {leaf.than for leaf in leaves if isinstance(leaf, Condition) and leaf.than}
+    asked |= {audience.rank.by} if audience.rank else set()
     names = sorted(asked & catalog.profile.keys())
     counts = [exp.Count(this=column(name)).as_(name, quoted=True) for name in names]
     filled = session.rows(exp.select(exp.Count(this=exp.Star()).as_("n"), *counts).from_(table("profile.customer")))[0]

@@ -6,14 +6,17 @@ What concerns one row, of the profile or of events, is a test of conditions/row_
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlglot import exp
 from sqlglot.optimizer.simplify import simplify
 
 from clv_helpers.audiences.catalog import Catalog
+from clv_helpers.audiences.composition import Drawn, Given
+from clv_helpers.audiences.places import first_places, is_drawn
 from clv_helpers.audiences.rule import (
     AnyPart,
+    Audience,
     AudienceCondition,
     Event,
     EventCondition,
@@ -37,6 +40,7 @@ AGGREGATES = {
     "average": "CAST(SUM($column) AS DOUBLE) / COUNT($column)",
 }  # fmt: skip
 PROFILE, EVENT = "p", "e"
+GIVEN = "given"  # the temporary table of those whom SQL or a list gives
 CUSTOMERS = 'SELECT p."customer_id" FROM "profile"."customer" AS p WHERE $test'
 MEMBERS = (
     "SELECT m.customer_id FROM audiences.membership_period AS m WHERE m.audience = $audience AND m.left_at IS NULL"
@@ -59,20 +63,31 @@ FOLLOWED = (
 
 @dataclass(frozen=True)
 class Context:
-    """Where a rule is read: the columns, the moment, the table of each dataset of events.
+    """Where an audience is read: the columns, the moment, the table of each dataset of events.
 
-    `params`: of the workbook, which say how lookups join events; none where no rule asks for a lookup.
+    `params`: of the workbook, which say how lookups join events; none where no rule asks for a lookup. `name`: the
+    audience's, by which its customers are drawn. `given`: those whom its SQL or its list gives.
     """
 
     catalog: Catalog
     clock: Clock
     events: dict[str, str]
     params: Params | None = None
+    name: str = ""
+    given: exp.Query = field(default_factory=lambda: _query(f"SELECT g.customer_id FROM {GIVEN} AS g"))
 
 
 def to_customers(rule: AnyPart, context: Context) -> exp.Select:
     """The customers who meet a rule: one row each, with customer_id."""
     return _query(CUSTOMERS, test=to_test(rule, context))
+
+
+def to_members(audience: Audience, context: Context) -> exp.Select:
+    """The customers of an audience: who is chosen, without those excluded, as far as its rank lets them stay."""
+    if audience.rank is None:
+        return to_customers(audience.whole, context)
+    first = first_places(audience.rank, context.name, of(PROFILE, PRIMARY_IDENTITY), to_test(audience.whole, context))
+    return _query(CUSTOMERS, test=_is_among(first))
 
 
 def to_test(part: AnyPart, context: Context, exact: bool = False) -> exp.Expr:
@@ -93,6 +108,10 @@ def to_test(part: AnyPart, context: Context, exact: bool = False) -> exp.Expr:
             return _is_among(_sequence(part, context))
         case AudienceCondition():
             return _is_among(_query(MEMBERS, audience=part.audience))
+        case Drawn():
+            return is_drawn(part, of(PROFILE, PRIMARY_IDENTITY))
+        case Given():
+            return _is_among(context.given.copy())
 
 
 def _query(text: str, **bindings: object) -> exp.Select:

@@ -1,4 +1,4 @@
-"""How many meet a rule: count, share, mean spend and value, deciles, and what each condition removes."""
+"""How many are in an audience: count, share, mean spend and value, deciles, and what each condition removes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 from sqlglot import exp
 
 from clv_helpers.audiences.catalog import MASKED
-from clv_helpers.audiences.compile import PROFILE, Context, of, to_customers, to_test
-from clv_helpers.audiences.rule import AnyPart, Rule, walk
+from clv_helpers.audiences.compile import PROFILE, Context, of, to_customers, to_members, to_test
+from clv_helpers.audiences.composition import Rank
+from clv_helpers.audiences.rule import AnyPart, Audience, Rule, branches, walk
 from clv_helpers.conditions.condition import Condition, parts_of
 from clv_helpers.config.datasets import PRIMARY_IDENTITY
-from clv_helpers.engines.dialect import column, literal, table
+from clv_helpers.engines.dialect import column, expression, literal, table
 from clv_helpers.engines.session import Session
 
 DECILE, VALUE, SPEND = "decile_lifetime", "value", "spend"
@@ -21,16 +22,22 @@ TOP_VALUES = 5
 
 @dataclass(frozen=True)
 class FunnelStep:
-    """One condition of the outermost `all`: how many are left after it and those before it, and how many it removed."""
+    """One step of an audience: how many are left after it and those before it, and how many it removed.
 
-    part: AnyPart
+    `part`: a condition of the outermost `all`, an audience that is excluded, or the rank.
+    """
+
+    part: AnyPart | Rank
     left: int
     removed: int
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Customers who meet a rule, of how many; `deciles`: how many of them are in each lifetime decile."""
+    """Customers in an audience, of how many; `deciles`: how many of them are in each lifetime decile.
+
+    `branches`: how many of them are in each branch. `note`: how many of a list are customers.
+    """
 
     count: int
     customers: int
@@ -38,22 +45,29 @@ class Estimate:
     mean_spend: float | None
     deciles: dict[int, int]
     funnel: list[FunnelStep]
+    branches: dict[str, int]
+    note: str = ""
 
     @property
     def share(self) -> float:
         return self.count / self.customers if self.customers else 0.0
 
 
-def estimate(session: Session, rule: AnyPart, context: Context) -> Estimate:
-    """Count who meets a rule, with its funnel.
+def estimate(session: Session, audience: Audience, context: Context) -> Estimate:
+    """Count who is in an audience, with its funnel and its branches.
 
-    Cost: one scan of the profile, and one of the events for each condition on them.
+    Cost: one scan of the profile, and one of the events for each condition on them; as much again for a rank, and
+    for branches.
     """
-    parts = parts_of(rule) if isinstance(rule, Rule) and rule.kind == "all" else [rule]
-    rows = _groups(session, parts, context)
-    met = [row for row in rows if row["steps_met"] == len(parts)]
+    whole = audience.whole
+    steps: list[AnyPart | Rank] = [*parts_of(whole)] if isinstance(whole, Rule) and whole.kind == "all" else [whole]
+    rows = _groups(session, [step for step in steps if not isinstance(step, Rank)], context)
+    met = [row for row in rows if row["steps_met"] == len(steps)]
     left = [session.count(table("profile.customer"))]
-    left += [sum(row["how_many"] for row in rows if row["steps_met"] > index) for index in range(len(parts))]
+    left += [sum(row["how_many"] for row in rows if row["steps_met"] > index) for index in range(len(steps))]
+    if audience.rank:
+        met = _counted(session, to_members(audience, context), literal(0), context)
+        steps, left = [*steps, audience.rank], [*left, sum(row["how_many"] for row in met)]
     count = left[-1]
     return Estimate(
         count=count,
@@ -61,8 +75,22 @@ def estimate(session: Session, rule: AnyPart, context: Context) -> Estimate:
         mean_value=sum(row["sum_value"] or 0 for row in met) / count if count else None,
         mean_spend=sum(row["sum_spend"] or 0 for row in met) / count if count else None,
         deciles={n: sum(row["how_many"] for row in met if row["decile"] == n) for n in range(1, 11)},
-        funnel=[FunnelStep(part, left[i + 1], left[i] - left[i + 1]) for i, part in enumerate(parts)],
+        funnel=[FunnelStep(part, left[i + 1], left[i] - left[i + 1]) for i, part in enumerate(steps)],
+        branches=_branches(session, audience, context),
     )
+
+
+def _branches(session: Session, audience: Audience, context: Context) -> dict[str, int]:
+    """How many of an audience are in each of its branches, in one pass."""
+    found = branches(context.name, audience)
+    if not found:
+        return {}
+    counts = [
+        expression("COUNT(CASE WHEN $test THEN 1 END)", test=to_test(branch.apart, context)).as_(f"b{index}")
+        for index, branch in enumerate(found.values())
+    ]
+    row = session.rows(to_members(audience, context).select(*counts, append=False))[0]
+    return dict(zip(found, row.values(), strict=True))
 
 
 def _groups(session: Session, parts: list[AnyPart], context: Context) -> list[dict[str, Any]]:
@@ -72,6 +100,11 @@ def _groups(session: Session, parts: list[AnyPart], context: Context) -> list[di
         steps_met = exp.Case().else_(steps_met)
         for index, part in enumerate(parts[1:], 1):
             steps_met = steps_met.when(exp.not_(to_test(part, context, exact=True)), literal(index))
+    return _counted(session, to_customers(parts[0], context), steps_met, context)
+
+
+def _counted(session: Session, customers: exp.Select, steps_met: exp.Expr, context: Context) -> list[dict[str, Any]]:
+    """How many of them there are, and what they are worth, by how far they come and by decile."""
     columns = [
         (of(PROFILE, name) if name in context.catalog.profile else exp.null()).as_(name)
         for name in (DECILE, VALUE, SPEND)
@@ -80,29 +113,30 @@ def _groups(session: Session, parts: list[AnyPart], context: Context) -> list[di
         "SELECT steps_met, decile_lifetime AS decile, COUNT(*) AS how_many, "
         "SUM(CAST(value AS DOUBLE)) AS sum_value, SUM(CAST(spend AS DOUBLE)) AS sum_spend "
         "FROM $source AS s GROUP BY steps_met, decile_lifetime",
-        source=to_customers(parts[0], context).select(steps_met.as_("steps_met"), *columns),
+        source=customers.select(steps_met.as_("steps_met"), *columns),
     )
 
 
-def overlaps(session: Session, rule: AnyPart, context: Context) -> dict[str, int]:
-    """How many who meet the rule are in each audience, the largest first."""
+def overlaps(session: Session, audience: Audience, context: Context) -> dict[str, int]:
+    """How many of an audience are in each of those evaluated, the largest first."""
     rows = session.rows(
         "SELECT audience, COUNT(*) AS customers FROM audiences.membership_period "
         "WHERE left_at IS NULL AND customer_id IN (SELECT customer_id FROM $qualified AS q) "
         "GROUP BY audience ORDER BY customers DESC, audience",
-        qualified=to_customers(rule, context),
+        qualified=to_members(audience, context),
     )
     return {row["audience"]: row["customers"] for row in rows}
 
 
-def sample_customers(session: Session, rule: AnyPart, context: Context, count: int = 10) -> list[dict[str, Any]]:
-    """A few customers who meet the rule, always the same ones, with what the rule asks; identities are masked."""
-    conditions = [leaf for _, leaf in walk(rule) if isinstance(leaf, Condition)]
+def sample_customers(session: Session, audience: Audience, context: Context, count: int = 10) -> list[dict[str, Any]]:
+    """A few customers of an audience, always the same ones, with what it asks about; identities are masked."""
+    conditions = [leaf for _, leaf in walk(audience.rule) if isinstance(leaf, Condition)]
     asked = [name for leaf in conditions for name in (leaf.field, leaf.than) if name]
+    asked += [audience.rank.by] if audience.rank else []
     names = dict.fromkeys(["category", DECILE, "last_purchase_on", SPEND, *asked])
     shown = [of(PROFILE, name) for name in names if name in context.catalog.profile and name not in MASKED]
     by_hash = exp.MD5(this=of(PROFILE, PRIMARY_IDENTITY))
-    rows = session.rows(to_customers(rule, context).select(*shown).order_by(by_hash).limit(count))
+    rows = session.rows(to_members(audience, context).select(*shown).order_by(by_hash).limit(count))
     return [{"customer": mask(row.pop(PRIMARY_IDENTITY)), **row} for row in rows]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,7 +13,9 @@ from sqlglot import exp
 from clv_helpers.audiences import audience_files
 from clv_helpers.audiences.catalog import Catalog, event_tables, names_of, read_catalog
 from clv_helpers.audiences.checks import empty_inputs, problems
-from clv_helpers.audiences.compile import Context, to_customers
+from clv_helpers.audiences.compile import Context, to_members
+from clv_helpers.audiences.composition import file_name
+from clv_helpers.audiences.given import make_given
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.conditions.when import Clock
 from clv_helpers.config.tables import ALWAYS_THERE
@@ -36,7 +39,8 @@ class Evaluation:
     """One audience, evaluated: how many customers are in it, and how many of them were not before or no longer are.
 
     `realized`: came in with this evaluation; `exited`: left with it; `mode`: on schedule or after a micro-batch.
-    `doubt`: why it was not evaluated, and those who were in it stay; empty where it was.
+    `doubt`: why it was not evaluated, and those who were in it stay; empty where it was. `note`: how many of a list
+    are customers.
     """
 
     audience: str
@@ -45,6 +49,7 @@ class Evaluation:
     realized: int
     exited: int
     doubt: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,10 +63,10 @@ class Round:
     catalog: Catalog
     workbook: Workbook | None = None
 
-    def context(self, audience: Audience) -> Context:
-        """Where the rule of an audience is read."""
+    def context(self, audience: Audience, name: str = "") -> Context:
+        """Where an audience is read."""
         params = self.workbook.params if self.workbook else None
-        return Context(self.catalog, Clock(self.now, audience.time_zone), event_tables(params), params)
+        return Context(self.catalog, Clock(self.now, audience.time_zone), event_tables(params), params, name)
 
 
 def evaluate(workbook: Workbook, *only: str) -> list[Evaluation]:
@@ -125,9 +130,7 @@ def _evaluate(
 
     `kept`: audiences that cannot be read, and why; with it, one that asks for what is not there is kept as well.
     """
-    for name in reversed(audiences):
-        if name in wanted:
-            wanted = wanted | set(names_of(audiences[name]))
+    wanted = _with_whom_they_ask_for(audiences, wanted, mode)
     current = begin(session, dt.datetime.combine(workbook.as_of(session), dt.time()), mode, workbook)
     rows = []
     for name in audiences:
@@ -139,10 +142,24 @@ def _evaluate(
                     raise
                 rows.append(_kept(session, name, current, str(error)))
     unread = kept or {}
+    before = _described_before(session, unread)
+    unread = unread | {name: unread[file_name(name)] for name, *_ in before}
     rows += [_kept(session, name, current, why) for name, why in unread.items()]
     _close_removed(session, [*audiences, *unread], current)
-    session.create_table("audiences.definition", _described(audiences, _described_before(session, list(unread))))
+    session.create_table("audiences.definition", _described(audiences, before))
     return rows
+
+
+def _with_whom_they_ask_for(audiences: dict[str, Audience], wanted: set[str], mode: Mode) -> set[str]:
+    """The wanted audiences, whom they ask for, and the branches of all these.
+
+    After a micro-batch, of those that hold on schedule only, who is in them stays.
+    """
+    for name in reversed(audiences):
+        if name in wanted:
+            asked = set(names_of(audiences[name]))
+            wanted |= {other for other in asked if mode == "batch" or audiences[other].streams}
+    return wanted | {name for name in audiences if file_name(name) in wanted}
 
 
 def _kept(session: Session, name: str, current: Round, why: str) -> Evaluation:
@@ -169,11 +186,13 @@ def begin(session: Session, now: dt.datetime, mode: Mode = "batch", workbook: Wo
 def evaluate_one(session: Session, name: str, audience: Audience, current: Round) -> Evaluation:
     """Bring one audience's membership periods up to date, and log it in audiences.evaluation.
 
-    Raises ParamsError for a column that is not there, or an operator or value that does not go with it.
+    Raises ParamsError for a column that is not there, or an operator or value that does not go with it; and as
+    `make_given`.
     """
     if wrong := problems(audience, current.catalog):
         raise ParamsError(f"audiences/{name}.yml", wrong)
-    session.create_temporary("qualified", to_customers(audience.rule, current.context(audience)))
+    note = make_given(session, current.workbook, name, audience) if current.workbook else ""
+    session.create_temporary("qualified", to_members(audience, current.context(audience, name)))
     tables = event_tables(current.workbook.params if current.workbook else None)
     nobody = not session.count(table("qualified"))
     if nobody and _size(session, name) and (lacking := empty_inputs(session, audience, current.catalog, tables)):
@@ -193,7 +212,7 @@ def evaluate_one(session: Session, name: str, audience: Audience, current: Round
             "ON m.customer_id = n.customer_id AND m.audience = $audience GROUP BY n.customer_id",
             **values,
         )
-    row = Evaluation(name, current.mode, _size(session, name), realized, exited)
+    row = Evaluation(name, current.mode, _size(session, name), realized, exited, note=note)
     _log(session, row, audience.hash, current)
     return row
 
@@ -236,13 +255,13 @@ def _changed(session: Session, name: str) -> None:
     session.set_version(name, str(uuid.uuid4()))
 
 
-def _described_before(session: Session, names: list[str]) -> list[tuple[Any, ...]]:
-    """The rows that audiences.definition has of these."""
-    if not names or not session.has_table("audiences.definition"):
+def _described_before(session: Session, unread: Collection[str]) -> list[tuple[Any, ...]]:
+    """The rows that audiences.definition has of these files, and of their branches."""
+    if not unread or not session.has_table("audiences.definition"):
         return []
     listed = [column(key) for key in ALWAYS_THERE["audiences.definition"]]
-    query = exp.select(*listed).from_(table("audiences.definition")).where(is_in(column("audience"), names))
-    return [tuple(row.values()) for row in session.rows(query)]
+    rows = session.rows(exp.select(*listed).from_(table("audiences.definition")))
+    return [tuple(row.values()) for row in rows if file_name(row["audience"]) in unread]
 
 
 def _described(audiences: dict[str, Audience], more: list[tuple[Any, ...]]) -> exp.Select:

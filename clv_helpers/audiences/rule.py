@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from clv_helpers.audiences.composition import SEPARATOR, Drawn, Given, Rank, Split, draws
 from clv_helpers.conditions.condition import (
     MEASURES,
     Comparison,
@@ -188,8 +189,15 @@ class Rule(Container):
     """a part that is not met"""
 
 
-Leaf = Condition | MapCondition | EventCondition | SequenceCondition | AudienceCondition
+Leaf = Condition | MapCondition | EventCondition | SequenceCondition | AudienceCondition | Drawn | Given
 AnyPart = Leaf | Rule
+
+
+SOURCES = ("rule", "sql", "list", "priority")
+BEYOND = ("sql", "list", "priority", "rank", "split", "drawn")  # what no rule can say
+NOT_STREAMED = ("sql", "list", "rank")
+ALIASED = {"list": "list_"}
+BESIDE = ("title", "description", "evaluation", "split")  # what makes nobody a customer of the audience or not
 
 
 class Audience(Strict):
@@ -210,13 +218,41 @@ class Audience(Strict):
     """with all others on schedule, or also after each micro-batch, where the rule allows it"""
     time_zone: str = "UTC"
     """in which days and months are read, by its IANA name"""
-    rule: Annotated[Part, BeforeValidator(listed_as_all)]
+    rule: Annotated[Part | None, BeforeValidator(listed_as_all)] = None
     """who is in it: a condition or a container; a list: all of them"""
+    sql: str | None = Field(default=None, min_length=1)
+    """in its place SQL: one SELECT of `customer_id`, or the path of a file with it, relative to the params file"""
+    list_: str | None = Field(default=None, alias="list", min_length=1)
+    """in its place a file with ids or e-mails, relative to the params file; who is in it and unknown is no member"""
+    priority: list[str] | None = Field(default=None, min_length=2)
+    """in its place audiences, of which each customer stays in the first only: each is a branch of this one"""
+    exclude: list[str] = []
+    """audiences whose customers are not in it"""
+    rank: Rank | None = None
+    """how many stay of those left, the best by an attribute"""
+    split: Split | None = None
+    """into which branches those left are drawn"""
 
     @model_validator(mode="after")
     def _known_zone(self) -> Audience:
         if not known_zone(self.time_zone):
             raise ValueError(f"time_zone is {self.time_zone!r}; allowed: a name such as UTC or Europe/Berlin")
+        return self
+
+    @model_validator(mode="after")
+    def _fits(self) -> Audience:
+        given = [key for key in SOURCES if getattr(self, ALIASED.get(key, key)) is not None]
+        if len(given) != 1:
+            said = " and ".join(given) or "missing"
+            raise ValueError(f"rule is {said}; allowed: exactly one of {', '.join(SOURCES)}")
+        if self.priority and self.split:
+            raise ValueError("split is given beside priority; allowed: one of them, as both make branches")
+        for key, names in {"priority": self.priority or [], "exclude": self.exclude}.items():
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise ValueError(f"{key} is {twice[0]!r} twice; allowed: each audience once")
+        if self.evaluation == "streaming" and not self.streams:
+            key = next(key for key in NOT_STREAMED if getattr(self, ALIASED.get(key, key)) is not None)
+            raise ValueError(f"evaluation is 'streaming'; allowed: batch, beside {key}, which holds on schedule only")
         return self
 
     def to_raw(self) -> dict[str, Any]:
@@ -225,9 +261,74 @@ class Audience(Strict):
 
     @property
     def hash(self) -> str:
-        """Changes with the rule and its time zone, not with its title."""
-        raw = {key: value for key, value in self.to_raw().items() if key in ("rule", "time_zone")}
+        """Changes with the rule, its composition and its time zone, not with its title."""
+        raw = {key: value for key, value in self.to_raw().items() if key not in BESIDE}
         return hashlib.sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def streams(self) -> bool:
+        """Whether it can be evaluated after a micro-batch: it reads no more than what that brings up to date."""
+        return all(getattr(self, ALIASED.get(key, key)) is None for key in NOT_STREAMED)
+
+    @property
+    def beyond_rule(self) -> list[str]:
+        """Which of its keys no rule can say."""
+        return [key for key in BEYOND if getattr(self, ALIASED.get(key, key), None)]
+
+    @property
+    def whole(self) -> AnyPart:
+        """Who is chosen, as one rule, before its rank: those given, without those excluded."""
+        out = [parse_part({"not": {"audience": name}}) for name in self.exclude]
+        parts = parts_of(self.rule) if out and isinstance(self.rule, Rule) and self.rule.kind == "all" else [self._base]
+        return Rule.model_construct(all=[*parts, *out]) if out else self._base
+
+    @property
+    def _base(self) -> AnyPart:
+        if self.rule is not None:
+            return self.rule
+        if self.priority:
+            return parse_part({"any": [{"audience": name} for name in self.priority]})
+        return Given("sql", self.sql) if self.sql is not None else Given("list", self.list_ or "")
+
+
+class Branch(Audience):
+    """A part of a composed audience that is an audience itself; made from that one's file, and in none of its own."""
+
+    drawn: Drawn | None = None
+
+    @property
+    def whole(self) -> AnyPart:
+        """Who is in the audience that is split, and drawn."""
+        return Rule.model_construct(all=[self._base, self.drawn]) if self.drawn else self._base
+
+    @property
+    def apart(self) -> AnyPart:
+        """What sets the branch apart from the others of its audience."""
+        return self.drawn or Rule.model_construct(all=parts_of(self.rule)[1:] if isinstance(self.rule, Rule) else [])
+
+
+def branches(name: str, audience: Audience) -> dict[str, Branch]:
+    """The branches of an audience by name; none where it has no split and no priority.
+
+    Example:
+        >>> from clv_helpers.audiences import Audience
+        >>> from clv_helpers.audiences.rule import branches
+        >>> rule, split = {"field": "frequency", "op": "at least", "value": 1}, {"into": {"a": "50%", "b": "50%"}}
+        >>> list(branches("again", Audience(title="Bought again", rule=rule, split=split)))
+        ['again.a', 'again.b']
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for drawn in draws(name, audience.split) if audience.split else []:
+        found[drawn.branch] = {"rule": {"audience": name}, "drawn": drawn}
+    listed = audience.priority or []
+    for index, first in enumerate(listed):
+        earlier = [{"not": {"audience": before}} for before in listed[:index]]
+        found[first] = {"rule": {"all": [{"audience": name}, {"audience": first}, *earlier]}}
+    common = {"description": audience.description, "evaluation": audience.evaluation}
+    return {
+        f"{name}{SEPARATOR}{branch}": Branch.model_validate({"title": f"{audience.title}: {branch}", **common, **raw})
+        for branch, raw in found.items()
+    }
 
 
 def parse_part(raw: Any) -> AnyPart:
@@ -248,5 +349,5 @@ def events_of(leaf: Leaf) -> list[Event]:
     return list(leaf.sequence) if isinstance(leaf, SequenceCondition) else []
 
 
-for model in (Event, EventCondition, Step, SequenceCondition, Rule, Audience):
+for model in (Event, EventCondition, Step, SequenceCondition, Rule, Audience, Branch):
     model.model_rebuild()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -13,7 +14,7 @@ from clv_helpers.audiences.checks import hints
 from clv_helpers.audiences.draft import Draft, Path, Row, problem_of
 from clv_helpers.audiences.estimate import Estimate
 from clv_helpers.audiences.formats import CannotExpress, platform_notes
-from clv_helpers.audiences.rule import Audience, parse_part
+from clv_helpers.audiences.rule import Audience, Rule, parse_part
 from clv_helpers.audiences.sentence import part_in_words, to_sentence
 from clv_helpers.charts import show
 from clv_helpers.charts.texts import header
@@ -113,7 +114,7 @@ class Builder(Editor[Draft]):
         if "audience" not in part:
             raise UserError("Select an audience in the rule; it is replaced by a copy of its own rule.")
         copy = audience_files.as_rules(parse_part(part), audience_files.load_all(self.workbook))
-        draft.replace(copy.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+        draft.replace(cast(Rule, copy).model_dump(mode="json", by_alias=True, exclude_defaults=True))
 
     def head_changed(self, key: str) -> None:
         """A title changes no count, and the panes need not be drawn again under the mouse."""
@@ -163,14 +164,17 @@ class Builder(Editor[Draft]):
 
     def _estimate(self, audience: Audience) -> tuple[Estimate, str]:
         params = self.workbook.params
-        with self.workbook.engine.read() as session:
-            context = views.checked_context(session, params, "the draft", audience)
+        with views.reading(self.workbook, self._file(), audience) as (session, context, note):
             started = time.perf_counter()
-            counted = estimate.estimate(session, audience.rule, context)
+            counted = replace(estimate.estimate(session, audience, context), note=note)
             seconds = time.perf_counter() - started
-            overlap = estimate.overlaps(session, audience.rule, context)
+            overlap = estimate.overlaps(session, audience, context)
         units = (params.value.unit, params.spending.unit)
         return counted, panels.estimate_panel(counted, seconds, overlap, units=units, workbook=self.workbook)
+
+    def _file(self) -> str:
+        """The name by which customers are drawn, once the draft is saved under it."""
+        return self.name.value or "draft"
 
     def _show_tab(self) -> None:
         """Fill the open tab, and it alone."""
@@ -191,7 +195,7 @@ class Builder(Editor[Draft]):
             case "Sentence":
                 return html.sentences([to_sentence(audience, self.workbook.words)])
             case "SQL" | "PQL":
-                return html.code(views.in_language(self.workbook, audience, tab.lower()))
+                return html.code(views.in_language(self.workbook, audience, tab.lower(), self._file()))
             case "YAML":
                 return html.code(audience_files.to_yaml(audience))
             case "Notes":
@@ -199,9 +203,8 @@ class Builder(Editor[Draft]):
             case "Changes":
                 changes = audience_files.diff(self.saved, audience) if self.saved else ""
                 return html.code(changes or ("As in the file." if self.saved else "Not saved yet."))
-        with self.workbook.engine.read() as session:
-            context = views.checked_context(session, self.workbook.params, "the draft", audience)
-            rows = estimate.sample_customers(session, audience.rule, context)
+        with views.reading(self.workbook, self._file(), audience) as (session, context, _):
+            rows = estimate.sample_customers(session, audience, context)
         return html.rows_table(
             rows,
             nothing="Nobody meets this rule.",
@@ -223,8 +226,8 @@ class Builder(Editor[Draft]):
         if problem := problem_of(self.draft):
             raise UserError(problem)
         audience = self.draft.parse()
-        with self.workbook.engine.read() as session:
-            views.checked_context(session, self.workbook.params, name, audience)
+        with views.reading(self.workbook, name, audience):
+            pass  # which raises what is wrong with it
         fingerprint = audience_files.save(self.workbook, name, audience, read_as)
         self.saved = audience
         return fingerprint

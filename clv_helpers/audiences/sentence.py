@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clv_helpers.audiences.catalog import GENERAL_WORDS, MASKED
+from clv_helpers.audiences.composition import Drawn, Given, Rank
 from clv_helpers.audiences.rule import (
     AnyPart,
     Audience,
@@ -46,12 +47,19 @@ def to_sentence(audience: Audience, words: Words = GENERAL_WORDS) -> str:
         'Customers whose frequency is at least 1.'
     """
     zone = "" if audience.time_zone == "UTC" else f" (days as in {audience.time_zone})"
-    return f"{upper_first(words.customers)} {part_in_words(audience.rule, words)}{zone}."
+    clauses = [f"{upper_first(words.customers)} {part_in_words(audience.whole, words)}"]
+    clauses += [part_in_words(audience.rank, words)] if audience.rank else []
+    if audience.split:
+        into = (f"{branch} ({share})" for branch, share in audience.split.into.items())
+        clauses.append(f"drawn into {', '.join(into)}")
+    if audience.priority:
+        clauses.append(f"each in the first only of {', '.join(audience.priority)}")
+    return f"{'; '.join(clauses)}{zone}."
 
 
-def part_in_words(part: AnyPart, words: Words = GENERAL_WORDS) -> str:
-    """One condition or container in words, as a row of the builder shows it."""
-    return _Sentence(words).part(part, top=True)
+def part_in_words(part: AnyPart | Rank, words: Words = GENERAL_WORDS) -> str:
+    """One condition, container or rank in words, as a row of the builder shows it."""
+    return _Sentence(words).rank(part) if isinstance(part, Rank) else _Sentence(words).part(part, top=True)
 
 
 class _Sentence:
@@ -85,6 +93,18 @@ class _Sentence:
                 return f"with {', then '.join(self._step(step, index) for index, step in enumerate(part.sequence))}"
             case AudienceCondition():
                 return f"in the audience {part.audience}"
+            case Drawn():
+                return f"drawn into {part.branch} ({part.share})"
+            case Given(kind="list"):
+                return f"whom the list {part.source.rsplit('/', 1)[-1]} names"
+            case Given():
+                return f"whom {'the SQL of its file' if ' ' in part.source.strip() else part.source.strip()} gives"
+
+    def rank(self, rank: Rank) -> str:
+        """How many stay, by what."""
+        many = f"{rank.limit:,}" if isinstance(rank.limit, int) else rank.limit
+        end = "highest" if rank.order == "descending" else "lowest"
+        return f"of them the {many} with the {end} {self._column(rank.by)}"
 
     def _column(self, name: str) -> str:
         if name in self.columns:

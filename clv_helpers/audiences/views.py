@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
+from collections.abc import Iterator
+from dataclasses import replace
 
 from clv_helpers.audiences import audience_files
 from clv_helpers.audiences.catalog import MASKED, event_tables, read_catalog
 from clv_helpers.audiences.checks import problems
-from clv_helpers.audiences.compile import Context, to_customers
+from clv_helpers.audiences.compile import GIVEN, Context, to_members
 from clv_helpers.audiences.estimate import Estimate, estimate
 from clv_helpers.audiences.formats import formats
+from clv_helpers.audiences.given import make_given, select_of
 from clv_helpers.audiences.rule import Audience, walk
 from clv_helpers.audiences.sentence import part_in_words, to_sentence
 from clv_helpers.charts import Channel, Widget, draw, show
+from clv_helpers.charts.rounding import people_text
 from clv_helpers.charts.show import Output, upper_first
 from clv_helpers.conditions.condition import Condition
 from clv_helpers.conditions.when import Clock
@@ -21,6 +26,7 @@ from clv_helpers.config.params import Params
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import to_sql
+from clv_helpers.engines.guarded_query import MEMORY
 from clv_helpers.engines.session import Session
 
 OWN_FORMATS = {"text": "", "yaml": "", "sql": "duckdb", "spark": "spark"}  # and of the SQL ones their dialect
@@ -35,15 +41,26 @@ def published_context(session: Session, params: Params, zone: str = "UTC") -> Co
 
 
 def checked_context(session: Session, params: Params, name: str, audience: Audience) -> Context:
-    """Where readers read a rule. Raises ParamsError for a column that is not there, or what does not go with it."""
-    context = published_context(session, params, audience.time_zone)
+    """Where readers read an audience. Raises ParamsError for a column that is not there, or does not go with it."""
+    context = replace(published_context(session, params, audience.time_zone), name=name)
     if wrong := problems(audience, context.catalog):
         raise ParamsError(f"audiences/{name}.yml", wrong)
     return context
 
 
+@contextlib.contextmanager
+def reading(workbook: Workbook, name: str, audience: Audience) -> Iterator[tuple[Session, Context, str]]:
+    """The published tables, where an audience is read in them, and how many of its list are customers, in words.
+
+    Raises ParamsError as `checked_context` and for what is wrong with its SQL or list; QueryError where its SQL fails.
+    """
+    with workbook.engine.read(memory=MEMORY if audience.sql else "") as session:
+        context = checked_context(session, workbook.params, name, audience)
+        yield session, context, make_given(session, workbook, name, audience)
+
+
 def count(workbook: Workbook, name: str) -> Estimate:
-    """How many meet an audience's rule on the published tables, with its funnel. Raises ParamsError.
+    """How many are in an audience by the published tables, with its funnel and branches. Raises ParamsError.
 
     Cost: a scan of the profile, and of the events for each condition on them.
 
@@ -54,8 +71,8 @@ def count(workbook: Workbook, name: str) -> Estimate:
         (True, 2)
     """
     audience = audience_files.load(workbook, name)
-    with workbook.engine.read() as session:
-        return estimate(session, audience.rule, checked_context(session, workbook.params, name, audience))
+    with reading(workbook, name, audience) as (session, context, note):
+        return replace(estimate(session, audience, context), note=note)
 
 
 def printed(workbook: Workbook, name: str, form: str) -> str:
@@ -78,8 +95,11 @@ def in_language(workbook: Workbook, audience: Audience, form: str, name: str = "
         return audience_files.to_yaml(audience)
     if form in OWN_FORMATS:
         with workbook.engine.read() as session:
-            query = to_customers(audience.rule, checked_context(session, workbook.params, name, audience))
-        return to_sql(query, OWN_FORMATS[form], pretty=True)
+            context = checked_context(session, workbook.params, name, audience)
+        if audience.sql is not None:
+            context = replace(context, given=select_of(workbook, name, audience.sql))
+        listed = f"-- {GIVEN}: whom the list {audience.list_} names\n" if audience.list_ else ""
+        return listed + to_sql(to_members(audience, context), OWN_FORMATS[form], pretty=True)
     if form not in formats():
         raise ParamsError("the audience", [Problem("format", repr(form), ", ".join([*OWN_FORMATS, *formats()]))])
     return formats()[form](name, audience, f"_{workbook.name}")
@@ -110,6 +130,8 @@ def summary(workbook: Workbook, name: str) -> list[Output]:
         people={"left": "left", "removed": "removed"},
         min_cell=few,
     )
+    facts += [f"{branch}: {people_text(customers, few)}" for branch, customers in estimated.branches.items()]
+    facts += [estimated.note] if estimated.note else []
     sentence = show.note(f"{audience.title}: {to_sentence(audience, words)}")
     return [sentence, show.note("; ".join(facts) + "."), funnel]
 
@@ -172,7 +194,12 @@ def rules(workbook: Workbook) -> Output:
             if any(isinstance(leaf, Condition) and leaf.field in MASKED for _, leaf in walk(audience.rule)):
                 queries.append(f"-- {name} asks for people by name, and is not shown here")
                 continue
-            query = to_customers(audience.rule, published_context(session, workbook.params, audience.time_zone))
+            if audience.sql is not None:
+                queries.append(f"-- {name} is SQL of your own, which may name people, and is not shown here")
+                continue
+            query = to_members(
+                audience, replace(published_context(session, workbook.params, audience.time_zone), name=name)
+            )
             queries.append(f"-- {name}\n{to_sql(query, pretty=True)}")
     return show.folded(show.code(";\n\n".join(queries)), f"The SQL of {len(queries)} audiences")
 

@@ -59,6 +59,8 @@ def _count(workbook: Workbook, name: str, _form: str) -> tuple[Any, str]:
     for doubt in doubts:
         progress(doubt.sentence)
     lines = [f"  {step['left']:>12,} left, {step['removed']:>12,} removed: {step['condition']}" for step in funnel]
+    lines += [f"  {customers:>12,} in {branch}" for branch, customers in found.branches.items()]
+    lines += [f"  {found.note}"] if found.note else []
     return {**asdict(found), "share": found.share, "exact": True, "funnel": funnel}, "\n".join([head, *lines])
 
 
@@ -69,6 +71,7 @@ def _evaluate(workbook: Workbook, name: str, _form: str) -> tuple[Any, str]:
     lines = [
         f"{row.audience:<24} {row.customers:>10,} {workbook.words.customers}: "
         + (f"not evaluated: {row.doubt}" if row.doubt else f"{row.realized:,} realized, {row.exited:,} exited")
+        + (f"; {row.note}" if row.note else "")
         for row in rows
     ]
     return {"audiences": [asdict(row) for row in rows]}, "\n".join(lines)

@@ -61,6 +61,7 @@ def check(workbook: Workbook) -> list[Problem]:
     if not problems:
         with _collected(problems, own_sql):  # audiences that ask for each other, or for one that is not there
             audiences.load_all(workbook)
+    known = audiences.all_names(workbook)
     for index, activation in enumerate(workbook.params.activations):
         if activation.audience not in known:
             problems.append(Problem(f"activations[{index}].audience", repr(activation.audience), ", ".join(known)))

@@ -8,12 +8,17 @@ from clv_helpers import audiences
 from clv_helpers.audiences import estimate as es
 from clv_helpers.audiences.catalog import event_tables, read_catalog
 from clv_helpers.audiences.compile import Context
-from clv_helpers.audiences.rule import parse_part
+from clv_helpers.audiences.rule import Audience, parse_part
 from clv_helpers.audiences.views import published_context
 from clv_helpers.conditions.when import Clock
+from clv_helpers.config.validation import validate
 from clv_helpers.config.workbook import Workbook
 from reference import World
 from strategies import NOW, small_store
+
+
+def audience(rule: dict) -> Audience:
+    return validate(Audience, {"title": "x", "rule": rule}, "x.yml")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +36,7 @@ def test_funnel_says_what_each_condition_removes(store) -> None:
     world = World(**rows, now=NOW)
     left = [len(world.customers_of(parse_part({"all": parts[: index + 1]}))) for index in range(3)]
     context = Context(read_catalog(session, event_tables()), Clock(NOW), event_tables())
-    found = es.estimate(session, parse_part({"all": parts}), context)
+    found = es.estimate(session, audience({"all": parts}), context)
     assert [step.left for step in found.funnel] == left
     assert [step.removed for step in found.funnel] == [48 - left[0], left[0] - left[1], left[1] - left[2]]
     assert (found.count, found.customers) == (left[2], 48)
@@ -40,7 +45,7 @@ def test_funnel_says_what_each_condition_removes(store) -> None:
 def test_worth_and_deciles_are_those_of_the_customers(airline: Workbook) -> None:
     people = airline.query("profile.customer")
     inside = people[(people["decile_12_months"] <= 3) & (people["region"] != "Nordics")]
-    rule = parse_part(
+    asked = audience(
         {
             "all": [
                 {"field": "decile_12_months", "op": "at most", "value": 3},
@@ -49,9 +54,9 @@ def test_worth_and_deciles_are_those_of_the_customers(airline: Workbook) -> None
         }
     )
     with airline.engine.read() as session:
-        found = es.estimate(session, rule, published_context(session, airline.params))
-        overlap = es.overlaps(session, rule, published_context(session, airline.params))
-        sample = es.sample_customers(session, rule, published_context(session, airline.params))
+        found = es.estimate(session, asked, published_context(session, airline.params))
+        overlap = es.overlaps(session, asked, published_context(session, airline.params))
+        sample = es.sample_customers(session, asked, published_context(session, airline.params))
     assert found.count == len(inside) > 0
     assert found.mean_spend == pytest.approx(inside["spend"].mean())
     assert found.mean_value == pytest.approx(inside["value"].mean())
