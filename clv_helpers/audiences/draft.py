@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clv_helpers import editors
-from clv_helpers.audiences.rule import Audience
+from clv_helpers.audiences.rule import SOURCES, Audience
 from clv_helpers.conditions import Attribute
 from clv_helpers.config.validation import ParamsError, parse_value, validate
 
@@ -41,12 +41,27 @@ class Draft(editors.Draft[Path]):
 
     def __init__(self, audience: Audience | None = None):
         super().__init__(audience.to_raw() if audience else EMPTY, ())
-        if not {"all", "any"} & set(self.raw["rule"]):
-            self.raw["rule"] = {"all": [self.raw["rule"]]}
+        rule = self.raw.setdefault(
+            "rule", {"all": []}
+        )  # the canvas, also where SQL, a list or a priority is in its place
+        if not {"all", "any"} & set(rule):
+            self.raw["rule"] = {"all": [rule]}
+
+    @property
+    def in_place_of_rule(self) -> bool:
+        """Whether something else than the rule says who is in it."""
+        return any(key in self.raw for key in SOURCES if key != "rule")
 
     def parse(self) -> Audience:
         """Raises ParamsError, which names what is missing or wrong."""
-        return validate(Audience, self.raw, "the draft")
+        raw = {key: value for key, value in self.raw.items() if key != "rule" or not self.in_place_of_rule}
+        return validate(Audience, raw, "the draft")
+
+    def compose(self, key: str, value: Any) -> None:
+        """Set one key of the composition; None takes it away."""
+        if self.raw.get(key) != value:
+            self.remember()
+            self.raw = {name: each for name, each in {**self.raw, key: value}.items() if each is not None}
 
     def rows(self) -> list[Row]:
         """The canvas from top to bottom, the outermost container first."""
@@ -230,7 +245,7 @@ def to_comparison(attribute: Attribute, op: str, than: str, plus: str) -> dict[s
 
 def problem_of(draft: Draft) -> str:
     """What keeps a draft from being an audience, in a sentence; empty where nothing does."""
-    if not draft.rows()[1:]:
+    if not draft.in_place_of_rule and not draft.rows()[1:]:
         return "The rule is empty: choose a building block and add it."
     try:
         draft.parse()

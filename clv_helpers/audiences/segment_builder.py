@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from clv_helpers.audiences import audience_files, estimate, memberships, panels, views
 from clv_helpers.audiences.blocks import Blocks
 from clv_helpers.audiences.checks import hints
+from clv_helpers.audiences.composer_fields import ComposerFields
 from clv_helpers.audiences.draft import Draft, Path, Row, problem_of
 from clv_helpers.audiences.estimate import Estimate
 from clv_helpers.audiences.formats import CannotExpress, platform_notes
@@ -62,6 +63,7 @@ class Builder(Editor[Draft]):
         with workbook.engine.read() as session:
             self.catalog = views.published_context(session, workbook.params).catalog
         self.blocks = Blocks(workbook, self.catalog, self.change)
+        self.composer = ComposerFields(self.catalog, self.change)
         self.rows, self.count = self.ipw.VBox(layout={"width": "100%"}), self.ipw.HTML()
         self.source = self.ipw.Textarea(rows=4, layout={"width": "100%"}, placeholder="the selected part as YAML")
         people = f"Ten {workbook.words.customers}"
@@ -90,7 +92,7 @@ class Builder(Editor[Draft]):
         apply = self.button("Apply to the selected part", lambda: self.change(self._replace))
         panes = {
             "Building blocks": self.blocks.parts,
-            "The rule": [moves, self.rows, self.source, apply],
+            "The rule": [moves, self.rows, self.source, apply, self.ipw.HTML("<h4>Then</h4>"), *self.composer.parts],
             "Estimate": [self.count],
         }
         return self.box(
@@ -151,6 +153,7 @@ class Builder(Editor[Draft]):
         """Draw the rule, and count who meets it."""
         with self.fill():
             self._draw_rows()
+            self.composer.show(self.draft.raw)
         self.estimate, self.audience = None, None
         try:
             if problem := problem_of(self.draft):
@@ -217,6 +220,8 @@ class Builder(Editor[Draft]):
 
     def _open(self, draft: Draft, name: str, read_as: str) -> None:
         self.saved = audience_files.load(self.workbook, name) if name else None
+        with self.fill():
+            self.composer.source.value = "rule"  # until the draft says otherwise
         super()._open(draft, name, read_as)
 
     def read(self, name: str) -> Draft:

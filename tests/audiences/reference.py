@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
+import hashlib
+import math
 import re
 from decimal import Decimal
+from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from clv_helpers.audiences import rule as r
@@ -39,6 +42,37 @@ class World:
         if isinstance(part, r.EventCondition):
             return self.event_holds(me, part)
         return any(self.follows(me, e["occurred_at"], part.sequence[1:]) for e in self.chosen(me, part.sequence[0]))
+
+    def members_of(self, audience, name) -> set[str]:
+        """Who is in a composed audience: the rule, without those excluded, as far as the rank lets them stay."""
+        by_id = {person["customer_id"]: person for person in self.people}
+        if audience.priority:
+            inside = {me for me in by_id if any((other, me) in self.memberships for other in audience.priority)}
+        else:
+            inside = self.customers_of(audience.rule)
+        inside = {me for me in inside if not any((out, me) in self.memberships for out in audience.exclude)}
+        if audience.rank is None:
+            return inside
+        tied = sorted(inside, key=lambda me: md5(f"rank|{name}|{me}"))
+        known = [me for me in tied if by_id[me][audience.rank.by] is not None]
+        # sorting is stable: those who are equal stay in the order of their hashes, in `reverse` too
+        known.sort(key=lambda me: by_id[me][audience.rank.by], reverse=audience.rank.order == "descending")
+        ranked = known + [me for me in tied if by_id[me][audience.rank.by] is None]
+        limit = audience.rank.limit
+        if isinstance(limit, str):
+            limit = math.ceil(len(ranked) * Fraction(limit.rstrip("% ")) / 100)
+        return set(ranked[:limit])
+
+    def branch_of(self, audience, name, me) -> str | None:
+        """In which branch of a composed audience someone who is in it is; None for none."""
+        if audience.priority:
+            return next((other for other in audience.priority if (other, me) in self.memberships), None)
+        drawn, below = Fraction(int(md5(f"split|{name}|{me}")[:8], 16), 2**32), Fraction(0)
+        for branch, share in audience.split.into.items():
+            below += Fraction(share.rstrip("% ")) / 100
+            if drawn < below:
+                return branch
+        return None
 
     def of(self, me, dataset):
         return [e for e in self.events[dataset] if e["customer_id"] == me and e["occurred_at"] < self.now]
@@ -182,6 +216,10 @@ class World:
         local = self.local(self.now)
         day = moved_day(local.date(), text, sign)
         return dt.datetime.combine(day, local.time(), tzinfo=self.zone).astimezone(UTC).replace(tzinfo=None)
+
+
+def md5(text: str) -> str:
+    return hashlib.md5(text.encode()).hexdigest()
 
 
 def moved_day(day, text, sign):

@@ -286,3 +286,22 @@ def maps(draw: st.DrawFn) -> dict:
 AUDIENCES = st.sampled_from(["best", "it's", "none"]).map(lambda name: {"audience": name})
 LEAVES = st.one_of(conditions(), event_conditions(), sequences(), maps(), AUDIENCES)
 RULES = st.recursive(LEAVES, nested, max_leaves=5)
+
+
+@st.composite
+def compositions(draw: st.DrawFn) -> dict:
+    """A whole audience: a rule or a priority, and any of what may follow on it."""
+    others = st.lists(st.sampled_from(["best", "it's", "none"]), unique=True, max_size=2)
+    share = st.sampled_from(["0.5%", "10%", "33.3%", "50%", "12.5%"])
+    raw: dict = {"title": "x", "exclude": draw(others)}
+    if draw(st.integers(0, 5)) == 0:
+        raw["priority"] = draw(st.permutations(["best", "it's", "none"]))[: draw(st.integers(2, 3))]
+    else:
+        raw["rule"] = draw(RULES)
+        if draw(st.booleans()):
+            raw["split"] = {"into": dict(zip("ab", [draw(share), draw(share)], strict=True))}
+    if draw(st.integers(0, 3)):
+        by = draw(st.sampled_from(["n", "d", "day", "at"]))
+        order = draw(st.sampled_from(["ascending", "descending"]))
+        raw["rank"] = {"by": by, "order": order, "limit": draw(st.one_of(share, st.integers(1, 30)))}
+    return raw

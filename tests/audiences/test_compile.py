@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+from dataclasses import replace
 
 import pytest
 import sqlglot
@@ -12,13 +13,13 @@ from sqlglot import exp
 
 from clv_helpers.audiences.catalog import event_tables, read_catalog
 from clv_helpers.audiences.checks import problems
-from clv_helpers.audiences.compile import Context, to_customers, to_test
-from clv_helpers.audiences.rule import Audience
+from clv_helpers.audiences.compile import Context, to_customers, to_members, to_test
+from clv_helpers.audiences.rule import Audience, branches
 from clv_helpers.conditions.when import Clock
 from clv_helpers.config.validation import validate
 from clv_helpers.engines.dialect import to_sql
 from reference import World
-from strategies import NOW, RULES, ZONES, small_store
+from strategies import NOW, RULES, ZONES, compositions, small_store
 
 SESSION, ROWS = small_store()
 CATALOG = read_catalog(SESSION, event_tables())
@@ -64,6 +65,60 @@ def compare(raws: list[dict], zone: str) -> None:
         for side in ("met", "not_denied")[: 2 - (index % 3 > 0)]:
             assert {row["customer_id"] for row in found if row[f"{side}{index}"]} == expected, (side, raw)
         SEEN["some" if 0 < len(expected) < len(ROWS["people"]) else "all or none"] += 1
+
+
+COMPOSED: collections.Counter = collections.Counter()
+
+
+@pytest.mark.slow
+def test_composed_audiences_are_those_of_plain_python() -> None:
+    compare_composed()
+    assert sum(COMPOSED.values()) >= 2_000
+    assert COMPOSED["some"] >= 1_000
+
+
+@settings(max_examples=101)
+@given(st.lists(compositions(), min_size=RULES_AT_ONCE, max_size=RULES_AT_ONCE), st.sampled_from(ZONES))
+def compare_composed(raws: list[dict], zone: str) -> None:
+    """101 examples of 20 audiences, each with its branches, in one query."""
+    composed = {f"x{place}": validate(Audience, {"time_zone": zone, **raw}, "x") for place, raw in enumerate(raws)}
+    tests = []
+    for name, one in composed.items():
+        assert problems(one, CATALOG) == []
+        where = replace(context(zone), name=name)
+        tests.append(f"p.customer_id IN ({to_sql(to_members(one, where))}) AS {name}")
+        for index, branch in enumerate(branches(name, one).values()):
+            tests.append(f"{to_sql(to_test(branch.apart, where, exact=True))} AS {name}_{index}")
+    query = SESSION.connection.execute(f"SELECT customer_id, {', '.join(tests)} FROM profile.customer AS p")
+    names = [column[0] for column in query.description]
+    found = [dict(zip(names, row, strict=True)) for row in query.fetchall()]
+    world = World(**ROWS, now=NOW, zone=zone)
+    for (name, one), raw in zip(composed.items(), raws, strict=True):
+        expected = world.members_of(one, name)
+        assert {row["customer_id"] for row in found if row[name]} == expected, raw
+        COMPOSED["some" if 0 < len(expected) < len(ROWS["people"]) else "all or none"] += 1
+        listed = one.priority or list(one.split.into if one.split else ())
+        for row in found:
+            if row[name] and listed:
+                inside = [branch for index, branch in enumerate(listed) if row[f"{name}_{index}"]]
+                assert inside == [b for b in [world.branch_of(one, name, row["customer_id"])] if b], raw
+
+
+def test_shares_of_a_split_lie_within_binomial_bounds_and_stay() -> None:
+    """On 10,000 customers, by four standard deviations; nobody changes the branch when half of them come later."""
+    split = {"into": {"a": "40%", "b": "40%", "c": "12.5%", "d": "7.5%"}}
+    one = validate(Audience, {"title": "x", "rule": {"field": "t", "op": "exists"}, "split": split}, "x.yml")
+    tests = [
+        f"{to_sql(to_test(each.apart, context()))} AS {letter}"
+        for letter, each in zip("abcd", branches("offers", one).values(), strict=True)
+    ]
+    rows = f"SELECT {', '.join(tests)} FROM (SELECT 'C' || range AS customer_id FROM range($$)) AS p"
+    inside = {count: SESSION.connection.execute(rows.replace("$$", str(count))).fetchall() for count in (5_000, 10_000)}
+    assert inside[10_000][:5_000] == inside[5_000]
+    assert {sum(row) for row in inside[10_000]} == {1}  # each in exactly one
+    for place, share in enumerate((0.4, 0.4, 0.125, 0.075)):
+        drawn = sum(row[place] for row in inside[10_000])
+        assert abs(drawn - 10_000 * share) < 4 * (10_000 * share * (1 - share)) ** 0.5
 
 
 @pytest.mark.parametrize("value", ["x' OR 1=1 --", '"; DROP TABLE profile.customer; --', "$name", "\\'", "%%", "ä\n\t"])

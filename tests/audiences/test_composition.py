@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clv_helpers import audiences, ingest, models, run
+from clv_helpers import activation, audiences, ingest, models, run
 from clv_helpers.audiences import audience_files
 from clv_helpers.audiences.rule import Audience
+from clv_helpers.audiences.segment_builder import Builder
 from clv_helpers.audiences.sentence import to_sentence
 from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, validate
@@ -19,6 +21,12 @@ from clv_helpers.engines.guarded_query import QueryError
 from clv_helpers.run.notebooks import check
 from conftest import write_shop
 
+PLAN = """
+destinations:
+  crm: {type: files, path: "${OUTPUTS}/crm", columns: {id: customer_id}, require_consent: false}
+activations:
+  - {audience: offers.a, destination: crm, campaign: may, frequency_cap: {messages: 1, days: 7}}
+"""
 ALL = {"field": "frequency", "op": "exists"}
 CUSTOMERS = [f"c{number:03d}" for number in range(100)]
 CSV = "customer,day,spent,email\n" + "".join(
@@ -28,16 +36,25 @@ COLUMNS = "{customer_id: customer, occurred_at: day, amount: spent}"
 WITH_EMAIL = "{customer_id: customer, occurred_at: day, amount: spent, email: {from: email, identity: Email}}"
 
 
-@pytest.fixture
-def shop(tmp_path: Path, outputs: Path) -> Workbook:
-    """A shop of a hundred customers who spent 10 to 59, two of them each amount."""
-    file = write_shop(tmp_path / "p", CSV)
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a shop of a hundred customers who spent 10 to 59, two of them each amount; to be copied."""
+    folder = tmp_path_factory.mktemp("built")
+    file = write_shop(folder / "p", CSV)
     file.write_text(file.read_text("utf-8").replace(COLUMNS, WITH_EMAIL), encoding="utf-8")
-    workbook = Workbook.open(file)
-    (workbook.specs / "audiences").mkdir(parents=True)
-    ingest.ingest_files(workbook)
-    models.refresh(workbook, "derived", "profile")
-    return workbook
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLV_OUTPUTS_DIR", str(folder / "outputs"))
+        workbook = Workbook.open(file)
+        (workbook.specs / "audiences").mkdir(parents=True)
+        ingest.ingest_files(workbook)
+        models.refresh(workbook, "derived", "profile")
+    return folder
+
+
+@pytest.fixture
+def shop(built: Path, tmp_path: Path, outputs: Path) -> Workbook:
+    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
+    return Workbook.open(tmp_path / "p" / "shop.yml")
 
 
 def write(workbook: Workbook, name: str, **raw: Any) -> Audience:
@@ -294,3 +311,63 @@ def test_a_rule_is_made_of_an_audience_only_where_it_is_one(shop: Workbook) -> N
     asked = validate(Audience, {"title": "t", "rule": {"audience": "best"}}, "t").rule
     with pytest.raises(Exception, match="The audience best is no rule alone: it has rank"):
         audience_files.as_rules(asked, found)
+
+
+def test_the_builder_composes_counts_and_saves(shop: Workbook) -> None:
+    write(shop, "top", rule={"field": "spend", "op": "at least", "value": 58})
+    audiences.evaluate(shop)
+    builder = Builder(shop, "top")
+    fields = builder.composer
+    builder.copy()
+    builder.name.value = "offers"
+    fields.by.value, fields.limit.value = "spend", "3"
+    assert builder.draft.raw["rank"] == {"by": "spend", "order": "descending", "limit": 3}
+    assert builder.estimate.count == 3
+    fields.split.value = "a: 50%, b: 70%"
+    assert "split.into is 120% together; allowed: at most 100%" in builder.count.value
+    fields.split.value = "a: 50%, b: 50%"
+    assert "offers.a" in builder.count.value
+    builder.save()
+    assert audiences.load(shop, "offers").to_raw() == {
+        "title": "top", "rule": {"all": [{"field": "spend", "op": "at least", "value": 58}]},
+        "rank": {"by": "spend", "limit": 3}, "split": {"into": {"a": "50%", "b": "50%"}},
+    }  # fmt: skip
+    fields.by.value, fields.split.value = "(no rank)", ""
+    fields.source.value = "sql"
+    assert builder.estimate.count == 4  # nothing is written beside it yet
+    fields.given.value = "SELECT customer_id FROM profile.customer WHERE spend > 55"
+    fields.exclude.value = "top"
+    assert (builder.estimate.count, [step.left for step in builder.estimate.funnel]) == (4, [8, 4])
+    builder.save()
+    saved = audiences.load(shop, "offers").to_raw()
+    assert set(saved) == {"title", "sql", "exclude"}
+    builder.change(lambda draft: draft.undo())
+    assert fields.exclude.value == ""
+    builder.load()
+    assert (fields.source.value, fields.exclude.value) == ("sql", "top")
+    builder.new()
+    assert (fields.source.value, fields.given.value) == ("rule", "")
+    fields.source.value = "priority"
+    fields.given.value = "top, nobody"
+    builder.name.value = "first"
+    with pytest.raises(ParamsError, match="audience is 'nobody'; allowed: "):
+        builder.save()
+
+
+def test_a_branch_is_activated_as_any_audience(shop: Workbook) -> None:
+    write(shop, "offers", rule=ALL, split={"into": {"a": "50%", "b": "50%"}})
+    file = shop.file
+    file.write_text(file.read_text("utf-8") + PLAN, encoding="utf-8")
+    planned = Workbook.open(file)
+    assert check(planned) == []
+    audiences.evaluate(planned)
+    activation.decide(planned)
+    (plan,) = activation.planned(planned, "may")
+    activation.activate(planned, plan)
+    sent = planned.query("activation.decision", outcome="sent")["customer_id"]
+    assert set(sent) == members(planned, "offers.a")
+    (delivered,) = (planned.folder / "crm").glob("*.csv")
+    assert delivered.name.startswith("may_offers.a_")
+    file.write_text(file.read_text("utf-8").replace("offers.a,", "offers.c,"), encoding="utf-8")
+    (problem,) = check(Workbook.open(file))
+    assert "activations[0].audience is 'offers.c'; allowed: offers, offers.a, offers.b" in problem.sentence
