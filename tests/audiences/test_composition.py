@@ -23,7 +23,7 @@ from conftest import write_shop
 
 PLAN = """
 destinations:
-  crm: {type: files, path: "${OUTPUTS}/crm", columns: {id: customer_id}, require_consent: false}
+  crm: {type: files, path: "${OUTPUTS}/crm", columns: {customer_id: id}, require_consent: false}
 activations:
   - {audience: offers.a, destination: crm, campaign: may, frequency_cap: {messages: 1, days: 7}}
 """
