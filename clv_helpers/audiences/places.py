@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from clv_helpers.audiences.composition import WHOLE, Drawn, Rank, fraction
-from clv_helpers.engines.dialect import column, expression
+from clv_helpers.engines.dialect import expression
 
 HASH = "MD5(CONCAT($salt, $customer))"
 PLACES = """
@@ -21,9 +21,10 @@ PLACES = """
 
 def first_places(rank: Rank, audience: str, customer: exp.Expr, test: exp.Expr) -> exp.Select:
     """The customers who are among the first by a rank, of those of the profile (alias p) who pass a test."""
+    by = exp.column(rank.by, table="p", quoted=True)
     places = expression(
         PLACES,
-        by=exp.Ordered(this=column(rank.by), desc=rank.order == "descending", nulls_first=False),
+        by=exp.Ordered(this=by, desc=rank.order == "descending", nulls_first=False),
         hash=expression(HASH, salt=f"rank|{audience}|", customer=customer),
         customer=customer,
         test=test,
