@@ -76,7 +76,7 @@ def read_catalog(
             asked = event_columns(params, name)
             own = {key: each for key, each in columns.items() if key in asked or name not in params.sessions}
             there[name] = own | _looked_up(asked, words)
-    profile, maps = _attributes(session, "profile.customer", words), _rankings(session)
+    profile, maps = _attributes(session, "profile.customer", words), _rankings(session, params)
     for name, lookbacks in maps.items():
         for lookback in lookbacks:
             if attribute := profile.get(column_of(name, lookback)):
@@ -88,12 +88,14 @@ def read_catalog(
     return Catalog(profile, there, maps)
 
 
-def _rankings(session: Session) -> dict[str, list[str]]:
-    """The rankings of this store, with their look-backs."""
+def _rankings(session: Session, params: Params | None) -> dict[str, list[str]]:
+    """The rankings of this store, with their look-backs; not those that the params had before."""
+    asked = {each.name for each in params.deciles} if params else None
     found: dict[str, list[str]] = {}
     if session.has_table(WINDOWS):
         for row in session.rows(f"SELECT name, lookback FROM {WINDOWS} ORDER BY name, lookback_order"):
-            found.setdefault(row["name"], []).append(row["lookback"])
+            if asked is None or row["name"] in asked:
+                found.setdefault(row["name"], []).append(row["lookback"])
     return found
 
 

@@ -58,7 +58,7 @@ SUMMED = """
 """
 PLACED = """
     SELECT customer_id, name, category, lookback, value, NTILE($ntile) OVER (
-            PARTITION BY name, category, lookback ORDER BY $first, MD5(customer_id), customer_id
+            PARTITION BY name, category, lookback ORDER BY $best DESC, MD5(customer_id), customer_id
         ) AS place
     FROM summed
     WHERE $is_one
@@ -189,8 +189,8 @@ def _ranks(deciles: list[Decile]) -> Table:
     placed = []
     for ntile, order in dict.fromkeys((each.ntile, each.order) for each in deciles):
         names = [each.name for each in deciles if (each.ntile, each.order) == (ntile, order)]
-        first = exp.Ordered(this=column("value"), desc=order == "descending")
-        placed.append(_query(PLACED, ntile=ntile, first=first, is_one=is_in(column("name"), names)))
+        best = column("value") if order == "descending" else exp.Neg(this=column("value"))
+        placed.append(_query(PLACED, ntile=ntile, best=best, is_one=is_in(column("name"), names)))
     query = _all(placed).with_("summed", as_=_all([_summed(each) for each in deciles]))
     key, one_row = ["customer_id", "name", "category", "lookback"], "a customer, a ranking, a category and a look-back."
     return _table("derived.customer_rank", one_row, key, query, "by name, lookback through summed")

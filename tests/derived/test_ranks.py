@@ -26,6 +26,7 @@ from clv_helpers.conditions import Clock
 from clv_helpers.config.params import Params
 from clv_helpers.config.validation import ParamsError, validate
 from clv_helpers.config.workbook import Workbook
+from conftest import SMALL
 
 START = dt.datetime(2024, 1, 15)
 BOUGHT = ("event_id", "customer_id", "occurred_at", "tier", "shop", "amount", "weight")
@@ -176,6 +177,25 @@ def test_places_are_those_of_pandas(outputs: Path, tmp_path: Path, seed: int) ->
     rank = shop.workbook.query("derived.customer_rank")
     assert set(rank["name"]) == {spec["name"] for spec in DECILES}
     assert rank.groupby(["name", "category", "lookback"]).size().min() < 10  # small groups are among them
+
+
+def test_miles_by_status_are_the_deciles_of_the_value(workbook: Workbook) -> None:
+    """What the guide ranks, said in the words of deciles, is what every workbook has: to the last customer."""
+    flown = {"field": "transaction_type", "op": "equals", "value": "STATUS_MILES"}
+    lookbacks = {"1 month": 1, "3 months": 3, "12 months": 12, "lifetime": 0}
+    spec = {"of": {"sum": "purchases.mileage", "where": [flown]}, "lookbacks": [*lookbacks]}
+    deciles = [{"name": "miles_by_status", "by": "category", **spec}, {"name": "miles", **spec}]
+    workbook = Workbook.open(workbook.file, overrides={**SMALL, "deciles": deciles})
+    models.refresh(workbook, "derived")
+    ranks = workbook.query("derived.customer_rank").assign(
+        lookback_months=lambda rows: rows["lookback"].map(lookbacks), decile=lambda rows: rows["place"]
+    )
+    columns = ["customer_id", "category", "lookback_months", "value", "decile"]
+    built_in = workbook.query("derived.customer_decile")
+    built_in = built_in[built_in["lookback_months"].isin(lookbacks.values())]
+    frames = [frame[columns].sort_values(columns[:3], ignore_index=True) for frame in (ranks, built_in)]
+    pd.testing.assert_frame_equal(*frames, check_dtype=False)
+    assert len(frames[0]) > 1000
 
 
 def test_edges_are_those_of_the_places(outputs: Path, tmp_path: Path) -> None:
@@ -405,3 +425,43 @@ def test_two_of_one_name_are_refused() -> None:
     spec = {"name": "spent", "of": {"sum": "purchases.amount"}, "lookbacks": ["lifetime"]}
     with pytest.raises(ParamsError, match=r"deciles\[1\].name is 'spent'; allowed: one ranking of that name"):
         validate(Params, {"title": "t", "sources": SOURCES, "deciles": [spec, spec]}, "shop.yml")
+
+
+@pytest.mark.slow
+def test_spark_ranks_the_same(java: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from on_spark import LOCAL
+    from parity import same_rows
+
+    shops = []
+    for engine in ("duckdb", LOCAL):
+        rng, folder = random.Random(9), tmp_path / engine.partition(":")[0]
+        monkeypatch.setenv("CLV_OUTPUTS_DIR", str(folder / "outputs"))
+        shop = Shop(folder / "shop", engine=engine)
+        rows = bought(rng, 240)
+        shop.bring(rows[:150])
+        shop.bring(seen(rng, 40), "email_events")
+        shop.refresh()
+        shop.bring(rows[140:])
+        shop.refresh()  # by parts
+        shops.append(shop.workbook)
+    keys = {
+        "derived.rank_window": ("name", "lookback"),
+        "derived.customer_rank": (*KEY,),
+        "derived.rank_edge": ("name", "category", "lookback", "place"),
+        "derived.rfm_segment": ("customer_id",),
+        "derived.value_by_rfm_segment": ("rfm_segment",),
+        "profile.rank_attribute": ("customer_id",),
+    }
+    with shops[0].engine.read() as duckdb, shops[1].engine.read() as spark:
+        for name, key in keys.items():
+            assert same_rows(name, key, spark, duckdb) > 0
+        maps = [session.rows("SELECT * FROM derived.rank_map ORDER BY customer_id") for session in (duckdb, spark)]
+    assert len(maps[0]) == len(maps[1])
+    for ours, theirs in zip(*maps, strict=True):
+        assert plain(ours) == plain(theirs)
+
+
+def plain(value: Any) -> Any:
+    """Rows, structs and maps of either engine as dictionaries."""
+    value = value.asDict(recursive=True) if hasattr(value, "asDict") else value
+    return {key: plain(inner) for key, inner in value.items()} if isinstance(value, dict) else value
