@@ -174,14 +174,16 @@ class Words(Strict):
 class Simulation(Strict):
     """The business that is simulated, its size and its seed."""
 
-    business: Literal["airline", "web_shop"] = "airline"
-    """an airline's loyalty programme, or a web shop with the pages that its visitors saw"""
+    business: Literal["airline", "web_shop", "two_lists"] = "airline"
+    """an airline's loyalty programme, a web shop with the pages that its visitors saw, or a shop with two lists"""
     members: int = Field(default=20_000, ge=50, le=5_000_000)
     """how many customers it has"""
     years: int = Field(default=3, ge=1, le=10)
     """over how many years"""
     bots: int = Field(default=0, ge=0, le=1_000_000)
     """how many bots visit the web shop"""
+    in_both: float = Field(default=0.3, ge=0, le=0.9)
+    """which share of each of the two lists is on the other, too"""
     seed: int = Field(default=2026, ge=0)
     """the same seed gives the same data"""
 

@@ -49,7 +49,8 @@ def _outcomes(workbook: Workbook, match: Match) -> Output:
         "apart": rules.apart if rules else "",
         "threshold": match.threshold,
     }
-    counts = workbook.query("profile.match")["outcome"].value_counts()
+    pairs = workbook.query("profile.match")
+    counts = pairs["outcome"].where(pairs["probability"] >= match.threshold, "too uncertain").value_counts()
     rows = [
         {"outcome": outcome, "pairs": int(counts[outcome]), "why": why.format(**names)}
         for outcome, why in WHY.items()

@@ -66,7 +66,7 @@ BEST = """
 """
 OUTCOMES = """
     SELECT a AS customer_id, b AS source_customer_id, probability,
-        CASE WHEN probability < $threshold THEN 'too uncertain' WHEN apart THEN 'held apart' ELSE 'joined' END
+        CASE WHEN apart THEN 'held apart' WHEN probability < $threshold THEN 'too uncertain' ELSE 'joined' END
             AS outcome,
         learned
     FROM matched

@@ -257,7 +257,7 @@ def _way(part: exp.Expr, sources: dict[str, About], nested: dict[int, About]) ->
     if isinstance(part, exp.Query):
         about = nested.get(id(part.unnest()), About(Rows.NOBODY, {}))
         return next((fact.way for fact in about.columns.values() if fact.way), ())
-    if isinstance(part, exp.Window):
+    if isinstance(part, exp.Window | exp.ArgMax | exp.ArgMin):  # by what a value is chosen is not shown
         return _way(part.this, sources, nested)
     if isinstance(part, exp.Order):  # of an aggregate: it orders, and does not show
         return _way(part.this, sources, nested) if part.this else ()

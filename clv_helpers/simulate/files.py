@@ -13,12 +13,18 @@ from clv_helpers.files import write_atomically, write_parquet
 from clv_helpers.simulate.airline import simulate
 from clv_helpers.simulate.flights import FARES, FLIGHTS
 from clv_helpers.simulate.mailing import CAMPAIGNS, RESPONSES
+from clv_helpers.simulate.two_lists import simulate_two_lists
 from clv_helpers.simulate.web_shop import simulate_web_shop
 
 SOURCES = ("members", "loyalty_events", "email_events", "assignments", "routes")
 WEB_SHOP_SOURCES = ("products", "customers", "web_events", "orders", "reviewed")
-# What made an airline before there was another business; the settings of one are these alone.
-AIRLINE_SETTINGS = {"members", "years", "seed"}
+TWO_LISTS_SOURCES = ("customers", "cards", "orders", "checked")
+# The settings that make the data of each business; an airline was made before there was another.
+SETTINGS = {
+    "airline": {"members", "years", "seed"},
+    "web_shop": {"business", "members", "years", "bots", "seed"},
+    "two_lists": {"business", "members", "in_both", "seed"},
+}
 
 
 class SimulationError(UserError):
@@ -38,9 +44,12 @@ def make_sources(workbook: Workbook) -> dict[str, Any]:
     if settings is None:
         return {"simulated": "nothing: this workbook reads real files"}
     folder = workbook.folder / "source"
-    is_airline = settings.business == "airline"
-    record = truth(workbook) or (write_airline if is_airline else write_web_shop)(settings, folder)
-    asked, names = _told(settings), SOURCES if is_airline else WEB_SHOP_SOURCES
+    write, names = {
+        "airline": (write_airline, SOURCES),
+        "web_shop": (write_web_shop, WEB_SHOP_SOURCES),
+        "two_lists": (write_two_lists, TWO_LISTS_SOURCES),
+    }[settings.business]
+    record, asked = truth(workbook) or write(settings, folder), _told(settings)
     if record["settings"] != asked or set(record["rows"]) != set(names):
         raise SimulationError(
             f"{folder} holds a simulation with {record['settings']} and {', '.join(record['rows'])}, and the "
@@ -51,7 +60,7 @@ def make_sources(workbook: Workbook) -> dict[str, Any]:
 
 def _told(settings: Simulation) -> dict[str, Any]:
     """The settings that make the data."""
-    return settings.model_dump(include=AIRLINE_SETTINGS if settings.business == "airline" else None)
+    return settings.model_dump(include=SETTINGS[settings.business])
 
 
 def write_airline(settings: Simulation, folder: Path) -> dict[str, Any]:
@@ -84,6 +93,21 @@ def write_web_shop(settings: Simulation, folder: Path) -> dict[str, Any]:
         "rows": {name: len(getattr(shop, name)) for name in WEB_SHOP_SOURCES},
         "browsed": int(shop.truth_visitors["browsed"].sum()),
         "bots": int(shop.truth_visitors["is_bot"].sum()),
+    }
+    write_atomically(folder / "truth.json", json.dumps(record, indent=2))
+    return record
+
+
+def write_two_lists(settings: Simulation, folder: Path) -> dict[str, Any]:
+    """Simulate, and write the sources as Parquet, truth.json last; gives what that holds."""
+    lists = simulate_two_lists(settings.members, settings.seed, settings.in_both)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in TWO_LISTS_SOURCES:
+        write_parquet(getattr(lists, name), folder / f"{name}.parquet")
+    record = {
+        "settings": _told(settings),
+        "rows": {name: len(getattr(lists, name)) for name in TWO_LISTS_SOURCES},
+        "on_both": int(lists.checked["is_same"].sum()),
     }
     write_atomically(folder / "truth.json", json.dumps(record, indent=2))
     return record

@@ -47,13 +47,13 @@ ALIKE = {"twin": 0.005, "spouse": 0.03, "child of that name": 0.005}
 @dataclass(frozen=True)
 class TwoLists:
     """`customers` and `cards` (a row per person each: number, names, birth date, postal code, e-mail, since when),
-    `orders` of both kinds of numbers, and `truth_pairs`: who is on both, with what changed, and who only seems to be.
+    `orders` of both kinds of numbers, and `checked`: who is on both, with what changed, and who only seems to be.
     """
 
     customers: pd.DataFrame
     cards: pd.DataFrame
     orders: pd.DataFrame
-    truth_pairs: pd.DataFrame
+    checked: pd.DataFrame
 
 
 def simulate_two_lists(people: int = 20_000, seed: int = 2026, in_both: float = 0.3) -> TwoLists:
@@ -63,7 +63,7 @@ def simulate_two_lists(people: int = 20_000, seed: int = 2026, in_both: float = 
 
     Example:
         >>> lists = simulate.simulate_two_lists(200)
-        >>> len(lists.customers), int((lists.truth_pairs["is_same"]).sum())
+        >>> len(lists.customers), int((lists.checked["is_same"]).sum())
         (200, 60)
     """
     import numpy as np
