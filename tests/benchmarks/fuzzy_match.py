@@ -28,7 +28,7 @@ def main(people: int, in_both: float) -> None:
         right = len(true & {*zip(pairs["a"], pairs["b"], strict=True)})
         gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
         print(
-            f"{people:,} by {people:,}, apart {apart!r}: {seconds:.1f} s ({busy:.1f} s of one core), {gigabytes:.1f} GB; "
+            f"{people:,} by {people:,}, apart {apart!r}: {seconds:.1f} s ({busy:.1f} s of CPU), {gigabytes:.1f} GB; "
             f"{len(pairs):,} matches, learned: {found.learned}, precision {right / max(len(pairs), 1):.4f}, "
             f"recall {right / max(len(true), 1):.4f}",
             flush=True,
