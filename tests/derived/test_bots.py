@@ -163,7 +163,7 @@ def test_who_is_taken_for_a_bot_is_in_no_other_audience(shop: Workbook) -> None:
     by_audience = {name: set(part["customer_id"]) for name, part in members.groupby("audience")}
     profile = shop.query("profile.customer").set_index("customer_id")["is_bot"]
     assert by_audience["bots"] == set(profile.index[profile.fillna(False).astype(bool)])
-    assert by_audience["never_ordered"] and not by_audience["never_ordered"] & by_audience["bots"]
+    assert by_audience["much_seen"] and not by_audience["much_seen"] & by_audience["bots"]
 
 
 def test_nothing_is_learnt_anew_where_nothing_changed(shop: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
