@@ -99,7 +99,8 @@ class Steps:
             moment = dt.datetime.combine(self.as_of, dt.time()) - dt.timedelta(hours=self.random.randint(-48, 24 * 60))
             row: dict[str, Any] = {
                 "event_id": f"e{self.events}", "customer_id": f"c{self.random.randint(0, 60)}", "batch": self.batch,
-                "occurred_at": str(moment), "page": self.random.choice(PAGES), "product_id": self.random.choice(PRODUCTS),
+                "occurred_at": str(moment), "page": self.random.choice(PAGES),
+                "product_id": self.random.choice(PRODUCTS),
                 "seconds": self.random.choice([None, 0.1, 0.2, 3.3, 5.0]),
             }  # fmt: skip
             self.session.run(INSERT, **row)
