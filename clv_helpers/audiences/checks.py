@@ -9,7 +9,7 @@ from sqlglot import exp
 from clv_helpers.audiences import audience_files
 from clv_helpers.audiences.catalog import Catalog, catalog_of, event_tables, read_catalog
 from clv_helpers.audiences.composition import Rank
-from clv_helpers.audiences.given import check_given
+from clv_helpers.audiences.given import check_given, look_up, read_list
 from clv_helpers.audiences.rule import (
     Audience,
     Event,
@@ -54,9 +54,10 @@ def file_problems(workbook: Workbook, name: str) -> list[Problem]:
 
 
 def file_warnings(workbook: Workbook, *names: str) -> list[Problem]:
-    """Categories in which no customer has a decile, and what an audience asks about and there is nothing of.
+    """Categories in which no customer has a decile, what an audience asks about and there is nothing of, and lists
+    with strangers.
 
-    Both are allowed, as some may come, but more likely misspelt, or an input was refused. None before the first
+    All are allowed, as some may come, but more likely misspelt, or an input was refused. None before the first
     refresh. Cost: one pass over a column of derived.customer_decile, and one per audience over the profile.
 
     Example:
@@ -73,6 +74,8 @@ def file_warnings(workbook: Workbook, *names: str) -> list[Problem]:
             loaded = {name: audience_files.load(workbook, name) for name in names}
             events = event_tables(workbook.params)
             empty = {name: empty_inputs(session, audience, catalog, events) for name, audience in loaded.items()}
+            lists = {name: audience.list_ for name, audience in loaded.items() if audience.list_}
+            matched = {name: look_up(session, read_list(workbook, name, file)) for name, file in lists.items()}
     except NothingPublished:
         return []
     lacks = f"in which no {workbook.words.customer} has a decile"
@@ -87,10 +90,10 @@ def file_warnings(workbook: Workbook, *names: str) -> list[Problem]:
         for path, leaf in walk(audience.rule)
         if isinstance(leaf, MapCondition) and leaf.category not in (NO_CATEGORY, *known.get(leaf.map, []))
     ]
+    doubts = {name: f"it asks about {lacking}" for name, lacking in empty.items() if lacking}
+    doubts |= {name: f"list {found}" for name, found in matched.items() if found.unknown}
     return categories + [
-        Problem("", f"it asks about {lacking}", "", yaml_files.shown(workbook, "audiences", name))
-        for name, lacking in empty.items()
-        if lacking
+        Problem("", doubt, "", yaml_files.shown(workbook, "audiences", name)) for name, doubt in doubts.items()
     ]
 
 

@@ -41,6 +41,21 @@ BY_IDENTITY = """
 NOBODY = "SELECT CAST(NULL AS TEXT) AS source_customer_id, CAST(NULL AS TEXT) AS customer_id WHERE FALSE"
 
 
+class Matched(NamedTuple):
+    """How many values of a list are customers, how many are unknown, and how many are named again."""
+
+    file: str
+    header: str
+    matched: int
+    unknown: int
+    twice: int
+
+    def __str__(self) -> str:
+        counts = f"{self.matched:,} matched, {self.unknown:,} unknown, {self.twice:,} twice"
+        said = f"{self.file}, by {self.header}: {counts}"
+        return f"{said}; who is unknown is in no audience" if self.unknown else said
+
+
 class Listed(NamedTuple):
     """A list as its file holds it: its values without blanks and repetitions, and in which namespace they are."""
 
@@ -61,7 +76,7 @@ def make_given(session: Session, workbook: Workbook, name: str, audience: Audien
     if audience.sql is not None:
         _run_sql(session, workbook, name, audience.sql)
     if audience.list_ is not None:
-        return _look_up(session, read_list(workbook, name, audience.list_))
+        return str(look_up(session, read_list(workbook, name, audience.list_)))
     return ""
 
 
@@ -175,8 +190,8 @@ def _known_columns(workbook: Workbook) -> dict[str, str]:
     return dict(sorted(known.items(), key=lambda item: (item[1] != "", item[0])))
 
 
-def _look_up(session: Session, listed: Listed) -> str:
-    """Make `given` of a list; gives how many of it are matched, unknown, and named twice."""
+def look_up(session: Session, listed: Listed) -> Matched:
+    """Make `given` of a list; gives how many of its values are customers."""
     import pandas as pd
 
     session.load_frame("listed", pd.DataFrame({"value": pd.Series(listed.values, dtype="object")}))
@@ -190,6 +205,4 @@ def _look_up(session: Session, listed: Listed) -> str:
     session.create_temporary("matched", matched)
     session.create_temporary(GIVEN, parse("SELECT DISTINCT customer_id FROM matched"))
     found = session.scalar("SELECT COUNT(DISTINCT value) AS n FROM matched")
-    unknown = len(listed.values) - found
-    what = f"{listed.file.name}, by {listed.header}: {found:,} matched, {unknown:,} unknown, {listed.twice:,} twice"
-    return f"{what}; who is unknown is in no audience" if unknown else what
+    return Matched(listed.file.name, listed.header, found, len(listed.values) - found, listed.twice)

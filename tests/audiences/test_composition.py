@@ -217,6 +217,8 @@ def test_a_list_is_matched_and_counted(shop: Workbook) -> None:
     note = "ids.csv, by customer: 2 matched, 1 unknown, 1 twice; who is unknown is in no audience"
     assert rows["ids"].note == audiences.count(shop, "ids").note == note
     assert "stranger" not in str(rows)
+    (warning,) = audiences.file_warnings(shop, "ids", "four")
+    assert warning.sentence.endswith(f"shop/audiences/ids.yml: list {note}")
     assert audiences.printed(shop, "ids", "text").startswith("Customers whom the list ids.csv names and excluding")
     write(shop, "vip", list="vip.csv")
     with pytest.raises(ParamsError, match="list is 'vip.csv', with the columns Name, E-Mail; allowed: one of cust"):
