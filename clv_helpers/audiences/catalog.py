@@ -43,6 +43,8 @@ ABOUT = {
     "rfm_segment": "The RFM segment: champions, loyal, potential loyalists, new, promising, need attention, about to "
     "sleep, at risk, cannot lose them, hibernating or lost",
     "is_bot": "Whether the {customer} is taken for a bot",
+    "first_touch": "The channel of the first touch before the latest {purchase}",
+    "last_touch": "The channel of the last touch before the latest {purchase}",
     "occurred_at": "When it happened",
     "transaction_type": "What was credited or debited",
     "transaction_details": "Route or reason",

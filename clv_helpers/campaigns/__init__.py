@@ -1,5 +1,6 @@
 """Stage 6: what came back from the campaigns, what they added, and whom to write to next."""
 
+from clv_helpers.campaigns.attribution_views import attribution
 from clv_helpers.campaigns.effect_views import checks, effect_table, effects, ground_truth, next_steps
 from clv_helpers.campaigns.rate_views import delivery_funnel, glossary, rates, rejected, summary
 from clv_helpers.campaigns.recommendation import NoRecommendedAudience, recommended_audience
@@ -8,6 +9,7 @@ from clv_helpers.campaigns.tables import build, build_within, needs_campaigns
 
 __all__ = [
     "NoRecommendedAudience",
+    "attribution",
     "build",
     "build_within",
     "checks",

@@ -21,6 +21,7 @@ from clv_helpers.config.datasets import (
     PRIMARY_IDENTITY,
     PRODUCT_ATTRIBUTES,
     PROFILE_MEASURES,
+    TOUCH_ATTRIBUTES,
     ColumnContract,
     ColumnType,
 )
@@ -341,10 +342,12 @@ def profile_columns(params: Params) -> dict[str, ColumnType]:
     }  # fmt: skip
     products: dict[str, ColumnType] = dict.fromkeys(PRODUCT_ATTRIBUTES, "text") if params.has_products else {}
     bots: dict[str, ColumnType] = {"is_bot": "boolean"} if params.bots else {}
+    touches: dict[str, ColumnType] = dict.fromkeys(TOUCH_ATTRIBUTES, "text") if params.attribution else {}
     return {
         **customers,
         **last,
         **bots,
+        **touches,
         **products,
         **places,
         **{name: measure_kind(name) for name in PROFILE_MEASURES},

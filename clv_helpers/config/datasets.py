@@ -165,5 +165,6 @@ PROFILE_MEASURES = (
     "recency_score", "frequency_score", "monetary_score", "rfm_segment",
     *(name for name in LIFETIME_VALUE if name != PRIMARY_IDENTITY),
 )  # fmt: skip
-# What it says besides where purchases name products.
+# What it says besides where the params ask for attribution, and where purchases name products.
+TOUCH_ATTRIBUTES = ("first_touch", "last_touch")
 PRODUCT_ATTRIBUTES = ("first_product", "last_product")

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from clv_helpers.config.attributes import AnyAttribute, AttributeName, check_attributes
+from clv_helpers.config.attribution import Attribution, check_attribution
 from clv_helpers.config.bots import Bots, check_bots
 from clv_helpers.config.datasets import (
     DATASETS,
@@ -245,6 +246,8 @@ class Params(Strict):
     """how effects are measured, by campaign; `default` for all others"""
     control_arm: str = Field(default="control", min_length=1)
     """in `experiments`, the arm that got nothing"""
+    attribution: Attribution | None = None
+    """credit purchases to the messages or visits before them; none: they are not; see campaigns.md"""
     bots: Bots | None = None
     """tell visitors that are bots from people; none: nobody is taken for one"""
     identities: Identities | None = None
@@ -282,6 +285,7 @@ class Params(Strict):
             texts = ", ".join(c for c, t in events.items() if t == "text" and c != PRIMARY_IDENTITY)
             raise ValueError(f"category is {self.category!r}; allowed: {texts or 'no text column in purchases'}")
         check_bots(self)
+        check_attribution(self)
         check_plan(self.activations, self.destinations)
         self._check_retention()
         self._check_identities()

@@ -7,6 +7,7 @@ from typing import Any
 from sqlglot import exp
 
 from clv_helpers.config.attributes import ZERO, aggregates, formulas
+from clv_helpers.config.attribution import touch_events
 from clv_helpers.config.datasets import (
     DATASETS,
     EMAIL_NAMESPACE,
@@ -14,6 +15,7 @@ from clv_helpers.config.datasets import (
     EVENT_TIME,
     PRIMARY_IDENTITY,
     PRODUCT_ATTRIBUTES,
+    TOUCH_ATTRIBUTES,
     ColumnType,
 )
 from clv_helpers.config.params import DEFAULT_CAMPAIGN, Measure, Params
@@ -55,6 +57,10 @@ def params_bindings(params: Params) -> dict[str, Any]:
         "paid_back": column("refunded") if params.spending.column == "amount" else exp.null(),
         "has_products": params.has_products,
         "first_and_last_product": [exp.column(name, "p") for name in PRODUCT_ATTRIBUTES if params.has_products],
+        "touch_events": _touch_events(params),
+        "touch_window": exp.Interval(this=literal(str(_window_days(params))), unit=exp.var("DAY")),
+        "has_attribution": params.attribution is not None,
+        "first_and_last_touch": [exp.column(name, "t") for name in TOUCH_ATTRIBUTES if params.attribution],
         "bot_events": _bot_events(params),
         "is_bot": [exp.column("is_bot", "b")] if params.bots else [],
         "trend_months": params.trend_months,
@@ -134,6 +140,18 @@ def _campaigns(params: Params) -> dict[str, Any]:
         "control_arm": params.control_arm,
         "campaign_settings": _rows(kinds, rows),
     }
+
+
+def _touch_events(params: Params) -> exp.Expression:
+    """The touches that may be credited with purchases; none where they are not asked for."""
+    parts = touch_events(params)
+    if not parts:
+        return _rows({PRIMARY_IDENTITY: "text", EVENT_TIME: "timestamp", "channel": "text"}, [])
+    return (exp.union(*parts, distinct=False) if parts[1:] else parts[0]).subquery()
+
+
+def _window_days(params: Params) -> int:
+    return params.attribution.window_days if params.attribution else 1
 
 
 def _bot_events(params: Params) -> exp.Query:

@@ -5,6 +5,7 @@
 -- What is predicted (see lifetime.customer_lifetime_value) is NULL where it is switched off or refused.
 -- RFM scores and segment (see derived.rfm_segment) are NULL for who has bought nothing.
 -- is_bot: as scored (see derived.bot), where the params ask for bots.
+-- first_touch, last_touch: before the latest purchase (see derived.latest_touch), where the params ask for attribution.
 -- Attributes of the params and of an analyst's tables stand beside; arithmetic over them comes last.
 -- One row: a customer, known from an event before as_of or from the customers data.
 -- Key: customer_id
@@ -27,12 +28,14 @@ WITH known AS (
         r.rfm_segment,
         n.* EXCLUDE (customer_id),
         $is_bot,
+        $first_and_last_touch,
         $params_attributes
     FROM profile.attribute AS m
     CROSS JOIN derived.as_of AS a
     LEFT JOIN lifetime.customer_lifetime_value AS l ON l.customer_id = m.customer_id
     LEFT JOIN derived.rfm_segment AS r ON r.customer_id = m.customer_id
     LEFT JOIN derived.bot AS b ON b.customer_id = m.customer_id
+    LEFT JOIN derived.latest_touch AS t ON t.customer_id = m.customer_id
     LEFT JOIN profile.params_attribute AS o ON o.customer_id = m.customer_id
     LEFT JOIN profile.own_attribute AS n ON n.customer_id = m.customer_id
 )
