@@ -78,7 +78,7 @@ def test_what_is_foreseen_is_what_is_built(name: str, request: pytest.FixtureReq
     workbook = request.getfixturevalue(name)
     foreseen, columns = catalog_of(workbook.params), known_columns(workbook)
     with workbook.engine.read() as session:
-        built = read_catalog(session, event_tables())
+        built = read_catalog(session, event_tables(workbook.params), params=workbook.params)
         there = {each: tuple(session.columns(table(each))) for each in session.tables()}
     pairs = [(foreseen.profile, built.profile), *((foreseen.events[n], built.events[n]) for n in built.events)]
     for mine, theirs in pairs:
