@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from clv_helpers.config.attributes import about, attribute_kind
 from clv_helpers.config.datasets import PRIMARY_IDENTITY, ColumnContract
 from clv_helpers.config.deciles import map_of
 from clv_helpers.config.workbook import Workbook
@@ -88,6 +89,17 @@ def xdm_of_deciles(workbook: Workbook) -> dict[str, Any]:
     )
 
 
+def xdm_of_attributes(workbook: Workbook) -> dict[str, Any]:
+    """What `attributes` of the params say of a customer as XDM documents; each field says what it is made of."""
+    params, said = workbook.params, {}
+    for name in params.attributes:
+        column = ColumnContract(name, name, attribute_kind(params, name))
+        said[name] = {**_property(column, xdm=True), "description": about(params, name)}
+    fields = {PRIMARY_IDENTITY: {"type": "string"}, **said}
+    identity = {PRIMARY_IDENTITY: params.sources["purchases"].namespace}
+    return _documents(workbook, "attributes", PROFILE_CLASS, fields, [PRIMARY_IDENTITY], identity, True)
+
+
 def _documents(
     workbook: Workbook, what: str, base: str, fields: dict[str, Any], required: list[str], identities: dict[str, str],
     enabled: bool,
@@ -162,7 +174,7 @@ def _schema_id(workbook: Workbook, dataset: str) -> str:
 
 
 def write_schemas(workbook: Workbook) -> list[Path]:
-    """Write both forms of every dataset, and of deciles that the params ask for, into outputs/<workbook>/schemas.
+    """Write both forms of every dataset, and of deciles and attributes of the params, into outputs/<workbook>/schemas.
 
     Gives the files.
 
@@ -177,6 +189,8 @@ def write_schemas(workbook: Workbook) -> list[Path]:
         documents[f"{dataset}.xdm"] = xdm_schema(workbook, dataset)
     if workbook.params.deciles:
         documents["derived.rank_map.xdm"] = xdm_of_deciles(workbook)
+    if workbook.params.attributes:
+        documents["profile.params_attribute.xdm"] = xdm_of_attributes(workbook)
     files = [workbook.folder / "schemas" / f"{name}.json" for name in documents]
     for file, document in zip(files, documents.values(), strict=True):
         write_atomically(file, json.dumps(document, indent=2, ensure_ascii=False) + "\n")

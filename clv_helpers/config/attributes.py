@@ -224,15 +224,6 @@ def attribute_kind(params: Params, name: str) -> ColumnType:
     return _columns(params, each)[each.column].type
 
 
-def is_personal(params: Params, name: str) -> bool:
-    """Whether an attribute shows a value that names a person."""
-    each = params.attributes[name]
-    if not isinstance(each, Aggregate) or each.kind not in ("min", "max", "first", "last", "most frequent"):
-        return False
-    contract = _columns(params, each)[each.column]
-    return contract.personal or bool(contract.identity)
-
-
 def about(params: Params, name: str) -> str:
     """An attribute in words: `Count of web in the last 90 days`, `visits / purchases`."""
     return str(params.attributes[name])

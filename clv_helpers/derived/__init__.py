@@ -1,5 +1,6 @@
 """Stage 1: from events to deciles, recency and frequency, and a profile per customer."""
 
+from clv_helpers.derived.attribute_views import attributes
 from clv_helpers.derived.bot_views import bots
 from clv_helpers.derived.identity_views import identities
 from clv_helpers.derived.views import (
@@ -19,6 +20,7 @@ from clv_helpers.derived.views import (
 )
 
 __all__ = [
+    "attributes",
     "batches",
     "bots",
     "collective_accounts",

@@ -45,7 +45,7 @@ MEASURES = {
 }
 EXACT = exp.DataType.build("DECIMAL(38, 4)")
 COUNTED = "SELECT COUNT(*) AS of_customers, $counts FROM profile.customer AS c"
-FACT = """
+FILLED = """
     SELECT n.attribute_order, n.attribute, n.made_of, $customers AS customers, c.of_customers
     FROM $names AS n CROSS JOIN counted AS c
 """
@@ -71,8 +71,10 @@ def attribute_tables(params: Params, own: Sequence[Table]) -> list[Table]:
         _check_names(params, theirs, joined)
         tables.append(_joined("profile.own_attribute", "a customer in an analyst's table of attributes.", joined))
     made_of = {name: about(params, name) for name in params.attributes}
-    made_of |= {n: f"{each.file.name}" for each in theirs for n in each.query.named_selects if n != PRIMARY_IDENTITY}
-    return [*tables, _fact(made_of, {name for name, each in found.items() if each.kind in ZERO})] if made_of else tables
+    made_of |= {n: each.file.name for each in theirs for n in each.query.named_selects if n != PRIMARY_IDENTITY}
+    return (
+        [*tables, _filled(made_of, {name for name, each in found.items() if each.kind in ZERO})] if made_of else tables
+    )
 
 
 def _of_dataset(params: Params, dataset: str, found: Mapping[str, Aggregate]) -> Table:
@@ -167,7 +169,7 @@ def _check_names(params: Params, theirs: Sequence[Table], columns: Mapping[str, 
             taken[name] = each.file.name
 
 
-def _fact(made_of: Mapping[str, str], zero: set[str]) -> Table:
+def _filled(made_of: Mapping[str, str], zero: set[str]) -> Table:
     """How many customers have which attribute; of counts and sums, how many more than none."""
     counts = [
         _named(expression("COUNT(NULLIF($value, 0))" if name in zero else "COUNT($value)", value=_of("c", name)), name)
@@ -179,8 +181,8 @@ def _fact(made_of: Mapping[str, str], zero: set[str]) -> Table:
     customers = exp.Case()
     for name in made_of:
         customers = customers.when(exp.EQ(this=_of("n", "attribute"), expression=literal(name)), _of("c", name))
-    query = _query(FACT, customers=customers, names=names).with_("counted", as_=_query(COUNTED, counts=counts))
-    return generated_table("insights.fact_attribute", "an attribute of customers.", "attribute", query)
+    query = _query(FILLED, customers=customers, names=names).with_("counted", as_=_query(COUNTED, counts=counts))
+    return generated_table("profile.filled_attribute", "an attribute of customers.", "attribute", query)
 
 
 def _case(test: exp.Expr | None, value: exp.Expr) -> exp.Expr:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from clv_helpers import ingest, models
+from clv_helpers import adobe, audiences, derived, ingest, models
+from clv_helpers.audiences.catalog import catalog_of, event_tables, read_catalog
 from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.models import TableError
+from clv_helpers.models.column_lineage import Graph
+from clv_helpers.models.personal import People
 
 PARAMS = """\
 title: A small shop
@@ -137,3 +142,80 @@ def test_what_cannot_be_is_named_with_its_place(tmp_path: Path, attributes: str,
     with pytest.raises(ParamsError) as refusal:
         write(tmp_path, attributes)
     assert says in str(refusal.value)
+
+
+OWN = """-- What each spent at most at once.
+-- Attribute of: customer
+-- One row: a customer.
+-- Key: customer_id
+-- Refresh: by customer_id
+SELECT customer_id, MAX(spend) AS largest_day FROM derived.customer_day GROUP BY customer_id
+"""
+
+
+def own_table(folder: Path, sql: str = OWN) -> None:
+    (folder / "shop" / "sql").mkdir(parents=True, exist_ok=True)
+    (folder / "shop" / "sql" / "customer_largest.sql").write_text(sql, encoding="utf-8")
+
+
+def test_rules_and_the_count_of_who_has_them_know_attributes(shop: Workbook, tmp_path: Path) -> None:
+    with shop.engine.read() as session:
+        read = read_catalog(session, event_tables(shop.params), params=shop.params).profile
+    foreseen = catalog_of(shop.params).profile
+    assert {name: each.kind for name, each in read.items()} == {name: each.kind for name, each in foreseen.items()}
+    assert read["visits_30_days"].about == "Count of web in the last 30 days"
+    said = "Sum of web.seconds during 2024, where page equals product"
+    assert read["product_seconds"].about == said
+    (tmp_path / "shop" / "audiences").mkdir(parents=True)
+    rule = "title: Quiet\nrule: {all: [{field: visits_per_order, op: at least, value: 2}]}\n"
+    (tmp_path / "shop" / "audiences" / "quiet.yml").write_text(rule, encoding="utf-8")
+    assert audiences.file_problems(shop, "quiet") == []
+    rows = shop.query("insights.fact_attribute").set_index("attribute")
+    assert list(rows.loc["product_seconds", ["made_of", "customers", "of_customers"]]) == [said, 2, 3]
+    assert rows.loc["visits_per_order", "made_of"] == "visits / purchases"
+    assert "17 rows" in str(derived.attributes(shop).bundle)
+
+
+def test_an_analysts_table_joins_the_profile_until_its_file_is_gone(shop: Workbook, tmp_path: Path) -> None:
+    own_table(tmp_path)
+    models.refresh(shop, "derived", "profile", "insights")
+    assert {name: float(row["largest_day"]) for name, row in profile(shop).items()} == {"a": 10, "b": 20, "c": 5}
+    assert "largest_day" in set(shop.query("insights.fact_attribute")["attribute"])
+    (tmp_path / "shop" / "sql" / "customer_largest.sql").unlink()
+    without = write(tmp_path, "  visits: {count: web}\n")
+    models.refresh(without, "derived", "profile", "insights")
+    with without.engine.read() as session:
+        there = set(session.tables())
+    assert "profile.web_attribute" in there
+    assert not there & {"profile.customer_largest", "profile.purchases_attribute"}
+    assert "largest_day" not in profile(without)["a"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        (OWN.replace("largest_day", "spend"), "its column spend is one of the profile; allowed: another name"),
+        (OWN.replace("largest_day", "visits"), "its column visits is one of attributes of the params"),
+        (
+            OWN.replace("derived.customer_day", "kpi.audience_size"),
+            "it reads kpi.audience_size; allowed: tables",
+        ),
+        (OWN.replace("of: customer", "of: shop"), "Attribute of is 'shop'; allowed: customer"),
+        (OWN.replace("derived.customer_day", "profile.customer"), "need each other in a circle"),
+    ],
+)
+def test_an_analysts_table_that_cannot_join_is_named(tmp_path: Path, sql: str, says: str) -> None:
+    own_table(tmp_path, sql)
+    with pytest.raises(TableError, match=re.escape(says)):
+        models.all_tables(write(tmp_path))
+
+
+def test_lineage_personal_columns_and_schemas_know_them(outputs: Path, tmp_path: Path) -> None:
+    workbook = write(tmp_path, ATTRIBUTES + "  whose: {last: web.customer_id}\n  who: {distinct: web.customer_id}\n")
+    facts = People(workbook).table("profile.customer").columns
+    assert facts["whose"].way
+    assert not facts["who"].way
+    assert not facts["usual_page"].way
+    assert "visits_per_order" in Graph(workbook).columns("profile.customer")
+    names = [file.name for file in adobe.write_schemas(workbook)]
+    assert "profile.params_attribute.xdm.json" in names
