@@ -238,10 +238,11 @@ def aggregate_test(params: Params, aggregate: Aggregate, alias: str) -> exp.Expr
 
 def check_aggregate(params: Params, aggregate: Aggregate, place: str) -> None:
     """Raise ValueError, with the place, for an aggregate that the datasets of the params cannot give."""
-    datasets = [name for name in params.event_datasets if name in params.sources]
+    made_of = {name: params.sessions.get(name, name) for name in params.event_datasets}
+    datasets = [name for name, source in made_of.items() if source in params.sources]
     if aggregate.dataset not in datasets:
         raise ValueError(f"{place}.{aggregate.kind} is {aggregate.of!r}; allowed: {_near(aggregate.dataset, datasets)}")
-    if not params.sources[aggregate.dataset].profile_enabled:
+    if not params.sources[made_of[aggregate.dataset]].profile_enabled:
         raise ValueError(f"{place} is of {aggregate.dataset}, whose profile_enabled is false; allowed: true")
     _check_column(params, aggregate, place)
     columns = _columns(params, aggregate)

@@ -27,6 +27,7 @@ sources:
   web:
     is: events
     path: web*.csv
+    sessions: 30 minutes
     columns:
       {{event_id: id, customer_id: visitor, occurred_at: at, page: {{from: page, type: text}},
        seconds: {{from: s, type: number}}, clicks: {{from: clicks, type: integer}}}}
@@ -54,6 +55,7 @@ ATTRIBUTES = """\
   share_online: {share of: purchases, where: [{field: channel, op: equals, value: web}]}
   favourite_brand: {most frequent: purchases.products.brand}
   margin: {sum: purchases.products.margin}
+  sessions: {count: web_sessions, in_last: 30 days}
   visits_per_order: visits / purchases
   twice: visits_per_order * 2 + 1
 """
@@ -101,7 +103,7 @@ def test_each_kind_says_what_a_hand_counts(shop: Workbook) -> None:
         "pages": (2, 2, 0), "first_page": ("home", "cart", None), "last_page": ("product", "product", None),
         "longest": (60.5, 30, None), "usual_page": ("product", "cart", None), "days_since_visit": (9, 36, None),
         "share_online": (0.5, 0, 0), "favourite_brand": ("Acme", "Bolt", None), "visits_per_order": (1.5, 2, 0),
-        "twice": (4, 5, 1),
+        "twice": (4, 5, 1), "sessions": (2, 0, 0),
     }  # fmt: skip
     for name, values in said.items():
         assert (a[name], b[name], c[name]) == values, name
@@ -173,7 +175,7 @@ def test_rules_and_the_count_of_who_has_them_know_attributes(shop: Workbook, tmp
     rows = shop.query("insights.fact_attribute").set_index("attribute")
     assert list(rows.loc["product_seconds", ["made_of", "customers", "of_customers"]]) == [said, 2, 3]
     assert rows.loc["visits_per_order", "made_of"] == "visits / purchases"
-    assert "17 rows" in str(derived.attributes(shop).bundle)
+    assert "18 rows" in str(derived.attributes(shop).bundle)
 
 
 def test_an_analysts_table_joins_the_profile_until_its_file_is_gone(shop: Workbook, tmp_path: Path) -> None:
