@@ -25,7 +25,6 @@ from clv_helpers.config.datasets import (
     ColumnContract,
     ColumnType,
 )
-from clv_helpers.config.deciles import column_of
 from clv_helpers.config.row_expressions import read_expression
 from clv_helpers.config.validation import Strict, nearest
 
@@ -328,10 +327,7 @@ def profile_columns(params: Params) -> dict[str, ColumnType]:
     customers = {name: each.type for name, each in params.contract("customers").items() if name != PRIMARY_IDENTITY}
     own = params.sources["purchases"].columns or {}
     last = {f"last_{name}": params.contract("purchases")[name].type for name, spec in own.items() if spec.attribute}
-    places: dict[str, ColumnType] = {
-        column_of(each.name, lookback): "integer"
-        for each in params.deciles if not each.by for lookback in each.lookbacks
-    }  # fmt: skip
+    places: dict[str, ColumnType] = {name: "integer" for each in params.deciles for name in each.columns}
     products: dict[str, ColumnType] = dict.fromkeys(PRODUCT_ATTRIBUTES, "text") if params.has_products else {}
     bots: dict[str, ColumnType] = {"is_bot": "boolean"} if params.bots else {}
     touches: dict[str, ColumnType] = dict.fromkeys(TOUCH_ATTRIBUTES, "text") if params.attribution else {}

@@ -6,12 +6,10 @@ import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from clv_helpers.conditions.checks import condition_problems
-from clv_helpers.conditions.columns import Attribute
-from clv_helpers.conditions.condition import Filter, conditions_of
-from clv_helpers.config.datasets import NUMERIC, PRIMARY_IDENTITY, PROFILE_MEASURES, ColumnContract
+from clv_helpers.config.attributes import Aggregate, check_aggregate
+from clv_helpers.config.datasets import NUMERIC, PRIMARY_IDENTITY, PROFILE_MEASURES
 from clv_helpers.config.retention import in_months
 from clv_helpers.config.validation import Strict, nearest
 
@@ -52,50 +50,6 @@ def _each_once(values: list[str]) -> list[str]:
     return values
 
 
-class RankedBy(Strict):
-    """The measure: one of the keys beside `where`, with a dataset of events, or with its column."""
-
-    count: str | None = None
-    """how many events of a dataset: `purchases`"""
-    sum: str | None = None
-    """the sum of a column of numbers: `purchases.mileage`, or of a lookup: `purchases.products.margin`"""
-    average: str | None = None
-    """its mean over the events that have one, to four places"""
-    min: str | None = None
-    """its smallest value"""
-    max: str | None = None
-    """its largest value"""
-    distinct: str | None = None
-    """how many values of any column there are"""
-    where: Filter = None
-    """conditions on the events that count, as in rules, but without `when`: the look-back says when"""
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> RankedBy:
-        given = [kind for kind in KINDS if getattr(self, kind)]
-        if len(given) != 1:
-            raise ValueError(f"one of {', '.join(KINDS)}, not {' and '.join(given) or 'none'}")
-        return self
-
-    @property
-    def kind(self) -> str:
-        """How events become a number."""
-        return next(kind for kind in KINDS if getattr(self, kind))
-
-    @property
-    def dataset(self) -> str:
-        """Whose events count."""
-        return getattr(self, self.kind).partition(".")[0]
-
-    @property
-    def column(self) -> str:
-        """What of them is summed up; empty where they are counted."""
-        return getattr(self, self.kind).partition(".")[2]
-
-    def __str__(self) -> str:
-        return f"{self.kind} of {getattr(self, self.kind)}{' where …' if self.where else ''}"
-
-
 Lookback = Annotated[str, AfterValidator(_check_lookback)]
 
 
@@ -104,8 +58,9 @@ class Decile(Strict):
 
     name: Annotated[str, AfterValidator(_check_name)]
     """what it is called in rules and exports"""
-    of: RankedBy
-    """what customers are ranked by"""
+    of: Aggregate
+    """what customers are ranked by, as attributes are made: `count`, `sum`, `average`, `min`, `max` or `distinct`, and
+    `where`; of numbers, and without `in_last` and `during`, as look-backs say when"""
     by: Annotated[list[str], BeforeValidator(_listed), AfterValidator(_each_once)] = []
     """the columns of texts of the events, or of their lookups (`products.brand`), within which customers are ranked:
     one, or several together; none: among everyone"""
@@ -116,22 +71,21 @@ class Decile(Strict):
     order: Literal["descending", "ascending"] = "descending"
     """which end is 1, the best: the largest values, or with `ascending` the smallest"""
 
-    def lookups(self, known: Collection[str]) -> set[str]:
-        """The lookups that it reads, of those that there are."""
-        fields = [condition.field for _, condition in conditions_of(self.of.where)]
-        return {name.partition(".")[0] for name in [*self.by, self.of.column, *fields] if "." in name} & {*known}
+    @property
+    def lookups(self) -> set[str]:
+        """The lookups that it reads."""
+        return self.of.lookups | {name.partition(".")[0] for name in self.by if "." in name}
+
+    @property
+    def columns(self) -> list[str]:
+        """The attributes of the profile that hold places among everyone."""
+        return [] if self.by else [column_of(self.name, lookback) for lookback in self.lookbacks]
 
     @property
     def months(self) -> int:
         """How many months of events it needs at least; what is said of the lifetime is of whatever is kept."""
         spans = [lookback.split() for lookback in self.lookbacks if lookback != LIFETIME]
         return max([0, *(in_months(int(n)) if unit.startswith("day") else int(n) for n, unit in spans)])
-
-
-def attributes_of(columns: dict[str, ColumnContract]) -> dict[str, Attribute]:
-    """Columns as conditions ask for them."""
-    kinds = {name: "number" if each.type == "decimal" else each.type for name, each in columns.items()}
-    return {name: Attribute(name, kind, "") for name, kind in kinds.items()}
 
 
 def check_deciles(params: Params) -> None:
@@ -142,8 +96,8 @@ def check_deciles(params: Params) -> None:
         if each.name in names[:index]:
             raise ValueError(f"{place}.name is {each.name!r}; allowed: one ranking of that name")
         _check_columns(params, each, place)
-    columns = [column_of(each.name, lookback) for each in params.deciles if not each.by for lookback in each.lookbacks]
-    taken = {*PROFILE_MEASURES, *params.contract("customers")}
+    columns = [name for each in params.deciles for name in each.columns]
+    taken = {*PROFILE_MEASURES, *params.contract("customers"), *params.attributes}
     for name in columns:
         if name in taken or columns.count(name) > 1:
             raise ValueError(f"deciles give the profile {name!r}, which is there already; allowed: another name for it")
@@ -153,26 +107,20 @@ def _check_columns(params: Params, each: Decile, place: str) -> None:
     """Whether there are the dataset and the columns that a ranking asks for, of the types that it needs."""
     from clv_helpers.config.event_rows import event_columns  # which is of params
 
-    of, events = f"{place}.of.{each.of.kind}", params.event_datasets
-    if each.of.dataset not in events:
-        raise ValueError(f"{of} is {getattr(each.of, each.of.kind)!r}; {_allowed(each.of.dataset, [*events])}")
+    if each.of.kind not in KINDS:
+        raise ValueError(f"{place}.of is {each.of.kind!r}; allowed: {', '.join(KINDS)}")
+    if each.of.in_last or each.of.during:
+        raise ValueError(f"{place}.of is over a time of its own; allowed: lookbacks, which say when")
+    check_aggregate(params, each.of, f"{place}.of")
     known = event_columns(params, each.of.dataset)
     numbers = [name for name, column in known.items() if column.type in NUMERIC]
-    fitting = {"count": [""], "distinct": [*known]}.get(each.of.kind, numbers)
-    if each.of.column not in fitting:
-        options, names = ([f"{each.of.dataset}{name and '.'}{name}" for name in some] for some in (fitting, known))
-        raise ValueError(
-            f"{of} is {getattr(each.of, each.of.kind)!r}; {_allowed(getattr(each.of, each.of.kind), options, names)}"
-        )
+    if each.of.kind in ("min", "max") and each.of.column not in numbers:
+        options = ", ".join(f"{each.of.dataset}.{name}" for name in numbers)
+        raise ValueError(f"{place}.of.{each.of.kind} is {each.of.of!r}; allowed: {options}")
     texts = [name for name, column in known.items() if column.type in GROUPING and name != PRIMARY_IDENTITY]
     for name in each.by:
         if name not in texts:
             raise ValueError(f"{place}.by is {name!r}; {_allowed(name, texts, known)}")
-    for at, condition in conditions_of(each.of.where, f"{place}.of.where"):
-        if condition.when:
-            raise ValueError(f"{at}.when is of a time; allowed: op and value, as lookbacks say when")
-        for problem in condition_problems(at, condition, attributes_of(known), each.of.dataset):
-            raise ValueError(str(problem))
 
 
 def _allowed(name: str, options: list[str], known: Collection[str] = ()) -> str:

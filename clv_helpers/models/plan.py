@@ -14,7 +14,7 @@ from clv_helpers.engines.messages import without_values
 from clv_helpers.engines.session import Session
 from clv_helpers.models.generated import generated_tables
 from clv_helpers.models.own_tables import ATTRIBUTE_SCHEMA, OWN_SCHEMA, read_own_tables
-from clv_helpers.models.rank_tables import with_places
+from clv_helpers.models.rank_tables import RANK_SCHEMA, with_places
 from clv_helpers.models.table_file import Table, TableError, in_order, read_schemas
 
 # Built from SQL and the params alone; those of other schemas come with their stages.
@@ -86,7 +86,7 @@ def engine_error(model: Table, error: Exception) -> str:
 
 def drop_removed(session: Session, tables: list[Table], schemas: tuple[str, ...]) -> None:
     """Drop the analyst's tables whose files are gone, and what the params make no more; days that were kept stay."""
-    theirs = {OWN_SCHEMA, ATTRIBUTE_SCHEMA} & set(schemas)
+    theirs = {OWN_SCHEMA, ATTRIBUTE_SCHEMA, RANK_SCHEMA} & set(schemas)
     known = {model.name for model in tables}
     for row in session.rows("SELECT table_name FROM lake.checkpoint"):
         name = row["table_name"]

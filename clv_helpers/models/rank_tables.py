@@ -6,15 +6,14 @@ the places come from that. A refresh computes the days and the look-backs that c
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlglot import exp
 
-from clv_helpers.conditions import Attribute, Clock, row_test
-from clv_helpers.config.deciles import BETWEEN, EVERYONE, LIFETIME, Decile, attributes_of, column_of, map_of
-from clv_helpers.config.event_rows import event_columns, event_rows
+from clv_helpers.config.attributes import aggregate_test
+from clv_helpers.config.deciles import BETWEEN, EVERYONE, LIFETIME, Decile, column_of, map_of
+from clv_helpers.config.event_rows import event_rows
 from clv_helpers.config.params import Params
 from clv_helpers.engines.dialect import column, expression, is_in, literal, table
 from clv_helpers.models.table_file import Table, generated_table
@@ -104,8 +103,8 @@ EDGES = """
 """
 ENTRY = "MAP_FROM_ENTRIES(LIST_SORT(LIST({'key': category, 'value': place}) FILTER (WHERE $is_it)))"
 PLACE = "MAX(CASE WHEN $is_it THEN place END)"
+RANK_SCHEMA = "derived"
 PLACES = "profile.rank_attribute"
-NO_TIMES = Clock(dt.datetime.min)  # of which no condition here asks
 AS_OF = exp.Placeholder(this="as_of")
 IS_IT = "name = $name AND lookback = $lookback"
 
@@ -136,14 +135,13 @@ def with_places(model: Table, made: list[Table]) -> Table:
 
 def _by_day(params: Params, dataset: str, deciles: list[Decile]) -> Table:
     """The events of a dataset by customer, day, and all that its rankings are within."""
-    columns = attributes_of(event_columns(params, dataset))
     names = sorted({name for each in deciles for name in each.by})
     given = [named(expression("COALESCE(CAST($column AS VARCHAR), '')", column=column(n)), _by(n)) for n in names]
     keys = ["customer_id", "day", *map(_by, names)]
     folded: list[exp.Expr] = []
     counts: list[exp.Expr] = []
     for each in deciles:
-        part, value, folds = column(_part(each, "n")), _given(each, columns), MEASURES[each.of.kind][1]
+        part, value, folds = column(_part(each, "n")), _given(params, each), MEASURES[each.of.kind][1]
         if folds:
             counts.append(expression("NOT $part IS NULL", part=part))
         else:  # what is distinct must stay apart
@@ -151,7 +149,7 @@ def _by_day(params: Params, dataset: str, deciles: list[Decile]) -> Table:
             counts.append(expression("LENGTH($part) > 0", part=part))
         given.append(named(value, part.name))
         folded += [named(expression(fold, part=part), _part(each, name)) for name, fold in folds.items()]
-    events = event_rows(params, dataset, {name for each in deciles for name in each.lookups(params.lookups)})
+    events = event_rows(params, dataset, {name for each in deciles for name in each.lookups})
     query = expression(BY_DAY, given=given, events=events, folded=[*map(column, keys), *folded],
                        counts=exp.or_(*counts), as_of=AS_OF)  # fmt: skip
     query = query.assert_is(exp.Select).group_by(*map(column, keys))
@@ -159,12 +157,12 @@ def _by_day(params: Params, dataset: str, deciles: list[Decile]) -> Table:
     return _table(f"derived.{dataset}_by_day", one_row, keys, query, "by customer_id, day through counted")
 
 
-def _given(each: Decile, columns: dict[str, Attribute]) -> exp.Expr:
+def _given(params: Params, each: Decile) -> exp.Expr:
     """What an event gives to a measure; nothing where it does not count."""
     text = MEASURES[each.of.kind][0]
     value = expression(text, column=column(each.of.column)) if each.of.column else expression(text)
-    test = each.of.where and row_test(each.of.where, columns, "e", NO_TIMES)
-    return exp.Case().when(test, value) if test else value
+    test = aggregate_test(params, each.of, "e")
+    return value if test is None else exp.Case().when(test, value)
 
 
 def _windows(deciles: list[Decile]) -> Table:

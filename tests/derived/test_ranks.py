@@ -271,7 +271,7 @@ def test_notebook_lists_the_rankings(outputs: Path, tmp_path: Path) -> None:
     shop.refresh()
     shown = derived.rankings(shop.workbook).bundle
     assert shown["text/plain"] == f"{sum(len(spec['lookbacks']) for spec in DECILES)} rows"
-    assert "min of purchases.amount, smallest first" in shown["text/html"]
+    assert "Min of purchases.amount, smallest first" in shown["text/html"]
     assert "<td>tier and shop</td>" in shown["text/html"]
 
 
@@ -383,6 +383,17 @@ def test_without_deciles_there_are_no_such_tables(outputs: Path, tmp_path: Path)
     assert not [name for name in shop.refresh() if "rank_" in name or name.endswith("_by_day")]
 
 
+def test_rankings_that_are_asked_for_no_more_are_dropped(outputs: Path, tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.bring(bought(random.Random(1), 30))
+    shop.refresh()
+    shop.workbook = Workbook.open(shop.workbook.file, overrides={"deciles": []})
+    shop.refresh()
+    with shop.workbook.engine.read() as session:
+        assert not [name for name in session.tables() if "rank_" in name or name.endswith(("_rank", "_by_day"))]
+        assert "derived.customer_decile" in session.tables()
+
+
 REFUSED = [
     ({"lookbacks": ["0 months"]},
      "deciles[0].lookbacks[0] is '0 months'; allowed: 1 to 120 months, 1 to 3,650 days, or lifetime"),
@@ -396,16 +407,20 @@ REFUSED = [
     ({"by": ["teir"]}, "deciles[0].by is 'teir'; did you mean tier?"),
     ({"by": "weight"}, "deciles[0].by is 'weight'; allowed: "),
     ({"by": "customer_id"}, "deciles[0].by is 'customer_id'; allowed: "),
-    ({"of": {}}, "deciles[0].of is incomplete; allowed: one of count, sum, average, min, max, distinct, not none"),
-    ({"of": {"sum": "purchases.amount", "max": "purchases.amount"}}, "min, max, distinct, not sum and max"),
-    ({"of": {"sum": "purchase.amount"}}, "deciles[0].of.sum is 'purchase.amount'; did you mean purchases?"),
-    ({"of": {"sum": "purchases.amuont"}}, "deciles[0].of.sum is 'purchases.amuont'; did you mean purchases.amount?"),
-    ({"of": {"sum": "purchases.tier"}}, "deciles[0].of.sum is 'purchases.tier'; allowed: purchases."),
-    ({"of": {"count": "purchases.amount"}}, "deciles[0].of.count is 'purchases.amount'; allowed: purchases"),
+    ({"of": {}}, "deciles[0].of.kind is missing; allowed: exactly one of count, sum"),
+    ({"of": {"last": "purchases.tier"}}, "deciles[0].of is 'last'; allowed: count, sum, average, min, max, distinct"),
+    ({"of": {"count": "purchases", "in_last": "9 days"}}, "allowed: lookbacks, which say when"),
+    ({"of": {"max": "purchases.occurred_at"}}, "deciles[0].of.max is 'purchases.occurred_at'; allowed: purchases."),
+    ({"of": {"sum": "purchases.amount", "max": "purchases.amount"}},
+     "deciles[0].of.kind is sum and max; allowed: exactly one of"),
+    ({"of": {"sum": "purchase.amount"}}, "deciles[0].of.sum is 'purchase.amount'; allowed: purchases"),
+    ({"of": {"sum": "purchases.amuont"}}, "deciles[0].of.sum is 'purchases.amuont'; allowed: purchases.amount"),
+    ({"of": {"sum": "purchases.tier"}}, "deciles[0].of.sum is 'purchases.tier', of type text; allowed: purchases."),
+    ({"of": {"count": "purchases.amount"}}, "deciles[0].of.count is 'purchases.amount'; allowed: a dataset alone"),
     ({"of": {"count": "purchases", "where": [{"field": "teir", "op": "exists"}]}},
      "deciles[0].of.where.all[0].field is 'teir', not in purchases; allowed: "),
     ({"of": {"count": "purchases", "where": [{"field": "occurred_at", "when": {"is": "today"}}]}},
-     "deciles[0].of.where.all[0].when is of a time; allowed: op and value, as lookbacks say when"),
+     "deciles[0].of.where is a test that moves with now; allowed: a day in it"),
     ({"order": "best"}, "deciles[0].order is 'best'; allowed: 'descending' or 'ascending'"),
 ]  # fmt: skip
 
