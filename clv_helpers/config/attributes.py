@@ -232,7 +232,7 @@ def aggregate_test(params: Params, aggregate: Aggregate, alias: str) -> exp.Expr
     """The `where` of an aggregate as a test of rows of what bears an alias; none where all count."""
     if aggregate.where is None:
         return None
-    return row_test(aggregate.where, _asked(_columns(params, aggregate)), alias, CLOCKS[0])
+    return row_test(aggregate.where, attributes_of(_columns(params, aggregate)), alias, CLOCKS[0])
 
 
 def check_aggregate(params: Params, aggregate: Aggregate, place: str) -> None:
@@ -246,7 +246,7 @@ def check_aggregate(params: Params, aggregate: Aggregate, place: str) -> None:
     _check_column(params, aggregate, place)
     columns = _columns(params, aggregate)
     for path, condition in conditions_of(aggregate.where, f"{place}.where"):
-        for problem in condition_problems(path, condition, _asked(columns), aggregate.dataset):
+        for problem in condition_problems(path, condition, attributes_of(columns), aggregate.dataset):
             raise ValueError(str(problem))
     if aggregate.where is not None:
         _check_lasts(aggregate.where, columns, place)
@@ -266,7 +266,7 @@ def _check_column(params: Params, aggregate: Aggregate, place: str) -> None:
 
 
 def _check_lasts(where: Condition | Where, columns: dict[str, ColumnContract], place: str) -> None:
-    early, late = (row_test(where, _asked(columns), "e", clock) for clock in CLOCKS)
+    early, late = (row_test(where, attributes_of(columns), "e", clock) for clock in CLOCKS)
     if early != late:
         raise ValueError(f"{place}.where is a test that moves with now; allowed: a day in it, or in_last beside it")
 
@@ -357,7 +357,7 @@ def _columns(params: Params, aggregate: Aggregate) -> dict[str, ColumnContract]:
     return event_columns(params, aggregate.dataset)
 
 
-def _asked(columns: dict[str, ColumnContract]) -> dict[str, Asked]:
+def attributes_of(columns: dict[str, ColumnContract]) -> dict[str, Asked]:
     """Columns as conditions know them."""
     return {name: Asked(name, "number" if c.type == "decimal" else c.type, "") for name, c in columns.items()}
 

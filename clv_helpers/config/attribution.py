@@ -11,8 +11,8 @@ from clv_helpers.conditions.checks import condition_problems
 from clv_helpers.conditions.condition import Filter, conditions_of
 from clv_helpers.conditions.row_test import of, row_test
 from clv_helpers.conditions.when import ANY_MOMENT
+from clv_helpers.config.attributes import attributes_of
 from clv_helpers.config.datasets import PRIMARY_IDENTITY
-from clv_helpers.config.deciles import attributes_of
 from clv_helpers.config.validation import Strict
 from clv_helpers.engines.dialect import expression
 
