@@ -57,7 +57,8 @@ def audiences(workbook: Workbook) -> Output:
     texts = [people_text(count, workbook.params.min_cell) for count in (realized, exited)]
     evaluated = sum(not row.doubt for row in rows)
     doubts = "".join(f" Not evaluated: {row.doubt}." for row in rows if row.doubt)
-    return show.note(f"{evaluated} audiences are evaluated: {texts[0]} realized, {texts[1]} exited.{doubts}")
+    said = "audience is" if evaluated == 1 else "audiences are"
+    return show.note(f"{evaluated} {said} evaluated: {texts[0]} realized, {texts[1]} exited.{doubts}")
 
 
 def activation(workbook: Workbook) -> Output:
