@@ -41,14 +41,22 @@ def _limit(path: Path) -> None:
 
 
 def write_atomically(file: Path, text: str) -> None:
-    """Write text as UTF-8, so that a reader sees the old file or the new one, also after a crash."""
+    """Write text as UTF-8, so that a reader sees the old file or the new one, also after a crash.
+
+    Raises OSError, which names the file also where the disk has no room for it; the old one stays.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     beside = _beside(file)
-    with beside.open("w", encoding="utf-8", newline="") as part:
-        part.write(text)
-        part.flush()
-        os.fsync(part.fileno())
-    beside.replace(file)
+    try:
+        with beside.open("w", encoding="utf-8", newline="") as part:
+            part.write(text)
+            part.flush()
+            os.fsync(part.fileno())
+        beside.replace(file)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(file)) from None
 
 
 def write_parquet(rows: pd.DataFrame, file: Path) -> None:

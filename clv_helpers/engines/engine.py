@@ -29,6 +29,13 @@ NOTHING_FETCHED = (
 NOT_READ = re.compile(
     "not a valid DuckDB database|read enough bytes|[Cc]orrupt|[Cc]hecksum|version number|newer version"
 )
+# The form of the tables that only come in or are written by Python (all others are built anew). A lake of another one
+# is refused by name: a change that cannot read the rows of before gets the next number, and a line in CHANGELOG.
+LAYOUT = 1
+# Before lakes were marked: the tables that were called otherwise.
+OF_LAYOUT_0 = (
+    "SELECT COUNT(*) FROM duckdb_tables() WHERE schema_name = 'lake' AND table_name IN ('loyalty_events', 'members')"
+)
 NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -56,6 +63,17 @@ class LakeUnreadable(UserError):
         mend = "put a backup in its place, or move it away and bring the files in anew with clv ingest"
         mend = mend if is_lake else "move it away, and clv refresh makes it anew"
         super().__init__(f"{workbook}: {file} cannot be read: it is damaged, or of another version; {mend}")
+
+
+class LakeOfAnotherVersion(UserError):
+    """A lake whose tables have a form that this version does not read."""
+
+    def __init__(self, workbook: str, file: Path, layout: int):
+        age = "a newer" if layout > LAYOUT else "an older"
+        super().__init__(
+            f"{workbook}: {file} was written by {age} version (its tables have layout {layout}, this version reads "
+            f"{LAYOUT}); use that version, or move it away and bring the files in anew with clv ingest"
+        )
 
 
 class NothingPublished(UserError):
@@ -93,6 +111,7 @@ class Engine:
             connection = self._open_waiting()
         try:
             with self._unwritable(), contextlib.closing(connection):
+                self._meet(connection)
                 if not files:
                     connection.execute("SET enable_external_access = false")
                 connection.execute("BEGIN")
@@ -105,6 +124,18 @@ class Engine:
                         self._publish(connection)
         finally:
             owner_only(self.lake.parent)
+
+    def _meet(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Read the layout of the lake, or mark it. Raises LakeOfAnotherVersion."""
+        try:
+            [layout] = connection.execute(f"SELECT {STORE}.main.layout()").fetchone() or [0]
+        except duckdb.CatalogException:  # a new lake, or one of before lakes were marked
+            [of_before] = connection.execute(OF_LAYOUT_0).fetchone() or [0]
+            layout = 0 if of_before else LAYOUT
+            if layout == LAYOUT:
+                connection.execute(f"CREATE MACRO {STORE}.main.layout() AS {LAYOUT}")
+        if layout != LAYOUT:
+            raise LakeOfAnotherVersion(self.workbook, self.lake, layout)
 
     @contextlib.contextmanager
     def _unwritable(self) -> Iterator[None]:
@@ -178,9 +209,22 @@ class Engine:
         Cost: one file copy, which the operating system does at the speed of memory while the file fits there.
         """
         connection.execute(f"CHECKPOINT {STORE}")
+        with self._swapped_in() as beside:
+            shutil.copyfile(self.lake, beside)
+
+    @contextlib.contextmanager
+    def _swapped_in(self) -> Iterator[Path]:
+        """A file beside the published one, which takes its place at the end; after an error nothing of it stays."""
         beside = self.published.with_name("published.part.duckdb")
-        shutil.copyfile(self.lake, beside)
-        beside.replace(self.published)
+        log = beside.with_name(f"{beside.name}.wal")
+        log.unlink(missing_ok=True)  # of a process that was killed here
+        try:
+            yield beside
+            beside.replace(self.published)
+        except BaseException:
+            for file in (beside, log):
+                file.unlink(missing_ok=True)
+            raise
 
     def publish_only(self, name: str) -> None:
         """Publish a record of runs alone, beside the tables as last published: it must be seen though a run failed.
@@ -189,17 +233,14 @@ class Engine:
         """
         if not self.published.exists():
             return
-        beside = self.published.with_name("published.part.duckdb")
-        with contextlib.closing(self._open_waiting()) as connection:
+        with self._unwritable(), self._swapped_in() as beside, contextlib.closing(self._open_waiting()) as connection:
             shutil.copyfile(self.published, beside)
-            beside.with_name(f"{beside.name}.wal").unlink(missing_ok=True)  # of a process that was killed here
             connection.execute(f"ATTACH {to_sql(literal(str(beside)))} AS beside")
             quoted = to_sql(table(name))
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS beside.{to_sql(table(name.split('.')[0]))}")
             connection.execute(f"CREATE OR REPLACE TABLE beside.{quoted} AS SELECT * FROM {quoted}")
             connection.execute("CHECKPOINT beside")
             connection.execute("DETACH beside")
-            beside.replace(self.published)
 
     def _open_waiting(self) -> duckdb.DuckDBPyConnection:
         attach = f"ATTACH {to_sql(literal(str(self.lake)))} AS {STORE}"

@@ -21,7 +21,10 @@ def settle(look: LastLook, part: Path, file: Path) -> str:
     kept. Cost: a pass over each identity column of the lake.
     """
     try:
-        notebook = json.loads(part.read_text(encoding="utf-8"))
+        try:
+            notebook = json.loads(part.read_text(encoding="utf-8"))
+        except ValueError:  # the disk is full, or the run was ended as it was written
+            return "it could be written by half only, and is not kept"
         sentence = _clean(look, notebook["cells"])
         notebook["metadata"].pop("papermill", None)  # paths of this machine, and what stands in the cells already
         write_atomically(file, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")

@@ -165,6 +165,11 @@ def _looked_at(workbook: Workbook, record: RunRecord, folder: Path, stage: int, 
     part, shows = folder / f".{notebook}.part.ipynb", ""
     try:
         status, message = _execute(workbook, record, part, stage)
+    except OSError as error:
+        raise RunError(
+            f"{notebook} cannot be run or written in {folder}: {error.strerror or error}\n"
+            f"Once mended, go on with: clv run {record.params_file} --from {stage}"
+        ) from None
     finally:
         if part.exists():
             shows = settle(look, part, folder / f"{notebook}.ipynb")
