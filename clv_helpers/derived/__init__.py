@@ -1,6 +1,6 @@
 """Stage 1: from events to deciles, recency and frequency, and a profile per customer."""
 
-from clv_helpers.derived.attribute_views import attributes
+from clv_helpers.derived.attribute_views import attributes, rankings
 from clv_helpers.derived.bot_views import bots
 from clv_helpers.derived.identity_views import identities
 from clv_helpers.derived.views import (
@@ -12,7 +12,6 @@ from clv_helpers.derived.views import (
     literal_guide_windows,
     metrics,
     not_counted,
-    rankings,
     recency_frequency,
     repeat_purchases,
     rfm_segments,

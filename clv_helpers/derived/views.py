@@ -25,15 +25,6 @@ AT_EDGE = 50  # as of how many customers, at most, the value at a decile's edge 
 # What some reasons for which rows are left out are called here; the others are named in the params.
 LEFT_OUT = {"where": "what `where` does not let in", "exclude": "the accounts under `exclude`"}
 
-RANKED = """
-    SELECT w.name, w.lookback, w.places, COUNT(DISTINCT r.customer_id) AS customers,
-        COUNT(DISTINCT r.category) AS categories
-    FROM derived.rank_window AS w
-    LEFT JOIN derived.customer_rank AS r ON r.name = w.name AND r.lookback = w.lookback
-    GROUP BY w.name, w.lookback, w.places, w.lookback_order
-    ORDER BY w.name, w.lookback_order
-"""
-
 
 def metrics(workbook: Workbook) -> Output:
     """The workbook at a glance: the day as of which it is computed, its customers, revenue and value.
@@ -297,38 +288,6 @@ def _all_value(workbook: Workbook) -> str:
     if params.value.unit != params.spending.unit:
         return f"all {params.value.unit}"
     return "the revenue" if params.spend is None else f"the {workbook.words.value} ({params.value.unit})"
-
-
-def rankings(workbook: Workbook) -> Output:
-    """The further rankings that the params ask for (`deciles`): by what, within what, and how many are ranked.
-
-    Nothing where they ask for none. Cost: one pass over derived.customer_rank.
-
-    Example:
-        >>> len(derived.rankings(wb).parts)
-        0
-    """
-    deciles = {each.name: each for each in workbook.params.deciles}
-    if not deciles:
-        return show.stack()
-    with workbook.engine.read() as session:
-        rows = session.rows(RANKED)
-    for row in rows:
-        each = deciles[row["name"]]
-        row["measure"] = f"{each.of}, smallest first" if each.order == "ascending" else str(each.of)
-        row["within"] = " and ".join(each.by) or f"all {workbook.words.customers}"
-    return show.table(
-        rows,
-        name="Ranking",
-        measure="By",
-        within="Within",
-        lookback="Look-back",
-        places="Places|>",
-        categories="Categories|>",
-        customers=f"{show.upper_first(workbook.words.customers)} ranked|,.0f",
-        people={"customers": "customers"},
-        min_cell=workbook.params.min_cell,
-    )
 
 
 def repeat_purchases(workbook: Workbook) -> Output:
