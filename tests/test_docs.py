@@ -18,7 +18,8 @@ from clv_helpers.charts import MARKS, Channel, Widget
 from clv_helpers.conditions.condition import OPERATORS
 from clv_helpers.conditions.when import FORMS
 from clv_helpers.config.datasets import ColumnType
-from clv_helpers.config.params import CampaignSettings, Measure, Params
+from clv_helpers.config.params import Params
+from clv_helpers.config.settings import CampaignSettings, Measure
 from clv_helpers.config.sources import Column, CsvFormat, Source
 from clv_helpers.config.validation import parse_value, validate
 from clv_helpers.config.workbook import ROOT, Workbook

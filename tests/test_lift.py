@@ -279,7 +279,7 @@ class TestAgainstTheTruth:
 
 def test_the_simulator_adds_what_its_truth_says() -> None:
     """More flights among the treated, by the stated probability; the campaign without an effect adds none."""
-    from clv_helpers.config.params import Simulation
+    from clv_helpers.config.settings import Simulation
 
     airline = simulate.simulate(Simulation(members=6000, years=3, seed=4))
     events = airline.loyalty_events
@@ -344,7 +344,7 @@ def test_uneven_split_and_arms_that_differed_before_are_warned_of() -> None:
 
 
 def settings(**keys: object):
-    from clv_helpers.config.params import CampaignSettings
+    from clv_helpers.config.settings import CampaignSettings
 
     return CampaignSettings(**keys)
 

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from clv_helpers.config.params import Simulation
+from clv_helpers.config.settings import Simulation
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.simulate import (
     CAMPAIGNS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from clv_helpers.config.params import Simulation
+from clv_helpers.config.settings import Simulation
 from clv_helpers.simulate import WebShop, simulate_web_shop, write_web_shop
 from clv_helpers.simulate.web_shop import WINDOW_DAYS
 

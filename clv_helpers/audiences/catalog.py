@@ -10,7 +10,8 @@ from clv_helpers.config.attributes import about, attribute_kind, profile_columns
 from clv_helpers.config.datasets import EVENT_DATASETS, PRIMARY_IDENTITY, ColumnContract, ColumnType
 from clv_helpers.config.deciles import column_of
 from clv_helpers.config.event_rows import event_columns, event_table
-from clv_helpers.config.params import Params, Words
+from clv_helpers.config.params import Params
+from clv_helpers.config.settings import Words
 from clv_helpers.engines.dialect import table
 from clv_helpers.engines.session import Session
 

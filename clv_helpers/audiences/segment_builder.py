@@ -20,7 +20,7 @@ from clv_helpers.audiences.sentence import part_in_words, to_sentence
 from clv_helpers.charts import show
 from clv_helpers.charts.texts import header
 from clv_helpers.config import yaml_files
-from clv_helpers.config.params import Words
+from clv_helpers.config.settings import Words
 from clv_helpers.config.validation import ParamsError, parse_value
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.editors import Editor, html

@@ -18,7 +18,7 @@ from clv_helpers.charts.show import upper_first
 from clv_helpers.conditions.condition import Condition, Container, Value, Where, as_list, parts_of
 from clv_helpers.conditions.when import When
 from clv_helpers.config.deciles import BUILT_IN, EVERYONE, LIFETIME
-from clv_helpers.config.params import Words
+from clv_helpers.config.settings import Words
 
 TESTS = {
     "equals": "is {}", "not equals": "is not {}", "contains": "contains {}", "not contains": "does not contain {}",

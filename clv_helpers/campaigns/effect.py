@@ -14,7 +14,8 @@ from clv_helpers.campaigns.effect_sentence import sentence
 from clv_helpers.campaigns.estimates import ARMS, CONTROL, TREATED, Cells, Difference, Interval
 from clv_helpers.charts.rounding import people_text, share_text
 from clv_helpers.charts.show import percent
-from clv_helpers.config.params import CampaignSettings, Params
+from clv_helpers.config.params import Params
+from clv_helpers.config.settings import CampaignSettings
 from clv_helpers.config.sql_params import NO_CATEGORY
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts.show import MISSING, compact, percent, upper_first
 from clv_helpers.charts.spec import AXES, Channel, ChartError, Widget
-from clv_helpers.config.params import Words
+from clv_helpers.config.settings import Words
 from clv_helpers.config.workbook import Workbook
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from clv_helpers.cli.options import AsOf, Json, Opened, Params, Set, app, opened, parse_changes, progress, say
-from clv_helpers.config.params import Simulation
+from clv_helpers.config.settings import Simulation
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.run import notebooks, row_check
 

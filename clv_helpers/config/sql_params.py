@@ -18,7 +18,8 @@ from clv_helpers.config.datasets import (
     TOUCH_ATTRIBUTES,
     ColumnType,
 )
-from clv_helpers.config.params import DEFAULT_CAMPAIGN, Measure, Params
+from clv_helpers.config.params import DEFAULT_CAMPAIGN, Params
+from clv_helpers.config.settings import Measure
 from clv_helpers.engines.dialect import cast, column, expression, is_in, literal, table
 
 NO_CATEGORY = "ALL"

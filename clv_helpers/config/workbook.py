@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlglot import exp
 
-from clv_helpers.config.params import Params, Words, expand, load_params
+from clv_helpers.config.params import Params, expand, load_params
+from clv_helpers.config.settings import Words
 from clv_helpers.config.sql_params import params_bindings
 from clv_helpers.config.tables import METADATA_TABLES
 from clv_helpers.config.validation import ParamsError, Problem

@@ -8,7 +8,7 @@ from typing import Any
 
 from clv_helpers.charts.rounding import people_text
 from clv_helpers.charts.show import about
-from clv_helpers.config.params import Lifetime, LifetimeGate, Words
+from clv_helpers.config.settings import Lifetime, LifetimeGate, Words
 from clv_helpers.engines.session import Session
 from clv_helpers.lifetime.counts import DAYS_PER_MONTH
 

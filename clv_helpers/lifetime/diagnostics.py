@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from clv_helpers.charts.rounding import people_text
 from clv_helpers.charts.show import about, percent, upper_first
-from clv_helpers.config.params import Lifetime, Words
+from clv_helpers.config.settings import Lifetime, Words
 from clv_helpers.lifetime.data_sufficiency import SEASON_DAYS, Facts, count, customers, horizon_days
 from clv_helpers.lifetime.records import Diagnostic, Fit, Holdout, HoldoutError
 

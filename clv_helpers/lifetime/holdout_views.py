@@ -7,7 +7,7 @@ import functools
 from clv_helpers.charts import Channel, Widget, draw, show
 from clv_helpers.charts.rounding import share_text
 from clv_helpers.charts.show import Output
-from clv_helpers.config.params import Words
+from clv_helpers.config.settings import Words
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.lifetime.prediction import record
 from clv_helpers.lifetime.records import TITLES, Holdout, LifetimeRecord, ProbabilityBand

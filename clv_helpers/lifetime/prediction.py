@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from clv_helpers.config.datasets import EVENT_KEY, LIFETIME_VALUE
-from clv_helpers.config.params import Lifetime
+from clv_helpers.config.settings import Lifetime
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import parse, table
 from clv_helpers.engines.session import Session, bound

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import TypeAdapter
 
-from clv_helpers.config.params import Lifetime
+from clv_helpers.config.settings import Lifetime
 from clv_helpers.lifetime.counts import Array
 
 TITLES = {

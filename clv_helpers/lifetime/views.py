@@ -9,7 +9,7 @@ from collections.abc import Collection
 from clv_helpers.charts import Channel, Widget, draw, show
 from clv_helpers.charts.rounding import people_text
 from clv_helpers.charts.show import Metric, Output
-from clv_helpers.config.params import Lifetime
+from clv_helpers.config.settings import Lifetime
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.lifetime.diagnostics import CORRELATION
 from clv_helpers.lifetime.prediction import record

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from clv_helpers.charts.rounding import rounded
-from clv_helpers.config.params import Params, Words
+from clv_helpers.config.params import Params
+from clv_helpers.config.settings import Words
 from clv_helpers.errors import UserError
 from clv_helpers.files import write_atomically
 from clv_helpers.report.last_look import LastLook

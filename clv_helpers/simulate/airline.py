@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from clv_helpers.config.params import Simulation
+from clv_helpers.config.settings import Simulation
 from clv_helpers.simulate.flights import FARES, FIRST_DAY, FLIGHTS, all_flights, all_routes, as_timestamp
 from clv_helpers.simulate.mailing import send_campaigns
 
@@ -38,7 +38,7 @@ def simulate(settings: Simulation) -> Airline:
     """The whole airline from one seed. Cost: grows with the number of flights; 20,000 members take about 2 s.
 
     Example:
-        >>> from clv_helpers.config.params import Simulation
+        >>> from clv_helpers.config.settings import Simulation
         >>> len(simulate.simulate(Simulation(members=100, years=1)).members)
         100
     """

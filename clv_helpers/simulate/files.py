@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from clv_helpers.config.params import Simulation
+from clv_helpers.config.settings import Simulation
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
 from clv_helpers.files import write_atomically, write_parquet

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from clv_helpers.config.params import Simulation
+from clv_helpers.config.settings import Simulation
 from clv_helpers.simulate.bots import bots_views
 from clv_helpers.simulate.flights import FIRST_DAY, as_timestamp
 
@@ -39,7 +39,7 @@ def simulate_web_shop(settings: Simulation) -> WebShop:
     """The whole shop from one seed. Cost: grows with the pages seen; 3,000 customers and a year take about a second.
 
     Example:
-        >>> from clv_helpers.config.params import Simulation
+        >>> from clv_helpers.config.settings import Simulation
         >>> shop = simulate.simulate_web_shop(Simulation(business="web_shop", members=50, years=1, bots=5))
         >>> len(shop.customers), int(shop.truth_visitors["is_bot"].sum())
         (55, 5)

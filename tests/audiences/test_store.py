@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from clv_helpers.audiences import audience_files
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.audiences.sentence import to_sentence
-from clv_helpers.config.params import Words
+from clv_helpers.config.settings import Words
 from clv_helpers.config.validation import ParamsError, parse_value, validate
 from clv_helpers.config.workbook import ROOT, Workbook
 from clv_helpers.config.yaml_files import SpecChanged, fingerprint

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from playwright.sync_api import Page
 
-from clv_helpers.config.params import Simulation
+from clv_helpers.config.settings import Simulation
 from clv_helpers.config.validation import read_yaml
 from clv_helpers.config.workbook import ROOT
 from clv_helpers.run import notebooks

@@ -8,7 +8,8 @@ import pytest
 from null_campaigns import DECILES, draw
 
 from clv_helpers.campaigns.effect import NOT_KNOWN, NOT_WORTH_IT, WORTH_IT, effect_tables
-from clv_helpers.config.params import CampaignSettings, Params
+from clv_helpers.config.params import Params
+from clv_helpers.config.settings import CampaignSettings
 
 PARAMS = Params.model_validate({"title": "t", "sources": {"experiments": {"path": "x.csv"}}})
 

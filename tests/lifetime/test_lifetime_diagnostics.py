@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from clv_helpers import ingest, lifetime, models
-from clv_helpers.config.params import Words
+from clv_helpers.config.settings import Words
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.ingest import IngestError
 from clv_helpers.lifetime import diagnostics

@@ -14,7 +14,7 @@ import pytest
 from test_lifetime_diagnostics import SWITCHED_ON, predict, purchases, shop
 
 from clv_helpers import ingest, lifetime, models
-from clv_helpers.config.params import Lifetime, Words
+from clv_helpers.config.settings import Lifetime, Words
 from clv_helpers.config.workbook import ROOT, Workbook
 from clv_helpers.lifetime.data_sufficiency import Facts, calibration_end
 from clv_helpers.lifetime.diagnostics import about_holdout, about_level, about_model

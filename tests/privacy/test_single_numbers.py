@@ -14,7 +14,7 @@ from clv_helpers.charts import CHART_MIME, ChartError, Widget, draw
 from clv_helpers.charts.bands import merged
 from clv_helpers.charts.disclosure import too_small
 from clv_helpers.charts.show import TABLE_MIME
-from clv_helpers.config.params import Words
+from clv_helpers.config.settings import Words
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.ingest import Batch
 from clv_helpers.lifetime.diagnostics import about_holdout
