@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 
+import pandas as pd
 import pytest
 
 from clv_helpers.charts import show
@@ -82,3 +83,10 @@ def test_a_key_is_no_measure() -> None:
     rows = [{"decile": decile, "members": 12} for decile in range(1, 11)]
     shown = show.table(rows, decile="Decile|>", people="members", min_cell=11)
     assert [row[0] for row in rows_of(shown)] == [str(decile) for decile in range(1, 11)]
+
+
+def test_a_count_that_nobody_knows_stands_as_missing() -> None:
+    """As of a file that failed before its rows were counted."""
+    rows = pd.DataFrame({"reason": ["known", "unknown"], "events": pd.array([300, None], dtype="Int64")})
+    shown = show.table(rows, reason="What", events="Rows|,.0f", people={"events": "events"}, min_cell=11)
+    assert ["300" in shown.bundle["text/html"], f">{show.MISSING}<" in shown.bundle["text/html"]] == [True, True]

@@ -210,3 +210,13 @@ def test_audiences_overlap_so_only_the_small_ones_go() -> None:
     assert ">60<" in page  # 62, to the nearest five
     assert ">115<" in page
     assert ">5<" not in page
+
+
+def test_what_nobody_counted_is_not_few() -> None:
+    """A campaign of which no message was accepted has no rate, and hides nothing of the others."""
+    rows = pd.DataFrame({
+        "campaign": ["a", "b", "c"], "rate": [0.1, 0.2, None],
+        "numerator": pd.array([50, 2, None], dtype="Int64"), "denominator": pd.array([500, 10, None], dtype="Int64"),
+    })  # fmt: skip
+    shown = Widget(title="Rates", table="x.y", mark="bar", x="campaign", y="rate")
+    assert too_small(rows, shown, MIN_CELL).tolist() == [False, True, False]

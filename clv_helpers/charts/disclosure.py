@@ -52,7 +52,7 @@ def too_small(rows: pd.DataFrame, widget: Widget, min_cell: int) -> pd.Series:
     for name in shown.intersection(SHARES, rows) if people in rows else ():
         few = fewer(rows[name], rows[people]).round()
         small |= few.gt(0) & few.lt(min_cell)
-    return small
+    return small.fillna(value=False).astype(bool)  # what nobody counted is not few
 
 
 def fewer(share: pd.Series, people: pd.Series) -> pd.Series:

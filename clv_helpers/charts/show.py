@@ -153,7 +153,7 @@ def _rounded(values: pd.Series, people: pd.Series, min_cell: int) -> list[Any]:
 
 def _hidden(people: pd.Series, min_cell: int, adds_up: bool) -> dict[int, str]:
     """By row what stands in the place of its numbers: that the people are too few, or nothing, for another's sake."""
-    counts = {index: float(count) for index, count in enumerate(people) if count == count and count is not None}
+    counts = {index: float(count) for index, count in enumerate(people.tolist()) if not _is_missing(count)}
     small = [count for count in counts.values() if 0 < count < min_cell]
     instead = {index: f"<{min_cell}" for index, count in counts.items() if 0 < count < min_cell}
     if not small or not adds_up:
@@ -170,10 +170,16 @@ def folded(shown: Output, summary: str) -> Output:
     return Output({"text/html": body, "text/plain": shown.bundle["text/plain"]})
 
 
+def _is_missing(value: Any) -> bool:
+    import pandas as pd
+
+    return value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and value != value)
+
+
 def _cell(value: Any, form: str = "") -> str:
     import pandas as pd
 
-    if value is None or value is pd.NaT or (isinstance(value, float) and value != value):
+    if _is_missing(value):
         return MISSING
     if form:
         return format(value, form)
