@@ -137,8 +137,8 @@ def test_a_run_and_a_report_without_room_say_so_and_go_on_once_there_is_some(wee
     before = report.read_bytes()
     with nearly_full(disk, 0):
         status, said = clv("report", week)
-        assert (status, is_sentence(said)) == (1, True), said
-        assert "No space left on device" in said
+    assert (status, is_sentence(said)) == (1, True), said
+    assert "No space left on device" in said
     assert report.read_bytes() == before
     assert not list(disk.rglob("*.part"))
     assert clv("report", week)[0] == 0

@@ -144,15 +144,19 @@ def _in_brief(row: Any, min_cell: int) -> str:
 
 
 def _share(row: Any, min_cell: int) -> str:
-    if row.rate != row.rate:
+    import pandas as pd
+
+    if pd.isna(row.rate) or pd.isna(row.numerator):
         return show.MISSING
     return share_text(row.numerator, row.denominator, min_cell, ".1%" if row.rate >= 0.01 or row.rate == 0 else ".2%")
 
 
 def _interval(row: Any, min_cell: int) -> str:
     """The interval of a rate; of one about too few people none, as they could be worked out from it."""
+    import pandas as pd
+
     rest = row.denominator - row.numerator
-    if row.low != row.low or 0 < row.numerator < min_cell or 0 < rest < min_cell:
+    if pd.isna(row.low) or pd.isna(rest) or 0 < row.numerator < min_cell or 0 < rest < min_cell:
         return show.MISSING
     low, high = rounded([row.low, row.high], [min(row.numerator, rest) or row.denominator] * 2, min_cell)
     return f"{_percent(float(low)).removesuffix('%')}–{_percent(float(high))}"

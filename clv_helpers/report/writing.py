@@ -49,8 +49,11 @@ def write(workbook: Workbook, record: RunRecord, folder: Path, since: tuple[RunR
     title = record.params["title"]
     body = template.render(record=record, title=title, content=content, changed=changed, **ours)
     file = folder / (f"report_since_{since[0].run}.html" if since else "report.html")
-    file.unlink(missing_ok=True)
-    _refuse_customers(workbook, body, list(ours.values()))
+    try:
+        _refuse_customers(workbook, body, list(ours.values()))
+    except ReportError:
+        file.unlink(missing_ok=True)
+        raise
     write_atomically(file, body)
     owner_only(workbook.folder)
     return file
