@@ -56,6 +56,8 @@ def write_atomically(file: Path, text: str) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
+        if error.errno is None:  # not of the system
+            raise
         raise OSError(error.errno, error.strerror, str(file)) from None
 
 

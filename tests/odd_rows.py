@@ -8,13 +8,24 @@ import pandas as pd
 from activations import plan
 
 # Overrides of the airline's params: a column of the events goes into the profile, a finished experiment comes in,
-# flights are booked together and have names as products do, and flights of staff are left out.
+# flights are booked together and have names as products do, and flights of staff are left out. Visits of a site come
+# in, with their sessions, and flights are credited to the mails before them.
 ODD = {
     "sources.purchases.columns.order_id": "booking",
     "sources.purchases.columns.refund_of": "booking_paid_back",
     "sources.purchases.columns.product_id": "transaction_details",
     "sources.purchases.leave_out": {"staff": "transaction_details = 'Staff'"},
     "sources.purchases.columns.details": {"from": "transaction_details", "type": "text", "attribute": True},
+    "sources.web": {
+        "is": "events",
+        "path": "${OUTPUTS}/source/web.csv",
+        "namespace": "LoyaltyNumber",
+        "sessions": "30 minutes",
+    },
+    "attribution": {
+        "touches": [{"event": "email_events", "where": {"field": "event_type", "op": "equals", "value": "sent"}}],
+        "window_days": 60,
+    },
     "sources.experiments": {"path": "${OUTPUTS}/source/experiments.csv", "profile_enabled": False},
 }
 CAPPED = {"activations": [plan(frequency_cap={"messages": 7, "days": 366}, activate=True, control={"share": 0.1})]}
@@ -44,6 +55,10 @@ def add_odd_rows(source: Path) -> None:
     mails = tables["email_events"]
     strange = mails.iloc[:1].assign(membership_number="nobody", message_id="odd", event_id="odd")
     tables["email_events"] = pd.concat([mails, strange])
+    visits = tables["loyalty_events"].iloc[:60][["membership_number", "occurred_at"]]
+    visits = pd.concat([visits, visits.assign(occurred_at=visits["occurred_at"] + pd.Timedelta(minutes=7))])
+    visits.insert(0, "event_id", [f"visit{n}" for n in range(len(visits))])
+    visits.rename(columns={"membership_number": "customer_id"}).to_csv(source / "web.csv", index=False)
     for name, rows in tables.items():
         rows.to_parquet(source / f"{name}.parquet", index=False)
     arms = [("control" if n % 3 == 0 else f"letter {n % 3}", n % 7 * 1.5, n % 5 * (n % 3)) for n in range(90)]

@@ -30,7 +30,6 @@ from clv_helpers.config.workbook import Workbook
         ({"field": "n", "when": {"on": "2026-02-30"}}, "when.on is '2026-02-30'; allowed: today, yesterday"),
         ({"field": "n", "when": {"in_last": "1 day", "on": "today"}}, "allowed: exactly one of is, in_last"),
         ({"field": "n", "when": {"in_last": "1 day", "ignore_year": True}}, "only with a day, days or a month"),
-        ({"event": "clicks"}, "rule.event is 'clicks'; allowed: 'purchases' or 'email_events'"),
         ({"event": "email_events", "op": "at least", "value": 1.5}, "allowed: a whole number, zero or more"),
         ({"event": "email_events", "aggregate": "sum", "value": 1}, "of is None; allowed: the column to aggregate"),
         ({"sequence": [{"event": "email_events"}]}, "rule.sequence is "),

@@ -143,7 +143,7 @@ def batches(ingested: list[Batch], min_cell: int = Params.model_fields["min_cell
 
     Example:
         >>> derived.batches(ingest.ingest_files(wb)).bundle["text/plain"]
-        '4 rows'
+        '5 rows'
     """
     counts = ("rows_read", "rows_accepted", "rows_rejected")
     rows = [asdict(batch) for batch in ingested]

@@ -88,7 +88,8 @@ def _reading(query: exp.Query, ways: set[str]) -> exp.Query:
         return query
     sides = [_reading(side, ways) for side in (query.left, query.right)]
     there = [side for side in sides if any(table_name(mention) in ways for mention in side.find_all(exp.Table))]
-    return there[0] if len(there) == 1 else exp.union(*sides, distinct=bool(query.args.get("distinct")))
+    names_itself = len(there) == 1 and there[0].named_selects == query.named_selects  # else the first side names it
+    return there[0] if names_itself else exp.union(*sides, distinct=bool(query.args.get("distinct")))
 
 
 def _lengths(model: Table) -> list[exp.Expr]:

@@ -20,7 +20,7 @@ BROUGHT = {
     "lake.customers": "customer_id",
 }
 # No forecast is a month old, and an airline is not visited by bots: test_bots_on_spark.py.
-EMPTY = ("lifetime.forecast_outcome", "derived.bot_feature")
+EMPTY = ("lifetime.forecast_outcome", "derived.bot_feature", "profile.own_attribute")
 
 
 @pytest.mark.parametrize("each", ALL, ids=lambda each: each.name)

@@ -47,7 +47,7 @@ SELECT
     most_in_30_minutes,
     CASE
         WHEN gaps < 3 OR gap_sum = 0 THEN CAST(1 AS DOUBLE)
-        ELSE ROUND(SQRT(CAST(gaps * gap_squares - gap_sum * gap_sum AS DOUBLE)) / gap_sum, 2)
+        ELSE CAST(ROUND(CAST(SQRT(CAST(gaps * gap_squares - gap_sum * gap_sum AS DOUBLE)) / NULLIF(gap_sum, 0) AS DECIMAL(18, 6)), 2) AS DOUBLE)
     END AS gap_variation,
-    ROUND(CAST(at_night AS DOUBLE) / events, 2) AS night_share
+    CAST(ROUND(CAST(CAST(at_night AS DOUBLE) / NULLIF(events, 0) AS DECIMAL(18, 6)), 2) AS DOUBLE) AS night_share
 FROM summed
