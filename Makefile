@@ -4,6 +4,7 @@ PARAMS ?= params/airline.yml
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 # pip's own noise and the debugger's notice on frozen modules say nothing to a user
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+IN_PARALLEL := pytest -n 2 --dist loadfile --no-loadscope-reorder
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .PHONY: help run lab test coverage test-slow lint docs format lock pictures benchmark benchmark-engines benchmark-lifetime soak clean
@@ -18,13 +19,13 @@ lab: .venv/installed ## JupyterLab on the notebooks, for $(PARAMS)
 	@$(BIN)/clv lab $(PARAMS)
 
 test: .venv/installed ## the tests
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/$(IN_PARALLEL)
 
 coverage: .venv/installed ## the tests, and which lines they do not reach (a third slower)
-	@$(BIN)/pytest -n 2 --dist loadfile --cov=clv_helpers --cov-report=term:skip-covered
+	@$(BIN)/$(IN_PARALLEL) --cov=clv_helpers --cov-report=term:skip-covered
 
 test-slow: .venv/installed ## the tests that take minutes
-	@$(BIN)/pytest -n 2 --dist loadfile -m slow
+	@$(BIN)/$(IN_PARALLEL) -m slow
 
 benchmark-lifetime: .venv/installed ## the lifetime models beside two other libraries (needs the network and 16 GB)
 	@$(BIN)/python tests/benchmarks/lifetime.py
@@ -52,8 +53,9 @@ lock: ## resolve requirements.lock anew (needs uv)
 	@echo 'duckdb<1.6' | uv pip compile pyproject.toml --extra dev --universal --generate-hashes \
 		--no-header --no-emit-index-url --no-emit-find-links -c - -o requirements.lock -q
 
-soak: .venv/installed ## kill every command that writes at random moments, and count what was lost: docs/reliability.md (hours)
-	@$(BIN)/python tests/soak.py
+soak: .venv/installed ## hours: kill every command that writes (KILLS=100 times each): docs/reliability.md; then the slow tests in full
+	@$(BIN)/python tests/soak.py --kills $(or $(KILLS),100)
+	@CLV_SOAK=1 $(BIN)/$(IN_PARALLEL) -m slow
 
 clean: ## remove .venv and all outputs
 	rm -rf .venv outputs/*/

@@ -29,6 +29,25 @@ def absent(reason: str) -> None:
     pytest.skip(reason)
 
 
+def often(many: int, few: int) -> int:
+    """How many trials by chance: `few` among the tests, `many` where there are hours (make soak: CLV_SOAK=1)."""
+    return many if os.environ.get("CLV_SOAK") == "1" else few
+
+
+# Files that take longest begin first, or at the end one worker waits for the other. (--no-loadscope-reorder)
+LONGEST = ("spark", "privacy", "test_chain", "test_table_destination", "test_pull", "test_interrupted", "test_stream",
+           "test_every_command", "test_hostile", "test_large_export", "test_taken_away", "browser", "test_crash",
+           "test_person", "campaigns", "test_lineage", "test_experiments")  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        file = item.nodeid.split("::")[0]
+        return next((number for number, name in enumerate(LONGEST) if name in file), len(LONGEST))
+
+    items.sort(key=place)
+
+
 def ended(process: BaseProcess, kill_after: float | None) -> int | None:
     """Start a process, and kill it after so many seconds unless it ends before; gives its exit code."""
     process.start()

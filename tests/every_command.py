@@ -1,7 +1,8 @@
 """Runs commands of `clv` in children: imports once, forks for each. A line of JSON in, a line of JSON out.
 
-In: `argv`, `env` (added to the environment), `seconds` (then it is interrupted, as by Ctrl-C). Out: `status`, `said`
-(standard output and error), `interrupted`. A lake that is busy is waited for half a second here, not half a minute.
+In: `argv`, `env` (added to the environment), `seconds` (then it is interrupted, as by Ctrl-C), `stays` (it is
+interrupted once it has said something). Out: `status`, `said` (standard output and error), `interrupted`. A lake that
+is busy is waited for half a second here, not half a minute.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from clv_helpers import cli
 from clv_helpers.engines.engine import Engine
 
 GRACE_SECONDS = 20.0
+MORE_SECONDS = 0.5  # to a command that stays, after its first word
 Engine.__init__.__defaults__ = (0.5,)
 
 
@@ -46,24 +48,26 @@ def child(argv: list[str], env: dict[str, str], output: int) -> None:
     os._exit(status)
 
 
-def ended(process: int, seconds: float) -> int | None:
-    """The status of a process that ends within so many seconds."""
+def ended(process: int, seconds: float, output: int | None = None) -> int | None:
+    """The status of a process that ends within so many seconds; `output`: or soon after it has said something."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found, status = os.waitpid(process, os.WNOHANG)
         if found:
             return os.waitstatus_to_exitcode(status)
+        if output is not None and os.fstat(output).st_size:
+            deadline, output = min(deadline, time.monotonic() + MORE_SECONDS), None
         time.sleep(0.01)
     return None
 
 
-def run(argv: list[str], env: dict[str, str], seconds: float) -> dict:
+def run(argv: list[str], env: dict[str, str], seconds: float, stays: bool) -> dict:
     """One command to its end, or to its end once interrupted."""
     with tempfile.TemporaryFile() as output:
         process = os.fork()
         if process == 0:
             child(argv, env, output.fileno())
-        status, interrupted = ended(process, seconds), False
+        status, interrupted = ended(process, seconds, output.fileno() if stays else None), False
         if status is None:
             interrupted = True
             os.kill(process, signal.SIGINT)

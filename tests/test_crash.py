@@ -14,7 +14,7 @@ import pytest
 
 from clv_helpers import ingest, models
 from clv_helpers.config.workbook import Workbook
-from conftest import ended
+from conftest import ended, often
 
 PARAMS = """
 title: A shop under attack
@@ -24,7 +24,7 @@ sources:
 category: category
 """
 SCHEMAS = ("derived", "profile")
-TRIALS, QUICK = 24, 6
+TRIALS, QUICK = often(24, 10), 4
 processes = multiprocessing.get_context("forkserver")
 
 

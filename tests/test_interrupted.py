@@ -22,9 +22,9 @@ from servers import PASSWORD, USER, s3_server, sftp_server, smtp_server
 
 from clv_helpers import activation
 from clv_helpers.config.workbook import ROOT, Workbook
-from conftest import SMALL
+from conftest import SMALL, often
 
-TRIALS, MANY = 3, 15
+TRIALS, MANY = 3, often(15, 8)
 FILES = {"destinations.email_team.rows_per_file": 60}
 MESSAGE = {
     "type": "smtp",

@@ -30,6 +30,7 @@ from clv_helpers.ingest import streaming
 from clv_helpers.ingest.http_endpoint import Endpoint
 from clv_helpers.lifetime import prediction
 from clv_helpers.run.refresh_all import refresh_after_ingest
+from conftest import often
 
 PARAMS = """
 title: A stream
@@ -448,7 +449,7 @@ def text_of(value: object) -> str:
     return (value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))).strip()
 
 
-@pytest.mark.parametrize("requests", [30, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("requests", [30, pytest.param(often(500, 200), marks=pytest.mark.slow)])
 def test_every_acknowledged_event_is_in_the_lake_or_among_the_rejected(params: Path, requests: int) -> None:
     workbook, chance = Workbook.open(params), random.Random(22)
     journals = streaming._journals(workbook)
@@ -587,7 +588,7 @@ def test_folder(params: Path, outputs: Path) -> None:
     assert "broken.jsonl is no JSON" in server.said()
 
 
-@pytest.mark.parametrize("trial", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 5))])
+@pytest.mark.parametrize("trial", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, often(5, 3)))])
 def test_killed_at_any_moment(params: Path, outputs: Path, trial: int) -> None:
     """Two senders go on through three kills, sending again what was not acknowledged; then all is there once."""
     chance = random.Random(trial)

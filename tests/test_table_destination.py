@@ -26,7 +26,7 @@ from clv_helpers.activation.destination import Destination, Outcome, Part, Run, 
 from clv_helpers.config.destinations import DestinationError
 from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import Workbook
-from conftest import absent
+from conftest import absent, often
 
 COLUMNS = {
     "customer_id": "customer_no",
@@ -355,7 +355,7 @@ WATCHED = {
         DELIMITER ;
     """,
 }
-MANY = 20
+MANY = often(20, 10)
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from clv_helpers import ingest
 from clv_helpers.cli import app
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
+from conftest import often
 
 PARAMS = """
 title: A shop
@@ -96,10 +97,10 @@ def test_sixty_hostile_files(shops: dict[str, Workbook], tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_four_hundred_hostile_files(shops: dict[str, Workbook], tmp_path: Path) -> None:
-    outcomes = _run(shops, tmp_path / "files", hostile_files(400, seed=2))
-    assert outcomes["compared"] >= 100
-    assert outcomes["refused"] >= 60
+def test_hundreds_of_hostile_files(shops: dict[str, Workbook], tmp_path: Path) -> None:
+    outcomes = _run(shops, tmp_path / "files", hostile_files(count := often(400, 150), seed=2))
+    assert outcomes["compared"] >= count // 4
+    assert outcomes["refused"] >= count // 7
 
 
 def _told(done: Result) -> str:

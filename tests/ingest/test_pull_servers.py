@@ -20,7 +20,7 @@ from postgres_server import postgres, programs
 from clv_helpers import ingest
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.databases import DatabaseError
-from conftest import absent
+from conftest import absent, often
 
 PARAMS = """
 title: A shop with a server
@@ -51,7 +51,7 @@ CUT = {
     "mariadb": "SELECT CONCAT('KILL ', id, ';') FROM information_schema.processlist WHERE info LIKE '%SLEEP(0.05)%' "
     "AND id <> CONNECTION_ID()",
 }
-KILLS = 40
+KILLS = often(40, 20)
 processes = multiprocessing.get_context("forkserver")
 
 

@@ -17,9 +17,9 @@ from people import EMAIL, PERSON, built, tables_of, write_people
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.run import forget
 from clv_helpers.run.person import PersonError
-from conftest import ended
+from conftest import ended, often
 
-TRIALS = 8
+TRIALS = often(8, 4)
 pytestmark = pytest.mark.slow
 processes = multiprocessing.get_context("forkserver")
 
