@@ -58,10 +58,8 @@ def test_the_example_is_valid() -> None:
     raw = parse_value(block("yaml"))
     params = validate(Params, {"title": "t", "sources": {"purchases": {"path": "x"}}, **raw}, "docs")
     assert params.activations[0].control.share == 0.1
-    destinations_block = parse_value(re.search(r"```yaml\n(.*?)```", section("table"), flags=re.DOTALL)[1])[
-        "destinations"
-    ]
-    table = destination_types()["table"].load().Params.model_validate(destinations_block["destinations"]["warehouse"])
+    example = parse_value(re.search(r"```yaml\n(.*?)```", section("table"), flags=re.DOTALL)[1])
+    table = destination_types()["table"].load().Params.model_validate(example["destinations"]["warehouse"])
     assert table.leavers == "mark"
 
 
