@@ -69,12 +69,15 @@ def _revenue(row: CampaignEffect, params: Params) -> str:
 
 
 def _conversion(row: CampaignEffect, min_cell: int) -> str:
-    effect = shown(row.conversion, people_of(row), min_cell)
     groups = ((row.treated_buyers, row.treated), (row.control_buyers, row.control))
     digits = 1 if max(buyers / customers for buyers, customers in groups) >= SMALL_RATE else 2
     arms = [_bought(buyers, customers, min_cell, digits) for buyers, customers in groups]
+    compared = f"{arms[0]} bought against {arms[1]} of the control group"
+    if people_of(row) < min_cell:  # rounded as of so few, a difference would be nothing or anything
+        return compared
+    effect = shown(row.conversion, people_of(row), min_cell)
     estimate, low, high = (f"{100 * value:+.{digits}f}" for value in (effect.estimate, effect.low, effect.high))
-    return f"{arms[0]} bought against {arms[1]} of the control group: {estimate} points (95% interval {low} to {high})"
+    return f"{compared}: {estimate} points (95% interval {low} to {high})"
 
 
 def _bought(buyers: int, customers: int, min_cell: int, digits: int) -> str:

@@ -185,7 +185,8 @@ def _in_table(row: CampaignEffect, min_cell: int) -> dict[str, Any]:
     fewer, treated, control = people_of(row), (row.treated_buyers, row.treated), (row.control_buyers, row.control)
 
     def text(value: Interval, form: str = ".2f", times: float = 1) -> str:
-        return _with_interval(shown(value, fewer, min_cell) if known(value) else value, form, times)
+        told = known(value) and fewer >= min_cell
+        return _with_interval(shown(value, fewer, min_cell), form, times) if told else MISSING
 
     return {
         **vars(row),

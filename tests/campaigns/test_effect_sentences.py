@@ -81,6 +81,15 @@ def test_a_campaign_with_one_buyer_gets_a_sentence() -> None:
     assert "nobody of the " in found["sentence"]
 
 
+def test_a_difference_that_hangs_on_few_buyers_is_not_told() -> None:
+    """Rounded as of four people it would be nothing, "+0.0 points", whatever it is."""
+    rows = groups(spend="0.9 % buy", control=0.1)
+    rows.loc[rows["arm"] == "control", "converted"] = [4, *[0] * ((rows["arm"] == "control").sum() - 1)]
+    found, _ = effect_of(rows)
+    assert "of the control group" in found["sentence"]
+    assert "points" not in found["sentence"]
+
+
 def test_refunds_beyond_revenue_get_a_sentence() -> None:
     rows = groups()
     rows.loc[rows["arm"] == "control", "sum_y"] *= -1
