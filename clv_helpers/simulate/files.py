@@ -66,49 +66,44 @@ def _told(settings: Simulation) -> dict[str, Any]:
 def write_airline(settings: Simulation, folder: Path) -> dict[str, Any]:
     """Simulate, and write the sources and truth_members as Parquet, truth.json last; gives what that holds."""
     airline = simulate(settings)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in (*SOURCES, "truth_members"):
-        write_parquet(getattr(airline, name), folder / f"{name}.parquet")
-    record = {
-        "settings": _told(settings),
-        "rows": {name: len(getattr(airline, name)) for name in SOURCES},
+    told = {
         "flights_mbg_nbd_per_day": FLIGHTS,
         "fares_gamma_gamma": FARES,
         "email_responses": RESPONSES,
         "campaign_strength": {name: strength for name, _, strength in CAMPAIGNS},
         "campaign_effects": airline.truth_campaigns,
     }
-    write_atomically(folder / "truth.json", json.dumps(record, indent=2))
-    return record
+    return _write(settings, folder, airline, SOURCES, told, also="truth_members")
 
 
 def write_web_shop(settings: Simulation, folder: Path) -> dict[str, Any]:
     """Simulate, and write the sources and truth_visitors as Parquet, truth.json last; gives what that holds."""
     shop = simulate_web_shop(settings)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in (*WEB_SHOP_SOURCES, "truth_visitors"):
-        write_parquet(getattr(shop, name), folder / f"{name}.parquet")
-    record = {
-        "settings": _told(settings),
-        "rows": {name: len(getattr(shop, name)) for name in WEB_SHOP_SOURCES},
+    told = {
         "browsed": int(shop.truth_visitors["browsed"].sum()),
         "bots": int(shop.truth_visitors["is_bot"].sum()),
     }
-    write_atomically(folder / "truth.json", json.dumps(record, indent=2))
-    return record
+    return _write(settings, folder, shop, WEB_SHOP_SOURCES, told, also="truth_visitors")
 
 
 def write_two_lists(settings: Simulation, folder: Path) -> dict[str, Any]:
     """Simulate, and write the sources as Parquet, truth.json last; gives what that holds."""
     lists = simulate_two_lists(settings.members, settings.seed, settings.in_both)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in TWO_LISTS_SOURCES:
-        write_parquet(getattr(lists, name), folder / f"{name}.parquet")
-    record = {
-        "settings": _told(settings),
-        "rows": {name: len(getattr(lists, name)) for name in TWO_LISTS_SOURCES},
+    told = {
         "on_both": int(lists.checked["is_same"].sum()),
     }
+    return _write(settings, folder, lists, TWO_LISTS_SOURCES, told)
+
+
+def _write(
+    settings: Simulation, folder: Path, made: Any, sources: tuple[str, ...], told: dict[str, Any], also: str = ""
+) -> dict[str, Any]:
+    """Write the sources (and `also`, a table of the truth) as Parquet, truth.json last; gives what that holds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (*sources, *filter(None, [also])):
+        write_parquet(getattr(made, name), folder / f"{name}.parquet")
+    rows = {name: len(getattr(made, name)) for name in sources}
+    record = {"settings": _told(settings), "rows": rows, **told}
     write_atomically(folder / "truth.json", json.dumps(record, indent=2))
     return record
 
