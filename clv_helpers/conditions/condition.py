@@ -164,3 +164,8 @@ def conditions_of(where: Condition | Where | None, path: str = "where") -> Itera
     """The conditions of a `where` with their places in the file."""
     if where is not None:
         yield from ((place, part) for place, part in nodes(where, path) if isinstance(part, Condition))
+
+
+def fields_of(where: Condition | Where | None) -> set[str]:
+    """The columns that a `where` reads, those that others are compared with among them."""
+    return {name for _, each in conditions_of(where) for name in (each.field, each.than) if name}

@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from clv_helpers.conditions.checks import condition_problems
 from clv_helpers.conditions.columns import Attribute as Asked
-from clv_helpers.conditions.condition import Condition, Container, Filter, Where, conditions_of, parts_of
+from clv_helpers.conditions.condition import Condition, Container, Filter, Where, conditions_of, fields_of, parts_of
 from clv_helpers.conditions.row_test import row_test
 from clv_helpers.conditions.when import Clock, Period
 from clv_helpers.config.datasets import (
@@ -123,7 +123,7 @@ class Aggregate(Strict):
     @property
     def columns(self) -> set[str]:
         """The columns of its dataset, and of lookups, that it reads."""
-        return {self.column} - {""} | {condition.field for _, condition in conditions_of(self.where)}
+        return {self.column} - {""} | fields_of(self.where)
 
     @property
     def lookups(self) -> set[str]:

@@ -8,7 +8,7 @@ from pydantic import Field
 from sqlglot import exp
 
 from clv_helpers.conditions.checks import condition_problems
-from clv_helpers.conditions.condition import Filter, conditions_of
+from clv_helpers.conditions.condition import Filter, conditions_of, fields_of
 from clv_helpers.conditions.row_test import of, row_test
 from clv_helpers.conditions.when import ANY_MOMENT
 from clv_helpers.config.attributes import attributes_of
@@ -72,7 +72,7 @@ def touch_events(params: Params) -> list[exp.Select]:
     found = []
     for touch in params.attribution.touches if params.attribution else []:
         columns = attributes_of(event_columns(params, touch.event))
-        asked = [touch.by, *(n for _, c in conditions_of(touch.where) for n in (c.field, c.than) if n)]
+        asked = {touch.by} | fields_of(touch.where)
         rows = event_rows(params, touch.event, {name.partition(".")[0] for name in asked if "." in name})
         met = exp.true() if touch.where is None else row_test(touch.where, columns, "e", ANY_MOMENT)
         query = expression(TOUCH, by=of("e", touch.by), dataset=touch.event, events=rows, met=met)

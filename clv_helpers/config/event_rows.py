@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from sqlglot import exp
 
+from clv_helpers.conditions.row_test import of
 from clv_helpers.config.datasets import SESSIONS, ColumnContract
 from clv_helpers.config.params import Params
 from clv_helpers.engines.dialect import cast, column, expression, literal, table
@@ -55,8 +56,8 @@ def event_rows(params: Params, dataset: str, lookups: Collection[str] = ()) -> e
         'SELECT * FROM "lake"."purchases"'
     """
     if dataset in params.sessions:
-        of = exp.EQ(this=column("dataset"), expression=literal(params.sessions[dataset]))
-        return exp.select(*map(column, SESSIONS)).from_(table(SESSION)).where(of)
+        is_of_it = exp.EQ(this=column("dataset"), expression=literal(params.sessions[dataset]))
+        return exp.select(*map(column, SESSIONS)).from_(table(SESSION)).where(is_of_it)
     events = table(f"lake.{dataset}")
     if not lookups:
         return exp.select("*").from_(events)
@@ -67,19 +68,16 @@ def event_rows(params: Params, dataset: str, lookups: Collection[str] = ()) -> e
         newest = expression(
             NEWEST, columns=[column(n) for n in contract], key=column(key), rows=table(f"lake.{lookup}")
         )
-        ours, theirs = _of(OURS, key), _of(lookup, key)
+        ours: exp.Expr = of(OURS, key)
+        theirs: exp.Expr = of(lookup, key)
         if own[key].type != contract[key].type:
             ours, theirs = cast(ours, "text"), cast(theirs, "text")
         on = exp.EQ(this=ours, expression=theirs)
         rows = rows.join(exp.Subquery(this=newest, alias=_alias(lookup)), on=on, join_type="left")
         for name in contract:
             if name != key:
-                rows = rows.select(exp.alias_(_of(lookup, name), f"{lookup}.{name}", quoted=True))
+                rows = rows.select(exp.alias_(of(lookup, name), f"{lookup}.{name}", quoted=True))
     return rows
-
-
-def _of(source: str, name: str) -> exp.Expression:
-    return exp.column(exp.to_identifier(name, quoted=True), exp.to_identifier(source, quoted=True))
 
 
 def _alias(name: str) -> exp.TableAlias:

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from sqlglot import exp
 
+from clv_helpers.conditions.row_test import of
 from clv_helpers.conditions.when import Clock, When, bounds
 from clv_helpers.config.attributes import ZERO, Aggregate, about, aggregate_test, aggregates, profile_columns
 from clv_helpers.config.datasets import EVENT_TIME, PRIMARY_IDENTITY
@@ -83,20 +84,18 @@ def _of_dataset(params: Params, dataset: str, found: Mapping[str, Aggregate]) ->
     measures = [_named(_measure(params, each), name) for name, each in found.items() if name not in most]
     query = _query(BY_CUSTOMER, measures=measures)
     if most:
-        query = exp.select(*(_of("s", name) for name in [PRIMARY_IDENTITY, *(m.alias for m in measures)]))
+        query = exp.select(*(of("s", name) for name in [PRIMARY_IDENTITY, *(m.alias for m in measures)]))
         query = query.from_(exp.alias_(table("measured"), "s", table=True))
         for number, name in enumerate(most, 1):
-            query = query.select(_named(_of(f"m{number}", "value"), name))
-            on = exp.EQ(this=_of(f"m{number}", PRIMARY_IDENTITY), expression=_of("s", PRIMARY_IDENTITY))
+            query = query.select(_named(of(f"m{number}", "value"), name))
+            on = exp.EQ(this=of(f"m{number}", PRIMARY_IDENTITY), expression=of("s", PRIMARY_IDENTITY))
             query = query.join(exp.alias_(table(f"most_{number}"), f"m{number}", table=True), on=on, join_type="left")
     query = query.with_(ROWS, as_=_told(params, dataset, found))
     if most:
         query = query.with_("measured", as_=_query(BY_CUSTOMER, measures=measures))
         for number, each in enumerate(most.values(), 1):
             counts = _all([*_window(each), _where(params, each)]) or exp.true()
-            query = query.with_(
-                f"most_{number}", as_=_query(MOST_FREQUENT, value=_of(ROWS, each.column), counts=counts)
-            )
+            query = query.with_(f"most_{number}", as_=_query(MOST_FREQUENT, value=of(ROWS, each.column), counts=counts))
     one_row = f"a customer with an event of {dataset} before as_of."
     refresh = f"by customer_id through {ROWS}"
     return generated_table(f"profile.{dataset}_attribute", one_row, PRIMARY_IDENTITY, query, refresh)
@@ -105,30 +104,30 @@ def _of_dataset(params: Params, dataset: str, found: Mapping[str, Aggregate]) ->
 def _told(params: Params, dataset: str, found: Mapping[str, Aggregate]) -> exp.Query:
     names = dict.fromkeys([PRIMARY_IDENTITY, EVENT_TIME, *sorted({n for each in found.values() for n in each.columns})])
     rows = event_rows(params, dataset, {lookup for each in found.values() for lookup in each.lookups})
-    return _query(TOLD, columns=[_of("e", name) for name in names], rows=rows)
+    return _query(TOLD, columns=[of("e", name) for name in names], rows=rows)
 
 
 def _measure(params: Params, each: Aggregate) -> exp.Expression:
     window, where = _all(_window(each)), _all([*_window(each), _where(params, each)])
-    of, moment = _of(ROWS, each.column), _of(ROWS, EVENT_TIME)
-    number: exp.Expr = of
+    taken, moment = of(ROWS, each.column), of(ROWS, EVENT_TIME)
+    number: exp.Expr = taken
     measure = MEASURES[each.kind]
     if each.kind in ("sum", "average"):
         kind = event_columns(params, each.dataset)[each.column].type
-        number = exp.cast(of, EXACT) if kind == "number" else of
+        number = exp.cast(taken, EXACT) if kind == "number" else taken
         measure = {"integer": "CAST($sum AS BIGINT)", "number": "CAST($sum AS DOUBLE)"}.get(kind, "$sum").replace(
             "$sum", measure) if each.kind == "sum" else measure  # fmt: skip
-    known = exp.not_(exp.Is(this=of.copy(), expression=exp.null()))
+    known = exp.not_(exp.Is(this=taken.copy(), expression=exp.null()))
     # of two rows of one moment the value decides, so that their order does not matter
-    rank = _case(_all([where, known]), exp.Struct.from_arg_list([moment.copy(), of.copy()]))
+    rank = _case(_all([where, known]), exp.Struct.from_arg_list([moment.copy(), taken.copy()]))
     one, in_window = (_case(test, literal(1)) for test in (where, window))
-    return expression(measure, one=one, in_window=in_window, value=_case(where, of), number=_case(where, number),
-                      column=of, moment=rank, time=_case(where, moment), as_of=AS_OF)  # fmt: skip
+    return expression(measure, one=one, in_window=in_window, value=_case(where, taken), number=_case(where, number),
+                      column=taken, moment=rank, time=_case(where, moment), as_of=AS_OF)  # fmt: skip
 
 
 def _window(each: Aggregate) -> list[exp.Expr]:
     """Whether a row is in the window of an attribute, as tests of which there may be none."""
-    moment = _of(ROWS, EVENT_TIME)
+    moment = of(ROWS, EVENT_TIME)
     if each.in_last:
         count, unit = each.in_last.removesuffix("s").split()
         number, unit = {"week": (7, "DAY"), "year": (12, "MONTH")}.get(unit, (1, unit.upper()))
@@ -148,9 +147,9 @@ def _joined(name: str, one_row: str, columns: Mapping[str, Sequence[str]]) -> Ta
     """A view of tables of customers side by side; a customer of any of them has a row."""
     aliases = {source: f"t{number}" for number, source in enumerate(columns, 1)}
     query = exp.select(
-        column(PRIMARY_IDENTITY) if columns.keys() - {next(iter(columns))} else _of("t1", PRIMARY_IDENTITY)
+        column(PRIMARY_IDENTITY) if columns.keys() - {next(iter(columns))} else of("t1", PRIMARY_IDENTITY)
     )
-    query = query.select(*(_of(aliases[source], each) for source, names in columns.items() for each in names))
+    query = query.select(*(of(aliases[source], each) for source, names in columns.items() for each in names))
     for number, (source, alias) in enumerate(aliases.items()):
         there = exp.alias_(table(source), alias, table=True)
         using: list[Any] = [exp.to_identifier(PRIMARY_IDENTITY, quoted=True)]
@@ -172,7 +171,7 @@ def _check_names(params: Params, theirs: Sequence[Table], columns: Mapping[str, 
 def _filled(made_of: Mapping[str, str], zero: set[str]) -> Table:
     """How many customers have which attribute; of counts and sums, how many more than none."""
     counts = [
-        _named(expression("COUNT(NULLIF($value, 0))" if name in zero else "COUNT($value)", value=_of("c", name)), name)
+        _named(expression("COUNT(NULLIF($value, 0))" if name in zero else "COUNT($value)", value=of("c", name)), name)
         for name in made_of
     ]
     rows = [exp.Tuple(expressions=[*map(literal, (n, *row))]) for n, row in enumerate(made_of.items(), 1)]
@@ -180,7 +179,7 @@ def _filled(made_of: Mapping[str, str], zero: set[str]) -> Table:
     names = exp.select("*").from_(exp.Values(expressions=rows, alias=exp.TableAlias(this="v", columns=columns)))
     customers = exp.Case()
     for name in made_of:
-        customers = customers.when(exp.EQ(this=_of("n", "attribute"), expression=literal(name)), _of("c", name))
+        customers = customers.when(exp.EQ(this=of("n", "attribute"), expression=literal(name)), of("c", name))
     query = _query(FILLED, customers=customers, names=names).with_("counted", as_=_query(COUNTED, counts=counts))
     return generated_table("profile.filled_attribute", "an attribute of customers.", "attribute", query)
 
@@ -192,10 +191,6 @@ def _case(test: exp.Expr | None, value: exp.Expr) -> exp.Expr:
 def _all(tests: Sequence[exp.Expr | None]) -> exp.Expr | None:
     given = [test.copy() for test in tests if test is not None]
     return exp.and_(*given) if given else None
-
-
-def _of(alias: str, name: str) -> exp.Column:
-    return exp.column(exp.to_identifier(name, quoted=True), exp.to_identifier(alias, quoted=True))
 
 
 def _named(value: exp.Expr, name: str) -> exp.Expr:
