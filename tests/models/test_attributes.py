@@ -9,6 +9,7 @@ import pytest
 
 from clv_helpers import adobe, audiences, derived, ingest, models
 from clv_helpers.audiences.catalog import catalog_of, event_tables, read_catalog
+from clv_helpers.config.attributes import Aggregate
 from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.models import TableError
@@ -221,3 +222,8 @@ def test_lineage_personal_columns_and_schemas_know_them(outputs: Path, tmp_path:
     assert "visits_per_order" in Graph(workbook).columns("profile.customer")
     names = [file.name for file in adobe.write_schemas(workbook)]
     assert "profile.params_attribute.xdm.json" in names
+
+
+def test_a_lookup_that_is_compared_with_is_read() -> None:
+    where = {"field": "amount", "op": "more than", "than": "products.price"}
+    assert Aggregate.model_validate({"count": "purchases", "where": where}).lookups == {"products"}
