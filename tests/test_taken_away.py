@@ -26,7 +26,7 @@ TAKEN = {  # needed by what else the params say, and refused there
         "assignments": "customer_id campaign arm assigned_at",
     }.items()
     for name in names.split()
-}
+} | {"sources.routes"} | {f"sources.routes.columns.{name}" for name in ("transaction_details", "region", "distance_band")}
 
 
 def parts(workbook: Workbook) -> Iterator[str]:
