@@ -87,7 +87,7 @@ def write_workbook(folder: Path) -> Path:
         "members": [(name, name) for name in ("first_name", "last_name", "region")],
         "email_events": [(name, name) for name in ("campaign", "audience", "url", "user_agent", "bounce_code")],
         "assignments": [("campaign", "campaign"), ("audience", "audience")],
-        "routes": [(name, name) for name in ("transaction_details", "region", "distance_band")],
+        "routes": [(name, name) for name in ("route", "region", "distance_band")],
     }
     for name, columns in changed.items():
         others = ", ".join(f'{hostile(column)} AS "{header}"' for column, header in columns)
