@@ -17,6 +17,7 @@ from clv_helpers.config.workbook import Workbook
 from conftest import SMALL
 
 QUICK = ["activations", "sources.email_events", "audience do_not_write"]
+ROUTE = ("transaction_details", "region", "distance_band")  # of the lookup, what attributes and rankings ask
 TAKEN = {  # needed by what else the params say, and refused there
     f"sources.{dataset}.columns.{name}"
     for dataset, names in {
@@ -26,7 +27,7 @@ TAKEN = {  # needed by what else the params say, and refused there
         "assignments": "customer_id campaign arm assigned_at",
     }.items()
     for name in names.split()
-} | {"sources.routes"} | {f"sources.routes.columns.{name}" for name in ("transaction_details", "region", "distance_band")}
+} | {"sources.routes", *(f"sources.routes.columns.{name}" for name in ROUTE)}
 
 
 def parts(workbook: Workbook) -> Iterator[str]:
