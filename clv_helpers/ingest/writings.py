@@ -38,7 +38,8 @@ AMOUNT = (
 )
 PLAIN = r"^(\d+\.?\d*|\.\d+)$"
 GROUPS = r"^\d{1,3}(,\d{2,3})*,\d{3}(\.\d*)?$"  # 1,234.50, and 12,34,567 as in India
-CERTAIN = r"[.]|,.*,"  # a comma beside a point, or several, part thousands
+# a comma beside a point, or several, part thousands
+CERTAIN_GROUPS = r"^\d{1,3}(,\d{2,3})*,\d{3}\.\d*$|^\d{1,3}(,\d{2,3})+,\d{3}$"
 DOUBTED = r"^\d{1,3},\d{3}$"
 SPACED = r"^\d{1,3}([ '’]\d{3})+(\.\d*)?$"
 # Under a decimal comma dots part thousands: 1.234,56. Any other dot, as in 22.29, makes the text no number.
@@ -92,14 +93,13 @@ def value(contract: ColumnContract, raw: exp.Expression, writing: Writing) -> ex
     `raw` is what the file has. A blank is no value, but for a text that is no id; an error of Excel's never is.
     """
     text, kind = as_text(raw), contract.type
-    if kind == "text":
-        text = expression("CASE WHEN NOT $is_error THEN $text END", is_error=is_excel_error(text), text=text)
-    if contract.identity == EMAIL_NAMESPACE:
-        return expression("NULLIF(LOWER($id), '')", id=trimmed(text))
-    if kind == "text" and is_id(contract):
-        return identifier(text)
-    if kind == "text":
-        return text
+    if kind == "text" or contract.identity == EMAIL_NAMESPACE:
+        read = text
+        if contract.identity == EMAIL_NAMESPACE:
+            read = expression("NULLIF(LOWER($id), '')", id=trimmed(text))
+        elif is_id(contract):
+            read = identifier(text)
+        return expression("CASE WHEN NOT $is_error THEN $text END", is_error=is_excel_error(text), text=read)
     if kind in NUMBERS:
         return number(raw, kind, writing)
     if kind in MOMENTS:
@@ -153,7 +153,7 @@ def number(raw: exp.Expression, kind: str, writing: Writing) -> exp.Expression:
     return expression(
         "COALESCE($plain, CASE WHEN REGEXP_MATCHES($evened, $shape) THEN $patient END)",
         plain=_cast_number(plain, kind), evened=_evened(text), shape=AMOUNT,
-        patient=_cast_number(_patient(text, writing), kind),
+        patient=_cast_digits(_patient(text, writing), kind),
     )  # fmt: skip
 
 
@@ -161,11 +161,19 @@ def _cast_number(text: exp.Expression, kind: str) -> exp.Expression:
     if kind == "integer":
         sql = "CASE WHEN REGEXP_MATCHES(CAST($text AS TEXT), $whole) THEN TRY_CAST($text AS BIGINT) END"
         return expression(sql, text=text, whole=WHOLE)
-    tried = try_cast(text, kind)
-    if kind == "number":  # inf and nan are none
-        tried = expression("CASE WHEN ISFINITE($number) THEN $number END", number=tried)
+    tried = _cast_digits(text, kind)
     parted = "CASE WHEN TYPEOF($text) = 'VARCHAR' THEN CONTAINS(CAST($text AS TEXT), '_') ELSE FALSE END"  # 1_000
     return expression(f"CASE WHEN {parted} THEN NULL ELSE $tried END", text=text, tried=tried)
+
+
+def _cast_digits(text: exp.Expression, kind: str) -> exp.Expression:
+    """A number of a text that is digits, and a point perhaps."""
+    if kind == "integer":
+        return _cast_number(text, kind)
+    tried = try_cast(text, kind)
+    if kind == "number":  # inf and nan are none
+        return expression("CASE WHEN ISFINITE($number) THEN $number END", number=tried)
+    return tried
 
 
 def _evened(text: exp.Expression) -> exp.Expression:
@@ -183,18 +191,13 @@ def _body(text: exp.Expression) -> exp.Expression:
 def _patient(text: exp.Expression, writing: Writing) -> exp.Expression:
     """An amount as SQL writes it, read from a text of its shape; NULL where its groups say no single number."""
     if writing.decimal == ",":
-        known, marks = expression("REGEXP_MATCHES($body, $forms)", body=_body(text), forms=COMMA_FORMS), ". '’"
+        forms, marks = COMMA_FORMS, ". '’"
     else:
-        known = expression(
-            "REGEXP_MATCHES($body, $plain) OR REGEXP_MATCHES($body, $spaced) "
-            "OR (REGEXP_MATCHES($body, $groups) AND ($said OR REGEXP_MATCHES($body, $certain)))",
-            body=_body(text), plain=PLAIN, spaced=SPACED, groups=GROUPS, said=writing.decimal_said, certain=CERTAIN,
-        )  # fmt: skip
-        marks = ", '’"
+        forms, marks = "|".join((PLAIN, SPACED, GROUPS if writing.decimal_said else CERTAIN_GROUPS)), ", '’"
     return expression(
-        "CASE WHEN $known THEN CASE WHEN REGEXP_MATCHES($text, '[(−-]') THEN '-' ELSE '' END "
+        "CASE WHEN REGEXP_MATCHES($body, $forms) THEN CASE WHEN REGEXP_MATCHES($text, '[(−-]') THEN '-' ELSE '' END "
         "|| REPLACE(TRANSLATE($body, $marks, ''), ',', '.') END",
-        known=known, text=text, body=_body(text), marks=marks,
+        forms=forms, text=text, body=_body(text), marks=marks,
     )  # fmt: skip
 
 
