@@ -16,6 +16,7 @@ from clv_helpers.lifetime.counts import Array, Histories, Spends
 from clv_helpers.lifetime.gamma_gamma import GAMMA_GAMMA
 from clv_helpers.lifetime.pareto_nbd import PARETO_NBD, ParetoNBD
 from clv_helpers.lifetime.records import Fit
+from clv_helpers.lifetime.shifted_beta_geometric import SHIFTED_BETA_GEOMETRIC, Contracts
 
 PURCHASE_MODELS: dict[str, BetaGeometric | ParetoNBD] = {
     m.name: m for m in (BG_NBD, MBG_NBD, BG_CNBD, MBG_CNBD, PARETO_NBD)
@@ -23,7 +24,7 @@ PURCHASE_MODELS: dict[str, BetaGeometric | ParetoNBD] = {
 OF_EVEN_INTERVALS = (BG_CNBD.name, MBG_CNBD.name)
 MOST_EVEN = 8  # the greatest k that is tried; intervals then vary by a third of their mean
 Objective = Callable[[Array], tuple[float, Array]]
-Counts = Histories | Spends
+Counts = Histories | Spends | Contracts
 LOWEST, HIGHEST = np.log(1e-5), np.log(1e6)
 # A parameter whose logarithm has a standard error above this could be a seventh, or seven times as much.
 UNIDENTIFIED = 1.0
@@ -44,18 +45,21 @@ class Model(Protocol):
     def starts(self) -> tuple[tuple[float, ...], ...]: ...
 
     def log_likelihood(self, theta: Array, data: Any, /) -> tuple[float, Array]:
-        """Of all customers, and its gradient; `data` is Histories for a purchase model, Spends for Gamma-Gamma."""
+        """Of all customers, and its gradient; `data` is what the model is fitted on: Histories, Spends or Contracts."""
+
+
+OTHER_MODELS: dict[str, Model] = {m.name: m for m in (GAMMA_GAMMA, SHIFTED_BETA_GEOMETRIC)}
 
 
 def fit(name: str, data: Counts, log_gaps: float | None = None) -> Fit:
-    """Fit a model to counted histories (or spends). Cost: some twenty passes over them, and more over a part.
+    """Fit a model to counted histories, spends or contracts. Cost: some twenty passes over them, and more over a part.
 
     The likelihood has flat ridges, so the best of several starts goes on: they are tried on every n-th history where
     there are many. Newton's steps bring it to full precision. The k of BG/CNBD-k and MBG/CNBD-k is the first after
     which the likelihood falls; they need `log_gaps`, the sum of the logs of the weeks between purchases.
     """
     if name not in OF_EVEN_INTERVALS:
-        return _fit(GAMMA_GAMMA if name == GAMMA_GAMMA.name else PURCHASE_MODELS[name], data)
+        return _fit(OTHER_MODELS.get(name) or PURCHASE_MODELS[name], data)
     model = PURCHASE_MODELS[name]
     if log_gaps is None or not isinstance(data, Histories) or not isinstance(model, BetaGeometric):
         raise ValueError(f"{name} needs histories, and the sum of the logs of their intervals")

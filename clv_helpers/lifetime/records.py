@@ -13,7 +13,7 @@ from clv_helpers.lifetime.counts import Array
 
 TITLES = {
     "bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "bg_cnbd_k": "BG/CNBD-k", "mbg_cnbd_k": "MBG/CNBD-k",
-    "pareto_nbd": "Pareto/NBD", "gamma_gamma": "Gamma-Gamma",
+    "pareto_nbd": "Pareto/NBD", "gamma_gamma": "Gamma-Gamma", "shifted_beta_geometric": "Shifted beta-geometric",
 }  # fmt: skip
 
 
