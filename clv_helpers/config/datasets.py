@@ -154,9 +154,12 @@ LIFETIME_VALUE: dict[str, ColumnType] = {
     "lifetime_value": "number",
     "historic_value": "number",
     "decile_predicted": "integer",
+    "next_purchase_expected": "date",
+    "overdue": "number",
+    "value_at_risk": "number",
 }
 # What of it is an amount of money, which leaves with two decimals.
-MONEY = ("value", "spend", "monetary_value", "expected_spend", "lifetime_value", "historic_value")
+MONEY = ("value", "spend", "monetary_value", "expected_spend", "lifetime_value", "historic_value", "value_at_risk")
 # What profile.customer says of a customer beside the columns of the customers data; those may not bear these names.
 PROFILE_MEASURES = (
     "category", "decile_1_month", "decile_3_months", "decile_6_months", "decile_9_months", "decile_12_months",

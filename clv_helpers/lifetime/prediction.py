@@ -24,6 +24,7 @@ from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.forecast_log import log_forecast
 from clv_helpers.lifetime.holdout_validation import validate
 from clv_helpers.lifetime.records import RECORD, Fit, FittedOn, LifetimeRecord
+from clv_helpers.lifetime.rhythm import OVERDUE, evenness, with_rhythm
 from clv_helpers.lifetime.scoring import fit_spend, month_curve, phase_shares, score, spend_bindings
 from clv_helpers.lifetime.tables import build, load
 from clv_helpers.models.table_file import SQL_FOLDER, TableError
@@ -36,7 +37,7 @@ REFIT_SHARE = 0.01
 MADE_OF_HISTORIES = {
     f"lifetime.{name}"
     for name in ("refunded_day", "customer_history", "data_summary", "customer_forecast", "decile_place", "value_band",
-                 "edge_customer", "value_by_decile", "forecast_outcome")
+                 "edge_customer", "value_by_decile", "value_at_risk", "forecast_outcome")
 }  # fmt: skip
 NEWEST = """
     SELECT MAX(CASE WHEN status = 'success' THEN _batch_id END) AS newest,
@@ -144,11 +145,13 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     session, settings, facts, words = inputs.session, inputs.settings, inputs.facts, inputs.words
     groups = read_groups(session, HISTORY)
     until = facts.as_of - dt.timedelta(days=1)
-    fitted = fit(made.model, as_histories(groups), log_gaps(session, until))
+    histories, gaps = as_histories(groups), log_gaps(session, until)
+    fitted, even = fit(made.model, histories, gaps), evenness(histories, gaps)
     spend = fit_spend(session, HISTORY)
     related = facts.correlation_of_frequency_and_spend
     curve = month_curve(fitted, groups, settings.horizon_months)
-    load(session, "lifetime.score", score(fitted, groups, curve, settings.annual_discount_rate))
+    scored = score(fitted, groups, curve, settings.annual_discount_rate)
+    load(session, "lifetime.score", with_rhythm(scored, fitted, even))
     _rank(inputs, spend)
     log_forecast(session, curve, phase_shares(fitted, groups), facts.as_of, made.model, run)
     build(session, inputs.bindings, "lifetime.forecast_outcome")
@@ -164,6 +167,7 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
         made,
         status="predicted",
         fits=[*made.fits, *filter(None, (fitted, spend))],
+        evenness=even,
         warnings=[*level, *made.warnings, *doubts],
         correlation_of_frequency_and_spend=related,
     )
@@ -173,7 +177,7 @@ def _rank(inputs: Inputs, spend: Fit | None) -> None:
     """What each customer will bring, and the deciles of it, from the scored histories."""
     session, customers = inputs.session, inputs.facts.customers
     bindings = inputs.bindings | spend_bindings(session, HISTORY, spend) | {"margin": inputs.settings.margin}
-    build(session, bindings, VALUE, "lifetime.value_by_decile")
+    build(session, bindings | {"overdue": OVERDUE}, VALUE, "lifetime.value_by_decile", "lifetime.value_at_risk")
     valued = session.count(table(VALUE))
     if valued != customers:
         raise TableError(f"{VALUE}: {customers:,} customers have bought, and {valued:,} are given a value")
@@ -202,7 +206,8 @@ def _scored_anew(
     groups = session.frame(UNSCORED)
     if len(groups):
         curve = month_curve(last.purchase_fit, groups, settings.horizon_months)
-        session.load_frame("fresh_score", score(last.purchase_fit, groups, curve, settings.annual_discount_rate))
+        scored = score(last.purchase_fit, groups, curve, settings.annual_discount_rate)
+        session.load_frame("fresh_score", with_rhythm(scored, last.purchase_fit, last.evenness))
         session.create_table("lifetime.score", parse(SCORED))
     inputs = Inputs(session, settings, workbook.words, workbook.params.min_cell, bindings, facts)
     _rank(inputs, last.spend_fit)

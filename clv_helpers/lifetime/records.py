@@ -161,6 +161,7 @@ class LifetimeRecord:
     holdout: Holdout | None = None
     warnings: list[Diagnostic] = field(default_factory=list)
     correlation_of_frequency_and_spend: float | None = None
+    evenness: float = 1.0  # of the gaps between purchases; see rhythm.evenness
 
     @property
     def purchase_fit(self) -> Fit:

@@ -1,5 +1,7 @@
 -- Predicted value per customer, before it is ranked; see lifetime.customer_lifetime_value.
 -- band: the value to within 0.2 %, by which customers are ranked without sorting them all.
+-- due_in_days: from as_of to the day by which half of those still there with this history have bought again; below 0 it
+-- is past. overdue: see lifetime.customer_lifetime_value.
 -- One row: a customer with a purchase.
 -- Key: customer_id
 -- Refresh: view
@@ -15,7 +17,9 @@ valued AS (
         s.probability_purchase,
         h.expected_spend,
         s.discounted_purchases * h.expected_spend * $margin AS lifetime_value,
-        h.spend * $margin AS historic_value
+        h.spend * $margin AS historic_value,
+        CAST(s.gap_days - (h.age_days - h.recency_days) - 1 AS INT) AS due_in_days,
+        s.overdue
     FROM spent AS h
     JOIN lifetime.score AS s
         ON s.frequency = h.frequency AND s.recency_days = h.recency_days AND s.age_days = h.age_days

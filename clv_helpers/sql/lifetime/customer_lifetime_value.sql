@@ -4,6 +4,11 @@
 -- expected_spend: per purchase day. lifetime_value: expected purchases, each discounted from the end of its month, times
 -- expected spend, times the gross margin. historic_value: what was spent so far, times the margin.
 -- decile_predicted: of lifetime_value, 1 = the best tenth; ties are broken by a stable hash.
+-- next_purchase_expected: the day by which half of those who are still there with this history have bought again; past
+-- for who is late. NULL where the customer has more likely left than not, or the day lies beyond the horizon.
+-- overdue: the share of those who would have bought again in the days since the last purchase. From 0.9 on the customer is
+-- called overdue: of the gaps of who has not left, one in ten grows so long.
+-- value_at_risk: lifetime_value of who is overdue, else 0: what of the forecast goes if they have left.
 -- One row: a customer with a purchase.
 -- Key: customer_id
 SELECT
@@ -14,7 +19,13 @@ SELECT
     f.expected_spend,
     f.lifetime_value,
     f.historic_value,
-    CAST(COALESCE(b.decile, e.decile) AS BIGINT) AS decile_predicted
+    CAST(COALESCE(b.decile, e.decile) AS BIGINT) AS decile_predicted,
+    CASE
+        WHEN f.probability_alive >= 0.5 AND f.due_in_days <= $horizon_days
+            THEN CAST(DATE_ADD($as_of, f.due_in_days) AS DATE)
+    END AS next_purchase_expected,
+    f.overdue,
+    CASE WHEN f.overdue >= $overdue THEN f.lifetime_value ELSE 0 END AS value_at_risk
 FROM lifetime.customer_forecast AS f
 JOIN lifetime.value_band AS b ON b.band = f.band
 LEFT JOIN lifetime.edge_customer AS e ON e.customer_id = f.customer_id
