@@ -80,6 +80,10 @@ def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories) -> AnyChart:
     match widget.mark:
         case "bar":
             marked = base.mark_bar(cornerRadiusEnd=2)
+            if kind(rows, widget.needed("x")) == "temporal":  # they have no width of their own
+                step = WIDTHS[widget.width] / max(rows[widget.needed("x").column].nunique(), 1)
+                marked = base.mark_bar(size=round(0.7 * step, 1))
+                x.scale = alt.Scale(padding=round(0.5 * step, 1))
         case "line":
             marked = base.mark_line(strokeWidth=2.5, point={"size": 30})
         case "area":

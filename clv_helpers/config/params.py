@@ -114,6 +114,8 @@ class Params(Strict):
     """how many whole months the trend shows"""
     migration_months: int = Field(default=3, ge=1, le=24)
     """from how long ago customers are followed from decile to decile"""
+    lost_after_months: int = Field(default=12, ge=1, le=60)
+    """after how many months without a purchase a customer counts as lost on the customers board"""
     min_cell: int = Field(default=11, ge=1, le=1000)
     """charts, boards and the report leave out groups of fewer people, and whatever else would give them away"""
     lifetime: Lifetime | None = None

@@ -65,6 +65,7 @@ def params_bindings(params: Params) -> dict[str, Any]:
         "bot_events": _bot_events(params),
         "is_bot": [exp.column("is_bot", "b")] if params.bots else [],
         "trend_months": params.trend_months,
+        "lost_after": exp.Interval(this=literal(str(params.lost_after_months)), unit=exp.var("MONTH")),
         "migration_months": exp.Interval(this=literal(str(params.migration_months)), unit=exp.var("MONTH")),
         "primary_namespace": sources["purchases"].namespace if "purchases" in sources else "",
         "further_identities": _further_identities(params),
