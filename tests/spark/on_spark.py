@@ -17,8 +17,10 @@ from conftest import build_all
 LOCAL = "spark://local[2]"
 EARLIER = "2024-11-20"
 SETTINGS = {**ODD, **CAPPED, "simulate.members": 5000, "simulate.years": 2}
-# For data this small, compiling costs more than it saves.
+# For data this small, compiling costs more than it saves, and so do a cluster's 200 parts of every shuffle.
 DEFAULTS = """
+spark.sql.shuffle.partitions 2
+spark.executor.defaultJavaOptions -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=160m
 spark.driver.defaultJavaOptions -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=160m
 spark.sql.codegen.wholeStage false
 spark.sql.codegen.factoryMode NO_CODEGEN

@@ -94,11 +94,6 @@ def answers(port: int) -> bool:
 
 
 @pytest.mark.slow
-def test_derived_tables_are_those_of_duckdb(server: str, tmp_path: Path) -> None:
-    compare(server, tmp_path, "first")
-
-
-@pytest.mark.slow
 def test_derived_tables_on_a_cluster_are_those_of_duckdb(cluster: str, tmp_path: Path) -> None:
     compare(cluster, tmp_path, "first")
 
