@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import shutil
+from collections.abc import Iterable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from clv_helpers import activation, audiences, campaigns, ingest, lifetime, models, simulate
 from clv_helpers.config.workbook import ROOT, Workbook
 
+T = TypeVar("T")
 SMALL = {"simulate.members": 600, "simulate.years": 2}
 
 
@@ -32,6 +36,12 @@ def absent(reason: str) -> None:
 def often(many: int, few: int) -> int:
     """How many trials by chance: `few` among the tests, `many` where there are hours (make soak: CLV_SOAK=1)."""
     return many if os.environ.get("CLV_SOAK") == "1" else few
+
+
+def of_the_day(many: Iterable[T], parts: int, begin: int = 0) -> list[T]:
+    """One in so many, others every day (CLV_TEST_DAY, a number, has a day's again); all where there are hours."""
+    day = int(os.environ.get("CLV_TEST_DAY", dt.date.today().toordinal()))
+    return [each for place, each in enumerate(many, begin + day) if place % often(1, parts) == 0]
 
 
 # Files that take longest begin first, or at the end one worker waits for the other. (--no-loadscope-reorder)

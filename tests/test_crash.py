@@ -24,7 +24,7 @@ sources:
 category: category
 """
 SCHEMAS = ("derived", "profile")
-TRIALS, QUICK = often(24, 10), 4
+TRIALS, QUICK = often(24, 6), 2
 processes = multiprocessing.get_context("forkserver")
 
 

@@ -24,7 +24,7 @@ from clv_helpers import activation
 from clv_helpers.config.workbook import ROOT, Workbook
 from conftest import SMALL, often
 
-TRIALS, MANY = 3, often(15, 8)
+TRIALS, MANY = 2, often(15, 5)
 FILES = {"destinations.email_team.rows_per_file": 60}
 MESSAGE = {
     "type": "smtp",
@@ -128,7 +128,8 @@ def large(workbook: Workbook) -> Workbook:
     return workbook
 
 
-SLOW = [False, pytest.param(True, marks=pytest.mark.slow)]
+MORE = pytest.param(True, marks=pytest.mark.slow)
+SLOW = [False, MORE]
 
 
 def try_files(made: Trials, count: int, fetch: Callable[[], Path], clear: Callable[[], None]) -> None:
@@ -161,7 +162,7 @@ def test_files_in_a_folder(large: Workbook, slow: bool) -> None:
         try_files(made, number_of_trials(slow), lambda: folder, lambda: folder.mkdir(exist_ok=True))
 
 
-@pytest.mark.parametrize("slow", SLOW)
+@pytest.mark.parametrize("slow", [MORE])
 def test_files_by_sftp(large: Workbook, tmp_path: Path, slow: bool) -> None:
     with sftp_server(tmp_path) as server:
         options = {"path": server.url, "username": USER, "known_hosts": str(server.known_hosts)}
@@ -176,7 +177,7 @@ def test_files_by_sftp(large: Workbook, tmp_path: Path, slow: bool) -> None:
             try_files(made, number_of_trials(slow), lambda: server.folder, clear)
 
 
-@pytest.mark.parametrize("slow", SLOW)
+@pytest.mark.parametrize("slow", [MORE])
 def test_files_to_s3(large: Workbook, tmp_path: Path, slow: bool) -> None:
     with s3_server() as url:
         from s3fs import S3FileSystem

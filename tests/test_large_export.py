@@ -1,4 +1,4 @@
-"""A million customers to one local CSV, beside a bare COPY of the same rows."""
+"""Many customers to one local CSV, beside a bare COPY of the same rows."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from clv_helpers.activation import ledger
 from clv_helpers.activation.destination import Part, Run, open_destination
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import column
+from conftest import often
 
 PARAMS = """
 title: Many customers
@@ -94,9 +95,10 @@ def test_a_small_one_holds_what_a_bare_copy_holds(tmp_path: Path, outputs: Path)
 
 
 @pytest.mark.slow
-def test_a_million_at_half_the_speed_of_a_bare_copy(tmp_path: Path, outputs: Path) -> None:
+def test_a_large_one_at_half_the_speed_of_a_bare_copy(tmp_path: Path, outputs: Path) -> None:
     """The figures are printed (pytest -s); memory is that of a process that does nothing else."""
-    workbook = make(tmp_path, 1_000_000)
+    customers = often(1_000_000, 200_000)
+    workbook = make(tmp_path, customers)
     code = (
         "import resource, sys, time\nfrom clv_helpers import activation\n"
         "from clv_helpers.config.workbook import Workbook\n"
@@ -107,7 +109,7 @@ def test_a_million_at_half_the_speed_of_a_bare_copy(tmp_path: Path, outputs: Pat
     )
     said = subprocess.run([sys.executable, "-c", code, str(workbook.file)], check=True, capture_output=True, text=True)
     run_id, delivered, whole, memory = said.stdout.split()
-    assert int(delivered) == 990_000
+    assert int(delivered) == customers * 99 // 100
     tries = [export_only(workbook, run_id, tmp_path) for _ in range(3)]
     ours, same_query, from_memory = (min(times) for times in zip(*tries, strict=True))
     print(f"\nfile {ours:.2f} s; bare COPY of the same query {same_query:.2f} s, from memory {from_memory:.2f} s")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from clv_helpers import activation, ingest, models, run
 from clv_helpers.config.datasets import DATASETS
 from clv_helpers.config.workbook import Workbook
+from conftest import often
 
 SOURCES = {
     "purchases": "event_id customer_id occurred_at order_id refund_of category product_id product quantity amount "
@@ -208,7 +209,7 @@ def everywhere(draw: st.DrawFn) -> dict[str, list[Row]]:
 
 
 @pytest.mark.slow
-@settings(max_examples=15, suppress_health_check=list(HealthCheck))
+@settings(max_examples=often(15, 6), suppress_health_check=list(HealthCheck))
 @given(odd=everywhere(), form=st.sampled_from(FORMS))
 def test_no_accepted_row_stops_a_refresh(odd: dict[str, list[Row]], form: str) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:

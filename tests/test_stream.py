@@ -449,7 +449,7 @@ def text_of(value: object) -> str:
     return (value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))).strip()
 
 
-@pytest.mark.parametrize("requests", [30, pytest.param(often(500, 200), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("requests", [30, pytest.param(often(500, 100), marks=pytest.mark.slow)])
 def test_every_acknowledged_event_is_in_the_lake_or_among_the_rejected(params: Path, requests: int) -> None:
     workbook, chance = Workbook.open(params), random.Random(22)
     journals = streaming._journals(workbook)

@@ -355,7 +355,7 @@ WATCHED = {
         DELIMITER ;
     """,
 }
-MANY = often(20, 10)
+MANY = often(20, 6)
 
 
 @pytest.mark.slow

@@ -1,4 +1,7 @@
-"""What is taken out of the params, or put back, never stops a refresh: one key, file, dataset or column at a time."""
+"""What is taken out of the params, or put back, never stops a refresh: one key, file, dataset or column at a time.
+
+A third of them a day, and all in `make soak`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from ruamel.yaml import YAML
 from clv_helpers import activation, run
 from clv_helpers.config.validation import ParamsError, read_yaml
 from clv_helpers.config.workbook import Workbook
-from conftest import SMALL
+from conftest import SMALL, of_the_day
 
 QUICK = ["activations", "sources.email_events", "audience do_not_write"]
 ROUTE = ("transaction_details", "region", "distance_band")  # of the lookup, what attributes and rankings ask
@@ -101,11 +104,11 @@ def test_a_refresh_goes_on_and_what_is_put_back_is_as_it_was(delivered: Workbook
 
 @pytest.mark.slow
 def test_a_refresh_goes_on_without_any_one_part(delivered: Workbook) -> None:
-    refused = set()
-    for part in parts(delivered):
+    refused, tried = set(), of_the_day(parts(delivered), 3)
+    for part in tried:
         try:
             taken_and_put_back(delivered, part)
         except ParamsError:  # said before anything is done
             refused.add(part)
-    assert refused == TAKEN
+    assert refused == TAKEN & set(tried)
     run.refresh(delivered)

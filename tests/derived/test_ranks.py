@@ -332,7 +332,7 @@ def test_parts_give_what_one_build_gives(outputs: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_many_splits_give_what_one_build_gives(outputs: Path, tmp_path: Path) -> None:
-    by_parts(tmp_path, seeds=range(2, often(60, 8)))
+    by_parts(tmp_path, seeds=range(2, often(60, 5)))
 
 
 def by_parts(folder: Path, seeds: range) -> None:

@@ -51,7 +51,7 @@ CUT = {
     "mariadb": "SELECT CONCAT('KILL ', id, ';') FROM information_schema.processlist WHERE info LIKE '%SLEEP(0.05)%' "
     "AND id <> CONNECTION_ID()",
 }
-KILLS = often(40, 20)
+KILLS = often(40, 12)
 processes = multiprocessing.get_context("forkserver")
 
 

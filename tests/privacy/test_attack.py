@@ -27,7 +27,7 @@ from random_workbooks import (
 from clv_helpers.config.workbook import ROOT, Workbook
 from conftest import often
 
-SHOPS, BOARDS_PER_SHOP, PAIRS = often(6, 3), often(5, 3), often(7, 3)
+SHOPS, BOARDS_PER_SHOP, PAIRS = often(6, 2), often(5, 3), often(7, 2)
 SHIPPED = ["value", "decile"]
 
 

@@ -88,7 +88,7 @@ def test_killed_in_the_middle_of_its_work(folder: Path, outputs: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("trial", range(often(6, 2)))
+@pytest.mark.parametrize("trial", range(often(6, 1)))
 def test_killed_at_any_step(folder: Path, outputs: Path, trial: int) -> None:
     chance = random.Random(trial)
     attacked(folder, [chance.randint(1, STEPS // 2), chance.randint(1, 20)])
