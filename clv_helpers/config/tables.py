@@ -116,6 +116,7 @@ _TABLES = (
     PythonTable("lifetime.calibration_score", "a customer, scored at the end of the calibration period."),
     PythonTable("lifetime.forecast", "a forecast that was made."),
     PythonTable("lifetime.forecast_outcome", "a forecast, and what came of it."),
+    PythonTable("lifetime.origin", "a forecast that would have been made on an earlier day, and what came of it."),
     PythonTable("lifetime.prediction", "the latest prediction: its record.", metadata=True),
     PythonTable("lifetime.score", "a history that customers share, scored."),
     PythonTable("lifetime.week_forecast", "a week of the holdout period."),

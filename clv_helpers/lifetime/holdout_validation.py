@@ -14,6 +14,7 @@ from clv_helpers.lifetime.data_sufficiency import FEWEST_REPEATERS, Inputs, cali
 from clv_helpers.lifetime.diagnostics import about_holdout
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.model_choice import CANDIDATES, choose
+from clv_helpers.lifetime.origins import forecasts, keep
 from clv_helpers.lifetime.records import (
     BestDecile,
     Diagnostic,
@@ -57,12 +58,15 @@ def validate(inputs: Inputs, made: LifetimeRecord) -> LifetimeRecord:
     end = calibration_end(settings, inputs.facts)
     days = (as_of - end).days - 1
     calibration_days = inputs.facts.history_days - days - 1
-    made = replace(made, model=CANDIDATES[0] if settings.model == "auto" else settings.model)
+    candidates = CANDIDATES if settings.model == "auto" else (settings.model,)
+    before = forecasts(inputs, end, candidates)
+    keep(session, [*before, *forecasts(inputs, as_of - dt.timedelta(days=1), candidates)])
+    made = replace(made, model=candidates[0])
     if days < 1 or calibration_days < 1:
         first = as_of - dt.timedelta(days=inputs.facts.history_days)
         text = f"the calibration would end on {end}, and {words.purchases} go from {first} to the day before {as_of}."
         return _without_holdout(made, text)
-    if settings.model == "auto" and (choice := choose(inputs, end)):
+    if settings.model == "auto" and (choice := choose(before)):
         made = replace(made, model=choice[0].model, choice=choice)
     bindings = _bindings(inputs, end, days, calibration_days)
     build(session, bindings, CALIBRATION)

@@ -19,6 +19,7 @@ from clv_helpers.config.workbook import ROOT, Workbook
 from clv_helpers.lifetime.data_sufficiency import Facts, calibration_end
 from clv_helpers.lifetime.diagnostics import about_holdout, about_level, about_model
 from clv_helpers.lifetime.fitting import PURCHASE_MODELS
+from clv_helpers.lifetime.origins import windows
 from clv_helpers.lifetime.records import BestDecile, Fit, Holdout, HoldoutError, LifetimeRecord
 from clv_helpers.lifetime.views import held_truth
 from conftest import absent
@@ -97,8 +98,10 @@ def test_auto_knows_nothing_of_the_holdout(outputs: Path, tmp_path: Path) -> Non
     assert whole.model == min(whole.choice, key=lambda score: score.total).model
     assert whole.holdout.errors != changed.holdout.errors
     assert "bg_nbd" not in {score.model for score in whole.choice}
-    cut_offs = [dt.date.fromisoformat(day) for day in whole.choice[0].cut_offs]
-    assert cut_offs == [end - dt.timedelta(days=91 * number) for number in range(1, len(cut_offs) + 1)]
+    first = end - dt.timedelta(days=whole.holdout.calibration_days)
+    days, cut_offs = windows(first, end, 365)
+    assert whole.choice[0].cut_offs == [str(day) for day in cut_offs]
+    assert all(day + dt.timedelta(days=days) <= end for day in cut_offs)
 
 
 def test_no_share_is_taken_of_a_negative_total(outputs: Path, tmp_path: Path) -> None:

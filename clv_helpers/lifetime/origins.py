@@ -1,0 +1,172 @@
+"""Rolling origins: what would have been forecast on earlier days, by what was known then, beside what came since.
+
+The choice of `auto`, the level, and the width of intervals are read from them. The table is lifetime.origin.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from clv_helpers.engines.dialect import bind
+from clv_helpers.engines.session import Session
+from clv_helpers.lifetime.counts import KEY, as_histories, log_gaps, read_groups
+from clv_helpers.lifetime.data_sufficiency import FEWEST_REPEATERS, SEASON_DAYS, Inputs
+from clv_helpers.lifetime.fitting import fit
+from clv_helpers.lifetime.scoring import expected_purchases, fit_spend, probability_purchase, spend_bindings
+from clv_helpers.lifetime.tables import CALIBRATION, load
+from clv_helpers.models.table_file import read_tables
+
+MOST_ORIGINS = 6
+LEAST_STEP = 30  # days between two origins: nearer ones tell the same again
+KNOWN = "known_then"  # lifetime.customer_calibration, of another day
+DIGITS = 6  # a sum of floats has its last ones from the order of the rows
+BASELINES = ("same_rate", "last_year")
+FORECASTS = """
+    WITH spent AS (
+        SELECT *, CASE WHEN repeat_spend > 0 THEN $spend_of_repeater ELSE $spend_of_others END AS expected_spend
+        FROM known_then
+    ),
+    long AS (
+        SELECT
+            s.model, c.actual_purchases, c.actual_spend, s.expected_purchases AS purchases, s.buys,
+            s.expected_purchases * c.expected_spend AS spend
+        FROM spent AS c
+        JOIN candidate_score AS s
+            ON s.frequency = c.frequency AND s.recency_days = c.recency_days AND s.age_days = c.age_days
+        UNION ALL
+        SELECT
+            'same_rate', actual_purchases, actual_spend,
+            COALESCE(frequency * $days / NULLIF(CAST(age_days AS DOUBLE), 0), 0), NULL,
+            COALESCE(frequency * $days / NULLIF(CAST(age_days AS DOUBLE), 0), 0) * spend / NULLIF(frequency + 1, 0)
+        FROM known_then
+        UNION ALL
+        SELECT 'last_year', actual_purchases, actual_spend, purchases_before * $ratio, NULL, spend_before * $ratio
+        FROM known_then
+    )
+    SELECT
+        model,
+        COUNT(*) AS customers,
+        CAST(SUM(purchases) AS DOUBLE) AS purchases,
+        CAST(SUM(actual_purchases) AS DOUBLE) AS actual_purchases,
+        CAST(AVG(ABS(purchases - actual_purchases)) AS DOUBLE) AS purchases_mae,
+        CAST(SUM(spend) AS DOUBLE) AS spend,
+        CAST(SUM(actual_spend) AS DOUBLE) AS actual_spend,
+        CAST(AVG(ABS(spend - actual_spend)) AS DOUBLE) AS spend_mae,
+        -AVG(LN(CASE WHEN actual_purchases > 0 THEN buys ELSE 1 - buys END)) AS log_loss
+    FROM long
+    GROUP BY model
+    ORDER BY model
+"""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A forecast that would have been made: of a measure, by a model or a baseline, for the `days` after `cut_off`.
+
+    `known_by`: the last day that was looked at to judge it. `forecast` and `actual` are totals of `customers`, who had
+    bought by the cut-off; `mae` is the mean absolute error per customer; `log_loss` that of P(at least one purchase).
+    """
+
+    known_by: dt.date
+    cut_off: dt.date
+    days: int
+    model: str
+    measure: str
+    customers: int
+    forecast: float
+    actual: float
+    mae: float
+    log_loss: float | None
+
+
+def windows(first: dt.date, end: dt.date, horizon_days: int) -> tuple[int, list[dt.date]]:
+    """How many days are forecast, and the cut-offs, the last first, whose outcome is known by `end`.
+
+    All go equally far: a horizon, or as many whole seasons as half of the days hold. Each has a season of history or
+    more. They are MOST_ORIGINS at most, a season apart where there is room, else nearer.
+
+    Example:
+        >>> windows(dt.date(2020, 1, 1), dt.date(2022, 1, 8), 365)[0]
+        365
+        >>> days, cut_offs = windows(dt.date(2021, 1, 1), dt.date(2021, 12, 31), 365)
+        >>> days, [str(day) for day in cut_offs]
+        (182, ['2021-07-02', '2021-06-02', '2021-05-03', '2021-04-03'])
+    """
+    known = (end - first).days
+    days = known // 2
+    days = horizon_days if days >= horizon_days else days - days % SEASON_DAYS
+    room = known - days - SEASON_DAYS
+    if not days or room < 0:
+        return 0, []
+    step = min(SEASON_DAYS, max(LEAST_STEP, room // (MOST_ORIGINS - 1)))
+    numbers = range(min(MOST_ORIGINS, room // step + 1))
+    return days, [end - dt.timedelta(days=days + step * number) for number in numbers]
+
+
+def forecasts(inputs: Inputs, end: dt.date, models: tuple[str, ...]) -> list[Forecast]:
+    """What each model and baseline would have forecast at each cut-off, of purchases and of spend; none without a past.
+
+    Of several models there is their mean too. A cut-off at which too few had come back is left out. Cost: for each
+    cut-off a pass over the days, a fit per model, and a join with the customers.
+    """
+    first = inputs.facts.as_of - dt.timedelta(days=inputs.facts.history_days)
+    days, cut_offs = windows(first, end, inputs.horizon_days)
+    query = next(file.query for file in read_tables("lifetime") if file.name == CALIBRATION)
+    found = []
+    for cut_off in cut_offs:
+        year = min((cut_off - first).days, 365)
+        bindings = inputs.bindings | {
+            "calibration_end": cut_off,
+            "year_before": cut_off - dt.timedelta(days=year),
+            "holdout_end": cut_off + dt.timedelta(days=days),
+        }
+        inputs.session.create_temporary(KNOWN, bind(query, bindings))
+        for row in _judged(inputs, cut_off, days, days / year, models):
+            for measure in ("purchases", "spend"):
+                numbers = [round(float(row[name]), DIGITS) for name in (measure, f"actual_{measure}", f"{measure}_mae")]
+                loss = row["log_loss"] if measure == "purchases" else None
+                forecast, actual, mae = numbers
+                found.append(
+                    Forecast(
+                        known_by=end, cut_off=cut_off, days=days, model=row["model"], measure=measure,
+                        customers=row["customers"], forecast=forecast, actual=actual, mae=mae,
+                        log_loss=None if loss is None else round(loss, DIGITS),
+                    )
+                )  # fmt: skip
+    return found
+
+
+def keep(session: Session, made: list[Forecast]) -> None:
+    """lifetime.origin: a row per forecast that would have been made; none where there is none."""
+    import pandas as pd
+
+    if made:
+        rows = [asdict(forecast) for forecast in made]
+        load(session, "lifetime.origin", pd.DataFrame(rows).astype({"log_loss": float}))
+    elif session.has_table("lifetime.origin"):
+        session.drop("lifetime.origin")
+
+
+def _judged(inputs: Inputs, cut_off: dt.date, days: int, ratio: float, models: tuple[str, ...]) -> list[dict[str, Any]]:
+    """A row per model and baseline, of what was known on the cut-off; none where too few had come back."""
+    import pandas as pd
+
+    session = inputs.session
+    groups = read_groups(session, KNOWN)
+    histories = as_histories(groups)
+    if histories.repeaters < max(FEWEST_REPEATERS, inputs.min_cell):
+        return []
+    scored, gaps = [], log_gaps(session, cut_off)
+    for model in models:
+        fitted = fit(model, histories, gaps)
+        buys = probability_purchase(fitted, groups, days).clip(1e-9, 1 - 1e-9)
+        expected = expected_purchases(fitted, groups, days)
+        scored.append(groups[KEY].assign(model=model, expected_purchases=expected, buys=buys))
+    if len(models) > 1:
+        mean = {name: sum(part[name] for part in scored) / len(scored) for name in ("expected_purchases", "buys")}
+        scored.append(groups[KEY].assign(model="mean", **mean))
+    session.load_frame("candidate_score", pd.concat(scored))
+    spend = spend_bindings(session, KNOWN, fit_spend(session, KNOWN))
+    return session.rows(FORECASTS, **spend, days=days, ratio=ratio)
