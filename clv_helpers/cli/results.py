@@ -40,7 +40,7 @@ def _error(fit: dict[str, Any], name: str) -> str:
 
 
 def _holdout(record: dict[str, Any]) -> list[str]:
-    holdout = record["holdout"]
+    holdout = record["holdout"] or (record["contract"] or {}).get("holdout")
     if not holdout:
         return []
     return [

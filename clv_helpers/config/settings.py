@@ -58,6 +58,9 @@ class Lifetime(Strict):
     model: Literal["bg_nbd", "mbg_nbd", "bg_cnbd_k", "mbg_cnbd_k", "pareto_nbd", "auto"] = "mbg_nbd"
     """`bg_cnbd_k` and `mbg_cnbd_k` find how evenly customers buy (k; 1 is BG/NBD and MBG/NBD); `auto` chooses
     MBG/CNBD-k or Pareto/NBD, on cut-offs before the holdout"""
+    contract: bool | Literal["week", "month", "quarter", "year"] = False
+    """customers renew contracts, and a purchase is the payment for a period: `true` where the payments tell how long a
+    period is, or the period; see lifetime.md"""
     horizon_months: int = Field(default=12, ge=1, le=60)
     """how far ahead"""
     annual_discount_rate: float = Field(default=0.10, ge=0, le=1)
@@ -68,6 +71,12 @@ class Lifetime(Strict):
     """the last day that the holdout's models know; none: a horizon ago, or whole seasons"""
     minimum: LifetimeGate = LifetimeGate()
     """what a prediction needs at least"""
+
+    @model_validator(mode="after")
+    def _one_model(self) -> Lifetime:
+        if self.contract and self.model != type(self).model_fields["model"].default:
+            raise ValueError(f"model is {self.model!r}, of customers without a contract; allowed with contract: none")
+        return self
 
 
 class CampaignSettings(Strict):

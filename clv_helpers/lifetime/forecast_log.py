@@ -36,10 +36,27 @@ LOG_BY_DECILE_AND_MONTH = """
     JOIN month_curve AS c ON c.frequency = a.frequency AND c.age_days = a.age_days AND c.phase = a.phase
     GROUP BY a.decile, c.month
 """
+# Of contracts: a month's renewals by renewals made and days since payment (contract_scoring.month_curve).
+LOG_CONTRACTS = """
+    INSERT INTO lifetime.forecast
+    SELECT $run, $as_of, $model, v.decile_predicted, m.month, COUNT(*), SUM(m.purchases),
+        SUM(m.purchases * v.expected_spend)
+    FROM lifetime.customer_lifetime_value AS v
+    JOIN lifetime.customer_contract AS c ON c.customer_id = v.customer_id AND c.is_last = 1
+    JOIN month_curve AS m ON m.renewals = CASE WHEN c.is_lost = 1 THEN -1 ELSE c.renewals END
+        AND m.days_since = CASE WHEN c.is_lost = 1 THEN -1 ELSE c.days_since END
+    GROUP BY v.decile_predicted, m.month
+"""
 
 
 def log_forecast(
-    session: Session, curve: pd.DataFrame, shares: pd.DataFrame, as_of: dt.date, model: str, run: str
+    session: Session,
+    curve: pd.DataFrame,
+    shares: pd.DataFrame | None,
+    as_of: dt.date,
+    model: str,
+    run: str,
+    query: str = LOG_BY_DECILE_AND_MONTH,
 ) -> None:
     """Log this forecast in lifetime.forecast, unless an earlier as_of of the same calendar month is there already.
 
@@ -58,11 +75,12 @@ def log_forecast(
     session.run("DELETE FROM lifetime.forecast WHERE as_of = $as_of", as_of=as_of)
     session.run("DELETE FROM lake.forecast_customer WHERE as_of = $as_of", as_of=as_of)
     session.load_frame("month_curve", curve)
-    session.load_frame("phase_share", shares)
+    if shares is not None:
+        session.load_frame("phase_share", shares)
     session.run(
         "INSERT INTO lake.forecast_customer "
         "SELECT $as_of, customer_id, decile_predicted FROM lifetime.customer_lifetime_value",
         as_of=as_of,
     )
-    session.run(LOG_BY_DECILE_AND_MONTH, run=run or "interactive", as_of=as_of, model=model)
+    session.run(query, run=run or "interactive", as_of=as_of, model=model)
     session.set_version("lifetime.forecast", str(uuid.uuid4()))

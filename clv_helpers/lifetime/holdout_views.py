@@ -9,6 +9,7 @@ from clv_helpers.charts.rounding import share_text
 from clv_helpers.charts.show import Output
 from clv_helpers.config.settings import Words
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.lifetime.contract_views import contracts
 from clv_helpers.lifetime.prediction import record
 from clv_helpers.lifetime.records import TITLES, Holdout, LifetimeRecord, ProbabilityBand
 from clv_helpers.lifetime.views import OF_HOLDOUT, nothing, warnings
@@ -17,11 +18,15 @@ from clv_helpers.lifetime.views import OF_HOLDOUT, nothing, warnings
 def holdout(workbook: Workbook) -> Output:
     """How the model did on the days after its calibration: charts, errors beside two baselines, and the best decile.
 
+    Of contracts: the survival curve, renewals forecast and made, and the value of those to come by cohort.
+
     Example:
         >>> print(lifetime.holdout(wb).parts[0].bundle["text/plain"])  # doctest: +ELLIPSIS
         How it did where the outcome is known: ...
     """
     made, words = record(workbook), workbook.words
+    if made.contract:
+        return contracts(workbook, made)
     if made.holdout is None:
         return show.stack(nothing(made, "holdout"), *warnings(made, OF_HOLDOUT))
     outcome, few = made.holdout, workbook.params.min_cell

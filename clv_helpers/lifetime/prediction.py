@@ -17,6 +17,7 @@ from clv_helpers.config.settings import Lifetime
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import parse, table
 from clv_helpers.engines.session import Session, bound
+from clv_helpers.lifetime.contract import predict_contracts
 from clv_helpers.lifetime.counts import as_histories, log_gaps, read_groups
 from clv_helpers.lifetime.data_sufficiency import Facts, Inputs, horizon_days, refusals
 from clv_helpers.lifetime.diagnostics import about_data, about_fit, about_level, about_model, about_size, about_spend
@@ -84,7 +85,7 @@ def refresh_within(session: Session, workbook: Workbook, *, keep_fit: bool = Fal
     if last.digest == digest or (keep_fit and last.digest == kept):
         return last
     now = _fitted_on(session, made_with, bindings["as_of"])
-    if keep_fit and settings and _still_fits(session, last, now):
+    if keep_fit and settings and not settings.contract and _still_fits(session, last, now):
         made = replace(_scored_anew(session, workbook, bindings, settings, last), digest=kept)
     else:
         made = replace(_predict(session, workbook, bindings), digest=digest, fitted_on=now)
@@ -136,6 +137,11 @@ def _predict(session: Session, workbook: Workbook, bindings: dict[str, Any]) -> 
         _withdraw_values(session)
         return made
     inputs = Inputs(session, settings, words, few, bindings, facts)
+    if settings.contract:
+        made = predict_contracts(inputs, made, workbook.run, lambda: _rank(inputs, None))
+        if made.refused:
+            _withdraw_values(session)
+        return made
     made = validate(inputs, replace(made, warnings=[*about_size(facts, words, few), *made.warnings]))
     return _value(inputs, made, workbook.run)
 

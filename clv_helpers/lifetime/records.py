@@ -114,6 +114,31 @@ class Holdout:
 
 
 @dataclass(frozen=True)
+class ContractHoldout:
+    """The renewals after the calibration of contracts that ran at its end: forecast by the model, at the last rate."""
+
+    calibration_end: str
+    days: int
+    customers: int
+    errors: list[HoldoutError]
+
+
+@dataclass(frozen=True)
+class ContractRecord:
+    """What was taken for a contract: its period (`found` or given), and the share of the payments' gaps that are one.
+
+    `contracts` of all customers, and of how many customers one is `running`.
+    """
+
+    period: str
+    found: bool
+    share: float
+    contracts: int
+    running: int
+    holdout: ContractHoldout | None = None
+
+
+@dataclass(frozen=True)
 class ModelScore:
     """What a candidate of `auto` scored on the mean over the cut-offs; see model_choice.choose."""
 
@@ -162,6 +187,7 @@ class LifetimeRecord:
     warnings: list[Diagnostic] = field(default_factory=list)
     correlation_of_frequency_and_spend: float | None = None
     evenness: float = 1.0  # of the gaps between purchases; see rhythm.evenness
+    contract: ContractRecord | None = None
 
     @property
     def purchase_fit(self) -> Fit:

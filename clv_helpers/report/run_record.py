@@ -93,7 +93,7 @@ def _told(value: Any, min_cell: int, name: str = "") -> Any:
             return [_told(each, min_cell, name) for each in kept]
         case float():
             return float(rounded([value], [AS_OF], min_cell)[0])
-        case int() if name in ("customers", "repeaters", "histories"):
+        case int() if name in ("customers", "repeaters", "histories", "contracts", "running"):
             return int(rounded([value], [value], min_cell)[0])
     return value
 
