@@ -61,7 +61,7 @@ def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
         (
             "destinations: {d: {columns: {customer_id: id}}}\n"
             "activations: [{audience: nobody, destination: d, campaign: c}]\n",
-            "activations[0].audience is 'nobody'; allowed: best_customers, best_lapsing, bought_twice",
+            "activations[0].audience is 'nobody'; allowed: best_customers, best_lapsing, best_overdue, bought_twice",
         ),
         (
             "activations: [{audience: a, destination: nowhere, campaign: c}]\n",

@@ -24,6 +24,7 @@ from clv_helpers.lifetime.diagnostics import about_data, about_fit, about_level,
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.forecast_log import log_forecast
 from clv_helpers.lifetime.holdout_validation import validate
+from clv_helpers.lifetime.plan import plan_months
 from clv_helpers.lifetime.records import RECORD, Fit, FittedOn, LifetimeRecord
 from clv_helpers.lifetime.rhythm import OVERDUE, evenness, with_rhythm
 from clv_helpers.lifetime.scoring import fit_spend, month_curve, phase_shares, score, spend_bindings
@@ -162,6 +163,7 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     log_forecast(session, curve, phase_shares(fitted, groups), facts.as_of, made.model, run)
     build(session, inputs.bindings, "lifetime.forecast_outcome")
     forecast = session.scalar("SELECT SUM(expected_purchases) AS purchases FROM lifetime.value_by_decile")
+    planned = plan_months(inputs, fitted)
     level = about_level(facts, settings, float(forecast), words, inputs.min_cell)
     doubts = [
         *about_model(made.model, facts.customers - facts.repeaters, words, inputs.min_cell),
@@ -174,7 +176,7 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
         status="predicted",
         fits=[*made.fits, *filter(None, (fitted, spend))],
         evenness=even,
-        warnings=[*level, *made.warnings, *doubts],
+        warnings=[*level, *made.warnings, *doubts, *planned],
         correlation_of_frequency_and_spend=related,
     )
 

@@ -23,6 +23,7 @@ OF_TOTAL = {"level", "large_bias", "large_bias_of_spend"}
 OF_HOLDOUT = {
     "no_holdout", "short_calibration", "short_holdout", "holdout_shorter_than_horizon", "worse_than_baseline",
 }  # fmt: skip
+OF_PLAN = {"no_newcomers", "months_of_nothing", "refunds_beyond_sales"}
 
 
 def values(workbook: Workbook) -> Output:
@@ -171,7 +172,11 @@ def _decile_chart(title: str, subtitle: str, y: Channel) -> Widget:
 
 def warnings(made: LifetimeRecord, codes: Collection[str] = ()) -> list[Output]:
     """Those of these codes; without any, those that no other view says."""
-    said = [each for each in made.warnings if (each.code in codes if codes else each.code not in OF_TOTAL | OF_HOLDOUT)]
+    said = [
+        each
+        for each in made.warnings
+        if (each.code in codes if codes else each.code not in OF_TOTAL | OF_HOLDOUT | OF_PLAN)
+    ]
     return [show.note(each.sentence) for each in said]
 
 
