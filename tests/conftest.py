@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -24,6 +24,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
     settings.register_profile("dev", deadline=None, max_examples=60)
     settings.load_profile("dev")
+    if config.option.markexpr == "not slow" and os.environ.get("CLV_SOAK") != "1":
+        use_one_thread()
+
+
+def use_one_thread() -> None:
+    """Let DuckDB hand no work about, a sixth of the time with tables this small. The slow tests have all threads."""
+    import duckdb
+
+    connect = duckdb.connect
+
+    def connect_single(*arguments: Any, config: dict[str, Any] | None = None, **options: Any) -> Any:
+        return connect(*arguments, config={"threads": 1, **(config or {})}, **options)
+
+    duckdb.connect = connect_single
 
 
 def absent(reason: str) -> None:
