@@ -198,11 +198,22 @@ def write_shop(folder: Path, csv: str = SHOP_CSV, extra: str = "") -> Path:
     return params
 
 
+@pytest.fixture(scope="session")
+def built_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small shop with its params, its outputs, and an empty folder for tables of its own."""
+    folder = tmp_path_factory.mktemp("shop")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLV_OUTPUTS_DIR", str(folder / "outputs"))
+        workbook = Workbook.open(write_shop(folder))
+        (workbook.specs / "sql").mkdir(parents=True)
+        ingest.ingest_files(workbook)
+        models.refresh(workbook, "derived", "profile", "insights")
+    return folder
+
+
 @pytest.fixture
-def shop(outputs: Path, tmp_path: Path) -> Workbook:
-    """A small shop, built, with an empty folder for tables of its own."""
-    workbook = Workbook.open(write_shop(tmp_path))
-    (workbook.specs / "sql").mkdir(parents=True)
-    ingest.ingest_files(workbook)
-    models.refresh(workbook, "derived", "profile", "insights")
-    return workbook
+def shop(built_shop: Path, outputs: Path, tmp_path: Path) -> Workbook:
+    """The small shop in a folder of this test's own."""
+    shutil.copytree(built_shop, tmp_path, dirs_exist_ok=True)
+    assert outputs.is_dir()
+    return Workbook.open(tmp_path / "shop.yml")
