@@ -61,7 +61,8 @@ def of_the_day(many: Iterable[T], parts: int, begin: int = 0) -> list[T]:
 # Files that take longest begin first, or at the end one worker waits for the other. (--no-loadscope-reorder)
 LONGEST = ("spark", "privacy", "test_chain", "test_table_destination", "test_pull", "test_interrupted", "test_stream",
            "test_every_command", "test_hostile", "test_large_export", "test_taken_away", "browser", "test_crash",
-           "test_person", "campaigns", "test_lineage", "test_experiments")  # fmt: skip
+           "test_person", "test_ranks", "test_secrets", "test_guides", "test_poison", "campaigns", "test_lineage",
+           "test_experiments")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
