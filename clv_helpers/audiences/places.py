@@ -12,23 +12,25 @@ from clv_helpers.audiences.composition import WHOLE, Drawn, Rank, fraction
 from clv_helpers.engines.dialect import expression
 
 HASH = "MD5(CONCAT($salt, $customer))"
+PLACE = {
+    "descending": "ROW_NUMBER() OVER (ORDER BY $by DESC NULLS LAST, $hash, $customer)",
+    "ascending": "ROW_NUMBER() OVER (ORDER BY $by ASC NULLS LAST, $hash, $customer)",
+}
 PLACES = """
-    SELECT $customer AS customer_id, ROW_NUMBER() OVER (ORDER BY $by, $hash, $customer) AS place,
-        COUNT(*) OVER () AS customers
+    SELECT $customer AS customer_id, $place AS place, COUNT(*) OVER () AS customers
     FROM "profile"."customer" AS p WHERE $test
 """
 
 
 def first_places(rank: Rank, audience: str, customer: exp.Expr, test: exp.Expr) -> exp.Select:
     """The customers who are among the first by a rank, of those of the profile (alias p) who pass a test."""
-    by = exp.column(rank.by, table="p", quoted=True)
-    places = expression(
-        PLACES,
-        by=exp.Ordered(this=by, desc=rank.order == "descending", nulls_first=False),
+    place = expression(
+        PLACE[rank.order],
+        by=exp.column(rank.by, table="p", quoted=True),
         hash=expression(HASH, salt=f"rank|{audience}|", customer=customer),
         customer=customer,
-        test=test,
     )
+    places = expression(PLACES, place=place, customer=customer, test=test)
     if isinstance(rank.limit, int):
         stays = expression("r.place <= $limit", limit=rank.limit)
     else:  # of whole numbers alone, so that no engine rounds
