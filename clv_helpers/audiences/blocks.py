@@ -8,11 +8,13 @@ from typing import Any
 
 from clv_helpers.audiences import audience_files, estimate, panels
 from clv_helpers.audiences.catalog import Catalog, event_tables
+from clv_helpers.audiences.checks import known_categories
 from clv_helpers.audiences.draft import TIMES, Draft, to_comparison, to_condition, to_value, to_when
 from clv_helpers.audiences.sentence import to_sentence
 from clv_helpers.conditions import OPERATORS_OF, Attribute
 from clv_helpers.conditions.checks import comparable, comparisons_of
 from clv_helpers.conditions.condition import MEASURES
+from clv_helpers.config.deciles import BUILT_IN, EVERYONE
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.editors import html
 from clv_helpers.editors.editor import soon
@@ -31,7 +33,9 @@ class Blocks:
         import ipywidgets as ipw
 
         self.workbook, self.catalog, self._change = workbook, catalog, change
-        self.decile = f"decile within a {workbook.words.category}"  # of the map of deciles, not a column
+        # of maps, not columns: the deciles of the value, and the rankings of the params
+        self.maps = {f"decile within a {workbook.words.category}": BUILT_IN}
+        self.maps |= {f"place in {name.replace('_', ' ')}": name for name in catalog.maps}
         wide = {"width": "100%"}
 
         def labelled(widget: Any, label: str, **more: Any) -> Any:
@@ -42,7 +46,7 @@ class Blocks:
         self.blocks = ipw.Select(rows=8, layout=wide)
         self.about = ipw.HTML()
         self.column = labelled(ipw.Dropdown, "where")
-        self.category = labelled(ipw.Combobox, workbook.words.category, value="ALL", placeholder="ALL: among everyone")
+        self.category = labelled(ipw.Combobox, "within", placeholder="ALL: among everyone")
         self.lookback = labelled(ipw.Dropdown, "over", options=LOOKBACKS)
         self.op = labelled(ipw.Dropdown, "operator")
         self.than = labelled(ipw.Dropdown, "than", options=[A_VALUE])
@@ -74,7 +78,7 @@ class Blocks:
 
     def _list_blocks(self) -> None:
         if self.kind.value == "Attributes":
-            blocks = {n: a.about for n, a in self.catalog.profile.items()} | {self.decile: "map of deciles"}
+            blocks = {n: a.about for n, a in self.catalog.profile.items()} | dict.fromkeys(self.maps, "map of deciles")
         elif self.kind.value == "Events":
             blocks = dict.fromkeys(self.catalog.events, "events")
         else:
@@ -92,6 +96,8 @@ class Blocks:
         if columns := self.catalog.events.get(block):
             self.column.options = ["(any)", *columns]
             self.of.options = [name for name, column in columns.items() if column.is_number]
+        elif name := self._map():
+            self._offer_entries(name)
         elif self.kind.value == "Audiences" and block:
             sentence = to_sentence(audience_files.load(self.workbook, block), self.workbook.words)
             self.about.value = html.sentences([sentence])
@@ -106,9 +112,28 @@ class Blocks:
                 lookup, _, looked_up = attribute.name.rpartition(".")
                 facts = estimate.describe(session, f"lake.{lookup}" if lookup else source, looked_up)
             self.about.value = panels.describe_panel(attribute, facts)
-        elif self.blocks.value == self.decile:
-            about = "The {customer}'s decile within one {category}, or among everyone (ALL); 1 is the best tenth."
-            self.about.value = escape(about.format(**self.workbook.words.model_dump()))
+        elif name := self._map():
+            self.about.value = escape(self._about_map(name).format(**self.workbook.words.model_dump()))
+
+    def _map(self) -> str:
+        """The name of the map that is chosen; empty where a column, an event or an audience is."""
+        return self.maps.get(self.blocks.value, "") if self.kind.value == "Attributes" else ""
+
+    def _about_map(self, name: str) -> str:
+        if name == BUILT_IN:
+            return "The {customer}'s decile within one {category}, or among everyone (ALL); 1 is the best tenth."
+        ranking = next(each for each in self.workbook.params.deciles if each.name == name)
+        by = ["{category}" if column == "category" else column for column in ranking.by]
+        within = f"within one {' and '.join(by)}" if by else "among everyone"
+        return f"The {{customer}}'s place {within}, from 1 (the best) to {ranking.ntile}: {ranking.of}."
+
+    def _offer_entries(self, name: str) -> None:
+        """The categories and look-backs that a map has, the first of them chosen."""
+        with self.workbook.engine.read() as session:
+            known = known_categories(session, [*self.catalog.maps]).get(name, [EVERYONE])
+        known = sorted(known, key=lambda category: category != EVERYONE)
+        self.category.options, self.category.value = known, known[0]
+        self.lookback.options = LOOKBACKS if name == BUILT_IN else self.catalog.maps[name]
 
     def _attribute(self) -> Attribute | None:
         if self.blocks.value in self.catalog.events:
@@ -121,9 +146,8 @@ class Blocks:
         if is_event:
             self._describe()
         fields = [self.column] if is_event else []
-        kind = "integer" if self.blocks.value == self.decile else attribute.kind if attribute else ""
-        if self.blocks.value == self.decile:
-            self.category.options = ["ALL", *self._categories()]
+        kind = "integer" if self._map() else attribute.kind if attribute else ""
+        if self._map():
             fields += [self.category, self.lookback]
         if kind:
             dated = attribute is not None and attribute.is_date
@@ -166,11 +190,6 @@ class Blocks:
         of = [] if self.measure.value in ("count", "all") else [self.of]
         return [self.role, self.measure, *of, *measured]
 
-    def _categories(self) -> list[str]:
-        query = "SELECT DISTINCT category FROM derived.customer_decile WHERE category <> 'ALL' ORDER BY category"
-        with self.workbook.engine.read() as session:
-            return [row["category"] for row in session.rows(query)]
-
     def _add(self) -> None:
         block = self.blocks.value
         if block in self.catalog.events:
@@ -182,11 +201,12 @@ class Blocks:
 
     def _condition(self) -> dict[str, Any]:
         attribute = self._attribute()
-        if self.blocks.value == self.decile:
-            asked = {"map": "decile", "category": self.category.value or "ALL", "lookback_months": self.lookback.value}
-            decile = to_condition(Attribute("decile", "integer", ""), self.op.value, self.value.value, None)
-            del decile["field"]
-            return asked | decile
+        if name := self._map():
+            lookback = "lookback_months" if name == BUILT_IN else "lookback"
+            asked = {"map": name, "category": self.category.value or EVERYONE, lookback: self.lookback.value}
+            place = to_condition(Attribute(name, "integer", ""), self.op.value, self.value.value, None)
+            del place["field"]
+            return asked | place
         if attribute is None:
             raise UserError("Choose a column that the condition asks of.")
         if than := self._than():

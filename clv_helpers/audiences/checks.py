@@ -70,7 +70,7 @@ def file_warnings(workbook: Workbook, *names: str) -> list[Problem]:
             if not session.has_table("derived.customer_decile") or not session.has_table("profile.customer"):
                 return []
             catalog = read_catalog(session, event_tables(workbook.params), params=workbook.params)
-            known = _categories(session, [*catalog.maps])
+            known = known_categories(session, [*catalog.maps])
             loaded = {name: audience_files.load(workbook, name) for name in names}
             events = event_tables(workbook.params)
             empty = {name: empty_inputs(session, audience, catalog, events) for name, audience in loaded.items()}
@@ -97,7 +97,7 @@ def file_warnings(workbook: Workbook, *names: str) -> list[Problem]:
     ]
 
 
-def _categories(session: Session, rankings: list[str]) -> dict[str, list[str]]:
+def known_categories(session: Session, rankings: list[str]) -> dict[str, list[str]]:
     """Within which categories customers are ranked, by the value and by each ranking."""
     found: dict[str, list[str]] = {}
     query = f"SELECT DISTINCT '{BUILT_IN}' AS name, category FROM derived.customer_decile"

@@ -65,3 +65,32 @@ def test_an_incomplete_rule_is_not_saved(own: Workbook) -> None:
         builder.save()
     assert "The rule is empty" in builder.count.value
     assert "nobody" not in audiences.names(own)
+
+
+def test_rankings_of_the_params_are_blocks_and_come_back_from_the_file(own: Workbook) -> None:
+    builder = Builder(own)
+    blocks = builder.blocks
+    blocks.blocks.value = "place in miles by status"
+    assert "s place within one status, from 1 (the best) to 10: Sum of purchases.mileage, where" in blocks.about.value
+    assert list(blocks.lookback.options) == ["3 months", "12 months"]
+    assert "ALL" not in blocks.category.options  # they are ranked within a status alone
+    assert blocks.category.value in blocks.category.options
+    blocks.category.value, blocks.lookback.value = "GOLD", "12 months"
+    blocks.op.value, blocks.value.value = "at most", "2"
+    blocks.add.click()
+    asked = {"map": "miles_by_status", "category": "GOLD", "lookback": "12 months", "op": "at most", "value": 2}
+    assert builder.draft.raw["rule"] == {"all": [asked]}
+    with own.engine.read() as session:
+        met = session.scalar(
+            "SELECT COUNT(*) AS n FROM derived.customer_rank WHERE name = 'miles_by_status' AND category = 'GOLD' "
+            "AND lookback = '12 months' AND place <= 2"
+        )
+    assert builder.estimate is not None and builder.estimate.count == met > 0
+    builder.head["title"][0].value, builder.name.value = "Best of gold", "best_of_gold"
+    builder.save()
+    assert audiences.load(own, "best_of_gold").to_raw()["rule"] == {"all": [asked]}
+    again = Builder(own, "best_of_gold")
+    assert again.draft.raw == builder.draft.raw
+    assert "place in miles by status" in again.rows.children[1].description
+    blocks.blocks.value = "decile within a status"
+    assert blocks.category.value == "ALL" and blocks.lookback.value == 12
