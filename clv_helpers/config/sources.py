@@ -132,6 +132,8 @@ class FromDatabase(Strict):
     overlap: Annotated[str, Field(pattern=r"^\d{1,5} (minute|hour|day)s?$")] | None = None
     """how far before the last value the next pull begins, such as `2 days`, for rows that become visible late; those
     that came before are passed over"""
+    timeout: Annotated[str, Field(pattern=r"^[1-9]\d{0,4} (second|minute|hour)s?$")] = "10 minutes"
+    """how long a server may say nothing while it is asked, such as `60 seconds`, before the pull ends without a row"""
 
     @model_validator(mode="after")
     def _one_place(self) -> FromDatabase:
@@ -146,8 +148,17 @@ class FromDatabase(Strict):
     @property
     def step_back(self) -> dt.timedelta:
         """The overlap."""
-        count, unit = (self.overlap or "0 days").split()
-        return dt.timedelta(**{f"{unit.rstrip('s')}s": int(count)})
+        return _span(self.overlap or "0 days")
+
+    @property
+    def silent_seconds(self) -> float:
+        """The timeout."""
+        return _span(self.timeout).total_seconds()
+
+
+def _span(text: str) -> dt.timedelta:
+    count, unit = text.split()
+    return dt.timedelta(**{f"{unit.rstrip('s')}s": int(count)})
 
 
 Role = Literal["purchases", "customers", "email_events", "assignments", "experiments", "events", "lookup"]

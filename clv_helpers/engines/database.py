@@ -19,6 +19,7 @@ from clv_helpers.engines.messages import without_values
 from clv_helpers.errors import UserError
 
 CONNECT_SECONDS = 10
+SILENT_SECONDS = 600  # that a server may say nothing while a statement is on its way
 CHUNK = 20_000  # rows at a time, where a driver gives rows
 LISTED = """
     SELECT table_schema AS place, table_name AS name FROM information_schema.tables
@@ -40,8 +41,8 @@ class Database:
     dialect = ""
     errors: tuple[type[Exception], ...] = ()
 
-    def __init__(self, place: str):
-        self.place = place
+    def __init__(self, place: str, silent: float = SILENT_SECONDS):
+        self.place, self.silent = place, silent
 
     def rows(self, query: exp.Expr) -> list[dict[str, Any]]:
         """The rows of a small query; of MySQL and MariaDB their values as text."""
@@ -111,6 +112,10 @@ class Database:
 
     def _reason(self, error: Exception, sql: str) -> str:
         return f"the database says: {without_values(error, sql)}"
+
+    def _silent(self) -> str:
+        said = f"the database has said nothing for {self.silent:,.0f} seconds"
+        return f"{said}; nothing came of it: run again once it answers"
 
 
 def refused(error: Exception, address: str) -> str:

@@ -16,6 +16,7 @@ from sqlglot import exp
 from clv_helpers.engines.database import (
     CHUNK,
     CONNECT_SECONDS,
+    SILENT_SECONDS,
     Database,
     DatabaseError,
     as_relation,
@@ -28,6 +29,7 @@ from clv_helpers.engines.database import (
     to_parquet,
 )  # fmt: skip
 from clv_helpers.engines.dialect import column, expression, literal, table, to_sql
+from clv_helpers.engines.silence import Silence
 
 
 class Postgres(Database):
@@ -41,8 +43,8 @@ class Postgres(Database):
     )
     TYPES = "SELECT $types FROM (SELECT 1 AS one) AS one LEFT JOIN (SELECT * FROM $source AS s LIMIT 0) AS q ON TRUE"
 
-    def __init__(self, place: str, address: str, writable: bool):
-        super().__init__(place)
+    def __init__(self, place: str, address: str, writable: bool, silent: float = SILENT_SECONDS):
+        super().__init__(place, silent)
         manager = driver_of("adbc_driver_manager", "postgres", place)
         driver = driver_of("adbc_driver_postgresql", "postgres", place)
         self.manager, self.errors = manager, (manager.Error, duckdb.Error)
@@ -51,9 +53,11 @@ class Postgres(Database):
             self.dialect = "redshift"
         timed = "" if "connect_timeout=" in rest else f"{'&' if '?' in rest else '?'}connect_timeout={CONNECT_SECONDS}"
         with contextlib.ExitStack() as stack:
+            self.silence = stack.enter_context(contextlib.closing(Silence(silent)))
             try:
                 self.database = stack.enter_context(driver.connect(f"postgresql://{rest}{timed}"))
-                self.connection = stack.enter_context(manager.AdbcConnection(self.database))
+                with self.silence.connecting():
+                    self.connection = stack.enter_context(manager.AdbcConnection(self.database))
             except manager.Error as error:
                 raise DatabaseError(f"{place}: {refused(error, address)}") from None
             self.stack = stack.pop_all()
@@ -137,7 +141,14 @@ class Postgres(Database):
                     statement.bind_stream(as_relation(self.buffer, columns, chunk))
                     statement.execute_update()
 
+    @contextlib.contextmanager
+    def _asked(self, sql: str = "") -> Iterator[None]:
+        with super()._asked(sql), self.silence.limited():
+            yield
+
     def _reason(self, error: Exception, sql: str) -> str:
+        if self.silence.ended:
+            return self._silent()
         text = str(error)
         if re.search(r"connection|server closed|terminating|no COPY data|SSL SYSCALL", text, re.I):
             return "the database went away in the middle; nothing came of it: run again once it answers"
@@ -150,8 +161,11 @@ class Rows(Database):
 
     connection: Any
 
-    def _cursor(self) -> Any:
-        return self.connection.cursor()
+    @contextlib.contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        """One whose rows are given as they come."""
+        with contextlib.closing(self.connection.cursor()) as cursor:
+            yield cursor
 
     def rows(self, query: exp.Expr) -> list[dict[str, Any]]:
         sql = self.text_of(query)
@@ -173,7 +187,7 @@ class Rows(Database):
 
     def spool(self, query: exp.Query, file: Path) -> int:
         sql = self.text_of(query)
-        with self._asked(sql), contextlib.closing(self._cursor()) as cursor, duckdb.connect() as buffer:
+        with self._asked(sql), self._cursor() as cursor, duckdb.connect() as buffer:
             # its rows are more than memory may hold: they go to the disk beside the file
             buffer.execute(f"ATTACH {to_sql(literal(f'{file}.rows'))} AS rows")
             cursor.execute(sql)
@@ -201,8 +215,8 @@ class MySql(Rows):
     dialect = "mysql"
     MOMENT = 7  # the type code of a TIMESTAMP
 
-    def __init__(self, place: str, address: str, writable: bool):
-        super().__init__(place)
+    def __init__(self, place: str, address: str, writable: bool, silent: float = SILENT_SECONDS):
+        super().__init__(place, silent)
         pymysql = driver_of("pymysql", "mysql", place)
         self.errors = (pymysql.Error,)
         self.streaming = importlib.import_module("pymysql.cursors").SSCursor
@@ -213,12 +227,13 @@ class MySql(Rows):
             self.connection = pymysql.connect(
                 host=found.hostname or "localhost", port=found.port or 3306, user=unquote(found.username or "") or None,
                 password=unquote(found.password or ""), database=unquote(found.path.lstrip("/")), charset="utf8mb4",
-                connect_timeout=CONNECT_SECONDS, autocommit=True,
+                connect_timeout=CONNECT_SECONDS, read_timeout=CONNECT_SECONDS, write_timeout=silent, autocommit=True,
                 conv=dict(pymysql.converters.encoders),  # of no decoders: what comes is text as it stands
                 **{key: value for key, value in said.items() if value},
             )  # fmt: skip
         except pymysql.Error as error:
             raise DatabaseError(f"{place}: {refused(error, address)}") from None
+        self.connection._read_timeout = silent  # its greeting was due sooner
         self.run("SET time_zone = '+00:00'")
         if not writable:
             self.run("SET SESSION TRANSACTION READ ONLY")
@@ -226,8 +241,16 @@ class MySql(Rows):
     def close(self) -> None:
         self.connection._force_close()  # without reading to its end a result that nobody wants any more
 
-    def _cursor(self) -> Any:
-        return self.connection.cursor(self.streaming)
+    @contextlib.contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        cursor = self.connection.cursor(self.streaming)
+        try:
+            yield cursor
+        except BaseException:
+            if cursor._result:  # else it would read the rest, of a connection that may be gone
+                cursor._result.unbuffered_active = False
+            raise
+        cursor.close()
 
     def _texts(self, rows: Iterable[tuple[Any, ...]], _kinds: list[Any]) -> list[list[str | None]]:
         columns = super()._texts(rows, _kinds)
@@ -244,6 +267,8 @@ class MySql(Rows):
                 cursor.executemany(sql, chunk)
 
     def _reason(self, error: Exception, sql: str) -> str:
+        if "timed out" in str(error):
+            return self._silent()
         if error.args and error.args[0] in (2006, 2013, 2014, 1053, 1927, 0):
             return "the database went away in the middle; nothing came of it: run again once it answers"
         return super()._reason(RuntimeError(str(error.args[-1]).replace("doesn't", "does not")), sql)
@@ -254,10 +279,10 @@ class Sqlite(Rows):
 
     dialect = "sqlite"
 
-    def __init__(self, place: str, address: str, writable: bool):
+    def __init__(self, place: str, address: str, writable: bool, silent: float = SILENT_SECONDS):
         import sqlite3
 
-        super().__init__(place)
+        super().__init__(place, silent)
         self.errors = (sqlite3.Error,)
         file = file_of(place, address)
         with self._asked():
@@ -286,8 +311,8 @@ class DuckDb(Database):
     dialect = "duckdb"
     errors = (duckdb.Error,)
 
-    def __init__(self, place: str, address: str, writable: bool):
-        super().__init__(place)
+    def __init__(self, place: str, address: str, writable: bool, silent: float = SILENT_SECONDS):
+        super().__init__(place, silent)
         with self._asked():
             self.connection = duckdb.connect(str(file_of(place, address)), read_only=not writable)
 

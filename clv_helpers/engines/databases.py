@@ -15,7 +15,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
-from clv_helpers.engines.database import Database, DatabaseError
+from clv_helpers.engines.database import SILENT_SECONDS, Database, DatabaseError
 from clv_helpers.engines.database_kinds import DuckDb, MySql, Postgres, Sqlite
 from clv_helpers.engines.dialect import syntax_error
 from clv_helpers.engines.guarded_query import WRITES
@@ -38,10 +38,11 @@ def is_address(text: str) -> bool:
 
 
 @contextlib.contextmanager
-def opened(address: str, place: str, writable: bool = False) -> Iterator[Database]:
+def opened(address: str, place: str, writable: bool = False, silent: float = SILENT_SECONDS) -> Iterator[Database]:
     """A Database by its address, for as long as the block takes; `place` says where the address stands, for messages.
 
-    Without `writable` the database itself refuses to change anything. Raises DatabaseError, with one sentence and never
+    Without `writable` the database itself refuses to change anything; `silent` is for how many seconds a server may
+    say nothing. Raises DatabaseError, with one sentence and never
     the password, for an address of another kind, a server that does not answer and one that does not let us in.
 
     Example:
@@ -50,9 +51,10 @@ def opened(address: str, place: str, writable: bool = False) -> Iterator[Databas
         clv_helpers.engines.database.DatabaseError: database is of the kind oracle://; allowed: postgresql://...
     """
     if not is_address(address):
-        kind = f"{address.split('://')[0]}://" if "://" in address else "no address"
-        raise DatabaseError(f"{place} is of the kind {kind}; allowed: {ALLOWED}")
-    with contextlib.closing(KINDS[address.split("://")[0]](place, _checked(address, place), writable)) as database:
+        found = f"{address.split('://')[0]}://" if "://" in address else "no address"
+        raise DatabaseError(f"{place} is of the kind {found}; allowed: {ALLOWED}")
+    kind = KINDS[address.split("://")[0]]
+    with contextlib.closing(kind(place, _checked(address, place), writable, silent)) as database:
         yield database
 
 

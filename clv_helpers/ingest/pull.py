@@ -153,7 +153,7 @@ def _said(workbook: Workbook, dataset: str) -> FromDatabase:
 @contextlib.contextmanager
 def _database(workbook: Workbook, dataset: str, said: FromDatabase) -> Iterator[Database]:
     key = f"sources.{dataset}.from.database"
-    with opened(address(workbook, said, key), key) as database:
+    with opened(address(workbook, said, key), key, silent=said.silent_seconds) as database:
         yield database
 
 

@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import random
 import shutil
+import signal
+import subprocess
 import tempfile
 import threading
 import time
@@ -19,6 +21,7 @@ from postgres_server import postgres, programs
 
 from clv_helpers import ingest
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.engines import database, database_kinds
 from clv_helpers.engines.databases import DatabaseError
 from conftest import absent, often
 
@@ -45,8 +48,13 @@ SLOW = {
     "postgres": "SELECT o.*, PG_SLEEP(0.05)::text AS slept FROM orders AS o, GENERATE_SERIES(1, 2000)",
     "mariadb": "SELECT o.*, SLEEP(0.05) AS slept FROM orders AS o, seq_1_to_2000",
 }
+# rows of more than the server's buffer, so that each is sent when it is there
+TALKING = {
+    "postgres": "SELECT o.*, REPEAT('x', 20000) AS t, PG_SLEEP(.05)::text AS s FROM orders o, GENERATE_SERIES(1, 60)",
+    "mariadb": "SELECT o.*, REPEAT('x', 20000) AS t, SLEEP(0.05) AS s FROM orders AS o, seq_1_to_60",
+}
 CUT = {
-    "postgres": "SELECT PG_TERMINATE_BACKEND(pid) FROM pg_stat_activity WHERE query ILIKE '%pg_sleep(0.05)%' "
+    "postgres": "SELECT PG_TERMINATE_BACKEND(pid) FROM pg_stat_activity WHERE query ~* 'pg_sleep[(]0?.05' "
     "AND pid <> PG_BACKEND_PID() AND state = 'active'",
     "mariadb": "SELECT CONCAT('KILL ', id, ';') FROM information_schema.processlist WHERE info LIKE '%SLEEP(0.05)%' "
     "AND id <> CONNECTION_ID()",
@@ -62,6 +70,11 @@ class Server:
     kind: str
     address: str
     run: Callable[[str], str]
+    process: int
+
+    def is_asked(self) -> bool:
+        """Whether the slow query runs."""
+        return bool(self.run(CUT[self.kind].replace("PG_TERMINATE_BACKEND(pid)", "pid") + ";").strip())
 
     def cut(self) -> bool:
         """End the connection that runs the slow query; whether there was one."""
@@ -76,13 +89,14 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix=f"clv_{request.param}_") as data:
         if request.param == "mariadb":
             with mariadb(Path(data)) as running:
-                yield Server("mariadb", running.address, running.run)
+                yield Server("mariadb", running.address, running.run, running.process.pid)
             return
         found = programs()
         if found is None:
             absent("PostgreSQL is not installed (Debian: apt-get install postgresql)")
         with postgres(found, Path(data)) as running:
-            yield Server("postgres", f"postgresql://postgres@/postgres?host={data}", running.run)
+            process = int((Path(data) / "data" / "postmaster.pid").read_text().split()[0])
+            yield Server("postgres", f"postgresql://postgres@/postgres?host={data}", running.run, process)
 
 
 @pytest.fixture
@@ -142,6 +156,68 @@ def test_a_connection_that_breaks_off_leaves_nothing(server: Server, pulled) -> 
     assert not list(workbook.folder.glob("reading-*"))
     file.write_text("SELECT * FROM orders")
     assert [batch.rows_accepted for batch in ingest.ingest_files(workbook)] == [1]
+
+
+def stopped(server: Server) -> list[int]:
+    """The processes of a server, which are stopped: the kernel accepts for it, and nobody says anything."""
+    children = subprocess.run(["pgrep", "-P", str(server.process)], capture_output=True, text=True, check=False)
+    found = [server.process, *map(int, children.stdout.split())]
+    for each in found:
+        os.kill(each, signal.SIGSTOP)
+    return found
+
+
+def pulled_while(server: Server, workbook: Workbook, is_time: Callable[[], bool]) -> None:
+    """A pull while the server is stopped from some moment on."""
+    halted: list[int] = []
+
+    def halt() -> None:
+        deadline = time.monotonic() + 30
+        while not is_time() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        halted.extend(stopped(server))
+
+    thread = threading.Thread(target=halt)
+    thread.start()
+    if is_time():
+        thread.join()
+    try:
+        ingest.ingest_files(workbook)
+    finally:
+        thread.join()
+        for each in halted:
+            os.kill(each, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("when", ["before", "within"])
+def test_a_server_that_says_nothing_is_not_waited_for(
+    server: Server, pulled, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It accepts and is silent: the pull ends by its limit in one sentence, and the next one is whole."""
+    for module in (database, database_kinds):
+        monkeypatch.setattr(module, "CONNECT_SECONDS", 2)
+    workbook = pulled("query: orders.sql, timeout: 2 seconds")
+    workbook.specs.mkdir()
+    file = workbook.specs / "orders.sql"
+    file.write_text(TALKING[server.kind].replace("60", "2000"))
+    sentence = "does not answer within 2 seconds" if when == "before" else "has said nothing for 2 seconds"
+    begun = time.monotonic()
+    with pytest.raises(DatabaseError, match=sentence):
+        pulled_while(server, workbook, server.is_asked if when == "within" else lambda: True)
+    assert time.monotonic() - begun < 30
+    assert not ingest.batches(workbook)
+    file.write_text("SELECT * FROM orders")
+    assert [batch.rows_accepted for batch in ingest.ingest_files(workbook)] == [1]
+
+
+def test_a_server_that_goes_on_talking_is_listened_to(server: Server, pulled) -> None:
+    """For longer than the limit: it is of silence."""
+    workbook = pulled("query: orders.sql, timeout: 1 second")
+    workbook.specs.mkdir()
+    (workbook.specs / "orders.sql").write_text(TALKING[server.kind])
+    begun = time.monotonic()
+    assert [batch.rows_accepted for batch in ingest.ingest_files(workbook)] == [1]
+    assert time.monotonic() - begun > 2
 
 
 def work(params: Path, environment: dict[str, str]) -> None:
