@@ -20,7 +20,6 @@ from clv_helpers.cli import (  # noqa: F401 (each registers its commands)
     run,
 )
 from clv_helpers.cli.options import app
-from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
 
 
@@ -45,6 +44,7 @@ def _of_a_file(error: Exception) -> str:
 
 def _hidden(text: str) -> str:
     """An error of a command on a workbook, with … for each customer in it but those that were asked for."""
+    from clv_helpers.config.workbook import Workbook
     from clv_helpers.report.last_look import LastLook
 
     for params in (each for each in sys.argv[1:] if Path(each).suffix in (".yml", ".yaml")):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from clv_helpers.cli.options import Json, Opened, Params, Set, app, opened, progress, say
-from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
+
+if TYPE_CHECKING:
+    from clv_helpers.config.workbook import Workbook
 
 
 @app.command()

@@ -10,9 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from clv_helpers.cli.options import Json, Opened, app, progress, say
-from clv_helpers.cli.translation import translated
-from clv_helpers.config.validation import ParamsError, Problem
-from clv_helpers.engines.translate import TARGETS
+from clv_helpers.engines import TARGETS
 
 
 @app.command()
@@ -26,6 +24,8 @@ def sql(
     as_json: Json = False,
 ) -> None:
     """Run a read-only query on the published tables, or print it in another engine's SQL."""
+    from clv_helpers.cli.translation import translated
+    from clv_helpers.config.validation import ParamsError, Problem
     from clv_helpers.insights.analyst_sql import exact
 
     if bool(query) == bool(file):
@@ -86,5 +86,7 @@ def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        from clv_helpers.config.validation import ParamsError, Problem
+
         reason = getattr(error, "strerror", None) or "not text in UTF-8"
         raise ParamsError(str(file), [Problem("the file", f"not readable ({reason})", "a SELECT, as text")]) from None

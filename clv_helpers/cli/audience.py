@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from clv_helpers.cli.options import Json, Opened, app, progress, say
-from clv_helpers.config.validation import ParamsError, Problem
-from clv_helpers.config.workbook import Workbook
+
+if TYPE_CHECKING:
+    from clv_helpers.config.workbook import Workbook
 
 Action = Literal["list", "count", "evaluate", "show"]
 Form = Literal["text", "sql", "spark", "pql", "pql-json", "definition", "yaml"]
@@ -26,6 +27,8 @@ def audience(
 ) -> None:
     """List the audiences, count one with its funnel, evaluate them, or show a rule as sql, pql or text."""
     if action in ("count", "show") and not name:
+        from clv_helpers.config.validation import ParamsError, Problem
+
         problem = Problem("the audience's name", "missing", f"clv audience PARAMS {action} NAME")
         raise ParamsError("clv audience", [problem])
     actions = {"list": _list, "count": _count, "evaluate": _evaluate, "show": _show}

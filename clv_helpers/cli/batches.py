@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clv_helpers.cli.options import Json, Opened, app, progress, say
-from clv_helpers.config.validation import ParamsError, Problem
-from clv_helpers.config.workbook import in_folders
 
 if TYPE_CHECKING:
     from clv_helpers.ingest.batch_log import Batch
@@ -30,6 +28,8 @@ def ingest(
 ) -> None:
     """Bring files in as batches."""
     from clv_helpers import ingest
+    from clv_helpers.config.validation import ParamsError, Problem
+    from clv_helpers.config.workbook import in_folders
 
     if bool(files) != bool(dataset) or (dataset and dataset not in workbook.params.sources):
         allowed = ", ".join(workbook.params.sources)

@@ -1,4 +1,7 @@
-"""What the commands share: the app, the options that several of them take, and how they print."""
+"""What the commands share: the app, the options that several of them take, and how they print.
+
+Every command imports what it calls when it is called: so that help, and a slip of the pen, are answered at once.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,28 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from ruamel.yaml.error import YAMLError
 
 from clv_helpers import __version__
-from clv_helpers.config.validation import ParamsError, Problem, parse_value
-from clv_helpers.config.workbook import Workbook
+
+if TYPE_CHECKING:
+    from clv_helpers.config.workbook import Workbook
+else:
+    Workbook = Path  # to typer, which reads the signatures; the parser makes a workbook of it
+
+
+def _workbook(params: str) -> Workbook:
+    from clv_helpers.config.workbook import Workbook
+
+    return Workbook.open(params)
+
 
 app = typer.Typer(help="Customer lifetime value, from the signals to the campaign's results.", no_args_is_help=True)
 _ABOUT = "the workbook's params file, such as params/airline.yml"
 Params = Annotated[Path, typer.Argument(help=_ABOUT)]
-Opened = Annotated[Workbook, typer.Argument(help=_ABOUT, metavar="PARAMS", parser=Workbook.open)]
+Opened = Annotated[Workbook, typer.Argument(help=_ABOUT, metavar="PARAMS", parser=_workbook)]
 AsOf = Annotated[str, typer.Option("--as-of", help="compute as of this day (2025-07-01), or latest")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="key=value: change the params for this run (repeatable)")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON object on standard output")]
@@ -52,11 +64,17 @@ def progress(line: str) -> None:
 
 def opened(params: Path, as_of: str, changes: list[str] | None) -> Workbook:
     """The workbook, with `--as-of` and `--set`. Raises ParamsError."""
+    from clv_helpers.config.workbook import Workbook
+
     return Workbook.open(params, as_of, parse_changes(params, changes))
 
 
 def parse_changes(params: Path, changes: list[str] | None) -> dict[str, Any]:
     """The `--set key=value` options as dotted key → value. Raises ParamsError for one of another form."""
+    from ruamel.yaml.error import YAMLError
+
+    from clv_helpers.config.validation import ParamsError, Problem, parse_value
+
     pairs = {}
     for change in changes or []:
         key, equals, value = change.partition("=")

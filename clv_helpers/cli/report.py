@@ -7,9 +7,6 @@ from typing import Annotated
 import typer
 
 from clv_helpers.cli.options import Json, Opened, Params, app, progress, say
-from clv_helpers.config.workbook import Workbook
-from clv_helpers.report.run_record import find
-from clv_helpers.run import notebooks
 
 
 @app.command()
@@ -22,6 +19,9 @@ def report(
 ) -> None:
     """Write the report of a run again; what changed since another; a PDF."""
     from clv_helpers import report as reports
+    from clv_helpers.config.workbook import Workbook
+    from clv_helpers.report.run_record import find
+    from clv_helpers.run import notebooks
 
     outputs = notebooks.outputs_of(params)
     folder, record = find(outputs, run, progress)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clv_helpers.cli.options import AsOf, Json, Opened, Params, Set, app, opened, parse_changes, progress, say
-from clv_helpers.config.settings import Simulation
-from clv_helpers.config.validation import ParamsError, Problem
-from clv_helpers.run import notebooks, row_check
+
+if TYPE_CHECKING:
+    from clv_helpers.config.validation import Problem
+
+
+def _default(key: str) -> int:
+    from clv_helpers.config.settings import Simulation
+
+    return getattr(Simulation(), key)
 
 
 @app.command()
@@ -24,6 +30,8 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run the six notebooks, and write the report."""
+    from clv_helpers.run import notebooks
+
     record, folder = notebooks.run(params, _stages(first, only), as_of, parse_changes(params, changes), progress)
     shared = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     say(as_json, shared, [f"report: {folder / record.report}"])
@@ -32,6 +40,9 @@ def run(
 @app.command()
 def check(params: Params, as_of: AsOf = "", changes: Set = None, as_json: Json = False) -> None:
     """Validate a params file, every row of its files, own tables, dashboards and audiences; nothing is kept."""
+    from clv_helpers.config.validation import ParamsError
+    from clv_helpers.run import notebooks, row_check
+
     warnings: list[Problem] = []
     try:
         workbook = opened(params, as_of, changes)
@@ -62,12 +73,13 @@ def lab(context: typer.Context, workbook: Opened) -> None:
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="the folder to write to")],
-    members: Annotated[int, typer.Option(min=50)] = Simulation().members,
-    years: Annotated[int, typer.Option(min=1, max=10)] = Simulation().years,
-    seed: Annotated[int, typer.Option(min=0)] = Simulation().seed,
+    members: Annotated[int, typer.Option(min=50, default_factory=lambda: _default("members"))],
+    years: Annotated[int, typer.Option(min=1, max=10, default_factory=lambda: _default("years"))],
+    seed: Annotated[int, typer.Option(min=0, default_factory=lambda: _default("seed"))],
     as_json: Json = False,
 ) -> None:
     """Write the simulated airline as Parquet files, with the true values in truth.json."""
+    from clv_helpers.config.settings import Simulation
     from clv_helpers.simulate import write_airline
 
     truth = write_airline(Simulation(members=members, years=years, seed=seed), out)
@@ -76,6 +88,8 @@ def simulate(
 
 
 def _stages(first: int, only: str) -> list[int] | None:
+    from clv_helpers.run import notebooks
+
     if only and first > 1:
         raise typer.BadParameter("--from and --only exclude each other")
     if not only:

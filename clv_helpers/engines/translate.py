@@ -9,11 +9,11 @@ from sqlglot import ErrorLevel, exp
 from sqlglot.errors import OptimizeError, UnsupportedError
 from sqlglot.optimizer.qualify import qualify
 
+from clv_helpers.engines import TARGETS as TARGETS
 from clv_helpers.engines.dialect import DIALECT
 from clv_helpers.engines.spark.dialect import call, spark_sql
 from clv_helpers.errors import UserError
 
-TARGETS = ("spark", "snowflake", "bigquery", "databricks", "trino", "postgres")
 NO_EXCEPT = ("trino", "postgres")  # a * stands there for all columns, and none can be left out
 # What sqlglot gives on to an engine that does not have it, without a word.
 MAPS: dict[type[exp.Expr], str] = {exp.MapFromEntries: "maps made of lists"}
