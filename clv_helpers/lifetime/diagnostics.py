@@ -34,7 +34,9 @@ def about_model(model: str, one_time: int, words: Words, min_cell: int) -> Itera
 
 
 def about_fit(fit: Fit, words: Words) -> Iterator[Diagnostic]:
-    """Parameters at a boundary, or that the data do not tell apart."""
+    """Parameters at a boundary, or that the data do not tell apart; of a mean of models, those of each."""
+    for part in fit.parts:
+        yield from about_fit(part, words)
     lost, values = set(fit.unidentified), fit.parameters
     if lost and fit.model == "gamma_gamma":
         text = f"The spend model's {_list(fit.unidentified)} cannot be told from this data: "

@@ -14,8 +14,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # b
 from clv_helpers.lifetime.beta_geometric import BG_CNBD, BG_NBD, MBG_CNBD, MBG_NBD, BetaGeometric
 from clv_helpers.lifetime.counts import Array, Histories, Spends
 from clv_helpers.lifetime.gamma_gamma import GAMMA_GAMMA
+from clv_helpers.lifetime.mean_of_models import MeanOfModels
 from clv_helpers.lifetime.pareto_nbd import PARETO_NBD, ParetoNBD
-from clv_helpers.lifetime.records import Fit
+from clv_helpers.lifetime.records import AVERAGED, MEANS, Fit
 from clv_helpers.lifetime.shifted_beta_geometric import SHIFTED_BETA_GEOMETRIC, Contracts
 
 PURCHASE_MODELS: dict[str, BetaGeometric | ParetoNBD] = {
@@ -56,8 +57,11 @@ def fit(name: str, data: Counts, log_gaps: float | None = None) -> Fit:
 
     The likelihood has flat ridges, so the best of several starts goes on: they are tried on every n-th history where
     there are many. Newton's steps bring it to full precision. The k of BG/CNBD-k and MBG/CNBD-k is the first after
-    which the likelihood falls; they need `log_gaps`, the sum of the logs of the weeks between purchases.
+    which the likelihood falls; they need `log_gaps`, the sum of the logs of the weeks between purchases. A mean of
+    models is of AVERAGED.
     """
+    if name in MEANS:
+        return mean_of(name, [fit(each, data, log_gaps) for each in AVERAGED])
     if name not in OF_EVEN_INTERVALS:
         return _fit(OTHER_MODELS.get(name) or PURCHASE_MODELS[name], data)
     model = PURCHASE_MODELS[name]
@@ -74,8 +78,20 @@ def fit(name: str, data: Counts, log_gaps: float | None = None) -> Fit:
     return best
 
 
-def purchase_model(fitted: Fit) -> BetaGeometric | ParetoNBD:
+def mean_of(name: str, fits: list[Fit]) -> Fit:
+    """The fits of AVERAGED on the same histories, as one whose forecasts are the mean of theirs."""
+    likelihood = float(np.mean([fitted.log_likelihood for fitted in fits]))
+    return Fit(name, {}, {}, {}, likelihood, fits[0].customers, fits[0].histories, parts=fits)
+
+
+def purchase_model(fitted: Fit) -> BetaGeometric | ParetoNBD | MeanOfModels:
     """The model of a fit, as evenly as it was found to buy."""
+    if not fitted.parts:
+        return _one_model(fitted)
+    return MeanOfModels(tuple(map(_one_model, fitted.parts)), MEANS[fitted.model])
+
+
+def _one_model(fitted: Fit) -> BetaGeometric | ParetoNBD:
     model = PURCHASE_MODELS[fitted.model]
     return replace(model, k=fitted.k) if isinstance(model, BetaGeometric) else model
 

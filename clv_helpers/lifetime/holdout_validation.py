@@ -13,9 +13,10 @@ from clv_helpers.lifetime.counts import KEY, as_histories, log_gaps, read_groups
 from clv_helpers.lifetime.data_sufficiency import FEWEST_REPEATERS, Inputs, calibration_end, customers
 from clv_helpers.lifetime.diagnostics import about_holdout
 from clv_helpers.lifetime.fitting import fit
-from clv_helpers.lifetime.model_choice import CANDIDATES, choose
+from clv_helpers.lifetime.model_choice import choose
 from clv_helpers.lifetime.origins import forecasts, keep
 from clv_helpers.lifetime.records import (
+    AVERAGED,
     BestDecile,
     Diagnostic,
     Fit,
@@ -58,7 +59,7 @@ def validate(inputs: Inputs, made: LifetimeRecord) -> LifetimeRecord:
     end = calibration_end(settings, inputs.facts)
     days = (as_of - end).days - 1
     calibration_days = inputs.facts.history_days - days - 1
-    candidates = CANDIDATES if settings.model == "auto" else (settings.model,)
+    candidates = AVERAGED if settings.model == "auto" else (settings.model,)
     before = forecasts(inputs, end, candidates)
     keep(session, [*before, *forecasts(inputs, as_of - dt.timedelta(days=1), candidates)])
     made = replace(made, model=candidates[0])

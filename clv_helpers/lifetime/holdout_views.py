@@ -10,8 +10,9 @@ from clv_helpers.charts.show import Output
 from clv_helpers.config.settings import Words
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.lifetime.contract_views import contracts
+from clv_helpers.lifetime.model_choice import NEAR
 from clv_helpers.lifetime.prediction import record
-from clv_helpers.lifetime.records import TITLES, Holdout, LifetimeRecord, ProbabilityBand
+from clv_helpers.lifetime.records import AVERAGED, MEANS, TITLES, Holdout, LifetimeRecord, ProbabilityBand
 from clv_helpers.lifetime.views import OF_HOLDOUT, nothing, warnings
 
 
@@ -196,8 +197,10 @@ def _choice(made: LifetimeRecord, words: Words) -> str:
         return ""
     cut_offs = made.choice[0].cut_offs
     when = f"{len(cut_offs)} earlier cut-offs" if len(cut_offs) > 1 else f"an earlier cut-off, {cut_offs[0]}"
-    listed = ", ".join(f"{TITLES[score.model]} {score.total:.3f}" for score in made.choice)
+    totals = {score.model: score.total for score in made.choice}
+    listed = ", ".join(f"{TITLES[model]} {totals[model]:.3f}" for model in (*AVERAGED, *MEANS) if model in totals)
     return (
-        f" It was chosen on {when}, without the holdout, by the sum of three errors (of {words.purchases} per "
-        f"{words.customer}, of the probability of one, of the total): {listed}."
+        f" It was chosen on {when}, without the holdout, by the sum of three errors (of {words.purchases} and spend "
+        f"per {words.customer}, of their totals, of the probability of one): {listed}. Within "
+        f"{NEAR:.0%} of the best, the most even mean is used."
     )

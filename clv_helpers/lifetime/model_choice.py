@@ -5,27 +5,38 @@ from __future__ import annotations
 import numpy as np
 
 from clv_helpers.lifetime.origins import Forecast
-from clv_helpers.lifetime.records import ModelScore
+from clv_helpers.lifetime.records import AVERAGED, MEANS, ModelScore
 
-# BG/NBD is not among them: to it, nobody leaves before a second purchase.
-CANDIDATES = ("mbg_cnbd_k", "pareto_nbd")
+NEAR = 0.02  # within so much of the best score it is a draw, and the most even mean is used: it errs less where both do
+EVENNESS = {**{name: min(weights) for name, weights in MEANS.items()}, **dict.fromkeys(AVERAGED, 0.0)}
 
 
 def choose(made: list[Forecast]) -> list[ModelScore]:
-    """What each candidate scores on rolling origins, the best model first; none where there are none.
+    """What each candidate and their means score on rolling origins, the one to use first; none where there are none.
 
-    A score adds up three errors without a unit, each 0 at best: the mean absolute error over the mean purchases, the
-    log loss of P(at least one purchase), and how far the total was off.
+    A score adds up three errors without a unit, each 0 at best: the mean absolute error over the mean, and how far the
+    total was off, both the mean of purchases and spend; and the log loss of P(at least one purchase).
     """
-    scores = []
-    for model in CANDIDATES:
-        rows = [row for row in made if row.model == model and row.measure == "purchases" and row.actual > 0]
-        if rows:
-            means = {
-                "error": np.mean([row.mae / row.actual * row.customers for row in rows]),
-                "log_loss": np.mean([row.log_loss for row in rows]),
-                "miss": np.mean([abs(row.forecast / row.actual - 1) for row in rows]),
-            }
-            parts = {name: round(float(mean), 6) for name, mean in means.items()}
-            scores.append(ModelScore(model, [str(row.cut_off) for row in rows], **parts))
-    return sorted(scores, key=lambda score: round(score.total, 4))  # in a draw, the first of the candidates
+    scores = [score for score in (_score(model, made) for model in EVENNESS) if score]
+    scores.sort(key=lambda score: score.total)
+    if scores:
+        near = [score for score in scores if score.total <= scores[0].total * (1 + NEAR)]
+        used = max(near, key=lambda score: EVENNESS[score.model])
+        scores.sort(key=lambda score: score is not used)
+    return scores
+
+
+def _score(model: str, made: list[Forecast]) -> ModelScore | None:
+    """The mean over the cut-offs at which something was bought."""
+    parts: dict[str, list[float]] = {}
+    cut_offs = set()
+    for row in made:
+        if row.model != model or row.actual <= 0:
+            continue
+        cut_offs.add(str(row.cut_off))
+        parts.setdefault("error", []).append(row.mae * row.customers / row.actual)
+        parts.setdefault("miss", []).append(abs(row.forecast / row.actual - 1))
+        if row.log_loss is not None:
+            parts.setdefault("log_loss", []).append(row.log_loss)
+    means = {name: round(float(np.mean(values)), 6) for name, values in parts.items()}
+    return ModelScore(model, sorted(cut_offs, reverse=True), **means) if "log_loss" in means else None

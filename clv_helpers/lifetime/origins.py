@@ -14,6 +14,7 @@ from clv_helpers.engines.session import Session
 from clv_helpers.lifetime.counts import KEY, as_histories, log_gaps, read_groups
 from clv_helpers.lifetime.data_sufficiency import FEWEST_REPEATERS, SEASON_DAYS, Inputs
 from clv_helpers.lifetime.fitting import fit
+from clv_helpers.lifetime.records import AVERAGED, MEANS
 from clv_helpers.lifetime.scoring import expected_purchases, fit_spend, probability_purchase, spend_bindings
 from clv_helpers.lifetime.tables import CALIBRATION, load
 from clv_helpers.models.table_file import read_tables
@@ -108,7 +109,7 @@ def windows(first: dt.date, end: dt.date, horizon_days: int) -> tuple[int, list[
 def forecasts(inputs: Inputs, end: dt.date, models: tuple[str, ...]) -> list[Forecast]:
     """What each model and baseline would have forecast at each cut-off, of purchases and of spend; none without a past.
 
-    Of several models there is their mean too. A cut-off at which too few had come back is left out. Cost: for each
+    Of AVERAGED there are their MEANS too. A cut-off at which too few had come back is left out. Cost: for each
     cut-off a pass over the days, a fit per model, and a join with the customers.
     """
     first = inputs.facts.as_of - dt.timedelta(days=inputs.facts.history_days)
@@ -164,9 +165,10 @@ def _judged(inputs: Inputs, cut_off: dt.date, days: int, ratio: float, models: t
         buys = probability_purchase(fitted, groups, days).clip(1e-9, 1 - 1e-9)
         expected = expected_purchases(fitted, groups, days)
         scored.append(groups[KEY].assign(model=model, expected_purchases=expected, buys=buys))
-    if len(models) > 1:
-        mean = {name: sum(part[name] for part in scored) / len(scored) for name in ("expected_purchases", "buys")}
-        scored.append(groups[KEY].assign(model="mean", **mean))
+    for name, weights in MEANS.items() if models == AVERAGED else ():
+        parts = list(zip(weights, scored[: len(models)], strict=True))
+        mean = {part: sum(w * row[part] for w, row in parts) for part in ("expected_purchases", "buys")}
+        scored.append(groups[KEY].assign(model=name, **mean))
     session.load_frame("candidate_score", pd.concat(scored))
     spend = spend_bindings(session, KNOWN, fit_spend(session, KNOWN))
     return session.rows(FORECASTS, **spend, days=days, ratio=ratio)

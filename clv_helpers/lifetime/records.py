@@ -13,8 +13,13 @@ from clv_helpers.lifetime.counts import Array
 
 TITLES = {
     "bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "bg_cnbd_k": "BG/CNBD-k", "mbg_cnbd_k": "MBG/CNBD-k",
-    "pareto_nbd": "Pareto/NBD", "gamma_gamma": "Gamma-Gamma", "shifted_beta_geometric": "Shifted beta-geometric",
+    "pareto_nbd": "Pareto/NBD", "gamma_gamma": "Gamma-Gamma", "mean": "half of each",
+    "mean_3_1": "three quarters of the first", "mean_1_3": "a quarter of the first",
+    "shifted_beta_geometric": "Shifted beta-geometric",
 }  # fmt: skip
+# BG/NBD is not among them: to it, nobody leaves before a second purchase.
+AVERAGED = ("mbg_cnbd_k", "pareto_nbd")
+MEANS = {"mean": (0.5, 0.5), "mean_3_1": (0.75, 0.25), "mean_1_3": (0.25, 0.75)}  # of AVERAGED: the weights
 
 
 @dataclass(frozen=True)
@@ -43,16 +48,25 @@ class Fit:
     histories: int
     data: str = "all"
     k: int = 1
+    parts: list[Fit] = field(default_factory=list)  # of a mean of models: their fits
 
     @property
     def title(self) -> str:
         """The model's name in the literature."""
+        if self.parts:
+            named = zip(MEANS[self.model], (part.title for part in self.parts), strict=True)
+            return " and ".join(f"{weight:.0%} {title}" for weight, title in named)
         return TITLES[self.model].replace("CNBD-k", f"CNBD-{self.k}" if self.k > 1 else "NBD")
 
     @property
     def theta(self) -> Array:
         """The parameters in the order in which the model takes them."""
-        return np.array(list(self.parameters.values()))
+        return np.array([value for fit in self.each for value in fit.parameters.values()])
+
+    @property
+    def each(self) -> list[Fit]:
+        """The fits of which it is the mean; itself where it is one model's."""
+        return self.parts or [self]
 
     @property
     def unidentified(self) -> list[str]:

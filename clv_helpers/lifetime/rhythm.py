@@ -79,5 +79,6 @@ def _rates(fitted: Fit, frequency: Array, recency_days: Array, k: float) -> tupl
 
     The fitted alpha is of the model's own k; events of an evenness of k come k times as often as purchases.
     """
-    r, alpha = fitted.theta[:2]
-    return r + k * frequency, alpha * purchase_model(fitted).k / k * DAYS_PER_WEEK + recency_days
+    first = fitted.each[0]  # of a mean of models, whose rates are nearly alike
+    r, alpha = first.theta[:2]
+    return r + k * frequency, alpha * purchase_model(first).k / k * DAYS_PER_WEEK + recency_days

@@ -55,7 +55,7 @@ def values(workbook: Workbook) -> Output:
     finding = show.finding(
         f"Over the next {months} months the best tenth by prediction will bring {share} of the value: "
         f"{show.about(best.value_per_customer, best.customers, few)} {unit} each, at margin and discounted. "
-        f"{made.title} expects {show.about(purchases, customers, few)} {words.purchases}."
+        f"{show.upper_first(made.title)} expects {show.about(purchases, customers, few)} {words.purchases}."
     )
     value = _decile_chart(
         f"The best tenth will bring {{share_of_value}} of the next {months} months' value",
@@ -84,7 +84,7 @@ def models(workbook: Workbook) -> Output:
     end, few = made.holdout.calibration_end if made.holdout else "", workbook.params.min_cell
     rows = [
         {
-            "data": "all" if fit.data == "all" else f"to {end}",
+            "data": "all" if whole.data == "all" else f"to {end}",
             "model": fit.title,
             "parameter": name,
             "value": f"{_told(value, fit.standard_errors[name]):.4g}",
@@ -94,7 +94,8 @@ def models(workbook: Workbook) -> Output:
             "log_likelihood": "" if index else show.about(fit.log_likelihood, fit.customers, few, "{:,.0f}".format),
             "customers": "" if index else people_text(fit.customers, few),
         }
-        for fit in made.fits
+        for whole in made.fits
+        for fit in whole.each
         for index, (name, value) in enumerate(fit.parameters.items())
     ]
     columns = {
@@ -215,8 +216,9 @@ def _held(made: LifetimeRecord, truth: dict[str, dict[str, float]], data: str) -
     """Of each parameter fitted on this data and truly known: whether its interval holds the truth."""
     return {
         name: (bounds := fit.intervals[name]) is not None and bounds[0] <= value <= bounds[1]
-        for fit in made.fits
-        if fit.data == data
+        for whole in made.fits
+        if whole.data == data
+        for fit in whole.each
         for name, value in truth.get(fit.title, {}).items()
     }
 
