@@ -28,7 +28,7 @@ LEAST_MONTHS = 6  # of new customers, to carry them on
 BEGINNING = 2  # whole months in which also those are new to the data who had bought before it began
 YEAR = 12
 SPENDERS = """
-    SELECT h.frequency, h.recency_days, h.age_days,
+    SELECT h.frequency, h.recency_days, h.age_days, COUNT(*) AS customers,
         CAST(SUM(CAST(v.expected_spend AS DECIMAL(18, 4))) AS DOUBLE) AS spend,
         CAST(SUM(CAST(v.expected_purchases * v.expected_spend AS DECIMAL(18, 4))) AS DOUBLE) AS to_come
     FROM lifetime.customer_lifetime_value AS v
@@ -140,7 +140,7 @@ def carried_on(customers: Array, months: int) -> Array:
 def _of_known(inputs: Inputs, fitted: Fit, months: Months) -> tuple[Array, float]:
     """What known customers spend in each month ahead, and how much more the forecast is than the model's own."""
     groups, model = inputs.session.frame(SPENDERS), purchase_model(fitted)
-    histories = as_histories(groups.assign(customers=1))
+    histories = as_histories(groups)
     x, recency, age = histories.frequency, histories.recency, histories.age
     there = model.probability_alive(fitted.theta, x, recency, age) * groups["spend"].to_numpy(float)
     pairs, index = np.unique(np.stack([x, age]), axis=1, return_inverse=True)

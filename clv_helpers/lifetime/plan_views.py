@@ -58,7 +58,7 @@ def at_risk(workbook: Workbook) -> Output:
         "have left."
     )
     chart = Widget(
-        title=f"{{share_of_value}} of the predicted value is that of {words.customers} in the best tenth who are in rhythm",
+        title=f"{{share_of_value}} of the predicted value is with the best tenth's {words.customers} in rhythm",
         title_from={"decile": 1, "rhythm": "in rhythm"},
         subtitle=f"Share of all predicted value by decile of it, {words.customers} overdue and in rhythm",
         table="lifetime.value_at_risk",
@@ -72,7 +72,7 @@ def at_risk(workbook: Workbook) -> Output:
 
 def _plan_chart(unit: str, customers: str) -> Widget:
     return Widget(
-        title=f"{{spend}} {unit} to come in {{in_month}} from the {customers} of today",
+        title=f"The {customers} of today will still bring {{spend}} {unit} in {{in_month}}",
         title_from={"series": "Known today"},
         subtitle=f"Spend by month ({unit}): all that is to come, what of it known {customers} bring, and a year before",
         sql="plan_by_month",
