@@ -20,6 +20,8 @@ def plan(workbook: Workbook) -> Output:
     made = record(workbook)
     if made.status != "predicted":
         return nothing(made, "plan")
+    if made.contract:
+        return show.note("Of contracts, spend is not planned by month: their renewals are told by age and by cohort.")
     rows, words = workbook.query("lifetime.plan_by_month", order_by="month"), workbook.words
     few, unit = workbook.params.min_cell, workbook.params.spending.unit
     known, new, last_year = (rows[name].sum() for name in ("known", "new", "last_year"))
