@@ -163,9 +163,15 @@ def _purchases_of_new(fitted: Fit, days: Array) -> Array:
     """Purchases expected by so many days after the first, the first not among them."""
     model, start = purchase_model(fitted), np.zeros(1)
     alive = float(model.probability_alive(fitted.theta, start, start, start)[0])
+    shares = model.phase_shares(fitted.theta, start, start, start)[:, 0]
     weeks = days.ravel() / DAYS_PER_WEEK
     start = np.zeros(len(weeks))
-    return alive * model.expected_if_alive(fitted.theta, start, start, weeks).reshape(days.shape)
+    by_phase = (
+        share * model.expected_if_alive(fitted.theta, start, start, weeks, phase)
+        for phase, share in enumerate(shares)
+        if share
+    )
+    return alive * sum(by_phase, np.zeros(len(weeks))).reshape(days.shape)
 
 
 def _arrivals(months: Months, newcomers: Newcomers) -> Array:
