@@ -157,9 +157,17 @@ LIFETIME_VALUE: dict[str, ColumnType] = {
     "next_purchase_expected": "date",
     "overdue": "number",
     "value_at_risk": "number",
+    "purchases_low": "integer",
+    "purchases_high": "integer",
+    "lifetime_value_low": "number",
+    "lifetime_value_high": "number",
+    "lifetime_value_spread": "number",
 }
 # What of it is an amount of money, which leaves with two decimals.
-MONEY = ("value", "spend", "monetary_value", "expected_spend", "lifetime_value", "historic_value", "value_at_risk")
+MONEY = (
+    "value", "spend", "monetary_value", "expected_spend", "lifetime_value", "historic_value", "value_at_risk",
+    "lifetime_value_low", "lifetime_value_high", "lifetime_value_spread",
+)  # fmt: skip
 # What profile.customer says of a customer beside the columns of the customers data; those may not bear these names.
 PROFILE_MEASURES = (
     "category", "decile_1_month", "decile_3_months", "decile_6_months", "decile_9_months", "decile_12_months",

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaln, digamma, expit, gammaln
+from scipy.special import betainc, betaln, digamma, expit, gammaln
 
 from clv_helpers.lifetime.counts import Array, Histories
 from clv_helpers.lifetime.mixture import purchases_until_dropout
@@ -101,6 +101,18 @@ class BetaGeometric:
             term = term * (n + events - 1) / events * -np.expm1(-longer)
             buys = buys - term
         return np.maximum(buys, 0.0)
+
+    def at_least_if_alive(
+        self, theta: Array, frequency: Array, age: Array, weeks: float, purchases: Array, phase: int = 0
+    ) -> Array:
+        """The probability of so many purchases or more in the next `weeks` of a customer who is still there.
+
+        Of who never drops out, events are negative binomial; and no purchase before the last of these was the last.
+        """
+        r, alpha, a, b = theta
+        kept = b + frequency + self.drops_at_first
+        come = betainc(self.k * purchases - phase, r + self.k * frequency + phase, weeks / (alpha + age + weeks))
+        return come * np.exp(betaln(a, kept + purchases - 1) - betaln(a, kept))
 
     def _phases(self, theta: Array, frequency: Array, recency: Array, age: Array) -> Array:
         """The weight of each phase, that of the first being one; a row per phase."""

@@ -33,7 +33,7 @@ from clv_helpers.lifetime.data_sufficiency import Inputs
 from clv_helpers.lifetime.diagnostics import about_level
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.forecast_log import LOG_CONTRACTS, log_forecast
-from clv_helpers.lifetime.records import ContractRecord, Diagnostic, Fit, LifetimeRecord
+from clv_helpers.lifetime.records import ContractRecord, Diagnostic, Fit, LifetimeRecord, Total
 from clv_helpers.lifetime.shifted_beta_geometric import (
     SHIFTED_BETA_GEOMETRIC,
     Contracts,
@@ -54,7 +54,8 @@ FURTHEST = 12  # renewals that the survival curve shows at least
 _VALUED = """
     WITH running AS (
         SELECT c.customer_id, c.days_since, c.spend_per_period, s.probability_alive, s.expected_purchases,
-            s.probability_purchase, s.discounted_purchases, s.overdue
+            s.probability_purchase, s.discounted_purchases, s.overdue, s.purchases_low, s.purchases_high,
+            s.discounted_low, s.discounted_high, s.discounted_spread
         FROM lifetime.customer_contract AS c
         LEFT JOIN lifetime.contract_score AS s ON s.renewals = c.renewals AND s.days_since = c.days_since
         WHERE c.is_last = 1
@@ -67,6 +68,11 @@ _VALUED = """
             COALESCE(r.probability_purchase, 0) AS probability_purchase,
             r.spend_per_period AS expected_spend,
             COALESCE(r.discounted_purchases, 0) * r.spend_per_period * $margin AS lifetime_value,
+            COALESCE(r.purchases_low, 0) AS purchases_low,
+            COALESCE(r.purchases_high, 0) AS purchases_high,
+            COALESCE(r.discounted_low, 0) * r.spend_per_period * $margin AS lifetime_value_low,
+            COALESCE(r.discounted_high, 0) * r.spend_per_period * $margin AS lifetime_value_high,
+            COALESCE(r.discounted_spread, 0) * r.spend_per_period * $margin AS lifetime_value_spread,
             h.spend * $margin AS historic_value,
             CAST(ROUND($days) - r.days_since AS INT) - 1 AS due_in_days,
             COALESCE(r.overdue, 1) AS overdue
@@ -99,7 +105,9 @@ _BY_COHORT = """
 """
 
 
-def predict_contracts(inputs: Inputs, made: LifetimeRecord, run: str, rank: Callable[[], None]) -> LifetimeRecord:
+def predict_contracts(
+    inputs: Inputs, made: LifetimeRecord, run: str, rank: Callable[[], list[Total]]
+) -> LifetimeRecord:
     """The record of a prediction of contracts, with the tables of it; refused where renewals tell nothing yet.
 
     `rank` makes the tables of value that every prediction has, once lifetime.customer_forecast stands.
@@ -124,7 +132,7 @@ def _value(
     made: LifetimeRecord,
     period: Period,
     run: str,
-    rank: Callable[[], None],
+    rank: Callable[[], list[Total]],
     *,
     gaps: pd.DataFrame,
     contracts: Contracts,
@@ -139,16 +147,15 @@ def _value(
     load(session, "lifetime.contract_score", scored.assign(overdue=1 - later))
     terms = {"margin": settings.margin, "days": period.days}
     session.create_view(FORECAST, bound(_VALUED, terms), version=str(uuid.uuid4()))
-    rank()
+    made = replace(made, totals=rank())
     session.create_table("lifetime.contract_cohort", bound(_BY_COHORT, {"margin": settings.margin}))
     load(session, "lifetime.contract_survival", survival_curve(fitted, contracts, inputs.min_cell))
     load(session, "lifetime.contract_age", _by_age(fitted, running, period, settings.annual_discount_rate))
     curve = month_curve(fitted.theta, running, period, later=later, months=settings.horizon_months)
     log_forecast(session, curve, None, facts.as_of, MODEL, run, LOG_CONTRACTS)
     build(session, inputs.bindings, "lifetime.forecast_outcome")
-    forecast = float(session.scalar("SELECT SUM(expected_purchases) AS n FROM lifetime.value_by_decile"))
     said = [
-        *about_level(facts, settings, forecast, words, inputs.min_cell),
+        *about_level(facts, settings, made.totals[1].forecast, words, inputs.min_cell),
         *_about_contracts(inputs, made, period, fitted),
         *doubts,
     ]

@@ -9,6 +9,7 @@ import numpy as np
 
 from clv_helpers.lifetime.contract_tables import Period
 from clv_helpers.lifetime.counts import DAYS_PER_MONTH, Array
+from clv_helpers.lifetime.intervals import HIGH, LOW
 from clv_helpers.lifetime.shifted_beta_geometric import residual_renewals, retention
 
 if TYPE_CHECKING:
@@ -63,20 +64,38 @@ def score(
 
     One row: renewals made and days since payment, with probability_alive (certain as long as the period that was paid
     lasts), expected_purchases, probability_purchase, discounted_purchases (each from the day it falls due), and
-    residual_purchases: the discounted renewals for good (NaN where they are infinite).
+    residual_purchases: the discounted renewals for good (NaN where they are infinite). The bounds are those of
+    intervals.with_intervals; what a renewal brings is known.
     """
     discount = (1 + annual_discount_rate) ** (-1 / DAYS_PER_YEAR)
     coming = ahead(retention_by_age(theta, running, period, days), running, period, days, later)
     never = ahead(retention_by_age(theta, running, period, period.days * 2), running, period, period.days * 2, later)
     made, first = running["renewals"].to_numpy(int), never.chance[:, 0]
     onward = residual_renewals(theta, int(made.max()) + 1, discount**period.days)[made + 1]
+    bounds = _bounds(coming.chance, discount**coming.due)
     return running[["renewals", "days_since"]].assign(
+        **bounds,
         probability_alive=np.where(running["days_since"] <= period.days, 1.0, first),
         expected_purchases=coming.within(days),
         probability_purchase=coming.chance[:, 0],
         discounted_purchases=(coming.chance * discount**coming.due).sum(axis=1),
         residual_purchases=first * discount ** never.due[:, 0] * (1 + discount**period.days * onward),
     )
+
+
+def _bounds(chance: Array, worth: Array) -> dict[str, Array]:
+    """The 80 % interval of renewals, and of what they are worth, from the chance that so many or more come."""
+    added = np.insert(np.cumsum(worth, axis=1), 0, 0.0, axis=1)
+    low, high = ((chance > 1 - level).sum(axis=1) for level in (LOW, HIGH))
+    rows = np.arange(len(chance))
+    mean, square = (chance * worth).sum(axis=1), (chance * np.diff(added**2, axis=1)).sum(axis=1)
+    return {
+        "purchases_low": low.astype(np.int32),
+        "purchases_high": high.astype(np.int32),
+        "discounted_low": added[rows, low],
+        "discounted_high": added[rows, high],
+        "discounted_spread": np.sqrt(np.maximum(square - mean**2, 0.0)),
+    }
 
 
 def month_curve(theta: Array, running: pd.DataFrame, period: Period, *, later: Array, months: int) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import digamma, gammaln
+from scipy.special import betaln, digamma, gammaln
 
 from clv_helpers.lifetime.counts import Array, Histories, Index
 
@@ -82,6 +82,24 @@ class ParetoNBD:
             + length * MANY[0] + np.log(smaller + age)[..., None] - np.log(until[0])
         )  # fmt: skip
         return n * (np.exp(log_density) * length * MANY[1]).sum(axis=-1)
+
+    def at_least_if_alive(
+        self, theta: Array, frequency: Array, age: Array, weeks: float, purchases: Array, _: int = 0
+    ) -> Array:
+        """The probability of so many purchases or more in the next `weeks` of a customer who is still there.
+
+        The integral over the moment of the last of them, weighted by not having dropped out before it.
+        """
+        r, alpha, s, beta = theta
+        n, age, purchases = np.broadcast_arrays(r + frequency, age, purchases)
+        length = np.log1p(weeks / (alpha + age))[..., None]
+        nodes = length * MANY[0]
+        log_density = (
+            (purchases[..., None] - 1) * np.log(-np.expm1(-nodes)) - n[..., None] * nodes
+            - betaln(purchases, n)[..., None]
+            - s * np.log1p((alpha + age)[..., None] * np.expm1(nodes) / (beta + age)[..., None])
+        )  # fmt: skip
+        return (np.exp(log_density) * length * MANY[1]).sum(axis=-1)
 
     def _terms(self, theta: Array, frequency: Array, recency: Array, age: Array, rule: Rule) -> list[Array]:
         """Each history's log-likelihood, and its derivatives by r, alpha, s, beta."""

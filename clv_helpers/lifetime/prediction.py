@@ -17,15 +17,19 @@ from clv_helpers.config.settings import Lifetime
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import parse, table
 from clv_helpers.engines.session import Session, bound
+from clv_helpers.lifetime.contract import MODEL as MODEL_OF_CONTRACTS
 from clv_helpers.lifetime.contract import predict_contracts
-from clv_helpers.lifetime.counts import as_histories, log_gaps, read_groups
+from clv_helpers.lifetime.counts import DAYS_PER_MONTH, as_histories, log_gaps, read_groups
 from clv_helpers.lifetime.data_sufficiency import Facts, Inputs, horizon_days, refusals
 from clv_helpers.lifetime.diagnostics import about_data, about_fit, about_level, about_model, about_size, about_spend
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.forecast_log import log_forecast
 from clv_helpers.lifetime.holdout_validation import validate
+from clv_helpers.lifetime.intervals import with_intervals
+from clv_helpers.lifetime.intervals_of_totals import bindings as bindings_of_level
+from clv_helpers.lifetime.intervals_of_totals import level_spread, past_errors, totals
 from clv_helpers.lifetime.plan import plan_months
-from clv_helpers.lifetime.records import RECORD, Fit, FittedOn, LifetimeRecord
+from clv_helpers.lifetime.records import RECORD, Fit, FittedOn, LifetimeRecord, Total
 from clv_helpers.lifetime.rhythm import OVERDUE, evenness, with_rhythm
 from clv_helpers.lifetime.scoring import fit_spend, month_curve, phase_shares, score, spend_bindings
 from clv_helpers.lifetime.tables import build, load
@@ -139,7 +143,7 @@ def _predict(session: Session, workbook: Workbook, bindings: dict[str, Any]) -> 
         return made
     inputs = Inputs(session, settings, words, few, bindings, facts)
     if settings.contract:
-        made = predict_contracts(inputs, made, workbook.run, lambda: _rank(inputs, None))
+        made = predict_contracts(inputs, made, workbook.run, lambda: _rank(inputs, None, MODEL_OF_CONTRACTS))
         if made.refused:
             _withdraw_values(session)
         return made
@@ -158,13 +162,13 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     related = facts.correlation_of_frequency_and_spend
     curve = month_curve(fitted, groups, settings.horizon_months)
     scored = score(fitted, groups, curve, settings.annual_discount_rate)
-    load(session, "lifetime.score", with_rhythm(scored, fitted, even))
-    _rank(inputs, spend)
+    scored = with_intervals(with_rhythm(scored, fitted, even), fitted, spend, settings.horizon_months * DAYS_PER_MONTH)
+    load(session, "lifetime.score", scored)
+    made = replace(made, totals=_rank(inputs, spend, made.model))
     log_forecast(session, curve, phase_shares(fitted, groups), facts.as_of, made.model, run)
     build(session, inputs.bindings, "lifetime.forecast_outcome")
-    forecast = session.scalar("SELECT SUM(expected_purchases) AS purchases FROM lifetime.value_by_decile")
     planned = plan_months(inputs, fitted)
-    level = about_level(facts, settings, float(forecast), words, inputs.min_cell)
+    level = about_level(facts, settings, made.totals[1].forecast, words, inputs.min_cell)
     doubts = [
         *about_model(made.model, facts.customers - facts.repeaters, words, inputs.min_cell),
         *about_fit(fitted, words),
@@ -181,14 +185,19 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     )
 
 
-def _rank(inputs: Inputs, spend: Fit | None) -> None:
-    """What each customer will bring, and the deciles of it, from the scored histories."""
+def _rank(inputs: Inputs, spend: Fit | None, model: str) -> list[Total]:
+    """What each customer will bring, the deciles of it, and all together, from the scored histories."""
     session, customers = inputs.session, inputs.facts.customers
-    bindings = inputs.bindings | spend_bindings(session, HISTORY, spend) | {"margin": inputs.settings.margin}
-    build(session, bindings | {"overdue": OVERDUE}, VALUE, "lifetime.value_by_decile", "lifetime.value_at_risk")
+    of_spend, of_purchases = (
+        past_errors(session, model, measure, inputs.horizon_days) for measure in ("spend", "purchases")
+    )
+    bindings = inputs.bindings | spend_bindings(session, HISTORY, spend) | bindings_of_level(level_spread(of_spend))
+    bindings |= {"margin": inputs.settings.margin, "overdue": OVERDUE}
+    build(session, bindings, VALUE, "lifetime.value_by_decile", "lifetime.value_at_risk")
     valued = session.count(table(VALUE))
     if valued != customers:
         raise TableError(f"{VALUE}: {customers:,} customers have bought, and {valued:,} are given a value")
+    return totals(session, of_spend, of_purchases)
 
 
 def _still_fits(session: Session, last: LifetimeRecord, now: FittedOn) -> bool:
@@ -215,12 +224,14 @@ def _scored_anew(
     if len(groups):
         curve = month_curve(last.purchase_fit, groups, settings.horizon_months)
         scored = score(last.purchase_fit, groups, curve, settings.annual_discount_rate)
-        session.load_frame("fresh_score", with_rhythm(scored, last.purchase_fit, last.evenness))
+        scored = with_rhythm(scored, last.purchase_fit, last.evenness)
+        scored = with_intervals(scored, last.purchase_fit, last.spend_fit, settings.horizon_months * DAYS_PER_MONTH)
+        session.load_frame("fresh_score", scored)
         session.create_table("lifetime.score", parse(SCORED))
     inputs = Inputs(session, settings, workbook.words, workbook.params.min_cell, bindings, facts)
-    _rank(inputs, last.spend_fit)
+    made = replace(last, totals=_rank(inputs, last.spend_fit, last.model))
     build(session, bindings, "lifetime.forecast_outcome")
-    return replace(last, customers=facts.customers, repeaters=facts.repeaters)
+    return replace(made, customers=facts.customers, repeaters=facts.repeaters)
 
 
 def _withdraw_values(session: Session) -> None:

@@ -169,6 +169,22 @@ class ModelScore:
 
 
 @dataclass(frozen=True)
+class Total:
+    """What all customers will bring (`lifetime_value`) or buy (`expected_purchases`), with its 80 % interval.
+
+    `level_spread`: the standard deviation of the log of forecast over actual, from `origins` forecasts of the past (0:
+    from experience with other shops alone).
+    """
+
+    measure: str
+    forecast: float
+    low: float
+    high: float
+    level_spread: float
+    origins: int
+
+
+@dataclass(frozen=True)
 class FittedOn:
     """On which data the fits were made: as of a day, the purchases up to a batch, with these params and this code."""
 
@@ -198,6 +214,7 @@ class LifetimeRecord:
     choice: list[ModelScore] = field(default_factory=list)
     fits: list[Fit] = field(default_factory=list)
     holdout: Holdout | None = None
+    totals: list[Total] = field(default_factory=list)  # value, purchases
     warnings: list[Diagnostic] = field(default_factory=list)
     correlation_of_frequency_and_spend: float | None = None
     evenness: float = 1.0  # of the gaps between purchases; see rhythm.evenness

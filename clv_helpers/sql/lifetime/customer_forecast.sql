@@ -17,6 +17,11 @@ valued AS (
         s.probability_purchase,
         h.expected_spend,
         s.discounted_purchases * h.expected_spend * $margin AS lifetime_value,
+        s.purchases_low,
+        s.purchases_high,
+        s.discounted_low * h.expected_spend * $margin AS lifetime_value_low,
+        s.discounted_high * h.expected_spend * $margin AS lifetime_value_high,
+        s.discounted_spread * h.expected_spend * $margin AS lifetime_value_spread,
         h.spend * $margin AS historic_value,
         CAST(s.gap_days - (h.age_days - h.recency_days) - 1 AS INT) AS due_in_days,
         s.overdue

@@ -9,6 +9,8 @@
 -- overdue: the share of those who would have bought again in the days since the last purchase. From 0.9 on the customer is
 -- called overdue: of the gaps of who has not left, one in ten grows so long.
 -- value_at_risk: lifetime_value of who is overdue, else 0: what of the forecast goes if they have left.
+-- purchases_low, purchases_high; lifetime_value_low, lifetime_value_high: with a chance of 10 % it is at most the low, with
+-- one of 90 % at most the high, or the next whole purchase; 0 is among them for most. lifetime_value_spread: its standard deviation.
 -- One row: a customer with a purchase.
 -- Key: customer_id
 SELECT
@@ -25,7 +27,12 @@ SELECT
             THEN CAST(DATE_ADD($as_of, f.due_in_days) AS DATE)
     END AS next_purchase_expected,
     f.overdue,
-    CASE WHEN f.overdue >= $overdue THEN f.lifetime_value ELSE 0 END AS value_at_risk
+    CASE WHEN f.overdue >= $overdue THEN f.lifetime_value ELSE 0 END AS value_at_risk,
+    f.purchases_low,
+    f.purchases_high,
+    f.lifetime_value_low,
+    f.lifetime_value_high,
+    f.lifetime_value_spread
 FROM lifetime.customer_forecast AS f
 JOIN lifetime.value_band AS b ON b.band = f.band
 LEFT JOIN lifetime.edge_customer AS e ON e.customer_id = f.customer_id

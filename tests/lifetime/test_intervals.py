@@ -1,0 +1,144 @@
+"""The 80 % intervals of a customer and of totals, on planted truth and on what shops really saw."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_lifetime_diagnostics import FIRST, SWITCHED_ON, predict, purchases, shop
+
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.lifetime.intervals import at_least, with_intervals
+from clv_helpers.lifetime.intervals_of_totals import Z_80, bounds, level_spread
+from clv_helpers.lifetime.records import Fit
+from clv_helpers.lifetime.scoring import expected_purchases, probability_purchase
+
+SPEND = (6.0, 4.0, 15.0)
+NAMES = {"pareto_nbd": ("r", "alpha", "s", "beta"), "gamma_gamma": ("p", "q", "gamma")}
+TRUTHS = [
+    ("bg_nbd", (0.8, 5.0, 0.5, 2.5), 1),
+    ("mbg_cnbd_k", (0.8, 5.0, 0.5, 2.5), 1),
+    ("mbg_cnbd_k", (0.85, 1.45, 0.79, 2.42), 3),
+    ("pareto_nbd", (0.8, 6.0, 0.6, 12.0), 1),
+]
+WEEKS = 52
+
+
+def known_fit(model: str, theta: tuple[float, ...], k: int = 1) -> Fit:
+    values = dict(zip(NAMES.get(model, ("r", "alpha", "a", "b")), theta, strict=True))
+    return Fit(model, values, dict.fromkeys(values), dict.fromkeys(values), 0.0, 1, 1, k=k)
+
+
+def simulated(model: str, theta: tuple[float, ...], k: int, customers: int = 6_000) -> tuple[pd.DataFrame, np.ndarray]:
+    """Histories of a year by the model itself, and how often each buys in the next."""
+    rng = np.random.default_rng(5)
+    rate = rng.gamma(theta[0], 1 / theta[1], customers)
+    drops, until = np.zeros(customers), np.full(customers, np.inf)
+    if model == "pareto_nbd":
+        until = rng.exponential(1 / rng.gamma(theta[2], 1 / theta[3], customers))
+    else:
+        drops = rng.beta(theta[2], theta[3], customers)
+    moment, x, last, actual = np.zeros(customers), np.zeros(customers), np.zeros(customers), np.zeros(customers, int)
+    there = np.arange(customers)
+    if model == "mbg_cnbd_k":
+        there = there[rng.random(customers) >= drops]
+    while len(there):
+        moment[there] += rng.gamma(k, 1 / rate[there])
+        there = there[moment[there] < np.minimum(until[there], 2 * WEEKS)]
+        past = there[moment[there] <= WEEKS]
+        x[past] += 1
+        last[past] = moment[past]
+        actual[there[moment[there] > WEEKS]] += 1
+        there = there[rng.random(len(there)) >= drops[there]]
+    return pd.DataFrame({"frequency": x, "recency_days": last * 7, "age_days": WEEKS * 7.0}), actual
+
+
+@pytest.mark.parametrize(("model", "theta", "k"), TRUTHS)
+def test_eight_in_ten_come_to_lie_within_where_the_model_is_true(model: str, theta: tuple[float, ...], k: int) -> None:
+    """Whole numbers cannot hold 80 %: drawn at random within each number, 80 % are held, and by the interval more.
+
+    Spend above 0 has no such steps: of who almost surely buys, 80 % bring what the interval says.
+    """
+    rng = np.random.default_rng(7)
+    histories, actual = simulated(model, theta, k)
+    fitted, customers = known_fit(model, theta, k), np.arange(len(histories))
+    numbers, chance = at_least(fitted, histories, WEEKS * 7)
+    reached = np.column_stack([np.ones(len(histories)), chance, np.zeros(len(histories))])
+    actual = np.minimum(actual, len(numbers))
+    below, there = reached[customers, actual + 1], reached[customers, actual]
+    drawn = below + rng.random(len(actual)) * (there - below)
+    assert 0.78 <= ((drawn > 0.1) & (drawn < 0.9)).mean() <= 0.82
+
+    expected = expected_purchases(fitted, histories, WEEKS * 7)
+    scored = histories.assign(expected_purchases=expected, discounted_purchases=expected)
+    told = with_intervals(scored, fitted, known_fit("gamma_gamma", SPEND), WEEKS * 7)
+    assert ((actual >= told["purchases_low"]) & (actual <= told["purchases_high"])).mean() >= 0.8
+    p, q, scale = SPEND
+    x, nu = histories["frequency"].to_numpy(), rng.gamma(q, 1 / scale, len(histories))
+    before, after = (rng.gamma(p * np.maximum(n, 1e-9)) / nu * (n > 0) for n in (x, actual))
+    mean = p * (scale + before) / (p * x + q - 1)
+    above, under = after > told["discounted_high"] * mean, after < told["discounted_low"] * mean
+    assert (~above & ~under).mean() >= 0.8
+    assert above[told["discounted_high"] > 0].mean() == pytest.approx(0.1, abs=0.02)
+    sure = told["discounted_low"] > 0
+    assert under[sure].mean() == pytest.approx(0.1, abs=5 * math.sqrt(0.09 / sure.sum()))
+    chance_of_total = math.sqrt(((told["discounted_spread"] * mean) ** 2).sum())
+    assert chance_of_total == pytest.approx(math.sqrt(((after - expected * mean) ** 2).sum()), rel=0.15)
+
+
+@pytest.mark.parametrize(("model", "theta", "k"), TRUTHS)
+def test_the_chances_add_up_to_what_is_expected(model: str, theta: tuple[float, ...], k: int) -> None:
+    histories = pd.DataFrame({"frequency": [0, 0, 3, 40], "recency_days": [0, 0, 300, 360], "age_days": [1, 364] * 2})
+    histories.loc[2, "age_days"] = 364
+    fitted = known_fit(model, theta, k)
+    _, chance = at_least(fitted, histories, 182)
+    assert chance[:, 0] == pytest.approx(probability_purchase(fitted, histories, 182), rel=1e-6)
+    assert chance[:, :64].sum(axis=1) == pytest.approx(expected_purchases(fitted, histories, 182), rel=0.01)
+    assert (np.diff(chance, axis=1) <= 1e-12).all()
+
+
+def test_without_a_model_of_spend_each_purchase_brings_the_mean() -> None:
+    histories = pd.DataFrame({"frequency": [0, 10], "recency_days": [0, 350], "age_days": [364, 364]})
+    fitted = known_fit(*TRUTHS[1])
+    expected = expected_purchases(fitted, histories, 364)
+    scored = histories.assign(expected_purchases=expected, discounted_purchases=0.9 * expected)
+    told = with_intervals(scored, fitted, None, 364)
+    for side in ("low", "high"):
+        assert told[f"discounted_{side}"].tolist() == pytest.approx(0.9 * told[f"purchases_{side}"])
+
+
+def test_the_width_of_a_total_is_learned_from_its_past() -> None:
+    """Errors of a fifth, again and again, make it wide; a past that held makes it narrow; one alone does neither."""
+    assert level_spread([]) == 0.15
+    assert level_spread([0.0] * 6) < 0.1 < level_spread([0.0]) < 0.15 < level_spread([0.3] * 6) < 0.3
+    assert bounds(100.0, 0.0, 25.0) == pytest.approx((100 * math.exp(-0.05 * Z_80), 100 * math.exp(0.05 * Z_80)))
+    assert bounds(0.0, 0.15) == (0.0, 0.0)
+
+
+def test_the_airline_says_what_each_and_all_will_bring(airline: Workbook) -> None:
+    customers = airline.query("lifetime.customer_lifetime_value")
+    for low, mean, high in (
+        ("purchases_low", "expected_purchases", "purchases_high"),
+        ("lifetime_value_low", "lifetime_value", "lifetime_value_high"),
+    ):
+        assert (customers[low] <= customers[high]).all()
+        assert (customers[low] <= customers[mean] + 1e-9).all()
+    assert (customers["lifetime_value_high"] > customers["lifetime_value"]).mean() > 0.5
+    deciles = airline.query("lifetime.value_by_decile", order_by="decile")
+    assert deciles["lifetime_value"].between(deciles["value_low"], deciles["value_high"]).all()
+    width = np.log(deciles["value_high"] / deciles["value_low"])
+    assert width.iloc[9] > width.iloc[0]  # the last tenth hangs on few purchases
+    profile = airline.query("profile.customer")
+    assert profile["lifetime_value_high"].sum() == pytest.approx(customers["lifetime_value_high"].sum())
+
+
+def test_where_there_is_no_past_the_width_is_from_experience(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("CLV_OUTPUTS_DIR", str(tmp_path / "outputs"))
+    rows = [row for row in purchases(400, days=250) if (row[1] - FIRST).days < 170]
+    record = predict(shop(tmp_path, rows, SWITCHED_ON))
+    assert [(total.origins, total.level_spread) for total in record.totals] == [(0, 0.15), (0, 0.15)]
+    value, bought = record.totals
+    assert bought.high / bought.forecast == pytest.approx(math.exp(Z_80 * 0.15))
+    assert value.high / value.forecast > math.exp(Z_80 * 0.15)  # and by chance
