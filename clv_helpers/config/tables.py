@@ -122,7 +122,11 @@ _TABLES = (
     PythonTable("lifetime.customer_contract", "a contract of a customer, from a first payment on."),
     PythonTable("lifetime.forecast", "a forecast that was made."),
     PythonTable("lifetime.forecast_outcome", "a forecast, and what came of it."),
-    PythonTable("lifetime.month_ahead", "a whole month ahead, as planned: spend of customers known and to come."),
+    PythonTable(
+        "lifetime.month_ahead",
+        "a whole month ahead, as planned: spend of customers known and to come.",
+        "month date, known number, new number, customers integer",
+    ),
     PythonTable("lifetime.origin", "a forecast that would have been made on an earlier day, and what came of it."),
     PythonTable("lifetime.prediction", "the latest prediction: its record.", metadata=True),
     PythonTable("lifetime.score", "a history that customers share, scored."),
