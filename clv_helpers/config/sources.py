@@ -258,7 +258,8 @@ def named_by_role(sources: Any) -> Any:
             raise ValueError(f"{name}.is is {role!r}; allowed: {name}, or another name for the source")
         dataset = role if role in DATASETS else name
         if dataset in named or (dataset != name and dataset in sources):
-            raise ValueError(f"{name}.is is {role!r}; allowed: one source of {dataset}, which may be many files")
+            many = "its path may be of many files (sales/*.csv), and a column of several headers (from: [day, date])"
+            raise ValueError(f"{name}.is is {role!r}; allowed: one source of {dataset}; {many}")
         named[dataset] = source
     return named
 

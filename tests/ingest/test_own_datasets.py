@@ -253,7 +253,7 @@ def test_xdm(own: Workbook) -> None:
         ("pulls", {"is": "events", "path": "x"}, "sources.pulls is 'pulls'; allowed: another name: this one is the"),
         ("health", {"is": "events", "path": "x"}, "sources.health is 'health'; allowed: another name: this one is the"),
         ("Web-2", {"is": "events", "path": "x"}, "sources.Web-2 is 'Web-2'; allowed: small letters, digits and _"),
-        ("purchases", {"path": "x"}, "sources.orders.is is 'purchases'; allowed: one source of purchases"),
+        ("purchases", {"path": "x"}, "allowed: one source of purchases; its path may be of many files"),
         ("customers", {"is": "events", "path": "x"}, "sources.customers.is is 'events'; allowed: customers, or an"),
     ],
 )  # fmt: skip
@@ -262,6 +262,32 @@ def test_bad_input_is_one_sentence_at_its_place(tmp_path: Path, place: str, valu
         Workbook.open(write(tmp_path), overrides={f"sources.{place}": value})
     assert sentence in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_shop_and_its_stores_with_other_headers_are_one_source(outputs: Path, tmp_path: Path) -> None:
+    (tmp_path / "web_sales.csv").write_text(
+        "Customer ID,Created at,Total,Channel\na,2024-01-03,10,app\nb,2024-01-04,20,\n", "utf-8"
+    )
+    (tmp_path / "store_sales.csv").write_text("card,sold_on,paid,store\na,2024-02-01,5,North\n", "utf-8")
+    params = """\
+title: A web shop and its stores
+sources:
+  purchases:
+    path: "*_sales.csv"
+    columns:
+      customer_id: [Customer ID, card]
+      occurred_at: [Created at, sold_on]
+      amount: [Total, paid]
+      place: {from: [Channel, store], type: text}
+"""
+    (tmp_path / "shop.yml").write_text(params, "utf-8")
+    workbook = Workbook.open(tmp_path / "shop.yml")
+    ingest.ingest_files(workbook)
+    with workbook.engine.write() as session:
+        rows = session.rows("SELECT customer_id, amount, place FROM lake.purchases ORDER BY occurred_at")
+    assert [(r["customer_id"], float(r["amount"]), r["place"]) for r in rows] == [
+        ("a", 10, "app"), ("b", 20, None), ("a", 5, "North")
+    ]  # fmt: skip
 
 
 def test_a_column_is_not_called_as_a_lookups_is(tmp_path: Path) -> None:
