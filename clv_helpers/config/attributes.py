@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
@@ -271,8 +271,11 @@ def _check_lasts(where: Condition | Where, columns: dict[str, ColumnContract], p
         raise ValueError(f"{place}.where is a test that moves with now; allowed: a day in it, or in_last beside it")
 
 
-def check_attributes(params: Params) -> None:
-    """Raise ValueError, with the place, for attributes that the params cannot give, or that need each other."""
+def check_attributes(params: Params, own_columns: Collection[str] = ()) -> None:
+    """Raise ValueError, with the place, for attributes that the params cannot give, or that need each other.
+
+    `own_columns`: those that an analyst's tables add to the profile; of what type they are, only the engine knows.
+    """
     taken = profile_columns(params)
     for name, each in params.attributes.items():
         place = f"attributes.{name}"
@@ -280,7 +283,7 @@ def check_attributes(params: Params) -> None:
             raise ValueError(f"{place} is what the profile calls a column of its own; allowed: another name")
         if isinstance(each, Aggregate):
             check_aggregate(params, each, place)
-    known = [*taken, *params.attributes]
+    known = [*taken, *params.attributes, *own_columns]
     trees = {name: _formula(each) for name, each in params.attributes.items() if isinstance(each, str)}
     for name, tree in trees.items():
         for column in tree.find_all(exp.Column):

@@ -10,7 +10,7 @@ import zoneinfo
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from clv_helpers.config.attributes import AnyAttribute, AttributeName, check_attributes
 from clv_helpers.config.attribution import Attribution, check_attribution
@@ -29,6 +29,7 @@ from clv_helpers.config.datasets import (
 from clv_helpers.config.deciles import Decile, check_deciles
 from clv_helpers.config.destinations import Activation, AnyDestination, DestinationName, check_plan
 from clv_helpers.config.identities import SAYING, Identities, check_identities, check_match
+from clv_helpers.config.own_columns import own_columns
 from clv_helpers.config.recipes import with_presets
 from clv_helpers.config.retention import LONGEST_LOOKBACK, Retention, check_retention, in_months
 from clv_helpers.config.schedule import Schedule
@@ -148,7 +149,7 @@ class Params(Strict):
         return given | {"schedule": {"time_zone": given["time_zone"]} | given["schedule"]}
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Params:
+    def _fits_together(self, info: ValidationInfo) -> Params:
         if "purchases" not in self.sources and "experiments" not in self.sources:
             raise ValueError("sources needs purchases: the purchases or miles that make the value")
         for name in self.sources:
@@ -171,7 +172,7 @@ class Params(Strict):
         check_plan(self.activations, self.destinations)
         self._check_retention()
         self._check_identities()
-        check_attributes(self)
+        check_attributes(self, (info.context or {}).get("own_columns", []))
         check_deciles(self)
         return self
 
@@ -330,7 +331,8 @@ def load_params(file: Path, overrides: dict[str, Any] | None = None) -> Params:
     raw = read_yaml(file)
     for key, value in (overrides or {}).items():
         _override(raw, key, value, str(file))
-    return validate(Params, raw, str(file))
+    own = own_columns(file.resolve().parent / file.stem / "sql") if raw.get("attributes") else []
+    return validate(Params, raw, str(file), {"own_columns": own})
 
 
 def _override(raw: dict[str, Any], key: str, value: Any, file: str) -> None:

@@ -98,10 +98,13 @@ def nearest(word: str, known: list[str]) -> str:
     return f"did you mean {close[0]}?" if close else ", ".join(known)
 
 
-def validate(model: type[Spec], raw: Any, file: str) -> Spec:
-    """Raw values as a spec. Raises ParamsError, which names each wrong place, its value and what is allowed."""
+def validate(model: type[Spec], raw: Any, file: str, context: dict[str, Any] | None = None) -> Spec:
+    """Raw values as a spec. Raises ParamsError, which names each wrong place, its value and what is allowed.
+
+    `context`: what the spec's own checks need to know of what stands beside the file.
+    """
     try:
-        return model.model_validate(raw)
+        return model.model_validate(raw, context=context)
     except ValidationError as error:
         raise ParamsError(file, [_problem(model, detail) for detail in error.errors()]) from None
 

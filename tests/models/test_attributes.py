@@ -194,6 +194,23 @@ def test_an_analysts_table_joins_the_profile_until_its_file_is_gone(shop: Workbo
     assert "largest_day" not in profile(without)["a"]
 
 
+def test_arithmetic_knows_an_analysts_columns(outputs: Path, tmp_path: Path) -> None:
+    own_table(tmp_path)
+    share = "  share_at_once: largest_day / spend\n  half: share_at_once / 2\n"
+    shop = write(tmp_path, share)
+    ingest.ingest_files(shop)
+    models.refresh(shop, "derived", "profile")
+    for row in profile(shop).values():
+        assert row["share_at_once"] == pytest.approx(float(row["largest_day"]) / float(row["spend"]))
+        assert row["half"] == row["share_at_once"] / 2
+    own_table(tmp_path, OWN.replace("largest_day", "smallest_day"))
+    with pytest.raises(ParamsError, match="attributes.share_at_once is of 'largest_day'; allowed: "):
+        write(tmp_path, share)
+    own_table(tmp_path, "-- Attribute of: customer\nSELECT FROM WHERE (")  # its own error is said where it is built
+    with pytest.raises(ParamsError, match="attributes.share_at_once is of 'largest_day'; allowed: "):
+        write(tmp_path, share)
+
+
 @pytest.mark.parametrize(
     ("sql", "says"),
     [
