@@ -24,6 +24,14 @@ from clv_helpers.run import notebooks
 SMALL = {"simulate.members": 1200, "simulate.bots": 240}
 COLUMNS = {"customer_id": "v", "occurred_at": "t", "event_id": "e", "is_bot": {"from": "is_bot", "type": "boolean"}}
 START = dt.datetime(2024, 3, 1)
+SEEN = {  # as docs/bot_filtering.md shows them
+    "pages_seen": {"count": "web"},
+    "pages_seen_by_people": "CASE WHEN is_bot THEN NULL ELSE pages_seen END",
+    "not_of_reviewed_bots": {
+        "count": "web",
+        "where": {"field": "reviewed.is_bot", "op": "not equals", "value": True, "or_missing": True},
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +39,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Workbook:
     """The web shop of params/bots.yml, small, up to its profile and audiences; tests only read it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLV_OUTPUTS_DIR", str(tmp_path_factory.mktemp("bots")))
-        workbook = Workbook.open(ROOT / "params" / "bots.yml", overrides=SMALL)
+        workbook = Workbook.open(ROOT / "params" / "bots.yml", overrides={**SMALL, "attributes": SEEN})
         simulate.make_sources(workbook)
         ingest.ingest_files(workbook)
         run.build_profile(workbook)
@@ -164,6 +172,17 @@ def test_who_is_taken_for_a_bot_is_in_no_other_audience(shop: Workbook) -> None:
     profile = shop.query("profile.customer").set_index("customer_id")["is_bot"]
     assert by_audience["bots"] == set(profile.index[profile.fillna(False).astype(bool)])
     assert by_audience["much_seen"] and not by_audience["much_seen"] & by_audience["bots"]
+
+
+def test_an_attribute_leaves_bots_out_by_arithmetic(shop: Workbook) -> None:
+    frame = shop.query("profile.customer").set_index("customer_id")
+    is_bot = frame["is_bot"].fillna(False).astype(bool)
+    assert frame.loc[is_bot, "pages_seen_by_people"].isna().all() and is_bot.any()
+    people = frame[~is_bot]
+    assert (people["pages_seen_by_people"] == people["pages_seen"]).all() and people["pages_seen"].max() > 0
+    reviewed = pd.read_parquet(shop.folder / "source" / "reviewed.parquet").set_index("visitor")["is_bot"]
+    named = frame.index.isin(reviewed.index[reviewed.fillna(False).astype(bool)])
+    assert (frame["not_of_reviewed_bots"] == frame["pages_seen"].where(~named, 0)).all() and named.any()
 
 
 def test_nothing_is_learnt_anew_where_nothing_changed(shop: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
