@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-from people import tables_of, write_people
+from people import built, tables_of, write_people
 
 from clv_helpers import ingest, models
 from clv_helpers.config.workbook import Workbook
@@ -142,6 +142,71 @@ def test_a_run_and_a_report_without_room_say_so_and_go_on_once_there_is_some(wee
     assert report.read_bytes() == before
     assert not list(disk.rglob("*.part"))
     assert clv("report", week)[0] == 0
+
+
+@pytest.fixture
+def campaign(disk: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The params of a shop on a small disk that may hand over: nothing has gone yet."""
+    monkeypatch.setenv("CLV_OUTPUTS_DIR", str(disk / "outputs"))
+    params = write_people(disk / "data")
+    built(params, activates=False)
+    return params
+
+
+def handed_over(params: Path) -> list[str]:
+    """The lines of all files that were handed over."""
+    exported = Workbook.open(params).folder / "exports"
+    return sorted(line for file in exported.rglob("*.csv") for line in file.read_text("utf-8").splitlines()[1:])
+
+
+@pytest.mark.slow
+def test_a_full_disk_in_activate_hands_over_all_or_nothing_and_each_once(campaign: Path, disk: Path) -> None:
+    """And in the same command after it failed: what is handed over is what a run in peace hands over."""
+    with Workbook.open(campaign).engine.read() as session:
+        wanted = session.scalar("SELECT COUNT(*) AS n FROM activation.eligible")
+    refused = 0
+    for free in (0, 0, 3_000_000)[: often(3, 2)]:  # and again while it is still full
+        with nearly_full(disk, free):
+            status, said = clv("activate", campaign, "spring", "--confirm")
+            refused += status == 1
+            assert is_sentence(said), said
+            assert is_readable(campaign)
+    assert refused >= 2
+    status, said = clv("activate", campaign, "spring", "--confirm")
+    assert status == 0, said
+    lines = handed_over(campaign)
+    assert len(lines) == len(set(lines)) == wanted > 20
+    assert clv("activate", campaign, "spring", "--confirm")[0] == 0
+    assert handed_over(campaign) == lines
+    assert not list(disk.rglob("*.part"))
+
+
+@pytest.mark.slow
+def test_a_full_disk_in_a_replay_keeps_the_batch_as_it_was(week: Path, disk: Path) -> None:
+    workbook = Workbook.open(week)
+    file, before, refused = workbook.source_files("purchases")[0], in_lake(workbook), 0
+
+    def replay() -> tuple[int, str]:
+        known = [batch for batch in ingest.batches(workbook) if batch.dataset == "purchases"]
+        number = next(batch.batch_id for batch in known if batch.status == "success")
+        return clv("replay", week, str(number), file)
+
+    for free in (0, 400_000):
+        with nearly_full(disk, free):
+            status, said = replay()
+            refused += status == 1
+            assert is_sentence(said), said
+            assert is_readable(week)
+            assert in_lake(workbook) == before
+    assert refused
+    assert replay()[0] == 0
+    assert in_lake(workbook) == before
+
+
+def in_lake(workbook: Workbook) -> list[tuple[str, ...]]:
+    with workbook.engine.write() as session:
+        rows = session.rows("SELECT event_id, customer_id, occurred_at, amount FROM lake.purchases")
+    return sorted(tuple(map(str, row.values())) for row in rows)
 
 
 # -- what the files and the clock do
