@@ -151,6 +151,11 @@ class FromDatabase(Strict):
         return _span(self.overlap or "0 days")
 
     @property
+    def meets_again(self) -> bool:
+        """Whether a pull may fetch rows that came before."""
+        return bool(self.overlap or not self.cursor)
+
+    @property
     def silent_seconds(self) -> float:
         """The timeout."""
         return _span(self.timeout).total_seconds()

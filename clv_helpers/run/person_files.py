@@ -31,6 +31,11 @@ from clv_helpers.run.person import Person
 
 TABLES = ("csv", "tsv", "txt")
 LINES = ("jsonl", "ndjson")
+# Of a row only its hash is kept: whose it is cannot be told from it, but who knows the whole row can confirm it.
+HASHES = (
+    "lake.pulled_rows: hashes of rows of sources.{}; once the person is out of the database, they go with the second "
+    "pull that brings something"
+)
 UNREADABLE = {".pgp", ".pdf", ".png"}
 # The lake and its published copy are searched by their tables, and written anew by the engine.
 DATABASES = {".duckdb", ".wal"}
@@ -131,6 +136,7 @@ def _sources(workbook: Workbook) -> list[Path]:
 def _elsewhere(workbook: Workbook) -> list[Path | str]:
     sources = workbook.params.sources.items()
     databases: list[Path | str] = [f"the database of sources.{name}" for name, source in sources if source.database]
+    databases += [HASHES.format(name) for name, source in sources if source.database and source.database.meets_again]
     return databases + [without_secrets(source.path) for name, source in sources if workbook.source_url(name)]
 
 

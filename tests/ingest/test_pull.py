@@ -12,6 +12,8 @@ from clv_helpers import ingest
 from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
+from clv_helpers.run.person import Person
+from clv_helpers.run.person_files import search
 
 PARAMS = """
 title: A shop with a database
@@ -125,6 +127,31 @@ def test_a_pull_that_is_taken_back_comes_again(pulled) -> None:
     ingest.revert(shop.workbook, 2)
     assert shop.pull() == [("success", 1, 0)]
     assert shop.count() == 2
+
+
+def test_hashes_of_a_person_are_told_and_go_once_the_rows_are_out_of_the_database(pulled) -> None:
+    shop = pulled("table: orders", ", event_id: id")
+    shop.add(1, "gone")
+    shop.pull()
+    told = search(shop.workbook, Person("gone", {})).unreadable
+    assert any("hashes of rows of sources.purchases" in str(each) for each in told)
+    with shop.workbook.engine.write() as session:
+        hashes = {row["row_hash"] for row in session.rows("SELECT row_hash FROM lake.pulled_rows")}
+    assert len(hashes) == 1
+    shop.database.execute("DELETE FROM orders")
+    for number in (2, 3):
+        shop.add(number)
+        shop.pull()
+    with shop.workbook.engine.write() as session:
+        assert not hashes & {row["row_hash"] for row in session.rows("SELECT row_hash FROM lake.pulled_rows")}
+
+
+def test_where_no_row_comes_twice_no_hash_is_kept(pulled) -> None:
+    shop = pulled("table: orders, cursor: id")
+    shop.add(1, "gone")
+    shop.pull()
+    assert shop.count("lake.pulled_rows") == 0
+    assert not any("hashes" in str(each) for each in search(shop.workbook, Person("gone", {})).unreadable)
 
 
 def test_a_query_of_ones_own(pulled) -> None:
