@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Iterator
 
 from clv_helpers.charts.rounding import people_text
 from clv_helpers.charts.show import about, percent, upper_first
 from clv_helpers.config.settings import Lifetime, Words
 from clv_helpers.lifetime.data_sufficiency import SEASON_DAYS, Facts, count, customers, horizon_days
-from clv_helpers.lifetime.records import Diagnostic, Fit, Holdout, HoldoutError
+from clv_helpers.lifetime.records import Diagnostic, Fit, Holdout, HoldoutError, LifetimeRecord
 
 CORRELATION = 0.3  # beyond, spend depends on frequency more than Gamma-Gamma's assumption bears
 FEW_REPEATERS = 100
@@ -18,6 +19,7 @@ LARGE_BIAS = 0.15
 CLEARLY = 0.01  # by less than a hundredth, no forecast is called better
 NO_DROPOUT = 0.002  # mean probability of dropping out at a purchase
 YEAR = 365
+MONTHS = calendar.month_name[1:]
 SQUARED = "root mean squared error"  # of spend not told: one customer who spends much is nearly all of it
 BLIND = "That may be so, or purchases come too regularly for a model that takes them to come at random."
 
@@ -105,6 +107,31 @@ def about_level(facts: Facts, settings: Lifetime, forecast: float, words: Words,
         f"last {last}{earlier}; the forecast for the next {months} is {ahead}."
     )
     yield Diagnostic("level", text)
+
+
+def about_ahead(made: LifetimeRecord, words: Words) -> Iterator[Diagnostic]:
+    """The season and the level that the forecast follows, and why; nothing where it follows none."""
+    if made.ahead is None:
+        return
+    if months := made.ahead.months:
+        most, least = (MONTHS[months.index(pick(months))] for pick in (max, min))
+        even, seasonal = (
+            sum(each.off(name) for each in made.seasons) / len(made.seasons) for name in ("even", "seasonal")
+        )
+        cut_offs = count(len(made.seasons), "earlier cut-off")
+        text = (
+            f"{upper_first(words.purchases)} have a season, and the forecast follows it: {most} has {max(months):.2f} "
+            f"times those of a mean month, {least} {min(months):.2f}. At {cut_offs} it brought the error of "
+            f"{made.seasons[0].days} days' total from {percent(even)} to {percent(seasonal)}."
+        )
+        yield Diagnostic("season", text)
+    if made.ahead.level != 1:
+        more, few = ("more", "few") if made.ahead.level > 1 else ("fewer", "many")
+        text = (
+            f"The forecast is of {percent(abs(made.ahead.level - 1))} {more} {words.purchases} than the model's own: "
+            f"at every earlier cut-off that was too {few}."
+        )
+        yield Diagnostic("level_of_the_past", text)
 
 
 def about_data(facts: Facts, words: Words, min_cell: int) -> Iterator[Diagnostic]:

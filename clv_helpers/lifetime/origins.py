@@ -6,21 +6,28 @@ The choice of `auto`, the level, and the width of intervals are read from them. 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from clv_helpers.engines.dialect import bind
 from clv_helpers.engines.session import Session
 from clv_helpers.lifetime.counts import KEY, as_histories, log_gaps, read_groups
 from clv_helpers.lifetime.data_sufficiency import FEWEST_REPEATERS, SEASON_DAYS, Inputs
 from clv_helpers.lifetime.fitting import fit
-from clv_helpers.lifetime.records import AVERAGED, MEANS
+from clv_helpers.lifetime.records import AVERAGED, MEANS, Ahead, Fit, Season
 from clv_helpers.lifetime.scoring import expected_purchases, fit_spend, probability_purchase, spend_bindings
+from clv_helpers.lifetime.season import month_factors, season_helped
 from clv_helpers.lifetime.tables import CALIBRATION, load
 from clv_helpers.models.table_file import read_tables
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 MOST_ORIGINS = 6
 LEAST_STEP = 30  # days between two origins: nearer ones tell the same again
+SEASONAL = " with season"
+LEAST_DAYS = 2 * 365
 KNOWN = "known_then"  # lifetime.customer_calibration, of another day
 DIGITS = 6  # a sum of floats has its last ones from the order of the rows
 BASELINES = ("same_rate", "last_year")
@@ -60,6 +67,17 @@ FORECASTS = """
     GROUP BY model
     ORDER BY model
 """
+CAME = """
+    SELECT COUNT(*) AS purchases
+    FROM (
+        SELECT d.customer_id, d.day
+        FROM derived.customer_day AS d
+        JOIN known_then AS k ON k.customer_id = d.customer_id
+        WHERE (d.purchases > 0 OR d.spend < 0) AND d.day > $cut_off AND d.day <= $until
+        GROUP BY d.customer_id, d.day
+        HAVING SUM(d.spend) >= 0
+    ) AS bought
+"""
 
 
 @dataclass(frozen=True)
@@ -80,6 +98,18 @@ class Forecast:
     actual: float
     mae: float
     log_loss: float | None
+
+
+@dataclass(frozen=True)
+class Origins:
+    """The forecasts, and the season that is used: the factors of the months, and what they did at each cut-off.
+
+    No factors: no season was seen, or it did not help.
+    """
+
+    forecasts: list[Forecast]
+    months: list[float]
+    seasons: list[Season]
 
 
 def windows(first: dt.date, end: dt.date, horizon_days: int) -> tuple[int, list[dt.date]]:
@@ -106,16 +136,16 @@ def windows(first: dt.date, end: dt.date, horizon_days: int) -> tuple[int, list[
     return days, [end - dt.timedelta(days=days + step * number) for number in numbers]
 
 
-def forecasts(inputs: Inputs, end: dt.date, models: tuple[str, ...]) -> list[Forecast]:
+def forecasts(inputs: Inputs, end: dt.date, models: tuple[str, ...]) -> Origins:
     """What each model and baseline would have forecast at each cut-off, of purchases and of spend; none without a past.
 
     Of AVERAGED there are their MEANS too. A cut-off at which too few had come back is left out. Cost: for each
-    cut-off a pass over the days, a fit per model, and a join with the customers.
+    cut-off a pass over the days (two from two years on), a fit per model, and a join with the customers.
     """
     first = inputs.facts.as_of - dt.timedelta(days=inputs.facts.history_days)
     days, cut_offs = windows(first, end, inputs.horizon_days)
     query = next(file.query for file in read_tables("lifetime") if file.name == CALIBRATION)
-    found = []
+    rows, seasons = [], []
     for cut_off in cut_offs:
         year = min((cut_off - first).days, 365)
         bindings = inputs.bindings | {
@@ -124,19 +154,14 @@ def forecasts(inputs: Inputs, end: dt.date, models: tuple[str, ...]) -> list[For
             "holdout_end": cut_off + dt.timedelta(days=days),
         }
         inputs.session.create_temporary(KNOWN, bind(query, bindings))
-        for row in _judged(inputs, cut_off, days, days / year, models):
-            for measure in ("purchases", "spend"):
-                numbers = [round(float(row[name]), DIGITS) for name in (measure, f"actual_{measure}", f"{measure}_mae")]
-                loss = row["log_loss"] if measure == "purchases" else None
-                forecast, actual, mae = numbers
-                found.append(
-                    Forecast(
-                        known_by=end, cut_off=cut_off, days=days, model=row["model"], measure=measure,
-                        customers=row["customers"], forecast=forecast, actual=actual, mae=mae,
-                        log_loss=None if loss is None else round(loss, DIGITS),
-                    )
-                )  # fmt: skip
-    return found
+        known = _fitted(inputs, cut_off, models)
+        if known:
+            judged = _judged(inputs.session, known, days, days / year)
+            rows += [row for each in judged for row in _as_forecasts(each, end, cut_off, days)]
+            seasons += _seasons(inputs.session, known, cut_off, min(days, SEASON_DAYS))
+    helped = season_helped(seasons)
+    months = month_factors(inputs.session, end) if helped else []
+    return Origins(_as_used(rows, bool(months)), months, seasons if months else [])
 
 
 def keep(session: Session, made: list[Forecast]) -> None:
@@ -150,25 +175,86 @@ def keep(session: Session, made: list[Forecast]) -> None:
         session.drop("lifetime.origin")
 
 
-def _judged(inputs: Inputs, cut_off: dt.date, days: int, ratio: float, models: tuple[str, ...]) -> list[dict[str, Any]]:
-    """A row per model and baseline, of what was known on the cut-off; none where too few had come back."""
-    import pandas as pd
+@dataclass(frozen=True)
+class _Known:
+    """What was known on a cut-off: the histories, the models fitted on them, and the season where one was seen."""
 
-    session = inputs.session
-    groups = read_groups(session, KNOWN)
+    groups: pd.DataFrame
+    fits: list[Fit]
+    ahead: Ahead | None
+
+
+def _fitted(inputs: Inputs, cut_off: dt.date, models: tuple[str, ...]) -> _Known | None:
+    """None where too few had come back."""
+    groups = read_groups(inputs.session, KNOWN)
     histories = as_histories(groups)
     if histories.repeaters < max(FEWEST_REPEATERS, inputs.min_cell):
-        return []
-    scored, gaps = [], log_gaps(session, cut_off)
-    for model in models:
-        fitted = fit(model, histories, gaps)
-        buys = probability_purchase(fitted, groups, days).clip(1e-9, 1 - 1e-9)
-        expected = expected_purchases(fitted, groups, days)
-        scored.append(groups[KEY].assign(model=model, expected_purchases=expected, buys=buys))
-    for name, weights in MEANS.items() if models == AVERAGED else ():
-        parts = list(zip(weights, scored[: len(models)], strict=True))
-        mean = {part: sum(w * row[part] for w, row in parts) for part in ("expected_purchases", "buys")}
-        scored.append(groups[KEY].assign(model=name, **mean))
+        return None
+    gaps = log_gaps(inputs.session, cut_off)
+    seen = groups["age_days"].max() >= LEAST_DAYS
+    months = month_factors(inputs.session, cut_off) if seen else []
+    ahead = Ahead(str(cut_off + dt.timedelta(days=1)), months) if months else None
+    return _Known(groups, [fit(model, histories, gaps) for model in models], ahead)
+
+
+def _judged(session: Session, known: _Known, days: int, ratio: float) -> list[dict[str, Any]]:
+    """A row per model and baseline, and where there is a season per model with it: SEASONAL stands after its name."""
+    import pandas as pd
+
+    scored = _scored(known, days)
+    if known.ahead:
+        seasonal = replace(known, fits=[replace(each, ahead=known.ahead) for each in known.fits])
+        scored += [part.assign(model=part["model"] + SEASONAL) for part in _scored(seasonal, days)]
     session.load_frame("candidate_score", pd.concat(scored))
     spend = spend_bindings(session, KNOWN, fit_spend(session, KNOWN))
     return session.rows(FORECASTS, **spend, days=days, ratio=ratio)
+
+
+def _scored(known: _Known, days: int) -> list[pd.DataFrame]:
+    """What each model and mean forecasts of each history."""
+    scored = []
+    for fitted in known.fits:
+        buys = probability_purchase(fitted, known.groups, days).clip(1e-9, 1 - 1e-9)
+        expected = expected_purchases(fitted, known.groups, days)
+        scored.append(known.groups[KEY].assign(model=fitted.model, expected_purchases=expected, buys=buys))
+    for name, weights in MEANS.items() if tuple(each.model for each in known.fits) == AVERAGED else ():
+        parts = list(zip(weights, scored[: len(known.fits)], strict=True))
+        mean = {part: sum(w * row[part] for w, row in parts) for part in ("expected_purchases", "buys")}
+        scored.append(known.groups[KEY].assign(model=name, **mean))
+    return scored
+
+
+def _as_forecasts(row: dict[str, Any], end: dt.date, cut_off: dt.date, days: int) -> Iterator[Forecast]:
+    """Of purchases, and of spend."""
+    for measure in ("purchases", "spend"):
+        numbers = [round(float(row[name]), DIGITS) for name in (measure, f"actual_{measure}", f"{measure}_mae")]
+        loss = row["log_loss"] if measure == "purchases" else None
+        forecast, actual, mae = numbers
+        yield Forecast(
+            known_by=end, cut_off=cut_off, days=days, model=row["model"], measure=measure, customers=row["customers"],
+            forecast=forecast, actual=actual, mae=mae, log_loss=None if loss is None else round(loss, DIGITS),
+        )  # fmt: skip
+
+
+def _seasons(session: Session, known: _Known, cut_off: dt.date, days: int) -> list[Season]:
+    """What the first model forecasts of the next days, as it is and with the season, beside what came."""
+    if not known.ahead:
+        return []
+    customers, even = known.groups["customers"].to_numpy(float), known.fits[0]
+    flat, seasonal = (
+        round(float(customers @ expected_purchases(each, known.groups, days)), DIGITS)
+        for each in (even, replace(even, ahead=known.ahead))
+    )
+    came = session.scalar(CAME, cut_off=cut_off, until=cut_off + dt.timedelta(days=days))
+    return [Season(str(cut_off), days, flat, seasonal, float(came))]
+
+
+def _as_used(rows: list[Forecast], seasonal: bool) -> list[Forecast]:
+    """One row of each, with the season where it is used and was known then."""
+    known = {(row.cut_off, row.model.removesuffix(SEASONAL)) for row in rows if row.model.endswith(SEASONAL)}
+    kept = []
+    for row in rows:
+        name = row.model.removesuffix(SEASONAL)
+        if (row.model != name) == (seasonal and (row.cut_off, name) in known):
+            kept.append(replace(row, model=name))
+    return kept

@@ -157,7 +157,7 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     groups = read_groups(session, HISTORY)
     until = facts.as_of - dt.timedelta(days=1)
     histories, gaps = as_histories(groups), log_gaps(session, until)
-    fitted, even = fit(made.model, histories, gaps), evenness(histories, gaps)
+    fitted, even = replace(fit(made.model, histories, gaps), ahead=made.ahead), evenness(histories, gaps)
     spend = fit_spend(session, HISTORY)
     related = facts.correlation_of_frequency_and_spend
     curve = month_curve(fitted, groups, settings.horizon_months)

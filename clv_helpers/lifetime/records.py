@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -31,6 +32,18 @@ class Diagnostic:
 
 
 @dataclass(frozen=True)
+class Ahead:
+    """What is ahead of a forecast, from the day `first` on: the factor of each calendar month, and of all (see season).
+
+    No months: there is no season.
+    """
+
+    first: str
+    months: list[float] = field(default_factory=list)
+    level: float = 1.0
+
+
+@dataclass(frozen=True)
 class Fit:
     """A fitted model: each parameter by its name, times in weeks.
 
@@ -49,6 +62,7 @@ class Fit:
     data: str = "all"
     k: int = 1
     parts: list[Fit] = field(default_factory=list)  # of a mean of models: their fits
+    ahead: Ahead | None = None  # none: as even as the model takes it
 
     @property
     def title(self) -> str:
@@ -153,6 +167,21 @@ class ContractRecord:
 
 
 @dataclass(frozen=True)
+class Season:
+    """Purchases of the `days` after an earlier cut-off: forecast at an even pace and with the season, and what came."""
+
+    cut_off: str
+    days: int
+    even: float
+    seasonal: float
+    actual: float
+
+    def off(self, forecast: Literal["even", "seasonal"]) -> float:
+        """How far a forecast was off, as the log of its ratio to what came."""
+        return abs(math.log(max(getattr(self, forecast), 1e-9) / max(self.actual, 1e-9)))
+
+
+@dataclass(frozen=True)
 class ModelScore:
     """What a candidate of `auto` scored on the mean over the cut-offs; see model_choice.choose."""
 
@@ -212,6 +241,8 @@ class LifetimeRecord:
     settings: Lifetime | None = None
     model: str = ""
     choice: list[ModelScore] = field(default_factory=list)
+    ahead: Ahead | None = None
+    seasons: list[Season] = field(default_factory=list)  # what the season did at earlier cut-offs, where it is used
     fits: list[Fit] = field(default_factory=list)
     holdout: Holdout | None = None
     totals: list[Total] = field(default_factory=list)  # value, purchases

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,12 @@ from clv_helpers.engines.session import Session
 from clv_helpers.lifetime.counts import DAYS_PER_MONTH, DAYS_PER_WEEK, KEY, Array, read_spends
 from clv_helpers.lifetime.fitting import fit, purchase_model
 from clv_helpers.lifetime.records import Fit
+from clv_helpers.lifetime.season import paced
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FEWEST_SPENDERS = 20
-WEEKS_PER_MONTH = DAYS_PER_MONTH / DAYS_PER_WEEK
 
 
 def month_curve(fitted: Fit, groups: pd.DataFrame, months: int) -> pd.DataFrame:
@@ -41,7 +42,7 @@ def month_curve(fitted: Fit, groups: pd.DataFrame, months: int) -> pd.DataFrame:
             fitted.theta,
             rows["frequency"].to_numpy(float),
             rows["age_days"].to_numpy(float) / DAYS_PER_WEEK,
-            rows["month"].to_numpy(float) * WEEKS_PER_MONTH,
+            weeks_ahead(fitted, rows["month"].to_numpy(float) * DAYS_PER_MONTH),
             phase,
         )
         parts.append(rows)
@@ -91,11 +92,18 @@ def probability_purchase(fitted: Fit, groups: pd.DataFrame, days: float) -> Arra
     return _ahead(purchase_model(fitted).purchase_if_alive, fitted, groups, days)
 
 
+def weeks_ahead(fitted: Fit, days: Array | float) -> Array:
+    """The next days in weeks of even pace: as many as they are, where a fit has no season and no level."""
+    ahead = fitted.ahead
+    even = paced(days, dt.date.fromisoformat(ahead.first), ahead.months, ahead.level) if ahead else np.asarray(days)
+    return even / DAYS_PER_WEEK
+
+
 def _ahead(if_alive: Callable[..., Array], fitted: Fit, groups: pd.DataFrame, days: float) -> Array:
     """What who is still there may expect, which depends on frequency, age and phase alone, times being there."""
     frequency, recency, age = _times(groups)
     pairs, index = np.unique(np.stack([frequency, age]), axis=1, return_inverse=True)
-    weeks = np.full(pairs.shape[1], days / DAYS_PER_WEEK)
+    weeks = np.full(pairs.shape[1], weeks_ahead(fitted, days))
     expected = np.zeros(len(frequency))
     for phase, share in enumerate(purchase_model(fitted).phase_shares(fitted.theta, frequency, recency, age)):
         expected += share * if_alive(fitted.theta, pairs[0], pairs[1], weeks, phase)[index.ravel()]

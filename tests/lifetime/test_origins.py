@@ -61,6 +61,12 @@ def test_what_came_is_counted_and_last_year_is_scaled(origins) -> None:
             assert row.forecast == pytest.approx(row.actual, rel=0.35)
 
 
+def test_an_even_shop_is_told_no_season_and_no_level(origins) -> None:
+    _, (made, _), _ = origins
+    assert made.ahead is None
+    assert not {"season", "level_of_the_past"} & {each.code for each in made.warnings}
+
+
 def test_the_mean_lies_between_the_models(origins) -> None:
     _, (_, table), _ = origins
     totals = table.pivot_table("forecast", ["known_by", "cut_off", "measure"], "model")
