@@ -15,6 +15,7 @@ from scipy.special import betainc
 from clv_helpers.lifetime.counts import DAYS_PER_WEEK, KEY, Array
 from clv_helpers.lifetime.fitting import purchase_model
 from clv_helpers.lifetime.records import Fit
+from clv_helpers.lifetime.scoring import weeks_ahead
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,14 +71,13 @@ def at_least(fitted: Fit, histories: pd.DataFrame, days: float) -> tuple[Array, 
     times = frequency, recency / DAYS_PER_WEEK, age / DAYS_PER_WEEK
     alive, shares = model.probability_alive(theta, *times), model.phase_shares(theta, *times)
     pairs, index = np.unique(np.stack([frequency, times[2]]), axis=1, return_inverse=True)
+    weeks = float(weeks_ahead(fitted, days))
     parts: list[Array] = []
     for start in range(0, len(NUMBERS), AT_ONCE):
         numbers = NUMBERS[start : start + AT_ONCE]
         chance = np.zeros((len(frequency), len(numbers)))
         for phase, share in enumerate(shares):
-            if_alive = model.at_least_if_alive(
-                theta, pairs[0][:, None], pairs[1][:, None], days / DAYS_PER_WEEK, numbers, phase
-            )
+            if_alive = model.at_least_if_alive(theta, pairs[0][:, None], pairs[1][:, None], weeks, numbers, phase)
             chance += (alive * share)[:, None] * if_alive[index.ravel()]
         parts.append(chance)
         if chance[:, -1].max() < RARE:

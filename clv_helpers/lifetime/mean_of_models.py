@@ -49,6 +49,13 @@ class MeanOfModels:
         model, own, inner = self._of(theta, phase)
         return model.purchase_if_alive(own, frequency, age, weeks, inner)
 
+    def at_least_if_alive(
+        self, theta: Array, frequency: Array, age: Array, weeks: float, purchases: Array, phase: int = 0
+    ) -> Array:
+        """The probability of so many purchases or more in the next weeks of who is still there, in this phase."""
+        model, own, inner = self._of(theta, phase)
+        return model.at_least_if_alive(own, frequency, age, weeks, purchases, inner)
+
     def _alive(self, theta: Array, frequency: Array, recency: Array, age: Array) -> Array:
         """The weight of each model, times being there by it. One row: a model."""
         there = [model.probability_alive(own, frequency, recency, age) for model, own in self._parts(theta)]

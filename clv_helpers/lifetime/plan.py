@@ -22,6 +22,7 @@ from clv_helpers.lifetime.counts import DAYS_PER_WEEK, Array, as_histories
 from clv_helpers.lifetime.data_sufficiency import Inputs, count
 from clv_helpers.lifetime.fitting import purchase_model
 from clv_helpers.lifetime.records import Diagnostic, Fit
+from clv_helpers.lifetime.scoring import weeks_ahead
 from clv_helpers.lifetime.tables import build
 
 LEAST_MONTHS = 6  # of new customers, to carry them on
@@ -148,7 +149,7 @@ def _of_known(inputs: Inputs, fitted: Fit, months: Months) -> tuple[Array, float
     spend = [np.bincount(index.ravel(), weights=there * share) for share in shares]  # of who is there, by phase
 
     def until(days: float) -> float:
-        weeks = np.full(pairs.shape[1], days / DAYS_PER_WEEK)
+        weeks = np.full(pairs.shape[1], weeks_ahead(fitted, days))
         by_phase = (
             model.expected_if_alive(fitted.theta, pairs[0], pairs[1], weeks, phase) for phase in range(len(spend))
         )

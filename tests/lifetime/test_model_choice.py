@@ -11,6 +11,7 @@ import pytest
 
 from clv_helpers.lifetime.counts import KEY, Histories
 from clv_helpers.lifetime.fitting import MEANS, fit, mean_of
+from clv_helpers.lifetime.intervals import at_least
 from clv_helpers.lifetime.model_choice import choose
 from clv_helpers.lifetime.origins import Forecast
 from clv_helpers.lifetime.records import AVERAGED
@@ -80,6 +81,11 @@ def test_a_mean_forecasts_the_mean_of_its_models(name: str) -> None:
     ):
         expected = sum(weight * ahead(part, groups) for weight, part in zip(weights, fits, strict=True))
         assert ahead(mean, groups) == pytest.approx(expected, rel=1e-9)
+    numbers, chance = at_least(mean, groups, 100)
+    of_each = [at_least(part, groups, 100)[1][:, : len(numbers)] for part in fits]
+    shared = min(part.shape[1] for part in (chance, *of_each))
+    expected = sum(weight * part[:, :shared] for weight, part in zip(weights, of_each, strict=True))
+    assert chance[:, :shared] == pytest.approx(expected, abs=1e-9)
     scored = score(mean, groups, month_curve(mean, groups, 2), 0.1)
     days = 2 * 365.25 / 12
     assert scored["expected_purchases"].to_numpy() == pytest.approx(expected_purchases(mean, groups, days), rel=1e-9)
