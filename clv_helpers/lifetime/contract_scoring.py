@@ -90,8 +90,8 @@ def _bounds(chance: Array, worth: Array) -> dict[str, Array]:
     rows = np.arange(len(chance))
     mean, square = (chance * worth).sum(axis=1), (chance * np.diff(added**2, axis=1)).sum(axis=1)
     return {
-        "purchases_low": low.astype(np.int32),
-        "purchases_high": high.astype(np.int32),
+        "purchases_low": low.astype(np.int64),
+        "purchases_high": high.astype(np.int64),
         "discounted_low": added[rows, low],
         "discounted_high": added[rows, high],
         "discounted_spread": np.sqrt(np.maximum(square - mean**2, 0.0)),

@@ -53,8 +53,8 @@ def with_intervals(scored: pd.DataFrame, fitted: Fit, spend: Fit | None, days: f
     expected = scored["expected_purchases"].to_numpy()
     discount = np.divide(scored["discounted_purchases"], expected, out=np.ones(len(scored)), where=expected > 0)
     return scored.assign(
-        purchases_low=found[:, 0].astype(np.int32),
-        purchases_high=found[:, 1].astype(np.int32),
+        purchases_low=found[:, 0].astype(np.int64),
+        purchases_high=found[:, 1].astype(np.int64),
         discounted_low=found[:, 2] * discount,
         discounted_high=found[:, 3] * discount,
         discounted_spread=found[:, 4] * discount,

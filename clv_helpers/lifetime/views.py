@@ -12,6 +12,7 @@ from clv_helpers.charts.show import Metric, Output
 from clv_helpers.config.settings import Lifetime
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.lifetime.diagnostics import CORRELATION
+from clv_helpers.lifetime.interval_views import about_width, with_bounds
 from clv_helpers.lifetime.prediction import record
 from clv_helpers.lifetime.records import TITLES, LifetimeRecord
 
@@ -31,7 +32,7 @@ def values(workbook: Workbook) -> Output:
 
     Example:
         >>> lifetime.values(wb).parts[2].bundle["text/plain"]  # doctest: +ELLIPSIS
-        'predicted value: ... EUR; predicted per member: ... EUR'
+        'predicted value: ... EUR, ... to ...; predicted per member: ... EUR'
     """
     made, words, unit = record(workbook), workbook.words, workbook.params.spending.unit
     if made.status == "refused":
@@ -48,14 +49,15 @@ def values(workbook: Workbook) -> Output:
     mean, mean_so_far = (f"{show.about(value / customers, customers, few)} {unit}" for value in (total, past))
     ahead = f"next {months} months, {_assumptions(made.settings)}"
     metrics = show.metrics(
-        Metric("predicted value", f"{show.about(total, customers, few)} {unit}", ahead),
+        Metric("predicted value", with_bounds(made.totals[0], unit, customers, few), ahead),
         Metric(f"predicted per {words.customer}", mean, f"so far {mean_so_far}, at the same margin"),
     )
     share = show.about(best.share_of_value, best.customers, few, show.percent)
     finding = show.finding(
         f"Over the next {months} months the best tenth by prediction will bring {share} of the value: "
         f"{show.about(best.value_per_customer, best.customers, few)} {unit} each, at margin and discounted. "
-        f"{show.upper_first(made.title)} expects {show.about(purchases, customers, few)} {words.purchases}."
+        f"{show.upper_first(made.title)} expects {show.about(purchases, customers, few)} {words.purchases}. "
+        f"{about_width(made, months)}"
     )
     value = _decile_chart(
         f"The best tenth will bring {{share_of_value}} of the next {months} months' value",

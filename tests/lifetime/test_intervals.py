@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from test_lifetime_diagnostics import FIRST, SWITCHED_ON, predict, purchases, shop
 
+from clv_helpers import lifetime
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.lifetime.intervals import at_least, with_intervals
 from clv_helpers.lifetime.intervals_of_totals import Z_80, bounds, level_spread
@@ -134,11 +135,25 @@ def test_the_airline_says_what_each_and_all_will_bring(airline: Workbook) -> Non
     assert profile["lifetime_value_high"].sum() == pytest.approx(customers["lifetime_value_high"].sum())
 
 
+def test_the_airline_says_from_what_the_width_is(airline: Workbook) -> None:
+    value, bought = lifetime.record(airline).totals
+    assert value.origins > 0
+    assert value.low < value.forecast < value.high
+    assert bought.low < bought.forecast < bought.high
+    said = lifetime.values(airline).bundle["text/plain"]
+    assert f"by how far {value.origins} forecasts of the past would have been off in this shop" in said
+    assert "from experience" not in said
+
+
 def test_where_there_is_no_past_the_width_is_from_experience(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("CLV_OUTPUTS_DIR", str(tmp_path / "outputs"))
-    rows = [row for row in purchases(400, days=250) if (row[1] - FIRST).days < 170]
-    record = predict(shop(tmp_path, rows, SWITCHED_ON))
+    rows = [row for row in purchases(700, days=250) if (row[1] - FIRST).days < 181]
+    workbook = shop(tmp_path, rows, SWITCHED_ON)
+    record = predict(workbook)
     assert [(total.origins, total.level_spread) for total in record.totals] == [(0, 0.15), (0, 0.15)]
     value, bought = record.totals
     assert bought.high / bought.forecast == pytest.approx(math.exp(Z_80 * 0.15))
     assert value.high / value.forecast > math.exp(Z_80 * 0.15)  # and by chance
+    said = lifetime.values(workbook).bundle["text/plain"]
+    assert "width from experience, not from this shop" in said
+    assert "forecasts of the past" not in said

@@ -1,0 +1,25 @@
+"""How an interval is said: the total with its bounds, and from what its width is."""
+
+from __future__ import annotations
+
+from clv_helpers.charts import show
+from clv_helpers.lifetime.records import LifetimeRecord, Total
+
+
+def with_bounds(total: Total, unit: str, customers: int, min_cell: int) -> str:
+    """A total with its 80 % interval, such as "3.0 M GBP, 2.4 M to 3.5 M"."""
+    forecast, low, high = (
+        show.about(number, customers, min_cell) for number in (total.forecast, total.low, total.high)
+    )
+    return f"{forecast} {unit}, {low} to {high}"
+
+
+def about_width(made: LifetimeRecord, months: int) -> str:
+    """One sentence on what the bounds of the total hold, and how they are known."""
+    value = made.totals[0]
+    if value.origins:
+        forecasts = f"{value.origins} forecast{'s' if value.origins > 1 else ''} of the past"
+        source = f"by how far {forecasts} would have been off in this shop"
+    else:
+        source = "with a width from experience, not from this shop, whose past is too short to try"
+    return f"With a chance of 80 % the value of the next {months} months comes to lie within its bounds, {source}."
