@@ -100,6 +100,14 @@ def test_the_chances_add_up_to_what_is_expected(model: str, theta: tuple[float, 
     assert (np.diff(chance, axis=1) <= 1e-12).all()
 
 
+def test_a_mean_of_models_has_the_mean_of_their_chances() -> None:
+    histories = pd.DataFrame({"frequency": [0, 9], "recency_days": [0, 330], "age_days": [200, 364]})
+    fits = [known_fit(*TRUTHS[2]), known_fit(*TRUTHS[3])]
+    both = Fit("mean_3_1", {}, {}, {}, 0.0, 1, 1, parts=fits)
+    mean, *own = (at_least(fitted, histories, 364)[1][:, :16] for fitted in (both, *fits))
+    assert mean == pytest.approx(0.75 * own[0] + 0.25 * own[1])
+
+
 def test_without_a_model_of_spend_each_purchase_brings_the_mean() -> None:
     histories = pd.DataFrame({"frequency": [0, 10], "recency_days": [0, 350], "age_days": [364, 364]})
     fitted = known_fit(*TRUTHS[1])
