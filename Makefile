@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 IN_PARALLEL := pytest -n 2 --dist loadfile --no-loadscope-reorder
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: help run lab test coverage test-slow lint docs format lock pictures benchmark benchmark-engines benchmark-lifetime soak clean
+.PHONY: help run lab test coverage test-slow lint docs format lock pictures benchmark benchmark-engines benchmark-forecast benchmark-lifetime soak clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ test-slow: .venv/installed ## the tests that take minutes
 
 benchmark-lifetime: .venv/installed ## the lifetime models beside two other libraries (needs the network and 16 GB)
 	@$(BIN)/python tests/benchmarks/lifetime.py
+
+benchmark-forecast: .venv/installed ## our forecast beside others' on six shops, into docs/forecast.md (needs CLV_DATA_DIR)
+	@$(BIN)/python tests/benchmarks/forecast.py --write
 
 benchmark-engines: .venv/installed ## stages 1 and 2 on DuckDB and on a local Spark (ROWS="1000000 10000000", ENGINES=…)
 	@$(BIN)/python tests/benchmarks/engines.py --rows $(or $(ROWS),1000000) $(if $(ENGINES),--engines $(ENGINES))
