@@ -104,9 +104,9 @@ def main(names: list[str], to_page: bool) -> None:
         print(texts[-1], flush=True)
     if to_page:
         commit = subprocess.run(
-            ["git", "log", "-1", "--format=%h of %cs"], cwd=ROOT, capture_output=True, text=True, check=True
+            ["git", "log", "-1", "--format=“%s” of %cs"], cwd=ROOT, capture_output=True, text=True, check=True
         )
-        write(f"Made at the state {commit.stdout.strip()}.\n\n" + "\n".join(texts))
+        write(f"Made with the code up to {commit.stdout.strip()}.\n\n" + "\n".join(texts))
 
 
 if __name__ == "__main__":
