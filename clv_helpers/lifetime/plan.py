@@ -44,11 +44,7 @@ SPEND_OF_NEW = """
     JOIN lifetime.customer_history AS h ON h.customer_id = v.customer_id
     WHERE h.frequency = (SELECT MIN(frequency) FROM lifetime.customer_history)
 """
-AHEAD = """
-    SELECT CAST(month AS DATE) AS month, known, CASE WHEN $is_told THEN new END AS new,
-        CAST($customers AS BIGINT) AS customers
-    FROM ahead
-"""
+AHEAD = "SELECT CAST(month AS DATE) AS month, known, CASE WHEN $is_told THEN new END AS new FROM ahead"
 
 
 @dataclass(frozen=True)
@@ -102,8 +98,7 @@ def plan_months(inputs: Inputs, fitted: Fit) -> list[Diagnostic]:
         new = of_new(fitted, months, newcomers, level * spend)
     rows = {"month": months.starts[:-1], "known": known.round(2), "new": new.round(2)}
     session.load_frame("ahead", pd.DataFrame(rows))
-    given = {"customers": inputs.facts.customers, "is_told": not newcomers.refused}
-    session.create_table("lifetime.month_ahead", bound(AHEAD, given))
+    session.create_table("lifetime.month_ahead", bound(AHEAD, {"is_told": not newcomers.refused}))
     build(session, inputs.bindings, "lifetime.plan_by_month")
     return list(_about(newcomers, inputs))
 

@@ -4,12 +4,14 @@
 -- that whole month. customers: those whom the sum of the fewest is about.
 -- One row: a whole month ahead, within the horizon.
 -- Key: month
+WITH everyone AS (SELECT COUNT(*) AS customers FROM lifetime.customer_history)
 SELECT
     a.month,
     a.known,
     a.new,
     a.known + a.new AS total,
     y.spend AS last_year,
-    CASE WHEN y.customers < a.customers THEN y.customers ELSE a.customers END AS customers
+    CASE WHEN y.customers < e.customers THEN y.customers ELSE e.customers END AS customers
 FROM lifetime.month_ahead AS a
+CROSS JOIN everyone AS e
 LEFT JOIN lifetime.month_of_spend AS y ON y.month = CAST(a.month - INTERVAL '1' YEAR AS DATE)
