@@ -125,7 +125,7 @@ _TABLES = (
     PythonTable(
         "lifetime.month_ahead",
         "a whole month ahead, as planned: spend of customers known and to come.",
-        "month date, known number, new number, customers integer",
+        "month date, known number, new number",
     ),
     PythonTable("lifetime.origin", "a forecast that would have been made on an earlier day, and what came of it."),
     PythonTable("lifetime.prediction", "the latest prediction: its record.", metadata=True),
