@@ -36,7 +36,7 @@ class Blocks:
         # of maps, not columns: the deciles of the value, and the rankings of the params
         self.maps = {f"decile within a {workbook.words.category}": BUILT_IN}
         self.maps |= {f"place in {name.replace('_', ' ')}": name for name in catalog.maps}
-        wide = {"width": "100%"}
+        wide = {"width": "auto"}  # of 100%, margins would stand beyond the pane's edge
 
         def labelled(widget: Any, label: str, **more: Any) -> Any:
             return widget(description=label, layout=wide, style={"description_width": "74px"}, **more)
@@ -50,7 +50,7 @@ class Blocks:
         self.lookback = labelled(ipw.Dropdown, "over", options=LOOKBACKS)
         self.op = labelled(ipw.Dropdown, "operator")
         self.than = labelled(ipw.Dropdown, "than", options=[A_VALUE])
-        self.value = labelled(ipw.Textarea, "value", rows=1, placeholder="several: by comma or line")
+        self.value = labelled(ipw.Textarea, "value", rows=1, placeholder="several by comma")
         self.times = labelled(ipw.Dropdown, "time", options=list(TIMES))
         self.moment = labelled(ipw.Text, "")
         self.ignore_year = ipw.Checkbox(description="in any year", indent=False)
@@ -156,6 +156,7 @@ class Blocks:
             operators += comparisons_of(kind) if dated and others else ()
             if tuple(operators) != self.op.options:
                 self.op.options = operators
+                self.op.value = operators[0]  # which new options alone leave open
             fields.append(self.op)
             than = [*([] if dated else [A_VALUE]), *others]
             if tuple(than) != self.than.options:

@@ -7,7 +7,7 @@ from clv_helpers.charts.show import Output
 from clv_helpers.config.workbook import Workbook
 
 TABLE, NONE = "campaigns.fact_attribution", "none"
-MODELS = ("first touch", "last touch", "linear")
+MODELS = {"first touch": "first touch", "last touch": "last touch", "linear": "equal shares (linear)"}  # and in words
 NO_CAUSE = (
     "Attribution says what came before a {purchase}, within {days} days, not what caused it: who was going to buy "
     "clicks, too. What a campaign added is its effect against the control group, above."
@@ -29,11 +29,11 @@ def attribution(workbook: Workbook) -> Output:
 
 
 def _bars(workbook: Workbook, model: str) -> Widget:
-    purchases = workbook.words.purchases
+    purchases, said = workbook.words.purchases, MODELS[model]
     return Widget(
         title_from="top",
-        title=f"By {model}, {{channel}} is credited with most: {{spend}} {{currency}}",
-        subtitle=f"Spend on {purchases} credited by {model} ({{currency}}); {purchases} without a touch are left out",
+        title=f"By {said}, {{channel}} is credited with most: {{spend}} {{currency}}",
+        subtitle=f"Spend on {purchases} credited by {said} ({{currency}}); {purchases} without a touch are left out",
         table=TABLE,
         filters={"model": model},
         exclude={"channel": NONE},
