@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import uuid
@@ -62,10 +63,14 @@ def write_atomically(file: Path, text: str) -> None:
 
 
 def write_parquet(rows: pd.DataFrame, file: Path) -> None:
-    """Write a DataFrame as Parquet."""
+    """Write a DataFrame as Parquet. Raises OSError with the file's name, as where the disk is full."""
     beside = _beside(file)
-    with duckdb.connect() as connection:
-        connection.from_df(rows).write_parquet(str(beside))
+    try:
+        with duckdb.connect() as connection:
+            connection.from_df(rows).write_parquet(str(beside))
+    except duckdb.IOException as error:
+        beside.unlink(missing_ok=True)
+        raise OSError(errno.EIO, str(error).rpartition(": ")[2], str(file)) from None
     beside.replace(file)
 
 

@@ -6,6 +6,7 @@ Of the faults that take minutes each meets a quarter of the commands, another on
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import shutil
@@ -311,4 +312,22 @@ def test_every_command_where_nothing_can_be_written(whole: Place, tmp_path: Path
     child = Child(*own_mounts, read_only=place.folder)
     wrong = [each for name, words in some("read-only").items() for each in judged(name, child(place, name, words))]
     child.close()
+    assert wrong == []
+
+
+@pytest.mark.slow
+def test_every_command_where_the_disk_is_full(child: Child, whole: Place, tmp_path: Path) -> None:
+    place = Place(tmp_path / "disk" / "shop")
+    place.folder.parent.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200000000", "none", str(place.folder.parent)]
+    if subprocess.run(mount, check=False).returncode:
+        absent("this system lets nobody mount a small disk (mount -t tmpfs)")
+    try:
+        shutil.copytree(whole.folder, place.folder)
+        with contextlib.suppress(OSError), (place.folder.parent / "filler").open("wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(4096))
+        wrong = [each for name, words in some("full").items() for each in judged(name, child(place, name, words, 60.0))]
+    finally:
+        subprocess.run(["umount", "--lazy", place.folder.parent], check=True)
     assert wrong == []

@@ -19,6 +19,7 @@ from people import built, tables_of, write_people
 from clv_helpers import ingest, models
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.engine import LAYOUT, LakeOfAnotherVersion
+from clv_helpers.files import write_parquet
 from clv_helpers.run.refresh_all import refresh_all
 from conftest import SHOP_CSV, absent, often, write_shop
 
@@ -144,6 +145,16 @@ def test_a_run_and_a_report_without_room_say_so_and_go_on_once_there_is_some(wee
     assert clv("report", week)[0] == 0
 
 
+def test_a_parquet_file_without_room_is_told_by_its_name_and_leaves_nothing(disk: Path) -> None:
+    file = disk / "sales.parquet"
+    with nearly_full(disk, 0), pytest.raises(OSError, match="No space left on device") as caught:
+        write_parquet(pd.DataFrame({"amount": range(50_000)}), file)
+    assert caught.value.filename == str(file)
+    assert list(disk.iterdir()) == []
+    write_parquet(pd.DataFrame({"amount": range(50_000)}), file)
+    assert len(pd.read_parquet(file)) == 50_000
+
+
 @pytest.fixture
 def campaign(disk: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The params of a shop on a small disk that may hand over: nothing has gone yet."""
@@ -263,6 +274,27 @@ def test_two_runs_and_a_tick_at_once_each_end_and_leave_one_whole_state(week: Pa
     assert clv("ingest", week)[0] == clv("refresh", week)[0] == 0
     found = compared(week)
     assert_same({name: found[name] for name in expected if not name.startswith("schedule.")}, expected)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(often(0, 1) == 1, reason="two whole runs take more than a minute: make soak tries them")
+def test_two_runs_of_all_stages_at_once_end_whole_or_in_a_sentence(tmp_path: Path, outputs: Path) -> None:
+    """Each that succeeds has its own report, whole; what is published is read, and the next refresh changes nothing."""
+    params = write_people(tmp_path / "data")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    running = [subprocess.Popen([CLV, "run", str(params)], **pipes) for _ in range(2)]
+    said = [process.communicate(timeout=580)[0] for process in running]
+    for process, words in zip(running, said, strict=True):
+        assert process.returncode == 0 or is_sentence(words), words
+    assert is_readable(params)
+    statuses = [process.returncode for process in running]
+    assert 0 in statuses, said
+    reports = list(Workbook.open(params).folder.glob("runs/*/report.html"))
+    assert len(reports) >= statuses.count(0)
+    assert all(report.read_text("utf-8").rstrip().endswith("</html>") for report in reports)
+    before = compared(params)
+    assert clv("ingest", params)[0] == clv("refresh", params)[0] == 0
+    assert_same(compared(params), before)
 
 
 def test_a_clock_that_goes_back_and_forth_ends_where_it_began(shop: Workbook) -> None:
