@@ -56,8 +56,8 @@ lock: ## resolve requirements.lock anew (needs uv)
 	@echo 'duckdb<1.6' | uv pip compile pyproject.toml --extra dev --universal --generate-hashes \
 		--no-header --no-emit-index-url --no-emit-find-links -c - -o requirements.lock -q
 
-soak: .venv/installed ## hours: kill every command that writes (KILLS=100 times each): docs/reliability.md; then the slow tests in full
-	@$(BIN)/python tests/soak.py --kills $(or $(KILLS),100)
+soak: .venv/installed ## hours: kill every command that writes (KILLS=100 times each, MINUTES at most): docs/reliability.md; then the slow tests in full
+	@$(BIN)/python tests/soak.py --kills $(or $(KILLS),100) --minutes $(or $(MINUTES),1440)
 	@CLV_SOAK=1 $(BIN)/$(IN_PARALLEL) -m slow
 
 clean: ## remove .venv and all outputs
