@@ -34,16 +34,14 @@ KNOWN = {"_batch_id": "integer", "dataset": "text", "row_hash": "text", "rows": 
 TABLES = ("lake.pulls", "lake.pulled_rows")
 MET_AGAIN = "_met_again"  # the name of a column that is asked for beside those of the query
 REACHED = "SELECT $newest AS reached, COUNT(*) - COUNT($cursor) AS without FROM $source AS pulled"
+HASHED = "SELECT *, MD5(CAST($content AS TEXT)) AS _hash FROM $rows AS content"
 # Equal rows are told apart by counting: two lines of one order may be the same to the last sign.
-NUMBERED = """
-    SELECT *, ROW_NUMBER() OVER (PARTITION BY _hash) AS _copy
-    FROM (SELECT *, MD5(CAST($content AS TEXT)) AS _hash FROM $rows AS content) AS hashed
-"""
 NEW = """
-    SELECT $columns FROM ($numbered) AS n LEFT JOIN $known AS k ON k.row_hash = n._hash
+    SELECT $columns FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY _hash) AS _copy FROM ($hashed) AS hashed) AS n
+    LEFT JOIN $known AS k ON k.row_hash = n._hash
     WHERE n._copy > COALESCE(k.rows, 0)
 """
-MAY_COME_AGAIN = "SELECT _hash AS row_hash, COUNT(*) AS rows FROM ($numbered) AS n WHERE $met_again = 1 GROUP BY _hash"
+MAY_COME_AGAIN = "SELECT _hash AS row_hash, COUNT(*) AS rows FROM ($hashed) AS h WHERE $met_again = 1 GROUP BY _hash"
 
 
 @dataclass(frozen=True)
@@ -279,18 +277,18 @@ def _reach(session: Session, dataset: str) -> Reach:
 
 def _without_known(file: Path, known: Path | None, hashes: Path) -> tuple[Path, int]:
     """Take the rows that came before out of a pull's file; gives hashes of what may come again, and the rows left."""
-    nothing = expression("SELECT CAST(NULL AS TEXT) AS row_hash, CAST(NULL AS BIGINT) AS rows WHERE FALSE")
-    before: Any = scan_parquet(known) if known else exp.Subquery(this=nothing)
     with duckdb.connect() as connection:
         rows = scan_parquet(file)
         names = connection.sql(to_sql(exp.select("*").from_(rows))).columns
         own = [name for name in names if name != MET_AGAIN]
         content = exp.Struct(expressions=[exp.PropertyEQ(this=literal(name), expression=column(name)) for name in own])
-        numbered = expression(NUMBERED, content=content, rows=rows)
+        hashed = expression(HASHED, content=content, rows=rows)
         met_again = exp.cast(column(MET_AGAIN), "INT") if MET_AGAIN in names else exp.Literal.number(1)
-        _write(connection, expression(MAY_COME_AGAIN, numbered=numbered, met_again=met_again), hashes)
+        _write(connection, expression(MAY_COME_AGAIN, hashed=hashed, met_again=met_again), hashes)
         kept = file.with_name(f"kept-{file.name}")
-        new = expression(NEW, columns=[column(name) for name in own], numbered=numbered, known=before)
+        new: exp.Expr = exp.select(*map(column, own)).from_(rows)  # the first time: none came before
+        if known:
+            new = expression(NEW, columns=[column(name) for name in own], hashed=hashed, known=scan_parquet(known))
         count = _write(connection, new, kept)
     kept.replace(file)
     return hashes, count
