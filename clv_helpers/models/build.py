@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import functools
 import hashlib
 import time
 from dataclasses import dataclass, replace
@@ -9,6 +11,8 @@ from typing import Any
 
 from sqlglot import exp
 
+from clv_helpers.config.params import Params
+from clv_helpers.config.sql_params import params_bindings
 from clv_helpers.config.tables import ALWAYS_THERE
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import table
@@ -19,7 +23,7 @@ from clv_helpers.models.checks import check, check_key
 from clv_helpers.models.plan import drop_removed, engine_error, planned
 from clv_helpers.models.snapshots import keep_day
 from clv_helpers.models.suspects import refreshing
-from clv_helpers.models.table_file import DAILY, Table, TableError
+from clv_helpers.models.table_file import DAILY, Same, Table, TableError
 
 # Up to this size a table that was built anew is compared with what it was, so that what depends on it can stay.
 SMALL = 100_000
@@ -79,7 +83,10 @@ def refresh_tables(
     """
     own = bindings or {}
     state = LakeState.read(session, own if "as_of" in own else {**workbook.bindings(session), **own})
-    everything = planned(set(state.versions), workbook, schemas)
+    everything = [
+        _as_chosen(model, state.bindings) if own else _as_the_params_say(Same(model), Same(workbook.params))
+        for model in planned(set(state.versions), workbook, schemas)
+    ]
     models = [model for model in everything if not of_people_only or model.of_people]
     _create_empty(state, models)
     rows: list[RefreshRow] = []
@@ -91,6 +98,21 @@ def refresh_tables(
     check(session, models, state.bindings, {row.table for row in rows if row.is_changed})
     drop_removed(session, everything, schemas)
     return rows
+
+
+@functools.lru_cache(maxsize=1_000)
+def _as_the_params_say(model: Same[Table], params: Same[Params]) -> Table:
+    return _as_chosen(model.thing, params_bindings(params.thing))
+
+
+@functools.lru_cache(maxsize=1_000)
+def _as_of(model: Same[Table], day: dt.date) -> exp.Query:
+    return model.thing.bound({"as_of": day})
+
+
+def _as_chosen(model: Table, bindings: dict[str, Any]) -> Table:
+    """A table with what the params choose in its query, and the tables that it reads there among its inputs."""
+    return replace(model, query=model.bound({**bindings, "as_of": exp.Placeholder(this="as_of")}))
 
 
 def _create_empty(state: LakeState, models: list[Table]) -> None:
@@ -126,12 +148,10 @@ def _seconds(started: float) -> float:
 
 def _refresh_table(state: LakeState, model: Table) -> str:
     """Bring one table up to date; gives the mode."""
-    # what the params choose is in the query from here on, and the tables that it reads there among its inputs
-    model = replace(model, query=model.bound({**state.bindings, "as_of": exp.Placeholder(this="as_of")}))
     session, name, before, now = state.session, model.name, state.checkpoints.get(model.name), state.now(model)
     if before == now and now.is_complete and name in state.versions:
         return "unchanged"
-    query = model.bound({"as_of": state.bindings["as_of"]})
+    query = _as_of(Same(model), state.bindings["as_of"])
     mode = "full"
     if model.refresh == "view":
         mode = "view"

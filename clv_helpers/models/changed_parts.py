@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from clv_helpers.config.tables import is_dataset
 from clv_helpers.engines.dialect import column, literal, table, table_name
 from clv_helpers.engines.session import Session
 from clv_helpers.models.checkpoints import Checkpoint
-from clv_helpers.models.table_file import Table
+from clv_helpers.models.table_file import Same, Table
 
 
 def touched_parts(
@@ -42,10 +43,15 @@ def touched_parts(
 
 def restricted(session: Session, model: Table, query: exp.Query) -> exp.Query:
     """The query over the temporary table `touched` alone: wherever a row's part is known, only the touched ones."""
-    query = query.copy()
-    for name in model.depends_on:
-        if _knows_part(session, model, name):
-            _replace_table(query, name, semi_join(table(name), model.part))
+    known = tuple(name for name in sorted(model.depends_on) if _knows_part(session, model, name))
+    return _restricted(Same(model), Same(query), known)
+
+
+@functools.lru_cache(maxsize=500)
+def _restricted(of: Same[Table], whole: Same[exp.Query], known: tuple[str, ...]) -> exp.Query:
+    model, query = of.thing, whole.thing.copy()
+    for name in known:
+        _replace_table(query, name, semi_join(table(name), model.part))
     if model.through:
         _replace_table(query, model.through, semi_join(table(model.through), model.part))
     return query

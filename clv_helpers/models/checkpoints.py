@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
 import json
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from sqlglot import exp
 from clv_helpers.config.tables import is_dataset
 from clv_helpers.engines.dialect import cast, literal, to_sql
 from clv_helpers.engines.session import Session
-from clv_helpers.models.table_file import Table
+from clv_helpers.models.table_file import Same, Table
 
 CHECKPOINT = "lake.checkpoint"
 COLUMNS = {
@@ -52,6 +53,13 @@ def build_anew(session: Session) -> None:
     session.run("DELETE FROM lake.checkpoint WHERE TRUE")
 
 
+@functools.lru_cache(maxsize=1_000)
+def _asked(query: Same[exp.Query]) -> tuple[bool, str]:
+    """Whether a query asks for as_of, and the hash of its text."""
+    asks = any(node.name == "as_of" for node in query.thing.find_all(exp.Placeholder))
+    return asks, hashlib.sha256(to_sql(query.thing).encode()).hexdigest()
+
+
 @dataclass
 class LakeState:
     """What a refresh goes by. Whoever changes a table says so, by `note`; nothing else changes meanwhile."""
@@ -80,12 +88,11 @@ class LakeState:
 
     def now(self, model: Table) -> Checkpoint:
         """From what a table would be built now; of its query's `$names`, as_of alone is not bound."""
-        asks = any(node.name == "as_of" for node in model.query.find_all(exp.Placeholder))
         inputs = {
             name: self._batches_of(name) if name.startswith("lake.") else self.versions.get(name)
             for name in sorted(model.depends_on)
         }
-        definition = hashlib.sha256(to_sql(model.query).encode()).hexdigest()
+        asks, definition = _asked(Same(model.query))
         return Checkpoint(definition, inputs, self.bindings["as_of"] if asks else None)
 
     def _batches_of(self, name: str) -> list[int | None]:

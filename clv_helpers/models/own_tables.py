@@ -13,7 +13,7 @@ from sqlglot import exp
 from clv_helpers.config.datasets import PRIMARY_IDENTITY
 from clv_helpers.engines.dialect import cast, column, literal, mentions
 from clv_helpers.engines.guarded_query import other_than_tables
-from clv_helpers.models.table_file import Table, TableError, make_table, read_header, read_table
+from clv_helpers.models.table_file import Same, Table, TableError, make_table, read_header, read_table
 
 OWN_SCHEMA = "insights"
 ATTRIBUTE_SCHEMA = "profile"  # of those with `-- Attribute of: customer`
@@ -42,7 +42,7 @@ def read_own_tables(folder: Path) -> list[Table]:
             raise TableError(f"{file.name} is no name of a table; allowed: small letters, digits and _")
         model = read_seed(file) if file.suffix == ".csv" else read_table(file, OWN_SCHEMA)
         _reads_tables_only(model)
-        tables.append(_of_profile(model) if model.is_attribute else model)
+        tables.append(_of_profile(Same(model)) if model.is_attribute else model)
     return tables
 
 
@@ -52,8 +52,10 @@ def own_attributes(folder: Path) -> list[str]:
     return [name for model in found for name in model.query.named_selects if name != PRIMARY_IDENTITY]
 
 
-def _of_profile(model: Table) -> Table:
+@functools.lru_cache(maxsize=50)
+def _of_profile(read: Same[Table]) -> Table:
     """A table of attributes. Raises TableError where it reads what is made of the profile, or lists no columns."""
+    model = read.thing
     for name, mention in model.mentions:
         if name.split(".")[0] not in BELOW:
             line, allowed = mention.this.meta.get("line") or 1, f"tables of {', '.join(BELOW)}, as it is of the profile"

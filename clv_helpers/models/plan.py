@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Collection
 
 from sqlglot import exp
 
+from clv_helpers.config.params import Params
 from clv_helpers.config.tables import ALWAYS_THERE, SCHEMAS
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.messages import without_values
@@ -15,7 +17,7 @@ from clv_helpers.engines.session import Session
 from clv_helpers.models.generated import generated_tables
 from clv_helpers.models.own_tables import ATTRIBUTE_SCHEMA, OWN_SCHEMA, read_own_tables
 from clv_helpers.models.rank_tables import RANK_SCHEMA, with_places
-from clv_helpers.models.table_file import Table, TableError, in_order, read_schemas
+from clv_helpers.models.table_file import Same, Table, TableError, in_order, read_schemas
 
 # Built from SQL and the params alone; those of other schemas come with their stages.
 REFRESHED = tuple(schema.name for schema in SCHEMAS.values() if schema.refreshed)
@@ -36,10 +38,18 @@ def all_tables(workbook: Workbook, *schemas: str) -> list[Table]:
     """
     schemas = schemas or REFRESHED
     files, own = read_schemas(schemas), read_own_tables(workbook.specs / "sql")
-    generated = generated_tables(workbook.params, own)
+    return list(_assembled(Same(workbook.params), schemas, tuple(map(Same, files)), tuple(map(Same, own))))
+
+
+@functools.lru_cache(maxsize=20)  # a stream asks for the same ones with each event
+def _assembled(
+    params: Same[Params], schemas: tuple[str, ...], files: tuple[Same[Table], ...], own: tuple[Same[Table], ...]
+) -> list[Table]:
+    ours = [each.thing for each in own]
+    generated = generated_tables(params.thing, ours)
     names = {table.name for table in generated}
-    tables = [with_places(table, generated) for table in files if table.name not in names]
-    return in_order(tables + [table for table in own + generated if table.schema in schemas])
+    tables = [with_places(file.thing, generated) for file in files if file.thing.name not in names]
+    return in_order(tables + [table for table in ours + generated if table.schema in schemas])
 
 
 def planned(there: Collection[str], workbook: Workbook, schemas: tuple[str, ...]) -> list[Table]:
