@@ -15,7 +15,19 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlglot import exp
 
-from clv_helpers.engines.dialect import SQL_TYPES, bind, cast, column, expression, literal, parsed, table, to_sql
+from clv_helpers.engines.dialect import (
+    DIALECT,
+    SQL_TYPES,
+    bind,
+    cast,
+    column,
+    expression,
+    literal,
+    parsed,
+    table,
+    table_name,
+    to_sql,
+)  # fmt: skip
 from clv_helpers.engines.messages import is_of_the_sql, without_values
 
 if TYPE_CHECKING:
@@ -55,6 +67,7 @@ class Session:
         self.deltas: dict[str, Delta] = {}
         # What is there, as read once: only this session changes it, and reading it costs 3 ms at a hundred tables.
         self._catalog: dict[str, tuple[str, str | None]] | None = None
+        self._columns: dict[str, dict[str, str]] = {}
 
     def close(self) -> None:
         """Let go of the lake; what was not committed is undone."""
@@ -64,18 +77,18 @@ class Session:
         """Execute a statement that returns nothing."""
         tree = bound(query, bindings)
         if not isinstance(tree, exp.Insert | exp.Update | exp.Delete | exp.Merge):
-            self._catalog = None
-        self.connection.execute(to_sql(tree))
+            self._forget_what_is_there()
+        self.connection.execute(_written(tree))
 
     def rows(self, query: str | exp.Expr, **bindings: Any) -> list[dict[str, Any]]:
         """The result as one dict per row."""
-        cursor = self.connection.execute(to_sql(bound(query, bindings)))
+        cursor = self.connection.execute(_written(bound(query, bindings)))
         names = [entry[0] for entry in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def frame(self, query: str | exp.Expr, **bindings: Any) -> pd.DataFrame:
         """The result as a DataFrame."""
-        cursor = self.connection.execute(to_sql(bound(query, bindings)))
+        cursor = self.connection.execute(_written(bound(query, bindings)))
         huge = [name for name, kind, *_ in cursor.description if str(kind) == "HUGEINT"]
         rows = cursor.df()
         # a sum of whole numbers is a whole number; DuckDB gives it as floating point
@@ -98,8 +111,14 @@ class Session:
 
     def columns(self, source: exp.Expr) -> dict[str, str]:
         """The columns of a table or a query: name → type, by DuckDB's name for it. Reads no rows."""
+        name = table_name(source) if isinstance(source, exp.Table) and source.db and not source.alias else ""
+        if name in self._columns:
+            return dict(self._columns[name])
         rows = self.connection.execute(f"DESCRIBE {to_sql(exp.select('*').from_(source))}").fetchall()
-        return {row[0]: row[1] for row in rows}
+        found = {row[0]: row[1] for row in rows}
+        if name in self._kinds_and_versions():
+            self._columns[name] = found
+        return dict(found)
 
     def type_name(self, kind: str) -> str:
         """The name that `columns` gives to one of the contract's types."""
@@ -117,7 +136,7 @@ class Session:
     def rollback(self) -> None:
         """Undo what was done since the last commit, and go on in a new transaction, with the lake still held."""
         self.connection.execute("ROLLBACK")
-        self._catalog = None
+        self._forget_what_is_there()
         self.connection.execute("BEGIN")
 
     def create_if_absent(self, name: str, columns: dict[str, Any]) -> None:
@@ -133,6 +152,7 @@ class Session:
         """Add an empty column of one of the contract's types."""
         added = f"{to_sql(column(column_name))} {SQL_TYPES[kind]}"
         self.connection.execute(f"ALTER TABLE {to_sql(table(name))} ADD COLUMN {added}")
+        self._columns.clear()  # also of views on it
 
     def create_temporary(self, name: str, query: exp.Expr) -> None:
         """A table of this session alone."""
@@ -212,6 +232,7 @@ class Session:
         kind, _ = self._kinds_and_versions()[name]
         self.connection.execute(f"DROP {kind} {to_sql(table(name))}")
         del self._kinds_and_versions()[name]
+        self._columns.clear()  # also of views on it
 
     def versions(self) -> dict[str, str | None]:
         """The version of each table and view, `schema.table`: it changes with the rows. None: rows come without one."""
@@ -260,12 +281,17 @@ class Session:
     def _make_room(self, name: str, kind: str) -> None:
         """The schema for a table or view, and nothing of the other kind in its place."""
         self._create_schema(name)
+        self._columns.clear()  # also of views on it
         present, _ = self._kinds_and_versions().get(name, (kind, None))
         if present != kind:
             self.drop(name)
 
     def _create_schema(self, name: str) -> None:
         self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {to_sql(table(name.split('.')[0]))}")
+
+    def _forget_what_is_there(self) -> None:
+        self._catalog = None
+        self._columns.clear()
 
     def _kinds_and_versions(self) -> dict[str, tuple[str, str | None]]:
         if self._catalog is None:
@@ -276,6 +302,11 @@ class Session:
     def _comment(self, kind: str, name: str, version: str) -> None:
         self.connection.execute(f"COMMENT ON {kind} {to_sql(table(name))} IS {to_sql(literal(version))}")
         self._kinds_and_versions()[name] = (kind, version)
+
+
+def _written(tree: exp.Expression) -> str:
+    """A tree of one's own as SQL: the copy that `to_sql` makes of another's takes as long as the writing."""
+    return tree.sql(dialect=DIALECT, copy=False)
 
 
 def bound(query: str | exp.Expr, bindings: dict[str, Any]) -> exp.Expression:

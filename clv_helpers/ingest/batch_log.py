@@ -112,9 +112,20 @@ def _append(session: Session, facts: dict[str, Any], status: str) -> None:
     row = {**facts, "status": status, "step": STEPS.index(status), "at": dt.datetime.now(dt.UTC).replace(tzinfo=None)}
     values = [cast(literal(row.get(name)), kind).as_(name) for name, kind in COLUMNS.items()]
     session.run("INSERT INTO lake.batch_log BY NAME SELECT $values", values=values)
-    _refresh(session)
+    _refresh_one(session, row["_batch_id"])
 
 
 def _refresh(session: Session) -> None:
     batches = read_table(SQL_FOLDER / "lake" / "batches.sql")
     session.create_table(batches.name, bind(batches.query, {}))
+
+
+def _refresh_one(session: Session, batch_id: int) -> None:
+    """The row of one batch alone: of a stream there are thousands, and each takes three steps."""
+    batches = read_table(SQL_FOLDER / "lake" / "batches.sql")
+    session.run("DELETE FROM lake.batches WHERE _batch_id = $batch", batch=batch_id)
+    session.run(
+        "INSERT INTO lake.batches BY NAME SELECT * FROM $batches AS b WHERE _batch_id = $batch",
+        batches=batches.query,
+        batch=batch_id,
+    )

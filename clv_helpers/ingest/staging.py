@@ -235,7 +235,7 @@ def _writing(workbook: Workbook, source: Source, file: Path) -> Writing:
     """How the values of a file are written: a decimal mark is of CSV, and files that know types may write ISO 8601."""
     form = source.csv if is_csv(file) else CsvFormat()
     said = "decimal" in form.model_fields_set
-    return Writing(form.decimal, said, source.csv.dates, workbook.params.time_zone, also_iso=not is_csv(file))
+    return Writing(form.decimal, said, tuple(source.csv.dates), workbook.params.time_zone, also_iso=not is_csv(file))
 
 
 def _read(contract: ColumnContract, writing: Writing) -> Read:

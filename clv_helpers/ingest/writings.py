@@ -7,7 +7,8 @@ where it can mean one thing: `1,234` may be a thousand or one point two, and is 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+import functools
+from dataclasses import dataclass
 
 from sqlglot import exp
 
@@ -82,11 +83,12 @@ class Writing:
 
     decimal: str = "."
     decimal_said: bool = False
-    dates: list[str] = field(default_factory=list)
+    dates: tuple[str, ...] = ()
     time_zone: str = "UTC"
     also_iso: bool = False
 
 
+@functools.lru_cache(maxsize=500)  # a stream reads the same columns with each event
 def value(contract: ColumnContract, raw: exp.Expression, writing: Writing) -> exp.Expression:
     """A column's value in the contract's type, NULL where it does not fit; of a text the text itself.
 
@@ -219,7 +221,7 @@ def _moment(raw: exp.Expression, kind: str, writing: Writing) -> exp.Expression:
     return exp.Coalesce(this=readings[0], expressions=readings[1:]) if readings[1:] else readings[0]
 
 
-def _alike(formats: list[str]) -> list[list[str]]:
+def _alike(formats: tuple[str, ...]) -> list[list[str]]:
     """Formats with an offset, without one, and epochs apart: DuckDB reads each list as one type."""
     zoned = [one for one in formats if "%z" in one]
     plain = [one for one in formats if "%z" not in one and one not in EPOCHS]
