@@ -93,6 +93,27 @@ class Engine:
     def __init__(self, lake: Path, published: Path, patience: float = 30.0):
         self.lake, self.published, self.patience = lake, published, patience
         self.workbook = lake.parent.name
+        self._open: duckdb.DuckDBPyConnection | None = None  # within `kept_open`
+        self._keeps_open, self._threads = False, 0
+
+    @contextlib.contextmanager
+    def kept_open(self, threads: int = 0) -> Iterator[None]:
+        """For the writes of one piece of work: the lake is opened once, at the first of them. Other processes wait.
+
+        To open and close it takes a tenth of the time in which one event is folded into all that is made of it.
+        `threads`: of the engine, where the work is too small to be shared out; 0: as many as there are cores.
+        """
+        self._keeps_open, self._threads = True, threads
+        try:
+            yield
+        finally:
+            self._keeps_open = False
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._open:
+            self._open.close()
+        self._open = None
 
     def _session(self, connection: duckdb.DuckDBPyConnection, memory: str = "") -> Session:
         return Session(connection, memory)
@@ -108,7 +129,7 @@ class Engine:
         with self._unwritable():
             self.lake.parent.mkdir(parents=True, exist_ok=True)
             owner_only(self.lake.parent)
-            connection = self._open_waiting()
+            connection = self._connection(files)
         try:
             with self._unwritable(), contextlib.closing(connection):
                 self._meet(connection)
@@ -124,6 +145,21 @@ class Engine:
                         self._publish(connection)
         finally:
             owner_only(self.lake.parent)
+
+    def _connection(self, files: bool) -> duckdb.DuckDBPyConnection:
+        """A connection to the lake of one's own; within `kept_open` one more to the lake that is open.
+
+        Where that has been shut off from files and is to read some, it is opened anew.
+        """
+        if self._open and files and not _reaches_files(self._open):
+            self._let_go()
+        if not self._keeps_open:
+            return self._open_waiting()
+        if not self._open:
+            self._open = self._open_waiting()
+            if self._threads:
+                self._open.execute(f"SET threads = {self._threads:d}")
+        return _in_the_store(self._open.cursor())
 
     def _meet(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Read the layout of the lake, or mark it. Raises LakeOfAnotherVersion."""
@@ -195,7 +231,7 @@ class Engine:
         Makes no file and waits for nobody. Raises NothingPublished where there is neither.
         """
         try:
-            connection = attached(self.lake)
+            connection = _in_the_store(self._open.cursor()) if self._open else attached(self.lake)
         except duckdb.Error:  # there is no lake, or its writer has it
             with self.read() as session:
                 yield session
@@ -248,13 +284,10 @@ class Engine:
         while True:
             connection = duckdb.connect()
             try:
-                connection.execute("SET TimeZone = 'UTC'")
                 connection.execute(NOTHING_FETCHED)
-                connection.execute("SET enable_progress_bar = false")  # it would stand among a command's results
                 connection.execute(f"SET temp_directory = {to_sql(literal(str(self.lake.parent / 'spill')))}")
                 connection.execute(attach)
-                connection.execute(f"USE {STORE}")
-                return connection
+                return _in_the_store(connection)
             except (duckdb.IOException, duckdb.BinderException) as error:
                 connection.close()
                 holder = re.search(r"PID (\d+)", str(error))
@@ -264,6 +297,20 @@ class Engine:
                     who = f"process {holder[1]}" if holder else "this process itself"
                     raise LakeBusyError(self.workbook, who, self.patience) from None
                 time.sleep(0.05)
+
+
+def _in_the_store(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """A connection with the settings that are its own."""
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET python_enable_replacements = false")
+    connection.execute("SET enable_progress_bar = false")  # it would stand among a command's results
+    connection.execute(f"USE {STORE}")
+    return connection
+
+
+def _reaches_files(connection: duckdb.DuckDBPyConnection) -> bool:
+    [(reaches,)] = connection.execute("SELECT current_setting('enable_external_access')").fetchall()
+    return bool(reaches)
 
 
 def attached(file: Path) -> duckdb.DuckDBPyConnection:

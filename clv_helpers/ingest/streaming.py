@@ -104,7 +104,14 @@ class Stream:
 
     def micro_batch(self, is_last: bool = False) -> list[Batch]:
         """Ingest what waits: gives its batches. Tables are refreshed where something came since they last were."""
-        moment, started = time.monotonic(), time.perf_counter()
+        moment = time.monotonic()
+        is_due = is_last or (self.unsettled_since is not None and moment - self.unsettled_since >= self.settle)
+        # what a handful of events costs grows by a quarter where two threads share it
+        with self.workbook.engine.kept_open(threads=0 if is_due else 1):
+            return self._micro_batch(moment, is_last)
+
+    def _micro_batch(self, moment: float, is_last: bool) -> list[Batch]:
+        started = time.perf_counter()
         waiting = list(self._waiting())
         self.is_stale |= bool(waiting)  # also where it is the refresh that fails
         batches = [batch for dataset, file in waiting for batch in self._ingest(dataset, file)]
