@@ -52,25 +52,26 @@ class Model(Protocol):
 OTHER_MODELS: dict[str, Model] = {m.name: m for m in (GAMMA_GAMMA, SHIFTED_BETA_GEOMETRIC)}
 
 
-def fit(name: str, data: Counts, log_gaps: float | None = None) -> Fit:
+def fit(name: str, data: Counts, log_gaps: float | None = None, near: Fit | None = None) -> Fit:
     """Fit a model to counted histories, spends or contracts. Cost: some twenty passes over them, and more over a part.
 
     The likelihood has flat ridges, so the best of several starts goes on: they are tried on every n-th history where
     there are many. Newton's steps bring it to full precision. The k of BG/CNBD-k and MBG/CNBD-k is the first after
     which the likelihood falls; they need `log_gaps`, the sum of the logs of the weeks between purchases. A mean of
-    models is of AVERAGED.
+    models is of AVERAGED. `near`: a fit of the same model on nearly the same data, to start from alone, at a third of
+    the cost.
     """
     if name in MEANS:
         return mean_of(name, [fit(each, data, log_gaps) for each in AVERAGED])
     if name not in OF_EVEN_INTERVALS:
-        return _fit(OTHER_MODELS.get(name) or PURCHASE_MODELS[name], data)
+        return _fit(OTHER_MODELS.get(name) or PURCHASE_MODELS[name], data, near)
     model = PURCHASE_MODELS[name]
     if log_gaps is None or not isinstance(data, Histories) or not isinstance(model, BetaGeometric):
         raise ValueError(f"{name} needs histories, and the sum of the logs of their intervals")
-    best = _fit(model, data)
+    best = _fit(model, data, near)
     for k in range(2, MOST_EVEN + 1):
         more_even = replace(model, k=k)
-        fitted = _fit(more_even, data)
+        fitted = _fit(more_even, data, near)
         likelihood = fitted.log_likelihood + more_even.of_intervals(data, log_gaps)
         if likelihood <= best.log_likelihood:
             break
@@ -96,11 +97,12 @@ def _one_model(fitted: Fit) -> BetaGeometric | ParetoNBD:
     return replace(model, k=fitted.k) if isinstance(model, BetaGeometric) else model
 
 
-def _fit(model: Model, data: Counts) -> Fit:
+def _fit(model: Model, data: Counts, near: Fit | None = None) -> Fit:
     objective = _objective(model, data)
+    starts = (near.theta,) if near else model.starts
     # the optimizer's matrices are four by four: threads would spend their time waiting for each other
     with threadpool_limits(1, user_api="blas"):
-        results = [_minimize(_objective(model, _thinned(data)), np.log(start)) for start in model.starts]
+        results = [_minimize(_objective(model, _thinned(data)), np.log(start)) for start in starts]
         start = min(results, key=lambda result: result.fun).x
         if _at_bound(start).any():  # perhaps only in that part, and the likelihood is flat there
             start = np.log(model.starts[0])

@@ -145,6 +145,7 @@ def forecasts(inputs: Inputs, end: dt.date, models: tuple[str, ...]) -> Origins:
     first = inputs.facts.as_of - dt.timedelta(days=inputs.facts.history_days)
     days, cut_offs = windows(first, end, inputs.horizon_days)
     query = next(file.query for file in read_tables("lifetime") if file.name == CALIBRATION)
+    known: _Known | None = None
     rows, seasons = [], []
     for cut_off in cut_offs:
         year = min((cut_off - first).days, 365)
@@ -154,7 +155,7 @@ def forecasts(inputs: Inputs, end: dt.date, models: tuple[str, ...]) -> Origins:
             "holdout_end": cut_off + dt.timedelta(days=days),
         }
         inputs.session.create_temporary(KNOWN, bind(query, bindings))
-        known = _fitted(inputs, cut_off, models)
+        known = _fitted(inputs, cut_off, models, known)
         if known:
             judged = _judged(inputs.session, known, days, days / year)
             rows += [row for each in judged for row in _as_forecasts(each, end, cut_off, days)]
@@ -184,8 +185,8 @@ class _Known:
     ahead: Ahead | None
 
 
-def _fitted(inputs: Inputs, cut_off: dt.date, models: tuple[str, ...]) -> _Known | None:
-    """None where too few had come back."""
+def _fitted(inputs: Inputs, cut_off: dt.date, models: tuple[str, ...], later: _Known | None) -> _Known | None:
+    """Fitted from where the fits of a later cut-off ended; None where too few had come back."""
     groups = read_groups(inputs.session, KNOWN)
     histories = as_histories(groups)
     if histories.repeaters < max(FEWEST_REPEATERS, inputs.min_cell):
@@ -194,7 +195,9 @@ def _fitted(inputs: Inputs, cut_off: dt.date, models: tuple[str, ...]) -> _Known
     seen = groups["age_days"].max() >= LEAST_DAYS
     months = month_factors(inputs.session, cut_off) if seen else []
     ahead = Ahead(str(cut_off + dt.timedelta(days=1)), months) if months else None
-    return _Known(groups, [fit(model, histories, gaps) for model in models], ahead)
+    near = later.fits if later else [None] * len(models)
+    fits = [fit(model, histories, gaps, each) for model, each in zip(models, near, strict=True)]
+    return _Known(groups, fits, ahead)
 
 
 def _judged(session: Session, known: _Known, days: int, ratio: float) -> list[dict[str, Any]]:

@@ -117,6 +117,7 @@ def test_a_grocery_is_forecast_closer_than_published(cdnow_folder: Path) -> None
     assert np.abs(expected - came).sum() / came.sum() <= 0.644
 
 
+@pytest.mark.slow
 def test_a_workbook_finds_even_intervals(outputs: Path, tmp_path: Path) -> None:
     """Customers who buy every 20 to 40 days: through the lake and the log of forecasts, by `auto` too."""
     rng, rows = np.random.default_rng(5), []
