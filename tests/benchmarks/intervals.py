@@ -99,17 +99,17 @@ def held_by_customers(folder: str, task: str, cut_off: dt.date, horizon: int) ->
     return {name: float(actual[name].between(low, high).mean()) for name, (low, high) in bounds_of.items()}
 
 
-def pairs(folder: str, task: str, horizon: int) -> list[dict[str, float | str | dt.date]]:
+def pairs(folder: str, task: str, horizon: int) -> list[dict[str, Any]]:
     """One row: a cut-off with a past, whether the totals' intervals held, and of how many customers theirs did."""
     days = days_of(folder, task)["day"]
     first, last = days.min().date(), days.max().date()
     found, cut_off = [], last - dt.timedelta(days=horizon)
-    while windows(first, cut_off, horizon)[0] == horizon:
+    while (window := windows(first, cut_off, horizon))[1]:
         now, held = errors(folder, task, cut_off, horizon), held_by_customers(folder, task, cut_off, horizon)
-        past = [errors(folder, task, day, horizon) for day in windows(first, cut_off, horizon)[1]]
-        row: dict[str, float | str | dt.date] = {"task": task, "days": horizon, "cut_off": cut_off, "past": len(past)}
+        past, grows = [errors(folder, task, day, window[0]) for day in window[1]], math.sqrt(horizon / window[0])
+        row: dict[str, Any] = {"task": task, "days": horizon, "cut_off": cut_off, "past": len(past)}
         for measure in ("purchases", "spend"):
-            low, high = bounds(1.0, level_spread([origin[measure] for origin in past]))
+            low, high = bounds(1.0, level_spread([origin[measure] * grows for origin in past]))
             row[measure] = float(low <= math.exp(-now[measure]) <= high)
             row[f"error_{measure}"] = now[measure]
             row[f"customers_{measure}"] = held[measure]
