@@ -2,7 +2,7 @@
 
 Known customers spend what the forecast gives them over the horizon, spread over its months as the fitted model expects
 their purchases. How many will come is carried on from the months so far by the Theta method (Assimakopoulos &
-Nikolopoulos 2000, IJF 16 (4); half of a trend goes on; a season from two years on, where a test finds one). Each
+Nikolopoulos 2000, IJF 16 (4); half of a trend goes on, from a year on; a season from two, where a test finds one). Each
 spends on the first day what new customers spent of late, and then buys again as the fitted model expects of a history
 that begins.
 """
@@ -119,14 +119,17 @@ def of_new(fitted: Fit, months: Months, newcomers: Newcomers, repeat_spend: floa
 def carried_on(customers: Array, months: int) -> Array:
     """How many new customers each of the months ahead will have, by the Theta method; none below 0.
 
+    Of less than a year the mean of the last six months: a trend cannot be told from a season, nor from the end of a
+    beginning, in which those who had bought before are new to the data.
+
     Example:
         >>> carried_on(np.full(12, 80.0), 3).round().tolist()
         [80.0, 80.0, 80.0]
     """
     from statsmodels.tsa.forecasting.theta import ThetaModel
 
-    if np.ptp(customers) == 0:
-        return np.full(months, customers[-1])
+    if len(customers) < YEAR or np.ptp(customers) == 0:
+        return np.full(months, customers[-LEAST_MONTHS:].mean())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a search that stops at a bound
         model = ThetaModel(customers, period=YEAR, deseasonalize=len(customers) >= 2 * YEAR)

@@ -132,7 +132,9 @@ def test_new_customers_of_a_season_and_a_trend_are_carried_on() -> None:
     assert np.abs(ahead / counts[36:] - 1).mean() < 0.12
     flat = carried_on(rng.poisson(400, 36).astype(float), 12)  # neither is there
     assert np.abs(flat / 400 - 1).max() < 0.08
-    assert carried_on(np.array([900.0, 300, 80, 20, 5, 1, 0, 0, 0]), 6).min() == 0.0
+    falling = np.array([900.0, 500, 300, 150, 80, 40, 20, 5, 1, 0, 0, 0])
+    assert carried_on(falling, 6).min() == 0.0
+    assert carried_on(falling[:9], 2).tolist() == [np.mean([150, 80, 40, 20, 5, 1])] * 2  # no trend of nine months
 
 
 def test_what_new_customers_spend_against_draws() -> None:
