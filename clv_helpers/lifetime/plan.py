@@ -1,10 +1,10 @@
 """Spend to come by calendar month: from customers known today, and from those who will come.
 
 Known customers spend what the forecast gives them over the horizon, spread over its months as the fitted model expects
-their purchases. How many will come is carried on from the months so far by the Theta method (Assimakopoulos &
-Nikolopoulos 2000, IJF 16 (4); half of a trend goes on, from a year on; a season from two, where a test finds one). Each
-spends on the first day what new customers spent of late, and then buys again as the fitted model expects of a history
-that begins.
+their purchases, at the pace of its season. How many will come is carried on from the months so far by the Theta method
+(Assimakopoulos & Nikolopoulos 2000, IJF 16 (4); half of a trend goes on, from a year on; a season from two, where a
+test finds one). Each spends on the first day what new customers spent of late, and then buys again as the fitted model
+expects of a history that begins.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from clv_helpers.config.settings import Words
 from clv_helpers.engines.session import bound
-from clv_helpers.lifetime.counts import DAYS_PER_WEEK, Array, as_histories
+from clv_helpers.lifetime.counts import Array, as_histories
 from clv_helpers.lifetime.data_sufficiency import Inputs, count
 from clv_helpers.lifetime.fitting import purchase_model
 from clv_helpers.lifetime.records import Diagnostic, Fit
@@ -111,7 +111,7 @@ def of_new(fitted: Fit, months: Months, newcomers: Newcomers, repeat_spend: floa
     edges, ends = months.of_arrival, months.days
     arrivals = _arrivals(months, newcomers)
     middles = (edges[:-1] + edges[1:]) / 2
-    age = np.maximum(ends[:, None] - middles, 0.0)
+    age = np.maximum(weeks_ahead(fitted, ends)[:, None] - weeks_ahead(fitted, middles), 0.0)
     again = np.diff(_purchases_of_new(fitted, age), axis=0) @ arrivals * repeat_spend
     return arrivals[-len(again) :] * newcomers.first_spend + again
 
@@ -158,19 +158,19 @@ def _of_known(inputs: Inputs, fitted: Fit, months: Months) -> tuple[Array, float
     return level * np.diff([until(days) for days in months.days]), level
 
 
-def _purchases_of_new(fitted: Fit, days: Array) -> Array:
-    """Purchases expected by so many days after the first, the first not among them."""
+def _purchases_of_new(fitted: Fit, age: Array) -> Array:
+    """Purchases expected by so many weeks after the first, the first not among them."""
     model, start = purchase_model(fitted), np.zeros(1)
     alive = float(model.probability_alive(fitted.theta, start, start, start)[0])
     shares = model.phase_shares(fitted.theta, start, start, start)[:, 0]
-    weeks = days.ravel() / DAYS_PER_WEEK
+    weeks = age.ravel()
     start = np.zeros(len(weeks))
     by_phase = (
         share * model.expected_if_alive(fitted.theta, start, start, weeks, phase)
         for phase, share in enumerate(shares)
         if share
     )
-    return alive * sum(by_phase, np.zeros(len(weeks))).reshape(days.shape)
+    return alive * sum(by_phase, np.zeros(len(weeks))).reshape(age.shape)
 
 
 def _arrivals(months: Months, newcomers: Newcomers) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from clv_helpers.charts.show import BOARD_MIME
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards import static_board
 from clv_helpers.lifetime.plan import Months, Newcomers, carried_on, of_new
-from clv_helpers.lifetime.records import Fit
+from clv_helpers.lifetime.records import Ahead, Fit
 from conftest import write_shop
 
 START, AS_OF = pd.Timestamp("2022-01-01"), pd.Timestamp("2024-01-01")
@@ -159,6 +160,16 @@ def test_what_new_customers_spend_against_draws() -> None:
             there &= moment < ends[-1]
             expected += 30 * np.histogram(moment[there], ends)[0]
     assert brought == pytest.approx(expected, rel=0.02)
+
+
+def test_new_customers_come_back_at_the_pace_of_the_season() -> None:
+    months = Months.ahead(dt.date(2024, 11, 1), 3)
+    theta = {"r": 1.2, "alpha": 60 / 7, "a": 0.8, "b": 40.0}
+    even = Fit("mbg_nbd", theta, dict.fromkeys(theta), dict.fromkeys(theta), 0.0, 1, 1)
+    seasonal = replace(even, ahead=Ahead("2024-11-01", [1.0] * 11 + [2.0]))
+    came = Newcomers([], np.full(12, 100.0), 0.0)
+    ratios = of_new(seasonal, months, came, 30.0) / of_new(even, months, came, 30.0)
+    assert ratios == pytest.approx([1, 2, 1], abs=0.06)
 
 
 def test_what_is_shown_is_what_the_tables_say(airline: Workbook) -> None:
