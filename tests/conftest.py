@@ -16,7 +16,7 @@ from clv_helpers import activation, audiences, campaigns, ingest, lifetime, mode
 from clv_helpers.config.workbook import ROOT, Workbook
 
 T = TypeVar("T")
-SMALL = {"simulate.members": 600, "simulate.years": 2}
+SMALL = {"simulate.members": 600, "simulate.years": 2, "lifetime.origins": 2}
 
 
 def pytest_configure(config: pytest.Config) -> None:

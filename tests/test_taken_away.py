@@ -50,7 +50,9 @@ def delivered(workbook: Workbook, tmp_path: Path) -> Workbook:
     """The small airline with params of its own, one activation of which was handed over."""
     shutil.copytree(workbook.specs, tmp_path / "params" / "airline")
     raw = read_yaml(workbook.file)
-    raw["simulate"] |= {key.removeprefix("simulate."): value for key, value in SMALL.items()}
+    for key, value in SMALL.items():
+        section, name = key.split(".")
+        raw[section][name] = value
     _write(raw, tmp_path / "params" / "airline.yml")
     own = Workbook.open(tmp_path / "params" / "airline.yml")
     everyone_in(own, 200)

@@ -57,7 +57,7 @@ class Lifetime(Strict):
 
     model: Literal["bg_nbd", "mbg_nbd", "bg_cnbd_k", "mbg_cnbd_k", "pareto_nbd", "auto"] = "mbg_nbd"
     """`bg_cnbd_k` and `mbg_cnbd_k` find how evenly customers buy (k; 1 is BG/NBD and MBG/NBD); `auto` chooses
-    MBG/CNBD-k or Pareto/NBD, on cut-offs before the holdout"""
+    MBG/CNBD-k, Pareto/NBD or a mean of both, on cut-offs before the holdout"""
     contract: bool | Literal["week", "month", "quarter", "year"] = False
     """customers renew contracts, and a purchase is the payment for a period: `true` where the payments tell how long a
     period is, or the period; see lifetime.md"""
@@ -69,6 +69,9 @@ class Lifetime(Strict):
     """what a purchase leaves, as a share"""
     calibration_end: Annotated[dt.date | None, BeforeValidator(as_day)] = None
     """the last day that the holdout's models know; none: a horizon ago, or whole seasons"""
+    origins: int = Field(default=6, ge=0, le=24)
+    """on how many earlier days, at most, forecasts are tried: the choice of `auto`, the level and the width of the
+    intervals rest on them; each costs the fits again"""
     minimum: LifetimeGate = LifetimeGate()
     """what a prediction needs at least"""
 

@@ -24,7 +24,6 @@ from clv_helpers.models.table_file import read_tables
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_ORIGINS = 6
 LEAST_STEP = 30  # days between two origins: nearer ones tell the same again
 SEASONAL = " with season"
 LEAST_DAYS = 2 * 365
@@ -112,11 +111,11 @@ class Origins:
     seasons: list[Season]
 
 
-def windows(first: dt.date, end: dt.date, horizon_days: int) -> tuple[int, list[dt.date]]:
+def windows(first: dt.date, end: dt.date, horizon_days: int, most: int = 6) -> tuple[int, list[dt.date]]:
     """How many days are forecast, and the cut-offs, the last first, whose outcome is known by `end`.
 
     All go equally far: a horizon, or as many whole seasons as half of the days hold. Each has a season of history or
-    more. They are MOST_ORIGINS at most, a season apart where there is room, else nearer.
+    more. They are `most` at most, a season apart where there is room, else nearer.
 
     Example:
         >>> windows(dt.date(2020, 1, 1), dt.date(2022, 1, 8), 365)[0]
@@ -131,8 +130,8 @@ def windows(first: dt.date, end: dt.date, horizon_days: int) -> tuple[int, list[
     room = known - days - SEASON_DAYS
     if not days or room < 0:
         return 0, []
-    step = min(SEASON_DAYS, max(LEAST_STEP, room // (MOST_ORIGINS - 1)))
-    numbers = range(min(MOST_ORIGINS, room // step + 1))
+    step = min(SEASON_DAYS, max(LEAST_STEP, room // max(most - 1, 1)))
+    numbers = range(min(most, room // step + 1))
     return days, [end - dt.timedelta(days=days + step * number) for number in numbers]
 
 
@@ -143,7 +142,7 @@ def forecasts(inputs: Inputs, end: dt.date, models: tuple[str, ...]) -> Origins:
     cut-off a pass over the days (two from two years on), a fit per model, and a join with the customers.
     """
     first = inputs.facts.as_of - dt.timedelta(days=inputs.facts.history_days)
-    days, cut_offs = windows(first, end, inputs.horizon_days)
+    days, cut_offs = windows(first, end, inputs.horizon_days, inputs.settings.origins)
     query = next(file.query for file in read_tables("lifetime") if file.name == CALIBRATION)
     known: _Known | None = None
     rows, seasons = [], []
