@@ -84,7 +84,7 @@ class Read:
 
     def value(self) -> exp.Expression:
         """The value in the contract's type."""
-        return writings.value(self.contract, self.raw, self.writing)
+        return writings.value(self.contract, self.raw, self.writing).copy()  # which is kept
 
 
 def source_of(workbook: Workbook, dataset: str) -> Source:
