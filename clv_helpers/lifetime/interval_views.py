@@ -19,7 +19,7 @@ def about_width(made: LifetimeRecord, months: int) -> str:
     value = made.totals[0]
     if value.origins:
         forecasts = f"{value.origins} forecast{'s' if value.origins > 1 else ''} of the past"
-        source = f"by how far {forecasts} would have been off in this shop"
+        source = f"as wide as {forecasts} would have been off in this shop"
     else:
-        source = "with a width from experience, not from this shop, whose past is too short to try"
-    return f"With a chance of 80 % the value of the next {months} months comes to lie within its bounds, {source}."
+        source = "as wide as forecasts elsewhere were off, for this shop's past is too short to try"
+    return f"The bounds of the next {months} months' value hold in four cases of five: they are {source}."

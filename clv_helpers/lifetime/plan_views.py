@@ -9,6 +9,8 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.lifetime.prediction import record
 from clv_helpers.lifetime.views import OF_PLAN, nothing, warnings
 
+LEAST_NEW = 0.005  # of what known customers bring; less is none
+
 
 def plan(workbook: Workbook) -> Output:
     """Spend to come by month, from known customers and new ones, beside the year before; and what limits it.
@@ -32,7 +34,11 @@ def plan(workbook: Workbook) -> Output:
         f"{show.about(known, people, few)} {unit}"
     )
     if rows["new"].notna().all():
-        text += f" and new ones {show.about(new, people, few)}"
+        text += (
+            f" and new ones {show.about(new, people, few)}"
+            if new > LEAST_NEW * known
+            else "; new ones count for nothing, as hardly any came of late"
+        )
     if rows["last_year"].notna().all():
         text += f"; the same months a year before brought {show.about(last_year, people, few)}"
     spread = draw(workbook, _plan_chart(unit, words.customers)) if few <= people else None

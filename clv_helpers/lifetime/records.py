@@ -66,10 +66,9 @@ class Fit:
 
     @property
     def title(self) -> str:
-        """The model's name in the literature."""
+        """The model's name in the literature; of a mean of models, their names."""
         if self.parts:
-            named = zip(MEANS[self.model], (part.title for part in self.parts), strict=True)
-            return " and ".join(f"{weight:.0%} {title}" for weight, title in named)
+            return " + ".join(part.title for part in self.parts)
         return TITLES[self.model].replace("CNBD-k", f"CNBD-{self.k}" if self.k > 1 else "NBD")
 
     @property

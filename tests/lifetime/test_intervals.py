@@ -163,5 +163,5 @@ def test_where_there_is_no_past_the_width_is_from_experience(monkeypatch, tmp_pa
     assert bought.high / bought.forecast == pytest.approx(math.exp(Z_80 * 0.15))
     assert value.high / value.forecast > math.exp(Z_80 * 0.15)  # and by chance
     said = lifetime.values(workbook).bundle["text/plain"]
-    assert "width from experience, not from this shop" in said
+    assert "as wide as forecasts elsewhere were off" in said
     assert "forecasts of the past" not in said
