@@ -149,7 +149,7 @@ def test_the_airline_says_from_what_the_width_is(airline: Workbook) -> None:
     assert value.low < value.forecast < value.high
     assert bought.low < bought.forecast < bought.high
     said = lifetime.values(airline).bundle["text/plain"]
-    assert f"by how far {value.origins} forecasts of the past would have been off in this shop" in said
+    assert f"as wide as {value.origins} forecasts of the past would have been off in this shop" in said
     assert "from experience" not in said
 
 
