@@ -88,6 +88,6 @@ def test_master_from_the_command_line(outputs: Path, cdnow_folder: Path) -> None
     codes = {warning.code: warning.sentence for warning in record.warnings}
     assert codes.keys() == {
         "level", "repeat_without_spend", "repeated_rows", "holdout_shorter_than_horizon", "large_bias_of_spend",
-        "one_time_never_leave",
+        "one_time_never_leave", "no_newcomers",
     }  # fmt: skip
     assert "the 12,055 customers with one purchase day count as still there" in codes["one_time_never_leave"]

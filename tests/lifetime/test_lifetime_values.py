@@ -26,14 +26,15 @@ from clv_helpers.config.validation import validate
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import parse, table
 from clv_helpers.lifetime.fitting import PURCHASE_MODELS
+from clv_helpers.lifetime.records import MEANS, Fit
 
 DAYS_PER_MONTH = 365.25 / 12
 COLUMNS = ["probability_alive", "expected_purchases", "expected_spend", "lifetime_value", "historic_value"]
 
 
-def fit_of(workbook: Workbook, model: str) -> np.ndarray:
+def fit_of(workbook: Workbook, model: str) -> Fit:
     fits = lifetime.record(workbook).fits
-    return next(fit for fit in fits if fit.data == "all" and fit.model == model).theta
+    return next(fit for fit in fits if fit.data == "all" and fit.model == model)
 
 
 def expected_by_integration(theta: np.ndarray, x: int, age: float, weeks: float, at_first: bool) -> float:
@@ -55,27 +56,30 @@ def test_values_against_an_independent_computation(name: str, request: pytest.Fi
     workbook = request.getfixturevalue(name)
     record = lifetime.record(workbook)
     settings, model = record.settings, record.model
-    theta, (p, q, scale) = fit_of(workbook, model), fit_of(workbook, "gamma_gamma")
+    fitted, (p, q, scale) = fit_of(workbook, model), fit_of(workbook, "gamma_gamma").theta
     customers = workbook.query("lifetime.customer_lifetime_value").set_index("customer_id").sort_index()
     history = workbook.query("lifetime.customer_history").set_index("customer_id").sort_index()
     assert list(customers.index) == list(history.index)
     x, age = history["frequency"].to_numpy(float), history["age_days"].to_numpy() / 7
-    alive = PURCHASE_MODELS[model].probability_alive(theta, x, history["recency_days"].to_numpy() / 7, age)
+    alive, bought, discounted = np.zeros((3, len(x)))
+    for weight, part in zip(MEANS.get(model, (1.0,)), fitted.parts or [fitted], strict=True):
+        formulas, before = PURCHASE_MODELS[part.model], np.zeros(len(x))
+        there = weight * formulas.probability_alive(part.theta, x, history["recency_days"].to_numpy() / 7, age)
+        for month in range(1, settings.horizon_months + 1):
+            weeks = np.full(len(x), month * DAYS_PER_MONTH / 7)
+            by_now = formulas.expected_if_alive(part.theta, x, age, weeks)
+            discounted += there * (by_now - before) / (1 + settings.annual_discount_rate) ** (month / 12)
+            before = by_now
+        alive, bought = alive + there, bought + there * before
     spend = np.where(
         history["repeat_spend"] > 0, p * (scale + history["repeat_spend"]) / (p * x + q - 1), p * scale / (q - 1)
     )
-    discounted, before = np.zeros(len(x)), np.zeros(len(x))
-    for month in range(1, settings.horizon_months + 1):
-        weeks = np.full(len(x), month * DAYS_PER_MONTH / 7)
-        by_now = PURCHASE_MODELS[model].expected_if_alive(theta, x, age, weeks)
-        discounted += (by_now - before) / (1 + settings.annual_discount_rate) ** (month / 12)
-        before = by_now
     expected = pd.DataFrame(
         {
             "probability_alive": alive,
-            "expected_purchases": alive * before,
+            "expected_purchases": bought,
             "expected_spend": spend,
-            "lifetime_value": alive * discounted * spend * settings.margin,
+            "lifetime_value": discounted * spend * settings.margin,
             "historic_value": history["spend"] * settings.margin,
         },
         index=history.index,
