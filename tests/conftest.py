@@ -65,12 +65,18 @@ LONGEST = ("spark", "privacy", "test_chain", "test_table_destination", "test_pul
            "test_experiments")  # fmt: skip
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def file(item: pytest.Item) -> str:
+        return item.nodeid.split("::")[0]
+
     def place(item: pytest.Item) -> int:
-        file = item.nodeid.split("::")[0]
-        return next((number for number, name in enumerate(LONGEST) if name in file), len(LONGEST))
+        return next((number for number, name in enumerate(LONGEST) if name in file(item)), len(LONGEST))
 
     items.sort(key=place)
+    for item in items:  # of a file by one worker; all that share the airline on Spark by one, or it is built twice
+        is_of_both = "both" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("both" if is_of_both else file(item)))
 
 
 def ended(process: BaseProcess, kill_after: float | None) -> int | None:
