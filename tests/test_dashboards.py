@@ -120,7 +120,9 @@ def test_wrong_dashboard_file_is_named_with_its_place(widget: dict, says: str) -
 
 
 def test_unknown_dashboard_names_those_there_are(airline: Workbook) -> None:
-    with pytest.raises(ParamsError, match="dashboard is 'nope'; allowed: audiences, campaign_results, decile"):
+    with pytest.raises(
+        ParamsError, match="dashboard is 'nope'; allowed: audiences, campaign_results, customers, decile"
+    ):
         dashboards.load(airline, "nope")
 
 

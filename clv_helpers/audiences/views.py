@@ -142,7 +142,7 @@ def sizes(workbook: Workbook) -> Output:
     Example:
         >>> from clv_helpers import audiences
         >>> audiences.sizes(wb).bundle["text/plain"]
-        '8 rows'
+        '9 rows'
     """
     currency, words = workbook.params.spending.unit, workbook.words
     measures = ("customers", "share_of_customers", "spend_per_customer", "mean_decile", "mean_days_since_purchase")
@@ -166,7 +166,7 @@ def sentences(workbook: Workbook) -> Output:
     Example:
         >>> from clv_helpers import audiences
         >>> audiences.sentences(wb).bundle["text/plain"]
-        '8 rows'
+        '9 rows'
     """
     rows = [
         {

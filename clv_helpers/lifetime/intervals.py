@@ -48,8 +48,12 @@ def with_intervals(scored: pd.DataFrame, fitted: Fit, spend: Fit | None, days: f
         for start in range(0, len(rows), CHUNK):
             part = rows[start : start + CHUNK]
             numbers, chance = at_least(fitted, scored.iloc[part], days)
-            shape = _spend_shape(spend, float(frequency[part].mean()))
-            found[part] = _intervals(numbers, chance, shape)
+            shape = _spend_shape(spend, float(np.append(0.0, NUMBERS)[block[part[0]]]))
+            # read as far as each history alone needs: the same whichever others are scored with it
+            far = _needed(chance)
+            for columns in np.unique(far):
+                same = far == columns
+                found[part[same]] = _intervals(numbers[:columns], chance[same, :columns], shape)
     expected = scored["expected_purchases"].to_numpy()
     discount = np.divide(scored["discounted_purchases"], expected, out=np.ones(len(scored)), where=expected > 0)
     return scored.assign(
@@ -84,6 +88,14 @@ def at_least(fitted: Fit, histories: pd.DataFrame, days: float) -> tuple[Array, 
             break
     together = np.concatenate(parts, axis=1)
     return NUMBERS[: together.shape[1]], together
+
+
+def _needed(chance: Array) -> Array:
+    """How many numbers of purchases each history's distribution is read at: whole blocks, until one is rare."""
+    width = chance.shape[1]
+    ends = np.minimum(np.arange(AT_ONCE, width + AT_ONCE, AT_ONCE), width)
+    rare = chance[:, ends - 1] < RARE
+    return np.where(rare.any(axis=1), ends[rare.argmax(axis=1)], width)
 
 
 def _spend_shape(spend: Fit | None, frequency: float) -> tuple[float, float] | None:

@@ -49,8 +49,8 @@ def at_risk(workbook: Workbook) -> Output:
     """How many customers are overdue against their own rhythm, and what of the predicted value hangs on them.
 
     Example:
-        >>> print(lifetime.at_risk(wb).parts[0].bundle["text/plain"])  # doctest: +ELLIPSIS
-        ... overdue ...
+        >>> "overdue" in lifetime.at_risk(wb).parts[0].bundle["text/plain"]
+        True
     """
     made = record(workbook)
     if made.status != "predicted":

@@ -56,6 +56,22 @@ def simulated(model: str, theta: tuple[float, ...], k: int, customers: int = 6_0
     return pd.DataFrame({"frequency": x, "recency_days": last * 7, "age_days": WEEKS * 7.0}), actual
 
 
+def test_an_interval_does_not_hang_on_who_is_scored_beside() -> None:
+    """In a stream a few histories are scored, in a refresh all of them."""
+    rng = np.random.default_rng(3)
+    frequency = np.r_[np.zeros(300, int), rng.integers(1, 200, 600)]
+    age = rng.integers(30, 1_200, 900)
+    recency = np.where(frequency > 0, (age * rng.random(900)).astype(int), 0)
+    histories = pd.DataFrame({"frequency": frequency, "recency_days": recency, "age_days": age})
+    histories = histories.assign(expected_purchases=3.0, discounted_purchases=2.8)
+    fitted, spend = known_fit("mbg_cnbd_k", (0.8, 50.0, 0.7, 5.0)), known_fit("gamma_gamma", SPEND)
+    some = rng.permutation(900)[:60]
+    alone = with_intervals(histories.iloc[some].reset_index(drop=True), fitted, spend, 365.25)
+    beside = with_intervals(histories, fitted, spend, 365.25).iloc[some].reset_index(drop=True)
+    assert beside["discounted_high"].max() > 20
+    pd.testing.assert_frame_equal(alone, beside, check_exact=False, rtol=1e-9)
+
+
 @pytest.mark.parametrize(("model", "theta", "k"), TRUTHS)
 def test_eight_in_ten_come_to_lie_within_where_the_model_is_true(model: str, theta: tuple[float, ...], k: int) -> None:
     """Whole numbers cannot hold 80 %: drawn at random within each number, 80 % are held, and by the interval more.

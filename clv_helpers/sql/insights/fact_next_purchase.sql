@@ -35,8 +35,8 @@ steps AS (
         CAST(CEIL(CAST(days AS DOUBLE) / 30) AS INT) AS months_since,
         MAX(at_risk) AS at_risk,
         MIN(at_risk) AS least_at_risk,
-        SUM(CASE WHEN at_risk > came THEN -LN(1 - came / at_risk) ELSE 50 END) AS hazard,
-        SUM(CASE WHEN at_risk > came THEN came / (at_risk * (at_risk - came)) ELSE 0 END) AS variance
+        SUM(CASE WHEN at_risk > came THEN -LN(1 - came / NULLIF(at_risk, 0)) ELSE 50 END) AS hazard,
+        SUM(CASE WHEN at_risk > came THEN came / NULLIF(at_risk * (at_risk - came), 0) ELSE 0 END) AS variance
     FROM at_risk
     GROUP BY purchase_number, customers, CEIL(CAST(days AS DOUBLE) / 30)
 ),
@@ -60,7 +60,7 @@ SELECT
     customers,
     at_risk,
     1 - EXP(-hazard) AS share_again,
-    CASE WHEN hazard > 0 THEN 1 - EXP(-hazard * EXP(-1.96 * SQRT(variance) / hazard)) ELSE 0 END AS low,
-    CASE WHEN hazard > 0 THEN 1 - EXP(-hazard * EXP(1.96 * SQRT(variance) / hazard)) ELSE 0 END AS high
+    CASE WHEN hazard > 0 THEN 1 - EXP(-hazard * EXP(-1.96 * SQRT(variance) / NULLIF(hazard, 0))) ELSE 0 END AS low,
+    CASE WHEN hazard > 0 THEN 1 - EXP(-hazard * EXP(1.96 * SQRT(variance) / NULLIF(hazard, 0))) ELSE 0 END AS high
 FROM summed
 WHERE least_at_risk >= 50 AND months_since > 0
