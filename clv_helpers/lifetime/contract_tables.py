@@ -10,7 +10,7 @@ import numpy as np
 
 from clv_helpers.engines.dialect import table
 from clv_helpers.engines.session import Session, bound
-from clv_helpers.lifetime.counts import Array
+from clv_helpers.lifetime.counts import DAYS_PER_MONTH, PURCHASE_DAY, Array
 from clv_helpers.lifetime.shifted_beta_geometric import Contracts
 
 if TYPE_CHECKING:
@@ -38,19 +38,13 @@ PERIODS = {
     period.name: period
     for period in (
         Period("week", "weekly", 7.0, 2),
-        Period("month", "monthly", 365.25 / 12, 10),
+        Period("month", "monthly", DAYS_PER_MONTH, 10),
         Period("quarter", "quarterly", 365.25 / 4, 20),
         Period("year", "yearly", 365.25, 45),
     )
 }
-# A day on which more was paid back than spent is no payment, as in lifetime.customer_calibration.
-_PAYMENTS = """
-    purchase_day AS (
-        SELECT customer_id, day, SUM(spend) AS spend FROM derived.customer_day
-        WHERE (purchases > 0 OR spend < 0) AND day <= $until
-        GROUP BY customer_id, day
-        HAVING SUM(spend) >= 0
-    ),
+_PAYMENTS = f"""
+    {PURCHASE_DAY},
     payment AS (
         SELECT customer_id, day, spend,
             DATE_DIFF('day', LAG(day) OVER (PARTITION BY customer_id ORDER BY day), day) AS days_between

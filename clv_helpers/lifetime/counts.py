@@ -25,14 +25,18 @@ Index = npt.NDArray[np.intp]
 DAYS_PER_WEEK = 7.0
 DAYS_PER_MONTH = 365.25 / 12
 KEY = ["frequency", "recency_days", "age_days"]
-# A day on which more was paid back than spent is no purchase day, as in lifetime.customer_calibration.
-GAPS = """
-    WITH purchase_day AS (
-        SELECT customer_id, day FROM derived.customer_day
+# A CTE for whatever counts purchase days up to a day, $until. A day on which more was paid back than spent is none, as
+# in lifetime.customer_calibration.
+PURCHASE_DAY = """
+    purchase_day AS (
+        SELECT customer_id, day, SUM(spend) AS spend FROM derived.customer_day
         WHERE (purchases > 0 OR spend < 0) AND day <= $until
         GROUP BY customer_id, day
         HAVING SUM(spend) >= 0
-    ),
+    )
+"""
+GAPS = f"""
+    WITH {PURCHASE_DAY},
     gap AS (
         SELECT DATE_DIFF('day', LAG(day) OVER (PARTITION BY customer_id ORDER BY day), day) AS days FROM purchase_day
     )

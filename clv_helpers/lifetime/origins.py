@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from clv_helpers.engines.dialect import bind
 from clv_helpers.engines.session import Session
-from clv_helpers.lifetime.counts import KEY, as_histories, log_gaps, read_groups
+from clv_helpers.lifetime.counts import KEY, PURCHASE_DAY, as_histories, log_gaps, read_groups
 from clv_helpers.lifetime.data_sufficiency import FEWEST_REPEATERS, SEASON_DAYS, Inputs
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.records import AVERAGED, MEANS, Ahead, Fit, Season
@@ -66,16 +66,12 @@ FORECASTS = """
     GROUP BY model
     ORDER BY model
 """
-CAME = """
+CAME = f"""
+    WITH {PURCHASE_DAY}
     SELECT COUNT(*) AS purchases
-    FROM (
-        SELECT d.customer_id, d.day
-        FROM derived.customer_day AS d
-        JOIN known_then AS k ON k.customer_id = d.customer_id
-        WHERE (d.purchases > 0 OR d.spend < 0) AND d.day > $cut_off AND d.day <= $until
-        GROUP BY d.customer_id, d.day
-        HAVING SUM(d.spend) >= 0
-    ) AS bought
+    FROM purchase_day AS p
+    JOIN known_then AS k ON k.customer_id = p.customer_id
+    WHERE p.day > $cut_off
 """
 
 

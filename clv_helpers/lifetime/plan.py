@@ -18,6 +18,7 @@ import numpy as np
 
 from clv_helpers.config.settings import Words
 from clv_helpers.engines.session import bound
+from clv_helpers.ingest.retention import first_day
 from clv_helpers.lifetime.counts import Array, as_histories
 from clv_helpers.lifetime.data_sufficiency import Inputs, count
 from clv_helpers.lifetime.fitting import purchase_model
@@ -232,5 +233,4 @@ def _between(first: dt.date, last: dt.date) -> int:
 
 def _later(day: dt.date, months: int) -> dt.date:
     """The first of the month so many months after that of a day."""
-    number = day.year * YEAR + day.month - 1 + months
-    return dt.date(number // YEAR, number % YEAR + 1, 1)
+    return first_day(day, -months)

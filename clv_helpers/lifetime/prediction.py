@@ -8,7 +8,7 @@ import json
 import uuid
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -34,6 +34,9 @@ from clv_helpers.lifetime.rhythm import OVERDUE, evenness, with_rhythm
 from clv_helpers.lifetime.scoring import fit_spend, month_curve, phase_shares, score, spend_bindings
 from clv_helpers.lifetime.tables import build, load
 from clv_helpers.models.table_file import SQL_FOLDER, TableError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HISTORY, VALUE = "lifetime.customer_history", "lifetime.customer_lifetime_value"
 # A fit is kept between scheduled refreshes until this share of its customers have bought since, or a month begins:
@@ -161,9 +164,7 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     spend = fit_spend(session, HISTORY)
     related = facts.correlation_of_frequency_and_spend
     curve = month_curve(fitted, groups, settings.horizon_months)
-    scored = score(fitted, groups, curve, settings.annual_discount_rate)
-    scored = with_intervals(with_rhythm(scored, fitted, even), fitted, spend, settings.horizon_months * DAYS_PER_MONTH)
-    load(session, "lifetime.score", scored)
+    load(session, "lifetime.score", _scored(groups, curve, settings, fitted, spend, even))
     made = replace(made, totals=_rank(inputs, spend, made.model))
     log_forecast(session, curve, phase_shares(fitted, groups), facts.as_of, made.model, run)
     build(session, inputs.bindings, "lifetime.forecast_outcome")
@@ -183,6 +184,14 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
         warnings=[*level, *made.warnings, *doubts, *planned],
         correlation_of_frequency_and_spend=related,
     )
+
+
+def _scored(
+    groups: pd.DataFrame, curve: pd.DataFrame, settings: Lifetime, fitted: Fit, spend: Fit | None, even: float
+) -> pd.DataFrame:
+    """All that is told of each history: what to expect, the next purchase, and the bounds."""
+    scored = with_rhythm(score(fitted, groups, curve, settings.annual_discount_rate), fitted, even)
+    return with_intervals(scored, fitted, spend, settings.horizon_months * DAYS_PER_MONTH)
 
 
 def _rank(inputs: Inputs, spend: Fit | None, model: str) -> list[Total]:
@@ -223,9 +232,7 @@ def _scored_anew(
     groups = session.frame(UNSCORED)
     if len(groups):
         curve = month_curve(last.purchase_fit, groups, settings.horizon_months)
-        scored = score(last.purchase_fit, groups, curve, settings.annual_discount_rate)
-        scored = with_rhythm(scored, last.purchase_fit, last.evenness)
-        scored = with_intervals(scored, last.purchase_fit, last.spend_fit, settings.horizon_months * DAYS_PER_MONTH)
+        scored = _scored(groups, curve, settings, last.purchase_fit, last.spend_fit, last.evenness)
         session.load_frame("fresh_score", scored)
         session.create_table("lifetime.score", parse(SCORED))
     inputs = Inputs(session, settings, workbook.words, workbook.params.min_cell, bindings, facts)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clv_helpers.engines.session import Session
-from clv_helpers.lifetime.counts import Array
+from clv_helpers.lifetime.counts import PURCHASE_DAY, Array
 from clv_helpers.lifetime.records import Season
 
 if TYPE_CHECKING:
@@ -28,13 +28,8 @@ LEAST_SEASON = 0.05  # the largest factor's distance from 1; less is not called 
 MOST_FACTOR = 4.0
 LEAST_GAIN = 0.1
 LEAST_WINDOWS = 3  # spans without a common day, before a level is believed
-BY_MONTH = """
-    WITH purchase_day AS (
-        SELECT customer_id, day FROM derived.customer_day
-        WHERE (purchases > 0 OR spend < 0) AND day <= $until
-        GROUP BY customer_id, day
-        HAVING SUM(spend) >= 0
-    ),
+BY_MONTH = f"""
+    WITH {PURCHASE_DAY},
     first_day AS (
         SELECT customer_id, MIN(day) AS first_on FROM purchase_day GROUP BY customer_id
     )
