@@ -21,7 +21,7 @@ from clv_helpers.lifetime.contract_tables import (
 )
 from clv_helpers.lifetime.counts import Array
 from clv_helpers.lifetime.data_sufficiency import Inputs, calibration_end
-from clv_helpers.lifetime.diagnostics import CLEARLY, LARGE_BIAS
+from clv_helpers.lifetime.diagnostics import CLEARLY, LARGE_BIAS, no_holdout
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.records import TITLES, ContractHoldout, Diagnostic, HoldoutError
 from clv_helpers.lifetime.shifted_beta_geometric import SHIFTED_BETA_GEOMETRIC
@@ -49,13 +49,13 @@ def hold_out(inputs: Inputs, period: Period) -> tuple[ContractHoldout | None, li
     end = calibration_end(inputs.settings, inputs.facts)
     days = (as_of - end).days - 1
     if days < 1:
-        return None, [_without(f"the calibration would end on {end}, after the last day known.")]
+        return None, [no_holdout(f"the calibration would end on {end}, after the last day known.")]
     make_contracts(session, CALIBRATION, period, end)
     contracts, running = read_contracts(session, CALIBRATION), read_running(session, CALIBRATION)
     came_due = contracts.frequency + contracts.lost
     told = len(came_due) and len(running) and came_due.max() >= 2 and contracts.customers @ contracts.lost
     if not told or running["customers"].sum() < inputs.min_cell:
-        return None, [_without(f"up to {end}, too few contracts had come to a second renewal, or none had ended.")]
+        return None, [no_holdout(f"up to {end}, too few contracts had come to a second renewal, or none had ended.")]
     forecasts = _forecasts(inputs, period, end, days, running)
     came = session.frame(_CAME).merge(forecasts, on=["renewals", "days_since"])
     errors = [_error(came, name) for name in (TITLES[SHIFTED_BETA_GEOMETRIC.name], SAME_RATE)]
@@ -106,7 +106,3 @@ def _about(held: ContractHoldout) -> list[Diagnostic]:
         text = "In the holdout, the retention of the last period again forecast each contract's renewals better."
         doubts.append(Diagnostic("worse_than_baseline", text))
     return doubts
-
-
-def _without(reason: str) -> Diagnostic:
-    return Diagnostic("no_holdout", f"There is no holdout: {reason}")

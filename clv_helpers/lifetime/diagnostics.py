@@ -109,6 +109,11 @@ def about_level(facts: Facts, settings: Lifetime, forecast: float, words: Words,
     yield Diagnostic("level", text)
 
 
+def no_holdout(reason: str) -> Diagnostic:
+    """Why nothing can be held out."""
+    return Diagnostic("no_holdout", f"There is no holdout: {reason}")
+
+
 def about_ahead(made: LifetimeRecord, words: Words) -> Iterator[Diagnostic]:
     """The season and the level that the forecast follows, and why; nothing where it follows none."""
     if made.ahead is None:

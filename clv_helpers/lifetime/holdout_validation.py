@@ -11,7 +11,7 @@ import numpy as np
 from clv_helpers.engines.session import Session
 from clv_helpers.lifetime.counts import KEY, as_histories, log_gaps, read_groups
 from clv_helpers.lifetime.data_sufficiency import FEWEST_REPEATERS, Inputs, calibration_end, customers
-from clv_helpers.lifetime.diagnostics import about_ahead, about_holdout
+from clv_helpers.lifetime.diagnostics import about_ahead, about_holdout, no_holdout
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.model_choice import choose
 from clv_helpers.lifetime.origins import Origins, forecasts, keep
@@ -19,7 +19,6 @@ from clv_helpers.lifetime.records import (
     AVERAGED,
     Ahead,
     BestDecile,
-    Diagnostic,
     Fit,
     Holdout,
     HoldoutError,
@@ -120,7 +119,7 @@ def _bindings(inputs: Inputs, end: dt.date, days: int, calibration_days: int) ->
 
 
 def _without_holdout(made: LifetimeRecord, reason: str) -> LifetimeRecord:
-    return replace(made, warnings=[*made.warnings, Diagnostic("no_holdout", f"There is no holdout: {reason}")])
+    return replace(made, warnings=[*made.warnings, no_holdout(reason)])
 
 
 def _load_forecasts(session: Session, fitted: Fit, groups: pd.DataFrame, days: int) -> None:
