@@ -5,12 +5,14 @@ Either becomes the temporary table `given`, with customer_id; the rest of the au
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
 from sqlglot import exp
 
+from clv_helpers.audiences import audience_files
 from clv_helpers.audiences.compile import GIVEN
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.config.datasets import EMAIL_NAMESPACE, PRIMARY_IDENTITY
@@ -88,6 +90,18 @@ def check_given(workbook: Workbook, name: str, audience: Audience) -> None:
         read_list(workbook, name, audience.list_)
 
 
+def files(workbook: Workbook) -> list[Path]:
+    """The files beside the audiences' own from which some of them are given: lists, and SQL that a file holds."""
+    found: list[Path] = []
+    for name, audience in audience_files.load_usable(workbook)[0].items():
+        with contextlib.suppress(ParamsError):  # one that is not there is told of where its audience is evaluated
+            if audience.sql is not None and _names_file(audience.sql):
+                found.append(_path(workbook, name, "sql", audience.sql.strip()))
+            if audience.list_ is not None:
+                found.append(_path(workbook, name, "list", audience.list_))
+    return found
+
+
 def select_of(workbook: Workbook, name: str, sql: str) -> exp.Query:
     """The one SELECT of an audience, from its file where it names one. Raises ParamsError."""
     text = _text(workbook, name, sql)
@@ -107,13 +121,16 @@ def _of_other_columns(names: list[str]) -> str:
 
 
 def _text(workbook: Workbook, name: str, sql: str) -> str:
-    is_file = sql.strip().endswith(".sql") and "\n" not in sql.strip() and sql.split()[0].upper() not in BEGINNINGS
-    if not is_file:
+    if not _names_file(sql):
         return sql
     try:
         return _path(workbook, name, "sql", sql.strip()).read_text("utf-8-sig")
     except UnicodeDecodeError:
         raise _refused(name, f"sql is {sql.strip()!r}, no text; allowed: a file in UTF-8") from None
+
+
+def _names_file(sql: str) -> bool:
+    return sql.strip().endswith(".sql") and "\n" not in sql.strip() and sql.split()[0].upper() not in BEGINNINGS
 
 
 def _path(workbook: Workbook, name: str, key: str, text: str) -> Path:

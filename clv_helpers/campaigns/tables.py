@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -16,6 +18,7 @@ from clv_helpers.models.suspects import refreshing
 if TYPE_CHECKING:
     import pandas as pd
 
+EFFECTS = ("fact_effect", "fact_effect_decile")
 GROUPS = ("campaigns.outcome_group", "experiments.mailing_outcome")
 
 
@@ -38,10 +41,22 @@ def build(workbook: Workbook) -> list[RefreshRow]:
 def build_within(session: Session, workbook: Workbook) -> list[RefreshRow]:
     """`build` in the caller's transaction."""
     rows = _refresh(session, workbook)
+    version = _version(session, workbook)
+    if all(session.version(f"campaigns.{name}") == version for name in EFFECTS):
+        return rows
     for name, frame in effect_tables(_read_groups(session), _campaigns(session), workbook.params).items():
         session.load_frame("loaded", frame)
         session.create_table(f"campaigns.{name}", exp.select("*").from_("loaded"))
+        session.set_version(f"campaigns.{name}", version)
     return rows
+
+
+def _version(session: Session, workbook: Workbook) -> str:
+    """From what the effects are made, hashed: the groups, the campaigns, the params, and the code."""
+    versions = [session.version(name) for name in (*GROUPS, "campaigns.campaign_window")]
+    code = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(Path(__file__).parent.glob("*.py"))]
+    made_with = [*map(str, versions), workbook.params.model_dump_json(), *code]
+    return hashlib.sha256("\n".join(made_with).encode()).hexdigest()
 
 
 def needs_campaigns(workbook: Workbook) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
+import functools
 import re
 import types
 import typing
@@ -62,7 +64,7 @@ def read_yaml(file: Path, shown: str = "") -> dict[str, Any]:
     """
     place = shown or str(file)
     try:
-        raw = parse_value(file.read_text(encoding="utf-8"))
+        raw = copy.deepcopy(_parsed(file.read_text(encoding="utf-8")))
     except OSError as error:
         raise ParamsError(place, [Problem("the file", f"not readable: {error.strerror or error}", "")]) from None
     except UnicodeDecodeError:
@@ -90,6 +92,12 @@ def parse_value(text: str) -> Any:
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _PlainConstructor
     return yaml.load(text)
+
+
+@functools.lru_cache(maxsize=200)
+def _parsed(text: str) -> Any:
+    """A text as it was read before: a stream looks at the same files with each event, and reading takes most of it."""
+    return parse_value(text)
 
 
 def nearest(word: str, known: list[str]) -> str:

@@ -217,7 +217,11 @@ class Workbook:
 
     def bindings(self, session: Session) -> dict[str, Any]:
         """What the `$names` in the sql/ tables stand for in this workbook."""
-        return {"as_of": self.as_of(session), **params_bindings(self.params)}
+        return {"as_of": self.as_of(session), **self._params_bindings}
+
+    @cached_property
+    def _params_bindings(self) -> dict[str, Any]:
+        return params_bindings(self.params)
 
     def query(self, name: str, order_by: str = "", **where: Any):
         """The rows of a published table as a DataFrame, filtered by equality and sorted.

@@ -269,6 +269,7 @@ class Engine:
         """
         if not self.published.exists():
             return
+        self._let_go()  # what is kept open has been shut off from files
         with self._unwritable(), self._swapped_in() as beside, contextlib.closing(self._open_waiting()) as connection:
             shutil.copyfile(self.published, beside)
             connection.execute(f"ATTACH {to_sql(literal(str(beside)))} AS beside")

@@ -100,7 +100,7 @@ class Session:
 
     def count(self, source: exp.Expr) -> int:
         """How many rows a table or a subquery has."""
-        return self.scalar("SELECT COUNT(*) AS rows FROM $source", source=source)
+        return self.connection.execute(f"SELECT COUNT(*) FROM {to_sql(source)}").fetchall()[0][0]
 
     def copy_to(self, query: exp.Expr, file: Path, **options: Any) -> int:
         """Write the result of a query to a file, with options of DuckDB's COPY; gives how many rows."""

@@ -95,6 +95,7 @@ def refresh_tables(
             rows += _refresh_one(state, model)
         except session.errors as error:
             raise TableError(engine_error(model, error), model.name) from None
+    state.keep()
     check(session, models, state.bindings, {row.table for row in rows if row.is_changed})
     drop_removed(session, everything, schemas)
     return rows
@@ -180,6 +181,8 @@ def _has_few_changes(
     if touched is None:
         return False
     session.create_temporary("touched", touched)
+    if not session.count(table("touched")):
+        return True
     session.create_temporary("before", semi_join(table(model.name), model.part))
     return 2 * session.count(table("before")) <= session.count(table(model.name))
 
@@ -201,6 +204,8 @@ def _build(state: LakeState, model: Table, query: exp.Query) -> None:
 def _rebuild_parts(state: LakeState, model: Table, query: exp.Query) -> None:
     """The touched parts of a table in the place of what they were."""
     session, name = state.session, model.name
+    if not session.count(table("touched")):  # what came since is of none of them
+        return
     session.create_temporary("fresh", restricted(session, model, query))
     check_key(session, model, table("fresh"))
     delta = session.difference(name, model.key, "before", "fresh", since=state.versions[name])

@@ -6,13 +6,13 @@ import datetime as dt
 import functools
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlglot import exp
 
 from clv_helpers.config.tables import is_dataset
-from clv_helpers.engines.dialect import cast, literal, to_sql
+from clv_helpers.engines.dialect import cast, column, is_in, literal, to_sql
 from clv_helpers.engines.session import Session
 from clv_helpers.models.table_file import Same, Table
 
@@ -69,6 +69,7 @@ class LakeState:
     versions: dict[str, str | None]
     batches: dict[str, list[int | None]]
     checkpoints: dict[str, Checkpoint]
+    written: dict[str, Checkpoint] = field(default_factory=dict)
 
     @classmethod
     def read(cls, session: Session, bindings: dict[str, Any]) -> LakeState:
@@ -103,14 +104,25 @@ class LakeState:
         return [max(newest, default=None), sum(reverted or 0 for _, reverted in self.batches.values())]
 
     def write(self, name: str, checkpoint: Checkpoint) -> None:
-        """Keep from what a table was built just now."""
+        """Note from what a table was built just now, for `keep`."""
         self.note(name)
-        self.session.run("DELETE FROM lake.checkpoint WHERE table_name = $name", name=name)
-        self.session.run(
-            "INSERT INTO lake.checkpoint SELECT $name, $definition, $inputs, $as_of, $refreshed_at",
-            name=name,
-            definition=checkpoint.definition,
-            inputs=json.dumps(checkpoint.inputs),
-            as_of=cast(literal(checkpoint.as_of), "date"),
-            refreshed_at=dt.datetime.now(dt.UTC).replace(tzinfo=None),
-        )
+        self.written[name] = checkpoint
+
+    def keep(self) -> None:
+        """Keep what was noted of all tables that were built."""
+        write_checkpoints(self.session, self.written)
+        self.written = {}
+
+
+def write_checkpoints(session: Session, written: dict[str, Checkpoint]) -> None:
+    """Put these in the place of the tables' checkpoints."""
+    if not written:
+        return
+    session.run("DELETE FROM lake.checkpoint WHERE $these", these=is_in(column("table_name"), list(written)))
+    at = literal(dt.datetime.now(dt.UTC).replace(tzinfo=None))
+    rows = [
+        (name, each.definition, json.dumps(each.inputs), cast(literal(each.as_of), "date"), at)
+        for name, each in written.items()
+    ]
+    listed = exp.select(*COLUMNS).from_(exp.values(rows, alias="c", columns=list(COLUMNS)))
+    session.run("INSERT INTO lake.checkpoint SELECT * FROM $rows AS r", rows=listed)

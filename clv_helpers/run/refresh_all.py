@@ -18,6 +18,7 @@ from clv_helpers.ingest.retention import forget_old_events
 from clv_helpers.models import MODEL, RefreshRow, refresh_tables
 from clv_helpers.models.plan import REFRESHED
 from clv_helpers.models.suspects import refreshing
+from clv_helpers.run import nothing_new
 
 
 def build_profile(workbook: Workbook) -> list[RefreshRow]:
@@ -66,7 +67,19 @@ def refresh_all(workbook: Workbook) -> list[RefreshRow]:
         rows = _to_the_campaigns(session, workbook)
         one_row, name = "a stay of a customer in an audience.", "audiences.membership_period"
         rows.append(_timed(name, one_row, lambda: _evaluated(session, workbook)))
-        return _once([*rows, *refresh_tables(session, workbook, "audiences", *MODEL)])
+        rows = _once([*rows, *refresh_tables(session, workbook, "audiences", *MODEL)])
+        nothing_new.note(session, workbook, rows)
+        return rows
+
+
+def refresh_if_changed(workbook: Workbook) -> list[RefreshRow]:
+    """`refresh_all`; where nothing has changed since the last one, its rows as unchanged, and nothing is evaluated.
+
+    Then nothing is published either: whoever calls this publishes what it notes of the run.
+    """
+    with workbook.engine.write() as session:
+        rows = nothing_new.rows_if_unchanged(session, workbook)
+    return refresh_all(workbook) if rows is None else rows
 
 
 def rebuild_within(session: Session, workbook: Workbook) -> None:

@@ -22,7 +22,7 @@ from clv_helpers.errors import UserError
 from clv_helpers.report.last_look import LastLook
 from clv_helpers.run import history
 from clv_helpers.run.history import Rows, Run, ScheduleError
-from clv_helpers.run.refresh_all import refresh_all
+from clv_helpers.run.refresh_all import refresh_if_changed
 
 __all__ = ["ScheduleError", "run_in_foreground", "shown", "status", "text", "tick"]
 
@@ -41,8 +41,8 @@ def refresh(workbook: Workbook) -> Rows:
         >>> next(row.mode for row in run.refresh(wb) if row.table == "derived.customer_decile")
         'unchanged'
     """
-    with history.alone(workbook):
-        return history.recorded(workbook, lambda: (0, refresh_all(workbook)))
+    with history.alone(workbook), workbook.engine.kept_open():
+        return history.recorded(workbook, lambda: (0, refresh_if_changed(workbook)))
 
 
 def tick(workbook: Workbook, log: Log = lambda _: None) -> Rows:
@@ -181,7 +181,7 @@ def _ingest_and_refresh(workbook: Workbook) -> tuple[int, Rows]:
 
     simulate.make_sources(workbook)
     new = [batch for batch in ingest.ingest_files(workbook) if batch.status == "success"]
-    return len(new), refresh_all(workbook)
+    return len(new), refresh_if_changed(workbook)
 
 
 def _notify(workbook: Workbook, schedule: Schedule, sentence: str, log: Log) -> None:

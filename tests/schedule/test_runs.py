@@ -116,7 +116,7 @@ class TestFailure:
     def test_an_unexpected_error_has_its_row_and_is_raised(
         self, shop: Workbook, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "refresh_all", lambda _: 1 / 0)
+        monkeypatch.setattr(module, "refresh_if_changed", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             schedule.tick(shop)
         assert history.read(shop)[0].sentence == "ZeroDivisionError: division by zero"
@@ -163,7 +163,7 @@ class TestProcesses:
             "def hang(workbook):\n"
             "    pathlib.Path(sys.argv[2]).touch()\n"
             "    time.sleep(600)\n"
-            "schedule.refresh_all = hang\n"
+            "schedule.refresh_if_changed = hang\n"
             "schedule.tick(Workbook.open(sys.argv[1]))\n"
         )
         process = subprocess.Popen([sys.executable, str(code), str(shop.file), str(marker)])

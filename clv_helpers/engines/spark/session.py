@@ -113,7 +113,9 @@ class SparkSession(Session):
     def count(self, source: exp.Expr) -> int:
         name = table_name(source) if isinstance(source, exp.Table) else ""
         place = self._place(name) if name and name not in self.records else None
-        return super().count(source) if place is None or place.query else sum(place.folders.values())
+        if place is None or place.query:
+            return self.scalar("SELECT COUNT(*) AS rows FROM $source", source=source)
+        return sum(place.folders.values())
 
     def copy_to(self, query: exp.Expr, file: Path, **options: Any) -> int:
         """As Session says. Spark writes the rows in their order to one Parquet file, DuckDB makes the file of it."""
