@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import resource
 import shutil
 import subprocess
@@ -137,17 +138,37 @@ def pulls(least: Least, rows: int, folder: Path) -> None:
         least.of("the same rows from a Parquet file", lambda: ingest.ingest_files(workbook))
 
 
+def machine() -> str:
+    """Where and when this is measured: figures of another machine, or of one that others use too, are others."""
+    names = [
+        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
+    busy = os.getloadavg()[0]
+    return (
+        f"{time.strftime('%d %B %Y')}: {len(names)} cores ({names[0]}), Python {platform.python_version()}, "
+        f"DuckDB {duckdb.__version__}; {busy:.1f} processes were at work when it began"
+    )
+
+
+def ratios(least: Least, whole: str) -> None:
+    """Each processor time over that of a build of everything: what a slower or busier machine does not change much."""
+    for label, (cpu, _) in least.found.items():
+        print(f"{label:<56} {cpu / least.found[whole][0]:>7.1%} of {whole}")
+
+
 def main(rows: int, times: int) -> None:
+    print(machine(), flush=True)
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     os.environ["CLV_OUTPUTS_DIR"] = str(folder / "outputs")
     least = Least()
     clv = [sys.executable, "-c", "from clv_helpers import cli; cli.main()", "--help"]
     try:
-        asked = lambda: subprocess.run(clv, check=True, stdout=subprocess.DEVNULL)  # noqa: E731
-        least.of("clv --help", asked, times or 1, children=True)
+        run_clv = lambda: subprocess.run(clv, check=True, stdout=subprocess.DEVNULL)  # noqa: E731
+        least.of("clv --help", run_clv, times or 1, children=True)
         if times:
             changes(least, times)
+            ratios(least, "the first refresh")
         if rows:
             server = folder / "server"
             server.mkdir()
