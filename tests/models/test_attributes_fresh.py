@@ -127,6 +127,7 @@ class Steps:
         bindings = {**self.bindings, "as_of": self.as_of}
         state = LakeState.read(self.session, bindings)
         self.modes.append(_refresh_one(state, self.model)[0].mode)
+        state.keep()
         found = self.session.frame("SELECT * FROM profile.web_attribute ORDER BY customer_id")
         whole = self.session.frame(expression("SELECT * FROM $rows AS r ORDER BY customer_id",
                                               rows=self.model.bound(bindings)))  # fmt: skip
