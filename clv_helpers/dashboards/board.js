@@ -3,6 +3,9 @@
 // forbids. A card is { title, subtitle, spec or html, width, pick, drill, sql, headers, choices }.
 const clvBoard = (() => {
   const NARROW = 480;
+  // Each widget of a notebook brings its own Vega, and each of these counts the ids of its clip paths from 1: a bar would
+  // be cut to the height of another board's. So all boards of a page draw with the first one.
+  const vegaEmbed = (globalThis.clvVegaEmbed ??= globalThis.vegaEmbed);
 
   const element = (tag, attributes = {}, ...children) => {
     const made = document.createElement(tag);
