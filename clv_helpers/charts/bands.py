@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts.disclosure import COUNTS, counted, too_small
 from clv_helpers.charts.rows import population
-from clv_helpers.charts.spec import Widget
+from clv_helpers.charts.spec import ENDS, Widget
 from clv_helpers.charts.texts import kind
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _adds_up(rows: pd.DataFrame, widget: Widget, name: str) -> bool:
 
 def _named(widget: Widget) -> set[str]:
     """The columns whose values stand in the title and the subtitle."""
-    return {name for text in (widget.title, widget.subtitle) for _, name, _, _ in Formatter().parse(text) if name}
+    return {name for text in widget.texts for _, name, _, _ in Formatter().parse(text) if name} - {*ENDS}
 
 
 def _starts(rows: pd.DataFrame, widget: Widget, bands: dict[str, str], min_cell: int) -> dict[str, list[int]]:

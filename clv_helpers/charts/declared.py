@@ -17,7 +17,7 @@ from clv_helpers.charts.cube import judged
 from clv_helpers.charts.disclosure import too_small
 from clv_helpers.charts.measures import with_rounded
 from clv_helpers.charts.rows import POPULATION, named, population
-from clv_helpers.charts.spec import ChartError, Widget
+from clv_helpers.charts.spec import ENDS, ChartError, Widget
 from clv_helpers.config import yaml_files
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.guarded_query import parse_select
@@ -120,7 +120,7 @@ def _without_people(workbook: Workbook, widget: Widget, about: About) -> str:
 
 def shown(widget: Widget) -> list[str]:
     """The columns that a widget shows, names in its texts, or sorts and chooses by, each once."""
-    names = [*named(widget), *re.findall(r"{(\w+)}", widget.title + widget.subtitle)]
+    names = [*named(widget), *(name for name in re.findall(r"{(\w+)}", " ".join(widget.texts)) if name not in ENDS)]
     names += widget.title_from if isinstance(widget.title_from, dict) else ()
     names += [field.sort.lstrip("-") for field in widget.fields if isinstance(field.sort, str)]
     return list(dict.fromkeys(names))

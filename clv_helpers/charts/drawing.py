@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +74,10 @@ class Picture:
         headers = {field.column: heading(field) for field in [*self.widget.fields, *self.widget.tooltip]}
         return {"width": self.widget.width, "pick": picks, "headers": headers}
 
+    def saying(self, more: str) -> Picture:
+        """The same with more in the second line."""
+        return replace(self, subtitle="; ".join(filter(None, [self.subtitle, more])))
+
     @property
     def card(self) -> dict[str, Any]:
         """All of it, as the page's script takes it."""
@@ -124,9 +128,9 @@ def picture(
     rows = with_rounded(shown, widget, workbook)
     if widget.mark == "venn" and not widget.filters and rows[widget.needed("x").column].nunique() == 1:
         raise NotMade(f"There is one set of at least {min_cell} people, and an overlap needs two.")
-    title, subtitle = texts(widget, rows)
-    said = ["small groups are shown together with their neighbours"] if len(groups) < len(read) and len(rows) else []
     left_out, few = len(groups) - len(rows), int(small.sum())
+    title, subtitle = texts(widget, rows, is_whole=not left_out)
+    said = ["small groups are shown together with their neighbours"] if len(groups) < len(read) and len(rows) else []
     if left_out:
         said.append(_left_out(few, left_out - few, min_cell) if len(rows) else ALL_LEFT_OUT.format(min_cell))
         title = "Too few people to show" if title == NO_DATA else title

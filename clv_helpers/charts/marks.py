@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
 
 EMPTY = 30  # pixels
+LINES = ("line", "area")
+MOST_DOTS = 40  # on a line; more of them hide it
 PICKED, SHOWN = "picked", "shown"  # the value picked in any chart of a board; the entries chosen in a legend
 
 
@@ -85,7 +87,9 @@ def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories) -> AnyChart:
                 marked = base.mark_bar(size=round(0.7 * step, 1))
                 x.scale = alt.Scale(padding=round(0.5 * step, 1))
         case "line":
-            marked = base.mark_line(strokeWidth=2.5, point={"size": 30})
+            marked = base.mark_line(
+                strokeWidth=2.5, point={"size": 30} if rows[widget.needed("x").column].nunique() <= MOST_DOTS else False
+            )
         case "area":
             marked = base.mark_area(line={"strokeWidth": 2.5}, fillOpacity=0.25)
         case "point":
@@ -94,8 +98,46 @@ def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories) -> AnyChart:
             marked = base.mark_tick(thickness=3)
         case _:
             marked = base.mark_rect(stroke="white", strokeWidth=2)
-    chart = _with_picking(marked.encode(x=x, y=y, **more), widget, rows)
-    return chart + _labels(widget, rows, x, y) if widget.labels else chart
+    layers = [_with_picking(marked.encode(x=x, y=y, **more), widget, rows)]
+    if widget.interval and widget.mark == "bar":
+        layers.append(_interval(widget, rows, x, y))
+    if widget.highlight and widget.mark in LINES:
+        layers += _marked_point(widget, rows, x, y)
+    if widget.labels:
+        layers.append(_labels(widget, rows, x, y))
+    return alt.layer(*layers) if len(layers) > 1 else layers[0]
+
+
+def _marked_point(widget: Widget, rows: pd.DataFrame, x: Any, y: Any) -> list[alt.Chart]:
+    """The point of a line that stands out, with its value beside it."""
+    alt, field = altair(), widget.needed("y")
+    base = alt.Chart(_shown_columns(rows, widget)).transform_filter(_highlighted(widget))
+    text = _written(base, field).mark_text(align="left", dx=9, dy=8, fontSize=13, fontWeight=600, color=INK)
+    text = text.encode(x=x, y=y, text="label:N")
+    return [base.mark_point(filled=True, size=110, color=PALETTE[0], opacity=1).encode(x=x, y=y), text]
+
+
+def _highlighted(widget: Widget) -> str:
+    return " && ".join(f"datum[{name!r}] === {value!r}" for name, value in widget.highlight.items())
+
+
+def _interval(widget: Widget, rows: pd.DataFrame, x: Any, y: Any) -> alt.Chart:
+    """A line on each bar, from the lower to the upper bound of its value."""
+    alt, (low, high) = altair(), widget.interval
+    rule = alt.Chart(_shown_columns(rows, widget)).mark_rule(color=INK, strokeWidth=1.5)
+    if kind(rows, widget.needed("x")) == "quantitative":
+        ends = {
+            "x": alt.X(field=low, type="quantitative", title=title_of(widget.needed("x"))),
+            "x2": alt.X2(field=high),
+            "y": y,
+        }
+    else:
+        ends = {
+            "y": alt.Y(field=low, type="quantitative", title=title_of(widget.needed("y"))),
+            "y2": alt.Y2(field=high),
+            "x": x,
+        }
+    return rule.encode(**ends)
 
 
 def _donut(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
@@ -111,11 +153,10 @@ def _donut(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
 def _number(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
     """One figure, large: the first row's."""
     alt, field = altair(), widget.needed("y")
-    text = alt.Text(field=field.column, type="quantitative", format=field.format or ",.0f")
-    figure = alt.Chart(_shown_columns(_first(rows), widget)).mark_text(
+    figure = _written(alt.Chart(_shown_columns(_first(rows), widget)), field).mark_text(
         fontSize=44, fontWeight=600, align="left", color=PALETTE[0]
     )
-    return figure.encode(text=text, x=alt.value(0), tooltip=_tooltips(widget, rows))
+    return figure.encode(text="label:N", x=alt.value(0), tooltip=_tooltips(widget, rows))
 
 
 def _first(rows: pd.DataFrame) -> pd.DataFrame:
@@ -149,7 +190,7 @@ def _with_picking(chart: alt.Chart, widget: Widget, rows: pd.DataFrame) -> alt.C
     """What is picked anywhere on a board stands out in all charts that know its column; so do a legend's entries."""
     alt = altair()
     known = groups(widget, rows)
-    if widget.mark in ("line", "area"):  # a line is one mark: only what distinguishes lines can pick one
+    if widget.mark in LINES:  # a line is one mark: only what distinguishes lines can pick one
         known = [name for name in known if widget.color and name == widget.color.column]
     if not known:
         return chart
@@ -172,24 +213,21 @@ def _labels(widget: Widget, rows: pd.DataFrame, x: Any, y: Any) -> alt.Chart:
     base = alt.Chart(_shown_columns(rows, widget))
     if widget.mark == "heatmap":
         field = widget.needed("color")
-        form = field.format or ",.0f"
         dark = f"luminance(scale('color', datum[{field.column!r}])) < {WHITE_BELOW}"
         color = alt.condition(dark, alt.value("white"), alt.value("black"))
         text = base.mark_text(fontSize=11, clip=True)
     else:
         across = kind(rows, widget.needed("x")) == "quantitative"
         field = widget.needed("x" if across else "y")
-        form, color = field.format or ",.0f", alt.value(INK)
+        color = alt.value(INK)
         text = base.mark_text(align="left", dx=5) if across else base.mark_text(dy=-8)
-    label = alt.Text(field=field.column, type="quantitative", format=form)
-    return text.encode(x=x, y=y, text=label, color=color)
+    return _written(text, field).encode(x=x, y=y, text="label:N", color=color)
 
 
 def _color(widget: Widget, rows: pd.DataFrame) -> Any:
     alt = altair()
-    if widget.highlight:
-        tests = [f"datum[{name!r}] === {value!r}" for name, value in widget.highlight.items()]
-        return alt.condition(" && ".join(tests), alt.value(PALETTE[0]), alt.value(QUIET))
+    if widget.highlight and widget.mark not in LINES:
+        return alt.condition(_highlighted(widget), alt.value(PALETTE[0]), alt.value(QUIET))
     if widget.color is None:
         return alt.value(PALETTE[0])
     field = widget.color
@@ -214,6 +252,10 @@ def _encode(channel: Any, field: Channel, rows: pd.DataFrame, axes: Categories) 
         axis["format"] = field.format
     if of == "quantitative":
         axis["tickCount"] = 6
+        if "s" in (field.format or ""):
+            axis["labelExpr"] = f"datum.value === 0 ? '0' : {_spaced('datum.label')}"  # and not 0k
+    if of == "temporal":
+        axis |= {"labelOverlap": "greedy", "labelSeparation": 10}
     if channel is alt.X and of == "nominal":  # long names stand on several lines rather than on each other
         axis |= {"labelAngle": 0, "labelExpr": "split(datum.label, ' ')"}
     if channel is alt.X and of == "ordinal":
@@ -222,6 +264,16 @@ def _encode(channel: Any, field: Channel, rows: pd.DataFrame, axes: Categories) 
     if field.column in axes:
         options |= {"sort": alt.Undefined, "scale": alt.Scale(domain=in_order(field, axes[field.column]))}
     return channel(field=field.column, type=of, **options)
+
+
+def _spaced(text: str) -> str:
+    """An expression that parts a number from its unit, as titles do: 22 k."""
+    return f"replace({text}, regexp('([kMGT])$'), ' $1')"
+
+
+def _written(chart: alt.Chart, field: Channel) -> alt.Chart:
+    """The chart with its numbers written out in the column `label`."""
+    return chart.transform_calculate(label=_spaced(f"format(datum[{field.column!r}], {field.format or ',.0f'!r})"))
 
 
 def _sort(field: Channel) -> Any:

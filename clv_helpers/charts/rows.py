@@ -69,6 +69,11 @@ def narrowing(widget: Widget, filters: dict[str, Any], known: list[str]) -> dict
     return {n: v for n, v in filters.items() if n in known and (n not in spread or isinstance(v, Days))}
 
 
+def followed(session: Session, workbook: Workbook, widget: Widget, filters: dict[str, Any]) -> list[str]:
+    """The columns of those filters that narrow a widget."""
+    return list(narrowing(widget, filters, list(session.columns(source_of(session, workbook, widget).copy()))))
+
+
 def source_of(session: Session, workbook: Workbook, widget: Widget) -> exp.Expression:
     """What the rows are taken from.
 

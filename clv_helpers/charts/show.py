@@ -214,8 +214,8 @@ def compact(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as a percentage, with a decimal below ten."""
-    return f"{share:.0%}" if share >= 0.1 or share == 0 else f"{share:.1%}"
+    """A share as a percentage, with a decimal below ten; a half is rounded up, as charts do."""
+    return f"{math.floor(100 * share + 0.5 + 1e-9)}%" if share >= 0.1 or share == 0 else f"{share:.1%}"
 
 
 def share(part: float, whole: float, min_cell: int) -> str:

@@ -14,6 +14,7 @@ Mark = Literal[
     "bar", "line", "area", "point", "tick", "donut", "number", "table", "heatmap", "funnel", "venn"
 ]  # fmt: skip
 AXES = ("x", "y", "color", "size")
+ENDS = ("least", "most")  # what a title may say of all rows
 # What each mark cannot do without. venn: x and y name two sets, size counts who is in both (in x alone where they
 # are the same one).
 MARKS: dict[str, tuple[str, ...]] = {
@@ -59,6 +60,11 @@ class Widget(Strict):
     title_from: dict[str, Scalar] | Literal["first", "last", "top"] = "first"
     """the row of the title's values: by its own values, such as `{decile: 1}`, or by its place (`top`: with the highest
     number)"""
+    interval: list[str] = Field(default=[], min_length=2, max_length=2)
+    """two columns of `tooltip`, the bounds of the title's value: drawn on bars; the title is said only where they leave
+    out the other rows (with `title_from: top` the bounds of each other one, else what the others come to together)"""
+    otherwise: str = ""
+    """the title where they do not, with `{least}` and `{most}`, the ends of the values, beside the row's own"""
     subtitle: str = ""
     """a second line, with values as in the title"""
     table: str | None = Field(default=None, pattern=r"^\w+\.\w+$")
@@ -109,6 +115,8 @@ class Widget(Strict):
         lacking = [name for name in MARKS[self.mark] if not getattr(self, name)]
         if lacking:
             raise ValueError(f"the widget {self.title!r} is a {self.mark}, which needs {' and '.join(lacking)}")
+        if bool(self.interval) != bool(self.otherwise) or not {*self.interval} <= {f.column for f in self.tooltip}:
+            raise ValueError(f"the widget {self.title!r} needs interval, of two columns of its tooltip, and otherwise")
         if (self.table is None) == (self.sql is None):
             raise ValueError(f"the widget {self.title!r} needs table (schema.table) or sql (a file), not both")
         return self
@@ -121,6 +129,11 @@ class Widget(Strict):
     def fields(self) -> list[Channel]:
         """What the marks show."""
         return [field for field in (*(getattr(self, name) for name in AXES), *self.columns) if field]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What is said of its rows, with names in braces."""
+        return (self.title, self.otherwise, self.subtitle)
 
     @property
     def source(self) -> str:

@@ -10,7 +10,7 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts.show import MISSING, compact, percent, upper_first
-from clv_helpers.charts.spec import AXES, Channel, ChartError, Widget
+from clv_helpers.charts.spec import AXES, ENDS, Channel, ChartError, Widget
 from clv_helpers.config.settings import Words
 from clv_helpers.config.workbook import Workbook
 
@@ -50,23 +50,33 @@ def with_words(widget: Widget, workbook: Workbook) -> Widget:
 
     return widget.model_copy(update={
         **{name: spoken(field) for name in AXES if (field := getattr(widget, name))},
-        **{name: fill(getattr(widget, name), names) for name in ("title", "subtitle")},
+        **{name: fill(getattr(widget, name), names) for name in ("title", "otherwise", "subtitle")},
         "columns": [spoken(field) for field in widget.columns],
         "tooltip": [spoken(field, in_a_tooltip=True) for field in widget.tooltip or widget.fields],
     })  # fmt: skip
 
 
-def texts(widget: Widget, rows: pd.DataFrame) -> tuple[str, str]:
-    """Title and subtitle, with the values of the row that `title_from` names."""
+def texts(widget: Widget, rows: pd.DataFrame, is_whole: bool = True) -> tuple[str, str]:
+    """Title and subtitle, with the values of the row that `title_from` names.
+
+    Where groups were left out (not `is_whole`), none is said to stand above the others.
+    """
     chosen = _row_of_title(widget, rows)
     if chosen.empty:
         is_named = len(rows) and isinstance(widget.title_from, dict)
         return (is_named and upper_first(_plain(widget.subtitle))) or NO_DATA, ""
     values = {str(name): in_words(str(name), value) for name, value in chosen.iloc[0].items()}
+    title = widget.title
+    if widget.interval:
+        measure = _measure(widget, rows)
+        values |= dict(
+            zip(ENDS, (in_words(measure, end) for end in (rows[measure].min(), rows[measure].max())), strict=True)
+        )
+        title = title if is_whole and _stands_out(widget, rows, chosen) else widget.otherwise
     try:
-        if any(values.get(name) == MISSING for _, name, _, _ in Formatter().parse(widget.title) if name):
+        if any(values.get(name) == MISSING for _, name, _, _ in Formatter().parse(title) if name):
             return upper_first(_plain(widget.subtitle)) or NO_DATA, ""  # nothing is known of what it would say
-        return upper_first(widget.title.format(**values)), upper_first(widget.subtitle.format(**values))
+        return upper_first(title.format(**values)), upper_first(widget.subtitle.format(**values))
     except KeyError as error:
         raise ChartError(f"widget {widget.title!r}: its title names {error.args[0]!r}, which its rows lack") from None
     except (ValueError, IndexError):
@@ -79,10 +89,29 @@ def _row_of_title(widget: Widget, rows: pd.DataFrame) -> pd.DataFrame:
             if name not in rows:
                 raise ChartError(f"widget {widget.title!r}: title_from names {name!r}, which its rows lack")
             rows = rows[rows[name] == value]
-    elif widget.title_from == "top":
-        measures = [f.column for f in reversed(widget.fields) if kind(rows, f) == "quantitative"]
-        rows = rows.nlargest(1, measures[0]) if measures else rows
+    elif widget.title_from == "top" and (measure := _measure(widget, rows)):
+        rows = rows.nlargest(1, measure)
     return rows.head(1) if widget.title_from in ("first", "top") else rows.tail(1)
+
+
+def _measure(widget: Widget, rows: pd.DataFrame) -> str:
+    """The number that the marks show; empty where there is none."""
+    measures = (field.column for field in reversed(widget.fields) if kind(rows, field) == "quantitative")
+    return next(measures, "")
+
+
+def _stands_out(widget: Widget, rows: pd.DataFrame, chosen: pd.DataFrame) -> bool:
+    """Whether the interval of the title's row leaves out the others: each of theirs, where it was chosen as the top."""
+    low, high = widget.interval
+    others, row = rows.drop(index=chosen.index).dropna(subset=widget.interval), chosen.iloc[0]
+    if others.empty:
+        return False
+    if widget.title_from == "top":
+        return bool(row[low] > others[high].max())
+    measure, people = _measure(widget, rows), widget.people
+    weights = others[people].astype(float) if people in others else 1 + 0 * others[measure].astype(float)
+    together = float((others[measure].astype(float) * weights).sum() / weights.sum()) if weights.sum() else float("nan")
+    return bool(together < row[low] or together > row[high])
 
 
 def plain_title(widget: Widget) -> str:

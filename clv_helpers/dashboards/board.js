@@ -151,6 +151,7 @@ const clvBoard = (() => {
       try {
         const spec = fitted(card.spec, holder.clientWidth || 420);
         const made = await vegaEmbed(holder, spec, { mode: "vega-lite", actions: false, ast: true, renderer: "svg", tooltip: { theme: "custom" }, logLevel: 1 });
+        holder.classList.toggle("clv-heat", [spec, ...(spec.layer || [])].some(({ mark }) => mark?.type === "rect"));
         shown.finalize?.();
         shown.view = made.view;
         shown.finalize = made.finalize;
@@ -283,18 +284,25 @@ const clvBoard = (() => {
     return Promise.all(board.shown.filter(({ card }) => Object.keys(card.spec).length).map((shown) => board.draw(shown)));
   };
 
+  // What a card says of the filters that were set and that it does not follow.
+  const passedOver = (choices, selects) => {
+    const followed = new Set((choices?.filters ?? []).map(([filter]) => filter));
+    const set = selects.filter((select, i) => !followed.has(i) && !select.selectedOptions[0]?.defaultSelected);
+    return set.length ? `not narrowed by ${set.map((select) => select.getAttribute("aria-label")).join(" and ")}` : "";
+  };
+
   const choose = (shown, selects) => {
     const { choices } = shown.card;
-    if (!choices) return;
-    const choice = choices.filters.reduce((index, [filter, options]) => index * options + selects[filter].selectedIndex, 0);
-    shown.choice = choice;
-    const [title, subtitle] = choices.texts[choice];
-    shown.card.title = title;
-    shown.card.subtitle = subtitle;
+    const choice = (choices?.filters ?? []).reduce((index, [filter, options]) => index * options + selects[filter].selectedIndex, 0);
+    const [title, about] = choices ? choices.texts[choice] : (shown.begun ??= [shown.card.title, shown.card.subtitle]);
+    const subtitle = [about, passedOver(choices, selects)].filter(Boolean).join("; ");
+    Object.assign(shown.card, { title, subtitle });
     shown.figure.querySelector(".clv-title").textContent = title;
     const line = shown.figure.querySelector("figcaption p");
     if (line) line.textContent = subtitle;
     shown.holder.setAttribute("aria-label", `${title}. ${subtitle}`);
+    if (!choices) return;
+    shown.choice = choice;
     shown.figure.querySelector(".clv-panel").hidden = true;
     if (choices.html) shown.holder.innerHTML = choices.html[choice];
     signal(shown.view, "choice", choice);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from sqlglot import exp
@@ -72,3 +73,19 @@ def presets(day: dt.date) -> Choices:
         "this year": Days(day.replace(month=1, day=1), yesterday),
         "last year": Days(dt.date(day.year - 1, 1, 1), dt.date(day.year - 1, 12, 31)),
     }
+
+
+def said(offers: list[Offer], chosen: dict[str, Any], followed: Collection[str]) -> str:
+    """What a widget's second line says of the choices other than a board begins with; empty where there are none.
+
+    `followed`: the columns of the filters that narrow it; of the others it says that they do not.
+    """
+    changed = {o.column: o for o in offers if chosen.get(o.column) != o.choices[o.first]}
+    narrowed = [f"{o.spec.label}: {_label(o, chosen[o.column])}" for name, o in changed.items() if name in followed]
+    others = [o.spec.label for name, o in changed.items() if name not in followed]
+    return "; ".join([*narrowed, *([f"not narrowed by {' and '.join(others)}"] if others else [])])
+
+
+def _label(offer: Offer, value: Any) -> str:
+    labels = (label for label, offered in offer.choices.items() if offered == value)
+    return next(labels, " to ".join(map(str, value)) if isinstance(value, Days) else str(value))

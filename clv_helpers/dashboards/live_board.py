@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from clv_helpers.charts import Widget, picture, sql_of
-from clv_helpers.charts.rows import Days
+from clv_helpers.charts.rows import Days, followed
 from clv_helpers.charts.show import stack
 from clv_helpers.charts.texts import day_in_words, header
 from clv_helpers.config.workbook import Workbook
@@ -153,7 +153,10 @@ class LiveBoard:
         target = load(self.workbook, widget.drill).title if widget.drill else ""
         try:
             across = [offer.column for offer in self.offers]
-            card = picture(session, self.workbook, widget, narrowed, across).card
+            drawn = picture(session, self.workbook, widget, narrowed, across)
+            card = drawn.saying(
+                filters.said(self.offers, self.now.chosen, followed(session, self.workbook, widget, narrowed))
+            ).card
             sql = sql_of(session, self.workbook, widget, narrowed)
         except UserError as error:
             return static_board.card_without(self.workbook, widget, error, "clv-problem")

@@ -18,6 +18,7 @@ from clv_helpers.charts.rows import narrowing, source_of
 from clv_helpers.charts.show import BOARD_MIME, Output, escaped, note, stack
 from clv_helpers.charts.texts import plain_title, with_words
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.dashboards import filters
 from clv_helpers.dashboards.filters import Offer, offers
 from clv_helpers.dashboards.spec import load
 from clv_helpers.engines.guarded_query import MEMORY
@@ -76,6 +77,10 @@ def _card(session: Session, workbook: Workbook, widget: Widget, offered: list[Of
     columns = [offer.column for offer in wired.values()]
     combinations = list(itertools.product(*(offer.choices.values() for offer in wired.values())))
     every = [drawn(begins | dict(zip(columns, values, strict=True))) for values in combinations]
+    said = [
+        filters.said(list(wired.values()), dict(zip(columns, values, strict=True)), columns) for values in combinations
+    ]
+    every = [one.saying(text) for one, text in zip(every, said, strict=True)]
     number = combinations.index(tuple(begins[name] for name in columns))
     return card | _with_choices(first, every, [[i, len(offer.choices)] for i, offer in wired.items()], number)
 
