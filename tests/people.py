@@ -52,7 +52,7 @@ RECORDS |= {
     "schedule.refresh_run",
     "lifetime.prediction",
 }
-UNCOMPARED = {"run_id", "intended_at", "settled_at", "activated_at", "assigned_at", "_batch_id", "row_number"}
+UNCOMPARED = {"run_id", "intended_at", "settled_at", "activated_at", "assigned_at", "_batch_id", "row_number", "evaluation"}
 
 
 def write_people(folder: Path, without: str = "", customers: int = 60, extra: str = "") -> Path:
