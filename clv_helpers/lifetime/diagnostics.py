@@ -134,7 +134,7 @@ def about_ahead(made: LifetimeRecord, words: Words) -> Iterator[Diagnostic]:
         more, few = ("more", "few") if made.ahead.level > 1 else ("fewer", "many")
         text = (
             f"The forecast is of {percent(abs(made.ahead.level - 1))} {more} {words.purchases} than the model's own: "
-            f"at every earlier cut-off that was too {few}."
+            f"at every earlier cut-off that was too {few}, by more than chance. That may end, so the bounds are wider."
         )
         yield Diagnostic("level_of_the_past", text)
 
@@ -167,8 +167,13 @@ def about_data(facts: Facts, words: Words, min_cell: int) -> Iterator[Diagnostic
         yield Diagnostic("repeated_rows", text)
 
 
-def about_holdout(holdout: Holdout, horizon_days: int, words: Words, min_cell: int) -> Iterator[Diagnostic]:
-    """A holdout of too little time, or one on which the model failed, or lost to what needs no model."""
+def about_holdout(
+    holdout: Holdout, horizon_days: int, words: Words, min_cell: int, level: float = 1.0
+) -> Iterator[Diagnostic]:
+    """A holdout of too little time, or one on which the model failed, or lost to what needs no model.
+
+    `level`: by how much the forecast ahead is moved.
+    """
     if holdout.calibration_days < SHORT_CALIBRATION_DAYS:
         text = f"The calibration is {holdout.calibration_days:,} days long; dropout takes half a year to show."
         yield Diagnostic("short_calibration", text)
@@ -186,7 +191,7 @@ def about_holdout(holdout: Holdout, horizon_days: int, words: Words, min_cell: i
     captured = {row.series: row.share_captured or 0.0 for row in holdout.best_decile}
     for start in range(0, len(holdout.errors), 3):
         ours, *baselines = holdout.errors[start : start + 3]
-        yield from _about_total(ours, holdout.days, words)
+        yield from _about_total(ours, holdout.days, words, level)
         for baseline in baselines:
             lost = _lost(ours, baseline, holdout.customers, min_cell)
             if ours.measure == "spend" and captured[baseline.series] > captured[ours.series] + CLEARLY:
@@ -202,7 +207,7 @@ def about_holdout(holdout: Holdout, horizon_days: int, words: Words, min_cell: i
                 yield Diagnostic("worse_than_baseline", text)
 
 
-def _about_total(ours: HoldoutError, days: int, words: Words) -> Iterator[Diagnostic]:
+def _about_total(ours: HoldoutError, days: int, words: Words, level: float) -> Iterator[Diagnostic]:
     """A total that the model missed; what it means for the forecast hangs on the seasons that the holdout saw."""
     if ours.bias is None or abs(ours.bias) <= LARGE_BIAS:
         return
@@ -212,7 +217,11 @@ def _about_total(ours: HoldoutError, days: int, words: Words) -> Iterator[Diagno
     more = more if ours.bias > 0 else fewer
     text = f"On the holdout {ours.series} forecast {percent(abs(ours.bias))} too {more} {what}: "
     season = f"whether that is the season, or an error to expect ahead, {days:,} days cannot tell."
-    yield Diagnostic(code, text + ("expect a like error ahead." if days >= YEAR else season))
+    if level != 1 and (level < 1) == (ours.bias > 0):
+        season = "the forecast ahead allows for such an error."
+    elif days >= YEAR:
+        season = "expect a like error ahead."
+    yield Diagnostic(code, text + season)
 
 
 def _lost(ours: HoldoutError, baseline: HoldoutError, people: int, min_cell: int) -> list[str]:

@@ -13,6 +13,7 @@ from clv_helpers.lifetime.counts import KEY, as_histories, log_gaps, read_groups
 from clv_helpers.lifetime.data_sufficiency import FEWEST_REPEATERS, Inputs, calibration_end, customers
 from clv_helpers.lifetime.diagnostics import about_ahead, about_holdout, no_holdout
 from clv_helpers.lifetime.fitting import fit
+from clv_helpers.lifetime.level import Reach, level
 from clv_helpers.lifetime.model_choice import choose
 from clv_helpers.lifetime.origins import Origins, forecasts, keep
 from clv_helpers.lifetime.records import (
@@ -26,7 +27,6 @@ from clv_helpers.lifetime.records import (
     ProbabilityBand,
 )
 from clv_helpers.lifetime.scoring import expected_purchases, fit_spend, probability_purchase, spend_bindings
-from clv_helpers.lifetime.season import level
 from clv_helpers.lifetime.tables import CALIBRATION, build, load
 
 if TYPE_CHECKING:
@@ -61,15 +61,14 @@ def validate(inputs: Inputs, made: LifetimeRecord) -> LifetimeRecord:
     days = (as_of - end).days - 1
     calibration_days = inputs.facts.history_days - days - 1
     candidates = AVERAGED if settings.model == "auto" else (settings.model,)
-    before = forecasts(inputs, end, candidates)
-    now = forecasts(inputs, as_of - dt.timedelta(days=1), candidates)
+    first, last = as_of - dt.timedelta(days=inputs.facts.history_days), as_of - dt.timedelta(days=1)
+    before, now = (forecasts(inputs, until, candidates) for until in (end, last))
     keep(session, [*before.forecasts, *now.forecasts])
     choice = choose(before.forecasts) if settings.model == "auto" else []
     made = replace(made, model=choice[0].model if choice else candidates[0], choice=choice, seasons=now.seasons)
-    made = replace(made, ahead=_ahead(now, made.model, as_of))
+    made = replace(made, ahead=_ahead(now, made.model, Reach(first, last, inputs.horizon_days)))
     made = replace(made, warnings=[*made.warnings, *about_ahead(made, words)])
     if days < 1 or calibration_days < 1:
-        first = as_of - dt.timedelta(days=inputs.facts.history_days)
         text = f"the calibration would end on {end}, and {words.purchases} go from {first} to the day before {as_of}."
         return _without_holdout(made, text)
     bindings = _bindings(inputs, end, days, calibration_days)
@@ -81,7 +80,7 @@ def validate(inputs: Inputs, made: LifetimeRecord) -> LifetimeRecord:
             made, f"up to {end}, only {customers(int(histories.repeaters), words, inputs.min_cell)} had come back."
         )
     fitted = fit(made.model, histories, log_gaps(session, end))
-    fitted = replace(fitted, ahead=_ahead(before, made.model, end + dt.timedelta(days=1)))
+    fitted = replace(fitted, ahead=_ahead(before, made.model, Reach(first, end, days)))
     spend = fit_spend(session, CALIBRATION)
     _load_forecasts(session, fitted, groups, days)
     build(session, bindings | spend_bindings(session, CALIBRATION, spend) | {"model_title": fitted.title}, *COMPARISONS)
@@ -95,13 +94,13 @@ def validate(inputs: Inputs, made: LifetimeRecord) -> LifetimeRecord:
         bands=[ProbabilityBand(**row) for row in session.rows(BANDS)],
     )
     fits = [replace(each, data="calibration") for each in (fitted, spend) if each]
-    warnings = [*made.warnings, *about_holdout(holdout, inputs.horizon_days, words, inputs.min_cell)]
+    warnings = [*made.warnings, *about_holdout(holdout, inputs.horizon_days, words, inputs.min_cell, made.level)]
     return replace(made, holdout=holdout, fits=fits, warnings=warnings)
 
 
-def _ahead(known: Origins, model: str, first: dt.date) -> Ahead | None:
+def _ahead(known: Origins, model: str, reach: Reach) -> Ahead | None:
     """The season and the level that earlier cut-offs show; None where they show none."""
-    found = level(known.forecasts, model)
+    found, first = level(known.forecasts, known.near, model, reach), reach.made_on + dt.timedelta(days=1)
     return Ahead(str(first), known.months, found) if known.months or found != 1 else None
 
 

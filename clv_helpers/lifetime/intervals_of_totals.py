@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from sqlglot import exp
 
 from clv_helpers.engines.dialect import literal
 from clv_helpers.engines.session import Session
+from clv_helpers.lifetime.level import left_out
 from clv_helpers.lifetime.records import Total
 
 PRIOR, PRIOR_ERRORS = 0.15, 2
@@ -34,26 +36,34 @@ ERRORS = """
 """
 
 
-def past_errors(session: Session, model: str, measure: str, horizon_days: int) -> list[float]:
+def past_errors(session: Session, model: str, measure: str, horizon_days: int, level: float = 1.0) -> list[float]:
     """How far a model's totals were off at each rolling origin, as the log of forecast over actual; perhaps none.
 
-    Where an origin went less far than the horizon, its error is taken to grow with the root of the days.
+    Where an origin went less far than the horizon, its error is taken to grow with the root of the days. Where the
+    level was moved by them, each is what the others would have left of it.
     """
     if not session.has_table("lifetime.origin"):
         return []
     rows = session.rows(ERRORS, model=model, measure=measure)
-    return [float(row["error"]) * math.sqrt(max(horizon_days / row["days"], 1.0)) for row in rows]
+    missed = np.array([row["error"] for row in rows], float)
+    if level != 1 and len(missed) > 1:
+        missed = left_out(missed)
+    growth = math.sqrt(max(horizon_days / rows[0]["days"], 1.0)) if rows else 1.0
+    return [float(error) * growth for error in missed]
 
 
-def level_spread(errors: list[float]) -> float:
+def level_spread(errors: list[float], level: float = 1.0) -> float:
     """The standard deviation of the log of forecast over actual, from errors of the past and the prior.
+
+    A level that was moved counts as one error more, as large as the move: what was so at all cut-offs may end.
 
     Example:
         >>> level_spread([]), round(level_spread([0.5, 0.4]), 3)
         (0.15, 0.337)
     """
-    squares = PRIOR_ERRORS * PRIOR**2 + sum(error**2 for error in errors)
-    return round(math.sqrt(squares / (PRIOR_ERRORS + len(errors))), 6)
+    known = [*errors, math.log(level)] if level != 1 else errors
+    squares = PRIOR_ERRORS * PRIOR**2 + sum(error**2 for error in known)
+    return round(math.sqrt(squares / (PRIOR_ERRORS + len(known))), 6)
 
 
 def bounds(value: float, level: float, variance: float = 0.0) -> tuple[float, float]:
@@ -72,7 +82,9 @@ def bindings(level: float) -> dict[str, exp.Expr]:
     return {"z_80": literal(Z_80), "level_variance": literal(level**2)}
 
 
-def totals(session: Session, value_errors: list[float], purchase_errors: list[float]) -> list[Total]:
+def totals(
+    session: Session, value_errors: list[float], purchase_errors: list[float], moved: float = 1.0
+) -> list[Total]:
     """What all customers will bring and buy, each with its interval."""
     found = session.rows(TOTALS)[0]
     made = []
@@ -80,7 +92,7 @@ def totals(session: Session, value_errors: list[float], purchase_errors: list[fl
         ("lifetime_value", value_errors, float(found["variance"])),
         ("expected_purchases", purchase_errors, 0.0),
     ):
-        value, level = float(found[measure]), level_spread(errors)
+        value, level = float(found[measure]), level_spread(errors, moved)
         low, high = bounds(value, level, variance)
         made.append(Total(measure, value, low, high, level, len(errors)))
     return made

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from clv_helpers.engines.dialect import bind
@@ -97,14 +98,19 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Origins:
-    """The forecasts, and the season that is used: the factors of the months, and what they did at each cut-off.
+    """The forecasts, the season that is used, and from each cut-off the days to the next: no day is in two of them.
 
-    No factors: no season was seen, or it did not help.
+    No factors of months: no season was seen, or it did not help.
     """
 
     forecasts: list[Forecast]
     months: list[float]
-    seasons: list[Season]
+    near: list[Season]
+
+    @property
+    def seasons(self) -> list[Season]:
+        """What the season did at each cut-off; none where it is not used."""
+        return [each for each in self.near if each.seasonal is not None]
 
 
 def windows(first: dt.date, end: dt.date, horizon_days: int, most: int = 6) -> tuple[int, list[dt.date]]:
@@ -141,7 +147,8 @@ def forecasts(inputs: Inputs, end: dt.date, models: tuple[str, ...]) -> Origins:
     days, cut_offs = windows(first, end, inputs.horizon_days, inputs.settings.origins)
     query = next(file.query for file in read_tables("lifetime") if file.name == CALIBRATION)
     known: _Known | None = None
-    rows, seasons = [], []
+    rows, tried = [], []
+    near = min([days, *((later - day).days for later, day in pairwise(cut_offs))])
     for cut_off in cut_offs:
         year = min((cut_off - first).days, 365)
         bindings = inputs.bindings | {
@@ -154,10 +161,10 @@ def forecasts(inputs: Inputs, end: dt.date, models: tuple[str, ...]) -> Origins:
         if known:
             judged = _judged(inputs.session, known, days, days / year)
             rows += [row for each in judged for row in _as_forecasts(each, end, cut_off, days)]
-            seasons += _seasons(inputs.session, known, cut_off, min(days, SEASON_DAYS))
-    helped = season_helped(seasons)
-    months = month_factors(inputs.session, end) if helped else []
-    return Origins(_as_used(rows, bool(months)), months, seasons if months else [])
+            tried.append(_near(inputs.session, known, cut_off, near))
+    months = month_factors(inputs.session, end) if season_helped(tried) else []
+    used = tried if months else [replace(each, seasonal=None) for each in tried]
+    return Origins(_as_used(rows, bool(months)), months, used)
 
 
 def keep(session: Session, made: list[Forecast]) -> None:
@@ -234,17 +241,16 @@ def _as_forecasts(row: dict[str, Any], end: dt.date, cut_off: dt.date, days: int
         )  # fmt: skip
 
 
-def _seasons(session: Session, known: _Known, cut_off: dt.date, days: int) -> list[Season]:
+def _near(session: Session, known: _Known, cut_off: dt.date, days: int) -> Season:
     """What the first model forecasts of the next days, as it is and with the season, beside what came."""
-    if not known.ahead:
-        return []
     customers, even = known.groups["customers"].to_numpy(float), known.fits[0]
-    flat, seasonal = (
-        round(float(customers @ expected_purchases(each, known.groups, days)), DIGITS)
-        for each in (even, replace(even, ahead=known.ahead))
-    )
+
+    def total(fitted: Fit) -> float:
+        return round(float(customers @ expected_purchases(fitted, known.groups, days)), DIGITS)
+
+    seasonal = total(replace(even, ahead=known.ahead)) if known.ahead else None
     came = session.scalar(CAME, cut_off=cut_off, until=cut_off + dt.timedelta(days=days))
-    return [Season(str(cut_off), days, flat, seasonal, float(came))]
+    return Season(str(cut_off), days, total(even), seasonal, float(came))
 
 
 def _as_used(rows: list[Forecast], seasonal: bool) -> list[Forecast]:

@@ -146,7 +146,7 @@ def _predict(session: Session, workbook: Workbook, bindings: dict[str, Any]) -> 
         return made
     inputs = Inputs(session, settings, words, few, bindings, facts)
     if settings.contract:
-        made = predict_contracts(inputs, made, workbook.run, lambda: _rank(inputs, None, MODEL_OF_CONTRACTS))
+        made = predict_contracts(inputs, made, workbook.run, lambda: _rank(inputs, None, MODEL_OF_CONTRACTS, 1.0))
         if made.refused:
             _withdraw_values(session)
         return made
@@ -165,7 +165,7 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     related = facts.correlation_of_frequency_and_spend
     curve = month_curve(fitted, groups, settings.horizon_months)
     load(session, "lifetime.score", _scored(groups, curve, settings, fitted, spend, even))
-    made = replace(made, totals=_rank(inputs, spend, made.model))
+    made = replace(made, totals=_rank(inputs, spend, made.model, made.level))
     log_forecast(session, curve, phase_shares(fitted, groups), facts.as_of, made.model, run)
     build(session, inputs.bindings, "lifetime.forecast_outcome")
     planned = plan_months(inputs, fitted)
@@ -194,19 +194,21 @@ def _scored(
     return with_intervals(scored, fitted, spend, settings.horizon_months * DAYS_PER_MONTH)
 
 
-def _rank(inputs: Inputs, spend: Fit | None, model: str) -> list[Total]:
+def _rank(inputs: Inputs, spend: Fit | None, model: str, level: float) -> list[Total]:
     """What each customer will bring, the deciles of it, and all together, from the scored histories."""
     session, customers = inputs.session, inputs.facts.customers
     of_spend, of_purchases = (
-        past_errors(session, model, measure, inputs.horizon_days) for measure in ("spend", "purchases")
+        past_errors(session, model, measure, inputs.horizon_days, level) for measure in ("spend", "purchases")
     )
-    bindings = inputs.bindings | spend_bindings(session, HISTORY, spend) | bindings_of_level(level_spread(of_spend))
+    bindings = (
+        inputs.bindings | spend_bindings(session, HISTORY, spend) | bindings_of_level(level_spread(of_spend, level))
+    )
     bindings |= {"margin": inputs.settings.margin, "overdue": OVERDUE}
     build(session, bindings, VALUE, "lifetime.value_by_decile", "lifetime.value_at_risk")
     valued = session.count(table(VALUE))
     if valued != customers:
         raise TableError(f"{VALUE}: {customers:,} customers have bought, and {valued:,} are given a value")
-    return totals(session, of_spend, of_purchases)
+    return totals(session, of_spend, of_purchases, level)
 
 
 def _still_fits(session: Session, last: LifetimeRecord, now: FittedOn) -> bool:
@@ -236,7 +238,7 @@ def _scored_anew(
         session.load_frame("fresh_score", scored)
         session.create_table("lifetime.score", parse(SCORED))
     inputs = Inputs(session, settings, workbook.words, workbook.params.min_cell, bindings, facts)
-    made = replace(last, totals=_rank(inputs, last.spend_fit, last.model))
+    made = replace(last, totals=_rank(inputs, last.spend_fit, last.model, last.level))
     build(session, bindings, "lifetime.forecast_outcome")
     return replace(made, customers=facts.customers, repeaters=facts.repeaters)
 

@@ -167,13 +167,26 @@ class ContractRecord:
 
 @dataclass(frozen=True)
 class Season:
-    """Purchases of the `days` after an earlier cut-off: forecast at an even pace and with the season, and what came."""
+    """Purchases of the `days` after an earlier cut-off: forecast at an even pace and with the season, and what came.
+
+    `seasonal` is None where no season was known then, or none is used.
+    """
 
     cut_off: str
     days: int
     even: float
-    seasonal: float
+    seasonal: float | None
     actual: float
+
+    @property
+    def used(self) -> float:
+        """The forecast as it is made now."""
+        return self.even if self.seasonal is None else self.seasonal
+
+    @property
+    def missed(self) -> float:
+        """The log of what came over what was forecast."""
+        return math.log(self.actual / self.used)
 
     def off(self, forecast: Literal["even", "seasonal"]) -> float:
         """How far a forecast was off, as the log of its ratio to what came."""
@@ -249,6 +262,11 @@ class LifetimeRecord:
     correlation_of_frequency_and_spend: float | None = None
     evenness: float = 1.0  # of the gaps between purchases; see rhythm.evenness
     contract: ContractRecord | None = None
+
+    @property
+    def level(self) -> float:
+        """By how much more the forecast is than the model's own, as earlier cut-offs showed."""
+        return self.ahead.level if self.ahead else 1.0
 
     @property
     def purchase_fit(self) -> Fit:

@@ -1,24 +1,20 @@
-"""The season and the level of what is ahead: by how much more, or less, is bought than a model of even rates expects.
+"""The season of what is ahead: by how much more, or less, is bought in a month than a model of even rates expects.
 
 A month's factor is the ratio of its repeat purchases to the year centred on it, shrunk towards 1 by the noise of such a
-ratio; the level is what the model missed at earlier cut-offs. Both change the pace at which time passes for the models:
-in a month of factor 2, each day is two. Factors are 1 on the mean, so a whole year stays as long as it is.
+ratio. Season and level (level.py) change the pace at which time passes for the models: in a month of factor 2, each day
+is two. Factors are 1 on the mean, so a whole year stays as long as it is.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clv_helpers.engines.session import Session
 from clv_helpers.lifetime.counts import PURCHASE_DAY, Array
 from clv_helpers.lifetime.records import Season
-
-if TYPE_CHECKING:
-    from clv_helpers.lifetime.origins import Forecast
 
 YEAR = 12
 LEAST_MONTHS = 2 * YEAR
@@ -27,7 +23,6 @@ SURE = 2.25  # times the noise: the 1 % point of F(11, ∞), above which even mo
 LEAST_SEASON = 0.05  # the largest factor's distance from 1; less is not called a season
 MOST_FACTOR = 4.0
 LEAST_GAIN = 0.1
-LEAST_WINDOWS = 3  # spans without a common day, before a level is believed
 BY_MONTH = f"""
     WITH {PURCHASE_DAY},
     first_day AS (
@@ -102,30 +97,11 @@ def factors(purchases: Sequence[int], first: int = 0) -> list[float]:
 
 def season_helped(tried: Sequence[Season]) -> bool:
     """Whether the season brought forecasts nearer at earlier cut-offs: on the mean by a tenth, and at most of them."""
+    tried = [each for each in tried if each.seasonal is not None]
     if not tried:
         return False
     even, seasonal = (np.array([each.off(name) for each in tried]) for name in ("even", "seasonal"))
     return bool(seasonal.mean() < (1 - LEAST_GAIN) * even.mean() and (seasonal < even).mean() > 0.5)
-
-
-def level(made: list[Forecast], model: str) -> float:
-    """By how much more came than a model forecast at earlier cut-offs, as a factor; 1 where that says nothing.
-
-    It says something where all of them missed to the same side, over three spans or more without a common day. The mean
-    of the logs is shrunk by the share that is noise: their variance over the spans.
-    """
-    rows = [
-        row for row in made if row.model == model and row.measure == "purchases" and min(row.forecast, row.actual) > 0
-    ]
-    if not rows:
-        return 1.0
-    missed = np.array([np.log(row.actual / row.forecast) for row in rows])
-    days = [row.cut_off for row in rows]
-    spans = (max(days) - min(days)).days / rows[0].days + 1
-    if spans < LEAST_WINDOWS or abs(np.sign(missed).sum()) < len(missed):
-        return 1.0
-    mean, noise = float(missed.mean()), float(missed.var(ddof=1)) / spans
-    return round(float(np.exp(mean * mean**2 / (mean**2 + noise))), 4)
 
 
 def paced(days: Array | float, first: dt.date, of_months: Sequence[float], of_all: float = 1.0) -> Array:

@@ -1,4 +1,4 @@
-"""Season and level: planted ones are recovered and shrunk, and where there is none, none is said."""
+"""Season: a planted one is recovered and shrunk, and where there is none, none is said."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from test_lifetime_diagnostics import predict, sentence, shop
 
-from clv_helpers.lifetime.origins import Forecast
 from clv_helpers.lifetime.records import LifetimeRecord
-from clv_helpers.lifetime.season import factors, level, paced
+from clv_helpers.lifetime.season import factors, paced
 
 PLANTED = np.array([0.7, 0.75, 0.9, 0.95, 1.0, 1.05, 0.95, 0.9, 1.0, 1.1, 1.2, 1.5])
 
@@ -84,22 +83,6 @@ def test_a_planted_season_reaches_the_forecast(seasonal: LifetimeRecord) -> None
     assert seasonal.purchase_fit.ahead == seasonal.ahead
     assert seasonal.ahead.level == 1 or abs(seasonal.ahead.level - 1) < 0.1
     assert "December has 1." in sentence(seasonal, "season")
-
-
-def missed(*ratios: float, step: int = 91, days: int = 91) -> list[Forecast]:
-    end = dt.date(2024, 1, 1)
-    return [
-        Forecast(end, end - dt.timedelta(days + step * n), days, "mean", "purchases", 500, 1_000, 1_000 * ratio, 1, 0.3)
-        for n, ratio in enumerate(ratios)
-    ]
-
-
-def test_a_level_needs_misses_to_one_side_over_separate_spans() -> None:
-    assert level(missed(1.2, 1.21, 1.19, 1.2), "mean") == pytest.approx(1.2, abs=0.01)
-    assert 1 < level(missed(1.5, 1.05, 1.02, 1.3), "mean") < 1.2
-    assert level(missed(1.2, 0.99, 1.19, 1.2), "mean") == 1.0
-    assert level(missed(1.2, 1.2, 1.2, 1.2, step=30), "mean") == 1.0
-    assert level(missed(1.2, 1.21, 1.19, 1.2), "pareto_nbd") == 1.0
 
 
 def test_a_whole_year_is_as_long_as_it_is() -> None:
