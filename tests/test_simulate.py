@@ -9,6 +9,7 @@ import pytest
 
 from clv_helpers.config.settings import Simulation
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.lifetime.season import factors
 from clv_helpers.simulate import (
     CAMPAIGNS,
     FARES,
@@ -19,6 +20,7 @@ from clv_helpers.simulate import (
     simulate,
     write_airline,
 )
+from clv_helpers.simulate.flights import SEASON
 from conftest import SMALL
 
 SETTINGS = Simulation(members=4000, years=3, seed=11)
@@ -51,6 +53,27 @@ def test_flights_are_credited_twice_with_a_fare_once(airline_data: Airline) -> N
     assert {"New member", "New credit card", "Redemption"} <= details
     assert (events.loc[events["transaction_details"] == "Redemption", "mileage"] < 0).all()
     assert set(events["loyalty_status"]) == {"FLYER", "FREQUENT", "SILVER", "GOLD"}
+
+
+def test_a_planted_season_is_recovered_from_the_flights() -> None:
+    events = simulate(Simulation(members=5_000, years=4, seed=5, season=True)).loyalty_events
+    flights = events[events["transaction_type"] == "STATUS_MILES"]
+    again = flights[flights["membership_number"].duplicated()]
+    found = factors(again.groupby(again["occurred_at"].dt.to_period("M")).size().tolist()[3:], 3)
+    assert found == pytest.approx(SEASON, abs=0.15)
+    assert np.corrcoef(found, SEASON)[0, 1] > 0.9
+
+
+def test_truth_tells_season_and_trend_where_they_are_planted(tmp_path) -> None:
+    small = Simulation(members=60, years=1, season=True, change_per_year=-0.2)
+    told = write_airline(small, tmp_path)
+    assert told["season"] == list(SEASON)
+    assert told["settings"]["change_per_year"] == told["change_per_year"] == -0.2
+
+
+def test_members_join_up_to_the_last_day(airline_data: Airline) -> None:
+    joined = airline_data.members["joined_on"]
+    assert (joined.max() - joined.min()).days > 365 * 3 - 5
 
 
 def test_fares_and_rates_follow_their_distributions(airline_data: Airline) -> None:

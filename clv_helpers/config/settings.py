@@ -140,5 +140,9 @@ class Simulation(Strict):
     """how many bots visit the web shop"""
     in_both: float = Field(default=0.3, ge=0, le=0.9)
     """which share of each of the two lists is on the other, too"""
+    season: bool = False
+    """whether the airline's members fly more in summer"""
+    change_per_year: float = Field(default=0.0, gt=-1, le=1)
+    """by how much all members of the airline fly more, or less, a year later: -0.3 is 30 % less"""
     seed: int = Field(default=2026, ge=0)
     """the same seed gives the same data"""

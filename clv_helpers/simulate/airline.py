@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clv_helpers.config.settings import Simulation
-from clv_helpers.simulate.flights import FARES, FIRST_DAY, FLIGHTS, all_flights, all_routes, as_timestamp
+from clv_helpers.simulate.flights import FARES, FIRST_DAY, FLIGHTS, all_flights, all_routes, as_timestamp, paces
 from clv_helpers.simulate.mailing import send_campaigns
 
 STATUS_BONUS = {"FLYER": 1.0, "FREQUENT": 1.1, "SILVER": 1.25, "GOLD": 1.5}
@@ -45,7 +45,7 @@ def simulate(settings: Simulation) -> Airline:
     rng = np.random.default_rng(settings.seed)
     days = (FIRST_DAY.replace(year=FIRST_DAY.year + settings.years) - FIRST_DAY).days
     members, truth = _members(rng, settings.members, days)
-    flights = all_flights(rng, truth, days)
+    flights = all_flights(rng, truth, paces(settings, days))
     # a stream of its own, so that what is mailed changes nobody's flights but by its true effect
     chance = np.random.default_rng([settings.seed, 1])
     flights, email_events, assignments, effects = send_campaigns(chance, members, truth, flights, days)
@@ -59,7 +59,7 @@ def _members(rng: np.random.Generator, count: int, days: int) -> tuple[pd.DataFr
     number = [f"M{index:07d}" for index in range(1, count + 1)]
     plain = pd.Series(first).str.cat(last, sep=".").str.lower().str.normalize("NFKD")
     plain = plain.str.encode("ascii", "ignore").str.decode("ascii")
-    joined = rng.integers(0, max(days - 45, 1), count)
+    joined = rng.integers(0, days, count)
     members = pd.DataFrame(
         {
             "membership_number": number,

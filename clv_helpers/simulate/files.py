@@ -11,7 +11,7 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
 from clv_helpers.files import write_atomically, write_parquet
 from clv_helpers.simulate.airline import simulate
-from clv_helpers.simulate.flights import FARES, FLIGHTS
+from clv_helpers.simulate.flights import FARES, FLIGHTS, SEASON
 from clv_helpers.simulate.mailing import CAMPAIGNS, RESPONSES
 from clv_helpers.simulate.two_lists import simulate_two_lists
 from clv_helpers.simulate.web_shop import simulate_web_shop
@@ -59,8 +59,11 @@ def make_sources(workbook: Workbook) -> dict[str, Any]:
 
 
 def _told(settings: Simulation) -> dict[str, Any]:
-    """The settings that make the data."""
-    return settings.model_dump(include=SETTINGS[settings.business])
+    """The settings that make the data; of what data may have besides, what they have."""
+    told = settings.model_dump(include=SETTINGS[settings.business])
+    if settings.business == "airline":
+        told |= settings.model_dump(include={"season", "change_per_year"}, exclude_defaults=True)
+    return told
 
 
 def write_airline(settings: Simulation, folder: Path) -> dict[str, Any]:
@@ -69,6 +72,8 @@ def write_airline(settings: Simulation, folder: Path) -> dict[str, Any]:
     told = {
         "flights_mbg_nbd_per_day": FLIGHTS,
         "fares_gamma_gamma": FARES,
+        "season": list(SEASON) if settings.season else [],
+        "change_per_year": settings.change_per_year,
         "email_responses": RESPONSES,
         "campaign_strength": {name: strength for name, _, strength in CAMPAIGNS},
         "campaign_effects": airline.truth_campaigns,

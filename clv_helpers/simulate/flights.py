@@ -14,8 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from clv_helpers.config.settings import Simulation
+
 FIRST_DAY = dt.date(2023, 1, 1)
 FLIGHTS = {"r": 0.75, "alpha": 45.0, "a": 0.8, "b": 6.5}
+# By calendar month, January first, where the simulation has a season: over a year as many as without.
+SEASON = (0.76, 0.78, 0.89, 1.00, 1.06, 1.16, 1.31, 1.31, 1.06, 0.95, 0.79, 0.90)
 FARES = {"p": 4.0, "q": 3.5, "gamma": 150.0}
 STATUS_FROM_MILES = {"FLYER": 0, "FREQUENT": 6_000, "SILVER": 15_000, "GOLD": 30_000}
 ROUTES = {  # one-way miles and how often they are flown
@@ -41,8 +45,21 @@ def as_timestamp(moment: Any) -> Any:
     return pd.Timestamp(FIRST_DAY) + pd.to_timedelta(seconds, unit="s")
 
 
-def all_flights(rng: np.random.Generator, truth: pd.DataFrame, days: int) -> pd.DataFrame:
-    """One row per flight, in rounds: everyone's first flight, everyone's second, … until nobody flies on."""
+def paces(settings: Simulation, days: int) -> np.ndarray:
+    """The pace of each day: by how much more is flown than the rates say."""
+    number = np.arange(days)
+    month = (np.datetime64(FIRST_DAY) + number).astype("datetime64[M]").astype(int) % 12
+    season = np.array(SEASON)[month] if settings.season else np.ones(days)
+    return season * (1 + settings.change_per_year) ** (number / 365.25)
+
+
+def all_flights(rng: np.random.Generator, truth: pd.DataFrame, pace: np.ndarray) -> pd.DataFrame:
+    """One row per flight, in rounds: everyone's first flight, everyone's second, … until nobody flies on.
+
+    Rates hold on a clock that runs at the pace of each day.
+    """
+    days = len(pace)
+    calendar, clock = np.arange(days + 1.0), np.append(0.0, np.cumsum(pace))
     member, moment = np.arange(len(truth)), truth["joined_day"].to_numpy() + rng.random(len(truth))
     rate, dropout = truth["flights_per_day"].to_numpy(), truth["dropout_probability"].to_numpy()
     rounds = []
@@ -50,8 +67,9 @@ def all_flights(rng: np.random.Generator, truth: pd.DataFrame, days: int) -> pd.
         rounds.append(pd.DataFrame({"member": member, "moment": moment}))
         goes_on = rng.random(len(member)) >= dropout[member]
         member, moment = member[goes_on], moment[goes_on]
-        moment = moment + rng.exponential(1 / rate[member])
-        member, moment = member[moment < days], moment[moment < days]
+        told = np.interp(moment, calendar, clock) + rng.exponential(1 / rate[member])
+        member, told = member[told < clock[-1]], told[told < clock[-1]]
+        moment = np.interp(told, clock, calendar)
     return with_status(fly(rng, pd.concat(rounds), truth))
 
 

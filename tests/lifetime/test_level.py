@@ -10,6 +10,7 @@ import pytest
 from test_lifetime_diagnostics import predict, sentence
 from test_lifetime_diagnostics import shop as write_shop
 
+from clv_helpers.config.settings import Simulation
 from clv_helpers.lifetime.counts import KEY, as_histories
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.intervals_of_totals import level_spread
@@ -17,6 +18,7 @@ from clv_helpers.lifetime.level import Reach, level
 from clv_helpers.lifetime.origins import Forecast, windows
 from clv_helpers.lifetime.records import Season
 from clv_helpers.lifetime.scoring import expected_purchases
+from clv_helpers.simulate import simulate
 from conftest import often
 
 FIRST, DAYS = dt.date(2021, 1, 1), 365
@@ -85,12 +87,12 @@ def forecast(bought: list[np.ndarray], cut_off: int, reaches: tuple[int, int]) -
     ]
 
 
-def tried(seed: int, pace: float = 1.0, customers: int = 1_500) -> tuple[float, float]:
+def tried(bought: list[np.ndarray]) -> tuple[float, float]:
     """The level that earlier cut-offs tell of a shop, and the log of what then came over the model's forecast."""
-    bought, made, near = shop(seed, pace, customers), [], []
+    made, near = [], []
     for day in windows(FIRST, END, DAYS)[1]:
         (far, came), (soon, came_soon) = forecast(bought, (day - FIRST).days, (DAYS, 91))
-        made.append(Forecast(END, day, DAYS, "mbg_nbd", "purchases", customers, far, came, 1, 0.3))
+        made.append(Forecast(END, day, DAYS, "mbg_nbd", "purchases", 500, far, came, 1, 0.3))
         near.append(Season(str(day), 91, soon, None, came_soon))
     (ahead, comes), _ = forecast(bought, (END - FIRST).days, (DAYS, 91))
     return level(made, near, "mbg_nbd", REACH), float(np.log(comes / ahead))
@@ -99,7 +101,7 @@ def tried(seed: int, pace: float = 1.0, customers: int = 1_500) -> tuple[float, 
 @pytest.mark.slow
 def test_even_shops_are_told_no_level() -> None:
     """Of fifty, hardly one, and that one little; a part of them but in `make soak`."""
-    found = [tried(seed)[0] for seed in range(often(50, 12))]
+    found = [tried(shop(seed, 1.0, 1_500))[0] for seed in range(often(50, 12))]
     told = [each for each in found if each != 1]
     assert len(told) <= max(len(found) // 20, 1)
     assert all(abs(np.log(each)) < 0.2 for each in told)
@@ -109,11 +111,21 @@ def test_even_shops_are_told_no_level() -> None:
 @pytest.mark.parametrize(("pace", "seen"), [(0.7, 3), (1.6, 1)])
 def test_a_planted_trend_is_recovered(pace: float, seen: int) -> None:
     """A rise less often: the models take who buys ever more for one who has not left, and miss less."""
-    rows = np.array([tried(seed, pace, 3_000) for seed in range(4)])
+    rows = np.array([tried(shop(seed, pace, 3_000)) for seed in range(4)])
     moved, came = np.log(rows[:, 0]), rows[:, 1]
     told = moved != 0
     assert told.sum() >= seen
     assert np.abs(came - moved)[told].mean() < 0.5 * np.abs(came)[told].mean()
+
+
+@pytest.mark.slow
+def test_the_trend_of_the_airline_is_recovered() -> None:
+    events = simulate(Simulation(members=6_000, years=5, seed=1, change_per_year=-0.3)).loyalty_events
+    flights = events[events["transaction_type"] == "STATUS_MILES"]
+    day = (flights["occurred_at"] - events["occurred_at"].min().normalize()).dt.days
+    moved, came = tried([np.unique(days) for _, days in day.groupby(flights["membership_number"])])
+    assert moved < 0.9
+    assert abs(came - np.log(moved)) < 0.5 * abs(came)
 
 
 @pytest.mark.slow
