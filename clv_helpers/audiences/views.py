@@ -137,7 +137,7 @@ def summary(workbook: Workbook, name: str) -> list[Output]:
 
 
 def sizes(workbook: Workbook) -> Output:
-    """The audiences as a table: their size and what their customers have spent. One row: an audience.
+    """The audiences as a table: their size, what their customers have spent and will bring. One row: an audience.
 
     Example:
         >>> from clv_helpers import audiences
@@ -146,8 +146,15 @@ def sizes(workbook: Workbook) -> Output:
     """
     currency, words = workbook.params.spending.unit, workbook.words
     measures = ("customers", "share_of_customers", "spend_per_customer", "mean_decile", "mean_days_since_purchase")
+    rows, few = workbook.query("audiences.fact_audience", order_by="audience"), workbook.params.min_cell
+    coming = {}
+    if rows["lifetime_value"].notna().any():
+        numbers = rows[["lifetime_value", "value_low", "value_high"]].fillna(0.0).to_numpy()
+        told = zip(numbers, rows["customers"], strict=True)
+        rows["to_come"] = [show.with_bounds(each, currency, customers, few) for each, customers in told]
+        coming = {"to_come": "Predicted value, in four cases of five|>"}
     return show.table(
-        workbook.query("audiences.fact_audience", order_by="audience"),
+        rows,
         title="Audience",
         description="Who is in it",
         customers=f"{upper_first(words.customers)}|,.0f",
@@ -155,8 +162,9 @@ def sizes(workbook: Workbook) -> Output:
         spend_per_customer=f"Spend per {words.customer} ({currency})|,.0f",
         mean_decile="Mean decile|.1f",
         mean_days_since_purchase=f"Mean days since {words.purchase}|,.0f",
+        **coming,
         people=dict.fromkeys(measures, "customers"),  # audiences overlap: their sizes add up to nothing
-        min_cell=workbook.params.min_cell,
+        min_cell=few,
     )
 
 

@@ -246,3 +246,16 @@ def about(value: float, people: float, min_cell: int, write: Callable[[float], s
     if people < min_cell:
         return MISSING
     return write(float(rounded([float(value)], [people], min_cell)[0]))
+
+
+def with_bounds(numbers: Sequence[float], unit: str, people: float, min_cell: int) -> str:
+    """A forecast with its low and high, such as "3.0 M GBP, 2.4 M to 3.5 M"; of fewer than `min_cell`, none.
+
+    Example:
+        >>> show.with_bounds([3e6, 2.4e6, 3.5e6], "GBP", 1_868, 11), show.with_bounds([30, 20, 40], "GBP", 4, 11)
+        ('3.0 M GBP, 2.4 M to 3.5 M', '–')
+    """
+    if people < min_cell:
+        return MISSING
+    forecast, low, high = (about(number, people, min_cell) for number in numbers)
+    return f"{forecast} {unit}, {low} to {high}"

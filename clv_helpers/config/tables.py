@@ -130,6 +130,11 @@ _TABLES = (
     PythonTable("lifetime.origin", "a forecast that would have been made on an earlier day, and what came of it."),
     PythonTable("lifetime.prediction", "the latest prediction: its record.", metadata=True),
     PythonTable("lifetime.score", "a history that customers share, scored."),
+    PythonTable(
+        "lifetime.total",
+        "what all customers will bring or buy, with its 80 % interval and how far such totals were off.",
+        "measure text, forecast number, low number, high number, level_spread number, origins integer",
+    ),
     PythonTable("lifetime.week_forecast", "a week of the holdout period."),
     PythonTable(
         "lifetime.customer_lifetime_value",

@@ -1,17 +1,8 @@
-"""How an interval is said: the total with its bounds, and from what its width is."""
+"""How the interval of a total is said: from what its width is."""
 
 from __future__ import annotations
 
-from clv_helpers.charts import show
-from clv_helpers.lifetime.records import LifetimeRecord, Total
-
-
-def with_bounds(total: Total, unit: str, customers: int, min_cell: int) -> str:
-    """A total with its 80 % interval, such as "3.0 M GBP, 2.4 M to 3.5 M"."""
-    forecast, low, high = (
-        show.about(number, customers, min_cell) for number in (total.forecast, total.low, total.high)
-    )
-    return f"{forecast} {unit}, {low} to {high}"
+from clv_helpers.lifetime.records import LifetimeRecord
 
 
 def about_width(made: LifetimeRecord, months: int) -> str:

@@ -8,6 +8,7 @@ which is what shops' forecasts of a quarter to a year are usually off by, are co
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 from sqlglot import exp
@@ -16,6 +17,7 @@ from clv_helpers.engines.dialect import literal
 from clv_helpers.engines.session import Session
 from clv_helpers.lifetime.level import left_out
 from clv_helpers.lifetime.records import Total
+from clv_helpers.lifetime.tables import load
 
 PRIOR, PRIOR_ERRORS = 0.15, 2
 Z_80 = 1.281552
@@ -85,7 +87,9 @@ def bindings(level: float) -> dict[str, exp.Expr]:
 def totals(
     session: Session, value_errors: list[float], purchase_errors: list[float], moved: float = 1.0
 ) -> list[Total]:
-    """What all customers will bring and buy, each with its interval."""
+    """What all customers will bring and buy, each with its interval; kept as lifetime.total."""
+    import pandas as pd
+
     found = session.rows(TOTALS)[0]
     made = []
     for measure, errors, variance in (
@@ -95,4 +99,5 @@ def totals(
         value, level = float(found[measure]), level_spread(errors, moved)
         low, high = bounds(value, level, variance)
         made.append(Total(measure, value, low, high, level, len(errors)))
+    load(session, "lifetime.total", pd.DataFrame([asdict(total) for total in made]))
     return made

@@ -46,8 +46,9 @@ REFIT_SHARE = 0.01
 MADE_OF_HISTORIES = {
     f"lifetime.{name}"
     for name in ("refunded_day", "customer_history", "data_summary", "customer_forecast", "decile_place", "value_band",
-                 "edge_customer", "value_by_decile", "value_at_risk", "forecast_outcome")
+                 "edge_customer", "value_by_decile", "value_by_cohort", "value_at_risk", "forecast_outcome")
 }  # fmt: skip
+OF_GROUPS = ("lifetime.value_by_decile", "lifetime.value_by_cohort", "lifetime.value_at_risk")
 NEWEST = """
     SELECT MAX(CASE WHEN status = 'success' THEN _batch_id END) AS newest,
         COUNT(CASE WHEN status = 'reverted' THEN 1 END) AS reverted
@@ -204,7 +205,7 @@ def _rank(inputs: Inputs, spend: Fit | None, model: str, level: float) -> list[T
         inputs.bindings | spend_bindings(session, HISTORY, spend) | bindings_of_level(level_spread(of_spend, level))
     )
     bindings |= {"margin": inputs.settings.margin, "overdue": OVERDUE}
-    build(session, bindings, VALUE, "lifetime.value_by_decile", "lifetime.value_at_risk")
+    build(session, bindings, VALUE, *OF_GROUPS)
     valued = session.count(table(VALUE))
     if valued != customers:
         raise TableError(f"{VALUE}: {customers:,} customers have bought, and {valued:,} are given a value")

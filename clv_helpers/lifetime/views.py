@@ -12,7 +12,7 @@ from clv_helpers.charts.show import Metric, Output
 from clv_helpers.config.settings import Lifetime
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.lifetime.diagnostics import CORRELATION
-from clv_helpers.lifetime.interval_views import about_width, with_bounds
+from clv_helpers.lifetime.interval_views import about_width
 from clv_helpers.lifetime.prediction import record
 from clv_helpers.lifetime.records import TITLES, LifetimeRecord
 
@@ -48,8 +48,10 @@ def values(workbook: Workbook) -> Output:
     few = workbook.params.min_cell
     mean, mean_so_far = (f"{show.about(value / customers, customers, few)} {unit}" for value in (total, past))
     ahead = f"next {months} months, {_assumptions(made.settings)}"
+    whole = made.totals[0]
+    bounded = show.with_bounds([whole.forecast, whole.low, whole.high], unit, customers, few)
     metrics = show.metrics(
-        Metric("predicted value", with_bounds(made.totals[0], unit, customers, few), ahead),
+        Metric("predicted value", bounded, ahead),
         Metric(f"predicted per {words.customer}", mean, f"so far {mean_so_far}, at the same margin"),
     )
     share = show.about(best.share_of_value, best.customers, few, show.percent)
