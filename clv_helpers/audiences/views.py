@@ -151,8 +151,8 @@ def sizes(workbook: Workbook) -> Output:
     if rows["lifetime_value"].notna().any():
         numbers = rows[["lifetime_value", "value_low", "value_high"]].fillna(0.0).to_numpy()
         told = zip(numbers, rows["customers"], strict=True)
-        rows["to_come"] = [show.with_bounds(each, currency, customers, few) for each, customers in told]
-        coming = {"to_come": "Predicted value, in four cases of five|>"}
+        rows["to_come"] = [show.with_bounds(each, "", customers, few) for each, customers in told]
+        coming = {"to_come": f"Predicted value ({currency}), 80 % interval|>"}
     return show.table(
         rows,
         title="Audience",

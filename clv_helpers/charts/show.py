@@ -258,4 +258,4 @@ def with_bounds(numbers: Sequence[float], unit: str, people: float, min_cell: in
     if people < min_cell:
         return MISSING
     forecast, low, high = (about(number, people, min_cell) for number in numbers)
-    return f"{forecast} {unit}, {low} to {high}"
+    return f"{forecast} {unit}, {low} to {high}" if unit else f"{forecast}, {low} to {high}"

@@ -15,7 +15,7 @@ from clv_helpers.charts.show import percent
 from clv_helpers.config.settings import Words
 from clv_helpers.engines.dialect import table
 from clv_helpers.engines.session import bound
-from clv_helpers.lifetime.contract_holdout import hold_out
+from clv_helpers.lifetime.contract_holdout import earlier_forecasts, hold_out
 from clv_helpers.lifetime.contract_scoring import month_curve, score
 from clv_helpers.lifetime.contract_tables import (
     CONTRACT,
@@ -33,6 +33,7 @@ from clv_helpers.lifetime.data_sufficiency import Inputs
 from clv_helpers.lifetime.diagnostics import about_level
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.forecast_log import LOG_CONTRACTS, log_forecast
+from clv_helpers.lifetime.origins import keep
 from clv_helpers.lifetime.records import ContractRecord, Diagnostic, Fit, LifetimeRecord, Total
 from clv_helpers.lifetime.shifted_beta_geometric import (
     SHIFTED_BETA_GEOMETRIC,
@@ -139,6 +140,7 @@ def _value(
     running: pd.DataFrame,
 ) -> LifetimeRecord:
     session, settings, facts, words = inputs.session, inputs.settings, inputs.facts, inputs.words
+    keep(session, earlier_forecasts(inputs, period))
     held, doubts = hold_out(inputs, period)
     fitted, about = fit(MODEL, contracts), made.contract
     later = share_later(gaps, period, running["days_since"].to_numpy(float))

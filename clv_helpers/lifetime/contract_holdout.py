@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clv_helpers.charts.show import percent
+from clv_helpers.engines.dialect import table
 from clv_helpers.lifetime.contract_scoring import ahead, retention_by_age
 from clv_helpers.lifetime.contract_tables import (
     CALIBRATION,
+    CONTRACT,
     Period,
     last_rate,
     make_contracts,
@@ -23,6 +25,7 @@ from clv_helpers.lifetime.counts import Array
 from clv_helpers.lifetime.data_sufficiency import Inputs, calibration_end
 from clv_helpers.lifetime.diagnostics import CLEARLY, LARGE_BIAS, no_holdout
 from clv_helpers.lifetime.fitting import fit
+from clv_helpers.lifetime.origins import DIGITS, Forecast, windows
 from clv_helpers.lifetime.records import TITLES, ContractHoldout, Diagnostic, HoldoutError
 from clv_helpers.lifetime.shifted_beta_geometric import SHIFTED_BETA_GEOMETRIC
 
@@ -30,10 +33,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAME_RATE = "Same rate as last"
+LATER = "lifetime.contract_later"  # for a while: contracts as known after the days of an earlier forecast
 _CAME = """
     SELECT b.renewals, b.days_since, a.renewals - b.renewals AS came, COUNT(*) AS customers
     FROM lifetime.contract_calibration AS b
-    JOIN lifetime.customer_contract AS a ON a.customer_id = b.customer_id AND a.first_on = b.first_on
+    JOIN $later AS a ON a.customer_id = b.customer_id AND a.first_on = b.first_on
     WHERE b.is_last = 1 AND b.is_lost = 0
     GROUP BY b.renewals, b.days_since, a.renewals - b.renewals
     ORDER BY b.renewals, b.days_since, came
@@ -45,22 +49,55 @@ def hold_out(inputs: Inputs, period: Period) -> tuple[ContractHoldout | None, li
 
     Reads lifetime.customer_contract as of now. Cost: two sorts of the purchase days.
     """
-    session, as_of = inputs.session, inputs.facts.as_of
+    as_of = inputs.facts.as_of
     end = calibration_end(inputs.settings, inputs.facts)
     days = (as_of - end).days - 1
     if days < 1:
         return None, [no_holdout(f"the calibration would end on {end}, after the last day known.")]
+    held = _held(inputs, period, end, days, CONTRACT)
+    if held is None:
+        return None, [no_holdout(f"up to {end}, too few contracts had come to a second renewal, or none had ended.")]
+    return held, list(_about(held))
+
+
+def earlier_forecasts(inputs: Inputs, period: Period) -> list[Forecast]:
+    """Renewals as they would have been forecast at earlier cut-offs, and came: from them the total has its width.
+
+    Cost: three sorts of the purchase days for each.
+    """
+    end, made = inputs.facts.as_of - dt.timedelta(days=1), []
+    first = inputs.facts.as_of - dt.timedelta(days=inputs.facts.history_days)
+    days, cut_offs = windows(first, end, inputs.horizon_days, inputs.settings.origins)
+    for cut_off in cut_offs:
+        make_contracts(inputs.session, LATER, period, cut_off + dt.timedelta(days=days))
+        held = _held(inputs, period, cut_off, days, LATER)
+        if held:
+            ours = held.errors[0]
+            row = Forecast(end, cut_off, days, SHIFTED_BETA_GEOMETRIC.name, "purchases", held.customers,
+                           round(ours.forecast, DIGITS), ours.actual, round(ours.mae, DIGITS), None)  # fmt: skip
+            made.append(row)
+    for name in (LATER, CALIBRATION):
+        if inputs.session.has_table(name):
+            inputs.session.drop(name)
+    return made
+
+
+def _held(inputs: Inputs, period: Period, end: dt.date, days: int, later: str) -> ContractHoldout | None:
+    """The renewals of the next days of contracts that ran on a day, forecast and made; None where too little was known.
+
+    `later`: the table of contracts as known after these days.
+    """
+    session = inputs.session
     make_contracts(session, CALIBRATION, period, end)
     contracts, running = read_contracts(session, CALIBRATION), read_running(session, CALIBRATION)
     came_due = contracts.frequency + contracts.lost
     told = len(came_due) and len(running) and came_due.max() >= 2 and contracts.customers @ contracts.lost
     if not told or running["customers"].sum() < inputs.min_cell:
-        return None, [no_holdout(f"up to {end}, too few contracts had come to a second renewal, or none had ended.")]
+        return None
     forecasts = _forecasts(inputs, period, end, days, running)
-    came = session.frame(_CAME).merge(forecasts, on=["renewals", "days_since"])
+    came = session.frame(_CAME, later=table(later)).merge(forecasts, on=["renewals", "days_since"])
     errors = [_error(came, name) for name in (TITLES[SHIFTED_BETA_GEOMETRIC.name], SAME_RATE)]
-    held = ContractHoldout(str(end), days, int(running["customers"].sum()), errors)
-    return held, list(_about(held))
+    return ContractHoldout(str(end), days, int(running["customers"].sum()), errors)
 
 
 def _forecasts(inputs: Inputs, period: Period, end: dt.date, days: int, running: pd.DataFrame) -> pd.DataFrame:

@@ -201,6 +201,7 @@ def _rank(inputs: Inputs, spend: Fit | None, model: str, level: float) -> list[T
     of_spend, of_purchases = (
         past_errors(session, model, measure, inputs.horizon_days, level) for measure in ("spend", "purchases")
     )
+    of_spend = of_spend or of_purchases  # of contracts, renewals alone are tried
     bindings = (
         inputs.bindings | spend_bindings(session, HISTORY, spend) | bindings_of_level(level_spread(of_spend, level))
     )

@@ -81,6 +81,14 @@ def test_the_holdout_stands_beside_the_last_rate(predicted: tuple[Workbook, Life
     assert not {"worse_than_baseline", "large_bias"} & codes(record)
 
 
+def test_the_width_of_the_total_is_learned_from_earlier_renewals(predicted: tuple[Workbook, LifetimeRecord]) -> None:
+    workbook, record = predicted
+    tried = workbook.query("lifetime.origin")
+    assert len(tried) == record.totals[0].origins == record.totals[1].origins >= 4
+    assert (tried["forecast"] / tried["actual"]).to_numpy() == pytest.approx(1.0, abs=0.2)
+    assert record.totals[1].level_spread < 0.15  # than without a past
+
+
 def test_values_are_those_of_renewals(predicted: tuple[Workbook, LifetimeRecord]) -> None:
     """Of each customer, against the formula written out: a year's renewals, discounted from their days, at margin."""
     workbook, record = predicted
