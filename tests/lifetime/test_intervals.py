@@ -7,10 +7,15 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from test_level import END
+from test_level import FIRST as LEVEL_FIRST
+from test_level import shop as level_shop
 from test_lifetime_diagnostics import FIRST, SWITCHED_ON, predict, purchases, shop
 
 from clv_helpers import lifetime
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.lifetime.counts import KEY, as_histories
+from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.intervals import at_least, with_intervals
 from clv_helpers.lifetime.intervals_of_totals import Z_80, bounds, level_spread
 from clv_helpers.lifetime.records import Fit
@@ -25,6 +30,7 @@ TRUTHS = [
     ("pareto_nbd", (0.8, 6.0, 0.6, 12.0), 1),
 ]
 WEEKS = 52
+KNOWN = (END - LEVEL_FIRST).days
 
 
 def known_fit(model: str, theta: tuple[float, ...], k: int = 1) -> Fit:
@@ -194,6 +200,30 @@ def test_of_a_group_eight_in_ten_hold_where_the_level_is_as_sure_as_it_is_told()
             low, high = bounds(expected[group].sum(), 0.15, variance[group].sum())
             held.append(low <= came[group].sum() <= high)
     assert 0.7 <= np.mean(held) <= 0.9
+
+
+@pytest.mark.slow
+def test_of_cohorts_and_deciles_eight_in_ten_hold_on_simulated_shops() -> None:
+    """Each shop is fitted anew, and what comes is off by 15 % for all its customers, as the prior takes it."""
+    held = {"cohort": [], "decile": []}
+    for seed in range(60):
+        ahead = math.exp(np.random.default_rng(seed + 500).normal(0, 0.15))
+        bought = [days for days in level_shop(seed, 1.0, 1_000, ahead) if days[0] <= KNOWN]
+        so_far = [days[days <= KNOWN] for days in bought]
+        rows = pd.DataFrame([(len(days) - 1, days[-1] - days[0], KNOWN - days[0]) for days in so_far], columns=KEY)
+        came = np.array([((days > KNOWN) & (days <= KNOWN + 365)).sum() for days in bought])
+        fitted = fit("mbg_nbd", as_histories(rows.assign(customers=1.0)))
+        expected = expected_purchases(fitted, rows, 365)
+        told = with_intervals(
+            rows.assign(expected_purchases=expected, discounted_purchases=expected), fitted, None, 365
+        )
+        groups = {"cohort": rows["age_days"] // 120, "decile": np.argsort(np.argsort(-expected)) * 10 // len(rows)}
+        for name, of in groups.items():
+            sums = pd.DataFrame({"of": of, "all": expected, "variance": told["discounted_spread"] ** 2, "came": came})
+            for row in sums.groupby("of").sum().itertuples():
+                low, high = bounds(row.all, 0.15, row.variance)
+                held[name].append(low <= row.came <= high)
+    assert all(0.7 <= np.mean(each) <= 0.9 for each in held.values())
 
 
 def test_the_airline_says_from_what_the_width_is(airline: Workbook) -> None:

@@ -54,11 +54,15 @@ def test_a_moved_level_makes_the_bounds_wider() -> None:
     assert level_spread([0.05] * 6, 0.75) > level_spread([0.05] * 6)
 
 
-def shop(seed: int, pace: float, customers: int) -> list[np.ndarray]:
-    """The purchase days of each customer of a shop whose rates all change by a factor a year; from MBG/NBD."""
+def shop(seed: int, pace: float, customers: int, ahead: float = 1.0) -> list[np.ndarray]:
+    """The purchase days of each customer of a shop whose rates all change by a factor a year; from MBG/NBD.
+
+    `ahead`: by how much more is bought after END than the rates say.
+    """
     rng = np.random.default_rng(seed)
     known = (END - FIRST).days
-    clock = np.append(0.0, np.cumsum(pace ** (np.arange(known + DAYS + 1) / 365.25)))
+    day = np.arange(known + DAYS + 1)
+    clock = np.append(0.0, np.cumsum(pace ** (day / 365.25) * np.where(day > known, ahead, 1.0)))
     bought = []
     for begin in rng.integers(0, known - 30, customers):
         rate, drops, moment, days = rng.gamma(1.0, 1 / 40), rng.beta(1.0, 8.0), clock[begin], [begin]
