@@ -20,6 +20,7 @@ from clv_helpers.simulate import (
     simulate,
     write_airline,
 )
+from clv_helpers.simulate.acquisition import CHANNELS
 from clv_helpers.simulate.flights import SEASON
 from conftest import SMALL
 
@@ -83,6 +84,15 @@ def test_fares_and_rates_follow_their_distributions(airline_data: Airline) -> No
     assert fares.mean() == pytest.approx(expected, rel=0.06)
     assert truth["flights_per_day"].mean() == pytest.approx(FLIGHTS["r"] / FLIGHTS["alpha"], rel=0.06)
     assert truth["dropout_probability"].mean() == pytest.approx(FLIGHTS["a"] / (FLIGHTS["a"] + FLIGHTS["b"]), rel=0.06)
+
+
+def test_each_channel_costs_what_is_planted_and_brings_its_own(airline_data: Airline) -> None:
+    channel = airline_data.members.set_index("membership_number")["channel"]
+    each = airline_data.costs.groupby("channel")["cost"].sum() / channel.value_counts()
+    assert each.to_dict() == pytest.approx({name: one.cost for name, one in CHANNELS.items()}, rel=0.08)
+    truth = airline_data.truth_members.set_index("membership_number")
+    value = (truth["flights_per_day"] * truth["mean_fare"]).groupby(channel).median()
+    assert value["partner"] > 1.1 * value["search"] > 1.2 * value["social"]
 
 
 def test_mail_respects_consent_and_unsubscription(airline_data: Airline) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clv_helpers.config.attributes import about, attribute_kind
-from clv_helpers.config.datasets import PRIMARY_IDENTITY, ColumnContract
+from clv_helpers.config.datasets import COSTS, PRIMARY_IDENTITY, ColumnContract
 from clv_helpers.config.deciles import map_of
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.files import write_atomically
@@ -59,12 +59,12 @@ def xdm_schema(workbook: Workbook, dataset: str) -> dict[str, Any]:
     params = workbook.params
     base = EVENT_CLASS if dataset in params.event_datasets else PROFILE_CLASS
     own_class = {}
-    if dataset in params.lookups:
+    if dataset in (*params.lookups, COSTS):
         base = f"urn:{workbook.name}:class:{dataset}"
         own_class = {"class": {"$id": base, "title": dataset, "type": "object", "allOf": [{"$ref": RECORD}]}}
     fields = {column.name: _property(column, xdm=True) for column in contract}
     required = [column.name for column in contract if column.required]
-    enabled = [name for name, source in params.sources.items() if source.profile_enabled]
+    enabled = [name for name, source in params.sources.items() if source.profile_enabled and name != COSTS]
     identities = sorted((c for c in contract if c.identity), key=lambda column: column.name != PRIMARY_IDENTITY)
     made = _documents(workbook, dataset, base, fields, required, {c.name: c.identity for c in identities},
                       enabled=dataset in enabled)  # fmt: skip

@@ -126,7 +126,10 @@ DATASETS: dict[str, dict[str, ColumnContract]] = {
         converted="boolean",
         spend="decimal",
     ),
+    # What was spent on winning customers: a row per month and channel, of no customer.
+    "costs": _known(required="month channel cost", month="text", channel="text", cost="decimal"),
 }
+COSTS = "costs"
 # What a source under a name of its own may be, beside one of these.
 EVENTS_ROLE, LOOKUP_ROLE = "events", "lookup"
 OWN_EVENTS = _known(required="customer_id occurred_at", event_id="text", customer_id="text", occurred_at="timestamp")

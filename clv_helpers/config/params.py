@@ -12,10 +12,12 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
+from clv_helpers.config.acquisition import Acquisition, check_acquisition
 from clv_helpers.config.attributes import AnyAttribute, AttributeName, check_attributes
 from clv_helpers.config.attribution import Attribution, check_attribution
 from clv_helpers.config.bots import Bots, check_bots
 from clv_helpers.config.datasets import (
+    COSTS,
     DATASETS,
     EVENT_DATASETS,
     EVENT_TIME,
@@ -94,9 +96,9 @@ class Params(Strict):
         BeforeValidator(named_by_role),
     ]
     """the datasets: `purchases` (needed), `customers` (e-mail, consent, name, region), `email_events` (what
-    campaigns gave), `assignments` (who was treated and who was control in campaigns of another system), or
-    `experiments` alone (a finished randomised mailing); beside them any number under names of your own, that say what
-    they are: `is: events` (visits, calls, returns) or `is: lookup` (products, stores)"""
+    campaigns gave), `assignments` (who was treated and who was control in campaigns of another system), `costs` (what
+    channels cost by month), or `experiments` alone (a finished randomised mailing); beside them any number under names
+    of your own, that say what they are: `is: events` (visits, calls, returns) or `is: lookup` (products, stores)"""
     value: Measure = Measure()
     """the measure that deciles rank"""
     spend: Measure | None = None
@@ -121,6 +123,8 @@ class Params(Strict):
     """charts, boards and the report leave out groups of fewer people, and whatever else would give them away"""
     lifetime: Lifetime | None = None
     """predict lifetime value; none: it is not predicted"""
+    acquisition: Acquisition | None = None
+    """by which channel customers came, what it cost, and when that is back; none: no such board; see acquisition.md"""
     destinations: dict[DestinationName, AnyDestination] = {}
     """where audiences go, by name; see destinations.md"""
     activations: list[Activation] = []
@@ -174,6 +178,7 @@ class Params(Strict):
         self._check_identities()
         check_attributes(self, (info.context or {}).get("own_columns", []))
         check_deciles(self)
+        check_acquisition(self)
         return self
 
     def _check_retention(self) -> None:
@@ -246,7 +251,8 @@ class Params(Strict):
         if not self.sources["purchases"].profile_enabled:
             raise ValueError("sources.purchases.profile_enabled is false; allowed: true, as it makes the profile")
         for name, source in self.sources.items():
-            if name not in self.lookups and source.profile_enabled and source.namespace != ours:
+            of_customers = name not in (*self.lookups, COSTS) and source.profile_enabled
+            if of_customers and source.namespace != ours:
                 raise ValueError(
                     f"sources.{name}.namespace is {source.namespace!r}; allowed: {ours}, that of purchases, "
                     "or profile_enabled: false"

@@ -166,7 +166,7 @@ def _span(text: str) -> dt.timedelta:
     return dt.timedelta(**{f"{unit.rstrip('s')}s": int(count)})
 
 
-Role = Literal["purchases", "customers", "email_events", "assignments", "experiments", "events", "lookup"]
+Role = Literal["purchases", "customers", "email_events", "assignments", "experiments", "costs", "events", "lookup"]
 
 
 class Source(Strict):

@@ -127,7 +127,19 @@ _TABLES = (
         "a whole month ahead, as planned: spend of customers known and to come.",
         "month date, known number, new number",
     ),
+    PythonTable(
+        "lifetime.month_share",
+        "an age of customers in days, and a month ahead: the share of their forecast by its end.",
+        "age_days integer, month date, share number, level number",
+    ),
     PythonTable("lifetime.origin", "a forecast that would have been made on an earlier day, and what came of it."),
+    PythonTable(
+        "lifetime.customer_holdout",
+        "a customer who first bought in the calibration.",
+        "customer_id text, frequency integer, actual_purchases integer, actual_spend number, model_purchases number, "
+        "model_probability number, model_spend number, naive_purchases number, naive_spend number, "
+        "status_quo_purchases number, status_quo_spend number",
+    ),
     PythonTable("lifetime.prediction", "the latest prediction: its record.", metadata=True),
     PythonTable("lifetime.score", "a history that customers share, scored."),
     PythonTable(

@@ -17,6 +17,7 @@ from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, Problem, Strict
 from clv_helpers.config.workbook import Workbook
 
+ACQUISITION = "acquisition"  # the board of who has told channels
 CATEGORY = "category"  # the column of the model's tables in which customers are ranked apart
 # Ranges of days, counted back from as_of, that a filter with `dates: true` offers.
 Preset = Literal["all", "last month", "last 3 months", "last 6 months", "last 12 months", "this year", "last year"]
@@ -66,7 +67,9 @@ def names(workbook: Workbook) -> list[str]:
         >>> "value" in dashboards.names(wb)
         True
     """
-    return yaml_files.names(workbook, "dashboards")
+    own = workbook.specs / "dashboards" / f"{ACQUISITION}.yml"
+    left_out = [] if workbook.params.acquisition or own.exists() else [ACQUISITION]
+    return [name for name in yaml_files.names(workbook, "dashboards") if name not in left_out]
 
 
 def load(workbook: Workbook, name: str) -> Dashboard:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from sqlglot import exp
 
-from clv_helpers.config.datasets import PRIMARY_IDENTITY, ColumnContract
+from clv_helpers.config.datasets import COSTS, PRIMARY_IDENTITY, ColumnContract
 from clv_helpers.config.sources import CsvFormat, Source
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import cast, column, expression
@@ -40,7 +40,7 @@ IS_GUEST = "customer_id IS NULL AND NOT COALESCE($is_error, FALSE)"  # an id who
 JOINED = "CASE WHEN $is_error THEN NULL ELSE $guest END"
 SORTED = "SELECT *, COALESCE(_aside, $left_out) AS _left_out FROM priced"
 JUDGED = "SELECT *, CASE WHEN _left_out IS NULL THEN $first_fault END AS _fault FROM sorted"
-# Of the good rows of a lookup the first of each key.
+# Of the good rows of a lookup, or of costs, the first of each key.
 ONCE = """
     SELECT * EXCLUDE (_fault), CASE
         WHEN _left_out IS NULL AND _fault IS NULL AND 1 < ROW_NUMBER() OVER (
@@ -49,6 +49,8 @@ ONCE = """
     FROM found
 """
 TWICE = "stands in an earlier row too, and a lookup has each key once"
+TWICE_A_MONTH = "stands in an earlier row of this month too, and a month has one cost of each channel"
+MONTH_AND_CHANNEL = "{'month': SUBSTRING(month, 1, 7), 'channel': TRIM(channel)}"
 STAGED = """
     SELECT _row, $names, _left_out, _currency,
     _fault.name AS _column, _fault.value AS _value, _fault.reason AS _reason FROM judged
@@ -218,6 +220,10 @@ def _stage(
         twice = _fault(key, cast(column(key), "text"), TWICE)
         layers["found"] = layers.pop("judged")
         layers["judged"] = expression(ONCE, key=column(key), twice=twice)
+    if dataset == COSTS:
+        twice = _fault("channel", column("channel"), TWICE_A_MONTH)
+        layers["found"] = layers.pop("judged")
+        layers["judged"] = expression(ONCE, key=expression(MONTH_AND_CHANNEL), twice=twice)
     kept = [name for name in columns if not name.startswith("_") and not name.endswith(WRITTEN)]
     query: Any = expression(STAGED, names=[column(name) for name in kept])
     for name, layer in layers.items():
@@ -330,12 +336,21 @@ def _first_fault(workbook: Workbook, dataset: str, reads: list[Read], forgotten:
     if dataset == "purchases":
         for test, value, reason in _currency_faults(workbook, [each.name for each in reads]):
             first = first.when(test, _fault("currency", value, reason), copy=False)
+    for name, fails, reason in _cost_faults() if dataset == COSTS else ():
+        first = first.when(expression(fails), _fault(name, cast(column(name), "text"), reason), copy=False)
     for each in reads:
         text = writings.as_text(column(each.name + WRITTEN))
         is_summed = dataset == "purchases" and each.name in summed
         for test, reason in writings.faults(each.contract, text, column(each.name), each.writing, now, is_summed):
             first = first.when(test, _fault(each.name, text, reason), copy=False)
     return expression("COALESCE(_operand, $first)", first=first)
+
+
+def _cost_faults() -> Iterator[tuple[str, str, str]]:
+    """What can be wrong with a row of costs beside its types: the column, the test, and the reason."""
+    is_month = r"REGEXP_MATCHES(TRIM(month), '^\d{4}-(0[1-9]|1[0-2])(-\d{2}.*)?$')"
+    yield "month", f"NOT {is_month} AND TRIM(month) <> ''", "is no month (written like 2024-01, or a day of it)"
+    yield "cost", "cost < 0", "is below zero"
 
 
 def _currency_faults(workbook: Workbook, names: list[str]) -> Iterator[tuple[exp.Expression, exp.Expression, str]]:

@@ -28,6 +28,7 @@ from clv_helpers.lifetime.holdout_validation import validate
 from clv_helpers.lifetime.intervals import with_intervals
 from clv_helpers.lifetime.intervals_of_totals import bindings as bindings_of_level
 from clv_helpers.lifetime.intervals_of_totals import level_spread, past_errors, totals
+from clv_helpers.lifetime.month_shares import month_shares
 from clv_helpers.lifetime.plan import plan_months
 from clv_helpers.lifetime.records import RECORD, Fit, FittedOn, LifetimeRecord, Total
 from clv_helpers.lifetime.rhythm import OVERDUE, evenness, with_rhythm
@@ -53,6 +54,10 @@ NEWEST = """
     SELECT MAX(CASE WHEN status = 'success' THEN _batch_id END) AS newest,
         COUNT(CASE WHEN status = 'reverted' THEN 1 END) AS reverted
     FROM lake.batches WHERE dataset = 'purchases'
+"""
+SHARES = """
+    SELECT CAST(age_days AS BIGINT) AS age_days, CAST(month AS DATE) AS month, share, CAST($level AS DOUBLE) AS level
+    FROM shares
 """
 IS_OF_HISTORY = "s.frequency = h.frequency AND s.recency_days = h.recency_days AND s.age_days = h.age_days"
 UNSCORED = f"""
@@ -167,6 +172,7 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     curve = month_curve(fitted, groups, settings.horizon_months)
     load(session, "lifetime.score", _scored(groups, curve, settings, fitted, spend, even))
     made = replace(made, totals=_rank(inputs, spend, made.model, made.level))
+    _spread(inputs, fitted, groups, made.totals[0].level_spread)
     log_forecast(session, curve, phase_shares(fitted, groups), facts.as_of, made.model, run)
     build(session, inputs.bindings, "lifetime.forecast_outcome")
     planned = plan_months(inputs, fitted)
@@ -193,6 +199,13 @@ def _scored(
     """All that is told of each history: what to expect, the next purchase, and the bounds."""
     scored = with_rhythm(score(fitted, groups, curve, settings.annual_discount_rate), fitted, even)
     return with_intervals(scored, fitted, spend, settings.horizon_months * DAYS_PER_MONTH)
+
+
+def _spread(inputs: Inputs, fitted: Fit, groups: pd.DataFrame, level: float) -> None:
+    """The forecast's spread over months, and how far off a total may be, as `acquisition` asks for them."""
+    shares = month_shares(fitted, groups, inputs.facts.as_of, inputs.horizon_days)
+    inputs.session.load_frame("shares", shares)
+    inputs.session.create_table("lifetime.month_share", bound(SHARES, {"level": level}))
 
 
 def _rank(inputs: Inputs, spend: Fit | None, model: str, level: float) -> list[Total]:

@@ -146,7 +146,7 @@ class People:
             column: Fact((f"{name}.{column}",) if column in marked else (), column in PEOPLE_COUNTED)
             for column in columns
         }
-        if is_dataset and dataset not in params.lookups:
+        if is_dataset and dataset not in params.lookups and PRIMARY_IDENTITY in contract:
             return About(Rows.PERSON if dataset == "customers" else Rows.EVENTS, facts)
         if any(fact.way for fact in facts.values()):
             return About(Rows.PERSON, facts)

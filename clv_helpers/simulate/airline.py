@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clv_helpers.config.settings import Simulation
+from clv_helpers.simulate.acquisition import channels_and_costs
 from clv_helpers.simulate.flights import FARES, FIRST_DAY, FLIGHTS, all_flights, all_routes, as_timestamp, paces
 from clv_helpers.simulate.mailing import send_campaigns
 
@@ -22,6 +23,8 @@ LAST_NAMES = ["Andersson", "Becker", "Costa", "Dubois", "Evans", "Fischer", "Gar
 class Airline:
     """The simulated tables: a row per member, loyalty event, e-mail event, member assigned to a campaign, route.
 
+    And a row per month and channel of joining, with its cost.
+
     The ground truth: a row per member, and by campaign what it adds.
     """
 
@@ -30,6 +33,7 @@ class Airline:
     email_events: pd.DataFrame
     assignments: pd.DataFrame
     routes: pd.DataFrame
+    costs: pd.DataFrame
     truth_members: pd.DataFrame
     truth_campaigns: dict[str, Any]
 
@@ -51,7 +55,8 @@ def simulate(settings: Simulation) -> Airline:
     flights, email_events, assignments, effects = send_campaigns(chance, members, truth, flights, days)
     events = _loyalty_events(rng, members, flights, days)
     members = members.drop(columns="joined_day")
-    return Airline(members, events, email_events, assignments, all_routes(), truth, effects)
+    members["channel"], costs = channels_and_costs(settings.seed, truth)
+    return Airline(members, events, email_events, assignments, all_routes(), costs, truth, effects)
 
 
 def _members(rng: np.random.Generator, count: int, days: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ from clv_helpers.config.settings import Simulation
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
 from clv_helpers.files import write_atomically, write_parquet
+from clv_helpers.simulate.acquisition import CHANNELS
 from clv_helpers.simulate.airline import simulate
 from clv_helpers.simulate.flights import FARES, FLIGHTS, SEASON
 from clv_helpers.simulate.mailing import CAMPAIGNS, RESPONSES
 from clv_helpers.simulate.two_lists import simulate_two_lists
 from clv_helpers.simulate.web_shop import simulate_web_shop
 
-SOURCES = ("members", "loyalty_events", "email_events", "assignments", "routes")
+SOURCES = ("members", "loyalty_events", "email_events", "assignments", "routes", "costs")
 WEB_SHOP_SOURCES = ("products", "customers", "web_events", "orders", "reviewed")
 TWO_LISTS_SOURCES = ("customers", "cards", "orders", "checked")
 # The settings that make the data of each business; an airline was made before there was another.
@@ -77,6 +79,7 @@ def write_airline(settings: Simulation, folder: Path) -> dict[str, Any]:
         "email_responses": RESPONSES,
         "campaign_strength": {name: strength for name, _, strength in CAMPAIGNS},
         "campaign_effects": airline.truth_campaigns,
+        "channels": {name: asdict(each) for name, each in CHANNELS.items()},
     }
     return _write(settings, folder, airline, SOURCES, told, also="truth_members")
 
