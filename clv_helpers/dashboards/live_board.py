@@ -54,7 +54,7 @@ def others(workbook: Workbook) -> list[str]:
 
     Example:
         >>> dashboards.others(wb)
-        []
+        ['acquisition']
     """
     return [name for name in spec.names(workbook) if name not in (*IN_NOTEBOOKS, *DRILL_TARGETS)]
 

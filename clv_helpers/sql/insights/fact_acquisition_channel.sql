@@ -2,7 +2,8 @@
 -- asked for.
 -- customers, cost: all of them. Of cohorts whose cost is known: customer_acquisition_cost, margin_so_far (to the end of
 -- the last whole month), share_back (of the cost, margin so far).
--- lifetime_value, value_low, value_high: per customer, within the first months of life (see insights.fact_acquisition).
+-- lifetime_value, value_low, value_high: per customer, within the first months of life (see insights.fact_acquisition),
+-- as many as the text `months` says.
 -- value_to_cost, to_cost_low, to_cost_high: LTV : CAC with its 80 % interval, over cohorts with both.
 -- payback_month, payback_earliest, payback_latest: by whose end the margin of all cohorts so old is as much as their cost.
 -- finding: in words, how its LTV : CAC stands to that of the other channels with min_cell customers, where intervals of
@@ -115,6 +116,7 @@ reached AS (
 )
 SELECT
     v.channel,
+    CAST($months_of_value AS VARCHAR) AS months,
     v.customers,
     v.cost,
     v.customer_acquisition_cost,
