@@ -20,6 +20,7 @@ from clv_helpers.errors import UserError
 from clv_helpers.run.notebooks import NOTEBOOKS
 from conftest import write_shop
 
+BUILT_IN_NAMES = sorted(file.stem for file in (BUILT_IN / "dashboards").glob("*.yml"))
 GENRES = "title: Genres\nwidgets:\n  - {title: Of genres, table: TABLE, mark: bar, x: decile, y: value}\n"
 
 
@@ -72,7 +73,7 @@ def test_what_the_notebooks_show_by_name_stands_in_them() -> None:
 
 def test_a_workbook_without_boards_gets_the_built_in_ones(shop: Workbook) -> None:
     assert not shop.specs.exists()
-    built_in = sorted(file.stem for file in (BUILT_IN / "dashboards").glob("*.yml"))
+    built_in = [name for name in BUILT_IN_NAMES if name != "acquisition"]  # which is of channels, and told none
     assert dashboards.names(shop) == built_in
     assert set(IN_NOTEBOOKS) <= set(built_in)
     board = dashboards.board(shop, "value", "migration")
@@ -83,7 +84,9 @@ def test_a_workbook_without_boards_gets_the_built_in_ones(shop: Workbook) -> Non
 def test_a_board_of_ones_own_takes_the_place_of_the_built_in_one(shop: Workbook) -> None:
     write_board(shop, "derived.decile_edge", "value")
     assert dashboards.load(shop, "value").title == "Genres"
-    assert dashboards.names(shop) == sorted(file.stem for file in (BUILT_IN / "dashboards").glob("*.yml"))
+    assert dashboards.names(shop) == [name for name in BUILT_IN_NAMES if name != "acquisition"]
+    write_board(shop, "derived.decile_edge", "acquisition")
+    assert dashboards.names(shop) == BUILT_IN_NAMES
 
 
 def test_a_refused_prediction_leaves_its_places_with_the_reason(shop: Workbook) -> None:

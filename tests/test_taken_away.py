@@ -25,18 +25,19 @@ TAKEN = {  # needed by what else the params say, and refused there
     f"sources.{dataset}.columns.{name}"
     for dataset, names in {
         "purchases": "customer_id occurred_at category amount mileage",
-        "customers": "customer_id",
+        "customers": "customer_id channel",
         "email_events": "customer_id message_id campaign event_type occurred_at",
         "assignments": "customer_id campaign arm assigned_at",
+        "costs": "month channel cost",
     }.items()
     for name in names.split()
-} | {"sources.routes", *(f"sources.routes.columns.{name}" for name in ROUTE)}
+} | {"acquisition", "sources.customers", "sources.routes", *(f"sources.routes.columns.{name}" for name in ROUTE)}
 
 
 def parts(workbook: Workbook) -> Iterator[str]:
     """All that can be taken away: sections, datasets, columns, audiences and boards."""
     raw = read_yaml(workbook.file)
-    yield from ("activations", "destinations", "campaigns", "schedule")
+    yield from ("acquisition", "activations", "destinations", "campaigns", "schedule")
     for dataset, source in raw["sources"].items():
         yield from [f"sources.{dataset}"] * (dataset != "purchases")
         yield from (f"sources.{dataset}.columns.{name}" for name in source["columns"])

@@ -26,7 +26,9 @@ def check_acquisition(params: Params) -> None:
     """Raise ValueError for a channel that does not tell a customer's beginning, or that nothing can be said of."""
     if params.acquisition is None:
         if COSTS in params.sources:
-            raise ValueError("sources.costs tells what channels cost; allowed: acquisition beside it, with the channel")
+            raise ValueError(
+                "acquisition is missing beside sources.costs; allowed: the channel, such as {channel: first_product}"
+            )
         return
     if params.lifetime is None:
         raise ValueError("acquisition needs lifetime: its margin, and what customers will still bring")

@@ -66,7 +66,7 @@ def params_bindings(params: Params) -> dict[str, Any]:
         "is_bot": [exp.column("is_bot", "b")] if params.bots else [],
         "has_acquisition": params.acquisition is not None,
         "channel": exp.column(params.acquisition.channel, quoted=True) if params.acquisition else exp.null(),
-        "margin": params.lifetime.margin if params.lifetime else 1.0,
+        "gross_margin": params.lifetime.margin if params.lifetime else 1.0,
         "months_of_value": params.lifetime.horizon_months if params.lifetime else 12,
         "min_cell": params.min_cell,
         "trend_months": params.trend_months,

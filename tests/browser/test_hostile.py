@@ -84,9 +84,10 @@ def write_workbook(folder: Path) -> Path:
     write_airline(Simulation(members=700, years=2), folder / "plain")
     changed = {
         "loyalty_events": [("loyalty_status", HEADER), ("transaction_details", "transaction_details")],
-        "members": [(name, name) for name in ("first_name", "last_name", "region")],
+        "members": [(name, name) for name in ("first_name", "last_name", "region", "channel")],
         "email_events": [(name, name) for name in ("campaign", "audience", "url", "user_agent", "bounce_code")],
         "assignments": [("campaign", "campaign"), ("audience", "audience")],
+        "costs": [("channel", "channel")],
         "routes": [(name, name) for name in ("route", "region", "distance_band")],
     }
     for name, columns in changed.items():

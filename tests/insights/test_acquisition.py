@@ -220,7 +220,7 @@ def test_few_customers_and_empty_months_break_nothing(outputs: Path, tmp_path: P
     [
         ({"acquisition": {"channel": "nope"}}, r"acquisition.channel is 'nope'; allowed: first_channel, an attribute"),
         ({"acquisition": {"channel": "category"}}, "is 'category'; allowed: first_channel"),
-        ({"acquisition": None}, "sources.costs tells what channels cost; allowed: acquisition beside it"),
+        ({"acquisition": None}, "acquisition is missing beside sources.costs; allowed: the channel"),
         ({"lifetime": None}, "acquisition needs lifetime"),
     ],
 )

@@ -80,7 +80,10 @@ by_age AS (
     GROUP BY m.channel, m.month_of_life
 ),
 sampled AS (
-    SELECT f.channel, VAR_SAMP(CAST(v.spend AS DOUBLE)) / COUNT(*) / NULLIF(AVG(CAST(v.spend AS DOUBLE)) * AVG(CAST(v.spend AS DOUBLE)), 0) AS variance
+    SELECT
+        f.channel,
+        VAR_SAMP(CAST(v.spend AS DOUBLE)) / COUNT(*)
+            / NULLIF(AVG(CAST(v.spend AS DOUBLE)) * AVG(CAST(v.spend AS DOUBLE)), 0) AS variance
     FROM profile.first_channel AS f
     JOIN derived.customer_value AS v ON v.customer_id = f.customer_id
     JOIN cell AS c ON c.channel = f.channel AND c.cohort = f.cohort

@@ -22,7 +22,7 @@ sizes AS (
     SELECT channel, cohort, COUNT(*) AS customers FROM came GROUP BY channel, cohort
 ),
 spent AS (
-    SELECT c.channel, c.cohort, GREATEST(m.month, c.cohort) AS month, CAST(SUM(m.spend) AS DOUBLE) * $margin AS margin
+    SELECT c.channel, c.cohort, GREATEST(m.month, c.cohort) AS month, CAST(SUM(m.spend) AS DOUBLE) * $gross_margin AS margin
     FROM came AS c
     JOIN insights.fact_customer_month AS m ON m.customer_id = c.customer_id
     GROUP BY 1, 2, 3
@@ -50,7 +50,7 @@ expected AS (
         c.channel,
         c.cohort,
         c.age_days,
-        SUM(l.expected_purchases * l.expected_spend) * $margin AS ahead,
+        SUM(l.expected_purchases * l.expected_spend) * $gross_margin AS ahead,
         SUM(l.lifetime_value) AS discounted,
         SUM(l.lifetime_value_spread * l.lifetime_value_spread) AS variance
     FROM came AS c
