@@ -8,7 +8,7 @@
 -- payback_month, payback_earliest, payback_latest: by whose end the margin of all cohorts so old is as much as their cost.
 -- finding: in words, how its LTV : CAC stands to that of the other channels with min_cell customers, where intervals of
 -- 95 % that hold the chance of who came, too, are apart.
--- verdict: what may be said: has paid back; pays back, does not pay back (within the horizon: the interval says so);
+-- verdict: what may be said: has paid back; pays back, or does not, within so many months (the interval says so);
 -- cannot be told; cost not known; nobody came by it (is it written as in the customers' data?).
 -- One row: a channel.
 -- Key: channel
@@ -138,8 +138,8 @@ SELECT
         WHEN v.customers = 0 THEN 'nobody came by it'
         WHEN v.cost IS NULL THEN 'cost not known'
         WHEN v.margin_so_far >= v.cost THEN 'has paid back'
-        WHEN v.to_cost_low >= 1 THEN 'pays back'
-        WHEN v.to_cost_high < 1 THEN 'does not pay back'
+        WHEN v.to_cost_low >= 1 THEN CONCAT('pays back within ', CAST($months_of_value AS VARCHAR), ' months')
+        WHEN v.to_cost_high < 1 THEN CONCAT('does not pay back within ', CAST($months_of_value AS VARCHAR), ' months')
         ELSE 'cannot be told'
     END AS verdict,
     CASE
