@@ -37,10 +37,11 @@ realised AS (
         s.cohort,
         w.month,
         s.customers,
-        SUM(COALESCE(p.margin, 0)) OVER (PARTITION BY s.channel, s.cohort ORDER BY w.month) AS margin
+        SUM(COALESCE(p.margin, 0)) AS margin
     FROM sizes AS s
     JOIN whole_months AS w ON w.month >= s.cohort
-    LEFT JOIN spent AS p ON p.channel = s.channel AND p.cohort = s.cohort AND p.month = w.month
+    LEFT JOIN spent AS p ON p.channel = s.channel AND p.cohort = s.cohort AND p.month <= w.month
+    GROUP BY s.channel, s.cohort, w.month, s.customers
 ),
 so_far AS (
     SELECT channel, cohort, SUM(margin) AS margin FROM spent GROUP BY channel, cohort
