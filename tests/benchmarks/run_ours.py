@@ -2,37 +2,57 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import multiprocessing
 import resource
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import duckdb
+
+from clv_helpers.config.settings import Lifetime
 from clv_helpers.engines.engine import Engine
-from clv_helpers.engines.session import bound
 from clv_helpers.lifetime.counts import as_histories, read_groups
 from clv_helpers.lifetime.fitting import fit
-from clv_helpers.lifetime.prediction import HISTORY, VALUE
-from clv_helpers.lifetime.scoring import fit_spend, month_curve, score, spend_bindings
+from clv_helpers.lifetime.intervals_of_totals import bindings
+from clv_helpers.lifetime.prediction import HISTORY, VALUE, scored_histories
+from clv_helpers.lifetime.rhythm import OVERDUE
+from clv_helpers.lifetime.scoring import fit_spend, spend_bindings
 from clv_helpers.lifetime.tables import build, load
+
+SETTINGS, AS_OF = Lifetime(margin=0.3), dt.date(1997, 10, 1)
+
+
+def histories(file: Path, lake: Path) -> None:
+    """The customers as the lake has them; in a process of its own, whose memory is not measured."""
+    with duckdb.connect(str(lake)) as connection:
+        connection.execute("CREATE SCHEMA lifetime")
+        connection.execute(
+            f"CREATE TABLE {HISTORY} AS SELECT *, CAST(0 AS INT) AS cell FROM READ_PARQUET($file)", {"file": str(file)}
+        )
 
 
 def measure(file: Path, folder: Path) -> dict[str, float]:
-    engine = Engine(folder / "lake.duckdb", folder / "published.duckdb")
-    with engine.write() as session:
-        session.create_table(HISTORY, bound("SELECT * FROM READ_PARQUET($file)", {"file": str(file)}))
+    lake = folder / "lake.duckdb"
+    loading = multiprocessing.get_context("spawn").Process(target=histories, args=(file, lake))
+    loading.start()
+    loading.join()
+    engine = Engine(lake, folder / "published.duckdb")
     with engine.write() as session:
         began, started = time.perf_counter(), time.process_time()
         groups = read_groups(session, HISTORY)
         fitted = fit("bg_nbd", as_histories(groups))
         fit_done = time.process_time()
-        spend = spend_bindings(session, HISTORY, fit_spend(session, HISTORY))
+        of_spend = fit_spend(session, HISTORY)
+        spend = spend_bindings(session, HISTORY, of_spend)
         spend_done = time.process_time()
-        curve = month_curve(fitted, groups, 12)
-        load(session, "lifetime.score", score(fitted, groups, curve, 0.1))
+        load(session, "lifetime.score", scored_histories(groups, SETTINGS, fitted, of_spend, 1.0)[0])
         scored = time.process_time()
-        build(session, {**spend, "margin": 0.3}, VALUE, "lifetime.value_by_decile")
+        known = {"margin": SETTINGS.margin, "overdue": OVERDUE, "as_of": AS_OF, "horizon_days": 365}
+        build(session, {**spend, **bindings(0.15), **known}, VALUE, "lifetime.value_by_decile")
     written = time.process_time()
     return {
         "fit": fit_done - started,
