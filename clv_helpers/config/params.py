@@ -16,6 +16,7 @@ from clv_helpers.config.acquisition import Acquisition, check_acquisition
 from clv_helpers.config.attributes import AnyAttribute, AttributeName, check_attributes
 from clv_helpers.config.attribution import Attribution, check_attribution
 from clv_helpers.config.bots import Bots, check_bots
+from clv_helpers.config.covariates import check_covariates
 from clv_helpers.config.datasets import (
     COSTS,
     DATASETS,
@@ -176,6 +177,7 @@ class Params(Strict):
         check_plan(self.activations, self.destinations)
         self._check_retention()
         self._check_identities()
+        check_covariates(self)
         check_attributes(self, (info.context or {}).get("own_columns", []))
         check_deciles(self)
         check_acquisition(self)

@@ -67,6 +67,9 @@ class Lifetime(Strict):
     """by which what comes later counts less"""
     margin: float = Field(default=1.0, gt=0, le=1)
     """what a purchase leaves, as a share"""
+    covariates: list[str] = Field(default=[], max_length=3)
+    """columns of few values, of `customers` or `purchases` (a country, a channel), that stay as they were first said:
+    each level has its own purchase rate and dropout; see lifetime.md"""
     calibration_end: Annotated[dt.date | None, BeforeValidator(as_day)] = None
     """the last day that the holdout's models know; none: a horizon ago, or whole seasons"""
     origins: int = Field(default=6, ge=0, le=24)
@@ -79,6 +82,8 @@ class Lifetime(Strict):
     def _one_model(self) -> Lifetime:
         if self.contract and self.model != type(self).model_fields["model"].default:
             raise ValueError(f"model is {self.model!r}, of customers without a contract; allowed with contract: none")
+        if self.contract and self.covariates:
+            raise ValueError(f"covariates is {self.covariates}; allowed with contract: none")
         return self
 
 

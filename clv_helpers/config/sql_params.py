@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from clv_helpers.config.attributes import ZERO, aggregates, formulas
 from clv_helpers.config.attribution import touch_events
+from clv_helpers.config.covariates import covariate_queries
 from clv_helpers.config.datasets import (
     DATASETS,
     EMAIL_NAMESPACE,
@@ -82,6 +83,7 @@ def params_bindings(params: Params) -> dict[str, Any]:
             [(each.audience, each.destination, each.campaign) for each in params.activations],
         ),
         **_campaigns(params),
+        **_covariates(params),
         "has_customers": "customers" in sources,
         "email_namespace": EMAIL_NAMESPACE,
         "event_attributes": attributes,
@@ -147,6 +149,21 @@ def _campaigns(params: Params) -> dict[str, Any]:
         "control_arm": params.control_arm,
         "campaign_settings": _rows(kinds, rows),
     }
+
+
+def _covariates(params: Params) -> dict[str, exp.Expression]:
+    """The covariates in order, and what each says of the customers."""
+    names = params.lifetime.covariates if params.lifetime else []
+    kinds: dict[str, ColumnType] = {
+        PRIMARY_IDENTITY: "text",
+        "covariate": "text",
+        "value": "text",
+        "changed": "integer",
+    }
+    parts = covariate_queries(params, _counts(params.spending)) or [_rows(kinds, [])]
+    values = exp.union(*parts, distinct=False) if parts[1:] else parts[0]
+    listed = _rows({"covariate": "text", "position": "integer"}, [(name, at) for at, name in enumerate(names)])
+    return {"covariates": listed, "covariate_values": values}
 
 
 def _touch_events(params: Params) -> exp.Expression:

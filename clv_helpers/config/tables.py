@@ -119,6 +119,12 @@ _TABLES = (
     PythonTable("lifetime.contract_cohort", "a quarter in which contracts began."),
     PythonTable("lifetime.contract_score", "a state that running contracts share, scored."),
     PythonTable("lifetime.contract_survival", "a number of renewals, as observed or by the model."),
+    PythonTable("lifetime.covariate_effect", "a level of a covariate, and what it does beside the base level."),
+    PythonTable(
+        "lifetime.covariate_level",
+        "a level of a covariate: a value that enough customers have, or several together.",
+        "covariate text, level text, position integer, place integer, customers integer",
+    ),
     PythonTable("lifetime.customer_contract", "a contract of a customer, from a first payment on."),
     PythonTable("lifetime.forecast", "a forecast that was made."),
     PythonTable("lifetime.forecast_outcome", "a forecast, and what came of it."),

@@ -25,6 +25,7 @@ Index = npt.NDArray[np.intp]
 DAYS_PER_WEEK = 7.0
 DAYS_PER_MONTH = 365.25 / 12
 KEY = ["frequency", "recency_days", "age_days"]
+IN_CELL = [*KEY, "cell"]
 # A CTE for whatever counts purchase days up to a day, $until. A day on which more was paid back than spent is none, as
 # in lifetime.customer_calibration.
 PURCHASE_DAY = """
@@ -84,6 +85,21 @@ class Histories:
 
 
 @dataclass(frozen=True)
+class CellHistories(Histories):
+    """Histories of customers in cells of covariates (see covariates)."""
+
+    cell: Index
+
+    @cached_property
+    def by_cell(self) -> dict[int, Histories]:
+        """The histories of each cell."""
+        columns = self.frequency, self.recency, self.age, self.customers
+        return {
+            int(cell): Histories(*(values[self.cell == cell] for values in columns)) for cell in np.unique(self.cell)
+        }
+
+
+@dataclass(frozen=True)
 class Spends:
     """One element: repeat purchase days, the log of what was spent on them in all, and the customers in that bin.
 
@@ -101,10 +117,10 @@ class Spends:
 
 
 def read_groups(session: Session, source: str) -> pd.DataFrame:
-    """One row: a history (frequency, recency_days, age_days) and its `customers`."""
+    """One row: a history (frequency, recency_days, age_days) in a cell of covariates, and its `customers`."""
     return session.frame(
-        "SELECT frequency, recency_days, age_days, COUNT(*) AS customers FROM $source AS h "
-        "GROUP BY frequency, recency_days, age_days ORDER BY frequency, recency_days, age_days",
+        "SELECT frequency, recency_days, age_days, cell, COUNT(*) AS customers FROM $source AS h "
+        "GROUP BY frequency, recency_days, age_days, cell ORDER BY frequency, recency_days, age_days, cell",
         source=table(source),
     )
 
@@ -119,8 +135,12 @@ def log_gaps(session: Session, until: dt.date) -> float:
 
 
 def as_histories(groups: pd.DataFrame) -> Histories:
-    """The groups as the purchase models take them."""
-    return Histories.from_days(*(groups[name].to_numpy(float) for name in (*KEY, "customers")))
+    """The groups as the purchase models take them, with their cells where there are several."""
+    histories = Histories.from_days(*(groups[name].to_numpy(float) for name in (*KEY, "customers")))
+    cells = groups["cell"].to_numpy(np.intp) if "cell" in groups else np.zeros(0, np.intp)
+    if not cells.any():
+        return histories
+    return CellHistories(histories.frequency, histories.recency, histories.age, histories.customers, cells)
 
 
 def read_spends(session: Session, source: str) -> Spends:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from clv_helpers.charts.rounding import people_text
@@ -11,6 +11,7 @@ from clv_helpers.charts.show import about
 from clv_helpers.config.settings import Lifetime, LifetimeGate, Words
 from clv_helpers.engines.session import Session
 from clv_helpers.lifetime.counts import DAYS_PER_MONTH
+from clv_helpers.lifetime.records import Level
 
 SEASON_DAYS = 91
 LEAST_HISTORY = 1.9  # holdouts: the calibration is nine tenths as long as the holdout, or longer
@@ -50,6 +51,7 @@ class Inputs:
     min_cell: int
     bindings: dict[str, Any]
     facts: Facts
+    levels: list[Level] = field(default_factory=list)  # of covariates
 
     @property
     def horizon_days(self) -> int:

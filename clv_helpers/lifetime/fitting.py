@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import Any, Protocol
 
@@ -12,11 +12,12 @@ from scipy.optimize import OptimizeResult, minimize
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # brings no types
 
 from clv_helpers.lifetime.beta_geometric import BG_CNBD, BG_NBD, MBG_CNBD, MBG_NBD, BetaGeometric
-from clv_helpers.lifetime.counts import Array, Histories, Spends
+from clv_helpers.lifetime.counts import Array, CellHistories, Histories, Spends
+from clv_helpers.lifetime.covariates import WithCovariates, start_of
 from clv_helpers.lifetime.gamma_gamma import GAMMA_GAMMA
 from clv_helpers.lifetime.mean_of_models import MeanOfModels
 from clv_helpers.lifetime.pareto_nbd import PARETO_NBD, ParetoNBD
-from clv_helpers.lifetime.records import AVERAGED, MEANS, Fit
+from clv_helpers.lifetime.records import AVERAGED, MEANS, Fit, Level
 from clv_helpers.lifetime.shifted_beta_geometric import SHIFTED_BETA_GEOMETRIC, Contracts
 
 PURCHASE_MODELS: dict[str, BetaGeometric | ParetoNBD] = {
@@ -52,26 +53,33 @@ class Model(Protocol):
 OTHER_MODELS: dict[str, Model] = {m.name: m for m in (GAMMA_GAMMA, SHIFTED_BETA_GEOMETRIC)}
 
 
-def fit(name: str, data: Counts, log_gaps: float | None = None, near: Fit | None = None) -> Fit:
+def fit(
+    name: str,
+    data: Counts,
+    log_gaps: float | None = None,
+    near: Fit | None = None,
+    *,
+    levels: Sequence[Level] = (),
+) -> Fit:
     """Fit a model to counted histories, spends or contracts. Cost: some twenty passes over them, and more over a part.
 
     The likelihood has flat ridges, so the best of several starts goes on: they are tried on every n-th history where
     there are many. Newton's steps bring it to full precision. The k of BG/CNBD-k and MBG/CNBD-k is the first after
     which the likelihood falls; they need `log_gaps`, the sum of the logs of the weeks between purchases. A mean of
     models is of AVERAGED. `near`: a fit of the same model on nearly the same data, to start from alone, at a third of
-    the cost.
+    the cost. `levels` of covariates: their factors are fitted too, on histories in cells. Cost: by the cells' number.
     """
     if name in MEANS:
-        return mean_of(name, [fit(each, data, log_gaps) for each in AVERAGED])
+        return mean_of(name, [fit(each, data, log_gaps, levels=levels) for each in AVERAGED])
     if name not in OF_EVEN_INTERVALS:
-        return _fit(OTHER_MODELS.get(name) or PURCHASE_MODELS[name], data, near)
+        return _fit(OTHER_MODELS.get(name) or PURCHASE_MODELS[name], data, near, levels)
     model = PURCHASE_MODELS[name]
     if log_gaps is None or not isinstance(data, Histories) or not isinstance(model, BetaGeometric):
         raise ValueError(f"{name} needs histories, and the sum of the logs of their intervals")
-    best = _fit(model, data, near)
+    best = _fit(model, data, near, levels)
     for k in range(2, MOST_EVEN + 1):
         more_even = replace(model, k=k)
-        fitted = _fit(more_even, data, near)
+        fitted = _fit(more_even, data, near, levels)
         likelihood = fitted.log_likelihood + more_even.of_intervals(data, log_gaps)
         if likelihood <= best.log_likelihood:
             break
@@ -97,9 +105,18 @@ def _one_model(fitted: Fit) -> BetaGeometric | ParetoNBD:
     return replace(model, k=fitted.k) if isinstance(model, BetaGeometric) else model
 
 
-def _fit(model: Model, data: Counts, near: Fit | None = None) -> Fit:
+def _fit(model: Model, data: Counts, near: Fit | None = None, levels: Sequence[Level] = ()) -> Fit:
+    """By maximum likelihood; with the factors of covariates, where the histories lie in more cells than one."""
+    others = tuple(level for level in levels if level.place)
+    if not (others and isinstance(data, CellHistories) and isinstance(model, BetaGeometric | ParetoNBD)):
+        return _maximized(model, data, near)
+    more = WithCovariates(model, others)
+    return more.told(_maximized(more, data, near))
+
+
+def _maximized(model: Model, data: Counts, near: Fit | None = None) -> Fit:
     objective = _objective(model, data)
-    starts = (near.theta,) if near else model.starts
+    starts = (start_of(near),) if near and len(start_of(near)) == len(model.parameters) else model.starts
     # the optimizer's matrices are four by four: threads would spend their time waiting for each other
     with threadpool_limits(1, user_api="blas"):
         results = [_minimize(_objective(model, _thinned(data)), np.log(start)) for start in starts]

@@ -20,7 +20,7 @@ COLUMNS = {
 LOG_BY_DECILE_AND_MONTH = """
     INSERT INTO lifetime.forecast
     WITH alive AS (
-        SELECT v.decile_predicted AS decile, h.frequency, h.age_days, p.phase,
+        SELECT v.decile_predicted AS decile, h.frequency, h.age_days, h.cell, p.phase,
             SUM(CASE WHEN p.phase = 0 THEN 1 ELSE 0 END) AS customers,
             SUM(v.probability_alive * p.share) AS alive,
             SUM(v.probability_alive * p.share * v.expected_spend) AS alive_spend
@@ -28,12 +28,14 @@ LOG_BY_DECILE_AND_MONTH = """
         JOIN lifetime.customer_history AS h ON h.customer_id = v.customer_id
         JOIN phase_share AS p
             ON p.frequency = h.frequency AND p.recency_days = h.recency_days AND p.age_days = h.age_days
-        GROUP BY v.decile_predicted, h.frequency, h.age_days, p.phase
+                AND p.cell = h.cell
+        GROUP BY v.decile_predicted, h.frequency, h.age_days, h.cell, p.phase
     )
     SELECT $run, $as_of, $model, a.decile, c.month, SUM(a.customers),
         SUM(a.alive * c.purchases_if_alive), SUM(a.alive_spend * c.purchases_if_alive)
     FROM alive AS a
-    JOIN month_curve AS c ON c.frequency = a.frequency AND c.age_days = a.age_days AND c.phase = a.phase
+    JOIN month_curve AS c ON c.frequency = a.frequency AND c.age_days = a.age_days AND c.cell = a.cell
+        AND c.phase = a.phase
     GROUP BY a.decile, c.month
 """
 # Of contracts: a month's renewals by renewals made and days since payment (contract_scoring.month_curve).

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clv_helpers.engines.session import Session
-from clv_helpers.lifetime.counts import KEY, as_histories, log_gaps, read_groups
+from clv_helpers.lifetime.counts import IN_CELL, as_histories, log_gaps, read_groups
+from clv_helpers.lifetime.covariate_levels import about_use, helped
 from clv_helpers.lifetime.data_sufficiency import FEWEST_REPEATERS, Inputs, calibration_end, customers
 from clv_helpers.lifetime.diagnostics import about_ahead, about_holdout, no_holdout
 from clv_helpers.lifetime.fitting import fit
@@ -63,6 +64,11 @@ def validate(inputs: Inputs, made: LifetimeRecord) -> LifetimeRecord:
     candidates = AVERAGED if settings.model == "auto" else (settings.model,)
     first, last = as_of - dt.timedelta(days=inputs.facts.history_days), as_of - dt.timedelta(days=1)
     before, now = (forecasts(inputs, until, candidates) for until in (end, last))
+    if settings.model == "auto" and inputs.levels:
+        both = choose(before.forecasts), choose(before.without_levels().forecasts)
+        made = replace(made, warnings=[*made.warnings, about_use(*both, settings.covariates)])
+        if not helped(*both):
+            made, before, now = replace(made, levels=[]), before.without_levels(), now.without_levels()
     keep(session, [*before.forecasts, *now.forecasts])
     choice = choose(before.forecasts) if settings.model == "auto" else []
     made = replace(made, model=choice[0].model if choice else candidates[0], choice=choice, seasons=now.seasons)
@@ -79,7 +85,7 @@ def validate(inputs: Inputs, made: LifetimeRecord) -> LifetimeRecord:
         return _without_holdout(
             made, f"up to {end}, only {customers(int(histories.repeaters), words, inputs.min_cell)} had come back."
         )
-    fitted = fit(made.model, histories, log_gaps(session, end))
+    fitted = fit(made.model, histories, log_gaps(session, end), levels=made.levels)
     fitted = replace(fitted, ahead=_ahead(before, made.model, Reach(first, end, days)))
     spend = fit_spend(session, CALIBRATION)
     _load_forecasts(session, fitted, groups, days)
@@ -125,7 +131,7 @@ def _load_forecasts(session: Session, fitted: Fit, groups: pd.DataFrame, days: i
     """lifetime.calibration_score (a row per history) and lifetime.week_forecast (a row per week, added up)."""
     import pandas as pd
 
-    scored = groups[KEY].assign(
+    scored = groups[IN_CELL].assign(
         expected_purchases=expected_purchases(fitted, groups, days),
         probability_purchase=probability_purchase(fitted, groups, days),
     )

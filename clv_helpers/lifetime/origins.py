@@ -6,17 +6,17 @@ The choice of `auto`, the level, and the width of intervals are read from them. 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from clv_helpers.engines.dialect import bind
 from clv_helpers.engines.session import Session
-from clv_helpers.lifetime.counts import KEY, PURCHASE_DAY, as_histories, log_gaps, read_groups
+from clv_helpers.lifetime.counts import IN_CELL, PURCHASE_DAY, as_histories, log_gaps, read_groups
 from clv_helpers.lifetime.data_sufficiency import FEWEST_REPEATERS, SEASON_DAYS, Inputs
 from clv_helpers.lifetime.fitting import fit
-from clv_helpers.lifetime.records import AVERAGED, MEANS, Ahead, Fit, Season
+from clv_helpers.lifetime.records import AVERAGED, MEANS, Ahead, Fit, Level, Season
 from clv_helpers.lifetime.scoring import expected_purchases, fit_spend, probability_purchase, spend_bindings
 from clv_helpers.lifetime.season import month_factors, season_helped
 from clv_helpers.lifetime.tables import CALIBRATION, load
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LEAST_STEP = 30  # days between two origins: nearer ones tell the same again
 SEASONAL = " with season"
+WITHOUT = " without covariates"
+WITH = " with covariates"
 LEAST_DAYS = 2 * 365
 KNOWN = "known_then"  # lifetime.customer_calibration, of another day
 DIGITS = 6  # a sum of floats has its last ones from the order of the rows
@@ -43,6 +45,7 @@ FORECASTS = """
         FROM spent AS c
         JOIN candidate_score AS s
             ON s.frequency = c.frequency AND s.recency_days = c.recency_days AND s.age_days = c.age_days
+                AND s.cell = c.cell
         UNION ALL
         SELECT
             'same_rate', actual_purchases, actual_spend,
@@ -111,6 +114,14 @@ class Origins:
     def seasons(self) -> list[Season]:
         """What the season did at each cut-off; none where it is not used."""
         return [each for each in self.near if each.seasonal is not None]
+
+    def without_levels(self) -> Origins:
+        """The same with the forecasts that do not know the covariates in the place of those that do."""
+        plain = {row.model for row in self.forecasts if row.model.endswith(WITHOUT)}
+        names = {name: name.removesuffix(WITHOUT) for name in plain}
+        names |= {name: name + WITH for name in names.values()}
+        forecasts = [replace(row, model=names.get(row.model, row.model)) for row in self.forecasts]
+        return replace(self, forecasts=forecasts)
 
 
 def windows(first: dt.date, end: dt.date, horizon_days: int, most: int = 6) -> tuple[int, list[dt.date]]:
@@ -185,6 +196,7 @@ class _Known:
     groups: pd.DataFrame
     fits: list[Fit]
     ahead: Ahead | None
+    without: list[Fit]  # covariates, where they have to win
 
 
 def _fitted(inputs: Inputs, cut_off: dt.date, models: tuple[str, ...], later: _Known | None) -> _Known | None:
@@ -197,19 +209,31 @@ def _fitted(inputs: Inputs, cut_off: dt.date, models: tuple[str, ...], later: _K
     seen = groups["age_days"].max() >= LEAST_DAYS
     months = month_factors(inputs.session, cut_off) if seen else []
     ahead = Ahead(str(cut_off + dt.timedelta(days=1)), months) if months else None
-    near = later.fits if later else [None] * len(models)
-    fits = [fit(model, histories, gaps, each) for model, each in zip(models, near, strict=True)]
-    return _Known(groups, fits, ahead)
+    none = [None] * len(models)
+
+    def fitted(near: Sequence[Fit | None], levels: list[Level]) -> list[Fit]:
+        pairs = zip(models, near or none, strict=True)
+        return [fit(model, histories, gaps, each, levels=levels) for model, each in pairs]
+
+    fits = fitted(later.fits if later else none, inputs.levels)
+    tried = inputs.levels and inputs.settings.model == "auto"
+    without = fitted(later.without if later else none, []) if tried else []
+    return _Known(groups, fits, ahead, without)
 
 
 def _judged(session: Session, known: _Known, days: int, ratio: float) -> list[dict[str, Any]]:
-    """A row per model and baseline, and where there is a season per model with it: SEASONAL stands after its name."""
+    """A row per model and baseline; WITHOUT stands after the name of one without the covariates, which are to win.
+
+    Where there is a season, there is one per model with it: SEASONAL stands after its name.
+    """
     import pandas as pd
 
-    scored = _scored(known, days)
-    if known.ahead:
-        seasonal = replace(known, fits=[replace(each, ahead=known.ahead) for each in known.fits])
-        scored += [part.assign(model=part["model"] + SEASONAL) for part in _scored(seasonal, days)]
+    scored = []
+    for name, fits in (("", known.fits), (WITHOUT, known.without)):
+        scored += [part.assign(model=part["model"] + name) for part in _scored(replace(known, fits=fits), days)]
+        if known.ahead:
+            seasonal = replace(known, fits=[replace(each, ahead=known.ahead) for each in fits])
+            scored += [part.assign(model=part["model"] + name + SEASONAL) for part in _scored(seasonal, days)]
     session.load_frame("candidate_score", pd.concat(scored))
     spend = spend_bindings(session, KNOWN, fit_spend(session, KNOWN))
     return session.rows(FORECASTS, **spend, days=days, ratio=ratio)
@@ -221,11 +245,11 @@ def _scored(known: _Known, days: int) -> list[pd.DataFrame]:
     for fitted in known.fits:
         buys = probability_purchase(fitted, known.groups, days).clip(1e-9, 1 - 1e-9)
         expected = expected_purchases(fitted, known.groups, days)
-        scored.append(known.groups[KEY].assign(model=fitted.model, expected_purchases=expected, buys=buys))
+        scored.append(known.groups[IN_CELL].assign(model=fitted.model, expected_purchases=expected, buys=buys))
     for name, weights in MEANS.items() if tuple(each.model for each in known.fits) == AVERAGED else ():
         parts = list(zip(weights, scored[: len(known.fits)], strict=True))
         mean = {part: sum(w * row[part] for w, row in parts) for part in ("expected_purchases", "buys")}
-        scored.append(known.groups[KEY].assign(model=name, **mean))
+        scored.append(known.groups[IN_CELL].assign(model=name, **mean))
     return scored
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,23 +21,27 @@ from clv_helpers.config.settings import Words
 from clv_helpers.engines.session import bound
 from clv_helpers.ingest.retention import first_day
 from clv_helpers.lifetime.counts import Array, as_histories
+from clv_helpers.lifetime.covariates import by_cell, of_cell
 from clv_helpers.lifetime.data_sufficiency import Inputs, count
 from clv_helpers.lifetime.fitting import purchase_model
 from clv_helpers.lifetime.records import Diagnostic, Fit
 from clv_helpers.lifetime.scoring import weeks_ahead
 from clv_helpers.lifetime.tables import build
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 LEAST_MONTHS = 6  # of new customers, to carry them on
 BEGINNING = 2  # whole months in which also those are new to the data who had bought before it began
 YEAR = 12
 SPENDERS = """
-    SELECT h.frequency, h.recency_days, h.age_days, COUNT(*) AS customers,
+    SELECT h.frequency, h.recency_days, h.age_days, h.cell, COUNT(*) AS customers,
         CAST(SUM(CAST(v.expected_spend AS DECIMAL(18, 4))) AS DOUBLE) AS spend,
         CAST(SUM(CAST(v.expected_purchases * v.expected_spend AS DECIMAL(18, 4))) AS DOUBLE) AS to_come
     FROM lifetime.customer_lifetime_value AS v
     JOIN lifetime.customer_history AS h ON h.customer_id = v.customer_id
-    GROUP BY h.frequency, h.recency_days, h.age_days
-    ORDER BY h.frequency, h.recency_days, h.age_days
+    GROUP BY h.frequency, h.recency_days, h.age_days, h.cell
+    ORDER BY h.frequency, h.recency_days, h.age_days, h.cell
 """
 # Of who bought once, all are given the same: the mean of all who will come back.
 SPEND_OF_NEW = """
@@ -45,6 +50,7 @@ SPEND_OF_NEW = """
     JOIN lifetime.customer_history AS h ON h.customer_id = v.customer_id
     WHERE h.frequency = (SELECT MIN(frequency) FROM lifetime.customer_history)
 """
+CELLS = "SELECT cell, COUNT(*) AS customers FROM lifetime.customer_history GROUP BY cell ORDER BY cell"
 AHEAD = "SELECT CAST(month AS DATE) AS month, known, CASE WHEN $is_told THEN new END AS new FROM ahead"
 
 
@@ -96,7 +102,7 @@ def plan_months(inputs: Inputs, fitted: Fit) -> list[Diagnostic]:
     new = np.zeros(len(known))
     if not newcomers.refused:
         spend = float(session.scalar(SPEND_OF_NEW) or 0)
-        new = of_new(fitted, months, newcomers, level * spend)
+        new = _of_all_new(inputs, fitted, months, newcomers, level * spend)
     rows = {"month": months.starts[:-1], "known": known.round(2), "new": new.round(2)}
     session.load_frame("ahead", pd.DataFrame(rows))
     session.create_table("lifetime.month_ahead", bound(AHEAD, {"is_told": not newcomers.refused}))
@@ -115,6 +121,15 @@ def of_new(fitted: Fit, months: Months, newcomers: Newcomers, repeat_spend: floa
     age = np.maximum(weeks_ahead(fitted, ends)[:, None] - weeks_ahead(fitted, middles), 0.0)
     again = np.diff(_purchases_of_new(fitted, age), axis=0) @ arrivals * repeat_spend
     return arrivals[-len(again) :] * newcomers.first_spend + again
+
+
+def _of_all_new(inputs: Inputs, fitted: Fit, months: Months, newcomers: Newcomers, repeat_spend: float) -> Array:
+    """What new customers spend, who come from the cells of covariates as those so far did."""
+    cells = inputs.session.rows(CELLS) if any(each.factors for each in fitted.each) else [{"cell": 0, "customers": 1}]
+    everyone = sum(row["customers"] for row in cells)
+    shares = ((row["customers"] / everyone, of_cell(fitted, row["cell"])) for row in cells)
+    parts = [share * of_new(there, months, newcomers, repeat_spend) for share, there in shares]
+    return np.sum(parts, axis=0)
 
 
 def carried_on(customers: Array, months: int) -> Array:
@@ -139,8 +154,19 @@ def carried_on(customers: Array, months: int) -> Array:
 
 def _of_known(inputs: Inputs, fitted: Fit, months: Months) -> tuple[Array, float]:
     """What known customers spend in each month ahead, and how much more the forecast is than the model's own."""
-    groups, model = inputs.session.frame(SPENDERS), purchase_model(fitted)
-    histories = as_histories(groups)
+    groups = inputs.session.frame(SPENDERS)
+    ends = [inputs.horizon_days, *months.days]
+    found = np.zeros(len(ends))
+    for _, there, rows in by_cell(fitted, groups):
+        found += _of_cell(there, groups.iloc[rows], ends)
+    whole, until = found[0], found[1:]
+    level = float(groups["to_come"].sum()) / whole if whole else 1.0
+    return level * np.diff(until), level
+
+
+def _of_cell(fitted: Fit, groups: pd.DataFrame, ends: Sequence[float]) -> Array:
+    """What the customers of a cell spend in so many days, by the model alone."""
+    histories, model = as_histories(groups), purchase_model(fitted)
     x, recency, age = histories.frequency, histories.recency, histories.age
     there = model.probability_alive(fitted.theta, x, recency, age) * groups["spend"].to_numpy(float)
     pairs, index = np.unique(np.stack([x, age]), axis=1, return_inverse=True)
@@ -154,9 +180,7 @@ def _of_known(inputs: Inputs, fitted: Fit, months: Months) -> tuple[Array, float
         )
         return sum(float(part @ expected) for part, expected in zip(spend, by_phase, strict=True)) if days else 0.0
 
-    whole = until(inputs.horizon_days)
-    level = float(groups["to_come"].sum()) / whole if whole else 1.0
-    return level * np.diff([until(days) for days in months.days]), level
+    return np.array([until(days) for days in ends])
 
 
 def _purchases_of_new(fitted: Fit, age: Array) -> Array:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from clv_helpers.config.datasets import EVENT_KEY, LIFETIME_VALUE
@@ -20,6 +21,8 @@ from clv_helpers.engines.session import Session, bound
 from clv_helpers.lifetime.contract import MODEL as MODEL_OF_CONTRACTS
 from clv_helpers.lifetime.contract import predict_contracts
 from clv_helpers.lifetime.counts import DAYS_PER_MONTH, as_histories, log_gaps, read_groups
+from clv_helpers.lifetime.covariate_levels import keep_effects, read_levels
+from clv_helpers.lifetime.covariates import by_cell
 from clv_helpers.lifetime.data_sufficiency import Facts, Inputs, horizon_days, refusals
 from clv_helpers.lifetime.diagnostics import about_data, about_fit, about_level, about_model, about_size, about_spend
 from clv_helpers.lifetime.fitting import fit
@@ -46,7 +49,8 @@ REFIT_SHARE = 0.01
 # What is made of the customers' histories; the rest of the schema is of the fit.
 MADE_OF_HISTORIES = {
     f"lifetime.{name}"
-    for name in ("refunded_day", "customer_history", "data_summary", "customer_forecast", "decile_place", "value_band",
+    for name in ("customer_covariate", "customer_cell",
+                 "refunded_day", "customer_history", "data_summary", "customer_forecast", "decile_place", "value_band",
                  "edge_customer", "value_by_decile", "value_by_cohort", "value_at_risk", "forecast_outcome")
 }  # fmt: skip
 OF_GROUPS = ("lifetime.value_by_decile", "lifetime.value_by_cohort", "lifetime.value_at_risk")
@@ -59,11 +63,13 @@ SHARES = """
     SELECT CAST(age_days AS BIGINT) AS age_days, CAST(month AS DATE) AS month, share, CAST($level AS DOUBLE) AS level
     FROM shares
 """
-IS_OF_HISTORY = "s.frequency = h.frequency AND s.recency_days = h.recency_days AND s.age_days = h.age_days"
+IS_OF_HISTORY = (
+    "s.frequency = h.frequency AND s.recency_days = h.recency_days AND s.age_days = h.age_days AND s.cell = h.cell"
+)
 UNSCORED = f"""
-    SELECT DISTINCT h.frequency, h.recency_days, h.age_days
+    SELECT DISTINCT h.frequency, h.recency_days, h.age_days, h.cell
     FROM lifetime.customer_history AS h ANTI JOIN lifetime.score AS s ON {IS_OF_HISTORY}
-    ORDER BY h.frequency, h.recency_days, h.age_days
+    ORDER BY h.frequency, h.recency_days, h.age_days, h.cell
 """
 SCORED = f"""
     SELECT s.* FROM lifetime.score AS s SEMI JOIN lifetime.customer_history AS h ON {IS_OF_HISTORY}
@@ -94,7 +100,7 @@ def refresh_within(session: Session, workbook: Workbook, *, keep_fit: bool = Fal
     """
     bindings = workbook.bindings(session)
     settings, made_with = workbook.params.lifetime, _made_with(workbook)
-    digest = _digest(session, made_with, bindings["as_of"])
+    digest = _digest(session, made_with, bindings["as_of"], bool(settings and settings.covariates))
     last, kept = _read_record(session), f"kept {digest}"
     if last.digest == digest or (keep_fit and last.digest == kept):
         return last
@@ -137,6 +143,7 @@ def _predict(session: Session, workbook: Workbook, bindings: dict[str, Any]) -> 
         _withdraw_values(session)
         return LifetimeRecord()
     bindings = _with_horizon(workbook, settings, bindings)
+    levels, of_levels = read_levels(session, bindings, settings, words, few)
     build(session, bindings, "lifetime.data_summary")
     facts = Facts(**session.rows("SELECT * FROM lifetime.data_summary")[0])
     made = LifetimeRecord(
@@ -145,12 +152,13 @@ def _predict(session: Session, workbook: Workbook, bindings: dict[str, Any]) -> 
         customers=facts.customers,
         repeaters=facts.repeaters,
         settings=settings,
-        warnings=list(about_data(facts, words, few)),
+        levels=levels,
+        warnings=[*about_data(facts, words, few), *of_levels],
     )
     if made.refused:
         _withdraw_values(session)
         return made
-    inputs = Inputs(session, settings, words, few, bindings, facts)
+    inputs = Inputs(session, settings, words, few, bindings, facts, levels)
     if settings.contract:
         made = predict_contracts(inputs, made, workbook.run, lambda: _rank(inputs, None, MODEL_OF_CONTRACTS, 1.0))
         if made.refused:
@@ -166,20 +174,22 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     groups = read_groups(session, HISTORY)
     until = facts.as_of - dt.timedelta(days=1)
     histories, gaps = as_histories(groups), log_gaps(session, until)
-    fitted, even = replace(fit(made.model, histories, gaps), ahead=made.ahead), evenness(histories, gaps)
+    fitted = replace(fit(made.model, histories, gaps, levels=made.levels), ahead=made.ahead)
+    even = evenness(histories, gaps)
     spend = fit_spend(session, HISTORY)
     related = facts.correlation_of_frequency_and_spend
-    curve = month_curve(fitted, groups, settings.horizon_months)
-    load(session, "lifetime.score", _scored(groups, curve, settings, fitted, spend, even))
+    scored, curve, shares = scored_histories(groups, settings, fitted, spend, even)
+    load(session, "lifetime.score", scored)
     made = replace(made, totals=_rank(inputs, spend, made.model, made.level))
     _spread(inputs, fitted, groups, made.totals[0].level_spread)
-    log_forecast(session, curve, phase_shares(fitted, groups), facts.as_of, made.model, run)
+    log_forecast(session, curve, shares, facts.as_of, made.model, run)
     build(session, inputs.bindings, "lifetime.forecast_outcome")
     planned = plan_months(inputs, fitted)
     level = about_level(facts, settings, made.totals[1].forecast, words, inputs.min_cell)
     doubts = [
         *about_model(made.model, facts.customers - facts.repeaters, words, inputs.min_cell),
         *about_fit(fitted, words),
+        *keep_effects(session, fitted, made.levels, words),
         *(about_fit(spend, words) if spend else ()),
         *about_spend(spend, related, words),
     ]
@@ -193,12 +203,21 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     )
 
 
-def _scored(
-    groups: pd.DataFrame, curve: pd.DataFrame, settings: Lifetime, fitted: Fit, spend: Fit | None, even: float
-) -> pd.DataFrame:
-    """All that is told of each history: what to expect, the next purchase, and the bounds."""
-    scored = with_rhythm(score(fitted, groups, curve, settings.annual_discount_rate), fitted, even)
-    return with_intervals(scored, fitted, spend, settings.horizon_months * DAYS_PER_MONTH)
+def scored_histories(
+    groups: pd.DataFrame, settings: Lifetime, fitted: Fit, spend: Fit | None, even: float
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """All that is told of each history: what to expect, the next purchase, and the bounds; its curves, and phases."""
+    import pandas as pd
+
+    parts = []
+    for cell, there, rows in by_cell(fitted, groups):
+        part = groups.iloc[rows].reset_index(drop=True)
+        curve = month_curve(there, part, settings.horizon_months)
+        scored = with_rhythm(score(there, part, curve, settings.annual_discount_rate), there, even)
+        scored = with_intervals(scored, there, spend, settings.horizon_months * DAYS_PER_MONTH)
+        parts.append([each.assign(cell=np.int32(cell)) for each in (scored, curve, phase_shares(there, part))])
+    scored, curve, shares = (pd.concat(each, ignore_index=True) for each in zip(*parts, strict=True))
+    return scored, curve, shares
 
 
 def _spread(inputs: Inputs, fitted: Fit, groups: pd.DataFrame, level: float) -> None:
@@ -248,8 +267,7 @@ def _scored_anew(
     facts = Facts(**session.rows("SELECT * FROM lifetime.data_summary")[0])
     groups = session.frame(UNSCORED)
     if len(groups):
-        curve = month_curve(last.purchase_fit, groups, settings.horizon_months)
-        scored = _scored(groups, curve, settings, last.purchase_fit, last.spend_fit, last.evenness)
+        scored, *_ = scored_histories(groups, settings, last.purchase_fit, last.spend_fit, last.evenness)
         session.load_frame("fresh_score", scored)
         session.create_table("lifetime.score", parse(SCORED))
     inputs = Inputs(session, settings, workbook.words, workbook.params.min_cell, bindings, facts)
@@ -298,7 +316,8 @@ def _made_with(workbook: Workbook) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _digest(session: Session, made_with: str, as_of: dt.date) -> str:
+def _digest(session: Session, made_with: str, as_of: dt.date, has_covariates: bool) -> str:
     """From what the prediction is made: purchases, as_of, params, and the code."""
-    versions = (str(session.version(name)) for name in ("derived.customer_value", "derived.customer_day"))
+    made_of = ["derived.customer_value", "derived.customer_day", *(["lake.customers"] if has_covariates else [])]
+    versions = (str(session.version(name)) for name in made_of)
     return hashlib.sha256("\n".join([*versions, str(as_of), made_with]).encode()).hexdigest()

@@ -44,6 +44,38 @@ class Ahead:
 
 
 @dataclass(frozen=True)
+class Level:
+    """A level of a covariate: a value that enough customers have, or several together.
+
+    `position`: which covariate it is, from 0; `place`: which of its levels, 0 being the base.
+    """
+
+    covariate: str
+    level: str
+    position: int
+    place: int
+    customers: int
+
+
+@dataclass(frozen=True)
+class Factor:
+    """What a level of a covariate does beside the base level: by how much more is bought, and dropped out.
+
+    `rate` multiplies the mean purchase rate of who is there, `dropout` the mean dropout rate (Pareto/NBD) or the odds
+    of dropping out at a purchase; the errors are of their logarithms, None where the data tell next to nothing.
+    """
+
+    covariate: str
+    level: str
+    position: int
+    place: int
+    rate: float
+    dropout: float
+    rate_error: float | None
+    dropout_error: float | None
+
+
+@dataclass(frozen=True)
 class Fit:
     """A fitted model: each parameter by its name, times in weeks.
 
@@ -63,6 +95,7 @@ class Fit:
     k: int = 1
     parts: list[Fit] = field(default_factory=list)  # of a mean of models: their fits
     ahead: Ahead | None = None  # none: as even as the model takes it
+    factors: list[Factor] = field(default_factory=list)  # of the levels of covariates; parameters are the base's
 
     @property
     def title(self) -> str:
@@ -253,6 +286,7 @@ class LifetimeRecord:
     settings: Lifetime | None = None
     model: str = ""
     choice: list[ModelScore] = field(default_factory=list)
+    levels: list[Level] = field(default_factory=list)  # of the covariates that are used
     ahead: Ahead | None = None
     seasons: list[Season] = field(default_factory=list)  # what the season did at earlier cut-offs, where it is used
     fits: list[Fit] = field(default_factory=list)

@@ -11,6 +11,7 @@ import numpy as np
 from clv_helpers.engines.dialect import bind, literal, parse, table
 from clv_helpers.engines.session import Session
 from clv_helpers.lifetime.counts import DAYS_PER_MONTH, DAYS_PER_WEEK, KEY, Array, read_spends
+from clv_helpers.lifetime.covariates import by_cell
 from clv_helpers.lifetime.fitting import fit, purchase_model
 from clv_helpers.lifetime.records import Fit
 from clv_helpers.lifetime.season import paced
@@ -84,12 +85,12 @@ def score(fitted: Fit, groups: pd.DataFrame, curve: pd.DataFrame, annual_discoun
 
 def expected_purchases(fitted: Fit, groups: pd.DataFrame, days: float) -> Array:
     """Expected purchases of each history in the next days."""
-    return _ahead(purchase_model(fitted).expected_if_alive, fitted, groups, days)
+    return _ahead("expected_if_alive", fitted, groups, days)
 
 
 def probability_purchase(fitted: Fit, groups: pd.DataFrame, days: float) -> Array:
     """The probability of at least one purchase of each history in the next days."""
-    return _ahead(purchase_model(fitted).purchase_if_alive, fitted, groups, days)
+    return _ahead("purchase_if_alive", fitted, groups, days)
 
 
 def weeks_ahead(fitted: Fit, days: Array | float) -> Array:
@@ -99,7 +100,15 @@ def weeks_ahead(fitted: Fit, days: Array | float) -> Array:
     return even / DAYS_PER_WEEK
 
 
-def _ahead(if_alive: Callable[..., Array], fitted: Fit, groups: pd.DataFrame, days: float) -> Array:
+def _ahead(what: str, fitted: Fit, groups: pd.DataFrame, days: float) -> Array:
+    """What each history may expect: `what` is a method of the models, of who is still there."""
+    result = np.empty(len(groups))
+    for _, there, rows in by_cell(fitted, groups):
+        result[rows] = _ahead_of_cell(getattr(purchase_model(there), what), there, groups.iloc[rows], days)
+    return result
+
+
+def _ahead_of_cell(if_alive: Callable[..., Array], fitted: Fit, groups: pd.DataFrame, days: float) -> Array:
     """What who is still there may expect, which depends on frequency, age and phase alone, times being there."""
     frequency, recency, age = _times(groups)
     pairs, index = np.unique(np.stack([frequency, age]), axis=1, return_inverse=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
+from typing import Any
 
 from clv_helpers.charts import Channel, Widget, draw, show
 from clv_helpers.charts.rounding import people_text
 from clv_helpers.charts.show import Metric, Output
 from clv_helpers.config.settings import Lifetime
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.lifetime.covariate_levels import EFFECT
 from clv_helpers.lifetime.diagnostics import CORRELATION
 from clv_helpers.lifetime.interval_views import about_width
 from clv_helpers.lifetime.prediction import record
@@ -112,7 +114,31 @@ def models(workbook: Workbook) -> Output:
     table = show.folded(show.table(rows, columns, people=None), f"{len(made.fits)} fits and their parameters")
     recovered = held_truth(made, truth, _first_campaign(workbook), workbook.words.purchases)
     notes = [show.note(recovered)] if recovered else []
-    return show.stack(*_assumption_of_spend(made), *notes, *warnings(made), table)
+    return show.stack(*_assumption_of_spend(made), *notes, *warnings(made), *_effects(workbook, made), table)
+
+
+def _effects(workbook: Workbook, made: LifetimeRecord) -> list[Output]:
+    """What each level of the covariates does beside the base level; none where none are used."""
+    if not made.levels:
+        return []
+    few, rows = workbook.params.min_cell, workbook.query(EFFECT, order_by="position, place")
+    told = rows.assign(
+        **{name: [_factor(row, name) for row in rows.to_dict("records")] for name in ("rate", "dropout")},
+        people=[people_text(count, few) for count in rows["customers"]],
+    )
+    columns = {
+        "covariate": "Covariate", "level": "Level", "people": f"{show.upper_first(workbook.words.customers)}|>",
+        "rate": "Purchase rate (80% interval)|>", "dropout": "Dropout (80% interval)|>",
+    }  # fmt: skip
+    return [show.table(told, columns, people=None)]
+
+
+def _factor(row: dict[Hashable, Any], name: str) -> str:
+    """A factor with its interval; the base's says what it is."""
+    if not row["place"]:
+        return "1 (base)"
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return f"× {row[f'{name}_factor']:.2f} " + ("(not identified)" if math.isnan(low) else f"({low:.2f} – {high:.2f})")
 
 
 def track_record(workbook: Workbook) -> Output:

@@ -15,7 +15,8 @@ ALL = read_tables(*SCHEMAS)
 BROUGHT = {
     "audiences.membership_period": "audience, customer_id, evaluation",
     "audiences.evaluation": "audience, evaluation",
-    "lifetime.score": "frequency, recency_days, age_days",
+    "lifetime.score": "frequency, recency_days, age_days, cell",
+    "lifetime.covariate_level": "covariate, level",
     "lake.purchases": "event_id",
     "lake.customers": "customer_id",
 }
@@ -71,7 +72,7 @@ def test_only_aggregates_come_to_the_driver(both) -> None:
     with both.duckdb.engine.read() as session:
         histories = session.scalar(
             "SELECT COUNT(*) AS n FROM "
-            "(SELECT DISTINCT frequency, recency_days, age_days FROM lifetime.customer_history)"
+            "(SELECT DISTINCT frequency, recency_days, age_days, cell FROM lifetime.customer_history)"
         )
     groups = {"customers"}
     assert len(both.collected) > 50

@@ -1,5 +1,5 @@
 -- What the models knew of a customer on the last day of the calibration, and what the customer did after it.
--- history as in lifetime.customer_history. purchases_before, spend_before: in the year up to that day (the status quo:
+-- history and cell as in lifetime.customer_history. purchases_before, spend_before: in the year up to that day (the status quo:
 -- as last year). actual_purchases, actual_spend: in the holdout, from the day after on; repeat purchase days, refunds
 -- netted; up to holdout_end.
 -- One row: a customer who first bought in the calibration.
@@ -39,15 +39,17 @@ by_customer AS (
     GROUP BY customer_id
 )
 SELECT
-    customer_id,
-    CAST(frequency AS INT) AS frequency,
-    CAST(DATE_DIFF('day', first_on, last_on) AS INT) AS recency_days,
-    CAST(DATE_DIFF('day', first_on, $calibration_end) AS INT) AS age_days,
-    COALESCE(refunded_repeat_spend, spend - first_spend) AS repeat_spend,
-    spend,
-    purchases_before,
-    spend_before,
-    actual_purchases,
-    actual_spend
-FROM by_customer
-WHERE frequency >= 0
+    c.customer_id,
+    CAST(c.frequency AS INT) AS frequency,
+    CAST(DATE_DIFF('day', c.first_on, c.last_on) AS INT) AS recency_days,
+    CAST(DATE_DIFF('day', c.first_on, $calibration_end) AS INT) AS age_days,
+    COALESCE(c.refunded_repeat_spend, c.spend - c.first_spend) AS repeat_spend,
+    c.spend,
+    c.purchases_before,
+    c.spend_before,
+    c.actual_purchases,
+    c.actual_spend,
+    COALESCE(x.cell, 0) AS cell
+FROM by_customer AS c
+LEFT JOIN lifetime.customer_cell AS x ON x.customer_id = c.customer_id
+WHERE c.frequency >= 0

@@ -28,6 +28,7 @@ valued AS (
     FROM spent AS h
     JOIN lifetime.score AS s
         ON s.frequency = h.frequency AND s.recency_days = h.recency_days AND s.age_days = h.age_days
+            AND s.cell = h.cell
 )
 SELECT
     *,

@@ -18,6 +18,7 @@ forecast AS (
     FROM spent AS c
     JOIN lifetime.calibration_score AS s
         ON s.frequency = c.frequency AND s.recency_days = c.recency_days AND s.age_days = c.age_days
+            AND s.cell = c.cell
 )
 SELECT
     customer_id,
