@@ -311,8 +311,8 @@ BELOW = """
 - **last state not readable**: how often, after the kill and before the next run, the tables published last could not be
   opened. Where nothing was published yet, nothing is asked.
 - **most runs until whole**: 1 where the first run after every kill succeeded.
-- **rows lost, rows doubled**: against a run that nothing disturbed, or two of them one after the other (as a kill may come
-  when all is done), row by row, without the numbers of batches and evaluations and the times at which something was done.
+- **rows lost, rows doubled**: against a run that nothing disturbed, or two of them one after the other (a kill may come
+  when all is done), row by row, without the numbers of batches and evaluations and the times of what was done.
 
 What is compared: after `clv ingest` and the pull (the second of two, with an overlap) every accepted and every rejected
 row of the lake; after `clv refresh` and `clv run` every published table, and that the report is whole; after

@@ -61,7 +61,8 @@ def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
         (
             "destinations: {d: {columns: {customer_id: id}}}\n"
             "activations: [{audience: nobody, destination: d, campaign: c}]\n",
-            "activations[0].audience is 'nobody'; allowed: best_customers, best_lapsing, best_overdue, bought_twice",
+            "activations[0].audience is 'nobody'; allowed: best_customers, best_lapsing, best_overdue, bought_twice, "
+            "lapsing, most_at_risk, overdue_after_one",
         ),
         (
             "activations: [{audience: a, destination: nowhere, campaign: c}]\n",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Counts of people beside a row's population: they too are shown only from `min_cell` on.
-COUNTS = (*POPULATION, "opened", "opened_with_machines", "clicked")
+COUNTS = (*POPULATION, "customers_before", "opened", "opened_with_machines", "clicked")
 # Shares of people by their parts: who counts in it, and of whom. Too few in it, or but few not in it, are few people.
 RATES = {
     "rate": ("numerator", "denominator"),

@@ -146,6 +146,12 @@ _TABLES = (
         "model_probability number, model_spend number, naive_purchases number, naive_spend number, "
         "status_quo_purchases number, status_quo_spend number",
     ),
+    PythonTable(
+        "lifetime.overdue_outcome",
+        "an earlier cut-off and a band of who was overdue then: how many, and how many bought in the days after.",
+        "known_by date, cut_off date, days integer, model text, bought_once integer, band integer, customers integer, "
+        "forecast number, came_back integer",
+    ),
     PythonTable("lifetime.prediction", "the latest prediction: its record.", metadata=True),
     PythonTable("lifetime.score", "a history that customers share, scored."),
     PythonTable(

@@ -24,7 +24,7 @@ from clv_helpers.errors import UserError
 
 BETWEEN = "from … to"
 # The boards that notebooks 3, 4 and 6 show by name; decile is where a click on a decile leads.
-IN_NOTEBOOKS = ("value", "customers", "migration", "forecast", "audiences", "campaign_results")
+IN_NOTEBOOKS = ("value", "customers", "products", "migration", "forecast", "at_risk", "audiences", "campaign_results")
 DRILL_TARGETS = ("decile",)
 
 

@@ -18,6 +18,7 @@ from clv_helpers.config.validation import ParamsError, Problem, Strict
 from clv_helpers.config.workbook import Workbook
 
 ACQUISITION = "acquisition"  # the board of who has told channels
+PRODUCTS = "products"  # the board that needs purchases which name products
 CATEGORY = "category"  # the column of the model's tables in which customers are ranked apart
 # Ranges of days, counted back from as_of, that a filter with `dates: true` offers.
 Preset = Literal["all", "last month", "last 3 months", "last 6 months", "last 12 months", "this year", "last year"]
@@ -61,15 +62,17 @@ class Dashboard(Strict):
 
 
 def names(workbook: Workbook) -> list[str]:
-    """The dashboards of a workbook, by name.
+    """The dashboards of a workbook, by name; a built-in one of products only where purchases name them.
 
     Example:
         >>> "value" in dashboards.names(wb)
         True
     """
-    own = workbook.specs / "dashboards" / f"{ACQUISITION}.yml"
-    left_out = [] if workbook.params.acquisition or own.exists() else [ACQUISITION]
-    return [name for name in yaml_files.names(workbook, "dashboards") if name not in left_out]
+    params = workbook.params
+    needed = {ACQUISITION: params.acquisition, PRODUCTS: params.has_products}
+    own = [name for name in needed if yaml_files.file_of(workbook, "dashboards", name).exists()]
+    found = yaml_files.names(workbook, "dashboards")
+    return [name for name in found if needed.get(name, True) or name in own]
 
 
 def load(workbook: Workbook, name: str) -> Dashboard:
@@ -98,11 +101,11 @@ def load(workbook: Workbook, name: str) -> Dashboard:
 
 
 def _as_ranked(workbook: Workbook, dashboard: Dashboard) -> Dashboard:
-    """Where the params name no category, without the filters and widgets that would show everyone alone."""
-    if workbook.params.category:
-        return dashboard
-    filters = [f for f in dashboard.filters if f.column != CATEGORY]
-    widgets = [w for w in dashboard.widgets if CATEGORY not in {field.column for field in w.fields}]
+    """Without the filters and widgets by category, or by first product, where the params name none."""
+    params = workbook.params
+    lacking = {name for name, has in ((CATEGORY, params.category), ("first_product", params.has_products)) if not has}
+    filters = [f for f in dashboard.filters if f.column not in lacking]
+    widgets = [w for w in dashboard.widgets if not lacking & {field.column for field in w.fields}]
     return dashboard.model_copy(update={"filters": filters, "widgets": widgets})
 
 

@@ -76,7 +76,8 @@ _VALUED = """
             COALESCE(r.discounted_spread, 0) * r.spend_per_period * $margin AS lifetime_value_spread,
             h.spend * $margin AS historic_value,
             CAST(ROUND($days) - r.days_since AS INT) - 1 AS due_in_days,
-            COALESCE(r.overdue, 1) AS overdue
+            COALESCE(r.overdue, 1) AS overdue,
+            1 - COALESCE(r.probability_purchase, 0) AS probability_no_purchase
         FROM lifetime.customer_history AS h
         JOIN running AS r ON r.customer_id = h.customer_id
     )

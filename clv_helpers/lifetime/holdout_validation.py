@@ -14,6 +14,7 @@ from clv_helpers.lifetime.covariate_levels import about_use, helped
 from clv_helpers.lifetime.data_sufficiency import FEWEST_REPEATERS, Inputs, calibration_end, customers
 from clv_helpers.lifetime.diagnostics import about_ahead, about_holdout, no_holdout
 from clv_helpers.lifetime.fitting import fit
+from clv_helpers.lifetime.lateness import keep_outcomes
 from clv_helpers.lifetime.level import Reach, level
 from clv_helpers.lifetime.model_choice import choose
 from clv_helpers.lifetime.origins import Origins, forecasts, keep
@@ -72,6 +73,7 @@ def validate(inputs: Inputs, made: LifetimeRecord) -> LifetimeRecord:
     keep(session, [*before.forecasts, *now.forecasts])
     choice = choose(before.forecasts) if settings.model == "auto" else []
     made = replace(made, model=choice[0].model if choice else candidates[0], choice=choice, seasons=now.seasons)
+    keep_outcomes(session, [each for each in now.late if each.model == made.model])
     made = replace(made, ahead=_ahead(now, made.model, Reach(first, last, inputs.horizon_days)))
     made = replace(made, warnings=[*made.warnings, *about_ahead(made, words)])
     if days < 1 or calibration_days < 1:

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from clv_helpers.engines.dialect import bind
 from clv_helpers.engines.session import Session
 from clv_helpers.lifetime.counts import IN_CELL, PURCHASE_DAY, as_histories, log_gaps, read_groups
+from clv_helpers.lifetime.covariates import by_cell
 from clv_helpers.lifetime.data_sufficiency import FEWEST_REPEATERS, SEASON_DAYS, Inputs
 from clv_helpers.lifetime.fitting import fit
+from clv_helpers.lifetime.lateness import Late, overdue_then
 from clv_helpers.lifetime.records import AVERAGED, MEANS, Ahead, Fit, Level, Season
+from clv_helpers.lifetime.rhythm import SecondPurchase, evenness, second_purchase, with_rhythm
 from clv_helpers.lifetime.scoring import expected_purchases, fit_spend, probability_purchase, spend_bindings
 from clv_helpers.lifetime.season import month_factors, season_helped
 from clv_helpers.lifetime.tables import CALIBRATION, load
@@ -99,16 +102,20 @@ class Forecast:
     log_loss: float | None
 
 
+Row = TypeVar("Row", Forecast, Late)
+
+
 @dataclass(frozen=True)
 class Origins:
     """The forecasts, the season that is used, and from each cut-off the days to the next: no day is in two of them.
 
-    No factors of months: no season was seen, or it did not help.
+    No factors of months: no season was seen, or it did not help. `late`: who was overdue then, and what became of them.
     """
 
     forecasts: list[Forecast]
     months: list[float]
     near: list[Season]
+    late: list[Late] = field(default_factory=list)
 
     @property
     def seasons(self) -> list[Season]:
@@ -120,8 +127,11 @@ class Origins:
         plain = {row.model for row in self.forecasts if row.model.endswith(WITHOUT)}
         names = {name: name.removesuffix(WITHOUT) for name in plain}
         names |= {name: name + WITH for name in names.values()}
-        forecasts = [replace(row, model=names.get(row.model, row.model)) for row in self.forecasts]
-        return replace(self, forecasts=forecasts)
+
+        def renamed(rows: list[Row]) -> list[Row]:
+            return [replace(row, model=names.get(row.model, row.model)) for row in rows]
+
+        return replace(self, forecasts=renamed(self.forecasts), late=renamed(self.late))
 
 
 def windows(first: dt.date, end: dt.date, horizon_days: int, most: int = 6) -> tuple[int, list[dt.date]]:
@@ -158,7 +168,7 @@ def forecasts(inputs: Inputs, end: dt.date, models: tuple[str, ...]) -> Origins:
     days, cut_offs = windows(first, end, inputs.horizon_days, inputs.settings.origins)
     query = next(file.query for file in read_tables("lifetime") if file.name == CALIBRATION)
     known: _Known | None = None
-    rows, tried = [], []
+    rows, tried, late = [], [], []
     near = min([days, *((later - day).days for later, day in pairwise(cut_offs))])
     for cut_off in cut_offs:
         year = min((cut_off - first).days, 365)
@@ -172,10 +182,11 @@ def forecasts(inputs: Inputs, end: dt.date, models: tuple[str, ...]) -> Origins:
         if known:
             judged = _judged(inputs.session, known, days, days / year)
             rows += [row for each in judged for row in _as_forecasts(each, end, cut_off, days)]
+            late += overdue_then(inputs.session, end, cut_off, days)
             tried.append(_near(inputs.session, known, cut_off, near))
     months = month_factors(inputs.session, end) if season_helped(tried) else []
     used = tried if months else [replace(each, seasonal=None) for each in tried]
-    return Origins(_as_used(rows, bool(months)), months, used)
+    return Origins(_as_used(rows, bool(months)), months, used, _as_used(late, bool(months)))
 
 
 def keep(session: Session, made: list[Forecast]) -> None:
@@ -191,7 +202,7 @@ def keep(session: Session, made: list[Forecast]) -> None:
 
 @dataclass(frozen=True)
 class _Known:
-    """What was known on a cut-off: the histories, the models fitted on them, and the season where one was seen."""
+    """What was known on a cut-off: histories with `overdue`, the models fitted on them, and a season that was seen."""
 
     groups: pd.DataFrame
     fits: list[Fit]
@@ -218,7 +229,16 @@ def _fitted(inputs: Inputs, cut_off: dt.date, models: tuple[str, ...], later: _K
     fits = fitted(later.fits if later else none, inputs.levels)
     tried = inputs.levels and inputs.settings.model == "auto"
     without = fitted(later.without if later else none, []) if tried else []
-    return _Known(groups, fits, ahead, without)
+    second = second_purchase(inputs.session, cut_off, inputs.horizon_days)
+    return _Known(_late(groups, fits[0], evenness(histories, gaps), second), fits, ahead, without)
+
+
+def _late(groups: pd.DataFrame, fitted: Fit, k: float, second: SecondPurchase | None) -> pd.DataFrame:
+    """The histories with `overdue`, in the order they came in."""
+    import pandas as pd
+
+    parts = [with_rhythm(groups.iloc[rows], there, k, second) for _, there, rows in by_cell(fitted, groups)]
+    return pd.concat(parts).sort_index()
 
 
 def _judged(session: Session, known: _Known, days: int, ratio: float) -> list[dict[str, Any]]:
@@ -241,15 +261,15 @@ def _judged(session: Session, known: _Known, days: int, ratio: float) -> list[di
 
 def _scored(known: _Known, days: int) -> list[pd.DataFrame]:
     """What each model and mean forecasts of each history."""
-    scored = []
+    scored, history = [], known.groups[[*IN_CELL, "overdue"]]
     for fitted in known.fits:
         buys = probability_purchase(fitted, known.groups, days).clip(1e-9, 1 - 1e-9)
         expected = expected_purchases(fitted, known.groups, days)
-        scored.append(known.groups[IN_CELL].assign(model=fitted.model, expected_purchases=expected, buys=buys))
+        scored.append(history.assign(model=fitted.model, expected_purchases=expected, buys=buys))
     for name, weights in MEANS.items() if tuple(each.model for each in known.fits) == AVERAGED else ():
         parts = list(zip(weights, scored[: len(known.fits)], strict=True))
         mean = {part: sum(w * row[part] for w, row in parts) for part in ("expected_purchases", "buys")}
-        scored.append(known.groups[IN_CELL].assign(model=name, **mean))
+        scored.append(history.assign(model=name, **mean))
     return scored
 
 
@@ -277,7 +297,7 @@ def _near(session: Session, known: _Known, cut_off: dt.date, days: int) -> Seaso
     return Season(str(cut_off), days, total(even), seasonal, float(came))
 
 
-def _as_used(rows: list[Forecast], seasonal: bool) -> list[Forecast]:
+def _as_used(rows: list[Row], seasonal: bool) -> list[Row]:
     """One row of each, with the season where it is used and was known then."""
     known = {(row.cut_off, row.model.removesuffix(SEASONAL)) for row in rows if row.model.endswith(SEASONAL)}
     kept = []

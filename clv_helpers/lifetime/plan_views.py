@@ -1,4 +1,4 @@
-"""What a shop plans with: spend to come by month, and the value that hangs on customers who are overdue."""
+"""What a shop plans with: spend to come by month, and the value at risk with customers who are overdue."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ from clv_helpers.charts import Channel, Widget, draw, show
 from clv_helpers.charts.rounding import people_text
 from clv_helpers.charts.show import Output
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.lifetime.lateness import TABLE as OUTCOME
 from clv_helpers.lifetime.prediction import record
 from clv_helpers.lifetime.views import OF_PLAN, nothing, warnings
 
 LEAST_NEW = 0.005  # of what known customers bring; less is none
+CAME_BACK = """
+    SELECT days, SUM(customers) AS customers, SUM(came_back) AS came_back FROM lifetime.overdue_outcome GROUP BY days
+"""
+LEAST_AT_RISK = 0.01  # of the predicted value; less is little
 
 
 def plan(workbook: Workbook) -> Output:
@@ -46,7 +51,7 @@ def plan(workbook: Workbook) -> Output:
 
 
 def at_risk(workbook: Workbook) -> Output:
-    """How many customers are overdue against their own rhythm, and what of the predicted value hangs on them.
+    """How many customers are overdue, how many such came back before, and what of the predicted value is at risk.
 
     Example:
         >>> "overdue" in lifetime.at_risk(wb).parts[0].bundle["text/plain"]
@@ -58,13 +63,17 @@ def at_risk(workbook: Workbook) -> Output:
     rows, words, few = workbook.query("lifetime.value_at_risk"), workbook.words, workbook.params.min_cell
     overdue = rows[rows["rhythm"] == "overdue"]
     people, unit = int(overdue["customers"].sum()), workbook.params.spending.unit
-    value = show.about(overdue["lifetime_value"].sum(), people, few)
-    share = show.about(overdue["share_of_value"].sum(), people, few, show.percent)
+    share = overdue["share_at_risk"].sum()
+    value = show.about(overdue["value_at_risk"].sum(), people, few)
+    told = show.about(share, people, few, show.percent)
     text = (
         f"{people_text(people, few)} {words.customers} are overdue: nine in ten of the gaps that their own rhythm "
-        f"leads to expect are shorter than their silence. {value} {unit} of the predicted value, {share}, go if they "
-        "have left."
+        f"leads to expect are shorter than their silence. {_came_back(workbook)}"
     )
+    if share >= LEAST_AT_RISK:
+        text += f" {value} {unit} of the predicted value, {told}, are likely to be with those who stay away."
+    else:
+        text += f" Less than {LEAST_AT_RISK:.0%} of the predicted value is likely to be with those who stay away."
     chart = Widget(
         title=f"{{share_of_value}} of the predicted value is with the best tenth's {words.customers} in rhythm",
         title_from={"decile": 1, "rhythm": "in rhythm"},
@@ -76,6 +85,18 @@ def at_risk(workbook: Workbook) -> Output:
         color=Channel(column="rhythm", title=""),
     )
     return show.stack(show.finding(text), draw(workbook, chart))
+
+
+def _came_back(workbook: Workbook) -> str:
+    """What became of who was overdue at earlier cut-offs, where enough were."""
+    with workbook.engine.read() as session:
+        late = session.rows(CAME_BACK) if session.has_table(OUTCOME) else []
+    few = workbook.params.min_cell
+    if not late or late[0]["customers"] < few:
+        return "Late is not gone; how many come back is the model's word alone, as too few were overdue before."
+    back, away = late[0]["came_back"], late[0]["customers"] - late[0]["came_back"]
+    share = "nearly all" if away < few else "hardly any" if back < few else show.percent(back / (back + away))
+    return f"Late is not gone: of those who were at earlier cut-offs, {share} bought within {late[0]['days']} days."
 
 
 def _plan_chart(unit: str, customers: str) -> Widget:

@@ -31,10 +31,11 @@ from clv_helpers.lifetime.holdout_validation import validate
 from clv_helpers.lifetime.intervals import with_intervals
 from clv_helpers.lifetime.intervals_of_totals import bindings as bindings_of_level
 from clv_helpers.lifetime.intervals_of_totals import level_spread, past_errors, totals
+from clv_helpers.lifetime.lateness import with_absence
 from clv_helpers.lifetime.month_shares import month_shares
 from clv_helpers.lifetime.plan import plan_months
 from clv_helpers.lifetime.records import RECORD, Fit, FittedOn, LifetimeRecord, Total
-from clv_helpers.lifetime.rhythm import OVERDUE, evenness, with_rhythm
+from clv_helpers.lifetime.rhythm import OVERDUE, evenness, second_purchase, with_rhythm
 from clv_helpers.lifetime.scoring import fit_spend, month_curve, phase_shares, score, spend_bindings
 from clv_helpers.lifetime.tables import build, load
 from clv_helpers.models.table_file import SQL_FOLDER, TableError
@@ -178,7 +179,7 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     even = evenness(histories, gaps)
     spend = fit_spend(session, HISTORY)
     related = facts.correlation_of_frequency_and_spend
-    scored, curve, shares = scored_histories(groups, settings, fitted, spend, even)
+    scored, curve, shares = scored_histories(inputs, groups, fitted, spend, even)
     load(session, "lifetime.score", scored)
     made = replace(made, totals=_rank(inputs, spend, made.model, made.level))
     _spread(inputs, fitted, groups, made.totals[0].level_spread)
@@ -204,20 +205,22 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
 
 
 def scored_histories(
-    groups: pd.DataFrame, settings: Lifetime, fitted: Fit, spend: Fit | None, even: float
+    inputs: Inputs, groups: pd.DataFrame, fitted: Fit, spend: Fit | None, even: float
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """All that is told of each history: what to expect, the next purchase, and the bounds; its curves, and phases."""
     import pandas as pd
 
+    settings, until = inputs.settings, inputs.facts.as_of - dt.timedelta(days=1)
+    second = second_purchase(inputs.session, until, inputs.horizon_days)
     parts = []
     for cell, there, rows in by_cell(fitted, groups):
         part = groups.iloc[rows].reset_index(drop=True)
         curve = month_curve(there, part, settings.horizon_months)
-        scored = with_rhythm(score(there, part, curve, settings.annual_discount_rate), there, even)
+        scored = with_rhythm(score(there, part, curve, settings.annual_discount_rate), there, even, second)
         scored = with_intervals(scored, there, spend, settings.horizon_months * DAYS_PER_MONTH)
         parts.append([each.assign(cell=np.int32(cell)) for each in (scored, curve, phase_shares(there, part))])
     scored, curve, shares = (pd.concat(each, ignore_index=True) for each in zip(*parts, strict=True))
-    return scored, curve, shares
+    return with_absence(scored, inputs.session), curve, shares
 
 
 def _spread(inputs: Inputs, fitted: Fit, groups: pd.DataFrame, level: float) -> None:
@@ -265,12 +268,12 @@ def _scored_anew(
     _drop(session, {*session.tables()} - MADE_OF_HISTORIES)
     build(session, bindings, "lifetime.data_summary")
     facts = Facts(**session.rows("SELECT * FROM lifetime.data_summary")[0])
+    inputs = Inputs(session, settings, workbook.words, workbook.params.min_cell, bindings, facts)
     groups = session.frame(UNSCORED)
     if len(groups):
-        scored, *_ = scored_histories(groups, settings, last.purchase_fit, last.spend_fit, last.evenness)
+        scored, *_ = scored_histories(inputs, groups, last.purchase_fit, last.spend_fit, last.evenness)
         session.load_frame("fresh_score", scored)
         session.create_table("lifetime.score", parse(SCORED))
-    inputs = Inputs(session, settings, workbook.words, workbook.params.min_cell, bindings, facts)
     made = replace(last, totals=_rank(inputs, last.spend_fit, last.model, last.level))
     build(session, bindings, "lifetime.forecast_outcome")
     return replace(made, customers=facts.customers, repeaters=facts.repeaters)

@@ -463,6 +463,7 @@ def test_spark_ranks_the_same(java: None, tmp_path: Path, monkeypatch: pytest.Mo
         "derived.rank_window": ("name", "lookback"),
         "derived.customer_rank": (*KEY,),
         "derived.rank_edge": ("name", "category", "lookback", "place"),
+        "derived.rfm_history": ("customer_id", "months_ago"),
         "derived.rfm_segment": ("customer_id",),
         "derived.value_by_rfm_segment": ("rfm_segment",),
         "profile.rank_attribute": ("customer_id",),

@@ -67,9 +67,10 @@ def test_one_customer_alone_has_no_one_below(outputs: Path, tmp_path: Path) -> N
 
 def test_every_pair_of_scores_has_its_segment(airline: Workbook) -> None:
     """The names as the table in the docs has them, for all 125 scores."""
-    query = read_table(SQL_FOLDER / "derived" / "rfm_segment.sql").query.copy()
+    query = read_table(SQL_FOLDER / "derived" / "rfm_history.sql").query.copy()
     rows = " UNION ALL ".join(
-        f"SELECT '{r}{f}{m}' AS customer_id, {r} AS recency_score, {f} AS frequency_score, {m} AS monetary_score"
+        f"SELECT '{r}{f}{m}' AS customer_id, 0 AS months_ago, "
+        f"{r} AS recency_score, {f} AS frequency_score, {m} AS monetary_score"
         for r in range(1, 6) for f in range(1, 6) for m in range(1, 6)
     )  # fmt: skip
     next(cte for cte in query.ctes if cte.alias == "scored").set("this", parse(rows))

@@ -1,7 +1,8 @@
 -- Predicted value per customer, before it is ranked; see lifetime.customer_lifetime_value.
 -- band: the value to within 0.2 %, by which customers are ranked without sorting them all.
 -- due_in_days: from as_of to the day by which half of those still there with this history have bought again; below 0 it
--- is past. overdue: see lifetime.customer_lifetime_value.
+-- is past. probability_no_purchase: of none within the horizon; of who is overdue, as many stayed away as were overdue at
+-- earlier cut-offs (see lifetime.overdue_outcome). overdue: see lifetime.customer_lifetime_value.
 -- One row: a customer with a purchase.
 -- Key: customer_id
 -- Refresh: view
@@ -24,7 +25,8 @@ valued AS (
         s.discounted_spread * h.expected_spend * $margin AS lifetime_value_spread,
         h.spend * $margin AS historic_value,
         CAST(s.gap_days - (h.age_days - h.recency_days) - 1 AS INT) AS due_in_days,
-        s.overdue
+        s.overdue,
+        s.probability_no_purchase
     FROM spent AS h
     JOIN lifetime.score AS s
         ON s.frequency = h.frequency AND s.recency_days = h.recency_days AND s.age_days = h.age_days

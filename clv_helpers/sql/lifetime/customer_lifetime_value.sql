@@ -8,7 +8,9 @@
 -- for who is late. NULL where the customer has more likely left than not, or the day lies beyond the horizon.
 -- overdue: the share of those who would have bought again in the days since the last purchase. From 0.9 on the customer is
 -- called overdue: of the gaps of who has not left, one in ten grows so long.
--- value_at_risk: lifetime_value of who is overdue, else 0: what of the forecast goes if they have left.
+-- value_at_risk: of who is overdue, lifetime_value times the chance of no purchase within the horizon, else 0; added up,
+-- what of the forecast is likely to be with those who stay away. Late is not gone: the chance is the model's, moved by what
+-- became of who was overdue at earlier cut-offs.
 -- purchases_low, purchases_high; lifetime_value_low, lifetime_value_high: with a chance of 10 % it is at most the low, with
 -- one of 90 % at most the high, or the next whole purchase; 0 is among them for most. lifetime_value_spread: its standard deviation.
 -- One row: a customer with a purchase.
@@ -27,7 +29,7 @@ SELECT
             THEN CAST(DATE_ADD($as_of, f.due_in_days) AS DATE)
     END AS next_purchase_expected,
     f.overdue,
-    CASE WHEN f.overdue >= $overdue THEN f.lifetime_value ELSE 0 END AS value_at_risk,
+    CASE WHEN f.overdue >= $overdue THEN f.lifetime_value * f.probability_no_purchase ELSE 0 END AS value_at_risk,
     f.purchases_low,
     f.purchases_high,
     f.lifetime_value_low,
