@@ -52,7 +52,9 @@ RECORDS |= {
     "schedule.refresh_run",
     "lifetime.prediction",
 }
-UNCOMPARED = {"run_id", "intended_at", "settled_at", "activated_at", "assigned_at", "_batch_id", "row_number", "evaluation"}
+UNCOMPARED = {
+    "run_id", "intended_at", "settled_at", "activated_at", "assigned_at", "_batch_id", "row_number", "evaluation",
+}  # fmt: skip
 
 
 def write_people(folder: Path, without: str = "", customers: int = 60, extra: str = "") -> Path:

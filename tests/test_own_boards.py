@@ -21,6 +21,7 @@ from clv_helpers.run.notebooks import NOTEBOOKS
 from conftest import write_shop
 
 BUILT_IN_NAMES = sorted(file.stem for file in (BUILT_IN / "dashboards").glob("*.yml"))
+HERE = [name for name in BUILT_IN_NAMES if name not in ("acquisition", "products")]  # its purchases name neither
 GENRES = "title: Genres\nwidgets:\n  - {title: Of genres, table: TABLE, mark: bar, x: decile, y: value}\n"
 
 
@@ -73,9 +74,7 @@ def test_what_the_notebooks_show_by_name_stands_in_them() -> None:
 
 def test_a_workbook_without_boards_gets_the_built_in_ones(shop: Workbook) -> None:
     assert not shop.specs.exists()
-    not_here = ("acquisition", "products")  # its purchases name neither
-    built_in = [name for name in BUILT_IN_NAMES if name not in not_here]
-    assert dashboards.names(shop) == built_in
+    assert dashboards.names(shop) == HERE
     assert set(IN_NOTEBOOKS) <= {*BUILT_IN_NAMES}
     board = dashboards.board(shop, "value", "migration")
     switch = next(w for w in board.children[1].children if w.description == "Board")
@@ -85,9 +84,9 @@ def test_a_workbook_without_boards_gets_the_built_in_ones(shop: Workbook) -> Non
 def test_a_board_of_ones_own_takes_the_place_of_the_built_in_one(shop: Workbook) -> None:
     write_board(shop, "derived.decile_edge", "value")
     assert dashboards.load(shop, "value").title == "Genres"
-    assert dashboards.names(shop) == [name for name in BUILT_IN_NAMES if name != "acquisition"]
+    assert dashboards.names(shop) == HERE
     write_board(shop, "derived.decile_edge", "acquisition")
-    assert dashboards.names(shop) == BUILT_IN_NAMES
+    assert dashboards.names(shop) == sorted([*HERE, "acquisition"])
 
 
 def test_a_refused_prediction_leaves_its_places_with_the_reason(shop: Workbook) -> None:

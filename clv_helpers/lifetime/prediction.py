@@ -35,7 +35,7 @@ from clv_helpers.lifetime.lateness import with_absence
 from clv_helpers.lifetime.month_shares import month_shares
 from clv_helpers.lifetime.plan import plan_months
 from clv_helpers.lifetime.records import RECORD, Fit, FittedOn, LifetimeRecord, Total
-from clv_helpers.lifetime.rhythm import OVERDUE, evenness, second_purchase, with_rhythm
+from clv_helpers.lifetime.rhythm import OVERDUE, SecondPurchase, evenness, second_purchase, with_rhythm
 from clv_helpers.lifetime.scoring import fit_spend, month_curve, phase_shares, score, spend_bindings
 from clv_helpers.lifetime.tables import build, load
 from clv_helpers.models.table_file import SQL_FOLDER, TableError
@@ -179,7 +179,7 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     even = evenness(histories, gaps)
     spend = fit_spend(session, HISTORY)
     related = facts.correlation_of_frequency_and_spend
-    scored, curve, shares = scored_histories(inputs, groups, fitted, spend, even)
+    scored, curve, shares = _scored(inputs, groups, fitted, spend, even)
     load(session, "lifetime.score", scored)
     made = replace(made, totals=_rank(inputs, spend, made.model, made.level))
     _spread(inputs, fitted, groups, made.totals[0].level_spread)
@@ -204,14 +204,27 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     )
 
 
-def scored_histories(
+def _scored(
     inputs: Inputs, groups: pd.DataFrame, fitted: Fit, spend: Fit | None, even: float
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The histories scored with what this workbook's past says of second purchases, and of who was overdue."""
+    until = inputs.facts.as_of - dt.timedelta(days=1)
+    second = second_purchase(inputs.session, until, inputs.horizon_days)
+    scored, curve, shares = scored_histories(groups, inputs.settings, fitted, spend, even, second)
+    return with_absence(scored, inputs.session), curve, shares
+
+
+def scored_histories(
+    groups: pd.DataFrame,
+    settings: Lifetime,
+    fitted: Fit,
+    spend: Fit | None,
+    even: float,
+    second: SecondPurchase | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """All that is told of each history: what to expect, the next purchase, and the bounds; its curves, and phases."""
     import pandas as pd
 
-    settings, until = inputs.settings, inputs.facts.as_of - dt.timedelta(days=1)
-    second = second_purchase(inputs.session, until, inputs.horizon_days)
     parts = []
     for cell, there, rows in by_cell(fitted, groups):
         part = groups.iloc[rows].reset_index(drop=True)
@@ -220,7 +233,7 @@ def scored_histories(
         scored = with_intervals(scored, there, spend, settings.horizon_months * DAYS_PER_MONTH)
         parts.append([each.assign(cell=np.int32(cell)) for each in (scored, curve, phase_shares(there, part))])
     scored, curve, shares = (pd.concat(each, ignore_index=True) for each in zip(*parts, strict=True))
-    return with_absence(scored, inputs.session), curve, shares
+    return scored, curve, shares
 
 
 def _spread(inputs: Inputs, fitted: Fit, groups: pd.DataFrame, level: float) -> None:
@@ -271,7 +284,7 @@ def _scored_anew(
     inputs = Inputs(session, settings, workbook.words, workbook.params.min_cell, bindings, facts)
     groups = session.frame(UNSCORED)
     if len(groups):
-        scored, *_ = scored_histories(inputs, groups, last.purchase_fit, last.spend_fit, last.evenness)
+        scored, *_ = _scored(inputs, groups, last.purchase_fit, last.spend_fit, last.evenness)
         session.load_frame("fresh_score", scored)
         session.create_table("lifetime.score", parse(SCORED))
     made = replace(last, totals=_rank(inputs, last.spend_fit, last.model, last.level))

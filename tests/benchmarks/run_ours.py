@@ -49,7 +49,8 @@ def measure(file: Path, folder: Path) -> dict[str, float]:
         of_spend = fit_spend(session, HISTORY)
         spend = spend_bindings(session, HISTORY, of_spend)
         spend_done = time.process_time()
-        load(session, "lifetime.score", scored_histories(groups, SETTINGS, fitted, of_spend, 1.0)[0])
+        found, *_ = scored_histories(groups, SETTINGS, fitted, of_spend, 1.0)
+        load(session, "lifetime.score", found.assign(probability_no_purchase=1 - found["probability_purchase"]))
         scored = time.process_time()
         known = {"margin": SETTINGS.margin, "overdue": OVERDUE, "as_of": AS_OF, "horizon_days": 365}
         build(session, {**spend, **bindings(0.15), **known}, VALUE, "lifetime.value_by_decile")
