@@ -91,7 +91,7 @@ bounded AS (
         1.281552 * SQRT(LN(1 + common_variance + COALESCE(own_variance / NULLIF(margin_ahead * margin_ahead, 0), 0))) AS width
     FROM forecast
 ),
-both AS (
+curve AS (
     SELECT channel, cohort, month, customers, 'realised' AS kind, margin, 0 AS margin_ahead, 0 AS common_variance,
         0 AS own_variance, margin AS low, margin AS high
     FROM realised
@@ -117,4 +117,4 @@ SELECT
     margin / customers AS value_per_customer,
     low / customers AS low,
     high / customers AS high
-FROM both
+FROM curve
