@@ -71,7 +71,7 @@ def sentences(output: Output) -> str:
     texts = []
     for part in parts_of(output):
         if METRICS_MIME in part.bundle:
-            texts += [" ".join(entry.values()) for entry in part.bundle[METRICS_MIME]]
+            texts += [" ".join(map(str, entry.values())) for entry in part.bundle[METRICS_MIME]]
         elif FINDING_MIME in part.bundle or "<table" not in part.bundle.get("text/html", ""):
             texts.append(part.bundle["text/plain"])
     return "\n".join(texts)

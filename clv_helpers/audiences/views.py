@@ -7,6 +7,7 @@ import datetime as dt
 import functools
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from clv_helpers.audiences import audience_files
 from clv_helpers.audiences.catalog import MASKED, event_tables, read_catalog
@@ -19,7 +20,7 @@ from clv_helpers.audiences.rule import Audience, walk
 from clv_helpers.audiences.sentence import part_in_words, to_sentence
 from clv_helpers.charts import Channel, Widget, draw, show
 from clv_helpers.charts.rounding import people_text
-from clv_helpers.charts.show import Output, upper_first
+from clv_helpers.charts.show import CustomerList, Output, upper_first
 from clv_helpers.conditions.condition import Condition
 from clv_helpers.conditions.when import Clock
 from clv_helpers.config.params import Params
@@ -29,6 +30,10 @@ from clv_helpers.engines.dialect import to_sql
 from clv_helpers.engines.guarded_query import MEMORY
 from clv_helpers.engines.session import Session
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+LISTS = 3  # of customers to act on, on the report's first page
 OWN_FORMATS = {"text": "", "yaml": "", "sql": "duckdb", "spark": "spark"}  # and of the SQL ones their dialect
 
 
@@ -153,7 +158,7 @@ def sizes(workbook: Workbook) -> Output:
         told = zip(numbers, rows["customers"], strict=True)
         rows["to_come"] = [show.with_bounds(each, "", customers, few) for each, customers in told]
         coming = {"to_come": f"Predicted value ({currency}), 80 % interval|>"}
-    return show.table(
+    shown = show.table(
         rows,
         title="Audience",
         description="Who is in it",
@@ -166,6 +171,22 @@ def sizes(workbook: Workbook) -> Output:
         people=dict.fromkeys(measures, "customers"),  # audiences overlap: their sizes add up to nothing
         min_cell=few,
     )
+    return show.with_lists(shown, *_most_worth(rows, currency, workbook))
+
+
+def _most_worth(rows: pd.DataFrame, currency: str, workbook: Workbook) -> list[CustomerList]:
+    """The audiences of those who have spent most each, but for such as are too few to tell of."""
+    few, told = workbook.params.min_cell, rows[rows["customers"] >= workbook.params.min_cell]
+    best = told.sort_values("spend_per_customer", ascending=False, kind="stable")[:LISTS]
+    return [
+        CustomerList(
+            row["title"],
+            row["description"],
+            f"{people_text(row['customers'], few)} {workbook.words.customers}",
+            f"{show.about(row['spend_per_customer'], row['customers'], few)} {currency} each so far",
+        )
+        for row in best.to_dict("records")
+    ]
 
 
 def sentences(workbook: Workbook) -> Output:

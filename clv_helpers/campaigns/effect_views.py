@@ -37,7 +37,8 @@ def effects(workbook: Workbook, truth: dict[str, Any] | None = None) -> Output:
     """
     rows, measure, few = read_effects(workbook), _measure(workbook), workbook.params.min_cell
     measured = [row for row in rows if row.measured and row.audience == EVERYONE]
-    outputs = [show.finding(row.sentence) for row in measured[-LATEST:]]
+    deciles = read_deciles(workbook, audience=EVERYONE)
+    outputs = [_finding(workbook, row, deciles) for row in measured[-LATEST:]]
     outputs += [show.note(row.warnings) for row in measured if row.warnings]
     outputs += _not_measured([row for row in rows if not row.measured])
     told = [row for row in measured if row.revenue_known]
@@ -55,6 +56,27 @@ def effects(workbook: Workbook, truth: dict[str, Any] | None = None) -> Output:
     outputs.append(effect_charts.by_campaign(marks, _headline(told, measure, few), measure))
     outputs += [_by_decile(workbook, row, truths.get(row.campaign, {}), measure) for row in told[-LATEST:]]
     return show.stack(*outputs)
+
+
+def _finding(workbook: Workbook, row: CampaignEffect, deciles: list[DecileEffect]) -> Output:
+    """What a campaign added; at stake is that, or where no effect is shown what it cost."""
+    few, fewer, unit = workbook.params.min_cell, people_of(row), workbook.params.spending.unit
+    told: dict[str, Any] = {"topic": f"effect: {row.campaign}", "board": "campaign_results"}
+    if not row.revenue_known or fewer < few:
+        return show.finding(row.sentence, **told)
+    added = shown(row.incremental_revenue, fewer, few)
+    between = f"95% interval {show.compact(added.low)} to {show.compact(added.high)} {unit}"
+    if not shows_effect(row.cuped):
+        cost = show.rounded_sum(row.cost, row.treated, few)
+        spent = f"; it cost {show.compact(cost)} {unit}" if cost else ""
+        brief = f"{row.campaign}: no effect on revenue that a group of this size could show ({between} in all){spent}."
+        return show.finding(row.sentence, stake=cost, brief=brief, **told)
+    verb = "added" if added.estimate > 0 else "took away"
+    brief = (
+        f"{row.campaign} {verb} {show.compact(abs(added.estimate))} {unit} in all ({between}), as against its control "
+        f"group. {show.upper_first(_worth(row.campaign, deciles))}"
+    )
+    return show.finding(row.sentence, stake=abs(added.estimate), brief=brief, **told)
 
 
 def _measure(workbook: Workbook) -> str:
@@ -313,7 +335,8 @@ def next_steps(workbook: Workbook) -> Output:
     rows = read_deciles(workbook, audience=EVERYONE)
     if not rows:
         return show.note("What to do next cannot be known before a campaign with a control group has been measured.")
-    outputs, least = [show.note(_whom(row.campaign, rows)) for row in _measured(workbook)], workbook.params.min_cell
+    least = workbook.params.min_cell
+    outputs = [show.note(f"{row.campaign}: {_worth(row.campaign, rows)}") for row in _measured(workbook)]
     large = [row for row in rows if min(row.treated, row.control) >= least and row.verdict != NOT_KNOWN]
     if large:
         outputs.append(_steps_table(workbook, large))
@@ -324,16 +347,17 @@ def next_steps(workbook: Workbook) -> Output:
     return show.stack(*outputs)
 
 
-def _whom(campaign: str, rows: list[DecileEffect]) -> str:
+def _worth(campaign: str, rows: list[DecileEffect]) -> str:
+    """To whom a message is worth its cost."""
     own = [row for row in rows if row.campaign == campaign]
     worth = [str(row.decile) if row.decile else "those not ranked" for row in own if row.verdict == WORTH_IT]
     if all(row.verdict == NOT_KNOWN for row in own):
-        return f"{campaign}: no effect on revenue is shown, so nobody to write to again for its sake."
+        return "no effect on revenue is shown, so nobody to write to again for its sake."
     if not worth:
-        return f"{campaign}: by the best estimate a message costs more than it adds in every decile."
+        return "by the best estimate a message costs more than it adds in every decile."
     if len(worth) == len(own):
-        return f"{campaign}: by the best estimate a message is worth its cost in every decile: write to everyone."
-    return f"{campaign}: by the best estimate a message is worth its cost in deciles {', '.join(worth)}."
+        return "by the best estimate a message is worth its cost in every decile: write to everyone."
+    return f"by the best estimate a message is worth its cost in deciles {', '.join(worth)}."
 
 
 def _steps_table(workbook: Workbook, rows: list[DecileEffect]) -> Output:

@@ -52,7 +52,7 @@ def summary(workbook: Workbook) -> Output:
         f"People opened {show.share_of(people, accepted, MESSAGES, few)}; counting machine opens it would look like "
         f"{show.share(machines, accepted, few)}."
     )
-    return show.stack(show.finding(finding), *notes)
+    return show.stack(show.finding(finding, topic="opens", board="campaign_results"), *notes)
 
 
 def _untold(rows: pd.DataFrame, min_cell: int) -> str:

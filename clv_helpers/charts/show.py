@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # The report collects these from the executed notebooks and sets them at its top.
 METRICS_MIME = "application/vnd.clv.metrics+json"
 FINDING_MIME = "application/vnd.clv.finding+json"
+LISTS_MIME = "application/vnd.clv.lists+json"
 BOARD_MIME = "application/vnd.clv.board+json"
 TABLE_MIME = "application/vnd.clv.table+json"
 MISSING = "–"
@@ -24,11 +25,28 @@ WIDE = 40  # characters of a text that is given room
 
 @dataclass(frozen=True)
 class Metric:
-    """One key figure: what it counts, its value as text, and a few words on how to read it."""
+    """One key figure: what it counts, its value as text, and a few words on how to read it.
+
+    `topic` is its name in every report, whatever it is called there; `change` says how it differs from a year before.
+    `weekly` is the figure as it was at each week's end, oldest first, rounded as the figure is: what it usually does.
+    """
 
     label: str
     value: str
     note: str = ""
+    topic: str = ""
+    change: str = ""
+    weekly: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class CustomerList:
+    """Customers to act on: who they are, how many, and what they are worth, as text."""
+
+    title: str
+    description: str
+    people: str
+    value: str
 
 
 @dataclass(frozen=True)
@@ -53,20 +71,39 @@ def stack(*outputs: Output) -> Output:
 
 def metrics(*entries: Metric) -> Output:
     """Key figures in a row."""
+    notes = ["; ".join(filter(None, (e.change, e.note))) for e in entries]
     cards = "".join(
         f"<div style='min-width:9em'><div style='font-size:1.7em;font-weight:600'>{html.escape(e.value)}</div>"
-        f"<div>{html.escape(e.label)}</div><div style='opacity:.7;font-size:.85em'>{html.escape(e.note)}</div></div>"
-        for e in entries
+        f"<div>{html.escape(e.label)}</div><div style='opacity:.7;font-size:.85em'>{html.escape(note)}</div></div>"
+        for e, note in zip(entries, notes, strict=True)
     )
     text = "; ".join(f"{e.label}: {e.value}" for e in entries)
     row = f"<div class='clv-metrics' style='display:flex;gap:2em;flex-wrap:wrap'>{cards}</div>"
     return Output({METRICS_MIME: [asdict(e) for e in entries], "text/html": row, "text/plain": text})
 
 
-def finding(sentence: str) -> Output:
-    """A sentence that was computed from the data, worth repeating at the top of the report."""
+def finding(
+    sentence: str, *, topic: str = "", stake: float = 0.0, board: str = "", brief: str = "", warning: bool = False
+) -> Output:
+    """A sentence that was computed from the data; the report sets the weightiest on its first page.
+
+    `topic` names what it is about, and stays when its numbers change. `stake`: the money it is about, in the unit of
+    spend, already rounded; 0 where it is about none. `board` shows more. `brief` is the sentence of the first page,
+    where that is another. A `warning` stands there whatever its stake.
+
+    Example:
+        >>> show.finding("Three in four came back.", topic="retention").bundle["text/plain"]
+        'Three in four came back.'
+    """
     shown = f"<p class='clv-finding'><strong>{html.escape(sentence)}</strong></p>"
-    return Output({FINDING_MIME: sentence, "text/html": shown, "text/plain": sentence})
+    told = {"text": sentence, "brief": brief or sentence, "topic": topic, "board": board}
+    weight = {"stake": float(stake) if math.isfinite(stake) else 0.0, "warning": warning}
+    return Output({FINDING_MIME: told | weight, "text/html": shown, "text/plain": sentence})
+
+
+def with_lists(shown: Output, *lists: CustomerList) -> Output:
+    """The same, with lists of customers to act on for the report's first page."""
+    return Output(shown.bundle | {LISTS_MIME: [asdict(each) for each in lists]})
 
 
 def note(sentence: str) -> Output:
@@ -234,6 +271,16 @@ def share_of(part: float, whole: float, who: str, min_cell: int) -> str:
     if "<" in text:
         return f"{text} {who}"
     return f"{people_text(part, min_cell)} of {people_text(whole, min_cell)} {who} ({text})"
+
+
+def rounded_sum(value: float, people: float, min_cell: int) -> float:
+    """A sum about so many people, rounded by them; 0 of fewer than `min_cell`, or where it is not known.
+
+    Example:
+        >>> show.rounded_sum(8_348_208.56, 1_868, 11)
+        8340000.0
+    """
+    return float(rounded([float(value)], [people], min_cell)[0]) if people >= min_cell and value == value else 0.0
 
 
 def about(value: float, people: float, min_cell: int, write: Callable[[float], str] = compact) -> str:

@@ -32,7 +32,8 @@ def bots(workbook: Workbook) -> Output:
     if made.status == "chance":
         return show.finding(
             f"Nobody is taken for a bot: on {people_text(made.held_out, few)} known visitors whom it had not seen, the "
-            f"decision tree is no better than chance (p = {made.p_value:.2g}; less than {CHANCE:g} is asked for)."
+            f"decision tree is no better than chance (p = {made.p_value:.2g}; less than {CHANCE:g} is asked for).",
+            topic="bots",
         )
     return show.stack(_how_well(made, few), _rules(made, few))
 
@@ -41,7 +42,8 @@ def _how_well(made: BotRecord, few: int) -> Output:
     return show.finding(
         f"{show.share_of(made.bots, made.visitors, 'visitors', few)} are taken for bots. On "
         f"{people_text(made.held_out, few)} known visitors whom the tree had not seen, {_interval(made.precision)} of "
-        f"those taken for bots are bots, and {_interval(made.recall)} of the bots are found."
+        f"those taken for bots are bots, and {_interval(made.recall)} of the bots are found.",
+        topic="bots",
     )
 
 

@@ -63,7 +63,7 @@ def _joined(workbook: Workbook, rule: Identities) -> Output:
     text += f"{_means(workbook, rows)}."
     told = rows[rows["outcome"].isin(LEFT)].rename(columns={"found": "values", "people": "ids"})
     if told.empty:
-        return show.finding(text)
+        return show.finding(text, topic="identities")
     told["why"] = told["outcome"].map({outcome: text.format(at_most=rule.at_most) for outcome, text in LEFT.items()})
     table = show.table(
         told,
@@ -74,7 +74,7 @@ def _joined(workbook: Workbook, rule: Identities) -> Output:
         people={"values": "ids", "ids": "ids"},
         min_cell=few,
     )
-    return show.stack(show.finding(text), table)
+    return show.stack(show.finding(text, topic="identities"), table)
 
 
 def _means(workbook: Workbook, rows: pd.DataFrame) -> str:

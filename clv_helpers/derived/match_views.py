@@ -33,13 +33,13 @@ def matches(workbook: Workbook, match: Match) -> Output:
         shares = (
             f"Hardly anybody of {first} is on {second}, too" if len(joined) else f"Nobody of {first} is on {second}"
         )
-        return show.stack(show.finding(f"{shares}, as far as {_listed(match.by)} tell."), *doubt)
+        return show.stack(show.finding(f"{shares}, as far as {_listed(match.by)} tell.", topic="match"), *doubt)
     wrong = people_text(round((1 - joined["probability"]).sum()), few)
     text = (
         f"{people_text(len(joined), few)} of the {people_text(people, few)} on {first} are on {second}, too "
         f"({share_text(len(joined), people, few)}); by the model {wrong} of these matches are wrong."
     )
-    return show.stack(show.finding(text), *doubt, _outcomes(workbook, match))
+    return show.stack(show.finding(text, topic="match"), *doubt, _outcomes(workbook, match))
 
 
 def _outcomes(workbook: Workbook, match: Match) -> Output:

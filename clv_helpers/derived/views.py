@@ -39,16 +39,17 @@ def metrics(workbook: Workbook) -> Output:
     purchases, days = (of_all(count, write="{:,.0f}".format) for count in (row.purchases, row.purchase_days))
     unit, told = params.spending.unit, _gross_and_refunds(row, few)
     entries = [
-        Metric("as of", f"{row.as_of:%d %b %Y}", f"events since {row.first_event_on:%b %Y}"),
-        Metric(words.customers, people_text(row.customers, few), f"{back} came back"),
+        Metric("as of", f"{row.as_of:%d %b %Y}", f"events since {row.first_event_on:%b %Y}", topic="as_of"),
+        Metric(words.customers, people_text(row.customers, few), f"{back} came back", topic="customers"),
         Metric(
             "revenue",
             f"{of_all(row.spend)} {unit}{' net' if told else ''}",
             f"{told}{purchases} {words.purchases} on {days} {words.purchase} days",
+            topic="spend",
         ),
     ]
     if params.value.unit != unit:
-        entries.append(Metric(params.value.unit, of_all(row.value), f"that count as {words.value}"))
+        entries.append(Metric(params.value.unit, of_all(row.value), f"that count as {words.value}", topic="value"))
     return show.stack(show.metrics(*entries), *_beside_the_head(workbook, row))
 
 
@@ -79,7 +80,9 @@ def _beside_the_head(workbook: Workbook, row: Any) -> list[Output]:
     if left_out := _left_out(workbook):
         sentences.append(f"Left out, as the params say: {'; '.join(left_out)}.")
     notes = [show.note(" ".join(sentences))] if sentences else []
-    return notes + [show.finding(sentence) for sentence in _collective_accounts(workbook)]
+    return notes + [
+        show.finding(sentence, topic="collective_accounts", warning=True) for sentence in _collective_accounts(workbook)
+    ]
 
 
 def _collective_accounts(workbook: Workbook) -> list[str]:
@@ -272,7 +275,8 @@ def top_decile(workbook: Workbook, lookback_months: int = 12) -> Output:
     if people < few:
         return show.note(f"The best tenth is fewer than {few} {who}, so what they bring is not told.")
     told = show.about(share, people, few, show.percent)
-    return show.finding(f"The best tenth of the {who} brings {told} of {_all_value(workbook)} {when}.")
+    sentence = f"The best tenth of the {who} brings {told} of {_all_value(workbook)} {when}."
+    return show.finding(sentence, topic="best_tenth", board="value")
 
 
 def _decile_edges(workbook: Workbook, lookback_months: int) -> pd.DataFrame:

@@ -184,7 +184,9 @@ def migration(workbook: Workbook, lookback_months: int = 12) -> Output:
     return show.finding(
         f"Since {rows['before_on'].iloc[0]:%B %Y}, {rose} {who} rose by a decile or more and {fell} fell; {came} are "
         f"newly ranked, and {left} not any more. {show.share(still, best['customers'].sum(), few)} of the best tenth "
-        "are still in it."
+        "are still in it.",
+        topic="migration",
+        board="migration",
     )
 
 
@@ -205,7 +207,10 @@ def trend(workbook: Workbook) -> Output:
     brought, by = show.about(after, people, few), show.about(abs(change), people, few, "{:.0%}".format)
     return show.finding(
         f"The last twelve whole months brought {brought} {workbook.params.spending.unit}, {by} {word} than the twelve "
-        "before."
+        "before.",
+        topic="trend",
+        stake=show.rounded_sum(abs(after - before), people, few),
+        board="customers",
     )
 
 

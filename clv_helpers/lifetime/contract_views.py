@@ -42,7 +42,9 @@ def _outcome(held: ContractHoldout, few: int) -> Output:
     )
     return show.finding(
         f"Fitted on the days up to {held.calibration_end}, the model forecast {forecast} renewals in the {held.days} "
-        f"days after; {came} came. At the retention of the last period they would have been {at_rate}."
+        f"days after; {came} came. At the retention of the last period they would have been {at_rate}.",
+        topic="contract_holdout",
+        board="forecast",
     )
 
 

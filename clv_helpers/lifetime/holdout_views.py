@@ -143,7 +143,9 @@ def _capture(title: str, outcome: Holdout, min_cell: int) -> list[Output]:
         show.finding(
             f"The tenth that {title} ranked best on {outcome.calibration_end} brought {brought} of the spend of the "
             f"{outcome.days} days after: {captured} of what the best tenth in truth brought (ranked by the spend of "
-            f"the {last_year.series.lower()}: {again})."
+            f"the {last_year.series.lower()}: {again}).",
+            topic="holdout_best_tenth",
+            board="forecast",
         )
     ]
 

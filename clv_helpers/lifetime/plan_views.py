@@ -47,7 +47,9 @@ def plan(workbook: Workbook) -> Output:
     if rows["last_year"].notna().all():
         text += f"; the same months a year before brought {show.about(last_year, people, few)}"
     spread = draw(workbook, _plan_chart(unit, words.customers)) if few <= people else None
-    return show.stack(show.finding(f"{text}."), *warnings(made, OF_PLAN), *filter(None, [spread]))
+    stake = abs(known + new - last_year) if rows[["new", "last_year"]].notna().all(axis=None) else known
+    told = show.finding(f"{text}.", topic="plan", stake=show.rounded_sum(stake, people, few), board="forecast")
+    return show.stack(told, *warnings(made, OF_PLAN), *filter(None, [spread]))
 
 
 def at_risk(workbook: Workbook) -> Output:
@@ -84,7 +86,9 @@ def at_risk(workbook: Workbook) -> Output:
         y=Channel(column="share_of_value", title="Share of predicted value", format="%"),
         color=Channel(column="rhythm", title=""),
     )
-    return show.stack(show.finding(text), draw(workbook, chart))
+    stake = show.rounded_sum(overdue["lifetime_value"].sum(), people, few)
+    told = show.finding(text, topic="overdue", stake=stake, board="at_risk")
+    return show.stack(told, draw(workbook, chart))
 
 
 def _came_back(workbook: Workbook) -> str:

@@ -61,7 +61,13 @@ def values(workbook: Workbook) -> Output:
         f"Over the next {months} months the best tenth by prediction will bring {share} of the value: "
         f"{show.about(best.value_per_customer, best.customers, few)} {unit} each, at margin and discounted. "
         f"{show.upper_first(made.title)} expects {show.about(purchases, customers, few)} {words.purchases}. "
-        f"{about_width(made, months)}"
+        f"{about_width(made, months)}",
+        topic="predicted_value",
+        stake=show.rounded_sum(total, customers, few),
+        board="forecast",
+        brief=f"In the next {months} months all {words.customers} together will bring a value of "
+        f"{with_bounds(made.totals[0], unit, customers, few)} (80% interval), at margin and discounted; the best tenth "
+        f"{share} of it.",
     )
     value = _decile_chart(
         f"The best tenth will bring {{share_of_value}} of the next {months} months' value",
@@ -179,7 +185,7 @@ def track_record(workbook: Workbook) -> Output:
         people="customers",
         min_cell=workbook.params.min_cell,
     )
-    return show.stack(show.finding(sentence), table)
+    return show.stack(show.finding(sentence, topic="forecast_outcome", board="forecast"), table)
 
 
 def nothing(made: LifetimeRecord, what: str) -> Output:

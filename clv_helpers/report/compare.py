@@ -51,7 +51,7 @@ def _differing(before: dict[str, str], now: dict[str, str]) -> list[Change]:
 
 def _texts(content: Content) -> dict[str, str]:
     """Findings and the titles of charts, by the place where they stand and what they are about."""
-    texts = {f"Finding {number}": finding for number, finding in enumerate(content.findings, 1)}
+    texts = {finding.key: finding.text for finding in content.findings}
     for section in content.sections:
         charts = [(block, chart) for block in section.blocks for chart in block.charts]
         for number, (block, chart) in enumerate(charts, 1):

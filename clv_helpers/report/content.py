@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clv_helpers.charts import CHART_MIME
-from clv_helpers.charts.show import BOARD_MIME, FINDING_MIME, METRICS_MIME, TABLE_MIME
+from clv_helpers.charts.show import BOARD_MIME, FINDING_MIME, LISTS_MIME, METRICS_MIME, TABLE_MIME
 from clv_helpers.errors import UserError
 from clv_helpers.report.run_record import RunRecord
 
@@ -32,6 +32,11 @@ class Block:
     charts: list[dict[str, Any]] = field(default_factory=list)
     filters: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def is_board(self) -> bool:
+        """Whether it is a board; others stand in the annex."""
+        return self.kind == "charts" and bool(self.title)
+
 
 @dataclass
 class Section:
@@ -44,12 +49,40 @@ class Section:
 
 
 @dataclass
+class Finding:
+    """A sentence computed from the data; what its parts mean stands at `charts.show.finding`.
+
+    `charts`: the one that its cell draws of it, if any.
+    """
+
+    text: str
+    brief: str = ""
+    topic: str = ""
+    stake: float = 0.0
+    board: str = ""
+    warning: bool = False
+    anchor: str = ""
+    charts: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        """What it is about: its topic, or its words without their numbers."""
+        return self.topic or re.sub(r"[\d.,%–-]+", "", self.text)
+
+
+@dataclass
 class Content:
     """All that the report shows."""
 
     sections: list[Section] = field(default_factory=list)
-    metrics: list[dict[str, str]] = field(default_factory=list)
-    findings: list[str] = field(default_factory=list)
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    lists: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def boards(self) -> list[Block]:
+        """The boards of all stages, in their order."""
+        return [block for section in self.sections for block in section.blocks if block.is_board]
 
 
 def collect(record: RunRecord, folder: Path) -> Content:
@@ -73,19 +106,29 @@ def _section(notebook: dict[str, Any], stage: int, content: Content) -> Section:
                 source = source[heading.end() :]
             if source:
                 section.blocks.append(Block("text", html=_markdown(source, section)))
+        before = len(content.findings)
         for output in cell.get("outputs", []):
             _add_output(section, output.get("data", {}), content)
+            _give_chart(section, output.get("data", {}), content.findings[before:])
     return section
+
+
+def _give_chart(section: Section, data: dict[str, Any], of_cell: list[Finding]) -> None:
+    """A chart is of the findings that stand before it in its cell and have none yet."""
+    if CHART_MIME in data:
+        for found in of_cell:
+            found.charts = found.charts or section.blocks[-1].charts[-1:]
 
 
 def _add_output(section: Section, data: dict[str, Any], content: Content) -> None:
     if METRICS_MIME in data:
         content.metrics += data[METRICS_MIME]
     elif FINDING_MIME in data:
-        content.findings.append("".join(data[FINDING_MIME]))
-        section.blocks.append(Block("text", html="".join(data["text/html"])))
+        content.findings.append(_finding(data[FINDING_MIME], f"finding-{len(content.findings) + 1}"))
+        html = "".join(data["text/html"])
+        section.blocks.append(Block("text", html=html, anchor=content.findings[-1].anchor))
     elif BOARD_MIME in data:
-        section.blocks.append(_board(data[BOARD_MIME], section))
+        section.blocks.append(_board(data[BOARD_MIME]))
     elif CHART_MIME in data:
         if not section.blocks or section.blocks[-1].kind != "charts" or section.blocks[-1].title:
             section.blocks.append(Block("charts"))
@@ -94,15 +137,20 @@ def _add_output(section: Section, data: dict[str, Any], content: Content) -> Non
         texts = {"title": title["text"], "subtitle": title.get("subtitle", "")}
         section.blocks[-1].charts.append({**texts, **meta, "choices": None, "spec": spec})
     elif TABLE_MIME in data:
+        content.lists += data.get(LISTS_MIME, [])
         section.blocks.append(Block("table", html="".join(data["text/html"])))
     elif "text/html" in data:
         body = re.sub(r"<style.*?</style>", "", "".join(data["text/html"]), flags=re.DOTALL)
         section.blocks.append(Block("table" if "<table" in body else "text", html=body))
 
 
-def _board(board: dict[str, Any], section: Section) -> Block:
+def _finding(told: Any, anchor: str) -> Finding:
+    """A finding as its notebook holds it; of an earlier version, its text alone."""
+    return Finding(**told, anchor=anchor) if isinstance(told, dict) else Finding("".join(told), anchor=anchor)
+
+
+def _board(board: dict[str, Any]) -> Block:
     anchor = f"board-{board['name']}"
-    section.headings.append((anchor, board["title"]))
     return Block("charts", board["description"], board["title"], anchor, board["cards"], board["filters"])
 
 

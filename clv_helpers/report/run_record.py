@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -47,6 +48,13 @@ class RunRecord:
     tables: dict[str, int] = field(default_factory=dict)
     lifetime: dict[str, Any] = field(default_factory=dict)
     report: str = ""
+    as_of_day: str = ""  # the day that as_of led to; empty before the tables are built
+
+    @property
+    def day(self) -> str:
+        """The day as of which the run was computed, as people write it: 10 December 2025."""
+        day = dt.date.fromisoformat(self.as_of_day or self.started_at[:10])
+        return f"{day.day} {day:%B %Y}"
 
     @property
     def min_cell(self) -> int:

@@ -15,6 +15,7 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.files import owner_only, write_atomically
 from clv_helpers.report.compare import changes
 from clv_helpers.report.content import ReportError, collect
+from clv_helpers.report.decision import decision_page
 from clv_helpers.report.last_look import LastLook
 from clv_helpers.report.run_record import RunRecord
 
@@ -46,8 +47,8 @@ def write(workbook: Workbook, record: RunRecord, folder: Path, since: tuple[RunR
         "script": (BOARD / "board.js").read_text(encoding="utf-8"),
         "style": (BOARD / "board.css").read_text(encoding="utf-8"),
     }
-    title = record.params["title"]
-    body = template.render(record=record, title=title, content=content, changed=changed, **ours)
+    page = decision_page(record, content)
+    body = template.render(record=record, page=page, content=content, changed=changed, **ours)
     file = folder / (f"report_since_{since[0].run}.html" if since else "report.html")
     try:
         _refuse_customers(workbook, body, list(ours.values()))

@@ -249,6 +249,7 @@ def _finish(workbook: Workbook, record: RunRecord, folder: Path) -> None:
 
     with workbook.engine.read() as session:
         names = session.tables()
+        record.as_of_day = f"{session.scalar('SELECT as_of FROM derived.as_of'):%Y-%m-%d}"
         of_people = {name for name in names if PRIMARY_IDENTITY in session.columns(table(name))}
         sizes = {name: session.count(table(name)) for name in names}
         record.tables = {n: rows for n, rows in sizes.items() if not (n in of_people and 0 < rows < record.min_cell)}
