@@ -28,7 +28,7 @@ class Metric:
     """One key figure: what it counts, its value as text, and a few words on how to read it.
 
     `topic` is its name in every report, whatever it is called there; `change` says how it differs from a year before.
-    `weekly` is the figure as it was at each week's end, oldest first, rounded as the figure is: what it usually does.
+    `number` is its value, and `weekly` what it was at each week's end, oldest first: rounded as what is shown.
     """
 
     label: str
@@ -36,6 +36,7 @@ class Metric:
     note: str = ""
     topic: str = ""
     change: str = ""
+    number: float | None = None
     weekly: tuple[float, ...] = ()
 
 
@@ -304,5 +305,11 @@ def with_bounds(numbers: Sequence[float], unit: str, people: float, min_cell: in
     """
     if people < min_cell:
         return MISSING
-    forecast, low, high = (about(number, people, min_cell) for number in numbers)
-    return f"{forecast} {unit}, {low} to {high}" if unit else f"{forecast}, {low} to {high}"
+    forecast, low, high = numbers
+    told = f"{about(forecast, people, min_cell)} {unit}".rstrip()
+    return f"{told}, {bounds(low, high, people, min_cell)}"
+
+
+def bounds(low: float, high: float, people: float, min_cell: int) -> str:
+    """The interval of a forecast, such as "2.4 M to 3.5 M"."""
+    return f"{about(low, people, min_cell)} to {about(high, people, min_cell)}"

@@ -40,16 +40,25 @@ def metrics(workbook: Workbook) -> Output:
     unit, told = params.spending.unit, _gross_and_refunds(row, few)
     entries = [
         Metric("as of", f"{row.as_of:%d %b %Y}", f"events since {row.first_event_on:%b %Y}", topic="as_of"),
-        Metric(words.customers, people_text(row.customers, few), f"{back} came back", topic="customers"),
+        Metric(
+            words.customers,
+            people_text(row.customers, few),
+            f"{back} came back",
+            topic="customers",
+            number=show.rounded_sum(row.customers, row.customers, few) or None,
+        ),
         Metric(
             "revenue",
             f"{of_all(row.spend)} {unit}{' net' if told else ''}",
             f"{told}{purchases} {words.purchases} on {days} {words.purchase} days",
             topic="spend",
+            number=show.rounded_sum(row.spend, row.customers, few) or None,
         ),
     ]
     if params.value.unit != unit:
-        entries.append(Metric(params.value.unit, of_all(row.value), f"that count as {words.value}", topic="value"))
+        number = show.rounded_sum(row.value, row.customers, few) or None
+        note = f"that count as {words.value}"
+        entries.append(Metric(params.value.unit, of_all(row.value), note, topic="value", number=number))
     return show.stack(show.metrics(*entries), *_beside_the_head(workbook, row))
 
 

@@ -13,6 +13,7 @@ from clv_helpers.insights.star_model import (
     model,
     trend,
 )
+from clv_helpers.insights.year import year
 from clv_helpers.models.column_lineage import LineageError
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "people",
     "query",
     "trend",
+    "year",
 ]

@@ -34,7 +34,7 @@ def values(workbook: Workbook) -> Output:
 
     Example:
         >>> lifetime.values(wb).parts[2].bundle["text/plain"]  # doctest: +ELLIPSIS
-        'predicted value: ... EUR, ... to ...; predicted per member: ... EUR'
+        'predicted value: ... EUR; predicted per member: ... EUR'
     """
     made, words, unit = record(workbook), workbook.words, workbook.params.spending.unit
     if made.status == "refused":
@@ -53,8 +53,20 @@ def values(workbook: Workbook) -> Output:
     whole = made.totals[0]
     bounded = show.with_bounds([whole.forecast, whole.low, whole.high], unit, customers, few)
     metrics = show.metrics(
-        Metric("predicted value", bounded, ahead),
-        Metric(f"predicted per {words.customer}", mean, f"so far {mean_so_far}, at the same margin"),
+        Metric(
+            "predicted value",
+            f"{show.about(whole.forecast, customers, few)} {unit}",
+            f"{show.bounds(whole.low, whole.high, customers, few)} in four cases of five; {ahead}",
+            topic="predicted_value",
+            number=show.rounded_sum(total, customers, few) or None,
+        ),
+        Metric(
+            f"predicted per {words.customer}",
+            mean,
+            f"so far {mean_so_far}, at the same margin",
+            topic="predicted_value_per_customer",
+            number=show.rounded_sum(total / customers, customers, few) or None,
+        ),
     )
     share = show.about(best.share_of_value, best.customers, few, show.percent)
     finding = show.finding(
@@ -66,7 +78,7 @@ def values(workbook: Workbook) -> Output:
         stake=show.rounded_sum(total, customers, few),
         board="forecast",
         brief=f"In the next {months} months all {words.customers} together will bring a value of "
-        f"{with_bounds(made.totals[0], unit, customers, few)} (80% interval), at margin and discounted; the best tenth "
+        f"{bounded} (80% interval), at margin and discounted; the best tenth "
         f"{share} of it.",
     )
     value = _decile_chart(

@@ -12,7 +12,7 @@ from clv_helpers.report.content import Content, Finding
 from clv_helpers.report.run_record import RunRecord
 
 MOST_FIGURES, MOST_FINDINGS, MOST_CHARTS, MOST_LISTS = 4, 7, 6, 3
-KEY_FIGURES = ("spend_52_weeks", "active_52_weeks", "new_52_weeks", "predicted_value")  # before all others
+KEY_FIGURES = ("spend_52_weeks", "customers_52_weeks", "new_customers_52_weeks", "predicted_value")  # before all others
 AS_OF = "as_of"
 
 

@@ -22,6 +22,7 @@ from clv_helpers.report.run_record import RunRecord
 HERE = Path(__file__).parent
 BOARD = HERE.parent / "dashboards"
 PIECES = re.compile(r'(?=<section id=|<figure class=|<div class="block|<footer>)')
+PARTS = {"decision": "the first page", "changed": "what changed"}  # else a stage or a board, by number or name
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -78,14 +79,14 @@ def _refuse_customers(workbook: Workbook, page: str, ours: list[str]) -> None:
 
 def _place(pieces: list[str]) -> str:
     """Where the last of these pieces of a page stands, by number: its title may name the customer."""
-    stages = [index for index, piece in enumerate(pieces) if piece.startswith("<section")]
-    if not stages or pieces[-1].startswith("<footer"):
-        return "the top or the foot of the report (title, key figures, findings, contents, the run)"
-    stage = re.search(r'id="(?:stage-)?(\w+)"', pieces[stages[-1]])
-    number = len(pieces) - 1 - stages[-1]
-    return (
-        f"stage {stage[1] if stage else '?'}, {f'piece {number} (chart, table or text)' if number else 'its heading'}"
-    )
+    begins = [index for index, piece in enumerate(pieces) if piece.startswith("<section")]
+    if not begins or pieces[-1].startswith("<footer"):
+        return "the top or the foot of the report (title, the run)"
+    section = re.search(r'id="([\w-]+)"', pieces[begins[-1]])
+    name = section[1].replace("-", " ", 1) if section else "?"
+    number = len(pieces) - 1 - begins[-1]
+    where = f"piece {number} (chart, table or text)" if number else "its heading or texts"
+    return f"{PARTS.get(name, name)}, {where}"
 
 
 def _picture(chart: dict[str, Any]) -> str:

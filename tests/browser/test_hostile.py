@@ -163,6 +163,8 @@ def test_hostile_texts_stay_texts(chromium: str, report_file: Path) -> None:
         page.on("request", lambda request: seen.append(request.url))
         page.on("dialog", lambda dialog: (seen.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         page.goto(report_file.as_uri())
+        page.evaluate("for (const board of document.querySelectorAll('.board')) board.classList.remove('closed')")
+        page.evaluate("document.getElementById('annex').open = true")  # where it opens, all that is shown becomes live
         page.wait_for_function(
             "document.querySelectorAll('.clv-chart.vega-embed').length === "
             "document.querySelectorAll('.clv-chart[aria-label]').length"

@@ -40,11 +40,22 @@ def opened(started, file: Path, seen: list[str] | None = None, **settings: objec
         page.on("request", lambda request: seen.append(request.url))
     page.goto(file.as_uri())
     if settings.get("java_script_enabled", True):
-        page.wait_for_function(
-            "document.querySelectorAll('.clv-chart.vega-embed').length === "
-            "document.querySelectorAll('.clv-chart[aria-label]').length"
-        )
+        drawn(page)
     return page
+
+
+def drawn(page: Page) -> None:
+    """Wait until each chart that is shown is live: the others become so when their tab or the annex is opened."""
+    page.wait_for_function(
+        "[...document.querySelectorAll('.clv-chart[aria-label]')]"
+        ".every(chart => !chart.clientWidth || chart.matches('.vega-embed'))"
+    )
+
+
+def go_to(page: Page, anchor: str) -> None:
+    page.evaluate("anchor => { location.hash = anchor; }", anchor)
+    page.wait_for_function("anchor => document.getElementById(anchor).clientWidth > 0", arg=anchor)
+    drawn(page)
 
 
 def figure(page: Page, title: str):
@@ -55,16 +66,42 @@ def test_offline_and_live(chromium: str, report_file: Path) -> None:
     seen: list[str] = []
     with browser(chromium) as started:
         page = opened(started, report_file, seen)
-        assert page.locator(".clv-chart.vega-embed svg").count() >= 25
+        for tab in page.locator(".tabs a").all():
+            tab.click()
+            board = page.locator(tab.get_attribute("href"))
+            board.wait_for(state="visible")
+            assert page.locator(".board:visible").count() == 1
+            drawn(page)
+        page.locator(".tabs a").first.click()
+        assert page.locator(".clv-chart.vega-embed svg").count() >= 20
         bars = figure(page, "The best tenth brings .* of all miles").locator("path[aria-roledescription=bar]")
         assert bars.count() == 10
         bars.first.hover()
         page.wait_for_selector("#vg-tooltip-element.visible")
         assert "Decile of members" in page.inner_text("#vg-tooltip-element")
-        assert page.locator(".metrics .metric").count() >= 4
-        assert page.locator(".findings li").count() >= 3
+        assert page.locator(".metrics .metric").count() == 4
+        assert 5 <= page.locator("#decision .findings li").count() <= 7
+        assert 1 <= page.locator("#decision figure").count() <= 6
         page.screenshot(path=OUTPUTS / "report.png", full_page=True)
         assert seen == [report_file.as_uri()]
+
+
+def test_each_link_of_the_first_page_opens_what_it_names(chromium: str, report_file: Path) -> None:
+    with browser(chromium) as started:
+        page = opened(started, report_file)
+        assert page.evaluate("document.documentElement.scrollHeight") < 11 * 800
+        assert not page.locator("#stage-1").is_visible()
+        for link in page.locator("#decision a").all():
+            target = page.locator(link.get_attribute("href"))
+            link.click()
+            target.wait_for(state="visible")
+        go_to(page, "stage-1")
+        assert page.locator("#stage-1 figure").first.is_visible()
+        page.emulate_media(media="print")
+        assert page.locator(".board:visible").count() == page.locator(".board").count()
+        go_to(page, "main")
+        page.evaluate("document.getElementById('annex').open = false")
+        assert not page.locator("#annex").is_visible()
 
 
 def test_filters_picking_legend_and_downloads_need_no_kernel(chromium: str, report_file: Path) -> None:
@@ -94,12 +131,14 @@ def test_filters_picking_legend_and_downloads_need_no_kernel(chromium: str, repo
             arg=other.locator("path[aria-roledescription=bar]").first.element_handle(),
         )
         # a legend's entry alone
+        go_to(page, "board-forecast")
         lines = figure(page, "repeat flights came in")
         lines.locator(".role-legend-label text").first.click()
         page.wait_for_function(
             "svg => [...svg.querySelectorAll('.mark-line path')].some(p => p.getAttribute('opacity') === '0.25')",
             arg=lines.locator("svg").first.element_handle(),
         )
+        go_to(page, "board-value")
         share.locator(".clv-menu summary").click()
         share.get_by_role("button", name="View data").click()
         assert share.locator(".clv-panel tbody tr").count() == 10
@@ -175,13 +214,16 @@ def test_compare_says_what_changed(run: tuple[record.RunRecord, Path]) -> None:
         for output in cell.get("outputs", []):
             for each in output.get("data", {}).get("application/vnd.clv.metrics+json", []):
                 if each["label"] == "members":
-                    each["value"] = "123"
+                    each |= {"value": "123", "number": 123.0}
     notebook.write_text(json.dumps(content), "utf-8")
     page = report.write(Workbook.open(ROOT / "params" / "airline.yml", overrides=SMALL), now, folder, (before, earlier))
     text = page.read_text("utf-8")
     assert page.name == "report_since_20200101-000000-000.html"
-    assert re.search(r'members</td><td class="wide before">123</td><td class="wide">600<', text)
+    assert re.search(
+        r'members</td><td class="wide before">123</td><td class="wide">600</td><td class="wide">\+387', text
+    )
     assert re.search(r'min_cell</td><td class="wide before">5</td><td class="wide">11<', text)
-    assert "1 metric and 0 findings and charts say something else" in text
+    assert "1 key figure and 0 findings say something else" in text
+    assert f"What changed since the report of {now.day}" in text
     shutil.rmtree(earlier)
     page.unlink()
