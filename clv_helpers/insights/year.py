@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clv_helpers.charts import show
-from clv_helpers.charts.rounding import rounded
+from clv_helpers.charts.rounding import people_text, rounded
 from clv_helpers.charts.show import Metric, Output
 from clv_helpers.config.workbook import Workbook
 
@@ -38,10 +38,10 @@ def _figure(weeks: pd.DataFrame, measure: str, label: str, unit: str, few: int) 
     people = weeks["customers" if measure == "spend" else measure].astype(float)
     shown = rounded(weeks[measure].astype(float), people, few)
     enough = bool((people >= few).all())
-    value = show.about(shown[-1], people.iloc[-1], few) if people.iloc[-1] >= few else f"<{few}"
+    told = f"{show.about(shown[-1], people.iloc[-1], few)} {unit}" if unit else people_text(people.iloc[-1], few)
     return Metric(
         label,
-        f"{value} {unit}".strip(),
+        told if people.iloc[-1] >= few else f"<{few}",
         topic=f"{measure}_{A_YEAR}_weeks",
         change=_change(shown.tolist()) if enough else "",
         number=float(shown[-1]) if people.iloc[-1] >= few else None,

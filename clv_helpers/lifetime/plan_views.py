@@ -47,8 +47,8 @@ def plan(workbook: Workbook) -> Output:
     if rows["last_year"].notna().all():
         text += f"; the same months a year before brought {show.about(last_year, people, few)}"
     spread = draw(workbook, _plan_chart(unit, words.customers)) if few <= people else None
-    stake = abs(known + new - last_year) if rows[["new", "last_year"]].notna().all(axis=None) else known
-    told = show.finding(f"{text}.", topic="plan", stake=show.rounded_sum(stake, people, few), board="forecast")
+    stake = show.rounded_sum(known + new, people, few)  # an empty sum is 0
+    told = show.finding(f"{text}.", topic="plan", stake=stake, board="forecast")
     return show.stack(told, *warnings(made, OF_PLAN), *filter(None, [spread]))
 
 

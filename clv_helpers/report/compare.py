@@ -96,11 +96,11 @@ def _findings(before: dict[str, Finding], now: dict[str, Finding]) -> list[Chang
     changed = []
     for key in dict.fromkeys([*now, *before]):
         was, found = before.get(key), now.get(key)
-        if was and found and was.text != found.text:
+        if was and found and was.told != found.told:
             share = _share(was.stake, found.stake)
-            changed.append(Change(key, was.text, found.text, f"{share:+.1%} at stake" if share else ""))
+            changed.append(Change(key, was.told, found.told, f"{share:+.1%} at stake" if share else ""))
         elif not was or not found:
-            texts = (was.text if was else NOTHING, found.text if found else NOTHING)
+            texts = (was.told if was else NOTHING, found.told if found else NOTHING)
             changed.append(Change(key, *texts, "new" if found else "not said any more"))
     return changed
 
@@ -111,7 +111,7 @@ def _differing(before: dict[str, str], now: dict[str, str]) -> list[Change]:
 
 
 def _texts(findings: dict[str, Finding]) -> dict[str, str]:
-    return {key: found.text for key, found in findings.items()}
+    return {key: found.told for key, found in findings.items()}
 
 
 def _titles(content: Content) -> dict[str, str]:

@@ -65,6 +65,11 @@ class Finding:
     charts: list[dict[str, Any]] = field(default_factory=list)
 
     @property
+    def told(self) -> str:
+        """The sentence that stands on the first page."""
+        return self.brief or self.text
+
+    @property
     def key(self) -> str:
         """What it is about: its topic, or its words without their numbers."""
         return self.topic or re.sub(r"[\d.,%–-]+", "", self.text)

@@ -79,6 +79,4 @@ def _figures(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _told(found: Finding, content: Content) -> Told:
     boards = {board.anchor: board.title for board in content.boards}
     anchor = f"board-{found.board}" if f"board-{found.board}" in boards else found.anchor
-    return Told(
-        found.brief or found.text, found.stake, f"#{anchor}", boards.get(anchor, "How it is computed"), found.key
-    )
+    return Told(found.told, found.stake, f"#{anchor}", boards.get(anchor, "How it is computed"), found.key)
