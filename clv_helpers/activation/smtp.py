@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
-import os
 import re
 import smtplib
 import ssl
 import time
-import unicodedata
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from email import message_from_bytes
 from email.errors import NonASCIILocalPartDefect
 from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
@@ -29,12 +24,14 @@ from jinja2.sandbox import SandboxedEnvironment
 from pydantic import Field, model_validator
 
 from clv_helpers.activation.destination import CUSTOMER, Destination, Outcome, Part
-from clv_helpers.config.destinations import Activation, DestinationError, DestinationParams
+from clv_helpers.activation.mail_server import Journal, connected, one_line, transmit
+from clv_helpers.config.destinations import Activation, DestinationParams
+from clv_helpers.config.mail_server import MailServer, one_address
 from clv_helpers.config.workbook import Workbook
 
 TEMPLATES = ("subject", "text", "html", "unsubscribe_url")
 UNSUBSCRIBE = "unsubscribe_url"  # may stand in text and html
-LONGEST_ADDRESS, LONGEST_LINE = 254, 998  # of RFC 5321 and 5322
+LONGEST_LINE = 998  # of RFC 5322
 # What a template or the e-mail package may raise over the values of one row: it is rejected, and the others are sent.
 UNMAKEABLE = (TemplateError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
 
@@ -50,18 +47,11 @@ _HEADERS = HeaderRegistry()
 _HEADERS.map_to_type("list-unsubscribe", _OnOneLine)
 
 
-class SmtpParams(DestinationParams):
+class SmtpParams(MailServer, DestinationParams):
     """A mail server and a message. `columns` maps fields of the profile to the merge fields of the templates."""
 
     type: Literal["smtp"]
     mode: Literal["once"] = "once"
-    host: str
-    port: int = Field(default=587, ge=1, le=65535)
-    tls: Literal["starttls", "implicit"] = "starttls"
-    ca_file: str = ""
-    username: str = ""
-    password_variable: str = ""
-    sender: str
     reply_to: str = ""
     recipient: str = "email"
     subject: str = Field(min_length=1)
@@ -70,7 +60,6 @@ class SmtpParams(DestinationParams):
     unsubscribe_url: str = Field(min_length=1)
     messages_per_second: float = Field(default=10, gt=0)
     delivery: Literal["at_most_once", "at_least_once"] = "at_most_once"
-    timeout_seconds: float = Field(default=30, gt=0)
 
     @model_validator(mode="after")
     def _templates_fit(self) -> SmtpParams:
@@ -81,8 +70,6 @@ class SmtpParams(DestinationParams):
             raise ValueError(
                 f"unsubscribe_url is {self.unsubscribe_url!r}; allowed: https://…, for one click (RFC 8058)"
             )
-        if "@" not in parseaddr(self.sender)[1]:
-            raise ValueError(f"sender is {self.sender!r}; allowed: an address such as News <news@example.com>")
         for name in TEMPLATES:
             known = fields | {UNSUBSCRIBE} if name in ("text", "html") else fields
             try:
@@ -115,7 +102,7 @@ class Smtp(Destination):
 
     def deliver(self, part: Part) -> Outcome:
         """Send the messages of a part at the rate of the params; a lost connection ends it."""
-        journal = Journal(part)
+        journal = Journal(part.spool.with_suffix(".jsonl"))
         pause, free_at = 1 / self.params.messages_per_second, 0.0
         with self._connection() as server:
             for row in part.rows():
@@ -126,7 +113,7 @@ class Smtp(Destination):
 
     def recover(self, part: Part) -> Outcome | None:
         """By the journal: delivered with a reply, rejected, or begun and without a reply: in doubt."""
-        return Journal(part).outcome()
+        return Journal(part.spool.with_suffix(".jsonl")).outcome()
 
     def _send(self, server: smtplib.SMTP, row: dict[str, Any], journal: Journal) -> None:
         customer = row[CUSTOMER]
@@ -135,32 +122,10 @@ class Smtp(Destination):
         except UNMAKEABLE as error:
             reason = f"the message cannot be made: {error}"
         else:
-            reason = self._transmit(server, message, lambda: journal.note("begun", customer))
+            reason = transmit(server, self.params, self.name, message, lambda: journal.note("begun", customer))
             address = re.escape(str(message["To"]))  # servers repeat it, and a reason is of many
             reason = re.sub(address, "…", reason, flags=re.IGNORECASE)
         journal.note("rejected" if reason else "delivered", customer, reason)
-
-    def _transmit(self, server: smtplib.SMTP, message: EmailMessage, begin: Callable[[], None]) -> str:
-        """Why the server rejects a message, else "". `begin` is called before it may have it without our knowing."""
-        address = parseaddr(str(message["To"]))[1]
-        if not address.isascii() and not server.has_extn("smtputf8"):
-            return "the server takes no address with such letters"
-        try:
-            server.ehlo_or_helo_if_needed()
-            code, reply = server.mail(parseaddr(self.params.sender)[1], [] if address.isascii() else ["SMTPUTF8"])
-            if code == 250:
-                code, reply = server.rcpt(address)
-            if code not in (250, 251):
-                server.rset()
-                return _reason(code, reply)
-            begin()
-            code, reply = server.data(message.as_bytes())
-        except smtplib.SMTPDataError as error:  # rejected before it was taken
-            return _reason(error.smtp_code, error.smtp_error)
-        except (OSError, smtplib.SMTPException) as error:
-            reason = f"the connection to {self.params.host} broke: {_line(error)}"
-            raise DestinationError(f"{self.name}: {reason}") from error
-        return "" if code == 250 else _reason(code, reply)
 
     def message(self, row: dict[str, Any]) -> EmailMessage:
         """The message for one customer (a row of a part).
@@ -168,10 +133,10 @@ class Smtp(Destination):
         Raises one of UNMAKEABLE: ValueError also where it would not be read as exactly what was set.
         """
         fields = {name: "" if value is None else value for name, value in row.items()}
-        fields[UNSUBSCRIBE] = link = _one_line(self._filled("unsubscribe_url", fields))
+        fields[UNSUBSCRIBE] = link = one_line(self._filled("unsubscribe_url", fields))
         if not re.fullmatch(r"https://[^\s<>\"]+", link) or not link.isascii() or len(link) > LONGEST_LINE - 20:
             raise ValueError("unsubscribe_url is no address that fits on a line")
-        address = _one_address(str(fields[self.params.recipient]).strip())
+        address = one_address(str(fields[self.params.recipient]).strip())
         # The same customer and campaign give the same id, by which a receiver knows a repetition.
         person = f"{self.activation.campaign}|{self.activation.destination}|{row[CUSTOMER]}"
         domain = parseaddr(self.params.sender)[1].rpartition("@")[2]
@@ -193,61 +158,10 @@ class Smtp(Destination):
     def _filled(self, name: str, fields: dict[str, Any]) -> str:
         return _template(getattr(self.params, name), name).render(fields)
 
-    @contextmanager
-    def _connection(self) -> Iterator[smtplib.SMTP]:
-        params, context = self.params, ssl.create_default_context()
-        place, timeout = (params.host, params.port), params.timeout_seconds
-        if params.ca_file:
-            context.load_verify_locations(self.workbook.path(params.ca_file, f"destinations.{self.name}.ca_file"))
-        try:
-            if params.tls == "implicit":
-                server: smtplib.SMTP = smtplib.SMTP_SSL(*place, timeout=timeout, context=context)
-            else:
-                server = smtplib.SMTP(*place, timeout=timeout)
-                server.starttls(context=context)
-            if params.username:
-                server.login(params.username, params.secret(params.password_variable))
-        except (OSError, smtplib.SMTPException) as error:
-            reason = f"{params.host}:{params.port} does not let us in: {_line(error)}"
-            raise DestinationError(f"{self.name}: {reason}") from error
-        with suppress(smtplib.SMTPResponseException), server:  # however it takes our goodbye
-            yield server
-
-
-class Journal:
-    """A file of what was done for whom, a line each, on the disk before it counts: what a killed run leaves."""
-
-    def __init__(self, part: Part):
-        self.file = part.spool.with_suffix(".jsonl")
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        self.file.touch()
-
-    def note(self, what: str, customer: str, reason: str = "") -> None:
-        """Add a line. What is begun is on the disk before it begins; a lost end would but leave it in doubt."""
-        with self.file.open("a", encoding="utf-8") as stream:
-            stream.write("\n" + json.dumps([what, customer, reason]))
-            stream.flush()
-            if what == "begun":
-                os.fsync(stream.fileno())
-
-    def outcome(self) -> Outcome:
-        """What the lines add up to: the last about each customer, and how often one was begun without an end."""
-        last: dict[str, tuple[str, str]] = {}
-        lost: Counter[str] = Counter()
-        for line in self.file.read_text("utf-8").splitlines():
-            with suppress(ValueError):  # a torn line, of a process that was killed while it wrote, does not count
-                what, customer, reason = json.loads(line)
-                if what == "begun":
-                    lost[customer] += 1
-                elif last.get(customer, ("", ""))[0] == "begun":
-                    lost[customer] -= 1
-                last[customer] = (what, reason)
-
-        def those(state: str) -> dict[str, str]:
-            return {customer: reason for customer, (what, reason) in last.items() if what == state}
-
-        in_doubt = {customer: lost[customer] for customer in those("begun")}
-        return Outcome([*those("delivered")], those("rejected"), in_doubt)
+    def _connection(self) -> AbstractContextManager[smtplib.SMTP]:
+        given = self.params.ca_file
+        file = self.workbook.path(given, f"destinations.{self.name}.ca_file") if given else None
+        return connected(self.params, self.name, file)
 
 
 class _Quoted(str):
@@ -273,23 +187,9 @@ def _template(text: str, name: str) -> Template:
     return _environment(name).from_string(text)
 
 
-def _one_address(text: str) -> str:
-    """The text, where it can be one address as a person types it; else raises ValueError.
-
-    No quotes (a quoted comma is read as two by some), nothing invisible, and no letter that only looks like another:
-    full-width ones become plain on the way.
-    """
-    odd = any(unicodedata.category(letter)[0] in "CZ" for letter in text)
-    disguised = unicodedata.normalize("NFKC", text) != unicodedata.normalize("NFC", text)
-    name, _, domain = text.rpartition("@")
-    if not name or not domain or '"' in text or odd or disguised or len(text.encode()) > LONGEST_ADDRESS:
-        raise ValueError("the recipient is not one address")
-    return text
-
-
 def _plain(text: str) -> str:
     """A merged text as the value of a header: on one line, without encoded words, which Python would decode."""
-    return _one_line(text).replace("=?", "= ?")
+    return one_line(text).replace("=?", "= ?")
 
 
 def _check_read_back(message: EmailMessage, address: str) -> None:
@@ -314,16 +214,3 @@ def _bodies(message: EmailMessage) -> list[list[bytes]]:
     """The lines of each part that is no container."""
     leaves = (each for each in message.walk() if not each.is_multipart())
     return [bytes(each.get_payload(decode=True)).splitlines() for each in leaves]
-
-
-def _one_line(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()
-
-
-def _reason(code: int, reply: bytes | str) -> str:
-    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
-    return f"{code} {_one_line(text)}"
-
-
-def _line(error: Exception) -> str:
-    return _one_line(str(error)) or type(error).__name__

@@ -72,9 +72,14 @@ class DestinationParams(Strict):
 
     def secret(self, variable: str) -> str:
         """The value of an environment variable that the params name. Raises DestinationError where it is not set."""
-        if variable not in os.environ:
-            raise DestinationError(f"the environment variable {variable} is not set: a secret of this destination")
-        return os.environ[variable]
+        return secret(variable)
+
+
+def secret(variable: str) -> str:
+    """The value of an environment variable that the params name. Raises DestinationError where it is not set."""
+    if variable not in os.environ:
+        raise DestinationError(f"the environment variable {variable} is not set: a secret of this destination")
+    return os.environ[variable]
 
 
 def destination_types() -> dict[str, EntryPoint]:
