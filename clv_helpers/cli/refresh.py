@@ -28,7 +28,7 @@ def schedule(
     action: Annotated[Literal["run", "tick", "status"], typer.Argument(help="what to do")] = "status",
     as_json: Json = False,
 ) -> None:
-    """Refresh on time: stay and wait (run), do one run now (tick), or see how the latest went (status)."""
+    """Refresh, or run the notebooks, on time: wait (run), do one run now (tick), see how the latest went (status)."""
     from clv_helpers.run import schedule
 
     match action:
@@ -62,7 +62,7 @@ def stream(
 def _say(rows: list[RefreshRow], as_json: bool) -> None:
     counts = ("" if row.rows is None else f"{row.rows:,} rows" for row in rows)
     lines = (
-        f"{row.table:<34} {row.mode:<10} {count:>17} {row.seconds:>9.3f} s"
+        f"{row.table:<34} {row.mode:<10} {count:>17}" + (f" {row.seconds:>9.3f} s" if row.seconds else "")
         for row, count in zip(rows, counts, strict=True)
     )
     say(as_json, {"tables": [asdict(row) for row in rows]}, lines)

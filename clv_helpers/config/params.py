@@ -34,6 +34,7 @@ from clv_helpers.config.destinations import Activation, AnyDestination, Destinat
 from clv_helpers.config.identities import SAYING, Identities, check_identities, check_match
 from clv_helpers.config.own_columns import own_columns
 from clv_helpers.config.recipes import with_presets
+from clv_helpers.config.report import Report
 from clv_helpers.config.retention import LONGEST_LOOKBACK, Retention, check_retention, in_months
 from clv_helpers.config.schedule import Schedule
 from clv_helpers.config.settings import CampaignSettings, Lifetime, Measure, Simulation, Words, as_day
@@ -144,6 +145,8 @@ class Params(Strict):
     """how long events are kept; none: for good"""
     schedule: Schedule | None = None
     """when the tables are refreshed; see schedule.md"""
+    report: Report = Report()
+    """how the report is printed, kept and delivered; see delivery.md"""
 
     @model_validator(mode="before")
     @classmethod

@@ -1,11 +1,11 @@
-"""The section `schedule` of the params: when the tables are refreshed, and what follows where that fails."""
+"""The section `schedule` of the params: when what is run, and what follows where that fails."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
 import zoneinfo
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -62,12 +62,15 @@ def _zone(value: Any) -> Any:
 
 
 class Schedule(Strict):
-    """When the tables are refreshed, and what follows where that fails."""
+    """When the tables are refreshed, or the notebooks run, and what follows where that fails."""
 
     cron: Annotated[str, BeforeValidator(_cron)]
     """minute, hour, day of the month, month, day of the week (by name, or 0 and 7 for Sunday)"""
     time_zone: Annotated[str, BeforeValidator(_zone)] = "UTC"
     """on whose wall clock, by its IANA name; none: that of the workbook"""
+    runs: Literal["tables", "notebooks"] = "tables"
+    """`tables`: new files come in, tables and audiences are refreshed; `notebooks`: as `clv run`, all six notebooks and
+    the report, which is delivered then as `report.deliver` says"""
     retries: int = Field(default=0, ge=0, le=10)
     """how often a run that failed is tried again, a minute later"""
     on_failure: list[str] = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +18,7 @@ from clv_helpers.errors import UserError
 from clv_helpers.files import write_atomically
 from clv_helpers.report.last_look import LastLook
 
+RUN = r"\d{8}-\d{6}-\d{3}"  # the name of a run
 AS_OF = 50  # people, as of whom the numbers of a prediction are rounded: to a tenth
 
 
@@ -72,6 +75,10 @@ class RunRecord:
     def failed(self, redone: list[int] | None = None) -> StageRecord | None:
         """The first stage that failed, but those that are run again."""
         return next((s for s in self.stages if s.status == "failed" and s.stage not in (redone or [])), None)
+
+    def is_whole(self, folder: Path) -> bool:
+        """Whether no stage failed, and the report was written."""
+        return not self.failed() and bool(self.report) and (folder / self.report).exists()
 
     def save(self, folder: Path, look: LastLook) -> None:
         """Write run.json into the run's folder, as it may be shared: rounded, and with … for each customer in it."""
@@ -144,6 +151,34 @@ def find(outputs: Path, run: str = "", log: Callable[[str], None] = lambda _: No
         return files[run].parent, _read(files[run])
     known = ", ".join(list(files)[:5])
     raise NoSuchRun(f"{outputs.name} has no run {run or 'yet'}; allowed: {known or 'clv run first'}")
+
+
+def keep_latest(outputs: Path, count: int, log: Callable[[str], None] = lambda _: None) -> list[str]:
+    """Delete the runs before the newest `count` whole ones, with what was noted of their delivery; gives their names.
+
+    Nothing goes where there are fewer whole ones. Failed runs go with the whole ones around them. What cannot be
+    deleted is logged.
+    """
+    whole = [file.parent for file in _records(outputs) if _is_whole(file)][:count]
+    if len(whole) < count:
+        return []
+    folders = sorted(folder for folder in (outputs / "runs").iterdir() if re.fullmatch(RUN, folder.name))
+    gone = [folder for folder in folders if folder.name < whole[-1].name]
+    for folder in gone:
+        try:
+            (folder / "run.json").unlink(missing_ok=True)  # first: from here on it is no run, killed or not
+            shutil.rmtree(folder)
+            (outputs / "deliveries" / f"{folder.name}.jsonl").unlink(missing_ok=True)
+        except OSError as error:
+            log(f"run {folder.name} could not be deleted: {error.strerror}")
+    return [folder.name for folder in gone]
+
+
+def _is_whole(file: Path) -> bool:
+    try:
+        return _read(file).is_whole(file.parent)
+    except NoSuchRun:
+        return False
 
 
 def _records(outputs: Path) -> list[Path]:

@@ -1,12 +1,9 @@
-"""The report written: one HTML file, live charts over still pictures, all inlined; and printed to a PDF by Chromium."""
+"""The report written: one HTML file, live charts over still pictures, all inlined."""
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +14,25 @@ from clv_helpers.report.compare import changes
 from clv_helpers.report.content import ReportError, collect
 from clv_helpers.report.decision import decision_page
 from clv_helpers.report.last_look import LastLook
+from clv_helpers.report.opened import opened, suffix
 from clv_helpers.report.run_record import RunRecord
 
 HERE = Path(__file__).parent
 BOARD = HERE.parent / "dashboards"
 PIECES = re.compile(r'(?=<section id=|<figure class=|<div class="block|<footer>)')
 PARTS = {"decision": "the first page", "changed": "what changed"}  # else a stage or a board, by number or name
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
-def write(workbook: Workbook, record: RunRecord, folder: Path, since: tuple[RunRecord, Path] | None = None) -> Path:
+def write(
+    workbook: Workbook,
+    record: RunRecord,
+    folder: Path,
+    since: tuple[RunRecord, Path] | None = None,
+    wanted: dict[str, str] | None = None,
+) -> Path:
     """Write report.html from the run's executed notebooks; with `since`, what changed from that run stands first, in a
-    file of its own (report_since_<run>.html). Gives its path.
+    file of its own (report_since_<run>.html); with `wanted` (a filter's label → its choice), opened with these, in a
+    file of its own too. Gives its path.
 
     Raises ReportError if a customer would be in it; then no such file is left. Cost: beside the drawing, a pass over
     each identity column of the lake.
@@ -38,7 +42,7 @@ def write(workbook: Workbook, record: RunRecord, folder: Path, since: tuple[RunR
     """
     import jinja2
 
-    content = collect(record, folder)
+    content = opened(collect(record, folder), wanted or {})
     changed = changes(since[0], collect(*since), record, content) if since else None
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"picture": _picture, "as_json": _as_json}
@@ -47,10 +51,11 @@ def write(workbook: Workbook, record: RunRecord, folder: Path, since: tuple[RunR
         "vega": vega_bundle().replace("</script", "<\\/script"),
         "script": (BOARD / "board.js").read_text(encoding="utf-8"),
         "style": (BOARD / "board.css").read_text(encoding="utf-8"),
+        "print_style": (HERE / "print.css").read_text(encoding="utf-8"),
     }
     page = decision_page(record, content)
     body = template.render(record=record, page=page, content=content, changed=changed, **ours)
-    file = folder / (f"report_since_{since[0].run}.html" if since else "report.html")
+    file = folder / (f"report_since_{since[0].run}.html" if since else f"report{suffix(wanted or {})}.html")
     try:
         _refuse_customers(workbook, body, list(ours.values()))
     except ReportError:
@@ -99,28 +104,3 @@ def _picture(chart: dict[str, Any]) -> str:
 def _as_json(chart: dict[str, Any]) -> str:
     """A chart for the script; "<" never stands in its element, so that no data can end it."""
     return json.dumps(chart, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def to_pdf(report: Path, seconds: int = 120) -> Path:
-    """Print a report to a PDF beside it. Raises ReportError where there is no Chromium, or it does not succeed."""
-    chromium = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
-    if chromium is None:
-        raise ReportError("a PDF is printed by Chromium, and there is none on this machine; the HTML prints as well")
-    target = report.with_suffix(".pdf")
-    beside = target.with_suffix(".part.pdf")
-    with tempfile.TemporaryDirectory() as profile:
-        command = [
-            chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync", "--no-first-run", f"--user-data-dir={profile}",
-            "--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=20000", "--no-pdf-header-footer",
-            f"--print-to-pdf={beside}", report.as_uri(),
-        ]  # fmt: skip
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
-        except subprocess.TimeoutExpired:
-            raise ReportError(f"Chromium did not print {report.name} within {seconds} s") from None
-    if done.returncode or not beside.exists():
-        raise ReportError(f"Chromium could not print {report.name}: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
-    beside.replace(target)
-    owner_only(target.parent)
-    return target

@@ -119,6 +119,19 @@ def recorded(workbook: Workbook, work: Callable[[], tuple[int, Rows]]) -> Rows:
     return tables
 
 
+def lake_state(workbook: Workbook) -> tuple[int, dict[str, dt.datetime]]:
+    """How many batches are in, and when each table was last written to (UTC)."""
+    try:
+        with workbook.engine.read_latest() as session:
+            if not session.has_table("lake.batches") or not session.has_table("lake.checkpoint"):
+                return 0, {}
+            batches = session.scalar("SELECT COUNT(*) AS n FROM lake.batches WHERE status = 'success'")
+            rows = session.rows("SELECT table_name, refreshed_at FROM lake.checkpoint ORDER BY table_name")
+    except NothingPublished:
+        return 0, {}
+    return batches, {row["table_name"]: row["refreshed_at"] for row in rows}
+
+
 def one_line(workbook: Workbook, error: Exception) -> str:
     """What failed, in one line, with … for each customer in it."""
     try:

@@ -19,7 +19,7 @@ from clv_helpers.config.workbook import ROOT, Workbook, find_params, notebooks_f
 from clv_helpers.errors import UserError
 from clv_helpers.files import owner_only, write_atomically
 from clv_helpers.report.last_look import LastLook
-from clv_helpers.report.run_record import RunRecord, StageRecord, latest
+from clv_helpers.report.run_record import RunRecord, StageRecord, keep_latest, latest
 from clv_helpers.run.executed import settle
 
 NOTEBOOKS = notebooks_folder()
@@ -115,7 +115,8 @@ def run(
     if goes_on and not earlier:
         raise RunError(f"{workbook.name} has no earlier run to go on from: run all stages first")
     record = earlier or _new_record(workbook, as_of, overrides or {})
-    record.params = workbook.params.model_dump(mode="json", by_alias=True)
+    # who reads it changes nothing in it, and is told nobody
+    record.params = workbook.params.model_dump(mode="json", by_alias=True, exclude={"report"})
     if not folder:
         folder = workbook.folder / "runs" / record.run
         folder.mkdir(parents=True)
@@ -128,6 +129,8 @@ def run(
         look = LastLook(workbook) if stage == 1 else look  # from here on it knows the customers that came in
     _finish(workbook, record, folder)
     owner_only(workbook.folder)
+    if workbook.params.report.keep:
+        keep_latest(workbook.folder, workbook.params.report.keep, log)
     return record, folder
 
 
@@ -248,8 +251,8 @@ def _finish(workbook: Workbook, record: RunRecord, folder: Path) -> None:
     from clv_helpers.engines.dialect import table
 
     with workbook.engine.read() as session:
+        record.as_of_day = str(workbook.as_of(session)) if workbook.has("purchases") else ""
         names = session.tables()
-        record.as_of_day = f"{session.scalar('SELECT as_of FROM derived.as_of'):%Y-%m-%d}"
         of_people = {name for name in names if PRIMARY_IDENTITY in session.columns(table(name))}
         sizes = {name: session.count(table(name)) for name in names}
         record.tables = {n: rows for n, rows in sizes.items() if not (n in of_people and 0 < rows < record.min_cell)}

@@ -19,6 +19,7 @@ from clv_helpers.charts.show import Output
 from clv_helpers.config.schedule import Schedule
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
+from clv_helpers.models import RefreshRow
 from clv_helpers.report.last_look import LastLook
 from clv_helpers.run import history
 from clv_helpers.run.history import Rows, Run, ScheduleError
@@ -48,8 +49,9 @@ def refresh(workbook: Workbook) -> Rows:
 def tick(workbook: Workbook, log: Log = lambda _: None) -> Rows:
     """One run as the schedule has it, now: new files in, all tables refreshed; gives a row per table.
 
-    A run that fails is tried again as often as `retries` says, then `on_failure` is run. Raises what the last try
-    raised, and ScheduleError where the params have no schedule or another refresh is running.
+    With `runs: notebooks` all six notebooks and the report, which is then delivered; gives a row per table changed.
+    A run, or a delivery, that fails is tried again as often as `retries` says, then `on_failure` is run. Raises what
+    the last try raised, and ScheduleError where the params have no schedule or another refresh is running.
 
     Example:
         >>> "profile.customer" in [row.table for row in schedule.tick(wb)]
@@ -64,7 +66,12 @@ def tick(workbook: Workbook, log: Log = lambda _: None) -> Rows:
     )
     with history.alone(workbook):
         try:
-            return attempts(history.recorded, workbook, partial(_ingest_and_refresh, workbook))
+            if schedule.runs == "tables":
+                return attempts(history.recorded, workbook, partial(_ingest_and_refresh, workbook))
+            changed = attempts(history.recorded, workbook, partial(_run_notebooks, workbook, log))
+            if workbook.params.report.deliver:
+                attempts(_deliver, workbook, log)
+            return changed
         except Exception as error:
             _notify(workbook, schedule, history.one_line(workbook, error), log)
             raise
@@ -182,6 +189,27 @@ def _ingest_and_refresh(workbook: Workbook) -> tuple[int, Rows]:
     simulate.make_sources(workbook)
     new = [batch for batch in ingest.ingest_files(workbook) if batch.status == "success"]
     return len(new), refresh_if_changed(workbook)
+
+
+def _run_notebooks(workbook: Workbook, log: Log) -> tuple[int, Rows]:
+    """What `clv run` does; gives how many batches came in, and a row per table that was written to."""
+    from clv_helpers.run import notebooks
+
+    batches, written = history.lake_state(workbook)
+    notebooks.run(workbook.file, log=log)
+    batches_now, written_now = history.lake_state(workbook)
+    changed = [name for name, moment in written_now.items() if written.get(name) != moment]
+    return batches_now - batches, [RefreshRow(name, "", "rows", None, 0.0) for name in changed]
+
+
+def _deliver(workbook: Workbook, log: Log) -> None:
+    """Raises ReportError where a reader has not got the report."""
+    from clv_helpers import report
+
+    told = report.deliver(workbook, log=log)
+    if not told.is_done:
+        raise report.ReportError(told.sentence)
+    log(told.sentence)
 
 
 def _notify(workbook: Workbook, schedule: Schedule, sentence: str, log: Log) -> None:
