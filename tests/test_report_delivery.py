@@ -201,11 +201,11 @@ class TestOnce:
     def test_killed_at_any_moment_each_gets_it_once(self, shop: Workbook, server: SmtpServer) -> None:
         readers = [f"reader{number}@example.com" for number in range(6)]
         wb, chance = reading(shop, server, {"mail": readers}), random.Random(20)
-        processes.set_forkserver_preload(["test_report_delivery"])
+        processes.set_forkserver_preload(["clv_helpers.report", "jinja2", "pandas"])  # once, before the forks
         for trial in range(TRIALS):
             run, before = f"20260105-05{trial:04}-000", len(server.messages)
             keep(wb, run, with_board=False)
-            child = processes.Process(target=_deliver, args=(wb.file, run))
+            child = processes.Process(target=report.deliver, args=(Workbook.open(wb.file), run))
             child.start()
             moment = before + chance.randint(0, len(readers) - 1)
             while child.is_alive() and len(server.messages) < moment:
@@ -218,10 +218,6 @@ class TestOnce:
             assert all(got[reader] == 1 for reader in readers if reader not in told.in_doubt)
             assert all(got[reader] <= 1 for reader in told.in_doubt)
             assert len(told.in_doubt) <= 1
-
-
-def _deliver(params: Path, run: str) -> None:
-    report.deliver(Workbook.open(params), run)
 
 
 class TestParams:

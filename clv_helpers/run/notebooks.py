@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from clv_helpers.config.validation import ParamsError, Problem
+from clv_helpers.config.validation import ParamsError, Problem, nearest
 from clv_helpers.config.workbook import ROOT, Workbook, find_params, notebooks_folder, outputs_folder
 from clv_helpers.errors import UserError
 from clv_helpers.files import owner_only, write_atomically
@@ -65,9 +65,25 @@ def check(workbook: Workbook) -> list[Problem]:
     for index, activation in enumerate(workbook.params.activations):
         if activation.audience not in known:
             problems.append(Problem(f"activations[{index}].audience", repr(activation.audience), ", ".join(known)))
+    with _collected(problems, own_sql):
+        problems += _readers_filters(workbook)
     if workbook.params.simulate is None:
         problems += [Problem("", sentence, "") for sentence in ingest.source_problems(workbook)]
     return [problem._replace(file=problem.file or str(workbook.file)) for problem in problems]
+
+
+def _readers_filters(workbook: Workbook) -> list[Problem]:
+    """Filters of readers of the report that are on no board."""
+    from clv_helpers import dashboards
+
+    boards = [dashboards.load(workbook, name) for name in dashboards.names(workbook)]
+    labels = {spec.label.casefold(): spec.label for board in boards for spec in board.filters}
+    return [
+        Problem(f"report.deliver[{place}].filter", repr(label), nearest(label, sorted(labels.values())))
+        for place, entry in enumerate(workbook.params.report.deliver)
+        for label in entry.filter
+        if label.casefold() not in labels
+    ]
 
 
 @contextlib.contextmanager
