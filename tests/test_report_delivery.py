@@ -243,6 +243,11 @@ class TestParams:
         with pytest.raises(ParamsError, match=re.escape(f"report.{says}")):
             Workbook.open(params)
 
+    def test_a_filter_of_no_board_is_found_before_a_run(self, shop: Workbook, server: SmtpServer) -> None:
+        wb = reading(shop, server, {"folder": "in", "filter": {"look-back": "12 months", "Lok-back": "all"}})
+        (problem,) = notebooks.check(wb)
+        assert str(problem) == "report.deliver[0].filter is 'Lok-back'; did you mean Look-back?"
+
     def test_without_a_reader_it_is_said(self, shop: Workbook) -> None:
         keep(shop)
         with pytest.raises(report.ReportError, match="report.deliver is missing; allowed: a list of folder or mail"):

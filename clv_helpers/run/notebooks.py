@@ -61,12 +61,11 @@ def check(workbook: Workbook) -> list[Problem]:
     if not problems:
         with _collected(problems, own_sql):  # audiences that ask for each other, or for one that is not there
             audiences.load_all(workbook)
+        problems += _readers_filters(workbook)
     known = audiences.all_names(workbook)
     for index, activation in enumerate(workbook.params.activations):
         if activation.audience not in known:
             problems.append(Problem(f"activations[{index}].audience", repr(activation.audience), ", ".join(known)))
-    with _collected(problems, own_sql):
-        problems += _readers_filters(workbook)
     if workbook.params.simulate is None:
         problems += [Problem("", sentence, "") for sentence in ingest.source_problems(workbook)]
     return [problem._replace(file=problem.file or str(workbook.file)) for problem in problems]
@@ -76,7 +75,8 @@ def _readers_filters(workbook: Workbook) -> list[Problem]:
     """Filters of readers of the report that are on no board."""
     from clv_helpers import dashboards
 
-    boards = [dashboards.load(workbook, name) for name in dashboards.names(workbook)]
+    asks = any(entry.filter for entry in workbook.params.report.deliver)
+    boards = [dashboards.load(workbook, name) for name in dashboards.names(workbook) if asks]
     labels = {spec.label.casefold(): spec.label for board in boards for spec in board.filters}
     return [
         Problem(f"report.deliver[{place}].filter", repr(label), nearest(label, sorted(labels.values())))
