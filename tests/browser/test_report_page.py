@@ -192,9 +192,12 @@ def test_one_file_without_external_addresses(report_file: Path) -> None:
 
 
 def test_pdf_by_chromium(chromium: str, report_file: Path) -> None:
-    pdf = report.to_pdf(report_file)
-    assert pdf.read_bytes().startswith(b"%PDF")
-    assert pdf.stat().st_size > 100_000
+    pdf = report.to_pdf(report_file, "letter").read_bytes()
+    assert pdf.startswith(b"%PDF")
+    assert len(pdf) > 100_000
+    sheets = re.findall(rb"/MediaBox \[([^]]*)\]", pdf)
+    assert set(sheets) == {b"0 0 612 792"}  # points: 8.5 by 11 inches
+    assert len(sheets) < 40
 
 
 def test_without_chromium_a_pdf_is_refused_in_a_sentence(report_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
