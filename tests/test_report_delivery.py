@@ -115,7 +115,7 @@ class TestMail:
         assert server.recipients == ["ann@example.com", "ben@example.com"]
         assert (shop.file.parent / "shared" / name).read_text() == (folder / "report.html").read_text()
         mail = server.messages[0]
-        assert mail["Subject"] == "A small shop · as of 2026-01-04"
+        assert mail["Subject"] == "A small shop · as of 4 January 2026"
         text, html, pictures = parts(mail)
         for said in (text, html):
             assert "The best tenth brings 43% of the value." in said

@@ -86,9 +86,8 @@ def at_risk(workbook: Workbook) -> Output:
         y=Channel(column="share_of_value", title="Share of predicted value", format="%"),
         color=Channel(column="rhythm", title=""),
     )
-    stake = show.rounded_sum(overdue["lifetime_value"].sum(), people, few)
-    told = show.finding(text, topic="overdue", stake=stake, board="at_risk")
-    return show.stack(told, draw(workbook, chart))
+    stake = show.rounded_sum(overdue["value_at_risk"].sum(), people, few)
+    return show.stack(show.finding(text, topic="overdue", stake=stake, board="at_risk"), draw(workbook, chart))
 
 
 def _came_back(workbook: Workbook) -> str:
