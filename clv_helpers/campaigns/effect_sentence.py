@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import NormalDist
 from typing import TypeVar
 
 from clv_helpers.campaigns.effect_rows import CampaignEffect
@@ -18,6 +19,12 @@ AnyInterval = TypeVar("AnyInterval", bound=Interval)
 def shows_effect(interval: Interval) -> bool:
     """Whether an interval leaves out zero."""
     return interval.low > 0 or interval.high < 0
+
+
+def shows_effect_among(interval: Interval, looks: int) -> bool:
+    """Whether it would leave out zero were it one of so many intervals that hold together (Bonferroni)."""
+    half = (interval.high - interval.low) / 2 * NormalDist().inv_cdf(1 - 0.025 / looks) / NormalDist().inv_cdf(0.975)
+    return abs(interval.estimate) > half
 
 
 def sentence(row: CampaignEffect, negative: list[str], params: Params) -> str:

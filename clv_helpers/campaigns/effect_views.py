@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from clv_helpers.campaigns import effect_charts
-from clv_helpers.campaigns.effect import EVERYONE, NOT_KNOWN, WORTH_IT
+from clv_helpers.campaigns.effect import EVERYONE, NOT_KNOWN
 from clv_helpers.campaigns.effect_charts import EffectMark
 from clv_helpers.campaigns.effect_rows import CampaignEffect, DecileEffect, known
-from clv_helpers.campaigns.effect_sentence import people_of, shown, shows_effect
+from clv_helpers.campaigns.effect_sentence import people_of, shown, shows_effect, shows_effect_among
 from clv_helpers.campaigns.estimates import FEWEST_BUYERS, Interval
+from clv_helpers.campaigns.recommendation import worth
 from clv_helpers.campaigns.record import read_deciles, read_effects
 from clv_helpers.charts import show
 from clv_helpers.charts.rounding import people_text, share_text
 from clv_helpers.charts.show import MISSING, Output
 from clv_helpers.config.workbook import Workbook
 
+AMONG = "It is one of {} campaigns that were looked at, and one of so many looks like this by chance too easily."
 LATEST, IN_ONE_CHART = 4, 20  # campaigns shown by decile, and in one chart
 DIFFER = 0.05  # a test of heterogeneity below it is said to show that deciles differ
 HOW_TO_GO_ON = (
@@ -38,7 +40,8 @@ def effects(workbook: Workbook, truth: dict[str, Any] | None = None) -> Output:
     rows, measure, few = read_effects(workbook), _measure(workbook), workbook.params.min_cell
     measured = [row for row in rows if row.measured and row.audience == EVERYONE]
     deciles = read_deciles(workbook, audience=EVERYONE)
-    outputs = [_finding(workbook, row, deciles) for row in measured[-LATEST:]]
+    looks = sum(row.revenue_known for row in measured)
+    outputs = [_finding(workbook, row, deciles, looks) for row in measured[-LATEST:]]
     outputs += [show.note(row.warnings) for row in measured if row.warnings]
     outputs += _not_measured([row for row in rows if not row.measured])
     told = [row for row in measured if row.revenue_known]
@@ -58,8 +61,8 @@ def effects(workbook: Workbook, truth: dict[str, Any] | None = None) -> Output:
     return show.stack(*outputs)
 
 
-def _finding(workbook: Workbook, row: CampaignEffect, deciles: list[DecileEffect]) -> Output:
-    """What a campaign added; at stake is that, or where no effect is shown what it cost."""
+def _finding(workbook: Workbook, row: CampaignEffect, deciles: list[DecileEffect], looks: int) -> Output:
+    """What a campaign added; at stake is that, or where no effect is shown what it cost. `looks`: campaigns judged."""
     few, fewer, unit = workbook.params.min_cell, people_of(row), workbook.params.spending.unit
     told: dict[str, Any] = {"topic": f"effect: {row.campaign}", "board": "campaign_results"}
     if not row.revenue_known or fewer < few:
@@ -71,12 +74,18 @@ def _finding(workbook: Workbook, row: CampaignEffect, deciles: list[DecileEffect
         spent = f"; it cost {show.compact(cost)} {unit}" if cost else ""
         brief = f"{row.campaign}: no effect on revenue that a group of this size could show ({between} in all){spent}."
         return show.finding(row.sentence, stake=cost, brief=brief, **told)
-    verb = "added" if added.estimate > 0 else "took away"
-    brief = (
-        f"{row.campaign} {verb} {show.compact(abs(added.estimate))} {unit} in all ({between}), as against its control "
-        f"group. {show.upper_first(_worth(row.campaign, deciles))}"
+    total = f"{show.compact(abs(added.estimate))} {unit} in all ({between})"
+    brief = f"{row.campaign} {_verb(row.cuped, looks)} {total}, as against its control group. "
+    brief += (
+        show.upper_first(worth(row.campaign, deciles)) if shows_effect_among(row.cuped, looks) else AMONG.format(looks)
     )
     return show.finding(row.sentence, stake=abs(added.estimate), brief=brief, **told)
+
+
+def _verb(effect: Interval, looks: int) -> str:
+    if shows_effect_among(effect, looks):
+        return "added" if effect.estimate > 0 else "took away"
+    return "may have added" if effect.estimate > 0 else "may have taken away"
 
 
 def _measure(workbook: Workbook) -> str:
@@ -336,7 +345,7 @@ def next_steps(workbook: Workbook) -> Output:
     if not rows:
         return show.note("What to do next cannot be known before a campaign with a control group has been measured.")
     least = workbook.params.min_cell
-    outputs = [show.note(f"{row.campaign}: {_worth(row.campaign, rows)}") for row in _measured(workbook)]
+    outputs = [show.note(f"{row.campaign}: {worth(row.campaign, rows)}") for row in _measured(workbook)]
     large = [row for row in rows if min(row.treated, row.control) >= least and row.verdict != NOT_KNOWN]
     if large:
         outputs.append(_steps_table(workbook, large))
@@ -345,19 +354,6 @@ def next_steps(workbook: Workbook) -> Output:
     if small:
         outputs.append(show.note(f"{small} groups with fewer than {least} in an arm are left out."))
     return show.stack(*outputs)
-
-
-def _worth(campaign: str, rows: list[DecileEffect]) -> str:
-    """To whom a message is worth its cost."""
-    own = [row for row in rows if row.campaign == campaign]
-    worth = [str(row.decile) if row.decile else "those not ranked" for row in own if row.verdict == WORTH_IT]
-    if all(row.verdict == NOT_KNOWN for row in own):
-        return "no effect on revenue is shown, so nobody to write to again for its sake."
-    if not worth:
-        return "by the best estimate a message costs more than it adds in every decile."
-    if len(worth) == len(own):
-        return "by the best estimate a message is worth its cost in every decile: write to everyone."
-    return f"by the best estimate a message is worth its cost in deciles {', '.join(worth)}."
 
 
 def _steps_table(workbook: Workbook, rows: list[DecileEffect]) -> Output:

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from clv_helpers.campaigns.effect import EVERYONE, NOT_WORTH_IT, WORTH_IT
-from clv_helpers.campaigns.effect_rows import CampaignEffect
+from clv_helpers.campaigns.effect import EVERYONE, NOT_KNOWN, NOT_WORTH_IT, WORTH_IT
+from clv_helpers.campaigns.effect_rows import CampaignEffect, DecileEffect
 from clv_helpers.campaigns.effect_sentence import people_of, shown
 from clv_helpers.campaigns.record import chosen, read_deciles, read_effects
 from clv_helpers.config import yaml_files
@@ -76,3 +76,24 @@ def _audience(workbook: Workbook, effect: CampaignEffect, deciles: list[int]) ->
         ),
         "rule": {"all": rule},
     }
+
+
+def worth(campaign: str, rows: list[DecileEffect]) -> str:
+    """To whom a message is worth its cost."""
+    own = [row for row in rows if row.campaign == campaign]
+    names = [str(row.decile) if row.decile else "those not ranked" for row in own if row.verdict == WORTH_IT]
+    if all(row.verdict == NOT_KNOWN for row in own):
+        return "no effect on revenue is shown, so nobody to write to again for its sake."
+    if not names:
+        return "by the best estimate a message costs more than it adds in every decile."
+    if len(names) == len(own):
+        return "by the best estimate a message is worth its cost in every decile: write to everyone."
+    return f"by the best estimate a message is worth its cost in {_deciles(names)}."
+
+
+def _deciles(names: list[str]) -> str:
+    """Deciles as people write them, such as "deciles 1 to 4"; not all of them stand in a row."""
+    numbers = [int(name) for name in names if name.isdigit()]
+    if len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1)):
+        names = [f"{numbers[0]} to {numbers[-1]}", *(name for name in names if not name.isdigit())]
+    return f"deciles {', '.join(names)}" if len(numbers) > 1 else f"decile {', '.join(names)}"
