@@ -53,4 +53,5 @@ def _change(shown: list[float]) -> str:
     """How the latest differs from a year before, in words; empty where that is not known."""
     if len(shown) <= A_YEAR or shown[-1 - A_YEAR] <= 0:
         return ""
-    return f"{shown[-1] / shown[-1 - A_YEAR] - 1:+.0%} on the year before"
+    change = f"{shown[-1] / shown[-1 - A_YEAR] - 1:+.0%}"
+    return f"{'the same as' if change in ('+0%', '-0%') else f'{change} on'} the year before"
