@@ -4,7 +4,7 @@ PARAMS ?= params/airline.yml
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 # pip's own noise and the debugger's notice on frozen modules say nothing to a user
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-IN_PARALLEL := pytest -n 2 --dist loadgroup --no-loadscope-reorder
+IN_PARALLEL := pytest -n 2 --dist loadscope --no-loadscope-reorder
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .PHONY: help run lab test coverage test-slow lint docs format lock pictures benchmark benchmark-changes benchmark-engines benchmark-forecast benchmark-lifetime soak clean

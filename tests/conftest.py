@@ -74,9 +74,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((number for number, name in enumerate(LONGEST) if name in file(item)), len(LONGEST))
 
     items.sort(key=place)
-    for item in items:  # of a file by one worker; all that share the airline on Spark by one, or it is built twice
-        is_of_both = "both" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("both" if is_of_both else file(item)))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """One worker for all tests of a file, and for the files that share the airline on Spark, or it is built twice.
+
+    (xdist's own loadgroup marks a test by a name that pytest 9.2 no longer reads.)
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid.split("::")[0].replace("test_compositions_on_spark", "test_parity")
+
+    return ByFile(config, log)
 
 
 def ended(process: BaseProcess, kill_after: float | None) -> int | None:

@@ -17,7 +17,8 @@ from conftest import build_all
 LOCAL = "spark://local[2]"
 EARLIER = "2024-11-20"
 SETTINGS = {
-    **ODD, **CAPPED, "simulate.members": 5000, "simulate.years": 2, "lifetime.covariates": ["region"]
+    **ODD, **CAPPED, "simulate.members": 5000, "simulate.years": 2,
+    "lifetime.covariates": ["region"], "lifetime.origins": 2,
 }  # fmt: skip
 # For data this small, compiling costs more than it saves, and so do a cluster's 200 parts of every shuffle.
 DEFAULTS = """
