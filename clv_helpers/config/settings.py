@@ -57,7 +57,8 @@ class Lifetime(Strict):
 
     model: Literal["bg_nbd", "mbg_nbd", "bg_cnbd_k", "mbg_cnbd_k", "pareto_nbd", "auto"] = "mbg_nbd"
     """`bg_cnbd_k` and `mbg_cnbd_k` find how evenly customers buy (k; 1 is BG/NBD and MBG/NBD); `auto` chooses
-    MBG/CNBD-k, Pareto/NBD or a mean of both, on cut-offs before the holdout"""
+    MBG/CNBD-k, Pareto/NBD or a mean of both, on cut-offs before the holdout, and leans on a baseline where it did
+    better"""
     contract: bool | Literal["week", "month", "quarter", "year"] = False
     """customers renew contracts, and a purchase is the payment for a period: `true` where the payments tell how long a
     period is, or the period; see lifetime.md"""

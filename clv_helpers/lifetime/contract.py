@@ -141,7 +141,7 @@ def _value(
     running: pd.DataFrame,
 ) -> LifetimeRecord:
     session, settings, facts, words = inputs.session, inputs.settings, inputs.facts, inputs.words
-    keep(session, earlier_forecasts(inputs, period))
+    keep(session, earlier_forecasts(inputs, period), MODEL)
     held, doubts = hold_out(inputs, period)
     fitted, about = fit(MODEL, contracts), made.contract
     later = share_later(gaps, period, running["days_since"].to_numpy(float))

@@ -25,7 +25,8 @@ from clv_helpers.lifetime.counts import Array
 from clv_helpers.lifetime.data_sufficiency import Inputs, calibration_end
 from clv_helpers.lifetime.diagnostics import CLEARLY, LARGE_BIAS, no_holdout
 from clv_helpers.lifetime.fitting import fit
-from clv_helpers.lifetime.origins import DIGITS, Forecast, windows
+from clv_helpers.lifetime.origin_forecasts import DIGITS, Forecast
+from clv_helpers.lifetime.origins import windows
 from clv_helpers.lifetime.records import TITLES, ContractHoldout, Diagnostic, HoldoutError
 from clv_helpers.lifetime.shifted_beta_geometric import SHIFTED_BETA_GEOMETRIC
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from sqlglot import exp
 
-from clv_helpers.engines.dialect import table
+from clv_helpers.engines.dialect import expression, table
 from clv_helpers.engines.session import Session
 
 if TYPE_CHECKING:
@@ -143,17 +144,26 @@ def as_histories(groups: pd.DataFrame) -> Histories:
     return CellHistories(histories.frequency, histories.recency, histories.age, histories.customers, cells)
 
 
-def read_spends(session: Session, source: str) -> Spends:
-    """The customers who came back and spent something, in bins of the log of what they spent on repeat days.
+def spend_columns(of_first: bool) -> tuple[exp.Expr, exp.Expr]:
+    """What a customer spent, and on how many days: on all where the first counts, else on repeat days."""
+    total, x = ("spend", "(frequency + 1)") if of_first else ("repeat_spend", "frequency")
+    return expression(total), expression(x)
+
+
+def read_spends(session: Session, source: str, of_first: bool = False) -> Spends:
+    """The customers who spent something on repeat days (with `of_first`: on any), in bins of the log of their total.
 
     Logs are added up as exact decimals: a sum of floats would depend on the order, and the fit's last digits on that.
     """
+    total, x = spend_columns(of_first)
     rows = session.frame(
-        "SELECT frequency, CAST(SUM(CAST(LN(repeat_spend) AS DECIMAL(18, 8))) AS DOUBLE) / COUNT(*) AS mean_log_total, "
+        "SELECT $x AS frequency, CAST(SUM(CAST(LN($total) AS DECIMAL(18, 8))) AS DOUBLE) / COUNT(*) AS mean_log_total, "
         "COUNT(*) AS customers FROM $source AS h "
-        "WHERE frequency > 0 AND repeat_spend > 0 "
-        "GROUP BY frequency, FLOOR(LN(repeat_spend) / $bin) ORDER BY frequency, mean_log_total",
+        "WHERE $x > 0 AND $total > 0 "
+        "GROUP BY $x, FLOOR(LN($total) / $bin) ORDER BY frequency, mean_log_total",
         source=table(source),
+        total=total,
+        x=x,
         bin=LOG_BIN,
     )
     return Spends(*(rows[name].to_numpy(np.float64) for name in ("frequency", "mean_log_total", "customers")))

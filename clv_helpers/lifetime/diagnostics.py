@@ -114,6 +114,33 @@ def no_holdout(reason: str) -> Diagnostic:
     return Diagnostic("no_holdout", f"There is no holdout: {reason}")
 
 
+def about_choice(made: LifetimeRecord, words: Words) -> Iterator[Diagnostic]:
+    """The part that a baseline has in the forecast, and first purchases in expected spend, and why; else nothing."""
+    blend = made.blend
+    if blend.baseline:
+        baseline = {
+            "same_rate": f"the rate at which each {words.customer} has bought so far",
+            "last_year": f"what each {words.customer} bought in the last year",
+        }[blend.baseline]
+        half = "Half of the forecast is" if blend.share < 1 else "The forecast is"
+        told = {name: f"{score:.3f}" for name, score in blend.scores.items()}
+        text = (
+            f"{half} {baseline}{', brought to the total of the model' if blend.scaled else ''}: at "
+            f"{count(blend.cut_offs, 'earlier cut-off')} its errors added up to {told['used']}, those of the model "
+            f"alone to {told['model']}, of the same rate to {told['same_rate']}, of last year to {told['last_year']}. "
+            f"Intervals and the probability of a {words.purchase} are the model's."
+        )
+        yield Diagnostic("baseline_used", text)
+    if made.spends:
+        repeat, every = (sum(getattr(each, name) for each in made.spends) for name in ("repeat", "every"))
+        text = (
+            f"Expected spend rests on first {words.purchases} too: at {count(len(made.spends), 'earlier cut-off')} "
+            f"that brought the error of spend on the {words.purchases} that came from "
+            f"{percent(repeat / len(made.spends))} to {percent(every / len(made.spends))}."
+        )
+        yield Diagnostic("spend_of_first", text)
+
+
 def about_ahead(made: LifetimeRecord, words: Words) -> Iterator[Diagnostic]:
     """The season and the level that the forecast follows, and why; nothing where it follows none."""
     if made.ahead is None:

@@ -19,7 +19,21 @@ COLUMNS = {
 }  # fmt: skip
 LOG_BY_DECILE_AND_MONTH = """
     INSERT INTO lifetime.forecast
-    WITH alive AS (
+    WITH level AS (
+        SELECT v.decile_predicted AS decile,
+            -- what a baseline has a part in, over the model's alone: 1 where it has none, as decimals add up exactly
+            CAST(SUM(CAST(v.expected_purchases AS DECIMAL(18, 8))) AS DOUBLE)
+                / NULLIF(SUM(CAST(s.expected_purchases AS DECIMAL(18, 8))), 0) AS of_purchases,
+            CAST(SUM(CAST(v.expected_purchases * v.expected_spend AS DECIMAL(18, 6))) AS DOUBLE)
+                / NULLIF(SUM(CAST(s.expected_purchases * v.expected_spend AS DECIMAL(18, 6))), 0) AS of_spend
+        FROM lifetime.customer_lifetime_value AS v
+        JOIN lifetime.customer_history AS h ON h.customer_id = v.customer_id
+        JOIN lifetime.score AS s
+            ON s.frequency = h.frequency AND s.recency_days = h.recency_days AND s.age_days = h.age_days
+                AND s.cell = h.cell
+        GROUP BY v.decile_predicted
+    ),
+    alive AS (
         SELECT v.decile_predicted AS decile, h.frequency, h.age_days, h.cell, p.phase,
             SUM(CASE WHEN p.phase = 0 THEN 1 ELSE 0 END) AS customers,
             SUM(v.probability_alive * p.share) AS alive,
@@ -32,8 +46,10 @@ LOG_BY_DECILE_AND_MONTH = """
         GROUP BY v.decile_predicted, h.frequency, h.age_days, h.cell, p.phase
     )
     SELECT $run, $as_of, $model, a.decile, c.month, SUM(a.customers),
-        SUM(a.alive * c.purchases_if_alive), SUM(a.alive_spend * c.purchases_if_alive)
+        SUM(a.alive * c.purchases_if_alive) * COALESCE(MAX(l.of_purchases), 1),
+        SUM(a.alive_spend * c.purchases_if_alive) * COALESCE(MAX(l.of_spend), 1)
     FROM alive AS a
+    JOIN level AS l ON l.decile = a.decile
     JOIN month_curve AS c ON c.frequency = a.frequency AND c.age_days = a.age_days AND c.cell = a.cell
         AND c.phase = a.phase
     GROUP BY a.decile, c.month

@@ -10,9 +10,8 @@ from clv_helpers.charts.show import Output
 from clv_helpers.config.settings import Words
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.lifetime.contract_views import contracts
-from clv_helpers.lifetime.model_choice import NEAR
 from clv_helpers.lifetime.prediction import record
-from clv_helpers.lifetime.records import AVERAGED, MEANS, TITLES, Holdout, LifetimeRecord, ProbabilityBand
+from clv_helpers.lifetime.records import AVERAGED, MEANS, NEAR, TITLES, Holdout, LifetimeRecord, ProbabilityBand
 from clv_helpers.lifetime.views import OF_HOLDOUT, nothing, warnings
 
 
@@ -204,5 +203,15 @@ def _choice(made: LifetimeRecord, words: Words) -> str:
     return (
         f" It was chosen on {when}, without the holdout, by the sum of three errors (of {words.purchases} and spend "
         f"per {words.customer}, of their totals, of the probability of one): {listed}. Within "
-        f"{NEAR:.0%} of the best, the most even mean is used."
+        f"{NEAR:.0%} of the best, the most even mean is used.{_baselines(made)}"
     )
+
+
+def _baselines(made: LifetimeRecord) -> str:
+    """What needs no model beside the model, at the cut-offs up to today, where the model was as good alone."""
+    scores, blend = made.blend.scores, made.blend
+    if not scores or blend.baseline:
+        return ""
+    names = {"model": "the model's", "same_rate": "the same rate's", "last_year": "last year's"}
+    told = ", ".join(f"{says} {scores[name]:.3f}" for name, says in names.items())
+    return f" Up to today no baseline did better (errors of purchases and spend, and of their totals: {told})."

@@ -103,6 +103,7 @@ def _spend_shape(spend: Fit | None, frequency: float) -> tuple[float, float] | N
     if spend is None:
         return None
     p, q = (float(value) for value in spend.theta[:2])
+    frequency += spend.of_first
     return (p, q + p * frequency) if q + p * frequency > 1 else None
 
 

@@ -16,7 +16,7 @@ from clv_helpers.lifetime.counts import Array
 from clv_helpers.lifetime.records import Season
 
 if TYPE_CHECKING:
-    from clv_helpers.lifetime.origins import Forecast
+    from clv_helpers.lifetime.origin_forecasts import Forecast
 
 LEAST_DAYS = 360  # that cut-offs cover, no day twice: over less, a season looks the same
 LEAST_GAIN = 0.5  # of the error, by what the other cut-offs missed; by chance alone one shop in two hundred has it

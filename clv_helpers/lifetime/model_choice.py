@@ -1,13 +1,15 @@
-"""Chooses a model on cut-offs before the holdout: fitted on what was known then, judged by what came after it."""
+"""Chooses a model, and whether a baseline has a part in the forecast, on earlier cut-offs: by what came after them."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from clv_helpers.lifetime.origins import Forecast
-from clv_helpers.lifetime.records import AVERAGED, MEANS, ModelScore
+from clv_helpers.lifetime.baselines import BLENDS
+from clv_helpers.lifetime.origin_forecasts import Forecast
+from clv_helpers.lifetime.records import AVERAGED, MEANS, NEAR, Blend, ModelScore
 
-NEAR = 0.02  # within so much of the best score it is a draw, and the most even mean is used: it errs less where both do
 EVENNESS = {**{name: min(weights) for name, weights in MEANS.items()}, **dict.fromkeys(AVERAGED, 0.0)}
 
 
@@ -24,6 +26,28 @@ def choose(made: list[Forecast]) -> list[ModelScore]:
         used = max(near, key=lambda score: EVENNESS[score.model])
         scores.sort(key=lambda score: score is not used)
     return scores
+
+
+def choose_blend(made: list[Forecast], model: str) -> Blend:
+    """Whether a baseline has a part in a model's forecast; the model alone where it is as good, or nothing is known.
+
+    By the same errors, but for the log loss, as P(at least one purchase) is the model's throughout. What is chosen
+    never has larger ones than a baseline alone, as that is among them; within a draw (NEAR) of the best, it is the
+    model alone, else half of each.
+    """
+    scored = {blend: _score(blend.of(model), made) for blend in (Blend(), *BLENDS)}
+    totals = {blend: score.error + score.miss for blend, score in scored.items() if score}
+    alone = scored[Blend()]
+    if alone is None:
+        return Blend()
+    baselines: dict[str, float] = {
+        blend.baseline: totals[blend] for blend in BLENDS if blend.share == 1 and not blend.scaled
+    }
+    most = min(min(totals.values()) * (1 + NEAR), *baselines.values())
+    fair = [blend for blend, total in totals.items() if total <= most]
+    used = min(fair, key=lambda blend: (blend.share > 0, blend.share, totals[blend]))
+    scores = {"model": totals[Blend()], **baselines, "used": totals[used]}
+    return replace(used, cut_offs=len(alone.cut_offs), scores=scores)
 
 
 def _score(model: str, made: list[Forecast]) -> ModelScore | None:

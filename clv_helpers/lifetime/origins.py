@@ -6,21 +6,32 @@ The choice of `auto`, the level, and the width of intervals are read from them. 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from clv_helpers.engines.dialect import bind
 from clv_helpers.engines.session import Session
+from clv_helpers.lifetime.baselines import BLENDS
 from clv_helpers.lifetime.counts import IN_CELL, PURCHASE_DAY, as_histories, log_gaps, read_groups
 from clv_helpers.lifetime.covariates import by_cell
 from clv_helpers.lifetime.data_sufficiency import FEWEST_REPEATERS, SEASON_DAYS, Inputs
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.lateness import Late, overdue_then
-from clv_helpers.lifetime.records import AVERAGED, MEANS, Ahead, Fit, Level, Season
+from clv_helpers.lifetime.origin_forecasts import (
+    ALONE,
+    DIGITS,
+    EVERY,
+    KNOWN,
+    Forecast,
+    as_forecasts,
+    judged,
+    spends_tried,
+)
+from clv_helpers.lifetime.records import AVERAGED, MEANS, NEAR, Ahead, Blend, Fit, Level, Season, SpendTried
 from clv_helpers.lifetime.rhythm import SecondPurchase, evenness, second_purchase, with_rhythm
-from clv_helpers.lifetime.scoring import expected_purchases, fit_spend, probability_purchase, spend_bindings
+from clv_helpers.lifetime.scoring import expected_purchases, fit_spend, probability_purchase
 from clv_helpers.lifetime.season import month_factors, season_helped
 from clv_helpers.lifetime.tables import CALIBRATION, load
 from clv_helpers.models.table_file import read_tables
@@ -33,46 +44,6 @@ SEASONAL = " with season"
 WITHOUT = " without covariates"
 WITH = " with covariates"
 LEAST_DAYS = 2 * 365
-KNOWN = "known_then"  # lifetime.customer_calibration, of another day
-DIGITS = 6  # a sum of floats has its last ones from the order of the rows
-BASELINES = ("same_rate", "last_year")
-FORECASTS = """
-    WITH spent AS (
-        SELECT *, CASE WHEN repeat_spend > 0 THEN $spend_of_repeater ELSE $spend_of_others END AS expected_spend
-        FROM known_then
-    ),
-    long AS (
-        SELECT
-            s.model, c.actual_purchases, c.actual_spend, s.expected_purchases AS purchases, s.buys,
-            s.expected_purchases * c.expected_spend AS spend
-        FROM spent AS c
-        JOIN candidate_score AS s
-            ON s.frequency = c.frequency AND s.recency_days = c.recency_days AND s.age_days = c.age_days
-                AND s.cell = c.cell
-        UNION ALL
-        SELECT
-            'same_rate', actual_purchases, actual_spend,
-            COALESCE(frequency * $days / NULLIF(CAST(age_days AS DOUBLE), 0), 0), NULL,
-            COALESCE(frequency * $days / NULLIF(CAST(age_days AS DOUBLE), 0), 0) * spend / NULLIF(frequency + 1, 0)
-        FROM known_then
-        UNION ALL
-        SELECT 'last_year', actual_purchases, actual_spend, purchases_before * $ratio, NULL, spend_before * $ratio
-        FROM known_then
-    )
-    SELECT
-        model,
-        COUNT(*) AS customers,
-        CAST(SUM(purchases) AS DOUBLE) AS purchases,
-        CAST(SUM(actual_purchases) AS DOUBLE) AS actual_purchases,
-        CAST(AVG(ABS(purchases - actual_purchases)) AS DOUBLE) AS purchases_mae,
-        CAST(SUM(spend) AS DOUBLE) AS spend,
-        CAST(SUM(actual_spend) AS DOUBLE) AS actual_spend,
-        CAST(AVG(ABS(spend - actual_spend)) AS DOUBLE) AS spend_mae,
-        -AVG(LN(CASE WHEN actual_purchases > 0 THEN buys ELSE 1 - buys END)) AS log_loss
-    FROM long
-    GROUP BY model
-    ORDER BY model
-"""
 CAME = f"""
     WITH {PURCHASE_DAY}
     SELECT COUNT(*) AS purchases
@@ -80,26 +51,6 @@ CAME = f"""
     JOIN known_then AS k ON k.customer_id = p.customer_id
     WHERE p.day > $cut_off
 """
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """A forecast that would have been made: of a measure, by a model or a baseline, for the `days` after `cut_off`.
-
-    `known_by`: the last day that was looked at to judge it. `forecast` and `actual` are totals of `customers`, who had
-    bought by the cut-off; `mae` is the mean absolute error per customer; `log_loss` that of P(at least one purchase).
-    """
-
-    known_by: dt.date
-    cut_off: dt.date
-    days: int
-    model: str
-    measure: str
-    customers: int
-    forecast: float
-    actual: float
-    mae: float
-    log_loss: float | None
 
 
 Row = TypeVar("Row", Forecast, Late)
@@ -110,12 +61,15 @@ class Origins:
     """The forecasts, the season that is used, and from each cut-off the days to the next: no day is in two of them.
 
     No factors of months: no season was seen, or it did not help. `late`: who was overdue then, and what became of them.
+    `spends`: how well spend was told by both ways to fit it; `of_first`: whether first purchases count in it.
     """
 
     forecasts: list[Forecast]
     months: list[float]
     near: list[Season]
     late: list[Late] = field(default_factory=list)
+    spends: list[SpendTried] = field(default_factory=list)
+    of_first: bool = False
 
     @property
     def seasons(self) -> list[Season]:
@@ -124,9 +78,9 @@ class Origins:
 
     def without_levels(self) -> Origins:
         """The same with the forecasts that do not know the covariates in the place of those that do."""
-        plain = {row.model for row in self.forecasts if row.model.endswith(WITHOUT)}
-        names = {name: name.removesuffix(WITHOUT) for name in plain}
-        names |= {name: name + WITH for name in names.values()}
+        plain = {row.model for row in self.forecasts if WITHOUT in row.model}
+        names = {name.replace(WITHOUT, ""): name.replace(WITHOUT, WITH) for name in plain}
+        names |= {name: name.replace(WITHOUT, "") for name in plain}
 
         def renamed(rows: list[Row]) -> list[Row]:
             return [replace(row, model=names.get(row.model, row.model)) for row in rows]
@@ -161,14 +115,16 @@ def windows(first: dt.date, end: dt.date, horizon_days: int, most: int = 6) -> t
 def forecasts(inputs: Inputs, end: dt.date, models: tuple[str, ...]) -> Origins:
     """What each model and baseline would have forecast at each cut-off, of purchases and of spend; none without a past.
 
-    Of AVERAGED there are their MEANS too. A cut-off at which too few had come back is left out. Cost: for each
-    cut-off a pass over the days (two from two years on), a fit per model, and a join with the customers.
+    Of AVERAGED there are their MEANS too, and what each makes together with a baseline. A cut-off at which too few had
+    come back is left out. Cost: for each cut-off a pass over the days (two from two years on), a fit per model, and a
+    join with the customers.
     """
     first = inputs.facts.as_of - dt.timedelta(days=inputs.facts.history_days)
     days, cut_offs = windows(first, end, inputs.horizon_days, inputs.settings.origins)
     query = next(file.query for file in read_tables("lifetime") if file.name == CALIBRATION)
     known: _Known | None = None
-    rows, tried, late = [], [], []
+    shapes = _shapes(models)
+    rows, tried, late, spends = [], [], [], []
     near = min([days, *((later - day).days for later, day in pairwise(cut_offs))])
     for cut_off in cut_offs:
         year = min((cut_off - first).days, 365)
@@ -180,21 +136,36 @@ def forecasts(inputs: Inputs, end: dt.date, models: tuple[str, ...]) -> Origins:
         inputs.session.create_temporary(KNOWN, bind(query, bindings))
         known = _fitted(inputs, cut_off, models, known)
         if known:
-            judged = _judged(inputs.session, known, days, days / year)
-            rows += [row for each in judged for row in _as_forecasts(each, end, cut_off, days)]
+            found = judged(inputs.session, _all_scored(known, days), known.spends, days, days / year, shapes)
+            rows += [row for each in found for row in as_forecasts(each, shapes, (end, cut_off, days))]
+            spends += spends_tried(inputs.session, cut_off)
             late += overdue_then(inputs.session, end, cut_off, days)
             tried.append(_near(inputs.session, known, cut_off, near))
     months = month_factors(inputs.session, end) if season_helped(tried) else []
     used = tried if months else [replace(each, seasonal=None) for each in tried]
-    return Origins(_as_used(rows, bool(months)), months, used, _as_used(late, bool(months)))
+    of_first = models == AVERAGED and first_purchases_help(spends)
+    made = _of_spend(_as_used(rows, bool(months)), of_first)
+    return Origins(made, months, used, _as_used(late, bool(months)), spends, of_first)
 
 
-def keep(session: Session, made: list[Forecast]) -> None:
-    """lifetime.origin: a row per forecast that would have been made; none where there is none."""
+def _shapes(models: tuple[str, ...]) -> list[Blend]:
+    """What is made of a model's forecast and each baseline's: with `auto` all that there is to choose from."""
+    blends = dict.fromkeys(replace(each, baseline="") for each in BLENDS)
+    return [Blend(), *(blends if models == AVERAGED else [ALONE])]
+
+
+def first_purchases_help(tried: Sequence[SpendTried]) -> bool:
+    """Whether spend was told better with first purchases: on the mean by more than a draw, and at most cut-offs."""
+    won = sum(each.every < each.repeat for each in tried)
+    return won > len(tried) / 2 and sum(each.every for each in tried) < (1 - NEAR) * sum(each.repeat for each in tried)
+
+
+def keep(session: Session, made: list[Forecast], model: str) -> None:
+    """lifetime.origin: a row per forecast that would have been made; with a part of a baseline, of this model alone."""
     import pandas as pd
 
     if made:
-        rows = [asdict(forecast) for forecast in made]
+        rows = [asdict(each) for each in made if "," not in each.model or each.model.startswith(f"{model},")]
         load(session, "lifetime.origin", pd.DataFrame(rows).astype({"log_loss": float}))
     elif session.has_table("lifetime.origin"):
         session.drop("lifetime.origin")
@@ -206,6 +177,7 @@ class _Known:
 
     groups: pd.DataFrame
     fits: list[Fit]
+    spends: list[Fit | None]  # with `auto`, the second counts first purchases too
     ahead: Ahead | None
     without: list[Fit]  # covariates, where they have to win
 
@@ -229,8 +201,11 @@ def _fitted(inputs: Inputs, cut_off: dt.date, models: tuple[str, ...], later: _K
     fits = fitted(later.fits if later else none, inputs.levels)
     tried = inputs.levels and inputs.settings.model == "auto"
     without = fitted(later.without if later else none, []) if tried else []
+    both = (False, True) if models == AVERAGED else (False,)
+    spend_near = later.spends if later else [None] * len(both)
+    spends = [fit_spend(inputs.session, KNOWN, way, each) for way, each in zip(both, spend_near, strict=True)]
     second = second_purchase(inputs.session, cut_off, inputs.horizon_days)
-    return _Known(_late(groups, fits[0], evenness(histories, gaps), second), fits, ahead, without)
+    return _Known(_late(groups, fits[0], evenness(histories, gaps), second), fits, spends, ahead, without)
 
 
 def _late(groups: pd.DataFrame, fitted: Fit, k: float, second: SecondPurchase | None) -> pd.DataFrame:
@@ -241,22 +216,18 @@ def _late(groups: pd.DataFrame, fitted: Fit, k: float, second: SecondPurchase | 
     return pd.concat(parts).sort_index()
 
 
-def _judged(session: Session, known: _Known, days: int, ratio: float) -> list[dict[str, Any]]:
-    """A row per model and baseline; WITHOUT stands after the name of one without the covariates, which are to win.
+def _all_scored(known: _Known, days: int) -> list[pd.DataFrame]:
+    """What each model forecasts; WITHOUT stands after the name of one without the covariates, which are to win.
 
     Where there is a season, there is one per model with it: SEASONAL stands after its name.
     """
-    import pandas as pd
-
     scored = []
     for name, fits in (("", known.fits), (WITHOUT, known.without)):
         scored += [part.assign(model=part["model"] + name) for part in _scored(replace(known, fits=fits), days)]
         if known.ahead:
             seasonal = replace(known, fits=[replace(each, ahead=known.ahead) for each in fits])
             scored += [part.assign(model=part["model"] + name + SEASONAL) for part in _scored(seasonal, days)]
-    session.load_frame("candidate_score", pd.concat(scored))
-    spend = spend_bindings(session, KNOWN, fit_spend(session, KNOWN))
-    return session.rows(FORECASTS, **spend, days=days, ratio=ratio)
+    return scored
 
 
 def _scored(known: _Known, days: int) -> list[pd.DataFrame]:
@@ -273,18 +244,6 @@ def _scored(known: _Known, days: int) -> list[pd.DataFrame]:
     return scored
 
 
-def _as_forecasts(row: dict[str, Any], end: dt.date, cut_off: dt.date, days: int) -> Iterator[Forecast]:
-    """Of purchases, and of spend."""
-    for measure in ("purchases", "spend"):
-        numbers = [round(float(row[name]), DIGITS) for name in (measure, f"actual_{measure}", f"{measure}_mae")]
-        loss = row["log_loss"] if measure == "purchases" else None
-        forecast, actual, mae = numbers
-        yield Forecast(
-            known_by=end, cut_off=cut_off, days=days, model=row["model"], measure=measure, customers=row["customers"],
-            forecast=forecast, actual=actual, mae=mae, log_loss=None if loss is None else round(loss, DIGITS),
-        )  # fmt: skip
-
-
 def _near(session: Session, known: _Known, cut_off: dt.date, days: int) -> Season:
     """What the first model forecasts of the next days, as it is and with the season, beside what came."""
     customers, even = known.groups["customers"].to_numpy(float), known.fits[0]
@@ -299,10 +258,20 @@ def _near(session: Session, known: _Known, cut_off: dt.date, days: int) -> Seaso
 
 def _as_used(rows: list[Row], seasonal: bool) -> list[Row]:
     """One row of each, with the season where it is used and was known then."""
-    known = {(row.cut_off, row.model.removesuffix(SEASONAL)) for row in rows if row.model.endswith(SEASONAL)}
+    known = {(row.cut_off, row.model.replace(SEASONAL, "")) for row in rows if SEASONAL in row.model}
     kept = []
     for row in rows:
-        name = row.model.removesuffix(SEASONAL)
+        name = row.model.replace(SEASONAL, "")
         if (row.model != name) == (seasonal and (row.cut_off, name) in known):
             kept.append(replace(row, model=name))
     return kept
+
+
+def _of_spend(rows: list[Forecast], of_first: bool) -> list[Forecast]:
+    """One row of each, the baselines too, which stand beside each model; and of spend as it is fitted."""
+    kept = {}
+    for row in rows:
+        if row.measure in ("purchases", EVERY if of_first else "spend"):
+            measure = row.measure.removesuffix("_every")
+            kept[row.cut_off, row.model, measure] = replace(row, measure=measure)
+    return list(kept.values())

@@ -16,8 +16,9 @@ from pydantic import ValidationError
 from clv_helpers.config.datasets import EVENT_KEY, LIFETIME_VALUE
 from clv_helpers.config.settings import Lifetime
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.dialect import parse, table
+from clv_helpers.engines.dialect import parse, parsed, table
 from clv_helpers.engines.session import Session, bound
+from clv_helpers.lifetime.baselines import expressions, weights
 from clv_helpers.lifetime.contract import MODEL as MODEL_OF_CONTRACTS
 from clv_helpers.lifetime.contract import predict_contracts
 from clv_helpers.lifetime.counts import DAYS_PER_MONTH, as_histories, log_gaps, read_groups
@@ -34,7 +35,7 @@ from clv_helpers.lifetime.intervals_of_totals import level_spread, past_errors, 
 from clv_helpers.lifetime.lateness import with_absence
 from clv_helpers.lifetime.month_shares import month_shares
 from clv_helpers.lifetime.plan import plan_months
-from clv_helpers.lifetime.records import RECORD, Fit, FittedOn, LifetimeRecord, Total
+from clv_helpers.lifetime.records import RECORD, Blend, Fit, FittedOn, LifetimeRecord, Total
 from clv_helpers.lifetime.rhythm import OVERDUE, SecondPurchase, evenness, second_purchase, with_rhythm
 from clv_helpers.lifetime.scoring import fit_spend, month_curve, phase_shares, score, spend_bindings
 from clv_helpers.lifetime.tables import build, load
@@ -52,9 +53,16 @@ MADE_OF_HISTORIES = {
     f"lifetime.{name}"
     for name in ("customer_covariate", "customer_cell",
                  "refunded_day", "customer_history", "data_summary", "customer_forecast", "decile_place", "value_band",
-                 "edge_customer", "value_by_decile", "value_by_cohort", "value_at_risk", "forecast_outcome")
+                 "edge_customer", "value_by_decile", "value_by_cohort", "value_at_risk", "forecast_outcome",
+                 "customer_last_year")
 }  # fmt: skip
 OF_GROUPS = ("lifetime.value_by_decile", "lifetime.value_by_cohort", "lifetime.value_at_risk")
+LAST_YEAR, YEAR = "lifetime.customer_last_year", 365
+KNOWN = """
+    SELECT h.*, COALESCE(y.purchases_before, 0) AS purchases_before, COALESCE(y.spend_before, 0) AS spend_before
+    FROM lifetime.customer_history AS h
+    LEFT JOIN lifetime.customer_last_year AS y ON y.customer_id = h.customer_id
+"""
 NEWEST = """
     SELECT MAX(CASE WHEN status = 'success' THEN _batch_id END) AS newest,
         COUNT(CASE WHEN status = 'reverted' THEN 1 END) AS reverted
@@ -161,7 +169,9 @@ def _predict(session: Session, workbook: Workbook, bindings: dict[str, Any]) -> 
         return made
     inputs = Inputs(session, settings, words, few, bindings, facts, levels)
     if settings.contract:
-        made = predict_contracts(inputs, made, workbook.run, lambda: _rank(inputs, None, MODEL_OF_CONTRACTS, 1.0))
+        made = predict_contracts(
+            inputs, made, workbook.run, lambda: _rank(inputs, None, replace(made, model=MODEL_OF_CONTRACTS))
+        )
         if made.refused:
             _withdraw_values(session)
         return made
@@ -177,13 +187,13 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     histories, gaps = as_histories(groups), log_gaps(session, until)
     fitted = replace(fit(made.model, histories, gaps, levels=made.levels), ahead=made.ahead)
     even = evenness(histories, gaps)
-    spend = fit_spend(session, HISTORY)
+    spend = fit_spend(session, HISTORY, bool(made.spends))
     related = facts.correlation_of_frequency_and_spend
     scored, curve, shares = _scored(inputs, groups, fitted, spend, even)
     load(session, "lifetime.score", scored)
-    made = replace(made, totals=_rank(inputs, spend, made.model, made.level))
+    made = replace(made, totals=_rank(inputs, spend, made))
     _spread(inputs, fitted, groups, made.totals[0].level_spread)
-    log_forecast(session, curve, shares, facts.as_of, made.model, run)
+    log_forecast(session, curve, shares, facts.as_of, made.blend.of(made.model), run)
     build(session, inputs.bindings, "lifetime.forecast_outcome")
     planned = plan_months(inputs, fitted)
     level = about_level(facts, settings, made.totals[1].forecast, words, inputs.min_cell)
@@ -237,28 +247,48 @@ def scored_histories(
 
 
 def _spread(inputs: Inputs, fitted: Fit, groups: pd.DataFrame, level: float) -> None:
-    """The forecast's spread over months, and how far off a total may be, as `acquisition` asks for them."""
+    """The forecast's spread over months, which is the model's, and how far off a total may be: for `acquisition`."""
     shares = month_shares(fitted, groups, inputs.facts.as_of, inputs.horizon_days)
     inputs.session.load_frame("shares", shares)
     inputs.session.create_table("lifetime.month_share", bound(SHARES, {"level": level}))
 
 
-def _rank(inputs: Inputs, spend: Fit | None, model: str, level: float) -> list[Total]:
+def _rank(inputs: Inputs, spend: Fit | None, made: LifetimeRecord) -> list[Total]:
     """What each customer will bring, the deciles of it, and all together, from the scored histories."""
-    session, customers = inputs.session, inputs.facts.customers
+    session, name, level = inputs.session, made.blend.of(made.model), made.level
     of_spend, of_purchases = (
-        past_errors(session, model, measure, inputs.horizon_days, level) for measure in ("spend", "purchases")
+        past_errors(session, name, measure, inputs.horizon_days, level) for measure in ("spend", "purchases")
     )
     of_spend = of_spend or of_purchases  # of contracts, renewals alone are tried
     bindings = (
         inputs.bindings | spend_bindings(session, HISTORY, spend) | bindings_of_level(level_spread(of_spend, level))
     )
     bindings |= {"margin": inputs.settings.margin, "overdue": OVERDUE}
+    bindings |= _of_baseline(inputs, made.blend, bindings)
     build(session, bindings, VALUE, *OF_GROUPS)
     valued = session.count(table(VALUE))
-    if valued != customers:
-        raise TableError(f"{VALUE}: {customers:,} customers have bought, and {valued:,} are given a value")
+    if valued != inputs.facts.customers:
+        raise TableError(f"{VALUE}: {inputs.facts.customers:,} customers have bought, and {valued:,} are given a value")
     return totals(session, of_spend, of_purchases, level)
+
+
+def _of_baseline(inputs: Inputs, blend: Blend, bindings: dict[str, Any]) -> dict[str, Any]:
+    """What the baseline's part in the forecast is built with; its purchases come evenly, and are discounted so."""
+    session, settings, facts = inputs.session, inputs.settings, inputs.facts
+    year = min(facts.history_days - 1, YEAR)
+    found: dict[str, Any] = {
+        "leans_on_last_year": blend.baseline == "last_year",
+        "last_year_after": facts.as_of - dt.timedelta(days=year + 1),
+        "discount": sum(
+            (1 + settings.annual_discount_rate) ** (-month / 12) for month in range(1, settings.horizon_months + 1)
+        )
+        / settings.horizon_months,
+    }
+    found |= expressions(blend.baseline, inputs.horizon_days, inputs.horizon_days / max(year, 1))
+    if not settings.contract:
+        build(session, bindings | found, LAST_YEAR)
+    known = parsed(KNOWN) if blend.baseline else table(HISTORY)
+    return found | weights(session, blend, known, table("lifetime.score"), bindings | found).bindings
 
 
 def _still_fits(session: Session, last: LifetimeRecord, now: FittedOn) -> bool:
@@ -287,7 +317,7 @@ def _scored_anew(
         scored, *_ = _scored(inputs, groups, last.purchase_fit, last.spend_fit, last.evenness)
         session.load_frame("fresh_score", scored)
         session.create_table("lifetime.score", parse(SCORED))
-    made = replace(last, totals=_rank(inputs, last.spend_fit, last.model, last.level))
+    made = replace(last, totals=_rank(inputs, last.spend_fit, last))
     build(session, bindings, "lifetime.forecast_outcome")
     return replace(made, customers=facts.customers, repeaters=facts.repeaters)
 

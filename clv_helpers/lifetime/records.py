@@ -20,6 +20,7 @@ TITLES = {
 }  # fmt: skip
 # BG/NBD is not among them: to it, nobody leaves before a second purchase.
 AVERAGED = ("mbg_cnbd_k", "pareto_nbd")
+NEAR = 0.02  # within so much of the best score it is a draw: the most even mean is used, it errs less where both do
 MEANS = {"mean": (0.5, 0.5), "mean_3_1": (0.75, 0.25), "mean_1_3": (0.25, 0.75)}  # of AVERAGED: the weights
 
 
@@ -96,6 +97,7 @@ class Fit:
     parts: list[Fit] = field(default_factory=list)  # of a mean of models: their fits
     ahead: Ahead | None = None  # none: as even as the model takes it
     factors: list[Factor] = field(default_factory=list)  # of the levels of covariates; parameters are the base's
+    of_first: bool = False  # of spend: whether first purchases count, or those of who came back alone
 
     @property
     def title(self) -> str:
@@ -243,6 +245,48 @@ class ModelScore:
 
 
 @dataclass(frozen=True)
+class Blend:
+    """What a forecast is made of: the model's, and by its share a baseline's (see baselines); none: the model's alone.
+
+    `scaled`: the baseline's figures are brought to the model's total. `scores` are what it was chosen by at so many
+    `cut_offs`: of the model, the baselines and itself; the less, the better.
+    """
+
+    baseline: Literal["", "same_rate", "last_year"] = ""
+    share: float = 0.0
+    scaled: bool = False
+    cut_offs: int = field(default=0, compare=False)
+    scores: dict[str, float] = field(default_factory=dict, compare=False)
+
+    def of(self, model: str) -> str:
+        """The name of a model's forecasts that are made so, in lifetime.origin."""
+        scaled = " to its total" if self.scaled else ""
+        return f"{model}, {self.share:.0%} {self.baseline}{scaled}" if self.baseline else model
+
+    def titled(self, model: str) -> str:
+        """What charts call it."""
+        if not self.baseline:
+            return model
+        baseline = self.baseline.replace("_", " ")
+        if self.share < 1:
+            return f"{model} and {baseline}"
+        return f"{baseline} to the total of {model}" if self.scaled else f"{baseline} instead of {model}"
+
+
+@dataclass(frozen=True)
+class SpendTried:
+    """What spend per purchase was off by after an earlier cut-off, as a share of what was spent, over customers.
+
+    `repeat`: Gamma-Gamma on who had come back; `every`: on all purchases, the first too. Both of the purchases that
+    came, so that no purchase model has a part in it.
+    """
+
+    cut_off: str
+    repeat: float
+    every: float
+
+
+@dataclass(frozen=True)
 class Total:
     """What all customers will bring (`lifetime_value`) or buy (`expected_purchases`), with its 80 % interval.
 
@@ -287,6 +331,8 @@ class LifetimeRecord:
     model: str = ""
     choice: list[ModelScore] = field(default_factory=list)
     levels: list[Level] = field(default_factory=list)  # of the covariates that are used
+    blend: Blend = Blend()
+    spends: list[SpendTried] = field(default_factory=list)
     ahead: Ahead | None = None
     seasons: list[Season] = field(default_factory=list)  # what the season did at earlier cut-offs, where it is used
     fits: list[Fit] = field(default_factory=list)
@@ -314,8 +360,8 @@ class LifetimeRecord:
 
     @property
     def title(self) -> str:
-        """The name in the literature of the model that predicts."""
-        return self.purchase_fit.title
+        """The name in the literature of the model that predicts, and the baseline that has a part in it."""
+        return self.blend.titled(self.purchase_fit.title)
 
     def as_dict(self) -> dict[str, Any]:
         """The record in plain values, for JSON."""

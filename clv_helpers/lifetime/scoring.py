@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clv_helpers.engines.dialect import bind, literal, parse, table
+from clv_helpers.engines.dialect import expression, literal, table
 from clv_helpers.engines.session import Session
-from clv_helpers.lifetime.counts import DAYS_PER_MONTH, DAYS_PER_WEEK, KEY, Array, read_spends
+from clv_helpers.lifetime.counts import DAYS_PER_MONTH, DAYS_PER_WEEK, KEY, Array, read_spends, spend_columns
 from clv_helpers.lifetime.covariates import by_cell
 from clv_helpers.lifetime.fitting import fit, purchase_model
 from clv_helpers.lifetime.records import Fit
@@ -130,25 +131,34 @@ def _times(groups: pd.DataFrame) -> tuple[Array, Array, Array]:
     return frequency, recency / DAYS_PER_WEEK, age / DAYS_PER_WEEK
 
 
-def fit_spend(session: Session, source: str) -> Fit | None:
-    """Gamma-Gamma on a table of histories; None where too few came back."""
-    spends = read_spends(session, source)
-    return None if spends.total < FEWEST_SPENDERS else fit("gamma_gamma", spends)
+def fit_spend(session: Session, source: str, of_first: bool = False, near: Fit | None = None) -> Fit | None:
+    """Gamma-Gamma on a table of histories, with first purchases or without; None where too few came back.
+
+    `near`: see fitting.fit.
+    """
+    spends = read_spends(session, source, of_first)
+    return None if spends.total < FEWEST_SPENDERS else replace(fit("gamma_gamma", spends, near=near), of_first=of_first)
 
 
 def spend_bindings(session: Session, source: str, fitted: Fit | None) -> dict[str, Any]:
-    """The expressions by which the engine computes expected spend, from the fit of Gamma-Gamma.
+    """The expression by which the engine computes expected spend, from the fit of Gamma-Gamma.
 
-    Expected spend per purchase day is p (gamma + total) / (p x + q - 1); of who did not come back, p gamma / (q - 1).
-    Where there is no such model or no such mean, the observed mean spend per purchase day stands in.
+    Expected spend per purchase day is p (gamma + total) / (p x + q - 1); of who spent nothing that the fit counts,
+    p gamma / (q - 1). Where there is no such model or no such mean, the observed mean spend per purchase day stands in.
     """
     mean = session.scalar("SELECT SUM(spend) / SUM(frequency + 1) AS mean FROM $source AS h", source=table(source))
     observed = literal(max(float(mean or 0.0), 0.0))
     if fitted is None:
-        return {"spend_of_repeater": observed, "spend_of_others": observed}
+        return {"expected_spend": observed}
     p, q, gamma = map(float, fitted.theta)
-    repeater = bind(parse("$p * ($gamma + repeat_spend) / ($p * frequency + $q - 1)"), {"p": p, "q": q, "gamma": gamma})
+    total, x = spend_columns(fitted.of_first)
+    own = expression("$p * ($gamma + $total) / ($p * $x + $q - 1)", p=p, q=q, gamma=gamma, total=total, x=x)
+    others = literal(p * gamma / (q - 1)) if q > 1 else observed
     return {
-        "spend_of_repeater": repeater if p + q > 1 else observed,
-        "spend_of_others": literal(p * gamma / (q - 1)) if q > 1 else observed,
+        "expected_spend": expression(
+            "CASE WHEN $total > 0 THEN $own ELSE $others END",
+            total=total,
+            own=own if p + q > 1 else observed,
+            others=others,
+        )
     }

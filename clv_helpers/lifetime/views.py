@@ -22,7 +22,15 @@ SWITCH_ON = "lifetime:\n  horizon_months: 12   # how far ahead\n  margin: 0.3   
 # The simulated airline's truth is in days; a fit's times are in weeks.
 IN_DAYS = {"alpha"}
 # Where a diagnostic is said: beside the forecast, beside the holdout, or with the models.
-OF_TOTAL = {"level", "season", "level_of_the_past", "large_bias", "large_bias_of_spend"}
+OF_TOTAL = {
+    "level",
+    "baseline_used",
+    "spend_of_first",
+    "season",
+    "level_of_the_past",
+    "large_bias",
+    "large_bias_of_spend",
+}
 OF_HOLDOUT = {
     "no_holdout", "short_calibration", "short_holdout", "holdout_shorter_than_horizon", "worse_than_baseline",
 }  # fmt: skip

@@ -15,7 +15,8 @@ from clv_helpers.lifetime.counts import KEY, as_histories
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.intervals_of_totals import level_spread
 from clv_helpers.lifetime.level import Reach, level
-from clv_helpers.lifetime.origins import Forecast, windows
+from clv_helpers.lifetime.origin_forecasts import Forecast
+from clv_helpers.lifetime.origins import windows
 from clv_helpers.lifetime.records import Season
 from clv_helpers.lifetime.scoring import expected_purchases
 from clv_helpers.simulate import simulate

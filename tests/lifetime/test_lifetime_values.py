@@ -56,7 +56,8 @@ def test_values_against_an_independent_computation(name: str, request: pytest.Fi
     workbook = request.getfixturevalue(name)
     record = lifetime.record(workbook)
     settings, model = record.settings, record.model
-    fitted, (p, q, scale) = fit_of(workbook, model), fit_of(workbook, "gamma_gamma").theta
+    fitted, of_spend = fit_of(workbook, model), fit_of(workbook, "gamma_gamma")
+    p, q, scale = of_spend.theta
     customers = workbook.query("lifetime.customer_lifetime_value").set_index("customer_id").sort_index()
     history = workbook.query("lifetime.customer_history").set_index("customer_id").sort_index()
     assert list(customers.index) == list(history.index)
@@ -71,9 +72,9 @@ def test_values_against_an_independent_computation(name: str, request: pytest.Fi
             discounted += there * (by_now - before) / (1 + settings.annual_discount_rate) ** (month / 12)
             before = by_now
         alive, bought = alive + there, bought + there * before
-    spend = np.where(
-        history["repeat_spend"] > 0, p * (scale + history["repeat_spend"]) / (p * x + q - 1), p * scale / (q - 1)
-    )
+    assert not record.blend.baseline
+    days, total = (x + 1, history["spend"]) if of_spend.of_first else (x, history["repeat_spend"])
+    spend = np.where(total > 0, p * (scale + total) / (p * days + q - 1), p * scale / (q - 1))
     expected = pd.DataFrame(
         {
             "probability_alive": alive,

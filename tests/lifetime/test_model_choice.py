@@ -13,7 +13,7 @@ from clv_helpers.lifetime.counts import KEY, Histories
 from clv_helpers.lifetime.fitting import MEANS, fit, mean_of
 from clv_helpers.lifetime.intervals import at_least
 from clv_helpers.lifetime.model_choice import choose
-from clv_helpers.lifetime.origins import Forecast
+from clv_helpers.lifetime.origin_forecasts import Forecast
 from clv_helpers.lifetime.records import AVERAGED
 from clv_helpers.lifetime.scoring import (
     expected_purchases,

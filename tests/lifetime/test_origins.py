@@ -67,6 +67,20 @@ def test_an_even_shop_is_told_no_season_and_no_level(origins) -> None:
     assert not {"season", "level_of_the_past"} & {each.code for each in made.warnings}
 
 
+def test_a_shop_of_the_models_own_kind_keeps_the_model(origins) -> None:
+    """And as each customer spends alike on each purchase, the first tells of the next."""
+    _, (made, table), _ = origins
+    assert not made.blend.baseline
+    assert made.blend.scores["model"] < min(made.blend.scores["last_year"], made.blend.scores["same_rate"])
+    assert "baseline_used" not in {each.code for each in made.warnings}
+    assert made.spend_fit.of_first
+    beside = table.pivot_table("forecast", ["known_by", "cut_off", "measure"], "model")
+    half = (beside[made.model] + beside["last_year"]) / 2
+    assert (beside[f"{made.model}, 50% last_year"] - half).abs().max() < 1e-3
+    scaled = beside[f"{made.model}, 100% same_rate to its total"]
+    assert (scaled - beside[made.model]).abs().max() < 1e-3
+
+
 def test_the_mean_lies_between_the_models(origins) -> None:
     _, (_, table), _ = origins
     totals = table.pivot_table("forecast", ["known_by", "cut_off", "measure"], "model")

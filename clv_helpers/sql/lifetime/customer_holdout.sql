@@ -1,17 +1,22 @@
 -- The holdout, customer by customer: what the model, the same rate as before (naive) and last year (status quo) forecast,
--- and what came. model_probability: of at least one purchase, by the model.
+-- and what came. In the model's a baseline has a part as in lifetime.customer_forecast. model_probability: of at least
+-- one purchase, by the model.
 -- One row: a customer who first bought in the calibration.
 -- Key: customer_id
 WITH spent AS (
-    SELECT *, CASE WHEN repeat_spend > 0 THEN $spend_of_repeater ELSE $spend_of_others END AS expected_spend
+    SELECT
+        *,
+        $expected_spend AS expected_spend,
+        $baseline_purchases * $baseline_purchases_weight AS more_purchases,
+        $baseline_spend * $baseline_spend_weight AS more_spend
     FROM lifetime.customer_calibration
 ),
 forecast AS (
     SELECT
         c.*,
-        s.expected_purchases AS model_purchases,
+        $kept * s.expected_purchases + c.more_purchases AS model_purchases,
         s.probability_purchase AS model_probability,
-        s.expected_purchases * c.expected_spend AS model_spend,
+        $kept * s.expected_purchases * c.expected_spend + c.more_spend AS model_spend,
         c.frequency * $holdout_days / NULLIF(CAST(c.age_days AS DOUBLE), 0) AS rate_purchases,
         c.purchases_before * $status_quo_ratio AS status_quo_purchases,
         c.spend_before * $status_quo_ratio AS status_quo_spend
