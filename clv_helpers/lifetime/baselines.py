@@ -1,6 +1,6 @@
 """What needs no model: the same rate as before, and last year again; and how a forecast leans on it where it is better.
 
-Half of each, or the baseline alone; with its figures as they are, or brought to the model's total. What comes of it is
+Half of each, with its figures as they are or brought to the model's total, or the baseline alone. What comes of it is
 linear in both, kept times the model's and weight times the baseline's: the engine computes it with the weights bound.
 """
 
@@ -27,7 +27,8 @@ BASELINES = {
 BLENDS = [
     Blend(baseline, share, scaled)  # type: ignore[arg-type]  # the keys are the names
     for baseline in BASELINES
-    for share, scaled in ((0.5, True), (0.5, False), (1.0, True), (1.0, False))
+    # not all of one at the model's total: it would forecast nothing of anybody who has not come back
+    for share, scaled in ((0.5, True), (0.5, False), (1.0, False))
 ]
 TOTALS = """
     SELECT

@@ -40,9 +40,7 @@ def choose_blend(made: list[Forecast], model: str) -> Blend:
     alone = scored[Blend()]
     if alone is None:
         return Blend()
-    baselines: dict[str, float] = {
-        blend.baseline: totals[blend] for blend in BLENDS if blend.share == 1 and not blend.scaled
-    }
+    baselines: dict[str, float] = {blend.baseline: totals[blend] for blend in BLENDS if blend.share == 1}
     most = min(min(totals.values()) * (1 + NEAR), *baselines.values())
     fair = [blend for blend, total in totals.items() if total <= most]
     used = min(fair, key=lambda blend: (blend.share > 0, blend.share, totals[blend]))

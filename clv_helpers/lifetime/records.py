@@ -270,7 +270,7 @@ class Blend:
         baseline = self.baseline.replace("_", " ")
         if self.share < 1:
             return f"{model} and {baseline}"
-        return f"{baseline} to the total of {model}" if self.scaled else f"{baseline} instead of {model}"
+        return f"{baseline} instead of {model}"
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ WHOLE = Blend("last_year", 1.0)
         ({}, Blend()),
         ({HALF: 0.492, WHOLE: 0.51}, Blend()),  # within a draw
         ({HALF: 0.48}, HALF),
-        ({HALF: 0.48, Blend("last_year", 1.0, scaled=True): 0.475}, HALF),  # within a draw, half errs less
+        ({HALF: 0.48, Blend("last_year", 0.5): 0.475}, Blend("last_year", 0.5)),  # the better half
         ({WHOLE: 0.3}, WHOLE),
         ({HALF: 0.499, WHOLE: 0.498}, WHOLE),  # never worse than a baseline, by however little
     ],

@@ -77,7 +77,7 @@ def test_a_shop_of_the_models_own_kind_keeps_the_model(origins) -> None:
     beside = table.pivot_table("forecast", ["known_by", "cut_off", "measure"], "model")
     half = (beside[made.model] + beside["last_year"]) / 2
     assert (beside[f"{made.model}, 50% last_year"] - half).abs().max() < 1e-3
-    scaled = beside[f"{made.model}, 100% same_rate to its total"]
+    scaled = beside[f"{made.model}, 50% same_rate to its total"]
     assert (scaled - beside[made.model]).abs().max() < 1e-3
 
 
