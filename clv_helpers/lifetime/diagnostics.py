@@ -120,7 +120,7 @@ def about_choice(made: LifetimeRecord, words: Words) -> Iterator[Diagnostic]:
     if blend.baseline:
         baseline = {
             "same_rate": f"the rate at which each {words.customer} has bought so far",
-            "last_year": f"what each {words.customer} bought in the last year",
+            "last_year": f"what each {words.customer} bought in the last year, or so far where that is less",
         }[blend.baseline]
         half = "Half of the forecast is" if blend.share < 1 else "The forecast is"
         told = {name: f"{score:.3f}" for name, score in blend.scores.items()}
