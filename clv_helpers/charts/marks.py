@@ -83,7 +83,7 @@ def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories) -> AnyChart:
         case "bar":
             marked = base.mark_bar(cornerRadiusEnd=2)
             if kind(rows, widget.needed("x")) == "temporal":  # they have no width of their own
-                step = WIDTHS[widget.width] / max(rows[widget.needed("x").column].nunique(), 1)
+                step = WIDTHS[widget.width] / _steps(rows[widget.needed("x").column])
                 marked = base.mark_bar(size=round(0.7 * step, 1))
                 x.scale = alt.Scale(padding=round(0.5 * step, 1))
         case "line":
@@ -106,6 +106,12 @@ def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories) -> AnyChart:
     if widget.labels:
         layers.append(_labels(widget, rows, x, y))
     return alt.layer(*layers) if len(layers) > 1 else layers[0]
+
+
+def _steps(times: pd.Series) -> float:
+    """How many bars stand side by side from the first time to the last, with those that are left out between them."""
+    known = times.drop_duplicates().sort_values()
+    return (known.iloc[-1] - known.iloc[0]) / known.diff().min() + 1 if len(known) > 1 else 1
 
 
 def _marked_point(widget: Widget, rows: pd.DataFrame, x: Any, y: Any) -> list[alt.Chart]:
