@@ -203,15 +203,15 @@ def _choice(made: LifetimeRecord, words: Words) -> str:
     return (
         f" It was chosen on {when}, without the holdout, by the sum of three errors (of {words.purchases} and spend "
         f"per {words.customer}, of their totals, of the probability of one): {listed}. Within "
-        f"{NEAR:.0%} of the best, the most even mean is used.{_baselines(made)}"
+        f"{NEAR:.0%} of the best, the most even mean is used.{_baselines(made, words)}"
     )
 
 
-def _baselines(made: LifetimeRecord) -> str:
+def _baselines(made: LifetimeRecord, words: Words) -> str:
     """What needs no model beside the model, at the cut-offs up to today, where the model was as good alone."""
     scores, blend = made.blend.scores, made.blend
     if not scores or blend.baseline:
         return ""
     names = {"model": "the model's", "same_rate": "the same rate's", "last_year": "last year's"}
     told = ", ".join(f"{says} {scores[name]:.3f}" for name, says in names.items())
-    return f" Up to today no baseline did better (errors of purchases and spend, and of their totals: {told})."
+    return f" Up to today no baseline did better (errors of {words.purchases} and spend, and of their totals: {told})."
