@@ -17,7 +17,7 @@ from clv_helpers.engines.engine import Engine
 from clv_helpers.lifetime.baselines import BLENDS, expressions, weights
 from clv_helpers.lifetime.model_choice import choose_blend
 from clv_helpers.lifetime.origin_forecasts import Forecast
-from clv_helpers.lifetime.origins import first_purchases_help
+from clv_helpers.lifetime.origins import Origins, first_purchases_help
 from clv_helpers.lifetime.records import Blend, SpendTried
 
 YEARS = 3
@@ -77,21 +77,33 @@ def test_first_purchases_count_where_they_clearly_help(pairs: list[tuple[float, 
     assert first_purchases_help([SpendTried("2024-01-01", *pair) for pair in pairs]) is help_
 
 
+def test_without_covariates_a_baseline_has_its_part_beside_the_model_without() -> None:
+    names = ("mean", "mean without covariates", "last_year")
+    with_parts = [*names, *(HALF.of(name) for name in names[:2])]
+    made = [
+        dataclasses.replace(tried({Blend(): 0.5})[0], model=name, mae=place) for place, name in enumerate(with_parts)
+    ]
+    plain = {row.model: row.mae for row in Origins(made, [], []).without_levels().forecasts}
+    assert plain == {
+        "mean with covariates": 0, "mean": 1, "last_year": 2, HALF.of("mean with covariates"): 3, HALF.of("mean"): 4,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("blend", BLENDS)
 def test_weights_bring_a_baseline_to_the_total_of_the_model(blend: Blend, tmp_path: Path) -> None:
     known = pd.DataFrame(
         {
             "frequency": [0, 1, 3, 3], "recency_days": [0, 10, 80, 80], "age_days": [50, 50, 100, 100],
-            "cell": [0, 0, 0, 0],
+            "cell": [0, 0, 0, 1],
             "spend": [10.0, 30.0, -5.0, 80.0],
             "purchases_before": [1, 2, 0, 4], "spend_before": [10.0, 30.0, -20.0, 80.0],
         }
     )  # fmt: skip
-    model = np.array([0.2, 1.0, 2.0, 2.0])
+    model = np.array([0.2, 1.0, 2.0, 2.5])
     parts = expressions(blend.baseline, 100, 0.5)
     with Engine(tmp_path / "lake.duckdb", tmp_path / "published.duckdb").write() as session:
         session.load_frame("known", known)
-        session.load_frame("scored", known.iloc[:3, :4].assign(expected_purchases=model[:3]))
+        session.load_frame("scored", known.iloc[:, :4].assign(expected_purchases=model))
         found = weights(session, blend, table("known"), table("scored"), parts | {"expected_spend": 7.0})
     if blend.baseline == "last_year":
         bought, spent = np.array([0.5, 1.0, 0, 2.0]), np.array([5.0, 15.0, 0, 40.0])

@@ -275,6 +275,10 @@ def test_auto_uses_them_where_earlier_cut_offs_were_nearer(tmp_path: Path, outpu
     assert used or effect == 1
     assert ("covariate_effect" in codes(record)) == (effect == 3)
     assert any(each.factors for each in record.purchase_fit.each) == used
-    models = set(workbook.query("lifetime.origin")["model"])
+    table = workbook.query("lifetime.origin")
+    models, totals = set(table["model"]), table.pivot_table("forecast", ["known_by", "cut_off", "measure"], "model")
+    scaled = totals[f"{record.model}, 50% same_rate to its total"]
+    assert scaled.to_numpy() == pytest.approx(totals[record.model].to_numpy(), rel=1e-6)
+    assert {name.split(",")[0] for name in models if "," in name} == {record.model}
     other = " without covariates" if used else " with covariates"
     assert {"mbg_cnbd_k", f"mbg_cnbd_k{other}", f"mean{other}", "same_rate"} <= models
