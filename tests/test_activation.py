@@ -171,7 +171,9 @@ def test_the_latest_purchase_decides_between_duplicates(workbook: Workbook) -> N
 def test_an_identity_may_occur_once(workbook: Workbook) -> None:
     with workbook.engine.write() as session:
         session.run("UPDATE profile.attribute SET email = 'one@example.com'")
-    with_identity = {"sources.customers.columns": {"customer_id": "customer_id", "email": EMAIL}}
+    channel = {"from": "channel", "type": "text"}
+    columns = {"customer_id": "customer_id", "email": EMAIL, "channel": channel}
+    with_identity = {"sources.customers.columns": columns}
     options = {**with_identity, "destinations.email_team.deduplicate": {"identity": "Email"}}
     activation.decide(changed(workbook, **options))
     assert len(sent(workbook)) == 1

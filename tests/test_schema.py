@@ -60,8 +60,9 @@ def in_json(value: object) -> object:
 def test_xdm_documents(tmp_path: Path) -> None:
     changes = {
         **SMALL,
-        "sources.customers.columns": {"customer_id": "id", "email": {"from": "mail", "identity": "Email"}},
-    }
+        "sources.customers.columns": {"customer_id": "id", "email": {"from": "mail", "identity": "Email"},
+                                      "channel": {"from": "channel", "type": "text"}},
+    }  # fmt: skip
     workbook = Workbook.open(ROOT / "params" / "airline.yml", overrides=changes)
     profile = adobe.xdm_schema(workbook, "customers")
     assert profile["schema"]["meta:class"].endswith("/context/profile")
