@@ -18,7 +18,7 @@ def take_pictures(executable: str) -> None:
         page = started.new_page(viewport={"width": 1180, "height": 1500})
         page.goto((folder / record.report).as_uri())
         page.wait_for_function("document.querySelectorAll('.clv-chart.vega-embed').length >= 25")
-        page.screenshot(path=ROOT / "docs" / "report.png", clip={"x": 0, "y": 0, "width": 1180, "height": 640})
+        page.screenshot(path=ROOT / "docs" / "report.png", clip={"x": 0, "y": 0, "width": 1180, "height": 1140})
         with tempfile.TemporaryDirectory() as home, jupyterlab(Path(home)) as (address, token):
             page = started.new_page(viewport={"width": 1440, "height": 1240})
             run_notebook(page, address, token, "3_dashboard")
