@@ -20,8 +20,8 @@ BROUGHT = {
     "lake.purchases": "event_id",
     "lake.customers": "customer_id",
 }
-# No forecast is a month old, and an airline is not visited by bots: test_bots_on_spark.py.
-EMPTY = ("lifetime.forecast_outcome", "derived.bot_feature", "profile.own_attribute")
+# No forecast is a month old or leans on last year, and an airline is not visited by bots: test_bots_on_spark.py.
+EMPTY = ("lifetime.forecast_outcome", "lifetime.customer_last_year", "derived.bot_feature", "profile.own_attribute")
 
 
 @pytest.mark.parametrize("each", ALL, ids=lambda each: each.name)
