@@ -155,6 +155,9 @@ _TABLES = (
     PythonTable("lifetime.prediction", "the latest prediction: its record.", metadata=True),
     PythonTable("lifetime.score", "a history that customers share, scored."),
     PythonTable(
+        "lifetime.second_purchase", "a day since the first purchase: the hazard of a second by then, at the fit."
+    ),
+    PythonTable(
         "lifetime.total",
         "what all customers will bring or buy, with its 80 % interval and how far such totals were off.",
         "measure text, forecast number, low number, high number, level_spread number, origins integer",

@@ -36,7 +36,15 @@ from clv_helpers.lifetime.lateness import with_absence
 from clv_helpers.lifetime.month_shares import month_shares
 from clv_helpers.lifetime.plan import plan_months
 from clv_helpers.lifetime.records import RECORD, Blend, Fit, FittedOn, LifetimeRecord, Total
-from clv_helpers.lifetime.rhythm import OVERDUE, SecondPurchase, evenness, second_purchase, with_rhythm
+from clv_helpers.lifetime.rhythm import (
+    OVERDUE,
+    SecondPurchase,
+    evenness,
+    keep_second_purchase,
+    kept_second_purchase,
+    second_purchase,
+    with_rhythm,
+)
 from clv_helpers.lifetime.scoring import fit_spend, month_curve, phase_shares, score, spend_bindings
 from clv_helpers.lifetime.tables import build, load
 from clv_helpers.models.table_file import SQL_FOLDER, TableError
@@ -189,7 +197,9 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     even = evenness(histories, gaps)
     spend = fit_spend(session, HISTORY, bool(made.spends))
     related = facts.correlation_of_frequency_and_spend
-    scored, curve, shares = _scored(inputs, groups, fitted, spend, even)
+    second = second_purchase(session, until, inputs.horizon_days)
+    keep_second_purchase(session, second)
+    scored, curve, shares = _scored(inputs, groups, fitted, spend, even, second)
     load(session, "lifetime.score", scored)
     made = replace(made, totals=_rank(inputs, spend, made))
     _spread(inputs, fitted, groups, made.totals[0].level_spread)
@@ -215,11 +225,9 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
 
 
 def _scored(
-    inputs: Inputs, groups: pd.DataFrame, fitted: Fit, spend: Fit | None, even: float
+    inputs: Inputs, groups: pd.DataFrame, fitted: Fit, spend: Fit | None, even: float, second: SecondPurchase | None
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """The histories scored with what this workbook's past says of second purchases, and of who was overdue."""
-    until = inputs.facts.as_of - dt.timedelta(days=1)
-    second = second_purchase(inputs.session, until, inputs.horizon_days)
     scored, curve, shares = scored_histories(groups, inputs.settings, fitted, spend, even, second)
     return with_absence(scored, inputs.session), curve, shares
 
@@ -314,7 +322,8 @@ def _scored_anew(
     inputs = Inputs(session, settings, workbook.words, workbook.params.min_cell, bindings, facts)
     groups = session.frame(UNSCORED)
     if len(groups):
-        scored, *_ = _scored(inputs, groups, last.purchase_fit, last.spend_fit, last.evenness)
+        second = kept_second_purchase(session)  # the fit's own, or later histories were judged otherwise
+        scored, *_ = _scored(inputs, groups, last.purchase_fit, last.spend_fit, last.evenness, second)
         session.load_frame("fresh_score", scored)
         session.create_table("lifetime.score", parse(SCORED))
     made = replace(last, totals=_rank(inputs, last.spend_fit, last))

@@ -23,6 +23,7 @@ from clv_helpers.engines.session import Session
 from clv_helpers.lifetime.counts import DAYS_PER_WEEK, KEY, Array, Histories
 from clv_helpers.lifetime.fitting import purchase_model
 from clv_helpers.lifetime.records import Fit
+from clv_helpers.lifetime.tables import load
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 OVERDUE = 0.9  # from this share of one's own gaps on, a longer silence is called overdue
 EVENNESS = (0.2, 100.0)  # as found: below 1 purchases come in clumps, above evenly
 LONGEST_GAP = 36_500  # days
+KEPT = "lifetime.second_purchase"
 FEWEST_LEFT = 50  # customers whose second purchase is still to come: of fewer no share is told
 FEWEST_CAME = 20  # second purchases; of fewer no curve is told
 SECONDS = """
@@ -38,7 +40,8 @@ SECONDS = """
         FROM derived.purchase_number
         WHERE purchase_number = 1 AND purchased_on <= $until
     )
-    SELECT DATE_DIFF('day', purchased_on, COALESCE(next_on, $until)) AS days, COUNT(next_on) AS came, COUNT(*) AS ended
+    SELECT
+        DATE_DIFF('day', purchased_on, COALESCE(next_on, $until)) AS days, COUNT(next_on) AS came, COUNT(*) AS customers
     FROM seen
     GROUP BY 1
     ORDER BY 1
@@ -110,7 +113,7 @@ def second_purchase(session: Session, until: dt.date, ahead: int) -> SecondPurch
     Cost: a pass over the customers' first purchase days.
     """
     found = session.frame(SECONDS, until=until)
-    left = found["ended"].to_numpy(float)[::-1].cumsum()[::-1]
+    left = found["customers"].to_numpy(float)[::-1].cumsum()[::-1]
     found = found[left >= FEWEST_LEFT].astype(float)
     if found["came"].sum() < FEWEST_CAME:
         return None
@@ -120,6 +123,27 @@ def second_purchase(session: Session, until: dt.date, ahead: int) -> SecondPurch
     steps[found["days"].to_numpy(int)] = -np.log1p(-share)
     tail = max(len(days) // 4, 1)
     return SecondPurchase(steps.cumsum(), float(steps[-tail:].mean()), ahead)
+
+
+def keep_second_purchase(session: Session, second: SecondPurchase | None) -> None:
+    """lifetime.second_purchase: the curve of a fit, for histories that are scored by it later; none where none is."""
+    import pandas as pd
+
+    if second:
+        days = np.arange(len(second.hazard), dtype=np.int32)
+        load(
+            session,
+            KEPT,
+            pd.DataFrame({"day": days, "hazard": second.hazard, "rate": second.rate, "ahead": second.ahead}),
+        )
+
+
+def kept_second_purchase(session: Session) -> SecondPurchase | None:
+    """The curve of the last fit; None where it had none."""
+    if not session.has_table(KEPT):
+        return None
+    kept = session.frame(f"SELECT hazard, rate, ahead FROM {KEPT} ORDER BY day")
+    return SecondPurchase(kept["hazard"].to_numpy(float), float(kept["rate"].iloc[0]), int(kept["ahead"].iloc[0]))
 
 
 def with_rhythm(scored: pd.DataFrame, fitted: Fit, k: float, second: SecondPurchase | None = None) -> pd.DataFrame:

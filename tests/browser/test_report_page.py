@@ -108,7 +108,7 @@ def test_filters_picking_legend_and_downloads_need_no_kernel(chromium: str, repo
     with browser(chromium) as started:
         page = opened(started, report_file)
         board = page.locator(".clv-board", has=page.get_by_label("Look-back", exact=True)).first
-        share = board.locator("figure", has=page.locator(".clv-title", has_text="of all miles"))
+        share = board.locator("figure", has=page.locator(".clv-title", has_text=re.compile("brings .* of all miles")))
         card = json.loads(share.locator(".spec").text_content())
         lookbacks = [o.inner_text() for o in board.get_by_label("Look-back", exact=True).locator("option").all()]
         stride = card["choices"]["filters"][1][1]

@@ -99,7 +99,7 @@ class First:
 
     def frame(self, _: str, **__: object) -> pd.DataFrame:
         counted = pd.DataFrame({"days": self.days, "came": self.came}).groupby("days")["came"]
-        return counted.agg(came="sum", ended="count").reset_index()
+        return counted.agg(came="sum", customers="count").reset_index()
 
 
 @pytest.mark.parametrize("back", [1.0, 0.4], ids=["all", "few"])

@@ -17,6 +17,7 @@ BROUGHT = {
     "audiences.evaluation": "audience, evaluation",
     "lifetime.score": "frequency, recency_days, age_days, cell",
     "lifetime.covariate_level": "covariate, level",
+    "lifetime.second_purchase": "day",
     "lake.purchases": "event_id",
     "lake.customers": "customer_id",
 }
