@@ -42,6 +42,14 @@ SAID_BY_PURCHASES = f"""
 """
 
 
+# What a fit fills in (lifetime.scoring, lifetime.baselines): for lineage, the columns that it is made of.
+MADE_OF = {
+    "expected_spend": "repeat_spend + spend + frequency",
+    "baseline_purchases": "frequency + age_days + purchases_before",
+    "baseline_spend": "spend + frequency + age_days + spend_before",
+}
+
+
 def params_bindings(params: Params) -> dict[str, Any]:
     """Name → value, sqlglot expression, or list of expressions for a place in a SELECT list."""
     sources, attributes = params.sources, _event_attributes(params)

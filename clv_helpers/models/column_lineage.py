@@ -14,10 +14,10 @@ from sqlglot import exp
 from sqlglot.lineage import Node, lineage
 from sqlglot.schema import MappingSchema
 
-from clv_helpers.config.sql_params import params_bindings
+from clv_helpers.config.sql_params import MADE_OF, params_bindings
 from clv_helpers.config.tables import ALWAYS_THERE, SCHEMAS
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.engines.dialect import DIALECT, bind, table
+from clv_helpers.engines.dialect import DIALECT, bind, expression, table
 from clv_helpers.errors import UserError
 from clv_helpers.models import all_tables
 from clv_helpers.models.catalog import file_of, writer_of
@@ -181,10 +181,10 @@ class Graph:
 
 
 class _Unbound(dict[str, Any]):
-    """What the params choose; any other `$name` is a value, and stays as it is."""
+    """What the params choose, and what a fit makes of columns; any other `$name` is a value, and stays as it is."""
 
     def __missing__(self, name: str) -> exp.Expr:
-        return exp.Placeholder(this=name)
+        return expression(MADE_OF[name]) if name in MADE_OF else exp.Placeholder(this=name)
 
 
 def name_of(column: Column) -> str:

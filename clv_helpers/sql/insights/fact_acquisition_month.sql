@@ -69,6 +69,8 @@ spread AS (
         SUM(e.variance) / NULLIF(SUM(e.discounted) * SUM(e.discounted), 0) AS variance
     FROM expected AS e
     JOIN lifetime.month_share AS m ON m.age_days = e.age_days
+    CROSS JOIN derived.as_of AS a
+    WHERE m.month >= DATE_TRUNC('month', a.as_of)  -- of a forecast made before, what has passed is realised
     GROUP BY e.channel, e.cohort, m.month
 ),
 forecast AS (
