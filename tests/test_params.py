@@ -30,7 +30,7 @@ def refusal(folder: Path, extra: str = "", **overrides: object) -> str:
         ("value: {colum: amount}\n", "value.colum is not a key; did you mean column?"),
         (
             "nonsense_xyz: 1\n",
-            "nonsense_xyz is not a key; allowed: activations, as_of, ",
+            "nonsense_xyz is not a key; allowed: acquisition, activations, as_of, ",
         ),
         ("trend_months: many\n", "trend_months is 'many'; allowed: a valid integer"),
         ("trend_months: -3\n", "trend_months is -3; allowed: greater than or equal to 1"),

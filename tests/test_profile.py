@@ -40,7 +40,12 @@ def shop_with_customers(folder: Path, **overrides: object) -> Workbook:
 
 def test_columns(airline: Workbook) -> None:
     """What the contract reserves is what the profile holds beside the customers' own columns."""
-    columns = set(airline.query("profile.customer").columns) - {*DATASETS["customers"], *airline.params.attributes}
+    own = airline.params.sources["customers"].columns
+    columns = set(airline.query("profile.customer").columns) - {
+        *own,
+        *DATASETS["customers"],
+        *airline.params.attributes,
+    }
     assert columns == set(PROFILE_MEASURES)
 
 

@@ -155,7 +155,7 @@ def batches(ingested: list[Batch], min_cell: int = Params.model_fields["min_cell
 
     Example:
         >>> derived.batches(ingest.ingest_files(wb)).bundle["text/plain"]
-        '5 rows'
+        '6 rows'
     """
     counts = ("rows_read", "rows_accepted", "rows_rejected")
     rows = [asdict(batch) for batch in ingested]

@@ -336,6 +336,8 @@ def _withdraw_values(session: Session) -> None:
     if session.has_table(VALUE) and set(session.columns(table(VALUE))) != set(LIFETIME_VALUE):
         session.drop(VALUE)  # an earlier version's
     session.create_if_absent(VALUE, dict(LIFETIME_VALUE))
+    if session.version(VALUE) is None:  # without one, what reads it would be built each time
+        session.set_version(VALUE, "empty")
     if session.count(table(VALUE)):
         session.run("DELETE FROM lifetime.customer_lifetime_value WHERE TRUE")
         session.set_version(VALUE, str(uuid.uuid4()))

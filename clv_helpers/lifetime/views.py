@@ -41,8 +41,8 @@ def values(workbook: Workbook) -> Output:
     """What the customers will bring, and which decile of them: or why nothing is predicted.
 
     Example:
-        >>> lifetime.values(wb).parts[2].bundle["text/plain"]  # doctest: +ELLIPSIS
-        'predicted value: ... EUR; predicted per member: ... EUR'
+        >>> any("predicted per member: " in part.bundle["text/plain"] for part in lifetime.values(wb).parts)
+        True
     """
     made, words, unit = record(workbook), workbook.words, workbook.params.spending.unit
     if made.status == "refused":

@@ -39,7 +39,7 @@ basket AS (
         customer_id,
         quarter,
         MAX(size) AS size,
-        CAST(FLOOR(LN(MAX(size)) / LN(2) + 0.000001) AS INT) AS size_band
+        CAST(FLOOR(LN(MAX(size)) / NULLIF(LN(2), 0) + 0.000001) AS INT) AS size_band
     FROM next_bought
     GROUP BY customer_id, quarter
 ),
@@ -107,9 +107,11 @@ bounded AS (
         e.expected,
         o.customers / NULLIF(e.expected, 0) AS lift,
         o.customers / NULLIF(e.expected, 0) * POWER(GREATEST(
-            1 - 1 / (9 * CAST(o.customers AS DOUBLE)) - SQRT(2 * LN(k.pairs / 0.05)) / (3 * SQRT(o.customers)), 0), 3) AS low,
+            1 - 1 / NULLIF(9 * CAST(o.customers AS DOUBLE), 0)
+            - SQRT(2 * LN(k.pairs / 0.05)) / NULLIF(3 * SQRT(o.customers), 0), 0), 3) AS low,
         (o.customers + 1) / NULLIF(e.expected, 0) * POWER(
-            1 - 1 / (9 * CAST(o.customers + 1 AS DOUBLE)) + SQRT(2 * LN(k.pairs / 0.05)) / (3 * SQRT(o.customers + 1)), 3) AS high
+            1 - 1 / NULLIF(9 * CAST(o.customers + 1 AS DOUBLE), 0)
+            + SQRT(2 * LN(k.pairs / 0.05)) / NULLIF(3 * SQRT(o.customers + 1), 0), 3) AS high
     FROM observed AS o
     JOIN expected AS e ON e.product_id = o.product_id AND e.next_product_id = o.next_product_id
     JOIN first_places AS p ON p.product_id = o.product_id
