@@ -49,7 +49,7 @@ def letter(
     Raises ReportError where a customer would be in it. Cost: a pass over each identity column of the lake.
     """
     page = decision_page(record, content)
-    charts = _charts(content, wanted) if wanted else page.charts[:MOST_CHARTS]
+    charts = ([] if wanted else page.charts[:MOST_CHARTS]) or _charts(content, wanted)
     told = {
         "title": record.params["title"],
         "day": f"as of {record.day}",
@@ -88,13 +88,13 @@ def message(letter: Letter, run: str, sender: str, to: str) -> EmailMessage:
 
 
 def _charts(content: Content, wanted: dict[str, str]) -> list[dict[str, Any]]:
-    """The first charts of the boards that are more than a figure, of those that follow the reader's filter."""
+    """The first charts of the boards that are more than a figure, with a filter, of those that follow it."""
     found = [
         chart
         for section in content.sections
         for block in section.blocks
         for chart in block.charts
-        if block.title and _is_drawn(chart) and _follows(chart, block.filters, wanted)
+        if block.title and _is_drawn(chart) and (not wanted or _follows(chart, block.filters, wanted))
         if _has_rows(chart)
     ]
     return found[:MOST_CHARTS]
