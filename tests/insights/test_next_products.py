@@ -127,14 +127,14 @@ def test_first_products_and_categories_in_pandas(shop: tuple[bool, pd.DataFrame,
     gap = (again.set_index("customer")["day"].reindex(came.index) - came).dt.days
     seen = gap.fillna((AS_OF - pd.Timedelta(days=1) - came).dt.days)
     spent = lines.groupby("customer")["amount"].sum()
-    for kind, members in (("product", dearest["product"]), ("category", dearest["channel"])):
-        found = workbook.query("insights.fact_customers_by_first", kind=kind).set_index("member")
-        assert found["customers"].to_dict() == members.value_counts().to_dict()
-        assert found["spend"].astype(float).to_dict() == spent.groupby(members).sum().astype(float).to_dict()
+    for kind, parts in (("product", dearest["product"]), ("category", dearest["channel"])):
+        found = workbook.query("insights.fact_customers_by_first", kind=kind).set_index("part")
+        assert found["customers"].to_dict() == parts.value_counts().to_dict()
+        assert found["spend"].astype(float).to_dict() == spent.groupby(parts).sum().astype(float).to_dict()
         told = found[found["share_again"].notna()]
         assert len(told) > 1
         for name, row in told.head(4).iterrows():
-            own = members.index[members == name]
+            own = parts.index[parts == name]
             reference = SurvfuncRight(seen[own], gap[own].notna())
             share = 1 - reference.surv_prob[reference.surv_times <= 90][-1]
             assert row["share_again"] == pytest.approx(share)

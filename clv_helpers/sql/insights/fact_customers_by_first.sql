@@ -2,11 +2,11 @@
 -- share_again: who bought on a further day within 90 days: 1 - the survival function of Kaplan and Meier (1958), so that
 -- the young count for the time that they had. It is told where eleven did and eleven were seen so long without, of fifty
 -- or more: of fewer too little can be said, and it would tell of few people. low, high: its interval (Greenwood's
--- variance, on the log of minus the log), 95 % for all members of a kind together: the normal quantile is bounded by
--- SQRT(2 LN(members / 0.05)). stands_out: 1 where the interval lies above the share of all, -1 below. spend_180_days: on
+-- variance, on the log of minus the log), 95 % for all parts of a kind together: the normal quantile is bounded by
+-- SQRT(2 LN(parts / 0.05)). stands_out: 1 where the interval lies above the share of all, -1 below. spend_180_days: on
 -- the mean within 180 days of the first purchase, of those who came so long ago. lifetime_value: predicted, on the mean.
 -- One row: the customers whose first purchase was of a category, a product or a region.
--- Key: kind, member
+-- Key: kind, part
 WITH first_day AS (
     SELECT d.customer_id, MIN(d.category) AS category
     FROM derived.customer_day AS d
@@ -14,18 +14,18 @@ WITH first_day AS (
     WHERE d.purchases > 0
     GROUP BY d.customer_id
 ),
-members AS (
-    SELECT customer_id, 'category' AS kind, category AS member, category AS label FROM first_day WHERE $has_category
+parts AS (
+    SELECT customer_id, 'category' AS kind, category AS part, category AS label FROM first_day WHERE $has_category
     UNION ALL
-    SELECT customer_id, 'product' AS kind, first_product_id AS member, first_product AS label
+    SELECT customer_id, 'product' AS kind, first_product_id AS part, first_product AS label
     FROM derived.customer_product
     WHERE $has_products
     UNION ALL
-    SELECT customer_id, 'region' AS kind, region AS member, region AS label
+    SELECT customer_id, 'region' AS kind, region AS part, region AS label
     FROM insights.dim_customer_band
     WHERE region <> '(not known)' AND frequency_order >= 0
     UNION ALL
-    SELECT customer_id, 'all' AS kind, '(all)' AS member, '(all)' AS label FROM derived.customer_value
+    SELECT customer_id, 'all' AS kind, '(all)' AS part, '(all)' AS label FROM derived.customer_value
 ),
 early AS (
     SELECT d.customer_id, SUM(d.spend) AS spend
@@ -38,52 +38,52 @@ early AS (
 seen AS (
     SELECT
         m.kind,
-        m.member,
+        m.part,
         CASE WHEN p.next_purchased_on IS NULL THEN 0 ELSE 1 END AS came,
         DATE_DIFF('day', p.purchased_on, COALESCE(p.next_purchased_on, DATE_ADD(a.as_of, INTERVAL '-1' DAY))) AS days
-    FROM members AS m
+    FROM parts AS m
     JOIN derived.purchase_number AS p ON p.customer_id = m.customer_id AND p.purchase_number = 1
     CROSS JOIN derived.as_of AS a
 ),
 by_day AS (
-    SELECT kind, member, days, SUM(came) AS came, COUNT(*) AS ended FROM seen GROUP BY kind, member, days
+    SELECT kind, part, days, SUM(came) AS came, COUNT(*) AS ended FROM seen GROUP BY kind, part, days
 ),
 at_risk AS (
     SELECT
         kind,
-        member,
+        part,
         days,
         CAST(came AS DOUBLE) AS came,
-        CAST(SUM(ended) OVER (PARTITION BY kind, member ORDER BY days DESC) AS DOUBLE) AS at_risk,
-        SUM(CASE WHEN days > 90 THEN ended ELSE 0 END) OVER (PARTITION BY kind, member) AS seen_long,
-        SUM(CASE WHEN days <= 90 THEN came ELSE 0 END) OVER (PARTITION BY kind, member) AS came_soon
+        CAST(SUM(ended) OVER (PARTITION BY kind, part ORDER BY days DESC) AS DOUBLE) AS at_risk,
+        SUM(CASE WHEN days > 90 THEN ended ELSE 0 END) OVER (PARTITION BY kind, part) AS seen_long,
+        SUM(CASE WHEN days <= 90 THEN came ELSE 0 END) OVER (PARTITION BY kind, part) AS came_soon
     FROM by_day
 ),
 hazards AS (
     SELECT
         kind,
-        member,
+        part,
         LEAST(MAX(seen_long), MAX(came_soon)) AS least,
         SUM(-LN(1 - came / NULLIF(at_risk, 0))) AS hazard,
         SUM(came / NULLIF(at_risk * (at_risk - came), 0)) AS variance
     FROM at_risk
     WHERE days <= 90 AND at_risk > came
-    GROUP BY kind, member
+    GROUP BY kind, part
 ),
 counted AS (
     SELECT
         m.kind,
-        m.member,
+        m.part,
         MAX(m.label) AS label,
         COUNT(*) AS customers,
         SUM(v.spend) AS spend,
         AVG(CAST(e.spend AS DOUBLE)) AS spend_180_days,
         AVG(l.lifetime_value) AS lifetime_value
-    FROM members AS m
+    FROM parts AS m
     JOIN derived.customer_value AS v ON v.customer_id = m.customer_id
     LEFT JOIN early AS e ON e.customer_id = m.customer_id
     LEFT JOIN lifetime.customer_lifetime_value AS l ON l.customer_id = m.customer_id
-    GROUP BY m.kind, m.member
+    GROUP BY m.kind, m.part
 ),
 told AS (
     SELECT
@@ -92,7 +92,7 @@ told AS (
         h.variance,
         SUM(CASE WHEN c.customers >= 50 AND h.least >= 11 THEN 1 ELSE 0 END) OVER (PARTITION BY c.kind) AS looks
     FROM counted AS c
-    LEFT JOIN hazards AS h ON h.kind = c.kind AND h.member = c.member
+    LEFT JOIN hazards AS h ON h.kind = c.kind AND h.part = c.part
 ),
 bounded AS (
     SELECT
@@ -111,7 +111,7 @@ everyone AS (
 )
 SELECT
     b.kind,
-    b.member,
+    b.part,
     b.label,
     b.customers,
     b.spend,

@@ -4,7 +4,7 @@ WITH known AS (
     SELECT * FROM insights.fact_customers_by_first WHERE kind = 'category' AND NOT share_again IS NULL
 ),
 extreme AS (
-    SELECT *, ROW_NUMBER() OVER (ORDER BY ABS(stands_out) DESC, ABS(share_again - share_again_of_all) DESC, member) AS place
+    SELECT *, ROW_NUMBER() OVER (ORDER BY ABS(stands_out) DESC, ABS(share_again - share_again_of_all) DESC, part) AS place
     FROM known
 )
 SELECT
