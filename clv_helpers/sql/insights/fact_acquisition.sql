@@ -16,7 +16,7 @@
 WITH cost AS (
     SELECT
         TRIM(channel) AS channel,
-        CAST(CONCAT(SUBSTRING(TRIM(month), 1, 7), '-01') AS DATE) AS cohort,
+        CAST(SUBSTRING(TRIM(month), 1, 7) || '-01' AS DATE) AS cohort,
         cost,
         ROW_NUMBER() OVER (
             PARTITION BY TRIM(channel), SUBSTRING(TRIM(month), 1, 7) ORDER BY _batch_id DESC
