@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from source_files import shop_of_orders
 from statsmodels.duration.survfunc import SurvfuncRight
 
-from clv_helpers import ingest, models
 from clv_helpers.config.workbook import Workbook
 
 AS_OF = pd.Timestamp("2025-07-10")
@@ -21,15 +21,6 @@ lost_after_months: 4
 sources:
   purchases: {path: orders.csv, columns: {customer_id: customer, occurred_at: at, amount: amount}}
 """
-
-
-def opened(folder: Path, orders: pd.DataFrame) -> Workbook:
-    orders.to_csv(folder / "orders.csv", index=False)
-    (folder / "shop.yml").write_text(PARAMS)
-    workbook = Workbook.open(folder / "shop.yml")
-    ingest.ingest_files(workbook)
-    models.refresh(workbook, "derived", "profile", "insights")
-    return workbook
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +46,7 @@ def shop(orders: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Work
     folder = tmp_path_factory.mktemp("customers")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLV_OUTPUTS_DIR", str(folder / "outputs"))
-        yield opened(folder, orders)
+        yield shop_of_orders(folder, PARAMS, orders)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +114,7 @@ def test_young_customers_do_not_lower_the_share_who_come_back(outputs: Path, tmp
     first = pd.DataFrame({"customer": [f"c{n}" for n in range(600)], "at": came, "amount": 10.0})
     second = first[first.index % 2 == 0].assign(at=lambda o: o["at"] + pd.Timedelta(days=45))
     made = pd.concat([first, second])
-    shop = opened(tmp_path, made[made["at"] < AS_OF])
+    shop = shop_of_orders(tmp_path, PARAMS, made[made["at"] < AS_OF])
     found = shop.query("insights.fact_next_purchase", purchase_number=1).set_index("months_since")
     assert found.loc[1, "share_again"] == 0
     assert found.loc[2, "low"] < 0.5 < found.loc[2, "high"]
@@ -149,7 +140,7 @@ def test_retention_of_each_cohort(shop: Workbook, bought: pd.DataFrame, orders: 
 
 def test_an_empty_month_and_one_month_of_data_break_nothing(outputs: Path, tmp_path: Path) -> None:
     at = pd.to_datetime(["2025-06-20", "2025-06-21"])
-    shop = opened(tmp_path, pd.DataFrame({"customer": ["a", "b"], "at": at, "amount": [5.0, 7.0]}))
+    shop = shop_of_orders(tmp_path, PARAMS, pd.DataFrame({"customer": ["a", "b"], "at": at, "amount": [5.0, 7.0]}))
     found = shop.query("insights.fact_customers_by_month", kind="All")
     assert found["revenue"].astype(float).tolist() == [12]
     assert found["revenue_change"].isna().all()

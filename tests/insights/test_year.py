@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from source_files import shop_of_orders
 
-from clv_helpers import ingest, insights, models
+from clv_helpers import insights
 from clv_helpers.charts.show import METRICS_MIME
-from clv_helpers.config.workbook import Workbook
 
 AS_OF = pd.Timestamp("2025-07-10")
 PARAMS = """
@@ -19,15 +19,6 @@ min_cell: 2
 sources:
   purchases: {path: orders.csv, columns: {customer_id: customer, occurred_at: at, amount: amount}}
 """
-
-
-def opened(folder: Path, orders: pd.DataFrame) -> Workbook:
-    orders.to_csv(folder / "orders.csv", index=False)
-    (folder / "shop.yml").write_text(PARAMS)
-    workbook = Workbook.open(folder / "shop.yml")
-    ingest.ingest_files(workbook)
-    models.refresh(workbook, "derived", "profile", "insights")
-    return workbook
 
 
 def orders(days: int, seed: int = 1) -> pd.DataFrame:
@@ -44,7 +35,7 @@ def test_each_week_tells_its_year(tmp_path: Path, outputs: Path) -> None:
     bought = pd.concat(
         [orders(900), pd.DataFrame({"customer": [99], "at": ["2023-01-20"], "amount": [7]})], ignore_index=True
     )
-    told = opened(tmp_path, bought).query("insights.fact_year_by_week", order_by="weeks_back")
+    told = shop_of_orders(tmp_path, PARAMS, bought).query("insights.fact_year_by_week", order_by="weeks_back")
     at = pd.to_datetime(bought["at"])
     first = at.groupby(bought["customer"]).min()
     assert list(told["weeks_back"]) == list(range((AS_OF - at.min()).days // 7 - 51))
@@ -58,12 +49,12 @@ def test_each_week_tells_its_year(tmp_path: Path, outputs: Path) -> None:
 
 
 def test_a_figure_without_a_year_before_it_has_no_change(tmp_path: Path, outputs: Path) -> None:
-    cards = insights.year(opened(tmp_path, orders(500))).bundle[METRICS_MIME]
+    cards = insights.year(shop_of_orders(tmp_path, PARAMS, orders(500))).bundle[METRICS_MIME]
     assert [card["topic"] for card in cards] == ["spend_52_weeks", "customers_52_weeks", "new_customers_52_weeks"]
     assert all(card["change"] == "" for card in cards)
     assert cards[0]["weekly"][-1] == cards[0]["number"]
 
 
 def test_less_than_a_year_is_told_as_such(tmp_path: Path, outputs: Path) -> None:
-    shown = insights.year(opened(tmp_path, orders(200)))
+    shown = insights.year(shop_of_orders(tmp_path, PARAMS, orders(200)))
     assert shown.bundle["text/plain"] == "The data reach back less than a year, so no year is told."
