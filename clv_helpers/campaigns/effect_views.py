@@ -75,15 +75,14 @@ def _finding(workbook: Workbook, row: CampaignEffect, deciles: list[DecileEffect
         brief = f"{row.campaign}: no effect on revenue that a group of this size could show ({between} in all){spent}."
         return show.finding(row.sentence, stake=cost, brief=brief, **told)
     total = f"{show.compact(abs(added.estimate))} {unit} in all ({between})"
-    brief = f"{row.campaign} {_verb(row.cuped, looks)} {total}, as against its control group. "
-    brief += (
-        show.upper_first(worth(row.campaign, deciles)) if shows_effect_among(row.cuped, looks) else AMONG.format(looks)
-    )
+    is_sure = shows_effect_among(row.cuped, looks)
+    brief = f"{row.campaign} {_verb(row.cuped, is_sure)} {total}, as against its control group. "
+    brief += show.upper_first(worth(row.campaign, deciles)) if is_sure else AMONG.format(looks)
     return show.finding(row.sentence, stake=abs(added.estimate), brief=brief, **told)
 
 
-def _verb(effect: Interval, looks: int) -> str:
-    if shows_effect_among(effect, looks):
+def _verb(effect: Interval, is_sure: bool) -> str:
+    if is_sure:
         return "added" if effect.estimate > 0 else "took away"
     return "may have added" if effect.estimate > 0 else "may have taken away"
 
