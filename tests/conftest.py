@@ -151,6 +151,13 @@ def airline(tmp_path_factory: pytest.TempPathFactory) -> Workbook:
         yield workbook
 
 
+def on_same_tables(workbook: Workbook, run: str = "", **params: Any) -> Workbook:
+    """One that reads the tables of a workbook built in this session, whichever folder the environment names by now."""
+    again = Workbook(workbook.file, workbook.params.model_copy(update=params), run)
+    again.__dict__["engine"] = workbook.engine
+    return again
+
+
 @pytest.fixture
 def workbook(airline: Workbook, outputs: Path) -> Workbook:
     """The small airline in a folder of this test's own, for tests that write."""

@@ -16,7 +16,7 @@ from clv_helpers.campaigns.estimates import Interval
 from clv_helpers.charts import CHART_MIME
 from clv_helpers.charts.show import Output
 from clv_helpers.config.workbook import Workbook
-from conftest import write_shop
+from conftest import on_same_tables, write_shop
 
 MARKS = [EffectMark("a", Interval(4.2, 1.1, 7.3)), EffectMark("b", Interval(0.2, -1.1, 1.5))]
 
@@ -90,7 +90,7 @@ def test_views_speak_of_members_and_of_treated_and_control(airline: Workbook) ->
 
 
 def test_notebook_outputs_name_nobody_and_no_group_of_few(airline: Workbook) -> None:
-    airline = Workbook(airline.file, airline.params.model_copy(update={"min_cell": 16}))
+    airline = on_same_tables(airline, min_cell=16)
     views = (campaigns.rates, campaigns.effect_table, campaigns.next_steps, campaigns.checks)
     text = html(*(view(airline) for view in (*views, campaigns.delivery_funnel, campaigns.rejected)))
     assert "M0000" not in text

@@ -14,6 +14,7 @@ from clv_helpers.charts import rows as chart_rows
 from clv_helpers.config.validation import ParamsError, validate
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards.live_board import LiveBoard
+from conftest import on_same_tables
 
 BAR = {
     "title": "{share_of_value} of {unit}",
@@ -35,10 +36,9 @@ def rows(spec: dict) -> list[dict]:
 
 
 @pytest.mark.parametrize("name", ["airline", "cdnow"])
-def test_shipped_dashboards_draw(name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shipped_dashboards_draw(name: str, request: pytest.FixtureRequest) -> None:
     built = request.getfixturevalue(name)
-    monkeypatch.setenv("CLV_OUTPUTS_DIR", str(built.engine.published.parent.parent))  # several are built in a session
-    workbook = Workbook(built.file, built.params.model_copy(update={"min_cell": 1}))  # 600 customers are few
+    workbook = on_same_tables(built, min_cell=1)  # 600 customers are few
     assert "value" in dashboards.names(workbook)
     for dashboard in dashboards.names(workbook):
         for shown in dashboards.show(workbook, dashboard).parts:

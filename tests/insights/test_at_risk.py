@@ -12,6 +12,7 @@ from clv_helpers.charts.show import BOARD_MIME
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards import static_board
 from clv_helpers.lifetime.rhythm import OVERDUE
+from conftest import on_same_tables
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def test_what_came_of_who_was_overdue_before(airline: Workbook) -> None:
 def test_the_board_says_no_more_than_the_tables(airline: Workbook) -> None:
     by_rhythm = airline.query("lifetime.value_at_risk")
     share = by_rhythm["value_at_risk"].sum() / by_rhythm["lifetime_value"].sum()
-    run = Workbook(airline.file, airline.params, "run")
+    run = on_same_tables(airline, "run")
     cards = static_board.board(run, "at_risk").bundle[BOARD_MIME]["cards"]
     assert ("Little: less than 1%" in cards[0]["subtitle"]) == (share < 0.01)
 

@@ -20,6 +20,7 @@ from clv_helpers.ingest import Batch
 from clv_helpers.lifetime.diagnostics import about_holdout
 from clv_helpers.lifetime.records import BestDecile, Holdout, HoldoutError
 from clv_helpers.report.run_record import RunRecord
+from conftest import on_same_tables
 
 GROUPS = """
 SELECT b.category, b.region, COUNT(*) AS customers, SUM(v.spend) AS {name}
@@ -99,8 +100,7 @@ def test_weeks_of_few_purchases_cannot_be_counted(airline: Workbook) -> None:
 
 
 def test_a_category_of_few_does_not_tell_in_how_many_months_it_bought(airline: Workbook) -> None:
-    few = Workbook(airline.file, airline.params.model_copy(update={"min_cell": 590}))
-    few.__dict__["engine"] = airline.engine
+    few = on_same_tables(airline, min_cell=590)
     given = {"title": "t", "table": "insights.fact_value_by_month", "mark": "line", "x": "month", "y": "value"}
     spec = draw(few, Widget.model_validate({**given, "filters": {"category": "GOLD"}})).bundle[CHART_MIME]
     assert "people are left out" in spec["title"]["subtitle"]
