@@ -83,7 +83,12 @@ def table_name(mention: exp.Table) -> str:
 
 def cast(value: exp.Expr, kind: str) -> exp.Cast:
     """A cast to one of the contract's types."""
-    return exp.cast(value, exp.DataType.build(SQL_TYPES[kind], dialect=DIALECT))
+    return exp.cast(value, _type(kind))  # which copies it
+
+
+@functools.cache
+def _type(kind: str) -> exp.DataType:
+    return exp.DataType.build(SQL_TYPES[kind], dialect=DIALECT)
 
 
 def literal(value: Any) -> exp.Expression:

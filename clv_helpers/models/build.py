@@ -103,7 +103,12 @@ def refresh_tables(
 
 @functools.lru_cache(maxsize=1_000)
 def _as_the_params_say(model: Same[Table], params: Same[Params]) -> Table:
-    return _as_chosen(model.thing, params_bindings(params.thing))
+    return _as_chosen(model.thing, _said_by(params))
+
+
+@functools.lru_cache(maxsize=10)
+def _said_by(params: Same[Params]) -> dict[str, Any]:
+    return params_bindings(params.thing)  # hundreds of trees, the same for each table
 
 
 @functools.lru_cache(maxsize=1_000)
