@@ -17,6 +17,7 @@ from clv_helpers.charts.categories import Categories, categories, merged
 from clv_helpers.charts.rows import narrowing, source_of
 from clv_helpers.charts.show import BOARD_MIME, Output, escaped, note, stack
 from clv_helpers.charts.texts import plain_title, with_words
+from clv_helpers.charts.vega import still
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards import filters
 from clv_helpers.dashboards.filters import Offer, offers
@@ -118,12 +119,10 @@ def _axes(every: list[Picture]) -> Categories:
 
 def _still(content: dict[str, Any]) -> str:
     """Pictures one below the other, for those who open the executed notebook."""
-    import vl_convert
-
     parts = [f"<h3>{escaped(content['title'])}</h3>"]
     for card in content["cards"]:
         parts.append(f"<h4>{escaped(card['title'])}</h4><p>{escaped(card['subtitle'])}</p>")
-        parts.append(vl_convert.vegalite_to_svg(card["spec"]) if card["spec"] else card["html"])
+        parts.append(still(card["spec"]) if card["spec"] else card["html"])
     return "".join(parts)
 
 

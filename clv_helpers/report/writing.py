@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from clv_helpers.charts.vega import vega_bundle
+from clv_helpers.charts.vega import still, vega_bundle
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.files import owner_only, write_atomically
 from clv_helpers.report.compare import changes
@@ -96,9 +96,7 @@ def _place(pieces: list[str]) -> str:
 
 def _picture(chart: dict[str, Any]) -> str:
     """A chart as it stands where scripts are blocked; the drawing takes the width it is given."""
-    import vl_convert
-
-    return vl_convert.vegalite_to_svg(chart["spec"]) if chart["spec"] else chart["html"]
+    return still(chart["spec"]) if chart["spec"] else chart["html"]
 
 
 def _as_json(chart: dict[str, Any]) -> str:
