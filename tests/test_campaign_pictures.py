@@ -46,7 +46,7 @@ def test_effects_are_points_with_intervals_about_a_line_at_zero() -> None:
     assert values(spec, 0) == [{"zero": 0}]
     interval = spec["layer"][1]["encoding"]
     assert (interval["x"]["field"], interval["x2"]["field"]) == ("low", "high")
-    assert [row["state"] for row in values(spec, 1)] == ["leaves out zero", "holds zero"]
+    assert [row["state"] for row in values(spec, 1)] == ["clear gain", "not clear"]
     assert spec["title"] == {
         "text": "a added 4.2 EUR",
         "subtitle": "Revenue added, in EUR per member, with 95% interval",
@@ -58,7 +58,16 @@ def test_ground_truth_is_drawn_where_it_is_known() -> None:
     spec = effect_charts.by_campaign(rows, "t", "EUR").bundle[CHART_MIME]
     assert marks(spec)[-1] == "point"
     assert [row["truth"] for row in values(spec, -1)] == [4.0, 0.0]
-    assert spec["layer"][-1]["encoding"]["color"]["scale"]["domain"][-1] == "ground truth"
+    assert spec["layer"][-1]["encoding"]["color"]["scale"]["domain"][-1] == "true value (simulated)"
+
+
+def test_charts_by_decile_share_a_scale_and_tell_a_loss() -> None:
+    charts = [[EffectMark(1, Interval(4.0, 1.0, 9.0))], [EffectMark(1, Interval(-2.0, -3.0, -1.0))]]
+    scale = effect_charts.common_scale(charts)
+    drawn = [effect_charts.by_decile(rows, "t", "EUR", scale=scale).bundle[CHART_MIME] for rows in charts]
+    assert scale == (-3.0, 9.0)
+    assert {tuple(spec["layer"][1]["encoding"]["y"]["scale"]["domain"]) for spec in drawn} == {scale}
+    assert values(drawn[1], 1)[0]["state"] == "clear loss"
 
 
 def test_the_truth_is_shown_for_a_simulated_workbook_alone(

@@ -40,10 +40,10 @@ def waterfall(workbook: Workbook) -> Output:
     """
     rows = workbook.query("activation.fact_waterfall", order_by="step_order")
     rows["activation"] = rows["campaign"] + " → " + rows["destination"]
-    wide = rows.pivot(index=["step_order", "step"], columns="activation", values="customers")
+    wide = rows.pivot(index=["step_order", "title"], columns="activation", values="customers")
     wide = wide.reset_index().rename_axis(columns=None)
     names = list(wide.columns[2:])
-    columns = {"step": "Step", **{name: f"{name}|,.0f" for name in names}}
+    columns = {"title": "Step", **{name: f"{name}|,.0f" for name in names}}
     return show.table(wide, columns, people={name: name for name in names}, min_cell=workbook.params.min_cell)
 
 
@@ -58,21 +58,24 @@ def chart(workbook: Workbook, campaign: str = "") -> Output:
     """
     first, customers = _first(workbook, campaign), workbook.words.customers
     names: dict[str, Any] = {"campaign": first.campaign, "destination": first.destination}
-    matched = workbook.query("activation.fact_waterfall", step="matched", **names)["customers"].iloc[0]
-    few = workbook.params.min_cell
+    steps = workbook.query("activation.fact_waterfall", **names).set_index("step")["customers"]
+    matched, few = steps["matched"], workbook.params.min_cell
+    nobody = [step for step, count in steps.items() if count == 0 and step not in ("matched", "sent")]
     widget = Widget(
         title=f"{{customers}} {customers} are sent the campaign {first.campaign}",
         title_from={"step": "sent"},
         subtitle=f"Of {people_text(matched, few)} in the audience {first.audience}, who is not sent at each step",
         table="activation.fact_waterfall",
         filters=names,
+        exclude={"step": nobody} if nobody else {},
         mark="bar",
         x=Channel(column="high", title=upper_first(customers), format=",.0f"),
         x2="low",
-        y=Channel(column="step", title="", sort="step_order"),
+        y=Channel(column="title", title="", sort="step_order"),
         highlight={"step": "sent"},
+        labels=True,
         tooltip=[
-            Channel(column="step"),
+            Channel(column="title", title="Step"),
             Channel(column="customers", title=upper_first(customers), format=",.0f"),
         ],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,9 @@ from clv_helpers.charts.theme import CONFIG, HEIGHT, INK, WIDTHS
 if TYPE_CHECKING:
     import altair as alt
 
-SURE, UNSURE, TRUTH = "leaves out zero", "holds zero", "ground truth"
-COLORS = {SURE: PALETTE[0], UNSURE: PALETTE[6], TRUTH: PALETTE[1]}
+GAIN, LOSS, UNSURE, TRUTH = "clear gain", "clear loss", "not clear", "true value (simulated)"
+COLORS = {GAIN: PALETTE[0], LOSS: PALETTE[4], UNSURE: PALETTE[6], TRUTH: PALETTE[1]}
+Scale = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -35,23 +37,44 @@ def by_campaign(marks: list[EffectMark], title: str, measure: str) -> Output:
     return _output(chart, title, subtitle, max(120, 60 + 44 * len(marks)))
 
 
-def by_decile(marks: list[EffectMark], title: str, measure: str, left_out: int = 0) -> Output:
-    """A point per value decile with its interval. `measure`: the unit, such as EUR per customer."""
+def common_scale(charts: Iterable[list[EffectMark]]) -> Scale:
+    """From the least to the most that several charts show, zero among them: so that they can be compared.
+
+    Example:
+        >>> from clv_helpers.campaigns.effect_charts import EffectMark, common_scale
+        >>> from clv_helpers.campaigns.estimates import Interval
+        >>> common_scale([[EffectMark(1, Interval(4, 1, 7))], [EffectMark(1, Interval(-1, -3, 1), truth=-4)]])
+        (-4, 7)
+    """
+    marks = [mark for chart in charts for mark in chart]
+    values = [end for mark in marks for end in (mark.effect.low, mark.effect.high, mark.truth) if end is not None]
+    return min([0, *values]), max([0, *values])
+
+
+def by_decile(
+    marks: list[EffectMark], title: str, measure: str, *, left_out: int = 0, scale: Scale | None = None
+) -> Output:
+    """A point per value decile with its interval. `measure`: the unit, such as EUR per customer.
+
+    `scale`: that of the charts beside it, see `common_scale`.
+    """
     axis = {"labelAngle": 0}
     x = altair().X(field="decile", type="ordinal", title="Value decile when assigned (1 = best)", axis=axis)
     subtitle = f"Revenue added, in {measure}, by value decile, with intervals that hold all at once (95%)"
     subtitle += f"; {left_out} with too few buyers left out" if left_out else ""
-    return _output(_effects(marks, "decile", x, measure), title, subtitle, HEIGHT)
+    return _output(_effects(marks, "decile", x, measure, scale), title, subtitle, HEIGHT)
 
 
-def _effects(marks: list[EffectMark], name: str, category: alt.X | alt.Y, measure: str) -> alt.LayerChart:
+def _effects(
+    marks: list[EffectMark], name: str, category: alt.X | alt.Y, measure: str, scale: Scale | None = None
+) -> alt.LayerChart:
     """Along the axis that `category` leaves free: a line at zero, the intervals, the estimates, the ground truth."""
     import pandas as pd
 
     alt = altair()
     value, value2 = (alt.X, alt.X2) if isinstance(category, alt.Y) else (alt.Y, alt.Y2)
     rows = [{name: mark.of, **vars(mark.effect), "truth": mark.truth, "state": _state(mark)} for mark in marks]
-    states = [state for state in (SURE, UNSURE) if state in {row["state"] for row in rows}]
+    states = [state for state in (GAIN, LOSS, UNSURE) if state in {row["state"] for row in rows}]
     states += [TRUTH] if any(mark.truth is not None for mark in marks) else []
     color = {
         "type": "nominal",
@@ -64,7 +87,8 @@ def _effects(marks: list[EffectMark], name: str, category: alt.X | alt.Y, measur
     axis = {"grid": True, "tickCount": 6}
 
     def along(part: str) -> Any:
-        return value(field=part, type="quantitative", title=upper_first(measure), axis=axis)
+        domain = alt.Scale(domain=scale, nice=True) if scale else alt.Undefined
+        return value(field=part, type="quantitative", title=upper_first(measure), axis=axis, scale=domain)
 
     base = alt.Chart(pd.DataFrame(rows)).encode(category, alt.Color(field="state", **color), tooltip=tooltip)
     layers = [
@@ -73,14 +97,16 @@ def _effects(marks: list[EffectMark], name: str, category: alt.X | alt.Y, measur
         base.mark_point(filled=True, size=90, opacity=1).encode(along("estimate")),
     ]
     if TRUTH in states:
-        tooltip = [alt.Tooltip(field="truth", title=f"Ground truth ({measure})", type="quantitative", format=".2f")]
+        tooltip = [alt.Tooltip(field="truth", title=f"True value ({measure})", type="quantitative", format=".2f")]
         diamond = base.mark_point(shape="diamond", size=110, strokeWidth=2.5, filled=False)
         layers.append(diamond.encode(along("truth"), color={"datum": TRUTH, **color}, tooltip=tooltip))
     return alt.layer(*layers)
 
 
 def _state(mark: EffectMark) -> str:
-    return SURE if mark.effect.low > 0 or mark.effect.high < 0 else UNSURE
+    if mark.effect.low > 0:
+        return GAIN
+    return LOSS if mark.effect.high < 0 else UNSURE
 
 
 def _output(chart: alt.Chart | alt.LayerChart | alt.FacetChart, title: str, subtitle: str, height: int) -> Output:

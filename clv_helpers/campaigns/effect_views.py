@@ -57,8 +57,7 @@ def effects(workbook: Workbook, truth: dict[str, Any] | None = None) -> Output:
         for row in sorted(told[-IN_ONE_CHART:], key=lambda row: -row.cuped.estimate)
     ]
     outputs.append(effect_charts.by_campaign(marks, _headline(told, measure, few), measure))
-    outputs += [_by_decile(workbook, row, truths.get(row.campaign, {}), measure) for row in told[-LATEST:]]
-    return show.stack(*outputs)
+    return show.stack(*outputs, *_by_decile(workbook, told[-LATEST:], truths))
 
 
 def _finding(workbook: Workbook, row: CampaignEffect, deciles: list[DecileEffect], looks: int) -> Output:
@@ -110,24 +109,40 @@ def _headline(measured: list[CampaignEffect], measure: str, min_cell: int) -> st
     return f"No campaign shows an effect on revenue that its size could prove; {best.campaign} comes closest"
 
 
-def _by_decile(workbook: Workbook, whole: CampaignEffect, truth: dict[str, Any], measure: str) -> Output:
-    rows = read_deciles(workbook, campaign=whole.campaign, audience=EVERYONE)
-    ranked = [row for row in rows if row.decile > 0]
-    rows = [row for row in ranked if known(row.cuped)]
-    if not rows:
-        needed = f"an interval needs {FEWEST_BUYERS} buyers expected in the smaller arm of a decile"
-        return show.note(f"{whole.campaign}: too few bought to tell its deciles apart; {needed}.")
-    truths = truth.get("revenue_per_customer_by_decile", {})
-    few = workbook.params.min_cell
-    marks = [
+def _by_decile(workbook: Workbook, campaigns: list[CampaignEffect], truths: dict[str, Any]) -> list[Output]:
+    """A chart per campaign, all on one scale; a note for each whose deciles cannot be told apart."""
+    ranked = {
+        whole.campaign: [
+            row for row in read_deciles(workbook, campaign=whole.campaign, audience=EVERYONE) if row.decile > 0
+        ]
+        for whole in campaigns
+    }
+    told = {name: [row for row in rows if known(row.cuped)] for name, rows in ranked.items()}
+    marks = {name: _decile_marks(workbook, rows, truths.get(name, {})) for name, rows in told.items()}
+    scale = effect_charts.common_scale(marks.values())
+    outputs = []
+    for whole in campaigns:
+        name, rows = whole.campaign, told[whole.campaign]
+        if not rows:
+            needed = f"an interval needs {FEWEST_BUYERS} buyers expected in the smaller arm of a decile"
+            outputs.append(show.note(f"{name}: too few bought to tell its deciles apart; {needed}."))
+            continue
+        title, left_out = _heterogeneity(whole, rows), len(ranked[name]) - len(rows)
+        drawn = effect_charts.by_decile(marks[name], title, _measure(workbook), left_out=left_out, scale=scale)
+        outputs.append(drawn)
+    return outputs
+
+
+def _decile_marks(workbook: Workbook, rows: list[DecileEffect], truth: dict[str, Any]) -> list[EffectMark]:
+    truths, few = truth.get("revenue_per_customer_by_decile", {}), workbook.params.min_cell
+    return [
         EffectMark(row.decile, shown(row.cuped, min(row.treated, row.control), few), truths.get(str(row.decile)))
         for row in rows
     ]
-    return effect_charts.by_decile(marks, _heterogeneity(whole, rows), measure, len(ranked) - len(rows))
 
 
 def _heterogeneity(whole: CampaignEffect, rows: list[DecileEffect]) -> str:
-    """Whether deciles differ at all; then in which the interval leaves out zero, all looked at together."""
+    """Whether deciles differ at all; then in which the effect is clear, all looked at together."""
     p = whole.heterogeneity_p
     if p is None:
         title = f"{whole.campaign}: one decile alone has enough buyers"
@@ -139,7 +154,7 @@ def _heterogeneity(whole: CampaignEffect, rows: list[DecileEffect]) -> str:
     if not apart:
         return title
     deciles = f"decile {apart[0]}" if len(apart) == 1 else f"deciles {', '.join(apart[:-1])} and {apart[-1]}"
-    return f"{title}; zero is left out in {deciles}"
+    return f"{title}; clear in {deciles}"
 
 
 def effect_table(workbook: Workbook) -> Output:

@@ -224,10 +224,16 @@ def _labels(widget: Widget, rows: pd.DataFrame, x: Any, y: Any) -> alt.Chart:
         text = base.mark_text(fontSize=11, clip=True)
     else:
         across = kind(rows, widget.needed("x")) == "quantitative"
-        field = widget.needed("x" if across else "y")
+        field = _labelled(widget, rows, "x" if across else "y")
         color = alt.value(INK)
         text = base.mark_text(align="left", dx=5) if across else base.mark_text(dy=-8)
     return _written(text, field).encode(x=x, y=y, text="label:N", color=color)
+
+
+def _labelled(widget: Widget, rows: pd.DataFrame, axis: str) -> Channel:
+    """The number written at a bar's end: its value, or of a bar that begins at x2 the first number of the tooltip."""
+    numbers = [field for field in widget.tooltip if kind(rows, field) == "quantitative"] if widget.x2 else []
+    return numbers[0] if numbers else widget.needed(axis)
 
 
 def _color(widget: Widget, rows: pd.DataFrame) -> Any:

@@ -94,7 +94,7 @@ class Widget(Strict):
     highlight: dict[str, Scalar] = {}
     """the mark that stands out while others are grey, by its values, such as `{decile: 1}`"""
     labels: bool = False
-    """whether values are written on the marks"""
+    """whether values are written on the marks; on bars that begin at `x2`, the first number of the tooltip"""
     sort: list[str] = []
     """columns to sort the rows by, with a minus for descending"""
     limit: int | None = Field(default=None, ge=1, le=500)

@@ -24,6 +24,7 @@ CONFIG: dict[str, Any] = {
     "axis": {
         "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "titleColor": INK,
         "labelColor": INK, "gridColor": "#E6E6E6", "domain": False, "ticks": False, "labelPadding": 6,
+        "labelFlush": False,  # else the last label is pulled inward, and steps look uneven
     },
     "legend": {
         "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "orient": "top",

@@ -208,7 +208,7 @@ _TABLES = (
     PythonTable(
         "activation.fact_waterfall",
         "an activation, and a step of its decision.",
-        "campaign text, audience text, destination text, step_order integer, step text, customers integer",
+        "campaign text, audience text, destination text, step_order integer, step text, title text, customers integer",
     ),
     PythonTable("campaigns.fact_effect", "a campaign, an audience and its effect."),
     PythonTable("campaigns.fact_effect_decile", "a campaign, an audience, a decile and its effect."),

@@ -17,6 +17,10 @@ const clvBoard = (() => {
     return made;
   };
 
+  // A name such as year-in-miles stands on one line.
+  const named = (title) => title.split(/(\S+-\S+)/).map((part, i) =>
+    i % 2 && part.length < 25 ? element("span", { style: "white-space: nowrap" }, part) : part);
+
   // The spec as wide as its place; on a phone, long labels beside an axis stand on several lines.
   const fitted = (spec, width) => {
     const copy = structuredClone(spec);
@@ -184,7 +188,7 @@ const clvBoard = (() => {
     const shown = { card, holder, board };
     const [details, panel] = menu(shown);
     shown.figure = element("figure", { class: `clv-card clv-${(card.width || "half").replace(" ", "-")}` },
-      element("figcaption", {}, element("div", {}, element("h3", { class: "clv-title" }, card.title), card.subtitle ? element("p", {}, card.subtitle) : null), details),
+      element("figcaption", {}, element("div", {}, element("h3", { class: "clv-title" }, ...named(card.title)), card.subtitle ? element("p", {}, card.subtitle) : null), details),
       holder, drillLine(board, shown), panel);
     if (card.html) {
       holder.removeAttribute("role");
@@ -237,7 +241,7 @@ const clvBoard = (() => {
         const changed = !kept || JSON.stringify(shown.card) !== JSON.stringify(card);
         if (!changed) return null;
         shown.card = card;
-        shown.figure.querySelector(".clv-title").textContent = card.title;
+        shown.figure.querySelector(".clv-title").replaceChildren(...named(card.title));
         const subtitle = shown.figure.querySelector("figcaption p");
         if (subtitle) subtitle.textContent = card.subtitle || "";
         shown.holder.setAttribute("aria-label", `${card.title}. ${card.subtitle || ""}`);
@@ -272,6 +276,7 @@ const clvBoard = (() => {
       const [details, panel] = menu(shown);
       if (details) figure.querySelector("figcaption").append(details);
       figure.append(panel);
+      figure.querySelector(".clv-title").replaceChildren(...named(card.title));
       return shown;
     });
     const filters = root.querySelector(".clv-filters");
@@ -297,7 +302,7 @@ const clvBoard = (() => {
     const [title, about] = choices ? choices.texts[choice] : (shown.begun ??= [shown.card.title, shown.card.subtitle]);
     const subtitle = [about, passedOver(choices, selects)].filter(Boolean).join("; ");
     Object.assign(shown.card, { title, subtitle });
-    shown.figure.querySelector(".clv-title").textContent = title;
+    shown.figure.querySelector(".clv-title").replaceChildren(...named(title));
     const line = shown.figure.querySelector("figcaption p");
     if (line) line.textContent = subtitle;
     shown.holder.setAttribute("aria-label", `${title}. ${subtitle}`);
