@@ -7,6 +7,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from clv_helpers.charts import line_ends
 from clv_helpers.charts.categories import Categories, in_order
 from clv_helpers.charts.show import compact
 from clv_helpers.charts.spec import Channel, Widget
@@ -105,6 +106,8 @@ def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories) -> AnyChart:
         layers += _marked_point(widget, rows, x, y)
     if widget.labels:
         layers.append(_labels(widget, rows, x, y))
+    if line_ends.has_room(widget, rows):
+        layers += line_ends.layers(alt, widget, rows, color)
     return alt.layer(*layers) if len(layers) > 1 else layers[0]
 
 
@@ -204,7 +207,8 @@ def _with_picking(chart: alt.Chart, widget: Widget, rows: pd.DataFrame) -> alt.C
         f"!isValid({PICKED}) || {PICKED}.column !== {name!r} || datum[{name!r}] === {PICKED}.value" for name in known
     ]
     chart = chart.add_params(alt.param(name=PICKED, value=None))
-    if widget.color and not widget.highlight and kind(rows, widget.color) in ("nominal", "ordinal"):
+    named = widget.legend != "none" and not line_ends.has_room(widget, rows)
+    if named and widget.color and not widget.highlight and kind(rows, widget.color) in ("nominal", "ordinal"):
         chart = chart.add_params(
             alt.selection_point(name=SHOWN, fields=[widget.color.column], bind="legend", toggle="true")
         )
@@ -243,7 +247,8 @@ def _color(widget: Widget, rows: pd.DataFrame) -> Any:
     if widget.color is None:
         return alt.value(PALETTE[0])
     field = widget.color
-    legend = alt.Legend(orient=widget.legend, labelLimit=300) if widget.legend != "none" else None
+    is_shown = widget.legend != "none" and not line_ends.has_room(widget, rows)
+    legend = alt.Legend(orient=widget.legend, labelLimit=300) if is_shown else None
     if legend and field.format:
         legend.format = field.format
     return alt.Color(

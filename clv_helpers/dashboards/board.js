@@ -17,8 +17,8 @@ const clvBoard = (() => {
     return made;
   };
 
-  // A name such as year-in-miles stands on one line.
-  const named = (title) => title.split(/(\S+-\S+)/).map((part, i) =>
+  // A name such as year-in-miles stands on one line, and so does a number with its unit.
+  const named = (title) => title.split(/(\S+-\S+|\d[\d.,]* (?:k|M|bn)(?: [A-Z]{3})?\b)/).map((part, i) =>
     i % 2 && part.length < 25 ? element("span", { style: "white-space: nowrap" }, part) : part);
 
   // The spec as wide as its place; on a phone, long labels beside an axis stand on several lines.
@@ -26,7 +26,13 @@ const clvBoard = (() => {
     const copy = structuredClone(spec);
     copy.width = "container";
     copy.autosize = { type: "fit", contains: "padding" };
+    const isEnd = (layer) => layer.name?.startsWith("ends_");
+    const ends = (copy.layer || []).filter(isEnd);
     if (width >= NARROW) return copy;
+    if (ends.length) copy.layer = copy.layer.filter((layer) => !isEnd(layer));
+    for (const layer of ends.length ? copy.layer : []) {
+      if (layer.encoding?.color?.field) layer.encoding.color.legend = { orient: "top", labelLimit: 300 };
+    }
     for (const layer of [copy, ...(copy.layer || [])]) {
       const axis = layer.encoding?.y?.axis;
       if (axis && layer.encoding.y.type === "nominal") {
