@@ -13,6 +13,7 @@ from clv_helpers.charts.categories import Categories, categories
 from clv_helpers.charts.cube import cube_of, judged, with_people
 from clv_helpers.charts.declared import check_declared
 from clv_helpers.charts.disclosure import too_small
+from clv_helpers.charts.events import read_events
 from clv_helpers.charts.marks import chart_of
 from clv_helpers.charts.measures import with_rounded
 from clv_helpers.charts.rows import read_rows, select
@@ -42,6 +43,7 @@ class Picture:
     subtitle: str
     rows: pd.DataFrame
     categories: Categories = field(default_factory=dict)  # of the axes, where some lost all their rows
+    happened: pd.DataFrame | None = None  # see charts.events
 
     @cached_property
     def spec(self) -> dict[str, Any]:
@@ -58,7 +60,7 @@ class Picture:
 
     def with_rows(self, rows: pd.DataFrame, choice: int | None = None) -> dict[str, Any]:
         """The spec with these rows: of several choices (column `choice`), the signal `choice` names the one shown."""
-        spec = chart_of(self.widget, rows, self.categories).to_dict(validate=False)
+        spec = chart_of(self.widget, rows, self.categories, self.happened).to_dict(validate=False)
         del spec["$schema"]  # each reader draws with its own release; JupyterLab would warn of a newer one
         spec |= {"config": CONFIG, "description": f"{self.title}. {self.subtitle}".strip()}
         if choice is not None:
@@ -136,7 +138,8 @@ def picture(
         title = "Too few people to show" if title == NO_DATA else title
     subtitle = show.upper_first("; ".join(filter(None, [subtitle, *said])))
     axes = categories(widget, groups, rows) if left_out and not has_bands else {}
-    return Picture(asked, title, subtitle, rows, axes)
+    drawn = Picture(asked, title, subtitle, rows, axes, read_events(session, workbook, widget, rows))
+    return drawn if drawn.happened is None else drawn.saying("dotted: campaigns, when first sent")
 
 
 def _left_out(small: int, beside: int, min_cell: int) -> str:

@@ -7,7 +7,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from clv_helpers.charts import line_ends
+from clv_helpers.charts import events, line_ends
 from clv_helpers.charts.categories import Categories, in_order
 from clv_helpers.charts.show import compact
 from clv_helpers.charts.spec import Channel, Widget
@@ -26,10 +26,12 @@ MOST_DOTS = 40  # on a line; more of them hide it
 PICKED, SHOWN = "picked", "shown"  # the value picked in any chart of a board; the entries chosen in a legend
 
 
-def chart_of(widget: Widget, rows: pd.DataFrame, axes: Categories | None = None) -> AnyChart:
+def chart_of(
+    widget: Widget, rows: pd.DataFrame, axes: Categories | None = None, happened: pd.DataFrame | None = None
+) -> AnyChart:
     """The widget's rows as a chart, sized, without its title; an empty place where there are none to scale by.
 
-    An axis that `axes` names shows these categories, whether they have rows or not.
+    An axis that `axes` names shows these categories, whether they have rows or not. `happened`: see charts.events.
     """
     axes = axes or {}
     if rows.empty:
@@ -47,7 +49,7 @@ def chart_of(widget: Widget, rows: pd.DataFrame, axes: Categories | None = None)
 
             chart = venn(altair(), widget, rows)
         case _:
-            chart = _on_axes(widget, rows, axes)
+            chart = _on_axes(widget, rows, axes, happened)
     return chart.properties(width=WIDTHS[widget.width], height=_height(widget, rows, axes))
 
 
@@ -69,13 +71,16 @@ def altair() -> ModuleType:
     return altair
 
 
-def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories) -> AnyChart:
+def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories, happened: pd.DataFrame | None) -> AnyChart:
     alt = altair()
     base = alt.Chart(_shown_columns(rows, widget))
     x, y = _encode(alt.X, widget.needed("x"), rows, axes), _encode(alt.Y, widget.needed("y"), rows, axes)
     more: dict[str, Any] = {"tooltip": _tooltips(widget, rows)}
     if (color := _color(widget, rows)) is not None:
         more["color"] = color
+    if widget.beside:
+        is_beside = f"datum[{widget.needed('color').column!r}] === {widget.beside!r}"
+        more["strokeDash"] = alt.condition(is_beside, alt.value([5, 4]), alt.value([1, 0]))
     if widget.x2:
         more["x2"] = alt.X2(field=widget.x2)
     if widget.size:
@@ -108,6 +113,8 @@ def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories) -> AnyChart:
         layers.append(_labels(widget, rows, x, y))
     if line_ends.has_room(widget, rows):
         layers += line_ends.layers(alt, widget, rows, color)
+    if happened is not None:
+        layers = [*events.layers(alt, happened), *layers]
     return alt.layer(*layers) if len(layers) > 1 else layers[0]
 
 
@@ -251,6 +258,8 @@ def _color(widget: Widget, rows: pd.DataFrame) -> Any:
     legend = alt.Legend(orient=widget.legend, labelLimit=300) if is_shown else None
     if legend and field.format:
         legend.format = field.format
+    if widget.beside and widget.mark in LINES:
+        return _beside(widget, rows, legend)
     return alt.Color(
         field=field.column,
         type=kind(rows, field),
@@ -259,6 +268,14 @@ def _color(widget: Widget, rows: pd.DataFrame) -> Any:
         sort=_sort(field),
         scale=alt.Scale(range=RAMP, zero=False) if kind(rows, field) == "quantitative" else alt.Undefined,
     )
+
+
+def _beside(widget: Widget, rows: pd.DataFrame, legend: Any) -> Any:
+    """The lines' colours, grey for what is there to compare with."""
+    alt, field = altair(), widget.needed("color")
+    others = [name for name in rows[field.column].drop_duplicates() if name != widget.beside]
+    scale = alt.Scale(domain=[*others, widget.beside], range=[*PALETTE[: len(others)], QUIET])
+    return alt.Color(field=field.column, type="nominal", title=title_of(field), legend=legend, scale=scale)
 
 
 def _encode(channel: Any, field: Channel, rows: pd.DataFrame, axes: Categories) -> Any:

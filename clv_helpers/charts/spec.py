@@ -93,6 +93,10 @@ class Widget(Strict):
     """what the pointer shows; none: all that the marks show"""
     highlight: dict[str, Scalar] = {}
     """the mark that stands out while others are grey, by its values, such as `{decile: 1}`"""
+    beside: str | None = None
+    """of a line, the value of `color` that is there to compare with: it is drawn grey and dashed"""
+    events: Literal["campaigns"] | None = None
+    """what is marked along an axis of time: `campaigns`, when each was first sent"""
     labels: bool = False
     """whether values are written on the marks; on bars that begin at `x2`, the first number of the tooltip"""
     sort: list[str] = []

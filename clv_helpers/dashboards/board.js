@@ -29,6 +29,7 @@ const clvBoard = (() => {
     const isEnd = (layer) => layer.name?.startsWith("ends_");
     const ends = (copy.layer || []).filter(isEnd);
     if (width >= NARROW) return copy;
+    if (copy.layer) copy.layer = copy.layer.filter((layer) => layer.name !== "events_names");
     if (ends.length) copy.layer = copy.layer.filter((layer) => !isEnd(layer));
     for (const layer of ends.length ? copy.layer : []) {
       if (layer.encoding?.color?.field) layer.encoding.color.legend = { orient: "top", labelLimit: 300 };

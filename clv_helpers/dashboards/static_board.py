@@ -100,7 +100,9 @@ def _with_choices(first: Picture, every: list[Picture], wired: list[list[int]], 
         return {}
     texts = [[one.title, one.subtitle] for one in every]
     return {
-        "spec": replace(first, categories=_axes(every)).with_rows(rows, number) if first.spec else {},
+        "spec": replace(first, categories=_axes(every), happened=_happened(every)).with_rows(rows, number)
+        if first.spec
+        else {},
         "choices": {
             "filters": wired,
             "texts": texts,
@@ -108,6 +110,12 @@ def _with_choices(first: Picture, every: list[Picture], wired: list[list[int]], 
             "first": number,
         },
     }
+
+
+def _happened(every: list[Picture]) -> pd.DataFrame | None:
+    """What happened beside each choice."""
+    told = [one.happened.assign(choice=choice) for choice, one in enumerate(every) if one.happened is not None]
+    return pd.concat(told, ignore_index=True) if told else None
 
 
 def _axes(every: list[Picture]) -> Categories:
