@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 
@@ -17,6 +19,7 @@ from clv_helpers.engines.guarded_query import QueryError
 
 TABLE = "insights.fact_value_by_decile"
 SHARE = {"column": "share_of_value", "format": ".0%"}
+SHARE_BEFORE = {"column": "share_of_decile", "format": ".0%"}
 DECILES = {"table": TABLE, "filters": {"category": "ALL", "lookback": "12 months"}}
 MONTHS = {"table": "insights.fact_value_by_month"}
 OVERLAP = """
@@ -38,6 +41,22 @@ BY_MARK = {
         "x": "frequency_band",
         "y": "recency_band",
         "color": "customers",
+        "labels": True,
+    },
+    "matrix": {
+        "table": "insights.fact_decile_movement",
+        "filters": {"lookback": "12 months"},
+        "x": {"column": "now", "sort": "now_order"},
+        "y": {"column": "before", "sort": "before_order"},
+        "color": SHARE_BEFORE,
+        "labels": True,
+    },
+    "dumbbell": {
+        "table": "insights.fact_value_by_category",
+        "x": {"column": "share_of_spend", "format": ".0%"},
+        "x2": "share_of_customers",
+        "y": "category",
+        "tooltip": ["category", {"column": "share_of_customers", "title": "Share of members"}],
         "labels": True,
     },
     "funnel": {**DECILES, "y": "lookback", "x": {"column": "purchases", "aggregate": "sum"}},
@@ -123,6 +142,65 @@ def test_sort_limit_exclude_and_days(own: Workbook) -> None:
         narrowed = charts.picture(session, own, widget("area"), {"month": Days(first, last)}).rows["month"]
         assert list(narrowed) == list(months.iloc[3:6])
         assert "BETWEEN" in charts.sql_of(session, own, widget("area"), {"month": Days(first, last)})
+
+
+def test_a_matrix_tells_hidden_cells_from_empty_ones(airline: Workbook) -> None:
+    with airline.engine.read() as session:
+        drawn = charts.picture(session, airline, widget("matrix"))
+        moves = session.frame("SELECT * FROM insights.fact_decile_movement WHERE lookback = '12 months'")
+    cells = drawn.rows.set_index(["before", "now"])
+    hidden = cells[cells["share_of_decile"].isna()]
+    counted = moves[moves["customers"] > 0].set_index(["before", "now"])["customers"]
+    assert set(cells.index) == set(counted.index)
+    assert set(counted[counted < airline.params.min_cell].index) <= set(hidden.index)
+    assert hidden.drop(columns=["before_order", "now_order"]).isna().all(axis=None)  # nothing but their places
+    values = max(drawn.spec["datasets"].values(), key=len)
+    assert {row["_fill"] is None for row in values if (row["before"], row["now"]) in hidden.index} == {True}
+    stayed = [row for row in values if row["_stayed"]]
+    assert stayed
+    assert all(row["before"] == row["now"] for row in stayed)
+
+
+def test_a_dumbbell_names_both_shares(own: Workbook) -> None:
+    spec = charts.draw(own, widget("dumbbell")).bundle[CHART_MIME]
+    named = [layer["encoding"].get("color", {}).get("datum") for layer in spec["layer"]]
+    assert {name for name in named if name} == {"Share of members", "Share of spend"}
+    rows = max(spec["datasets"].values(), key=len)
+    assert all(abs(sum(row[name] for row in rows) - 1) < 0.1 for name in ("share_of_spend", "share_of_customers"))
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_up_to_four_lines_are_named_at_their_ends(own: Workbook, named: bool) -> None:
+    categories = {"category": ["ALL", "FLYER", "GOLD"]} if named else {}
+    lines = widget("line", filters=categories, **({} if named else {"legend": "none"}))
+    spec = charts.draw(own, lines).bundle[CHART_MIME]
+    ends = [layer for layer in spec.get("layer", []) if layer.get("name", "").startswith("ends_")]
+    assert bool(ends) == named
+    if named:
+        told = spec["datasets"][ends[-1]["data"]["name"]]
+        assert sorted(row["_name"] for row in told) == sorted(categories["category"])
+        places = sorted(row["_at"] for row in told)
+        assert all(b > a for a, b in itertools.pairwise(places))
+        assert spec["layer"][0]["encoding"]["color"]["legend"] is None
+
+
+def test_last_year_is_dashed_and_campaigns_are_marked(airline: Workbook) -> None:
+    trend = widget("line", table=None, sql="value_by_year", filters={"category": "ALL"}, color="series",
+                   beside="A year before", events="campaigns", people="active_customers")  # fmt: skip
+    with airline.engine.read() as session:
+        drawn = charts.picture(session, airline, trend)
+        sent = session.frame(
+            "SELECT campaign FROM insights.fact_campaign_send GROUP BY campaign "
+            f"HAVING COUNT(DISTINCT customer_id) >= {airline.params.min_cell}"
+        )
+    dash = next(layer for layer in drawn.spec["layer"] if "strokeDash" in layer["encoding"])["encoding"]["strokeDash"]
+    assert "A year before" in dash["condition"]["test"]
+    assert drawn.happened is not None
+    assert set(drawn.happened["campaign"]) <= set(sent["campaign"])
+    now, before = (drawn.rows[drawn.rows["series"] == name].set_index("month")["value"] for name in
+                   ("This year", "A year before"))  # fmt: skip
+    for month, value in before.items():
+        assert now[month - pd.DateOffset(years=1)] == value
 
 
 def test_overlap_of_circles_has_the_area_asked_for() -> None:

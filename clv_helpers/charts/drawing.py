@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from clv_helpers.charts import show
+from clv_helpers.charts import matrix, show
 from clv_helpers.charts.bands import merged
 from clv_helpers.charts.categories import Categories, categories
 from clv_helpers.charts.cube import cube_of, judged, with_people
@@ -138,6 +138,9 @@ def picture(
         title = "Too few people to show" if title == NO_DATA else title
     subtitle = show.upper_first("; ".join(filter(None, [subtitle, *said])))
     axes = categories(widget, groups, rows) if left_out and not has_bands else {}
+    if widget.mark == "matrix":
+        rows = matrix.with_hidden(widget, groups, rows)
+        subtitle = "; ".join(filter(None, [subtitle, matrix.LEGEND]))
     drawn = Picture(asked, title, subtitle, rows, axes, read_events(session, workbook, widget, rows))
     return drawn if drawn.happened is None else drawn.saying("dotted: campaigns, when first sent")
 

@@ -7,7 +7,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from clv_helpers.charts import events, line_ends
+from clv_helpers.charts import dumbbell, events, line_ends, matrix
 from clv_helpers.charts.categories import Categories, in_order
 from clv_helpers.charts.show import compact
 from clv_helpers.charts.spec import Channel, Widget
@@ -73,7 +73,9 @@ def altair() -> ModuleType:
 
 def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories, happened: pd.DataFrame | None) -> AnyChart:
     alt = altair()
-    base = alt.Chart(_shown_columns(rows, widget))
+    shown = _shown_columns(rows, widget)
+    shown = matrix.with_colors(widget, shown) if widget.mark == "matrix" else shown
+    base = alt.Chart(shown)
     x, y = _encode(alt.X, widget.needed("x"), rows, axes), _encode(alt.Y, widget.needed("y"), rows, axes)
     more: dict[str, Any] = {"tooltip": _tooltips(widget, rows)}
     if (color := _color(widget, rows)) is not None:
@@ -81,6 +83,9 @@ def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories, happened: pd.
     if widget.beside:
         is_beside = f"datum[{widget.needed('color').column!r}] === {widget.beside!r}"
         more["strokeDash"] = alt.condition(is_beside, alt.value([5, 4]), alt.value([1, 0]))
+    if widget.mark == "dumbbell":
+        drawn = dumbbell.layers(alt, widget, shown, x=x, y=y, more=more)
+        return alt.layer(*drawn, *(dumbbell.labels(alt, widget, shown, y) if widget.labels else []))
     if widget.x2:
         more["x2"] = alt.X2(field=widget.x2)
     if widget.size:
@@ -102,15 +107,19 @@ def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories, happened: pd.
             marked = base.mark_point(filled=True, size=80)
         case "tick":
             marked = base.mark_tick(thickness=3)
+        case "matrix":
+            marked = matrix.cells(base)
         case _:
             marked = base.mark_rect(stroke="white", strokeWidth=2)
     layers = [_with_picking(marked.encode(x=x, y=y, **more), widget, rows)]
+    if widget.mark == "matrix":
+        layers += matrix.more(alt, shown, x, y)
     if widget.interval and widget.mark == "bar":
         layers.append(_interval(widget, rows, x, y))
     if widget.highlight and widget.mark in LINES:
         layers += _marked_point(widget, rows, x, y)
     if widget.labels:
-        layers.append(_labels(widget, rows, x, y))
+        layers.append(_labels(widget, base, rows, x=x, y=y))
     if line_ends.has_room(widget, rows):
         layers += line_ends.layers(alt, widget, rows, color)
     if happened is not None:
@@ -224,11 +233,13 @@ def _with_picking(chart: alt.Chart, widget: Widget, rows: pd.DataFrame) -> alt.C
     return chart.encode(opacity=opacity)
 
 
-def _labels(widget: Widget, rows: pd.DataFrame, x: Any, y: Any) -> alt.Chart:
+def _labels(widget: Widget, base: alt.Chart, rows: pd.DataFrame, *, x: Any, y: Any) -> alt.Chart:
     """The values written on the marks: in the cells of a heat map, at the ends of bars."""
     alt = altair()
-    base = alt.Chart(_shown_columns(rows, widget))
-    if widget.mark == "heatmap":
+    if widget.mark == "matrix":
+        field, color = widget.needed("color"), alt.Color(field="_ink", type="nominal", scale=None)
+        text = base.transform_filter("isValid(datum._fill)").mark_text(fontSize=11, clip=True)
+    elif widget.mark == "heatmap":
         field = widget.needed("color")
         dark = f"luminance(scale('color', datum[{field.column!r}])) < {WHITE_BELOW}"
         color = alt.condition(dark, alt.value("white"), alt.value("black"))
@@ -253,6 +264,8 @@ def _color(widget: Widget, rows: pd.DataFrame) -> Any:
         return alt.condition(_highlighted(widget), alt.value(PALETTE[0]), alt.value(QUIET))
     if widget.color is None:
         return alt.value(PALETTE[0])
+    if widget.mark == "matrix":
+        return alt.Color(field="_fill", type="nominal", scale=None)
     field = widget.color
     is_shown = widget.legend != "none" and not line_ends.has_room(widget, rows)
     legend = alt.Legend(orient=widget.legend, labelLimit=300) if is_shown else None
@@ -348,7 +361,7 @@ def _height(widget: Widget, rows: pd.DataFrame, axes: Categories) -> int:
         return widget.height
     if widget.mark == "number":
         return 64
-    if widget.mark == "heatmap":
+    if widget.mark in ("heatmap", "matrix"):
         return 330
     if widget.y and (widget.mark == "funnel" or (kind(rows, widget.y) == "nominal" and widget.mark != "venn")):
         return max(120, min(HEIGHT, 64 + 34 * len(axes.get(widget.y.column, ()) or rows[widget.y.column].unique())))

@@ -33,7 +33,15 @@ def with_rounded(rows: pd.DataFrame, widget: Widget, workbook: Workbook) -> pd.D
     if people not in rows or rows.empty:
         return rows
     keys = _keys(rows, widget, workbook)
-    counts = {people, *PEOPLE, *([widget.x2, *(f.column for f in (widget.x, widget.y) if f)] if widget.x2 else [])}
+    counts = {
+        people,
+        *PEOPLE,
+        *(
+            [widget.x2, *(f.column for f in (widget.x, widget.y) if f)]
+            if widget.x2 and widget.mark != "dumbbell"
+            else []
+        ),
+    }
     known = rows.copy()
     for name in rows:
         values = rows[name]

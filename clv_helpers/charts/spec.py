@@ -11,16 +11,18 @@ from clv_helpers.errors import UserError
 
 Scalar = str | int | float | bool
 Mark = Literal[
-    "bar", "line", "area", "point", "tick", "donut", "number", "table", "heatmap", "funnel", "venn"
+    "bar", "line", "area", "point", "tick", "donut", "number", "table", "heatmap", "matrix", "dumbbell", "funnel",
+    "venn",
 ]  # fmt: skip
 AXES = ("x", "y", "color", "size")
 ENDS = ("least", "most")  # what a title may say of all rows
 # What each mark cannot do without. venn: x and y name two sets, size counts who is in both (in x alone where they
-# are the same one).
+# are the same one). matrix: x and y hold the same places, sorted from the best: where somebody went, and came from.
+# dumbbell: x and x2 are two shares of y.
 MARKS: dict[str, tuple[str, ...]] = {
     "bar": ("x", "y"), "line": ("x", "y"), "area": ("x", "y"), "point": ("x", "y"), "tick": ("x", "y"),
     "donut": ("size", "color"), "number": ("y",), "table": ("columns",), "heatmap": ("x", "y", "color"),
-    "funnel": ("x", "y"), "venn": ("x", "y", "size"),
+    "matrix": ("x", "y", "color"), "dumbbell": ("x", "x2", "y"), "funnel": ("x", "y"), "venn": ("x", "y", "size"),
 }  # fmt: skip
 
 
@@ -80,7 +82,7 @@ class Widget(Strict):
     x: Channel | None = None
     """what stands along the horizontal axis; of a venn, one set"""
     x2: str | None = None
-    """the column at which bars begin, in the place of 0"""
+    """the column at which bars begin, in the place of 0; of a dumbbell, what `x` is compared with"""
     y: Channel | None = None
     """what stands along the vertical axis; of a number, the figure; of a venn, the other set"""
     color: Channel | None = None

@@ -35,13 +35,14 @@ const clvBoard = (() => {
       if (layer.encoding?.color?.field) layer.encoding.color.legend = { orient: "top", labelLimit: 300 };
     }
     for (const layer of [copy, ...(copy.layer || [])]) {
+      if (copy.layer?.some(({ mark }) => mark.type === "rect") && layer.mark?.type === "text") layer.mark.fontSize = 9.5;
       const axis = layer.encoding?.y?.axis;
       if (axis && layer.encoding.y.type === "nominal") {
         axis.labelExpr = "split(replace(datum.label, regexp('(.{7,}?) ', 'g'), '$1\\n'), '\\n')";
         axis.labelFontSize = 11;
       }
       if (layer.encoding?.x?.axis && layer.encoding.x.type === "quantitative") layer.encoding.x.axis.tickCount = 4;
-      if (layer.encoding?.color?.legend) layer.encoding.color.legend.columns = 2;
+      if (layer.encoding?.color?.legend) layer.encoding.color.legend.columns = layer.encoding.color.datum ? 1 : 2;
     }
     return copy;
   };
