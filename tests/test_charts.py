@@ -212,8 +212,26 @@ def test_overlap_of_circles_has_the_area_asked_for() -> None:
 
 def test_venn_of_one_set_is_refused(own: Workbook) -> None:
     one = widget("venn", filters={"one": "do_not_write", "other": "do_not_write"})
-    with pytest.raises(ChartError, match="venn of 1 sets; allowed: two or three"):
+    with pytest.raises(ChartError, match="venn of 1 sets; allowed: two or more"):
         charts.draw(own, one)
+
+
+def test_three_sets_are_a_matrix_of_dots_under_bars(own: Workbook) -> None:
+    drawn = charts.draw(own, widget("venn").model_copy(update={"filters": {}})).bundle[CHART_MIME]
+    bars = next(layer["data"]["values"] for layer in drawn["layer"] if layer["mark"]["type"] == "bar")
+    dots = [dot for layer in drawn["layer"] if layer["mark"]["type"] == "point" for dot in layer["data"]["values"]]
+    rows = _pairs(own)
+    assert [bar["n"] for bar in bars] == sorted((bar["n"] for bar in bars), reverse=True)
+    for bar in bars:
+        one, other = bar["sets"].split(" and ")
+        assert bar["n"] == rows[one, other]
+        assert {dot["row"] for dot in dots if dot["at"] == bar["at"] and dot["is_in"]} == {bar["first"], bar["last"]}
+
+
+def _pairs(workbook: Workbook) -> dict[tuple[str, str], int]:
+    with workbook.engine.read() as session:
+        rows = session.frame(OVERLAP)
+    return {(one, other): count for one, other, count in rows.itertuples(index=False)}
 
 
 def test_a_board_without_two_audiences_says_so_in_their_place(own: Workbook) -> None:

@@ -7,7 +7,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from clv_helpers.charts import dumbbell, events, line_ends, matrix
+from clv_helpers.charts import dumbbell, events, line_ends, matrix, upset
 from clv_helpers.charts.categories import Categories, in_order
 from clv_helpers.charts.show import compact
 from clv_helpers.charts.spec import Channel, Widget
@@ -361,6 +361,8 @@ def _height(widget: Widget, rows: pd.DataFrame, axes: Categories) -> int:
         return widget.height
     if widget.mark == "number":
         return 64
+    if widget.mark == "venn" and (sets := rows[widget.needed("x").column].nunique()) > 2:
+        return upset.height(sets)
     if widget.mark in ("heatmap", "matrix"):
         return 330
     if widget.y and (widget.mark == "funnel" or (kind(rows, widget.y) == "nominal" and widget.mark != "venn")):

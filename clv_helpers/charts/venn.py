@@ -1,4 +1,4 @@
-"""Overlaps of two or three sets as circles whose areas, and for two sets their overlap too, are in proportion."""
+"""Overlaps of two sets as circles that are in proportion, and so is what they share; of more as a matrix (upset)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from clv_helpers.charts.show import compact
 from clv_helpers.charts.spec import ChartError, Widget
 from clv_helpers.charts.texts import title_of
 from clv_helpers.charts.theme import INK, PALETTE
+from clv_helpers.charts.upset import upset
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,16 +22,17 @@ Circle = tuple[complex, float]  # centre, radius
 def venn(alt: ModuleType, widget: Widget, rows: pd.DataFrame) -> Any:
     """The sets are named by x and y; size counts who is in both, in x alone where they are the same.
 
-    Raises ChartError for fewer than two sets or more than three.
+    Raises ChartError for fewer than two sets.
     """
     columns = [field.column for field in map(widget.needed, ("x", "y", "size"))]
     both = {(one, other): float(size) for one, other, size in rows[columns].itertuples(index=False)}
     names = sorted({a for a, b in both if a == b}, key=lambda name: (-both[name, name], name))
-    if len(names) not in (2, 3):
-        raise ChartError(f"widget {widget.title!r} is a venn of {len(names)} sets; allowed: two or three (use filters)")
+    if len(names) < 2:
+        raise ChartError(f"widget {widget.title!r} is a venn of {len(names)} sets; allowed: two or more (use filters)")
+    if len(names) > 2:
+        return upset(alt, both, names, title_of(widget.needed("size")))
     sizes = [both[name, name] for name in names]
-    shared = {(i, j): both.get((names[i], names[j]), both.get((names[j], names[i]), 0.0))
-              for i in range(len(names)) for j in range(i)}  # fmt: skip
+    shared = both.get((names[0], names[1]), both.get((names[1], names[0]), 0.0))
     circles = place(sizes, shared)
     sets = [
         {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [_outline(circle)]}, "set": name, "n": size}
@@ -46,17 +48,10 @@ def venn(alt: ModuleType, widget: Widget, rows: pd.DataFrame) -> Any:
     ).project(type="identity", reflectY=True)
 
 
-def place(sizes: list[float], shared: dict[tuple[int, int], float]) -> list[Circle]:
-    """Circles by area; two overlap by what they share, a third stands where its distances to both fit best."""
-    radii = [math.sqrt(max(size, 1e-9) / math.pi) for size in sizes]
-    apart = {pair: distance(radii[pair[0]], radii[pair[1]], common) for pair, common in shared.items()}
-    first, second = (0j, radii[0]), (complex(apart[1, 0]), radii[1])
-    if len(sizes) == 2:
-        return [first, second]
-    base = max(apart[1, 0], 1e-9)
-    x = (apart[2, 0] ** 2 - apart[2, 1] ** 2 + base**2) / (2 * base)
-    y = math.sqrt(max(apart[2, 0] ** 2 - x**2, 0.0))
-    return [first, second, (complex(x, -y), radii[2])]
+def place(sizes: list[float], shared: float) -> list[Circle]:
+    """Two circles by area, which overlap by what they share."""
+    one, other = (math.sqrt(max(size, 1e-9) / math.pi) for size in sizes)
+    return [(0j, one), (complex(distance(one, other, shared)), other)]
 
 
 def distance(a: float, b: float, common: float) -> float:
@@ -85,19 +80,17 @@ def _outline(circle: Circle, corners: int = 72) -> list[list[float]]:
     return [[round(point.real, 3), round(point.imag, 3)] for point in points]
 
 
-def _words(
-    circles: list[Circle], names: list[str], sizes: list[float], shared: dict[tuple[int, int], float]
-) -> list[dict[str, Any]]:
-    """Each set's name on the side away from the others, and each overlap's number in it."""
-    middle = sum(centre for centre, _ in circles) / len(circles)
-    words = []
-    for (centre, radius), name, size in zip(circles, names, sizes, strict=True):
-        away = centre - middle
-        words.append((centre + away * radius * 0.45 / (abs(away) or 1), f"{name.replace('_', ' ')}\n{compact(size)}"))
-    for (i, j), common in shared.items():
-        if common > 0:
-            (one, radius), (other, other_radius) = circles[i], circles[j]
-            apart = abs(other - one) or 1
-            along = (max(-radius, apart - other_radius) + min(radius, apart + other_radius)) / 2
-            words.append((one + (other - one) * along / apart, compact(common)))
+def _words(circles: list[Circle], names: list[str], sizes: list[float], shared: float) -> list[dict[str, Any]]:
+    """Each set's name on the side away from the other, and the overlap's number in it."""
+    (one, radius), (other, other_radius) = circles
+    sides = ((one, -radius), (other, other_radius))
+    words = [
+        (centre + side * 0.45, f"{name.replace('_', ' ')}\n{compact(size)}")
+        for (centre, side), name, size in zip(sides, names, sizes, strict=True)
+    ]
+    if shared > 0:
+        apart = abs(other - one)
+        words.append(
+            (one + (max(-radius, apart - other_radius) + min(radius, apart + other_radius)) / 2, compact(shared))
+        )
     return [{"x": place.real, "y": place.imag, "text": text} for place, text in words]

@@ -1,6 +1,6 @@
--- The three largest audiences: who is in both of each pair; in the audience alone where both are the same.
+-- The six largest audiences: who is in both of each pair; in the audience alone where both are the same.
 WITH largest AS (
-    SELECT audience, title FROM audiences.fact_audience ORDER BY customers DESC, audience LIMIT 3
+    SELECT audience, title FROM audiences.fact_audience ORDER BY customers DESC, audience LIMIT 6
 )
 SELECT la.title AS audience, lb.title AS other, COUNT(*) AS customers
 FROM audiences.membership AS a
