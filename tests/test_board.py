@@ -24,6 +24,7 @@ from clv_helpers.dashboards import filters, static_board
 from clv_helpers.dashboards.composer_view import Composer
 from clv_helpers.dashboards.draft import Draft, problem_of, save
 from clv_helpers.dashboards.live_board import BETWEEN, LiveBoard
+from clv_helpers.dashboards.proposals import Proposer
 from clv_helpers.dashboards.spec import Preset
 from clv_helpers.editors import files
 from clv_helpers.errors import UserError
@@ -148,36 +149,136 @@ def test_without_a_kernel_each_choice_says_what_the_live_board_would(own: Workbo
 
 SPEND = Attribute("spend", "number", "")
 STATUS = Attribute("category", "text", "")
+BY_STATUS = "insights.fact_value_by_category"
+
+
+def state(composer: Composer) -> dict:
+    return composer.view.state
 
 
 def test_a_widget_is_composed_step_by_step_and_undone(own: Workbook) -> None:
-    draft = Draft()
-    assert "empty" in problem_of(draft)
-    draft.add("insights.fact_value_by_category")
-    assert problem_of(draft) == "A bar needs x and y: choose a column, and put it there."
+    draft = Draft(None, Proposer(own))
+    assert "empty" in problem_of(draft.widget)
+    draft.add(BY_STATUS)
+    assert problem_of(draft.widget) == "Choose columns of the table: they are drawn at once."
     draft.put("x", STATUS)
+    assert problem_of(draft.widget) == "A bar needs y: choose a column, and put it there."
     draft.put("y", SPEND)
     draft.swap()
-    assert (draft.widget["x"], draft.widget["y"]) == (
-        {"column": "spend", "aggregate": "sum"}, {"column": "category"},
-    )  # fmt: skip
-    assert problem_of(draft) == ""
-    draft.set("x.format", ",.0f")
+    assert draft.widget["x"] == {"column": "spend", "aggregate": "sum", "format": ".3~s"}
+    assert draft.widget["y"] == {"column": "category"}
+    assert problem_of(draft.widget) == ""
+    assert (draft.widget["title"], draft.widget["subtitle"]) == ("Spend by status", "EUR")
     draft.set("filters.category", ["GOLD", "SILVER"])
+    assert draft.widget["subtitle"] == "EUR; status: GOLD or SILVER"
+    draft.set("title", "Who brings it")
+    draft.put("color", STATUS)
     draft.duplicate()
-    draft.move(-1)
+    draft.move_to(0)
     draft.resize(1)
-    assert [w["title"] for w in draft.widgets] == ["New widget (copy)", "New widget"]
+    assert [w["title"] for w in draft.widgets] == ["Who brings it (copy)", "Who brings it"]
     assert draft.widget["width"] == "two thirds"
     draft.delete()
     assert len(draft.widgets) == 1
     composed = copy.deepcopy(draft.raw)
-    for _ in range(10):
+    for _ in range(12):
         draft.undo()
     assert draft.raw == Draft().raw
-    for _ in range(10):
+    assert not draft.can_undo
+    for _ in range(12):
         draft.redo()
     assert draft.raw == composed
+
+
+def test_an_emptied_title_is_proposed_again(own: Workbook) -> None:
+    draft = Draft(None, Proposer(own))
+    draft.add(BY_STATUS)
+    draft.put("y", SPEND)
+    draft.set("title", "Mine")
+    draft.put("x", STATUS)
+    assert draft.widget["title"] == "Mine"
+    draft.set("title", "")
+    assert draft.widget["title"] == "Spend by status"
+
+
+def test_columns_are_chosen_and_drawn_at_once(own: Workbook) -> None:
+    composer = Composer(own)
+    composer.act("add", table="insights.fact_value_by_region")
+    for column in ("region", "spend", "market"):
+        composer.act("take", column=column)
+    [card] = state(composer)["cards"]
+    encoding = card["spec"]["encoding"]
+    assert [encoding[axis]["field"] for axis in ("x", "y", "color")] == ["region", "spend", "market"]
+    assert card["title"] == "Spend by region and market"
+    assert state(composer)["proposedName"] == "spend_by_region_and_market"
+    assert [s["form"] for s in state(composer)["suggestions"]] == ["upright bars", "heat map", "lying bars", "table"]
+    composer.act("suggest", place=1)
+    assert composer.draft.widget["mark"] == "heatmap"
+    composer.act("take", column="market")
+    assert "market" not in str(composer.draft.widget)
+
+
+def test_overlapping_rows_are_not_added_up(own: Workbook) -> None:
+    """Rows of all and of each status, and of each look-back, stand in one table."""
+    composer = Composer(own)
+    composer.act("add", table="insights.fact_value_by_decile")
+    assert composer.draft.widget["filters"] == {"category": "ALL", "lookback": "12 months"}
+    for column in ("category", "value"):
+        composer.act("take", column=column)
+    assert composer.draft.widget["filters"] == {"lookback": "12 months"}
+    assert composer.draft.widget["exclude"] == {"category": "ALL"}
+    assert state(composer)["cards"][0]["subtitle"].startswith("Miles; lookback: 12 months")
+    composer.act("take", column="category")
+    assert composer.draft.widget["filters"] == {"category": "ALL", "lookback": "12 months"}
+    assert "exclude" not in composer.draft.widget
+
+
+def test_tables_for_people_come_first_with_a_sentence_each(own: Workbook) -> None:
+    tables = state(Composer(own))["tables"]
+    first = {table["name"]: table for table in tables if table["first"]}
+    assert 15 <= len(first) <= 30
+    assert all(table["about"] for table in first.values())
+    assert first["insights.fact_value_by_region"]["about"].startswith("a region")  # the analyst's own
+    assert len(tables) > len(first)
+    assert not any("customer_id" in table["columns"] for table in tables)
+
+
+def test_what_cannot_be_done_is_said_where_it_was_tried(own: Workbook) -> None:
+    composer = Composer(own)
+    composer.act("add", table=BY_STATUS)
+    composer.act("take", at="chip", column="nope")
+    assert state(composer)["problem"]["at"] == "chip"
+    assert "the column is 'nope'; allowed: category" in state(composer)["problem"]["text"]
+    composer.act("set", path="height", value=5)
+    composer.act("take", column="category")
+    assert "height is 5; allowed: greater" in state(composer)["widget"]["problem"]
+    composer.act("format_disk")
+    assert "the action is 'format_disk'; allowed: undo" in state(composer)["problem"]["text"]
+
+
+def test_filters_of_widget_and_board_highlight_and_drill(own: Workbook) -> None:
+    composer = Composer(own)
+    composer.act("add", table="insights.fact_decile_profile")
+    for column in ("region", "customers"):
+        composer.act("take", column=column)
+    composer.act("filter", column="decile")
+    assert composer.draft.widget["filters"]["decile"] == 1
+    composer.act("turn_filter", kind="filters", column="decile")
+    assert composer.draft.widget["exclude"]["decile"] == 1
+    composer.act("highlight", column="region", value="Nordics")
+    composer.act("set", path="drill", value="decile")
+    composer.act("offer", column="category")
+    composer.act("set_offer", place=0, key="label", value="Held now")
+    assert composer.draft.raw["filters"] == [
+        {"column": "category", "table": "insights.fact_decile_profile", "label": "Held now"}
+    ]
+    composer.act("save")
+    assert state(composer)["problem"]["text"] == ""
+    board = LiveBoard(own, [composer.opened])
+    assert control(board, "Held now").value == filters.ALL
+    assert board.view.cards[0]["drill"] == "decile"
+    composer.act("withdraw", place=0)
+    assert "filters" not in composer.draft.raw
 
 
 def test_saving_keeps_the_comments_of_the_file(own: Workbook) -> None:
@@ -207,18 +308,18 @@ def test_saving_refuses_to_write_over_anothers_change(own: Workbook) -> None:
     with pytest.raises(SpecChanged, match=r"dashboards/decile.yml was changed by another"):
         composer.save()
     assert file.read_text().endswith("# changed meanwhile\n")
-    composer.name.value = "value"
+    composer.rename("value")
     with pytest.raises(SpecChanged, match=r"dashboards/value.yml exists already"):
         composer.save()
-    composer.name.value = "../outside"
+    composer.rename("../outside")
     with pytest.raises(ParamsError, match="the dashboard's name is '../outside'"):
         composer.save()
 
 
 def test_an_incomplete_board_is_not_saved(own: Workbook) -> None:
     composer = Composer(own)
-    composer.change(lambda d: d.add("insights.fact_value_by_category"))
-    composer.name.value = "half"
+    composer.act("add", table=BY_STATUS)
+    composer.rename("half")
     with pytest.raises(ParamsError, match="is a bar, which needs x and y"):
         composer.save()
     assert not file_of(own, "half").exists()
@@ -226,67 +327,66 @@ def test_an_incomplete_board_is_not_saved(own: Workbook) -> None:
 
 def test_composed_saved_and_loaded_again(own: Workbook) -> None:
     composer = Composer(own)
-    composer.data.choice.value = "insights.fact_value_by_category"
-    for name, shelf in (("spend", "x"), ("category", "y")):
-        composer.data.columns.value = name
-        composer.data._put(shelf)
-    assert "Spend" not in composer.problem.value == ""
-    assert composer.view.cards[0]["spec"]["encoding"]["y"]["field"] == "category"
-    composer.mark.value = "table"
-    assert "A table needs columns" in composer.problem.value
-    composer.mark.value = "bar"
-    composer.name.value = "mine"
-    composer.save()
-    again = Composer(own, "mine")
+    composer.act("add", table=BY_STATUS)
+    composer.act("put", shelf="x", column="spend")
+    composer.act("put", shelf="y", column="category")
+    composer.act("set", path="mark", value="table")
+    assert "A table needs columns" in state(composer)["widget"]["problem"]
+    composer.act("undo")
+    composer.act("save")
+    assert state(composer)["status"] == "Saved as dashboards/spend_by_status.yml"
+    assert not state(composer)["isChanged"]
+    again = Composer(own, "spend_by_status")
     assert again.draft.raw == composer.draft.raw
-    assert LiveBoard(own, ["mine"]).view.cards[0]["spec"]
-    again.sure.value = True
-    again.delete()
-    assert "mine" not in dashboards.names(own)
+    assert again.draft.raw["title"] == "Spend by status"
+    assert LiveBoard(own, ["spend_by_status"]).view.cards[0]["spec"]
+    again.act("delete_board")
+    assert "spend_by_status" not in dashboards.names(own)
 
 
 @pytest.mark.parametrize("name", ["migration", "audiences"])
 def test_a_built_in_board_is_composed_into_ones_own(own: Workbook, name: str) -> None:
     composer = Composer(own, name)
     assert composer.draft.raw["widgets"]
-    assert composer.problem.value == ""
-    composer.sure.value = True
-    with pytest.raises(UserError, match=f"{name} is a built-in board"):
-        composer.delete()
-    composer.head["title"][0].value = "Ours"
+    assert [card["problem"] for card in state(composer)["cards"]] == ["" for _ in composer.draft.widgets]
+    with pytest.raises(UserError, match=f"{name} has no file of yours to delete"):
+        composer.delete_board()
+    composer.head("title", "Ours")
     composer.save()
     assert dashboards.load(own, name).title == "Ours"
-    composer.delete()
+    composer.delete_board()
     assert not file_of(own, name).exists()
     assert dashboards.load(own, name).title != "Ours"  # the built-in one again
 
 
 def test_the_sql_of_a_built_in_board_is_shown_and_saved_as_ones_own(own: Workbook) -> None:
     composer = Composer(own, "audiences")
-    composer.change(lambda draft: setattr(draft, "selected", 1))
-    panel = composer.data
-    assert "largest" in panel.sql.value
-    assert {a.name for a in panel.attributes} == {"audience", "other", "customers"}
-    panel._attempt(panel._use)
-    assert file_of(own, "audience_overlap").with_suffix(".sql").read_text() == panel.sql.value.rstrip() + "\n"
+    composer.act("select", place=1)
+    text = state(composer)["sql"]["text"]
+    assert "largest" in text
+    assert {column["name"] for column in state(composer)["columns"]} == {"audience", "other", "customers"}
+    composer.act("use_sql", name="audience_overlap", text=text)
+    assert file_of(own, "audience_overlap").with_suffix(".sql").read_text() == text.rstrip() + "\n"
 
 
 def test_sql_of_ones_own_is_parsed_previewed_and_used(own: Workbook) -> None:
-    panel = (composer := Composer(own)).data
-    panel.sql_name.value = "by_region"
-    for wrong, says in [("DELETE FROM x", "allowed: a single SELECT"), ("SELECT nope FROM insights.dim_date", "nope")]:
-        panel.sql.value = wrong
-        panel._attempt(panel._use)
-        assert says in panel.sql_result.value
+    composer = Composer(own)
+    for wrong, says in [
+        ("DELETE FROM x", "allowed: a single SELECT"),
+        ("SELECT nope FROM insights.dim_date", "nope"),
+        ("SELECT customer_id FROM profile.customer", "names a person"),
+    ]:
+        composer.act("use_sql", at="sql.text", name="by_region", text=wrong)
+        assert says in state(composer)["problem"]["text"]
     assert not (own.specs / "dashboards" / "by_region.sql").exists()
-    panel.sql.value = "SELECT region, SUM(customers) AS customers FROM insights.fact_decile_profile GROUP BY region"
-    panel._attempt(panel._use)
-    assert "Nordics" in panel.sql_result.value
+    good = "SELECT region, SUM(customers) AS customers FROM insights.fact_decile_profile GROUP BY region"
+    composer.act("use_sql", name="by_region", text=good)
+    assert "Nordics" in str(state(composer)["sql"]["rows"])
     assert composer.draft.widget["sql"] == "by_region"
-    assert [a.name for a in panel.attributes] == ["region", "customers"]
+    assert [column["name"] for column in state(composer)["columns"]] == ["region", "customers"]
     (own.specs / "dashboards" / "by_region.sql").write_text("SELECT 1 AS one\n")
-    panel._attempt(panel._use)
-    assert "was changed by another" in panel.sql_result.value
+    composer.act("use_sql", name="by_region", text=good)
+    assert "was changed by another" in state(composer)["problem"]["text"]
 
 
 PLAIN = st.recursive(

@@ -321,5 +321,5 @@ const clvBoard = (() => {
     signal(shown.view, "choice", choice);
   };
 
-  return { render, enliven };
+  return { render, enliven, element, makeCard, Board }; // the last three for the composer
 })();

@@ -1,124 +1,228 @@
-"""The composer: data on the left, the widget in the middle, its picture beside; saved as the board's YAML."""
+"""The composer: the whole board as it will be, tables and columns to choose from, suggestions; saved as YAML."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from clv_helpers.charts import MARKS, picture
+from clv_helpers.charts.declared import as_shown
 from clv_helpers.charts.show import note
+from clv_helpers.conditions import Attribute
 from clv_helpers.config import yaml_files
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.dashboards import spec
-from clv_helpers.dashboards.data_panel import DataPanel
-from clv_helpers.dashboards.draft import Draft, problem_of, save
-from clv_helpers.dashboards.properties import Properties
-from clv_helpers.editors import Editor, files, html
-from clv_helpers.engines.guarded_query import MEMORY
+from clv_helpers.dashboards import composer_state, spec
+from clv_helpers.dashboards.composer_state import Pictures, SqlText
+from clv_helpers.dashboards.draft import Draft, save
+from clv_helpers.dashboards.proposals import Proposer, file_name, suggestions
+from clv_helpers.dashboards.sources import counting, sources, values_of
+from clv_helpers.editors import files, html
+from clv_helpers.engines.guarded_query import MEMORY, ask
 from clv_helpers.errors import UserError
+
+PREVIEW_ROWS = 8
+ON_THE_DRAFT = (
+    "undo", "redo", "duplicate", "delete", "move", "move_to", "resize", "clear", "swap", "set", "set_offer", "withdraw",
+)  # fmt: skip
+OWN = (
+    "select", "add", "take", "put", "filter", "turn_filter", "highlight", "offer", "suggest", "head", "rename", "open",
+    "new", "copy", "save", "delete_board", "preview_sql", "use_sql",
+)  # fmt: skip
 
 
 def composer(workbook: Workbook, name: str = "") -> Any:
     """Compose a dashboard by clicking (a new one where none is named). In a batch run there is nobody to: a sentence.
 
-    Gives an ipywidgets box in JupyterLab. Raises ParamsError for a dashboard that does not exist.
+    Gives an ipywidget for JupyterLab and Voila. Raises ParamsError for a dashboard that does not exist.
 
     Example:
         >>> dashboards.composer(wb, "value")  # doctest: +ELLIPSIS
-        VBox(...)
+        <clv_helpers.dashboards.grid.ComposerView object at ...>
     """
     if not workbook.interactive:
-        return note("In JupyterLab, widgets are composed here: a column on an axis, a mark, a title; saved as YAML.")
-    return Composer(workbook, name).widget
+        return note("In JupyterLab, boards are composed here: choose a table and its columns; saved as YAML.")
+    return Composer(workbook, name).view
 
 
-class Composer(Editor[Draft]):
-    """The editor of dashboards."""
-
-    kind, css, placeholder = "dashboards", "clv-composer", "my_board"
+class Composer:
+    """Holds the draft, and takes the actions of `view`, the widget to display, whose state it sets after each."""
 
     def __init__(self, workbook: Workbook, name: str = ""):
-        from clv_helpers.dashboards.grid import View
+        from clv_helpers.dashboards.grid import ComposerView
 
-        super().__init__(workbook)
-        ipw = self.ipw
-        self.view, self.problem = View(cards=[]), ipw.HTML()
-        self.data, self.properties = DataPanel(self), Properties(self)
-        self.sure = ipw.Checkbox(description="sure", indent=False, layout={"width": "70px"})
-        self.list = ipw.Select(rows=9, layout={"width": "auto"})
-        self.list.observe(lambda change: self._select(change["new"]), "value")
-        self.mark = ipw.Dropdown(description="Mark", options=list(MARKS), style={"description_width": "initial"})
-        self.mark.observe(lambda change: self.change(lambda draft: draft.set("mark", change["new"])), "value")
-        self.widget = self._lay_out()
-        self.begin(name)
+        self.workbook, self.propose, self.pictures = workbook, Proposer(workbook), Pictures(workbook)
+        with workbook.engine.read() as session:
+            self.sources = sources(session, workbook)
+        self.usual = {source.name: source.usual for source in self.sources}
+        self.sql = SqlText()
+        self.columns: list[Attribute] = []  # of the selected widget's source
+        self.view = ComposerView()
+        self.view.on_msg(lambda _, message, __: self.act(**message))
+        self._begin(Draft(None, self.propose, self.usual), "")
+        if name:
+            self.open(name)
+        self.refresh()
 
-    def _lay_out(self) -> Any:
-        title = self.head_field("title", self.text("Board", width="320px"))
-        moves = self.move_buttons({
-            "Add": lambda draft: draft.add(self.data.table), "Duplicate": lambda draft: draft.duplicate(),
-            "Delete": lambda draft: draft.delete(), "↑": lambda draft: draft.move(-1),
-            "↓": lambda draft: draft.move(1), "Wider": lambda draft: draft.resize(1),
-            "Narrower": lambda draft: draft.resize(-1),
-        })  # fmt: skip
-        heading = self.ipw.HTML("<h4>The widget</h4>")
-        panes = {
-            "Data": [self.data.widget],
-            "Widgets of the board": [self.list, moves, heading, self.mark, self.properties.widget],
-            "As it will stand": [self.problem, self.view],
-        }
-        bar = self.file_bar(title, self.file_button("Delete board", self.delete), self.sure)
-        return self.box(bar, self.panes("280px minmax(450px, 1fr) minmax(360px, 1.1fr)", panes))
-
-    # the draft
-
-    def empty(self) -> Draft:
-        return Draft()
-
-    def read(self, name: str) -> Draft:
-        spec.load(self.workbook, name)  # says what is wrong with it
-        return Draft(yaml_files.read(self.workbook, "dashboards", name))
-
-    def write(self, name: str, read_as: str) -> str:
-        return save(self.workbook, name, self.draft.raw, read_as)
-
-    def _select(self, index: int | None) -> None:
-        if index is not None and not self.filling and index != self.draft.selected:
-            self.draft.selected = index
-            self.refresh()
+    def act(self, do: str, at: str = "", **given: Any) -> None:
+        """One action by its name, such as `do="put", shelf="x", column="region"`; what goes wrong is said at `at`."""
+        self.status, self.problem = "", {"at": "", "text": ""}
+        try:
+            if do in ON_THE_DRAFT:
+                getattr(self.draft, do)(**given)
+            elif do in OWN:
+                getattr(self, do)(**given)
+            else:
+                raise UserError(f"the action is {do!r}; allowed: {', '.join((*ON_THE_DRAFT, *OWN))}")
+        except UserError as error:
+            self.problem = {"at": at, "text": str(error)}
+        self.refresh()
 
     def refresh(self) -> None:
-        """Show the draft: its widgets, the selected one's properties and picture."""
-        with self.fill():
-            options = [(f"{i}. {w['title']}", i - 1) for i, w in enumerate(self.draft.widgets, 1)]
-            self.list.options = options
-            self.list.value = self.draft.selected if options else None
-            self.mark.value = self.draft.widget.get("mark", "bar")
-            self.data.show(self.draft)
-            self.properties.show(self.draft)
-        try:
-            self.view.cards = [] if (problem := problem_of(self.draft)) else [self._card()]
-        except UserError as error:
-            problem, self.view.cards = str(error), []
-        self.problem.value = html.problem(problem)
-
-    def _card(self) -> dict[str, Any]:
-        widget = self.draft.parse_widget().model_copy(update={"width": "full"})
+        """Show the draft."""
         with self.workbook.engine.read(memory=MEMORY) as session:
-            across = [spec["column"] for spec in self.draft.raw.get("filters", []) if "column" in spec]
-            drawn = picture(session, self.workbook, widget, across=across)
-        return {"key": f"{self.opened}/{self.draft.selected}/{widget.mark}", **drawn.card}
+            state = composer_state.state_of(session, self)
+            self.view.state = state  # the board at once, and the suggestions once they are drawn
+            self.view.state = state | {"suggestions": composer_state.suggested(session, self)}
+
+    # the widgets and their columns
+
+    def select(self, place: int) -> None:
+        """The widget to work on."""
+        if 0 <= place < len(self.draft.widgets):
+            self.draft.selected = place
+
+    def add(self, table: str) -> None:
+        """A widget on a table; one that shows nothing yet takes its rows from there instead."""
+        if self.draft.widget and not composer_state.chosen(self.draft.widget):
+            self.draft.delete()
+        self.draft.add(table)
+
+    def _column(self, name: str) -> Attribute:
+        found = next((attribute for attribute in self.columns if attribute.name == name), None)
+        if found is None:
+            raise UserError(f"the column is {name!r}; allowed: {', '.join(a.name for a in self.columns)}")
+        return found
+
+    def take(self, column: str) -> None:
+        """Choose a column, or no longer."""
+        self.draft.take(self._column(column), self.columns)
+
+    def put(self, shelf: str, column: str) -> None:
+        """A column on a shelf."""
+        self.draft.put(shelf, self._column(column))
+
+    def suggest(self, place: int) -> None:
+        """Draw the widget in one of the suggested ways."""
+        known = self.columns
+        picked = [a for name in composer_state.chosen(self.draft.widget) for a in known if a.name == name]
+        self.draft.draw(suggestions(picked, known, counting(known))[place])
+
+    def filter(self, column: str) -> None:
+        """Show the rows of one value of a column only: the first, to be changed."""
+        values = self._values(column)
+        if not values:
+            raise UserError(f"{column} has no value to filter by")
+        self.draft.set(f"filters.{column}", values[0])
+
+    def turn_filter(self, kind: str, column: str) -> None:
+        """From rows with these values to rows without them, and back."""
+        other = {"filters": "exclude", "exclude": "filters"}[kind]
+        values = self.draft.get(f"{kind}.{column}")
+        self.draft.set(f"{kind}.{column}", None)
+        self.draft.set(f"{other}.{column}", values)
+
+    def highlight(self, column: str = "", value: Any = None) -> None:
+        """The mark of this value stands out; none does without a column."""
+        self.draft.set("highlight", {column: value} if column else None)
+
+    def offer(self, column: str) -> None:
+        """A filter of the whole board by a column."""
+        self.draft.offer(self._column(column).name, composer_state.label_of(self.workbook, column))
+
+    def _values(self, column: str) -> list[Any]:
+        with self.workbook.engine.read() as session:
+            return values_of(session, self.workbook, self.draft.widget, column)
 
     # files
 
-    def delete(self) -> None:
-        """Delete the board's file; the box beside must be ticked."""
+    def _begin(self, draft: Draft, name: str, read_as: str = "") -> None:
+        self.draft, self.opened, self.name, self.read_as = draft, name, name, read_as
+        self.kept: Any = draft.raw if name else Draft().raw
+        self.status, self.problem = "", {"at": "", "text": ""}
+
+    def head(self, key: str, value: str) -> None:
+        """The board's title or description."""
+        self.draft.set_head(key, value)
+
+    def rename(self, name: str) -> None:
+        """The file's name; empty: as proposed from the title."""
+        self.name = name.strip()
+
+    def open(self, name: str) -> None:
+        """Read a board; unsaved changes go."""
+        spec.load(self.workbook, name)  # says what is wrong with it
+        raw = yaml_files.read(self.workbook, "dashboards", name)
+        read_as = yaml_files.fingerprint(yaml_files.file_of(self.workbook, "dashboards", name))
+        self._begin(Draft(raw, self.propose, self.usual), name, read_as)
+
+    def new(self) -> None:
+        """Begin an empty board."""
+        self._begin(Draft(None, self.propose, self.usual), "")
+
+    def copy(self) -> None:
+        """Go on with a copy, to be saved under another name."""
+        self.name, self.opened, self.read_as = f"{self.name or self.proposed_name}_copy", "", ""
+
+    @property
+    def proposed_title(self) -> str:
+        """What a board without a title is called: as its first widget."""
+        return self.draft.widgets[0]["title"] if self.draft.widgets else ""
+
+    @property
+    def proposed_name(self) -> str:
+        """The file's name, from the board's title."""
+        return file_name(self.draft.raw.get("title") or self.proposed_title)
+
+    def save(self) -> None:
+        """Write the board's file, where nobody else has changed it meanwhile."""
+        if not self.draft.raw.get("title"):
+            self.draft.set_head("title", self.proposed_title)
+        name = self.name or self.proposed_name
+        self.read_as = save(self.workbook, name, self.draft.raw, self.read_as if name == self.opened else "")
+        self.opened = self.name = name
+        self.kept = self.draft.raw
+        self.status = f"Saved as dashboards/{name}.yml"
+
+    def delete_board(self) -> None:
+        """Delete the board's file. Who asks for it has confirmed it."""
         name = self.opened
-        if not name or not self.sure.value:
-            raise UserError("Load the board, and tick “sure”; then its file is deleted.")
-        file = yaml_files.file_of(self.workbook, "dashboards", name)
-        if not file.exists():
-            raise UserError(f"{name} is a built-in board; one of your own of that name takes its place.")
+        file = yaml_files.file_of(self.workbook, "dashboards", name) if name else None
+        if file is None or not file.exists():
+            raise UserError(f"{name or 'This board'} has no file of yours to delete; a built-in board stays.")
         files.delete(file, self.read_as)
-        self.sure.value = False
-        self.files.options = spec.names(self.workbook)
         self.new()
-        self.status.value = html.done(f"deleted dashboards/{name}.yml")
+        self.status = f"Deleted dashboards/{name}.yml"
+
+    # SQL of one's own
+
+    def preview_sql(self, text: str) -> None:
+        """Run the SELECT on the published tables, read-only; a few of its rows, as they may be shown."""
+        self.sql = SqlText(self.sql.name, text, self.sql.read_as)
+        with self.workbook.engine.read(memory=MEMORY) as session:
+            rows = ask(session, text, "the SQL", PREVIEW_ROWS)
+        shown = as_shown(self.workbook, text, rows, None).to_dict("records")
+        self.sql.rows = [{str(name): html.in_short(value) for name, value in row.items()} for row in shown]
+
+    def use_sql(self, name: str, text: str) -> None:
+        """Save the SELECT beside the dashboards, and take a widget's rows from it."""
+        read_as = self.sql.read_as if name == self.sql.name else ""
+        self.sql = SqlText(name, text, read_as)
+        self.preview_sql(text)
+        file = yaml_files.file_of(self.workbook, "dashboards", name, "sql")
+        self.sql.read_as = yaml_files.save(file, text.rstrip() + "\n", read_as)
+        if (
+            self.draft.widget
+            and self.draft.widget.get("sql") in (None, name)
+            and not composer_state.chosen(self.draft.widget)
+        ):
+            self.draft.use(name, is_sql=True)
+        elif self.draft.widget.get("sql") != name:
+            self.draft.add(name, is_sql=True)

@@ -3,43 +3,69 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from clv_helpers import editors
-from clv_helpers.charts import MARKS, Widget
+from clv_helpers.charts import AXES, MARKS, Widget
 from clv_helpers.conditions import Attribute
 from clv_helpers.config import yaml_files
+from clv_helpers.config.sql_params import NO_CATEGORY
 from clv_helpers.config.validation import ParamsError, validate
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.dashboards.proposals import (
+    Propose,
+    Raw,
+    as_mapping,
+    channel_of,
+    chosen,
+    fields_of,
+    form_of,
+    suggestions,
+)
+from clv_helpers.dashboards.sources import counting
 from clv_helpers.dashboards.spec import Dashboard
 from clv_helpers.editors import files
 
 WIDTHS = get_args(Widget.model_fields["width"].annotation)
-NEW = {"title": "New dashboard", "widgets": []}
+NEW: Raw = {"title": "", "widgets": []}
 NOTHING: tuple[Any, ...] = (None, "", [], {})  # what is not written into the file
 
 
 class Draft(editors.Draft[int]):
-    """The dashboard as plain values, and the number of the selected widget. Each change can be undone."""
+    """The dashboard as plain values, and the number of the selected widget. Each change can be undone.
 
-    def __init__(self, raw: dict[str, Any] | None = None):
+    `propose` gives a widget's title and subtitle, which follow its columns until someone writes others. `usual`: by
+    table the filters that hold as long as their column is not shown.
+    """
+
+    def __init__(
+        self,
+        raw: Raw | None = None,
+        propose: Propose = lambda _: {},
+        usual: Mapping[str, Raw] | None = None,
+    ):
         super().__init__(raw or NEW, 0)
+        self.propose, self.usual = propose, usual or {}
 
     @property
-    def widgets(self) -> list[dict[str, Any]]:
+    def widgets(self) -> list[Raw]:
         return self.raw["widgets"]
 
     @property
-    def widget(self) -> dict[str, Any]:
+    def widget(self) -> Raw:
         """The selected one; empty where there is none."""
         return self.widgets[self.selected] if self.widgets else {}
 
     # among the widgets
 
-    def add(self, source: str) -> None:
-        """A new widget on a table; it is selected, last, and not complete yet."""
+    def add(self, source: str, is_sql: bool = False) -> None:
+        """A new widget on a table or a SQL file; it is selected, last, and not complete yet."""
         self.remember()
-        self.widgets.append({"title": "New widget", "table": source, "mark": "bar"})
+        widget: Raw = {"sql" if is_sql else "table": source, "mark": "bar"}
+        if usual := self.usual.get(source):
+            widget["filters"] = dict(usual)
+        self.widgets.append({"title": "New widget"} | self.propose(widget) | widget)
         self.selected = len(self.widgets) - 1
 
     def duplicate(self) -> None:
@@ -59,11 +85,14 @@ class Draft(editors.Draft[int]):
 
     def move(self, step: int) -> None:
         """Forward (1) or back (-1) among the widgets."""
-        target = self.selected + step
-        if 0 <= target < len(self.widgets):
+        self.move_to(self.selected + step)
+
+    def move_to(self, place: int) -> None:
+        """The selected widget to this place among the widgets."""
+        if 0 <= place < len(self.widgets) and place != self.selected:
             self.remember()
-            self.widgets.insert(target, self.widgets.pop(self.selected))
-            self.selected = target
+            self.widgets.insert(place, self.widgets.pop(self.selected))
+            self.selected = place
 
     # in the selected widget
 
@@ -75,11 +104,44 @@ class Draft(editors.Draft[int]):
 
     def put(self, shelf: str, attribute: Attribute) -> None:
         """A column on a shelf. A number is added up, or averaged where it is a share, a rate or per customer."""
-        channel = {"column": attribute.name}
-        if shelf != "color" and attribute.is_measure:
-            averaged = any(part in attribute.name for part in ("share", "rate", "per_", "mean"))
-            channel["aggregate"] = "avg" if averaged else "sum"
+        channel = channel_of(attribute, shelf)
         self._update(**{shelf: [*self.widget.get(shelf, []), channel] if shelf == "columns" else channel})
+
+    def clear(self, shelf: str) -> None:
+        """Nothing on a shelf; of a table, one column less (`columns.0` is the first)."""
+        key, _, place = shelf.partition(".")
+        kept = [field for at, field in enumerate(self.widget.get(key, [])) if str(at) != place] if place else None
+        self._update(**{key: kept})
+
+    def take(self, attribute: Attribute, known: list[Attribute]) -> None:
+        """Choose a column, or no longer: the widget is drawn from those that are chosen then, in its mark if it can."""
+        names, by_name = chosen(self.widget), {a.name: a for a in known}
+        picked = [by_name[name] for name in names if name in by_name and name != attribute.name]
+        if attribute.name not in names:
+            picked = self._with(picked, attribute)
+        ways = suggestions(picked, known, counting(known)) if picked else []
+        allowed = {a.name for a in picked} | {counting(known)}
+        alike = [way for way in ways if form_of(way) == form_of(self.widget) and allowed >= {*chosen(way)}]
+        self.draw((alike if names and alike else ways or [{}])[0])
+
+    def _with(self, picked: list[Attribute], one: Attribute) -> list[Attribute]:
+        """A number comes first, so that it is what is measured; of groups, all but a table shows two."""
+        if one.is_measure:
+            return [one, *picked]
+        groups = [a for a in picked if not a.is_measure and not a.is_date]
+        full = len(groups) > 1 and self.widget.get("mark") != "table"
+        return [a for a in picked if not full or a is not groups[-1]] + [one]
+
+    def draw(self, way: Raw) -> None:
+        """Draw the widget in a suggested way; a column that is shown already keeps its heading."""
+        known = {field["column"]: field for field in fields_of(self.widget).values()}
+
+        def kept(field: Raw) -> Raw:
+            return field | {key: text for key, text in known.get(field["column"], {}).items() if key == "title"}
+
+        shelves: dict[str, Any] = {axis: kept(way[axis]) if axis in way else None for axis in AXES}
+        shelves |= {"columns": [kept(field) for field in way.get("columns", [])]}
+        self._update(mark=way.get("mark", "bar"), **shelves)
 
     def swap(self) -> None:
         """What is on x to y, and back."""
@@ -92,7 +154,7 @@ class Draft(editors.Draft[int]):
     def get(self, path: str) -> Any:
         """A property by its path: a key, or one of a channel or of filters, such as y.format."""
         key, _, inner = path.partition(".")
-        return _as_mapping(self.widget.get(key)).get(inner) if inner else self.widget.get(key)
+        return as_mapping(self.widget.get(key)).get(inner) if inner else self.widget.get(key)
 
     def set(self, path: str, value: Any) -> None:
         """Change a property; None, empty and what holds by default are not written."""
@@ -100,39 +162,81 @@ class Draft(editors.Draft[int]):
             return
         key, _, inner = path.partition(".")
         if inner:
-            outer = {**_as_mapping(self.widget.get(key)), inner: value}
+            outer = {**as_mapping(self.widget.get(key)), inner: value}
             value = {name: kept for name, kept in outer.items() if name != inner or kept not in NOTHING}
         self._update(**{key: value})
 
     def _update(self, **changes: Any) -> None:
         if not self.widgets:
             return
-        self.remember()
+        before, now = self.widget, dict(self.widget)
         for key, value in changes.items():
             if value in NOTHING or value == Widget.model_fields[key].default:
-                self.widget.pop(key, None)
+                now.pop(key, None)
             else:
-                self.widget[key] = value
+                now[key] = value
+        now = self._narrowed(before, now)
+        proposed = {key for key, text in self.propose(before).items() if before.get(key, "") in ("", text)}
+        emptied = {key for key, value in changes.items() if value in NOTHING}
+        follow = {
+            key: text for key, text in self.propose(now).items() if key in emptied or key in proposed - {*changes}
+        }
+        if now | follow != before:
+            self.remember()
+            self.widgets[self.selected] = {key: value for key, value in (now | follow).items() if value not in NOTHING}
 
-    def parse_widget(self) -> Widget:
-        """The selected widget alone. Raises ParamsError."""
-        return validate(Widget, self.widget, "the widget")
+    def _narrowed(self, before: Raw, now: Raw) -> Raw:
+        """The usual filter of a column goes when the column is shown, but for the total of all, and comes back."""
+        filters, exclude = dict(now.get("filters", {})), dict(now.get("exclude", {}))
+        was, is_shown = chosen(before), chosen(now)
+        for name, value in self.usual.get(now.get("table", ""), {}).items():
+            if name in is_shown and name not in was and filters.get(name) == value:
+                del filters[name]
+                if value == NO_CATEGORY:
+                    exclude[name] = value
+            elif name in was and name not in is_shown and name not in filters:
+                filters[name] = value
+                if exclude.get(name) == NO_CATEGORY:
+                    del exclude[name]
+        rest = {key: value for key, value in now.items() if key not in ("filters", "exclude")}
+        return rest | {key: value for key, value in (("filters", filters), ("exclude", exclude)) if value}
+
+    # choices at the top of the board
+
+    def offer(self, column: str, label: str) -> None:
+        """A filter of the whole board by a column of the selected widget's table."""
+        offered = self.raw.get("filters", [])
+        if self.widget.get("table") and all(each["column"] != column for each in offered):
+            self.remember()
+            self.raw["filters"] = [*offered, {"column": column, "table": self.widget["table"], "label": label}]
+
+    def set_offer(self, place: int, key: str, value: Any) -> None:
+        """Change a filter of the board: its label, or the value that the board begins with; empty takes that away."""
+        offered = [dict(each) for each in self.raw.get("filters", [])]
+        if 0 <= place < len(offered):
+            self.remember()
+            offered[place] = {k: v for k, v in (offered[place] | {key: value}).items() if v not in NOTHING}
+            self.raw["filters"] = offered
+
+    def withdraw(self, place: int) -> None:
+        """The board has that filter no longer."""
+        self.remember()
+        self.raw["filters"] = [each for at, each in enumerate(self.raw.get("filters", [])) if at != place]
+        if not self.raw["filters"]:
+            del self.raw["filters"]
 
 
-def _as_mapping(value: Any) -> dict[str, Any]:
-    """A channel or filters with their keys; of a channel in short, which is its column."""
-    return value if isinstance(value, dict) else {"column": value} if value else {}
-
-
-def problem_of(draft: Draft) -> str:
-    """What keeps the selected widget from being drawn, in words; empty where nothing does."""
-    if not draft.widgets:
-        return "The dashboard is empty: choose a table, and add a widget."
-    lacking = [shelf for shelf in MARKS[draft.widget["mark"]] if not draft.widget.get(shelf)]
+def problem_of(widget: Raw) -> str:
+    """What keeps a widget from being drawn, in words; empty where nothing does."""
+    if not widget:
+        return "The dashboard is empty: choose a table, and then columns of it."
+    lacking = [shelf for shelf in MARKS.get(widget["mark"], ()) if not widget.get(shelf)]
+    if lacking and not chosen(widget):
+        return "Choose columns of the table: they are drawn at once."
     if lacking:
-        return f"A {draft.widget['mark']} needs {' and '.join(lacking)}: choose a column, and put it there."
+        return f"A {widget['mark']} needs {' and '.join(lacking)}: choose a column, and put it there."
     try:
-        draft.parse_widget()
+        validate(Widget, widget, "the widget")
     except ParamsError as error:
         return "\n".join(map(str, error.problems))
     return ""

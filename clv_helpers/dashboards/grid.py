@@ -1,4 +1,4 @@
-"""The grid of charts in the browser: an anywidget around the script that the report uses as well."""
+"""Charts in the browser: the grid of a board and the composer, anywidgets around the script that the report has too."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ HERE = Path(__file__).parent
 
 
 @functools.cache
-def _script() -> str:
-    board = (HERE / "board.js").read_text(encoding="utf-8")
-    return f"{vega_bundle()}\n{board}\nexport default {{ render: clvBoard.render }};\n"
+def _script(face: str = "clvBoard", *files: str) -> str:
+    texts = [(HERE / file).read_text(encoding="utf-8") for file in ("board.js", *files)]
+    return "\n".join([vega_bundle(), *texts, f"export default {{ render: {face}.render }};\n"])
 
 
 class View(anywidget.AnyWidget):
@@ -28,4 +28,15 @@ class View(anywidget.AnyWidget):
 
     def __init__(self, **given: Any):
         self._esm = _script()
+        super().__init__(**given)
+
+
+class ComposerView(anywidget.AnyWidget):
+    """The composer: `state` is all that it shows (see composer_state); each action comes as a message."""
+
+    state: Any = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, **given: Any):
+        self._esm = _script("clvComposer", "composer_forms.js", "composer.js")
+        self._css = "\n".join((HERE / file).read_text(encoding="utf-8") for file in ("board.css", "composer.css"))
         super().__init__(**given)

@@ -34,6 +34,16 @@ class Draft(Generic[Selected]):
             self._past.append(self._state())
             self.raw, self.selected = self._undone.pop()
 
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a change to take back."""
+        return bool(self._past)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether a change was taken back that can be made again."""
+        return bool(self._undone)
+
     def set_head(self, key: str, value: str, default: str = "") -> None:
         """A text of the whole file, such as its title; empty, and what holds by default, is not written."""
         if self.raw.get(key, default) != value:

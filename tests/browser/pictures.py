@@ -26,8 +26,12 @@ def take_pictures(executable: str) -> None:
             page.get_by_role("button", name="No", exact=True).click()
             page.get_by_role("tab", name="File Browser").first.click()  # the board is what the picture is of
             live, composer = page.locator(".clv-live").first, page.locator(".clv-composer").first
-            composer.locator("select[size]").nth(1).select_option(index=3)
-            composer.locator(".clv-title", has_text="The best tenth brings").wait_for()
+            composer.get_by_role("button", name="New board", exact=True).click()
+            composer.get_by_label("Search tables and their columns").fill("region")
+            composer.get_by_role("button", name="New widget on Value by region").click()
+            for column in ("region", "spend", "market"):
+                composer.get_by_role("button", name=column, exact=True).click()
+            composer.locator(".clv-title", has_text="Spend by region and market").wait_for()
             page.wait_for_timeout(1000)
             composer.screenshot(path=ROOT / "docs" / "composer.png")
             live.evaluate("board => board.scrollIntoView()")

@@ -66,31 +66,28 @@ def filter_and_drill(page, share, workbook: Workbook) -> None:
 def compose(page) -> None:
     composer = page.locator(".clv-composer").first
     composer.scroll_into_view_if_needed()
-    composer.get_by_role("button", name="New", exact=True).click()
-    composer.get_by_text("The dashboard is empty").wait_for()
-    tables = composer.locator("select").filter(has=page.locator("option", has_text="insights.fact_value_by_category"))
-    tables.first.select_option("insights.fact_value_by_category")
-    columns = composer.locator("select[size]").filter(has=page.locator("option", has_text="spend_per_customer"))
-    for column, shelf in (("share_of_spend", "→ x"), ("category", "→ y")):
-        columns.first.select_option(label=f"{column} · {'number' if 'share' in column else 'text'}")
-        composer.get_by_text(f"{column}, ").wait_for()
-        composer.get_by_role("button", name=shelf).click()
-    composer.locator(".clv-chart svg.marks").wait_for(timeout=20_000)
+    composer.get_by_role("button", name="New board", exact=True).click()
+    composer.get_by_text("An empty board.").wait_for()
+    composer.get_by_label("Search tables and their columns").fill("category spend_per")
+    composer.get_by_role("button", name="New widget on Value by category").click()
+    for column in ("category", "spend"):
+        composer.get_by_role("button", name=column, exact=True).click()
+        composer.get_by_role("button", name=column, exact=True, pressed=True).wait_for(timeout=20_000)
+    composer.locator(".clv-c-preview .clv-chart svg.marks").wait_for(timeout=20_000)
+    composer.locator(".clv-title", has_text="Spend by status").wait_for()
     composer.get_by_label("Title", exact=True).fill("Who brings the revenue")
     composer.get_by_label("Title", exact=True).press("Enter")
     composer.locator(".clv-title", has_text="Who brings the revenue").wait_for()
     page.screenshot(path=OUTPUTS / "lab_composer.png")
     composer.get_by_label("File", exact=True).fill("spend_by_status")
-    composer.get_by_role("button", name="Save").click()
-    composer.locator(".clv-saved").wait_for()
+    composer.get_by_role("button", name="Save", exact=True).click()
+    composer.get_by_text("Saved as dashboards/spend_by_status.yml").wait_for()
 
 
 def find_again(page) -> None:
     composer = page.locator(".clv-composer").first
     composer.wait_for(timeout=60_000)
-    files = composer.locator("select").filter(has=page.locator("option", has_text="spend_by_status")).first
-    files.select_option("spend_by_status")
-    composer.get_by_role("button", name="Load").click()
+    composer.get_by_label("Open a board").select_option("spend_by_status")
     composer.locator(".clv-title", has_text="Who brings the revenue").wait_for(timeout=20_000)
 
 

@@ -1,0 +1,104 @@
+"""The composer in a real Chromium, its actions taken by the real Python: few clicks, whole bars, all by keyboard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+from test_two_boards import UNPAINTED
+
+from clv_helpers.config.workbook import Workbook
+from clv_helpers.dashboards.composer_view import Composer
+from clv_helpers.dashboards.grid import HERE, _script
+from clv_helpers.dashboards.live_board import LiveBoard
+from lab import browser
+
+# A board and a composer on one page, as in notebook 3; `act` takes a message to Python, and brings the state back.
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>t</title>
+<style>%s * { pointer-events: all !important; }</style><body><main></main><script>
+const modules = %s, states = %s;
+const place = () => document.querySelector("main").appendChild(document.createElement("div"));
+const module = (text) => import(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+const begin = async () => {
+  const [board, composer] = await Promise.all(modules.map(module));
+  const still = { get: () => states[0], on: () => {}, send: () => {} };
+  if (states[0].length) board.default.render({ model: still, el: place() });
+  let state = states[1], listener = null;
+  const send = async (message) => {
+    state = JSON.parse(await act(JSON.stringify(message)));
+    listener();
+  };
+  composer.default.render({ model: { get: () => state, on: (_, heard) => { listener = heard; }, send }, el: place() });
+};
+begin();
+</script></html>"""
+
+
+class Face:
+    """The page, with the Python behind it."""
+
+    def __init__(self, page: Page, composer: Composer):
+        self.page, self.composer, self.actions = page, composer, 0
+
+    def do(self, act: Callable[[], object]) -> None:
+        """One action of a person, and all that follows from it."""
+        self.actions += 1
+        act()
+        self.page.wait_for_selector(".clv-composer[aria-busy=false]")
+
+    def named(self, name: str, exact: bool = True) -> Any:
+        return self.page.locator(".clv-composer").get_by_role("button", name=name, exact=exact)
+
+
+@contextmanager
+def face(
+    chromium: str, folder: Path, workbook: Workbook, width: int = 1280, board: str = "", name: str = ""
+) -> Iterator[Face]:
+    composer = Composer(workbook, name)
+    cards = LiveBoard(workbook, [board]).view.cards if board else []
+    style = "".join((HERE / file).read_text("utf-8") for file in ("board.css", "composer.css"))
+    modules = [_script(), _script("clvComposer", "composer_forms.js", "composer.js")]
+    texts = [json.dumps(part).replace("</", "<\\/") for part in (modules, [cards, composer.view.state])]
+    file = folder / "composer.html"
+    file.write_text(PAGE % (style, *texts), "utf-8")
+
+    def act(message: str) -> str:
+        composer.act(**json.loads(message))
+        return json.dumps(composer.view.state)
+
+    with browser(chromium) as started:
+        page = started.new_context(viewport={"width": width, "height": 1400}).new_page()
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.expose_function("act", act)
+        page.goto(file.as_uri())
+        page.wait_for_selector(".clv-composer[data-drawn]", timeout=60_000)
+        yield Face(page, composer)
+        assert wrong == []
+
+
+def test_spend_by_region_coloured_by_market_in_five_actions(chromium: str, airline: Workbook, tmp_path: Path) -> None:
+    with face(chromium, tmp_path, airline, board="value") as at:
+        search = at.page.get_by_label("Search tables and their columns")
+        search.fill("region")
+        at.actions += 1
+        at.do(at.named("New widget on Value by region").click)
+        for column in ("region", "spend", "market"):
+            at.do(at.named(column).click)
+        assert at.actions == 5
+        card = at.page.locator(".clv-c-preview figure")
+        card.locator("path[aria-roledescription=bar]").first.wait_for()
+        assert card.locator(".clv-title").inner_text() == "Spend by region and market"
+        assert card.locator("figcaption p").inner_text() == "EUR"
+        widget = at.composer.draft.widget
+        assert (widget["x"]["column"], widget["y"]["column"], widget["color"]) == (
+            "region",
+            "spend",
+            {"column": "market"},
+        )
+        at.page.wait_for_function(f"({UNPAINTED})().length === 0", timeout=10_000)
