@@ -24,7 +24,7 @@ from clv_helpers.dashboards import filters, static_board
 from clv_helpers.dashboards.composer_view import Composer
 from clv_helpers.dashboards.draft import Draft, problem_of, save
 from clv_helpers.dashboards.live_board import BETWEEN, LiveBoard
-from clv_helpers.dashboards.proposals import Proposer
+from clv_helpers.dashboards.proposals import Proposer, channel_of
 from clv_helpers.dashboards.spec import Preset
 from clv_helpers.editors import files
 from clv_helpers.errors import UserError
@@ -188,6 +188,19 @@ def test_a_widget_is_composed_step_by_step_and_undone(own: Workbook) -> None:
     for _ in range(12):
         draft.redo()
     assert draft.raw == composed
+
+
+def test_a_proposed_unit_is_that_of_the_column(own: Workbook) -> None:
+    propose = Proposer(own)
+
+    def said(table: str, column: str) -> dict:
+        return propose({"table": table, "mark": "number", "y": channel_of(Attribute(column, "number", ""))})
+
+    assert said("insights.fact_value_by_region", "value") == {"title": "Miles", "subtitle": "Miles"}
+    assert said("lifetime.value_by_decile", "value") == {"title": "Value", "subtitle": "EUR"}
+    assert said("campaigns.fact_campaign_result", "value") == {"title": "Value", "subtitle": ""}  # not known
+    mean = said("insights.fact_value_by_decile", "value_per_customer")
+    assert mean == {"title": "Mean value per member", "subtitle": "Miles, mean of the rows, each counted once"}
 
 
 def test_an_emptied_title_is_proposed_again(own: Workbook) -> None:
@@ -384,6 +397,8 @@ def test_sql_of_ones_own_is_parsed_previewed_and_used(own: Workbook) -> None:
     assert "Nordics" in str(state(composer)["sql"]["rows"])
     assert composer.draft.widget["sql"] == "by_region"
     assert [column["name"] for column in state(composer)["columns"]] == ["region", "customers"]
+    composer.act("preview_sql", text="SELECT nope")
+    assert state(composer)["sql"]["text"] == "SELECT nope"  # what was typed stays
     (own.specs / "dashboards" / "by_region.sql").write_text("SELECT 1 AS one\n")
     composer.act("use_sql", name="by_region", text=good)
     assert "was changed by another" in state(composer)["problem"]["text"]

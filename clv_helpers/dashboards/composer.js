@@ -16,7 +16,8 @@ const clvComposer = (() => {
     const grid = element("div", { class: "clv-board" });
     const thumbs = part("div", "suggestions", { role: "group", "aria-label": "Suggestions" });
     const picker = part("div", "picker"), shelves = part("div", "shelves"), form = part("div", "widget"), more = part("div", "more");
-    preview.append(grid);
+    const offers = part("p", "offers"); // the choices at the top of the board, as it begins
+    preview.append(offers, grid);
     // without the attribute, JupyterLab takes single keys for commands of the notebook
     const root = element("section", { class: "clv-composer", "aria-label": "Composer of boards", "data-lm-suppress-shortcuts": "true" },
       head, confirm, status, preview, thumbs, element("div", { class: "clv-c-bench" }, picker, shelves, form), more);
@@ -75,9 +76,11 @@ const clvComposer = (() => {
     };
 
     // the board as it will be; a card that did not change is not drawn again
-    const drawPreview = async () => {
+    let fresh = [];
+    const arrange = () => {
       const { state } = page;
-      const left = [...drawn], fresh = [];
+      const left = [...drawn];
+      fresh = [];
       drawn = state.cards.map((card) => {
         const asked = JSON.stringify(card), at = left.findIndex((shown) => shown?.asked === asked);
         if (at >= 0) return left.splice(at, 1, null)[0];
@@ -89,10 +92,14 @@ const clvComposer = (() => {
       board.shown = drawn;
       drawn.forEach(equip);
       const kept = preview.scrollTop;
+      offers.textContent = state.filters.map(({ label, default: begins }) => `${label}: ${begins || "all"}`).join(" · ");
       const figures = drawn.map(({ figure }) => figure);
       if (figures.some((figure, i) => grid.children[i] !== figure) || grid.children.length !== figures.length)
         grid.replaceChildren(...(figures.length ? figures : [element("p", { class: "clv-c-empty" }, "An empty board. Choose a table below, then its columns.")]));
       preview.scrollTop = kept;
+    };
+    const paint = async () => {
+      const { state } = page;
       await Promise.all(fresh.map((shown) => shown.card.spec && Object.keys(shown.card.spec).length && board.draw(shown)));
       // only within the preview: the page stays where it is
       const chosen = drawn[state.selected]?.figure;
@@ -269,7 +276,8 @@ const clvComposer = (() => {
 
     const shelf = ({ shelf: name, column, aggregate, format, title }) => {
       const [key] = name.split(".");
-      const zone = element("div", { class: "clv-c-zone", "data-shelf": name, role: "group", "aria-label": `Shelf ${shelfName(name)}` }, element("span", { class: "clv-c-label" }, shelfName(name)));
+      const label = page.state.widget.looks.mark === "number" ? "figure" : shelfName(name);
+      const zone = element("div", { class: "clv-c-zone", "data-shelf": name, role: "group", "aria-label": `Shelf ${label}` }, element("span", { class: "clv-c-label" }, label));
       zone.addEventListener("dragover", (event) => {
         if (!event.dataTransfer.types.includes(COLUMN)) return;
         event.preventDefault();
@@ -309,11 +317,14 @@ const clvComposer = (() => {
       const typing = typed !== null && typed !== now.defaultValue;
       draw();
       for (const [key, top] of scrolled) { const list = find("scroll", key); if (list) list.scrollTop = top; }
-      const again = focused && find("key", focused);
+      if (!focused) return;
+      const same = find("key", focused);
+      // what was pressed can be gone, or of no use now: then the widget at work has the focus
+      const again = same && !same.disabled ? same : find("key", `select.${page.state.selected}`) || find("key", "table.search");
       if (!again) return;
       if (typing && page.typing === focused) again.value = typed;
       again.focus({ preventScroll: true });
-      if (begin !== null) again.setSelectionRange?.(begin, end);
+      if (begin !== null && again === same) again.setSelectionRange?.(begin, end);
     };
     const find = (kind, value) => root.querySelector(`[data-${kind}="${CSS.escape(value)}"]`);
     root.addEventListener("input", ({ target }) => { page.typing = target.dataset.key; });
@@ -323,7 +334,7 @@ const clvComposer = (() => {
       page.state = model.get("state");
       const { state } = page;
       page.told = false;
-      keeping(() => [drawHead, drawShelves, drawForm, drawMore].forEach((draw) => draw()));
+      keeping(() => [drawHead, drawShelves, drawForm, drawMore, arrange].forEach((draw) => draw()));
       if (!picker.childElementCount || page.tables !== state.tables.length) drawPicker();
       page.tables = state.tables.length;
       drawSuggestions();
@@ -331,7 +342,7 @@ const clvComposer = (() => {
       status.classList.toggle("clv-problem", Boolean(said));
       status.textContent = said || state.status || (state.isChanged ? "Not saved yet." : "");
       if (state.suggestions !== null) root.setAttribute("aria-busy", "false");
-      return drawPreview();
+      return paint();
     };
 
     root.addEventListener("keydown", (event) => {

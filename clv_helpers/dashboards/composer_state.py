@@ -13,8 +13,8 @@ from clv_helpers.config.validation import ParamsError, validate
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards import filters, spec
 from clv_helpers.dashboards.draft import Draft, problem_of
-from clv_helpers.dashboards.proposals import Raw, chosen, fields_of, form_of, shelves, suggestions
-from clv_helpers.dashboards.sources import columns_of, counting, values_of
+from clv_helpers.dashboards.proposals import Raw, chosen, fields_of, form_of, shelves, ways_of
+from clv_helpers.dashboards.sources import columns_of, values_of
 from clv_helpers.dashboards.spec import BoardFilter
 from clv_helpers.editors import html
 from clv_helpers.engines.session import Session
@@ -30,11 +30,15 @@ MOST_VALUES = 60
 
 @dataclass
 class SqlText:
-    """A SELECT being written: its file's name and text, the fingerprint of the file that was read, and a few rows."""
+    """A SELECT being written: its file's name and text, the fingerprint of the file that was read, and a few rows.
+
+    `of`: the file of the widget that was selected last, whose text was read then.
+    """
 
     name: str = ""
     text: str = ""
     read_as: str = ""
+    of: str = ""
     rows: list[dict[str, str]] = field(default_factory=list)
 
 
@@ -49,7 +53,8 @@ class Pictures:
         published = self.workbook.engine.published.stat().st_mtime_ns
         if published != self.published:
             self.published, self.kept = published, {}
-        asked = json.dumps([raw, narrowed, across], default=str)
+        file = yaml_files.find(self.workbook, "dashboards", raw.get("sql") or "", "sql")
+        asked = json.dumps([raw, narrowed, across, yaml_files.fingerprint(file) if file else ""], default=str)
         if asked not in self.kept:
             self.kept[asked] = self._draw(session, raw, narrowed, across)
         return self.kept[asked]
@@ -62,6 +67,8 @@ class Pictures:
                 return {**picture(session, self.workbook, widget, narrowed, across).card, "problem": ""}
         except UserError as error:
             problem = str(error)
+        except ValueError as error:  # a format that is none, say
+            problem = f"It cannot be drawn so: {error}"
         shown = {"title": raw["title"], "subtitle": "", "spec": {}, "html": html.problem(problem), "pick": []}
         return {**shown, "headers": {}, "width": raw.get("width", "half"), "problem": problem}
 
@@ -172,10 +179,9 @@ def _query(session: Session, workbook: Workbook, raw: Raw) -> str:
 def suggested(session: Session, composer: Composer) -> list[dict[str, Any]]:
     """The suggested ways to draw the chosen columns, as small cards; those that may not be shown are left out."""
     raw, known = composer.draft.widget, composer.columns
-    picked = [a for name in chosen(raw) for a in known if a.name == name]
     rest: Raw = {key: raw[key] for key in ("table", "sql", "filters", "exclude") if key in raw}
     cards = []
-    for place, way in enumerate(suggestions(picked, known, counting(known)) if raw else []):
+    for place, way in enumerate(ways_of(raw, known)):
         text = {"title": "New widget"} | composer.propose(rest | way)
         card = composer.pictures.card(session, {**rest, **way, **text, **SMALL}, {}, [])
         if not card["problem"]:
@@ -187,9 +193,9 @@ def suggested(session: Session, composer: Composer) -> list[dict[str, Any]]:
 def _sql(composer: Composer, selected: dict[str, Any] | None) -> dict[str, Any]:
     """The SELECT being written, else that of the selected widget's file."""
     name = composer.draft.widget.get("sql") or ""
-    if name and composer.sql.name != name:
+    if name and composer.sql.of != name:
         file = yaml_files.find(composer.workbook, "dashboards", name, "sql")
         own = yaml_files.file_of(composer.workbook, "dashboards", name, "sql")
-        composer.sql = SqlText(name, file.read_text("utf-8") if file else "", yaml_files.fingerprint(own))
+        composer.sql = SqlText(name, file.read_text("utf-8") if file else "", yaml_files.fingerprint(own), name)
     sql = composer.sql
     return {"name": sql.name, "text": sql.text, "rows": sql.rows, "query": selected["query"] if selected else ""}

@@ -12,8 +12,8 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards import composer_state, spec
 from clv_helpers.dashboards.composer_state import Pictures, SqlText
 from clv_helpers.dashboards.draft import Draft, save
-from clv_helpers.dashboards.proposals import Proposer, file_name, suggestions
-from clv_helpers.dashboards.sources import counting, sources, values_of
+from clv_helpers.dashboards.proposals import Proposer, chosen, file_name, ways_of
+from clv_helpers.dashboards.sources import sources, values_of
 from clv_helpers.editors import files, html
 from clv_helpers.engines.guarded_query import MEMORY, ask
 from clv_helpers.errors import UserError
@@ -89,11 +89,11 @@ class Composer:
         if 0 <= place < len(self.draft.widgets):
             self.draft.selected = place
 
-    def add(self, table: str) -> None:
-        """A widget on a table; one that shows nothing yet takes its rows from there instead."""
-        if self.draft.widget and not composer_state.chosen(self.draft.widget):
+    def add(self, table: str, is_sql: bool = False) -> None:
+        """A widget on a table or a SQL file; one that shows nothing yet makes room for it."""
+        if self.draft.widget and not chosen(self.draft.widget):
             self.draft.delete()
-        self.draft.add(table)
+        self.draft.add(table, is_sql)
 
     def _column(self, name: str) -> Attribute:
         found = next((attribute for attribute in self.columns if attribute.name == name), None)
@@ -111,9 +111,7 @@ class Composer:
 
     def suggest(self, place: int) -> None:
         """Draw the widget in one of the suggested ways."""
-        known = self.columns
-        picked = [a for name in composer_state.chosen(self.draft.widget) for a in known if a.name == name]
-        self.draft.draw(suggestions(picked, known, counting(known))[place])
+        self.draft.draw(ways_of(self.draft.widget, self.columns)[place])
 
     def filter(self, column: str) -> None:
         """Show the rows of one value of a column only: the first, to be changed."""
@@ -205,7 +203,7 @@ class Composer:
 
     def preview_sql(self, text: str) -> None:
         """Run the SELECT on the published tables, read-only; a few of its rows, as they may be shown."""
-        self.sql = SqlText(self.sql.name, text, self.sql.read_as)
+        self.sql = SqlText(self.sql.name, text, self.sql.read_as, self.sql.of)
         with self.workbook.engine.read(memory=MEMORY) as session:
             rows = ask(session, text, "the SQL", PREVIEW_ROWS)
         shown = as_shown(self.workbook, text, rows, None).to_dict("records")
@@ -214,15 +212,10 @@ class Composer:
     def use_sql(self, name: str, text: str) -> None:
         """Save the SELECT beside the dashboards, and take a widget's rows from it."""
         read_as = self.sql.read_as if name == self.sql.name else ""
-        self.sql = SqlText(name, text, read_as)
-        self.preview_sql(text)
+        self.sql = SqlText(name, text, read_as, self.sql.of)
         file = yaml_files.file_of(self.workbook, "dashboards", name, "sql")
+        self.preview_sql(text)
         self.sql.read_as = yaml_files.save(file, text.rstrip() + "\n", read_as)
-        if (
-            self.draft.widget
-            and self.draft.widget.get("sql") in (None, name)
-            and not composer_state.chosen(self.draft.widget)
-        ):
-            self.draft.use(name, is_sql=True)
-        elif self.draft.widget.get("sql") != name:
-            self.draft.add(name, is_sql=True)
+        self.sql.of = name
+        if self.draft.widget.get("sql") != name:
+            self.add(name, is_sql=True)

@@ -19,11 +19,11 @@ from clv_helpers.dashboards.proposals import (
     as_mapping,
     channel_of,
     chosen,
+    counting,
     fields_of,
     form_of,
-    suggestions,
+    ways_of,
 )
-from clv_helpers.dashboards.sources import counting
 from clv_helpers.dashboards.spec import Dashboard
 from clv_helpers.editors import files
 
@@ -119,7 +119,7 @@ class Draft(editors.Draft[int]):
         picked = [by_name[name] for name in names if name in by_name and name != attribute.name]
         if attribute.name not in names:
             picked = self._with(picked, attribute)
-        ways = suggestions(picked, known, counting(known)) if picked else []
+        ways = ways_of(self.widget, known, picked) if picked else []
         allowed = {a.name for a in picked} | {counting(known)}
         alike = [way for way in ways if form_of(way) == form_of(self.widget) and allowed >= {*chosen(way)}]
         self.draw((alike if names and alike else ways or [{}])[0])
@@ -146,10 +146,6 @@ class Draft(editors.Draft[int]):
     def swap(self) -> None:
         """What is on x to y, and back."""
         self._update(x=self.widget.get("y"), y=self.widget.get("x"))
-
-    def use(self, source: str, is_sql: bool = False) -> None:
-        """Take the widget's rows from a table, or from a SQL file."""
-        self._update(table=None if is_sql else source, sql=source if is_sql else None)
 
     def get(self, path: str) -> Any:
         """A property by its path: a key, or one of a channel or of filters, such as y.format."""

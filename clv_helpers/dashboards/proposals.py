@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from clv_helpers.charts import AXES, MARKS
+from clv_helpers.charts.rows import POPULATION
 from clv_helpers.charts.texts import header
 from clv_helpers.conditions import Attribute
 from clv_helpers.config.sql_params import NO_CATEGORY
@@ -25,6 +26,7 @@ MORE_SHELVES = {
 NOT_ADDED_UP = ("share", "rate", "per_", "mean", "probability")
 MONEY = re.compile(r"spend|revenue|margin|cost|profit|amount|lifetime_value|historic_value|at_risk|payback")
 FORMS = {"heatmap": "heat map", "number": "key figure", "point": "points", "area": "areas"}
+RANKED = ("insights", "audiences")  # schemas whose column `value` is what deciles rank
 AGGREGATES = {"sum": "", "avg": "mean ", "min": "least ", "max": "most "}
 
 
@@ -93,6 +95,22 @@ def suggestions(columns: Iterable[Attribute], known: list[Attribute], counting: 
     return [*ways[: MOST - 1], table]
 
 
+def ways_of(raw: Raw, known: list[Attribute], picked: list[Attribute] | None = None) -> list[Raw]:
+    """The suggestions for a widget: of the columns that it shows, or of `picked`; none where it has no source.
+
+    A column that it is limited to a value of makes no groups by itself.
+    """
+    shown = [a for name in chosen(raw) for a in known if a.name == name] if picked is None else picked
+    free = [a for a in known if a.name not in raw.get("filters", {}) or a in shown]
+    return suggestions(shown, free, counting(known)) if raw else []
+
+
+def counting(columns: list[Attribute]) -> str:
+    """The column that counts people; empty where there is none."""
+    names = {attribute.name for attribute in columns}
+    return next((name for name in POPULATION if name in names), "")
+
+
 def _first_group(known: list[Attribute]) -> list[Attribute]:
     groups = [a for a in known if not a.is_measure and not a.is_date and not a.name.endswith(("_order", "_months"))]
     return groups[:1]
@@ -139,31 +157,36 @@ class Proposer:
         names = list(dict.fromkeys(f["column"] for f in fields if f not in measures))
         if not measures:
             return {"title": f"{self._of_source(raw)}{self._by(names)}", "subtitle": self._rows(raw)}
-        what = " and ".join(f"{AGGREGATES[f['aggregate']]}{self._name(f['column'])}" for f in measures[:2])
-        units = list(dict.fromkeys(filter(None, map(self._unit, measures))))
+        schema = str(raw.get("table", "")).partition(".")[0]
+        ranked = schema in RANKED
+        what = " and ".join(f"{AGGREGATES[f['aggregate']]}{self._name(f['column'], ranked)}" for f in measures[:2])
+        units = list(dict.fromkeys(filter(None, (self._unit(f, schema) for f in measures))))
         said = filter(None, [" and ".join(units), self._rows(raw)])
-        return {"title": _upper(f"{what}{self._by(names)}"), "subtitle": "; ".join(said)}
+        return {"title": _upper(f"{what}{self._by(names)}"), "subtitle": _upper("; ".join(said))}
 
     def _by(self, names: list[str]) -> str:
         return f" by {' and '.join(map(self._name, names[:3]))}" if names else ""
 
-    def _name(self, column: str) -> str:
-        name = self.words.value if column == "value" else header(column, self.words)
+    def _name(self, column: str, ranked: bool = False) -> str:
+        name = self.words.value if ranked and column == "value" else header(column, self.words)
         return name if name.isupper() else name[:1].lower() + name[1:]
 
     def _of_source(self, raw: Raw) -> str:
         return header(re.sub(r"^\w+\.(fact_|dim_)?", "", raw.get("table") or raw.get("sql") or "New widget"))
 
-    def _unit(self, field: Raw) -> str:
-        """What the numbers are; of a mean, over what."""
-        name, per_row = field["column"], " (the mean of the rows, each counted once)" * (field["aggregate"] == "avg")
+    def _unit(self, field: Raw, schema: str) -> str:
+        """What the numbers are; of a mean, over what. Empty where it is not known."""
+        name = field["column"]
         if _is_share(name):
-            return f"Share{per_row}"
-        if MONEY.search(name):
-            return f"{self.currency}{per_row}"
-        if name == "value" or name.startswith("value_"):
-            return f"{self.unit}{per_row}"
-        return f"Number{per_row}" if not per_row else per_row.strip(" ()").capitalize()
+            unit = "share"
+        elif MONEY.search(name) or (schema == "lifetime" and "value" in name):
+            unit = self.currency
+        elif name.startswith("value"):
+            unit = self.unit if schema in RANKED else ""
+        else:
+            unit = "number" if field["aggregate"] == "sum" else ""
+        mean = "mean of the rows, each counted once" if field["aggregate"] == "avg" else ""
+        return ", ".join(filter(None, [unit, mean]))
 
     def _rows(self, raw: Raw) -> str:
         """Which rows: the filters, but for those on everybody."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlglot import exp
 
-from clv_helpers.charts.rows import POPULATION
 from clv_helpers.charts.texts import header
 from clv_helpers.conditions import Attribute
 from clv_helpers.config import yaml_files
@@ -75,12 +74,6 @@ def source_tree(workbook: Workbook, raw: dict[str, Any]) -> exp.Expression | Non
         return table(raw["table"])
     file = yaml_files.find(workbook, "dashboards", raw.get("sql") or "", "sql")
     return parse_select(file.read_text("utf-8"), file.name).subquery("data") if file else None
-
-
-def counting(columns: list[Attribute]) -> str:
-    """The column that counts people; empty where there is none."""
-    names = {attribute.name for attribute in columns}
-    return next((name for name in POPULATION if name in names), "")
 
 
 def _title(name: str) -> str:

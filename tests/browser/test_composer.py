@@ -101,4 +101,88 @@ def test_spend_by_region_coloured_by_market_in_five_actions(chromium: str, airli
             "spend",
             {"column": "market"},
         )
-        at.page.wait_for_function(f"({UNPAINTED})().length === 0", timeout=10_000)
+        for width in (1280, 390, 320):
+            at.page.set_viewport_size({"width": width, "height": 1400})
+            at.page.wait_for_function(f"({UNPAINTED})().length === 0", timeout=10_000)
+            assert at.page.evaluate("document.documentElement.scrollWidth") <= width
+            assert card.locator("svg.marks").bounding_box()["width"] > 0.5 * width / (2 if width > 700 else 1)
+
+
+def test_dragged_to_shelf_place_and_width_and_all_by_keyboard(chromium: str, airline: Workbook, tmp_path: Path) -> None:
+    with face(chromium, tmp_path, airline, name="migration") as at:
+        page, draft = at.page, at.composer.draft
+        before = [widget["title"] for widget in draft.widgets]
+        at.do(lambda: page.get_by_label("Select widget 2: ", exact=False).first.focus())
+        at.do(lambda: page.keyboard.press("Enter"))
+        assert draft.selected == 1
+        at.do(lambda: page.get_by_role("button", name="Earlier").press("Enter"))
+        assert [widget["title"] for widget in draft.widgets][:2] == [before[1], before[0]]
+        assert page.evaluate("document.activeElement.dataset.key") == "select.0"  # as it cannot go earlier
+        at.do(lambda: page.keyboard.press("Control+z"))
+        assert [widget["title"] for widget in at.composer.draft.widgets] == before
+        cards = page.locator(".clv-c-preview figure")
+        target = {"x": 8, "y": 40}
+        at.do(lambda: cards.nth(1).locator(".clv-c-tools").drag_to(cards.nth(0), target_position=target))
+        assert [widget["title"] for widget in draft.widgets][:2] == [before[1], before[0]]
+        edge = page.locator(".clv-c-edge").bounding_box()
+        preview = page.locator(".clv-c-preview").bounding_box()
+
+        def widen() -> None:
+            page.mouse.move(edge["x"] + 4, edge["y"] + 4)
+            page.mouse.down()
+            page.mouse.move(preview["x"] + preview["width"] - 20, edge["y"] + 4)
+            page.mouse.up()
+
+        at.do(widen)
+        assert draft.widget["width"] == "full"
+        at.do(page.get_by_label("New widget on Value by region").click)
+        shelf = page.get_by_role("group", name="Shelf y, upwards")
+        at.do(lambda: page.locator(".clv-c-chip", has_text="spend").drag_to(shelf))
+        assert draft.widget["y"]["column"] == "spend"
+        page.get_by_role("button", name="Where region goes").press("Enter")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowUp")
+        at.do(lambda: page.keyboard.press("Enter"))
+        assert draft.widget["x"] == {"column": "region"}
+        assert draft.widget["title"] == "Spend by region"
+
+
+def test_sql_is_completed_and_a_board_is_deleted_only_when_confirmed(
+    chromium: str, airline: Workbook, tmp_path: Path
+) -> None:
+    (tmp_path / "own").mkdir()
+    workbook = Workbook(tmp_path / "own.yml", airline.params)
+    workbook.__dict__["engine"] = airline.engine
+    with face(chromium, tmp_path, workbook, name="decile") as at:
+        page = at.page
+        at.do(at.named("Save").click)
+        file = tmp_path / "own" / "dashboards" / "decile.yml"
+        assert file.exists()
+        page.locator("summary", has_text="The board:").click()
+        page.get_by_role("button", name="Delete this board …").click()
+        assert page.evaluate("document.activeElement.textContent") == "Keep"
+        page.keyboard.press("Enter")
+        assert file.exists()
+        page.get_by_role("button", name="Delete this board …").click()
+        at.do(lambda: page.get_by_role("button", name="Delete", exact=True).click())
+        assert not file.exists()
+        page.locator("summary", has_text="SQL").last.click()
+        area = page.get_by_label("SELECT", exact=True)
+        area.fill("SELECT region FROM insights.fact_value_by_region GROUP BY ")
+        area.press_sequentially("reg")
+        assert page.get_by_role("listbox", name="Completions").get_by_role("option").all_inner_texts() == ["region"]
+        area.press("Enter")
+        assert area.input_value().endswith("GROUP BY region")
+        at.do(at.named("Save and use").click)
+        assert "the dashboard's name is ''" in page.locator(".clv-c-more [role=alert]").inner_text()
+
+
+UNNAMED = """() => [...document.querySelectorAll(".clv-composer :is(input, select, textarea, button, summary)")].filter(
+  (one) => !(one.labels?.length || one.getAttribute("aria-label") || one.innerText?.trim()) && one.checkVisibility()
+).map((one) => one.outerHTML)"""
+
+
+def test_every_field_and_button_has_a_name(chromium: str, airline: Workbook, tmp_path: Path) -> None:
+    with face(chromium, tmp_path, airline, name="decile") as at:
+        at.page.evaluate("document.querySelectorAll('.clv-composer details').forEach((each) => { each.open = true; })")
+        assert at.page.evaluate(UNNAMED) == []
