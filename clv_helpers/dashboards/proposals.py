@@ -66,7 +66,7 @@ def form_of(raw: Raw) -> str:
     """How a widget is drawn, in words: its mark; bars are suggested upright and lying."""
     mark = str(raw.get("mark"))
     if mark == "bar":
-        return "upright bars" if as_mapping(raw.get("y")).get("aggregate") else "lying bars"
+        return "vertical bars" if as_mapping(raw.get("y")).get("aggregate") else "horizontal bars"
     return FORMS.get(mark, mark)
 
 
