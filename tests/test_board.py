@@ -215,6 +215,23 @@ def test_an_emptied_title_is_proposed_again(own: Workbook) -> None:
     assert draft.widget["title"] == "Spend by status"
 
 
+def test_what_names_a_column_goes_with_it_and_else_stays(own: Workbook) -> None:
+    composer = Composer(own, "value")
+    composer.act("select", place=3)
+    assert composer.draft.widget["highlight"] == {"decile": 1}
+    composer.act("set", path="width", value="full")
+    assert composer.draft.widget["title"].startswith("The best tenth brings {share_of_value}")
+    composer.act("take", column="spend")
+    assert composer.draft.widget["title"] == "Spend by decile"
+    assert composer.draft.widget["highlight"] == {"decile": 1}
+    composer.act("put", shelf="x", column="category")
+    assert "highlight" not in composer.draft.widget
+    assert state(composer)["widget"]["problem"] == ""
+    composer.act("set", path="subtitle", value=None)
+    composer.act("set", path="width", value="third")
+    assert "subtitle" not in composer.draft.widget
+
+
 def test_columns_are_chosen_and_drawn_at_once(own: Workbook) -> None:
     composer = Composer(own)
     composer.act("add", table="insights.fact_value_by_region")

@@ -190,7 +190,7 @@ const clvComposer = (() => {
         return element("button", { type: "button", class: "clv-c-way", "data-key": `way.${card.place}`, "aria-pressed": String(card.isNow), onclick: () => page.send("suggest", { place: card.place }) },
           element("strong", {}, `${card.title}, ${card.form}`), element("span", {}, card.subtitle || ""), holder);
       });
-      thumbs.replaceChildren(...(cards.length ? [element("h4", {}, widget?.problem ? "Or begin with" : "Drawn otherwise"), element("div", { class: "clv-board clv-c-ways" }, ...cards)] : []));
+      thumbs.replaceChildren(...(cards.length ? [element("h3", {}, widget?.problem ? "Or begin with" : "Drawn otherwise"), element("div", { class: "clv-board clv-c-ways" }, ...cards)] : []));
       smalls.forEach((shown) => small.draw(shown));
     };
     const bare = (spec) => {
@@ -213,7 +213,7 @@ const clvComposer = (() => {
         made.append(element("strong", {}, table.title), element("span", {}, table.about ? `One row: ${table.about}` : table.name));
         return made;
       };
-      const list_ = () => {
+      const fill = () => {
         const wanted = page.query.toLowerCase().split(/\s+/).filter(Boolean);
         const fits = (table) => wanted.every((word) => `${table.title} ${table.name} ${table.about} ${table.columns.join(" ")}`.toLowerCase().includes(word));
         const first = tables.filter((table) => table.first && fits(table)), others = tables.filter((table) => !table.first && fits(table));
@@ -221,16 +221,16 @@ const clvComposer = (() => {
         list.replaceChildren(...first.map(filled), ...rest, ...(first.length + rest.length ? [] : [element("p", {}, `No table for “${page.query}”.`)]));
       };
       search.value = page.query;
-      search.addEventListener("input", () => { page.query = search.value; list_(); });
-      list_();
-      picker.replaceChildren(element("h4", {}, "1. A table, for a new widget"), labelled("Search tables and their columns", search), list);
+      search.addEventListener("input", () => { page.query = search.value; fill(); });
+      fill();
+      picker.replaceChildren(element("h3", {}, "1. A table, for a new widget"), labelled("Search tables and their columns", search), list);
     };
 
     // columns as chips, and the shelves they go to
     const drawShelves = () => {
       const { state, send } = page;
       const { widget, columns } = state;
-      const title = element("h4", {}, "2. Columns");
+      const title = element("h3", {}, "2. Columns");
       if (!widget) return shelves.replaceChildren(title, element("p", {}, "They stand here once a table is chosen."));
       const chips = columns.map((column) => chip(column, widget));
       const zones = widget.shelves.map(shelf);
@@ -270,6 +270,7 @@ const clvComposer = (() => {
       list.addEventListener("focusout", ({ relatedTarget }) => { if (relatedTarget && !holder.contains(relatedTarget)) close(); });
       opener.setAttribute("aria-expanded", "true");
       holder.append(list);
+      if (list.getBoundingClientRect().right > root.getBoundingClientRect().right) Object.assign(list.style, { left: "auto", right: "0" });
       items[0].focus();
       return null;
     };
@@ -305,7 +306,7 @@ const clvComposer = (() => {
       return zone;
     };
 
-    const drawForm = () => form.replaceChildren(element("h4", {}, "3. The widget"), page.state.widget ? widgetForm(page) : element("p", {}, "Its title and looks stand here."));
+    const drawForm = () => form.replaceChildren(element("h3", {}, "3. The widget"), page.state.widget ? widgetForm(page) : element("p", {}, "Its title and looks stand here."));
 
     // Drawing anew keeps the focus, what is being typed, and how far lists are scrolled.
     const keeping = (draw) => {

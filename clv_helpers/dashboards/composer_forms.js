@@ -114,7 +114,7 @@ const clvForms = (() => {
   const sqlForm = (page) => {
     const { sql, tables } = page.state;
     const name = element("input", { "data-key": "sql.name", placeholder: "by_region", autocomplete: "off" });
-    const area = element("textarea", { "data-key": "sql.text", rows: 8, spellcheck: "false", placeholder: "SELECT … FROM a published table", "aria-autocomplete": "list", "aria-controls": "clv-c-words" });
+    const area = element("textarea", { "data-key": "sql.text", rows: 8, spellcheck: "false", placeholder: "SELECT … FROM a published table", "aria-autocomplete": "list" });
     [name.value, area.value] = [sql.name, sql.text];
     const words = completion(area, tables);
     const run = (action) => () => page.send(action, action === "use_sql" ? { name: name.value.trim(), text: area.value } : { text: area.value }, "sql.text");
@@ -129,7 +129,9 @@ const clvForms = (() => {
 
   // The columns of the tables that the text names, and the tables, by how the word before the caret begins.
   const completion = (area, tables) => {
-    const list = element("ul", { class: "clv-c-words", id: "clv-c-words", role: "listbox", "aria-label": "Completions", hidden: "" });
+    const id = `clv-words-${Math.random().toString(36).slice(2)}`; // there can be several composers on a page
+    area.setAttribute("aria-controls", id);
+    const list = element("ul", { class: "clv-c-words", id, role: "listbox", "aria-label": "Completions", hidden: "" });
     const word = () => area.value.slice(0, area.selectionStart).match(/[\w.]+$/)?.[0] ?? "";
     const close = () => { list.hidden = true; };
     const take = (found) => {

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
 from typing import Any, get_args
 
 from clv_helpers import editors
 from clv_helpers.charts import AXES, MARKS, Widget
+from clv_helpers.charts.spec import ENDS
 from clv_helpers.conditions import Attribute
 from clv_helpers.config import yaml_files
 from clv_helpers.config.sql_params import NO_CATEGORY
@@ -29,6 +31,7 @@ from clv_helpers.editors import files
 
 WIDTHS = get_args(Widget.model_fields["width"].annotation)
 NEW: Raw = {"title": "", "widgets": []}
+NAMES = ("unit", "currency")  # in braces in any text, beside columns
 NOTHING: tuple[Any, ...] = (None, "", [], {})  # what is not written into the file
 
 
@@ -171,12 +174,10 @@ class Draft(editors.Draft[int]):
                 now.pop(key, None)
             else:
                 now[key] = value
-        now = self._narrowed(before, now)
-        proposed = {key for key, text in self.propose(before).items() if before.get(key, "") in ("", text)}
-        emptied = {key for key, value in changes.items() if value in NOTHING}
-        follow = {
-            key: text for key, text in self.propose(now).items() if key in emptied or key in proposed - {*changes}
-        }
+        now = self._narrowed(before, _without_what_is_gone(before, now))
+        proposed = {key for key, text in self.propose(before).items() if before.get(key, "") == text}
+        untitled = set() if now.get("title") else {"title", *({"subtitle"} - {*now})}
+        follow = {k: text for k, text in self.propose(now).items() if k in untitled | (proposed - {*changes})}
         if now | follow != before:
             self.remember()
             self.widgets[self.selected] = {key: value for key, value in (now | follow).items() if value not in NOTHING}
@@ -220,6 +221,19 @@ class Draft(editors.Draft[int]):
         self.raw["filters"] = [each for at, each in enumerate(self.raw.get("filters", [])) if at != place]
         if not self.raw["filters"]:
             del self.raw["filters"]
+
+
+def _without_what_is_gone(before: Raw, now: Raw) -> Raw:
+    """Once other columns are shown: no mark stands out by one that is not, and no text names it."""
+    shown = {*chosen(now), *(as_mapping(field)["column"] for field in now.get("tooltip", []))}
+    if not chosen(before) or {*chosen(before)} == {*chosen(now)}:
+        return now
+    gone = {"x2"} | ({"highlight"} if {*now.get("highlight", {})} - shown else set())
+    gone |= {"sort"} if {name.lstrip("-") for name in now.get("sort", [])} - shown else set()
+    said = " ".join(now.get(key, "") for key in ("title", "subtitle", "otherwise"))
+    if {*re.findall(r"{(\w+)}", said)} - shown - {*NAMES, *ENDS}:
+        gone |= {"title", "subtitle", "title_from", "interval", "otherwise"}
+    return {key: value for key, value in now.items() if key not in gone}
 
 
 def problem_of(widget: Raw) -> str:

@@ -63,10 +63,10 @@ def as_mapping(value: Any) -> Raw:
 
 
 def form_of(raw: Raw) -> str:
-    """How a widget is drawn, in words: its mark; bars are suggested upright and lying."""
+    """How a widget is drawn, in words: its mark; bars are suggested vertical and horizontal."""
     mark = str(raw.get("mark"))
     if mark == "bar":
-        return "vertical bars" if as_mapping(raw.get("y")).get("aggregate") else "horizontal bars"
+        return "horizontal bars" if as_mapping(raw.get("x")).get("aggregate") else "vertical bars"
     return FORMS.get(mark, mark)
 
 
@@ -156,7 +156,7 @@ class Proposer:
         measures = [field for field in fields if field.get("aggregate")]
         names = list(dict.fromkeys(f["column"] for f in fields if f not in measures))
         if not measures:
-            return {"title": f"{self._of_source(raw)}{self._by(names)}", "subtitle": self._rows(raw)}
+            return {"title": self._of_source(raw), "subtitle": self._rows(raw)}
         schema = str(raw.get("table", "")).partition(".")[0]
         ranked = schema in RANKED
         what = " and ".join(f"{AGGREGATES[f['aggregate']]}{self._name(f['column'], ranked)}" for f in measures[:2])
