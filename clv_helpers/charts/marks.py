@@ -111,7 +111,7 @@ def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories, happened: pd.
             marked = matrix.cells(base)
         case _:
             marked = base.mark_rect(stroke="white", strokeWidth=2)
-    layers = [_with_picking(marked.encode(x=x, y=y, **more), widget, rows)]
+    layers: list[Any] = [_with_picking(marked.encode(x=x, y=y, **more), widget, rows)]
     if widget.mark == "matrix":
         layers += matrix.more(alt, shown, x, y)
     if widget.interval and widget.mark == "bar":

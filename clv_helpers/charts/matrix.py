@@ -47,8 +47,10 @@ def with_colors(widget: Widget, rows: pd.DataFrame) -> pd.DataFrame:
     share = rows[widget.needed("color").column].astype(float)
     depth = (share / share.groupby(by).transform("max")).clip(0, 1)
     now, before = (rows[_order(field) if _order(field) in rows else field.column] for field in _places(widget))
-    fills = [_fill(part, to, was) for part, to, was in zip(depth, now, before, strict=True)]
-    inks = [None if fill is None else ("white" if _luminance(fill) < WHITE_BELOW else "black") for fill in fills]
+    fills: list[Any] = [_fill(part, to, was) for part, to, was in zip(depth, now, before, strict=True)]
+    inks: list[Any] = [
+        None if fill is None else ("white" if _luminance(fill) < WHITE_BELOW else "black") for fill in fills
+    ]
     return rows.assign(_fill=fills, _ink=inks, _stayed=(now.to_numpy() == before.to_numpy()))
 
 

@@ -3,6 +3,7 @@
 // forbids. A card is { title, subtitle, spec or html, width, pick, drill, sql, headers, choices }.
 const clvBoard = (() => {
   const NARROW = 480;
+  const SMALLEST = 340;
   // Each widget of a notebook brings its own Vega, and each of these counts the ids of its clip paths from 1: a bar would
   // be cut to the height of another board's. So all boards of a page draw with the first one.
   const vegaEmbed = (globalThis.clvVegaEmbed ??= globalThis.vegaEmbed);
@@ -21,6 +22,23 @@ const clvBoard = (() => {
   const named = (title) => title.split(/(\S+-\S+|\d[\d.,]* (?:k|M|bn)(?: [A-Z]{3})?\b)/).map((part, i) =>
     i % 2 && part.length < 25 ? element("span", { style: "white-space: nowrap" }, part) : part);
 
+  // Categories whose names would stand on each other are turned, or every other number left out; so is what is written in
+  // cells too narrow for it.
+  const uncrowded = (spec, width) => {
+    for (const { encoding } of spec.layer || [spec]) {
+      if (!encoding?.x?.axis || !["nominal", "ordinal"].includes(encoding.x.type)) continue;
+      const rows = Object.values(spec.datasets || {}).flat();
+      const names = [...new Set(rows.map((row) => row[encoding.x.field]).filter((name) => name !== undefined).map(String))];
+      const step = (width - (encoding.y?.type === "nominal" ? 130 : 90)) / names.length;
+      const isShort = names.every((name) => name.length < 4);
+      if (step < 24 && spec.layer?.some(({ mark }) => ["rect", "bar"].includes(mark.type))) spec.layer = spec.layer.filter(({ mark }) => mark.type !== "text");
+      if (step > 8 * Math.max(...names.flatMap((name) => name.split(" ")).map((word) => word.length))) continue;
+      Object.assign(encoding.x.axis, isShort ? { labelOverlap: "greedy", labelSeparation: 3 }
+        : { labelExpr: "datum.label", labelAngle: -55, labelAlign: "right", labelBaseline: "middle", labelLimit: 130 });
+    }
+    return spec;
+  };
+
   // The spec as wide as its place; on a phone, long labels beside an axis stand on several lines.
   const fitted = (spec, width) => {
     const copy = structuredClone(spec);
@@ -35,14 +53,15 @@ const clvBoard = (() => {
       if (layer.encoding?.color?.field) layer.encoding.color.legend = { orient: "top", labelLimit: 300 };
     }
     for (const layer of [copy, ...(copy.layer || [])]) {
-      if (copy.layer?.some(({ mark }) => mark.type === "rect") && layer.mark?.type === "text") layer.mark.fontSize = 9.5;
+      const isTight = width < SMALLEST || copy.layer?.some(({ mark }) => mark.type === "rect");
+      if (isTight && layer.mark?.type === "text") layer.mark.fontSize = 9.5;
       const axis = layer.encoding?.y?.axis;
       if (axis && layer.encoding.y.type === "nominal") {
-        axis.labelExpr = "split(replace(datum.label, regexp('(.{7,}?) ', 'g'), '$1\\n'), '\\n')";
+        axis.labelExpr = "split(replace(datum.label, regexp('(.{9,}?) ', 'g'), '$1\\n'), '\\n')";
         axis.labelFontSize = 11;
       }
       if (layer.encoding?.x?.axis && layer.encoding.x.type === "quantitative") layer.encoding.x.axis.tickCount = 4;
-      if (layer.encoding?.color?.legend) layer.encoding.color.legend.columns = layer.encoding.color.datum ? 1 : 2;
+      if (layer.encoding?.color?.legend) layer.encoding.color.legend.columns = layer.encoding.color.datum || width < SMALLEST ? 1 : 2;
     }
     return copy;
   };
@@ -161,7 +180,8 @@ const clvBoard = (() => {
       const { card, holder } = shown;
       const still = [...holder.childNodes];
       try {
-        const spec = fitted(card.spec, holder.clientWidth || 420);
+        const width = holder.clientWidth || 420;
+        const spec = uncrowded(fitted(card.spec, width), width);
         const made = await vegaEmbed(holder, spec, { mode: "vega-lite", actions: false, ast: true, renderer: "svg", tooltip: { theme: "custom" }, logLevel: 1 });
         holder.classList.toggle("clv-heat", [spec, ...(spec.layer || [])].some(({ mark }) => mark?.type === "rect"));
         shown.finalize?.();

@@ -130,10 +130,10 @@ def test_filters_picking_legend_and_downloads_need_no_kernel(chromium: str, repo
             "bar => bar.getAttribute('opacity') === '0.25'",
             arg=other.locator("path[aria-roledescription=bar]").first.element_handle(),
         )
-        # a legend's entry alone
+        # the name at a line's end picks that line
         go_to(page, "board-forecast")
         lines = figure(page, "repeat flights came in")
-        lines.locator(".role-legend-label text").first.click()
+        lines.locator(".mark-text text").first.click()
         page.wait_for_function(
             "svg => [...svg.querySelectorAll('.mark-line path')].some(p => p.getAttribute('opacity') === '0.25')",
             arg=lines.locator("svg").first.element_handle(),
