@@ -127,7 +127,7 @@ def test_cards_hold_their_query_and_the_state_says_how_fresh(own: Workbook) -> N
 def test_boards_that_a_workbook_lacks_are_left_out(own: Workbook) -> None:
     board = dashboards.board(own, "value", "nope", "forecast")
     assert board is not None
-    switch = next(w for w in board.children[1].children if w.description == "Board")
+    switch = next(w for w in board.children[0].children if w.description == "Board")
     assert [name for _, name in switch.options] == ["value", "forecast"]
 
 

@@ -77,7 +77,7 @@ def test_a_workbook_without_boards_gets_the_built_in_ones(shop: Workbook) -> Non
     assert dashboards.names(shop) == HERE
     assert set(IN_NOTEBOOKS) <= {*BUILT_IN_NAMES}
     board = dashboards.board(shop, "value", "migration")
-    switch = next(w for w in board.children[1].children if w.description == "Board")
+    switch = next(w for w in board.children[0].children if w.description == "Board")
     assert [name for _, name in switch.options] == ["value", "migration"]
 
 

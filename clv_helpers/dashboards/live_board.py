@@ -59,6 +59,18 @@ def others(workbook: Workbook) -> list[str]:
     return [name for name in spec.names(workbook) if name not in (*IN_NOTEBOOKS, *DRILL_TARGETS)]
 
 
+def in_order(workbook: Workbook) -> list[str]:
+    """The boards that are offered as such, in the order of the notebooks, value first; where a click leads is none.
+
+    Example:
+        >>> from clv_helpers.dashboards.live_board import in_order
+        >>> in_order(wb)[:2]
+        ['value', 'customers']
+    """
+    available, rest = spec.names(workbook), others(workbook)
+    return [name for name in (*IN_NOTEBOOKS, *rest) if name in available]
+
+
 @dataclass
 class ViewState:
     """A dashboard on the screen: what each filter is set to, and what it inherited from the click that led here."""
@@ -81,15 +93,22 @@ class LiveBoard:
         self.view.on_msg(lambda _, message, __: self.drill(message["drill"], message["column"], message["value"]))
         self.title, self.state = ipw.HTML(), ipw.HTML()
         titles = [(load(workbook, name).title, name) for name in names]
-        self.boards = ipw.Dropdown(description="Board", options=titles, value=names[0], layout={"width": "auto"})
+        self.boards = ipw.ToggleButtons(
+            description="Board",
+            options=titles,
+            value=names[0],
+            layout={"width": "100%"},
+            style={"button_width": "auto"},
+        )
+        self.boards.add_class("clv-tabs")
         self.boards.observe(lambda change: self._attempt(lambda: self.open(ViewState(change["new"]))), names="value")
         self.back_button = self._button("← Back", self.back)
         buttons = [self._button("Refresh", self.redraw), self._button("Reset filters", self.reset)]
         switch = [self.boards] if len(names) > 1 else []
-        head = ipw.HBox([self.back_button, *switch, *buttons, self.state], layout=WRAPPED)
+        head = ipw.HBox([*switch, self.back_button, *buttons, self.state], layout=WRAPPED)
         self.controls = ipw.HBox(layout={**WRAPPED, "margin": "0 0 14px 0"})
         self.history: list[ViewState] = []
-        self.widget = ipw.VBox([self.title, head, self.controls, self.view], layout={"overflow": "visible"})
+        self.widget = ipw.VBox([head, self.title, self.controls, self.view], layout={"overflow": "visible"})
         self.widget.add_class("clv-live")
         self.open(ViewState(names[0]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import os
 import secrets
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards import spec
+from clv_helpers.dashboards.live_board import in_order
 from clv_helpers.errors import UserError
 from clv_helpers.files import write_atomically
 
@@ -25,13 +27,13 @@ class CannotServe(UserError):
 
 
 def serve(workbook: Workbook, names: list[str], port: int, browser: bool, log: Callable[[str], None]) -> None:
-    """Serve boards (all, unless named) until interrupted; `log` gets the address, which bears a token.
+    """Serve boards (all, value first, unless named) until interrupted; `log` gets the address, which bears a token.
 
     Raises CannotServe where Voila is not installed or ends by itself, ParamsError for a board that is not there.
     """
     if importlib.util.find_spec("voila") is None:
         raise CannotServe("serving a board alone needs Voila: pip install 'clv-helpers[board]'")
-    boards = names or spec.names(workbook)
+    boards = names or in_order(workbook)
     for name in boards:
         spec.load(workbook, name)
     token, port = secrets.token_hex(16), port or _free_port()
@@ -67,8 +69,10 @@ def _notebook(workbook: Workbook, boards: list[str]) -> str:
         "from clv_helpers.config.workbook import Workbook\n"
         f"dashboards.board(Workbook.open({str(workbook.file.resolve())!r}), *{boards!r})"
     )
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    return nbformat.writes(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)], metadata=kernel))
+    title = workbook.params.title
+    about = {"title": title, "kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    cells = [nbformat.v4.new_markdown_cell(f"<h1>{html.escape(title)}</h1>"), nbformat.v4.new_code_cell(source)]
+    return nbformat.writes(nbformat.v4.new_notebook(cells=cells, metadata=about))
 
 
 def _free_port() -> int:

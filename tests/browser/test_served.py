@@ -44,7 +44,7 @@ def test_board_alone(chromium: str, outputs: Path) -> None:
     shown = pd.Series(rounded(best["share_of_value"], best["customers"], 11), best.index)
     share = shown.map("{:.0%}".format)
     elsewhere: list[str] = []
-    with served(params, "value", "decile") as address, browser(chromium) as started:
+    with served(params) as address, browser(chromium) as started:
         with urllib.request.urlopen(address.partition("?")[0]) as stranger:
             assert stranger.url.endswith("/login?next=%2F")  # asks for the token, and shows nothing
         page = started.new_page(viewport={"width": 1280, "height": 1000})
@@ -53,6 +53,10 @@ def test_board_alone(chromium: str, outputs: Path) -> None:
         page.get_by_text(f"The best tenth brings {share['12 months']} of all miles").wait_for(timeout=60_000)
         page.wait_for_selector(".clv-chart svg.marks")
         page.screenshot(path=ROOT / "outputs" / "served_board.png")
+        title = "Airline loyalty programme (simulated)"
+        assert (page.title(), page.get_by_role("heading", level=1).inner_text()) == (title, title)
+        tabs = page.locator(".clv-tabs button").all_inner_texts()
+        assert (tabs[0], "Who is in a decile" in tabs) == ("Lifetime value by decile", False)
         page.get_by_label("Look-back", exact=True).select_option("lifetime")
         page.get_by_text(f"The best tenth brings {share['lifetime']} of all miles").wait_for(timeout=20_000)
     assert [url for url in elsewhere if not url.startswith(("data:", "blob:"))] == []
