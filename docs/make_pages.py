@@ -120,13 +120,18 @@ def _commands() -> Iterator[str]:
         usage = command.get_usage(command.context_class(command, info_name=f"clv {name}")).removeprefix("Usage: ")
         usage = re.sub(r"\{(\w+)\}", lambda match: match[1].upper(), usage)
         options = [
-            f"| `{(parameter.metavar or '').lower() or ' '.join([*parameter.opts, *parameter.secondary_opts])}` "
-            f"| {parameter.help or ''} |"
+            f"| `{_name(parameter)}` | {parameter.help or ''} |"
             for parameter in command.params
             if getattr(parameter, "help", None)
         ]
         table = "\n".join(["| argument or option | what it does |", "|---|---|", *options]) + "\n" if options else ""
         yield f"### `clv {name}`\n\n{inspect.cleandoc(command.help or '')}\n\n    {' '.join(usage.split())}\n\n{table}"
+
+
+def _name(parameter: Any) -> str:
+    if parameter.param_type_name == "argument" and parameter.metavar:
+        return str(parameter.metavar).lower()
+    return " ".join([*parameter.opts, *parameter.secondary_opts])
 
 
 def tables() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,9 @@ def said(*arguments: object) -> str:
 def test_for_people(params: Path) -> None:
     assert "1 of 3 customers (33.3%)" in said(params, "count", "quoted")
     assert "1 left,            2 removed" in said(params, "count", "quoted")
-    assert said(params, "list").startswith("quoted                   batch      Customers whose customer id is one of")
+    head, row = said(params, "list").splitlines()
+    assert head == "1 audience, 1 of them evaluated; customers in each:"
+    assert re.fullmatch(r"quoted +1  Quoted +Customers whose customer id is one of.*", row)
     assert "1 customers: 0 realized, 0 exited" in said(params, "evaluate", "quoted")
 
 

@@ -190,6 +190,7 @@ def test_command_lists_the_model_and_writes_its_picture(workbook: Workbook, tmp_
     assert edge in graph["edges"]
     ET.parse(tmp_path / "model.svg")
     listed = clv("model", str(ROOT / "params" / "airline.yml")).stdout
+    assert re.match(r"\d+ tables, \d+ of them your own\n", listed)
     assert "insights.dim_region (your own): a region of the airline" in listed
     assert "    region -> insights.dim_region.region" in listed
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from clv_helpers.campaigns.effect import EVERYONE
 from clv_helpers.campaigns.effect_rows import CampaignEffect, DecileEffect, from_frame, plain
+from clv_helpers.campaigns.effect_sentence import shows_effect, shows_effect_among
 from clv_helpers.config.validation import ParamsError, Problem
 from clv_helpers.config.workbook import Workbook
 
@@ -70,8 +71,23 @@ def _campaign(workbook: Workbook, name: str, effects: list[CampaignEffect]) -> d
         rejected = workbook.query("campaigns.rejected_response", campaign=name).groupby("reason")["events"].sum()
         record["rejected"] = [{"reason": reason, "events": int(events)} for reason, events in rejected.items()]
     deciles = read_deciles(workbook, campaign=name)
-    record["effects"] = [_effect(effect, deciles) for effect in effects if effect.campaign == name]
+    looks = sum(effect.revenue_known for effect in effects if effect.audience == EVERYONE)
+    own = [effect for effect in effects if effect.campaign == name]
+    record["effects"] = [_effect(effect, deciles) | {"verdict": verdict(effect, looks)} for effect in own]
     return record
+
+
+def verdict(effect: CampaignEffect, looks: int) -> str:
+    """In a few words, whether a campaign changed revenue. `looks`: campaigns that were judged beside it."""
+    if not effect.measured:
+        return "not known: no control group, or none yet to compare with"
+    if not effect.revenue_known:
+        return "not known: too few bought"
+    if not shows_effect(effect.cuped):
+        return "no effect that a group of this size could show"
+    if not shows_effect_among(effect.cuped, looks):
+        return f"perhaps: one of {looks} looks like this by chance too easily"
+    return "added revenue" if effect.cuped.estimate > 0 else "took revenue away"
 
 
 def _effect(effect: CampaignEffect, deciles: list[DecileEffect]) -> dict[str, Any]:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clv_helpers.cli.options import Json, Opened, Params, Set, app, opened, progress, say
+from clv_helpers.cli.options import Json, Opened, Params, Set, command, opened, progress, say
 from clv_helpers.errors import UserError
 
 if TYPE_CHECKING:
     from clv_helpers.config.workbook import Workbook
 
 
-@app.command()
+@command("params/airline.yml")
 def destinations(
     workbook: Opened,
     action: Annotated[str, typer.Argument(help="check: try the connection of each")] = "check",
@@ -37,7 +37,7 @@ def destinations(
     raise typer.Exit(0 if all(row["answers"] for row in rows) else 1)
 
 
-@app.command()
+@command("params/airline.yml win-back", "params/airline.yml win-back --confirm")
 def activate(
     params: Params,
     name: Annotated[str, typer.Argument(help="the campaign, as the params name it under activations")],

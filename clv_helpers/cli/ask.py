@@ -9,11 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from clv_helpers.cli.options import Json, Opened, app, progress, say
+from clv_helpers.cli.options import Json, Opened, command, progress, say
 from clv_helpers.engines import TARGETS
 
 
-@app.command()
+@command(
+    'params/airline.yml "SELECT COUNT(*) FROM profile.customer"',
+    "params/airline.yml insights.fact_value_by_decile --to spark",
+)
 def sql(
     workbook: Opened,
     query: Annotated[str, typer.Argument(help="one SELECT over the published tables")] = "",
@@ -42,9 +45,10 @@ def sql(
         progress(answer.note)
 
 
-@app.command()
+@command("params/airline.yml", "params/airline.yml campaign")
 def model(
     workbook: Opened,
+    about: Annotated[str, typer.Argument(help="only tables with this in their name, or in what one row is")] = "",
     svg: Annotated[Path | None, typer.Option(help="write the picture to this file")] = None,
     as_json: Json = False,
 ) -> None:
@@ -54,11 +58,28 @@ def model(
 
     if svg:
         write_atomically(svg, insights.diagram(workbook).bundle["text/html"])
-    graph = insights.as_graph(workbook)
+    graph = _about(insights.as_graph(workbook), about)
     say(as_json, graph, _tables(graph))
 
 
+def _about(graph: dict[str, Any], about: str) -> dict[str, Any]:
+    """The tables that a word is about, and where their columns lead. Raises ParamsError where there is none."""
+    from clv_helpers.config.validation import ParamsError, Problem, nearest
+
+    nodes = [node for node in graph["nodes"] if about.casefold() in f"{node['table']} {node['one_row']}".casefold()]
+    if not nodes:
+        known = [node["table"] for node in graph["nodes"]]
+        near = nearest(about, [*known, *(name.partition(".")[2] for name in known)])
+        allowed = near if near.startswith("did you mean") else "a word of a table that clv model PARAMS lists"
+        raise ParamsError("clv model", [Problem("the word", repr(about), allowed)])
+    names = {node["table"] for node in nodes}
+    return {**graph, "nodes": nodes, "edges": [edge for edge in graph["edges"] if edge["table"] in names]}
+
+
 def _tables(graph: dict[str, Any]) -> Iterator[str]:
+    own = sum(node["own"] for node in graph["nodes"])
+    count = len(graph["nodes"])
+    yield f"{count} table{'s' * (count != 1)}, {own} of them your own"
     for node in sorted(graph["nodes"], key=lambda node: node["table"]):
         own = " (your own)" if node["own"] else ""
         yield f"{node['table']}{own}: {node['one_row']}"
@@ -68,7 +89,7 @@ def _tables(graph: dict[str, Any]) -> Iterator[str]:
                 yield f"    {edge['column']} -> {edge['to_table']}.{edge['to_column']}"
 
 
-@app.command()
+@command("params/airline.yml insights.fact_value_by_decile.value", "params/airline.yml dashboards/value/1")
 def lineage(
     workbook: Opened,
     column: Annotated[str, typer.Argument(help="such as insights.fact_value_by_decile.value, or dashboards/value/1")],

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from clv_helpers.cli.options import Json, Opened, app, progress, say
+from clv_helpers.cli.options import Json, Opened, command, progress, say, shortened
 
 if TYPE_CHECKING:
     from clv_helpers.config.workbook import Workbook
 
 Action = Literal["list", "count", "evaluate", "show"]
+SIZES = "SELECT audience, customers FROM audiences.fact_audience"
+TITLE, LEAST = 30, 40  # signs of a title, and of a rule in a narrow window
 Form = Literal["text", "sql", "spark", "pql", "pql-json", "definition", "yaml"]
 
 
-@app.command()
+@command(
+    "params/airline.yml list",
+    "params/airline.yml count best_now_quiet",
+    "params/airline.yml show best_now_quiet --as sql",
+)
 def audience(
     workbook: Opened,
     action: Annotated[Action, typer.Argument(help="list, count, evaluate or show")],
@@ -45,8 +52,30 @@ def _list(workbook: Workbook, _name: str, _form: str) -> tuple[Any, str]:
         {"audience": key, "title": each.title, "evaluation": each.evaluation} | {"sentence": to_sentence(each, words)}
         for key, each in sorted(found.items())
     ]
-    lines = [f"{r['audience']:<24} {r['evaluation']:<10} {r['sentence']}" for r in rows]
-    return {"audiences": rows}, "\n".join(lines)
+    counts = _counts(workbook)
+    told = [{**row, "customers": counts.get(row["audience"])} for row in rows]
+    evaluated = sum(row["customers"] is not None for row in told)
+    head = f"{len(told)} audience{'s' * (len(told) != 1)}, {evaluated} of them evaluated; {words.customers} in each:"
+    return {"audiences": told}, "\n".join([head, *map(_row, told)])
+
+
+def _row(told: dict[str, Any]) -> str:
+    count = "–" if told["customers"] is None else f"{told['customers']:,}"
+    title, width = shortened(told["title"], TITLE), shutil.get_terminal_size((120, 24)).columns
+    head = f"{told['audience']:<24} {count:>10}  {title:<{TITLE}}  "
+    return head + shortened(told["sentence"], max(width - len(head), LEAST))
+
+
+def _counts(workbook: Workbook) -> dict[str, int]:
+    """How many customers were in each audience when it was evaluated last; empty where none was."""
+    from clv_helpers.engines.engine import NothingPublished
+
+    try:
+        with workbook.engine.read() as session:
+            rows = session.rows(SIZES) if session.has_table("audiences.fact_audience") else []
+    except NothingPublished:
+        return {}
+    return {str(row["audience"]): int(row["customers"]) for row in rows}
 
 
 def _count(workbook: Workbook, name: str, _form: str) -> tuple[Any, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clv_helpers.cli.options import Json, Opened, app, progress, say
+from clv_helpers.cli.options import Json, Opened, command, progress, say
 
 if TYPE_CHECKING:
     from clv_helpers.ingest.batch_log import Batch
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NAMED = 5  # of the columns that nothing reads: an export of a system has dozens
 
 
-@app.command()
+@command("params/airline.yml", "params/airline.yml new.parquet --dataset loyalty_events")
 def ingest(
     workbook: Opened,
     files: Annotated[
@@ -44,7 +44,7 @@ def ingest(
     _say(batches, as_json)
 
 
-@app.command()
+@command("params/airline.yml")
 def batches(workbook: Opened, as_json: Json = False) -> None:
     """Every batch, and where it stands."""
     from clv_helpers import ingest
@@ -52,7 +52,7 @@ def batches(workbook: Opened, as_json: Json = False) -> None:
     _say(ingest.batches(workbook), as_json)
 
 
-@app.command()
+@command("params/airline.yml 3")
 def revert(workbook: Opened, batch: int, as_json: Json = False) -> None:
     """Take a batch back; the tables are refreshed."""
     from clv_helpers import ingest
@@ -63,7 +63,7 @@ def revert(workbook: Opened, batch: int, as_json: Json = False) -> None:
     _say([row], as_json)
 
 
-@app.command()
+@command("params/airline.yml 3 mended.parquet")
 def replay(workbook: Opened, batch: int, file: Path, as_json: Json = False) -> None:
     """Put a file in the place of a batch; the tables are refreshed."""
     from clv_helpers import ingest

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clv_helpers.cli.options import Json, app, progress, say
+from clv_helpers.cli.options import Json, command, progress, say
 
 if TYPE_CHECKING:
     from clv_helpers.run.new import Draft, Question, Sums
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 WIDE = 60  # signs of the examples of one header
 
 
-@app.command()
+@command("my_shop --from orders.csv", "my_shop --from 'orders/*.csv' --yes")
 def new(
     name: Annotated[str, typer.Argument(help="the workbook: its params are written to NAME.yml")],
     source: Annotated[

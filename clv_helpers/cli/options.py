@@ -6,12 +6,14 @@ Every command imports what it calls when it is called: so that help, and a slip 
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from clv_helpers import __version__
 
@@ -27,7 +29,61 @@ def _workbook(params: str) -> Workbook:
     return Workbook.open(params)
 
 
-app = typer.Typer(help="Customer lifetime value, from the signals to the campaign's results.", no_args_is_help=True)
+COMMANDS = {  # as help shows them: by what one wants to do
+    "Start": ("new", "check", "run", "lab", "simulate"),
+    "Data": ("ingest", "batches", "revert", "replay", "refresh", "stream"),
+    "Look": ("report", "board", "results", "lifetime", "model", "sql", "lineage"),
+    "Act": ("audience", "destinations", "activate"),
+    "Operate": ("schedule", "person"),
+}
+ORDER = [name for names in COMMANDS.values() for name in names]
+
+
+class _Command(TyperCommand):
+    """A command whose help calls a number N and a text TEXT, and a switch nothing."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _plain(super().get_params(ctx))
+
+
+class _Group(TyperGroup):
+    """The commands in the order of COMMANDS."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=ORDER.index)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _plain(super().get_params(ctx))
+
+
+def _plain(parameters: list[Any]) -> list[Any]:
+    for each in parameters:
+        if each.param_type_name == "option" and each.metavar is None:
+            kind = each.type_descriptor
+            number = kind.annotation in (int, float)
+            each.metavar = "" if each.is_flag else None if kind.is_choice else "N" if number else "TEXT"
+        elif each.param_type_name == "argument" and not each.type_descriptor.is_choice:
+            each.display_type_rich = lambda **_: ""  # its name says more than that it is a text
+    return parameters
+
+
+app = typer.Typer(cls=_Group, no_args_is_help=True)
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def command(*examples: str, **settings: Any) -> Callable[[_Function], _Function]:
+    """Register a function as the command of its name, in its group of COMMANDS, with examples below its help."""
+
+    def register(function: _Function) -> _Function:
+        name = function.__name__
+        group = next(group for group, names in COMMANDS.items() if name in names)
+        told = "\n\n".join(f"  clv {name} {example}" for example in examples)
+        epilog = "Example" + "s" * (len(examples) > 1) + ":\n\n" + told if examples else None
+        return app.command(cls=_Command, rich_help_panel=group, epilog=epilog, **settings)(function)
+
+    return register
+
+
 _ABOUT = "the workbook's params file, such as params/airline.yml"
 Params = Annotated[Path, typer.Argument(help=_ABOUT)]
 Opened = Annotated[Workbook, typer.Argument(help=_ABOUT, metavar="PARAMS", parser=_workbook)]
@@ -48,13 +104,33 @@ def _options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="say which version this is")
     ] = False,
 ) -> None:
-    """Customer lifetime value, from the signals to the campaign's results."""
+    """Customer lifetime value, from the signals to the campaign's results.
+
+    clv new my_shop --from orders.csv     makes a workbook of your orders, and its report
+
+    clv run params/airline.yml     runs the six notebooks of a simulated airline
+    """
 
 
 def say(as_json: bool, value: dict[str, Any], lines: Iterable[str]) -> None:
     """Print a command's result: the one JSON object of `--json`, or lines for people."""
     for line in [json.dumps(value, indent=2, default=str, ensure_ascii=False)] if as_json else lines:
         print(line)
+
+
+def colored(text: str, color: str) -> str:
+    """A text in a colour where a person looks at standard output, and has not refused colours (NO_COLOR)."""
+    return typer.style(text, fg=color) if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else text
+
+
+def shortened(text: str, width: int) -> str:
+    """A text on one line of at most so many signs.
+
+    Example:
+        >>> shortened("Members whose decile is 1", 10)
+        'Members w…'
+    """
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def progress(line: str) -> None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from clv_helpers.cli.options import Json, Opened, app, progress, say
+from clv_helpers.cli.options import Json, Opened, command, progress, say
 
 if TYPE_CHECKING:
     from clv_helpers.run.forget import Forgetting
 
 
-@app.command()
+@command("params/airline.yml 1234 export", "params/airline.yml 1234 forget --confirm")
 def person(
     workbook: Opened,
     who: Annotated[str, typer.Argument(metavar="ID", help="customer number, or an address that one customer has")],

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from clv_helpers.cli.options import AsOf, Json, Opened, Params, Set, app, opened, progress, say
+from clv_helpers.cli.options import AsOf, Json, Opened, Params, Set, command, opened, progress, say
 
 if TYPE_CHECKING:
     from clv_helpers.models import RefreshRow
 
 
-@app.command()
+@command("params/airline.yml", "params/airline.yml --as-of 2025-07-01")
 def refresh(params: Params, as_of: AsOf = "", changes: Set = None, as_json: Json = False) -> None:
     """Bring tables and audiences up to date with the batches: only what changed is computed again."""
     from clv_helpers import run
@@ -22,7 +22,7 @@ def refresh(params: Params, as_of: AsOf = "", changes: Set = None, as_json: Json
     _say(run.refresh(opened(params, as_of, changes)), as_json)
 
 
-@app.command()
+@command("params/airline.yml status", "params/airline.yml run")
 def schedule(
     workbook: Opened,
     action: Annotated[Literal["run", "tick", "status"], typer.Argument(help="what to do")] = "status",
@@ -40,7 +40,7 @@ def schedule(
             say(as_json, asdict(schedule.status(workbook)), [schedule.text(workbook)])
 
 
-@app.command()
+@command("params/airline.yml --port 8765")
 def stream(
     params: Params,
     port: Annotated[int, typer.Option(min=1, max=65535, help="of 127.0.0.1, where events are POSTed")] = 8765,

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from clv_helpers.cli.options import Json, Opened, Params, app, progress, say
+from clv_helpers.cli.options import Json, Opened, Params, command, progress, say
 
 
-@app.command()
+@command("params/airline.yml --pdf", "params/airline.yml deliver")
 def report(
     params: Params,
     action: Annotated[
@@ -58,7 +58,7 @@ def _deliver(params: Path, run: str, again: bool, as_json: bool) -> None:
     raise typer.Exit(0 if told.is_done else 1)
 
 
-@app.command()
+@command("params/airline.yml", "params/airline.yml value customers")
 def board(
     workbook: Opened,
     names: Annotated[list[str] | None, typer.Argument(help="dashboards, the first one open; none: all")] = None,

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from clv_helpers.cli.options import AsOf, Json, Params, Set, app, opened, progress, say
+from clv_helpers.cli.options import AsOf, Json, Params, Set, colored, command, opened, progress, say
 
 
-@app.command()
+@command("params/airline.yml")
 def lifetime(params: Params, as_of: AsOf = "", changes: Set = None, as_json: Json = False) -> None:
     """Fit the lifetime models, try them on a holdout, and value every customer: stage 1 without its notebook."""
     from clv_helpers import ingest, run, simulate
@@ -51,7 +51,7 @@ def _holdout(record: dict[str, Any]) -> list[str]:
     ]
 
 
-@app.command()
+@command("params/airline.yml", "params/airline.yml double-miles", "params/airline.yml double-miles --next come_back")
 def results(
     params: Params,
     campaign: Annotated[str, typer.Argument(help="one campaign; none: all")] = "",
@@ -70,10 +70,29 @@ def results(
     ingest.ingest_files(workbook)
     campaigns.build(workbook)
     found = campaigns.results(workbook, campaign)
-    say(as_json, {"campaigns": found}, (line for each in found for line in _lines(each)))
+    lines = _summary(found, workbook.params.spending.unit) if not campaign else _lines(found[0])
+    say(as_json, {"campaigns": found}, lines)
     if following:
         file = campaigns.recommended_audience(workbook, campaign, following)
         progress(f"the next audience is in {file}")
+
+
+def _summary(found: list[dict[str, Any]], unit: str) -> Iterator[str]:
+    """A line per campaign: what it added for each customer, with its interval, and what to think of it."""
+    effects = {each["campaign"]: effect for each in found for effect in each["effects"] if effect["audience"] == "ALL"}
+    known = sum(effect["measured"] for effect in effects.values())
+    yield f"{len(found)} campaign{'s' * (len(found) != 1)}, {known} with a control group to compare with"
+    yield f"{'campaign':<26} {f'{unit} added per customer':>34}  verdict"
+    for name in (each["campaign"] for each in found):
+        effect = effects.get(name, {})
+        interval = effect.get("cuped") or {}
+        told = "–"
+        if interval.get("low") is not None and interval["low"] == interval["low"]:
+            told = f"{interval['estimate']:+,.2f} ({interval['low']:+,.2f} to {interval['high']:+,.2f})"
+        verdict = effect.get("verdict", "not known")
+        color = {"added revenue": "green", "took revenue away": "red"}.get(verdict)
+        yield f"{name:<26} {told:>34}  {colored(verdict, color) if color else verdict}"
+    yield "One campaign with its rates: clv results PARAMS CAMPAIGN"
 
 
 def _lines(found: dict[str, Any]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clv_helpers.cli.options import AsOf, Json, Opened, Params, Set, app, opened, parse_changes, progress, say
+from clv_helpers.cli.options import AsOf, Json, Opened, Params, Set, command, opened, parse_changes, progress, say
 
 if TYPE_CHECKING:
     from clv_helpers.config.validation import Problem
@@ -20,7 +20,7 @@ def _default(key: str) -> int:
     return getattr(Simulation(), key)
 
 
-@app.command()
+@command("params/airline.yml", "params/airline.yml --from 4", "params/airline.yml --set lifetime.horizon_months=6")
 def run(
     params: Params,
     first: Annotated[int, typer.Option("--from", min=1, max=6, help="go on with the latest run from this stage")] = 1,
@@ -37,7 +37,7 @@ def run(
     say(as_json, shared, [f"report: {folder / record.report}"])
 
 
-@app.command()
+@command("params/airline.yml")
 def check(params: Params, as_of: AsOf = "", changes: Set = None, as_json: Json = False) -> None:
     """Validate a params file, every row of its files, own tables, dashboards and audiences; nothing is kept."""
     from clv_helpers.config.validation import ParamsError
@@ -60,7 +60,11 @@ def check(params: Params, as_of: AsOf = "", changes: Set = None, as_json: Json =
     raise typer.Exit(1 if problems else 0)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@command(
+    "params/airline.yml",
+    "params/airline.yml --no-browser",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
 def lab(context: typer.Context, workbook: Opened) -> None:
     """Open JupyterLab on copies of the six notebooks for this workbook; further options go to JupyterLab."""
     from clv_helpers.run import lab
@@ -70,7 +74,7 @@ def lab(context: typer.Context, workbook: Opened) -> None:
     raise typer.Exit(lab.start(folder, context.args))
 
 
-@app.command()
+@command("data/airline --members 5000")
 def simulate(
     out: Annotated[Path, typer.Argument(help="the folder to write to")],
     members: Annotated[int, typer.Option(min=50, default_factory=lambda: _default("members"))],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import glob
 import os
 from dataclasses import dataclass
@@ -60,12 +61,24 @@ def find_params(params_file: str | Path) -> Path:
     """
     file, among = Path(params_file), notebooks_folder().parent / "params"
     places = [file, among / file.name]
-    existing = next((place for place in places if place.exists()), None)
+    existing = next((place for place in places if place.exists() and not place.is_dir()), None)
     if existing is None:
-        value = f"not in {file.resolve().parent}, nor in {among}"
-        allowed = f"the path of a params file; clv lab PARAMS opens the notebooks on one, clv new {file.stem} makes one"
+        value = "a folder" if file.is_dir() else f"not in {file.resolve().parent}, nor in {among}"
+        near = _nearest_file(file, {file.parent, among})
+        ways = f"the path of a params file; clv lab PARAMS opens the notebooks on one, clv new {file.stem} makes one"
+        allowed = f"did you mean {near}?" if near else ways
         raise ParamsError(str(file), [Problem("the file", value, allowed)])
     return existing
+
+
+def _nearest_file(file: Path, folders: set[Path]) -> Path | None:
+    """The params file of these folders whose name is most like that of another, as seen from here."""
+    found = {each.stem: each for folder in sorted(folders) for each in sorted(folder.glob("*.y*ml"))}
+    close = difflib.get_close_matches(file.stem, found, n=1, cutoff=0.7)
+    if not close:
+        return None
+    near = found[close[0]]
+    return near.relative_to(Path.cwd()) if near.is_relative_to(Path.cwd()) else near
 
 
 def in_folders(paths: list[Path]) -> list[Path]:

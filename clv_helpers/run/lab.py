@@ -15,6 +15,7 @@ from clv_helpers.files import owner_only, write_atomically
 from clv_helpers.run.notebooks import NOTEBOOKS, STAGES
 
 YOUR_DATA = "0_your_data"
+QUIET = ["--LabApp.news_url=None"]  # JupyterLab asks no newcomer whether it may fetch its news
 
 
 def prepare(workbook: Workbook) -> Path:
@@ -45,7 +46,7 @@ def prepare(workbook: Workbook) -> Path:
 
 def start(folder: Path, options: list[str]) -> int:
     """Start JupyterLab in a folder, and wait for its end; gives its exit status."""
-    process = subprocess.Popen([sys.executable, "-m", "jupyterlab", str(folder), *options])
+    process = subprocess.Popen([sys.executable, "-m", "jupyterlab", str(folder), *QUIET, *options])
     while True:
         try:
             return process.wait()

@@ -142,12 +142,24 @@ def run(
     look = LastLook(workbook)
     for stage in stages or list(STAGES):
         _run_stage(workbook, record, folder, stage, log, look)
+        for doubt in _doubts(workbook) if stage == 1 else ():
+            log(f"! {doubt}")
         look = LastLook(workbook) if stage == 1 else look  # from here on it knows the customers that came in
     _finish(workbook, record, folder)
     owner_only(workbook.folder)
     if workbook.params.report.keep:
         keep_latest(workbook.folder, workbook.params.report.keep, log)
     return record, folder
+
+
+def _doubts(workbook: Workbook) -> list[str]:
+    """What is odd about as_of beside the data, for who watches the run: the notebook says it too."""
+    from clv_helpers.derived.as_of_doubts import doubts_of_as_of
+    from clv_helpers.engines.engine import NothingPublished
+
+    with contextlib.suppress(NothingPublished), workbook.engine.read() as session:
+        return list(doubts_of_as_of(session, workbook))
+    return []
 
 
 def outputs_of(params_file: Path) -> Path:
