@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from clv_helpers.charts import show
+from clv_helpers.report.content import _without_style
 
 
 @pytest.mark.parametrize("text", ["a customer's month", "<script>alert(1)</script>", "A & B", "2 < 3"])
@@ -90,3 +91,10 @@ def test_a_count_that_nobody_knows_stands_as_missing() -> None:
     rows = pd.DataFrame({"reason": ["known", "unknown"], "events": pd.array([300, None], dtype="Int64")})
     shown = show.table(rows, reason="What", events="Rows|,.0f", people={"events": "events"}, min_cell=11)
     assert ["300" in shown.bundle["text/html"], f">{show.MISSING}<" in shown.bundle["text/html"]] == [True, True]
+
+
+def test_a_table_has_its_style_in_a_notebook_and_none_of_it_in_the_report() -> None:
+    rows = [{"tier": "a", "members": 40}]
+    shown = show.table(rows, tier="Tier", members="Members|,.0f", people="members", min_cell=11)
+    assert shown.bundle["text/html"].startswith("<style>")
+    assert _without_style(shown.bundle).startswith('<table class="dataframe clv-table')

@@ -20,6 +20,11 @@ LISTS_MIME = "application/vnd.clv.lists+json"
 BOARD_MIME = "application/vnd.clv.board+json"
 TABLE_MIME = "application/vnd.clv.table+json"
 MISSING = "–"
+# A notebook's own style sets every cell to the right; the report has a style of its own, and leaves this out.
+IN_NOTEBOOK = (
+    "<style>table.dataframe.clv-table :is(th,td){text-align:left}"
+    "table.dataframe.clv-table .number{text-align:right;font-variant-numeric:tabular-nums}</style>"
+)
 WIDE = 40  # characters of a text that is given room
 
 
@@ -166,7 +171,8 @@ def table(
     body = "".join(_line(line, kinds, "td") for line in zip(*cells, strict=True))
     numeric = "".join(f" n{place}" for place, name in enumerate(parts, 1) if name in measures)  # for the last look
     shown = f'<table class="dataframe clv-table{numeric}"><thead>{head}</thead><tbody>{body}</tbody></table>'
-    return Output({"text/html": shown, TABLE_MIME: {"people": people is not None}, "text/plain": f"{len(frame)} rows"})
+    told = {TABLE_MIME: {"people": people is not None}, "text/plain": f"{len(frame)} rows"}
+    return Output({"text/html": IN_NOTEBOOK + shown, **told})
 
 
 def _populations(people: str | Mapping[str, str] | None, measures: list[str], min_cell: int) -> dict[str, str]:

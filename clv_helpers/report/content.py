@@ -143,10 +143,15 @@ def _add_output(section: Section, data: dict[str, Any], content: Content) -> Non
         section.blocks[-1].charts.append({**texts, **meta, "choices": None, "spec": spec})
     elif TABLE_MIME in data:
         content.lists += data.get(LISTS_MIME, [])
-        section.blocks.append(Block("table", html="".join(data["text/html"])))
+        section.blocks.append(Block("table", html=_without_style(data)))
     elif "text/html" in data:
-        body = re.sub(r"<style.*?</style>", "", "".join(data["text/html"]), flags=re.DOTALL)
+        body = _without_style(data)
         section.blocks.append(Block("table" if "<table" in body else "text", html=body))
+
+
+def _without_style(data: dict[str, Any]) -> str:
+    """What a notebook shows as HTML, without the style that only a notebook needs."""
+    return re.sub(r"<style.*?</style>", "", "".join(data["text/html"]), flags=re.DOTALL)
 
 
 def _finding(told: Any, anchor: str) -> Finding:
