@@ -23,6 +23,7 @@ from clv_helpers.config.yaml_files import SpecChanged
 from clv_helpers.dashboards import filters, static_board
 from clv_helpers.dashboards.composer_view import Composer
 from clv_helpers.dashboards.draft import Draft, problem_of, save
+from clv_helpers.dashboards.grid import Choice
 from clv_helpers.dashboards.live_board import BETWEEN, LiveBoard
 from clv_helpers.dashboards.proposals import Proposer, channel_of
 from clv_helpers.dashboards.spec import Preset
@@ -90,6 +91,24 @@ def test_days_by_preset_and_by_hand(own: Workbook) -> None:
     control(board, "Months").value = BETWEEN
     control(board, "from").value, control(board, "to").value = dt.date(2024, 1, 1), dt.date(2024, 2, 28)
     assert [row["month"][:10] for row in months()] == ["2024-01-01", "2024-02-01"]
+
+
+def test_several_values_of_a_filter_and_what_is_picked_narrow(own: Workbook) -> None:
+    board = LiveBoard(own, ["decile"])
+    choice = next(control for control in board.controls.children if isinstance(control, Choice))
+    column = next(offer.column for offer in board.offers if offer.takes_several)
+    before = [card["spec"] for card in board.view.cards]
+    choice.value = choice.options[:2]
+    assert board.now.chosen[column] == choice.options[:2]
+    said = f"{choice.description}: {', '.join(choice.options[:2])}"
+    assert any(said in card["subtitle"] for card in board.view.cards)
+    choice.value = []
+    assert [card["spec"] for card in board.view.cards] == before
+    board._hear(column, choice.options[0])
+    assert [card["spec"] for card in board.view.cards] != before
+    assert all(choice.options[0] in card["sql"] or column in str(card["spec"]) for card in board.view.cards)
+    board._hear("")
+    assert [card["spec"] for card in board.view.cards] == before
 
 
 def test_presets_are_whole_months_before_the_day() -> None:

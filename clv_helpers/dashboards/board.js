@@ -201,6 +201,9 @@ const clvBoard = (() => {
     }
   }
 
+  const isDay = (spec, column) => [spec, ...(spec?.layer || [])].some((layer) =>
+    Object.values(layer?.encoding || {}).some(({ field, type }) => field === column && type === "temporal"));
+
   const signal = (view, name, value) => {
     if (!view) return;
     try {
@@ -240,12 +243,15 @@ const clvBoard = (() => {
   // The live board: a widget's cards, drawn again where they changed.
   const render = ({ model, el }) => {
     const grid = element("div", { class: "clv-board" });
-    const bar = element("div", { class: "clv-picked", role: "status", hidden: "" });
+    const bar = element("div", { class: "clv-picked", role: "status" });
+    const hears = model.get("picks");
+    bar.classList.toggle("clv-kept", Boolean(hears));
     el.append(bar, grid);
     const board = new Board({
       onpick: (picked, from) => {
-        bar.hidden = !picked;
         bar.replaceChildren();
+        // a day is a number to Vega, so it narrows nothing
+        if (hears) model.send(picked && !isDay(from?.card.spec, picked.column) ? picked : { column: "" });
         if (!picked) return;
         bar.append(element("span", {}, `Picked: ${picked.column.replaceAll("_", " ")} ${inWords(picked.value)}`));
         const target = from?.card.drill ? from : board.shown.find((s) => s.card.drill && s.card.pick?.includes(picked.column));
@@ -260,7 +266,7 @@ const clvBoard = (() => {
       if (!kept) {
         board.shown.forEach((shown) => shown.finalize?.());
         board.picked = null;
-        bar.hidden = true;
+        bar.replaceChildren();
         board.shown = cards.map((card) => makeCard(board, card));
         grid.replaceChildren(...board.shown.map((shown) => shown.figure));
       }

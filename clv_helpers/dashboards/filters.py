@@ -27,6 +27,17 @@ class Offer(NamedTuple):
     choices: Choices
     first: str
 
+    @property
+    def takes_several(self) -> bool:
+        """Whether several values may be chosen: where all may, so that no row counts what another does."""
+        return not self.spec.dates and None in self.choices.values()
+
+    def knows(self, wanted: Any) -> bool:
+        """Whether it is a choice, or several of those offered."""
+        if isinstance(wanted, list):
+            return self.takes_several and all(value in self.choices.values() for value in wanted)
+        return wanted is not None and (isinstance(wanted, Days) or wanted in self.choices.values())
+
 
 def offers(session: Session, workbook: Workbook, dashboard: Dashboard) -> list[Offer]:
     """The filters of a board, each with what it offers. Raises ChartError where that would be persons."""
@@ -87,5 +98,7 @@ def said(offers: list[Offer], chosen: dict[str, Any], followed: Collection[str])
 
 
 def _label(offer: Offer, value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_label(offer, one) for one in value)
     labels = (label for label, offered in offer.choices.items() if offered == value)
     return next(labels, " to ".join(map(str, value)) if isinstance(value, Days) else str(value))

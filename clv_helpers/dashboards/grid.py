@@ -21,10 +21,11 @@ def _script(face: str = "clvBoard", *files: str) -> str:
 
 
 class View(anywidget.AnyWidget):
-    """Cards on a grid. `cards` is what is drawn; a drill-through comes as a message."""
+    """Cards on a grid. `cards` is what is drawn; a drill-through and a pick come as messages."""
 
     _css = HERE / "board.css"
     cards: Any = traitlets.List().tag(sync=True)  # a list of what `card` gives
+    picks = traitlets.Bool(False).tag(sync=True)  # whether the kernel hears of a pick, which then keeps its place
 
     def __init__(self, **given: Any):
         self._esm = _script()
@@ -40,3 +41,12 @@ class ComposerView(anywidget.AnyWidget):
         self._esm = _script("clvComposer", "composer_forms.js", "composer.js")
         self._css = "\n".join((HERE / file).read_text(encoding="utf-8") for file in ("board.css", "composer.css"))
         super().__init__(**given)
+
+
+class Choice(anywidget.AnyWidget):
+    """A filter that takes several of its options, with a search; none chosen is all."""
+
+    _esm = HERE / "choice.js"
+    description = traitlets.Unicode().tag(sync=True)
+    options: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    value: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)

@@ -73,11 +73,12 @@ def in_order(workbook: Workbook) -> list[str]:
 
 @dataclass
 class ViewState:
-    """A dashboard on the screen: what each filter is set to, and what it inherited from the click that led here."""
+    """A dashboard on the screen: what each filter is set to, what the click that led here brought, what is picked."""
 
     name: str
     chosen: dict[str, Any] = field(default_factory=dict)
     inherited: dict[str, Any] = field(default_factory=dict)
+    picked: dict[str, Any] = field(default_factory=dict)
 
 
 class LiveBoard:
@@ -89,8 +90,8 @@ class LiveBoard:
         from clv_helpers.dashboards.grid import View
 
         self.ipw, self.workbook = ipw, workbook
-        self.view = View(cards=[])
-        self.view.on_msg(lambda _, message, __: self.drill(message["drill"], message["column"], message["value"]))
+        self.view = View(cards=[], picks=True)
+        self.view.on_msg(lambda _, message, __: self._hear(**message))
         self.title, self.state = ipw.HTML(), ipw.HTML()
         titles = [(load(workbook, name).title, name) for name in names]
         self.boards = ipw.ToggleButtons(
@@ -108,6 +109,7 @@ class LiveBoard:
         head = ipw.HBox([*switch, self.back_button, *buttons, self.state], layout=WRAPPED)
         self.controls = ipw.HBox(layout={**WRAPPED, "margin": "0 0 14px 0"})
         self.history: list[ViewState] = []
+        self.entered = 0
         self.widget = ipw.VBox([head, self.title, self.controls, self.view], layout={"overflow": "visible"})
         self.widget.add_class("clv-live")
         self.open(ViewState(names[0]))
@@ -122,6 +124,17 @@ class LiveBoard:
         """Show a dashboard, and forget the history."""
         self.history = []
         self._enter(state)
+
+    def _hear(self, column: str = "", value: Any = None, drill: str = "") -> None:
+        if drill:
+            self.drill(drill, column, value)
+        else:
+            self.pick({column: value} if column else {})
+
+    def pick(self, picked: dict[str, Any]) -> None:
+        """Narrow to a mark's value what knows its column and does not spread it, key figures and titles too."""
+        self.now.picked = picked
+        self.redraw()
 
     def drill(self, name: str, column: str, value: Any) -> None:
         """Into a second board, narrowed to what was picked, with the filters chosen so far."""
@@ -139,6 +152,8 @@ class LiveBoard:
         self._enter(ViewState(self.history.pop().name))
 
     def _enter(self, state: ViewState) -> None:
+        state.picked = {}  # a board that is entered is drawn anew, and shows no pick
+        self.entered += 1
         self.dashboard = load(self.workbook, state.name)
         self.history.append(state)
         with self.workbook.engine.read(memory=MEMORY) as session:
@@ -153,18 +168,18 @@ class LiveBoard:
         """A filter begins with what the click brought, else with what was chosen before, else with its default."""
         state, default = self.now, offer.choices[offer.first]
         wanted = state.inherited.pop(offer.column, state.chosen.get(offer.column))
-        is_offered = wanted is not None and (isinstance(wanted, Days) or wanted in offer.choices.values())
-        state.chosen[offer.column] = wanted if is_offered else default
+        state.chosen[offer.column] = wanted if offer.knows(wanted) else default
 
     # what is drawn
 
     def redraw(self) -> None:
         """Draw every widget with the filters as chosen, from the published tables."""
         state, widgets = self.now, self.dashboard.widgets
-        narrowed = _narrowed({offer.column: state.chosen[offer.column] for offer in self.offers}) | state.inherited
+        narrowed = _narrowed({offer.column: state.chosen[offer.column] for offer in self.offers})
+        narrowed |= state.inherited | state.picked
         with self.workbook.engine.read(memory=MEMORY) as session:
             cards = [self._card(session, widget, narrowed) for widget in widgets]
-        self.view.cards = [{"key": f"{state.name}/{i}", **card} for i, card in enumerate(cards)]
+        self.view.cards = [{"key": f"{self.entered}/{state.name}/{i}", **card} for i, card in enumerate(cards)]
         self._draw_head()
 
     def _card(self, session: Session, widget: Widget, narrowed: dict[str, Any]) -> dict[str, Any]:
@@ -173,13 +188,27 @@ class LiveBoard:
         try:
             across = [offer.column for offer in self.offers]
             drawn = picture(session, self.workbook, widget, narrowed, across)
-            card = drawn.saying(
-                filters.said(self.offers, self.now.chosen, followed(session, self.workbook, widget, narrowed))
-            ).card
+            columns = followed(session, self.workbook, widget, narrowed)
+            card = drawn.saying(self._said(widget, columns)).card
             sql = sql_of(session, self.workbook, widget, narrowed)
         except UserError as error:
             return static_board.card_without(self.workbook, widget, error, "clv-problem")
         return {**card, "drill": widget.drill, "drillTitle": target, "sql": sql}
+
+    def _said(self, widget: Widget, columns: list[str]) -> str:
+        """What a card says of filters and of the picked mark: to what they narrow it (`columns`), or that they do not.
+
+        A chart that spreads what is picked shows it by its colours.
+        """
+        spread, offered = {drawn.column for drawn in widget.fields}, {offer.column for offer in self.offers}
+        picked = {column: value for column, value in self.now.picked.items() if column not in spread}
+        others = [
+            f"{name}: {value}" if column in columns else f"not narrowed by {name}"
+            for column, value in picked.items()
+            if column not in offered
+            for name in [header(column, self.workbook.words)]
+        ]
+        return "; ".join(filter(None, [filters.said(self.offers, self.now.chosen | picked, columns), *others]))
 
     def _draw_head(self) -> None:
         path = " › ".join(html.escape(load(self.workbook, state.name).title) for state in self.history)
@@ -204,6 +233,8 @@ class LiveBoard:
 
     def _control(self, offer: Offer) -> list[Any]:
         """A list of the choices; beside it, where days are chosen, from which day to which."""
+        if offer.takes_several:
+            return [self._choice(offer)]
         chosen, labels = self.now.chosen[offer.column], [*offer.choices, *([BETWEEN] if offer.spec.dates else [])]
         shown = next((label for label, value in offer.choices.items() if value == chosen), labels[-1])
         dropdown = self.ipw.Dropdown(
@@ -228,6 +259,19 @@ class LiveBoard:
         for control in (dropdown, *pickers):
             control.observe(choose, "value")
         return [dropdown, *pickers]
+
+    def _choice(self, offer: Offer) -> Any:
+        """A list of which several may be chosen."""
+        from clv_helpers.dashboards.grid import Choice
+
+        chosen, options = self.now.chosen[offer.column], {n: v for n, v in offer.choices.items() if v is not None}
+        values = chosen if isinstance(chosen, list) else [chosen]
+        shown = [label for label, value in options.items() if value in values]
+        control = Choice(description=offer.spec.label, options=list(options), value=shown)
+        control.observe(
+            lambda change: self._choose(offer.column, [options[label] for label in change["new"]] or None), "value"
+        )
+        return control
 
     def _choose(self, column: str, value: Any) -> None:
         """Redraw, where it is another choice."""

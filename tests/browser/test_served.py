@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from clv_helpers.charts.rounding import rounded
 from clv_helpers.config.validation import ParamsError
@@ -57,6 +58,7 @@ def test_board_alone(chromium: str, outputs: Path) -> None:
         assert (page.title(), page.get_by_role("heading", level=1).inner_text()) == (title, title)
         tabs = page.locator(".clv-tabs button").all_inner_texts()
         assert (tabs[0], "Who is in a decile" in tabs) == ("Lifetime value by decile", False)
+        assert Axe().run(page).response["violations"] == []
         page.get_by_label("Look-back", exact=True).select_option("lifetime")
         page.get_by_text(f"The best tenth brings {share['lifetime']} of all miles").wait_for(timeout=20_000)
     assert [url for url in elsewhere if not url.startswith(("data:", "blob:"))] == []
