@@ -143,7 +143,7 @@ class TestMail:
         assert "key figures and findings above are of all customers" in text
         page = (shop.file.parent / "in" / name).read_text()
         assert "<option selected>Nordics</option>" in page
-        assert '<h4 class="clv-title">Bars of the Nordics</h4>' in page
+        assert '<h3 class="clv-title">Bars of the Nordics</h3>' in page
 
     def test_names_no_customer(self, shop: Workbook, server: SmtpServer) -> None:
         wb = reading(shop, server, {"mail": ["ann@example.com"]})

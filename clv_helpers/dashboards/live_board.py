@@ -107,7 +107,7 @@ class LiveBoard:
         buttons = [self._button("Refresh", self.redraw), self._button("Reset filters", self.reset)]
         switch = [self.boards] if len(names) > 1 else []
         head = ipw.HBox([*switch, self.back_button, *buttons, self.state], layout=WRAPPED)
-        self.controls = ipw.HBox(layout={**WRAPPED, "margin": "0 0 14px 0"})
+        self.controls = ipw.HBox(layout={**WRAPPED, "margin": "0 0 14px 0", "overflow": "visible"})
         self.history: list[ViewState] = []
         self.entered = 0
         self.widget = ipw.VBox([head, self.title, self.controls, self.view], layout={"overflow": "visible"})
