@@ -316,7 +316,9 @@ const clvComposer = (() => {
       const [begin, end] = typed !== null && /text|search|textarea/.test(now.type) ? [now.selectionStart, now.selectionEnd] : [null, null];
       const scrolled = [...root.querySelectorAll("[data-scroll]")].map((list) => [list.dataset.scroll, list.scrollTop]);
       const typing = typed !== null && typed !== now.defaultValue;
+      page.drawing = true;
       draw();
+      page.drawing = false;
       for (const [key, top] of scrolled) { const list = find("scroll", key); if (list) list.scrollTop = top; }
       if (!focused) return;
       const same = find("key", focused);

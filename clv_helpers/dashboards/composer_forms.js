@@ -19,7 +19,15 @@ const clvForms = (() => {
   const text = (page, key, label, value, send, attributes = {}) => {
     const input = element(attributes.rows ? "textarea" : "input", { "data-key": key, autocomplete: "off", ...attributes });
     input.value = value ?? "";
-    input.addEventListener("change", () => input.value !== (value ?? "") && send(input.value));
+    let said = value ?? "";
+    // not by "change" alone: it does not come for what was typed before the page was drawn anew
+    const finish = (event) => {
+      if (page.drawing || String(input.value) === String(said) || (event.type === "keydown" && (event.key !== "Enter" || attributes.rows))) return;
+      said = input.value;
+      page.typing = null;
+      send(input.value);
+    };
+    for (const event of ["change", "blur", "keydown"]) input.addEventListener(event, finish);
     return element("div", { class: "clv-c-labelled" }, labelled(label, input), problemAt(page, key));
   };
 
