@@ -28,7 +28,8 @@ const clvBoard = (() => {
     for (const { encoding } of spec.layer || [spec]) {
       if (!encoding?.x?.axis || !["nominal", "ordinal"].includes(encoding.x.type)) continue;
       const rows = Object.values(spec.datasets || {}).flat();
-      const names = [...new Set(rows.map((row) => row[encoding.x.field]).filter((name) => name !== undefined).map(String))];
+      const held = rows.map((row) => row[encoding.x.field]).filter((name) => name !== undefined);
+      const names = [...new Set([...held, ...(encoding.x.scale?.domain || [])].map(String))];
       const step = (width - (encoding.y?.type === "nominal" ? 130 : 90)) / names.length;
       const isShort = names.every((name) => name.length < 4);
       if (step < 24 && spec.layer?.some(({ mark }) => ["rect", "bar"].includes(mark.type))) spec.layer = spec.layer.filter(({ mark }) => mark.type !== "text");
