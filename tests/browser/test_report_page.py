@@ -133,7 +133,7 @@ def test_filters_picking_legend_and_downloads_need_no_kernel(chromium: str, repo
         # the name at a line's end picks that line
         go_to(page, "board-forecast")
         lines = figure(page, "repeat flights came in")
-        lines.locator(".mark-text text").first.click()
+        lines.locator(".ends_names_marks text").first.click()
         page.wait_for_function(
             "svg => [...svg.querySelectorAll('.mark-line path')].some(p => p.getAttribute('opacity') === '0.25')",
             arg=lines.locator("svg").first.element_handle(),
