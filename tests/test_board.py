@@ -261,7 +261,12 @@ def test_columns_are_chosen_and_drawn_at_once(own: Workbook) -> None:
     assert [encoding[axis]["field"] for axis in ("x", "y", "color")] == ["region", "spend", "market"]
     assert card["title"] == "Spend by region and market"
     assert state(composer)["proposedName"] == "spend_by_region_and_market"
-    assert [s["form"] for s in state(composer)["suggestions"]] == ["vertical bars", "heat map", "horizontal bars", "table"]
+    assert [s["form"] for s in state(composer)["suggestions"]] == [
+        "vertical bars",
+        "heat map",
+        "horizontal bars",
+        "table",
+    ]
     composer.act("suggest", place=1)
     assert composer.draft.widget["mark"] == "heatmap"
     composer.act("take", column="market")
