@@ -19,6 +19,7 @@ from clv_helpers.dashboards.live_board import in_order
 from clv_helpers.errors import UserError
 from clv_helpers.files import write_atomically
 
+IDLE_SECONDS = 600  # of a visitor who has left, whose kernel then ends: it holds 250 MB
 PAGES = Path(__file__).with_name("jupyter")  # our page for Voila, found through JUPYTER_PATH
 
 
@@ -29,6 +30,7 @@ class CannotServe(UserError):
 def serve(workbook: Workbook, names: list[str], port: int, browser: bool, log: Callable[[str], None]) -> None:
     """Serve boards (all, value first, unless named) until interrupted; `log` gets the address, which bears a token.
 
+    Cost: a process per visitor, until ten minutes after the page was closed.
     Raises CannotServe where Voila is not installed or ends by itself, ParamsError for a board that is not there.
     """
     if importlib.util.find_spec("voila") is None:
@@ -43,6 +45,8 @@ def serve(workbook: Workbook, names: list[str], port: int, browser: bool, log: C
         command = [
             sys.executable, "-m", "clv_helpers.dashboards.board_server", str(notebook), f"--port={port}",
             "--Voila.ip=127.0.0.1", "--template=clv", "--Voila.log_level=ERROR",
+            f"--MappingKernelManager.cull_idle_timeout={IDLE_SECONDS}",
+            f"--MappingKernelManager.cull_interval={max(1, IDLE_SECONDS // 10)}",
             *([] if browser else ["--no-browser"]),
         ]  # fmt: skip
         paths = os.pathsep.join(filter(None, [str(PAGES), os.environ.get("JUPYTER_PATH")]))

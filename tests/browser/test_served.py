@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -24,10 +24,12 @@ from clv_helpers.dashboards.serve import CannotServe, serve
 from conftest import build_all
 from lab import browser, wait_for
 
+SOON = "from clv_helpers.dashboards import serve; serve.IDLE_SECONDS = 3; from clv_helpers.cli import main; main()"
+
 
 @contextlib.contextmanager
 def served(params: Path, *boards: str) -> Iterator[str]:
-    command = [Path(sys.executable).with_name("clv"), "board", params, *boards, "--no-browser"]
+    command = [sys.executable, "-c", SOON, "board", params, *boards, "--no-browser"]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ})
     try:
         address = re.search(r"http://127.0.0.1:\S+", server.stderr.readline())[0]
@@ -38,7 +40,8 @@ def served(params: Path, *boards: str) -> Iterator[str]:
         assert server.wait(timeout=20) == 0
 
 
-def test_board_alone(chromium: str, outputs: Path) -> None:
+def test_board_alone(chromium: str, outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLV_TEST_MARK", "board-alone")
     params = ROOT / "params" / "airline.yml"
     workbook = build_all(Workbook.open(params, overrides={"simulate.members": 500}))
     best = workbook.query("insights.fact_value_by_decile", category="ALL", decile=1).set_index("lookback")
@@ -61,6 +64,9 @@ def test_board_alone(chromium: str, outputs: Path) -> None:
         assert Axe().run(page).response["violations"] == []
         page.get_by_label("Look-back", exact=True).select_option("lifetime")
         page.get_by_text(f"The best tenth brings {share['lifetime']} of all miles").wait_for(timeout=20_000)
+        assert len(_kernels("board-alone")) == 1
+        page.close()
+        _wait_until(lambda: not _kernels("board-alone"))
     assert [url for url in elsewhere if not url.startswith(("data:", "blob:"))] == []
 
 
@@ -72,6 +78,10 @@ def _with(mark: str) -> list[Path]:
             if mark.encode() in (process / "environ").read_bytes():
                 found.append(process)
     return found
+
+
+def _kernels(mark: str) -> list[Path]:
+    return [process for process in _with(mark) if b"ipykernel" in (process / "cmdline").read_bytes()]
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -87,10 +97,14 @@ def test_it_ends_with_its_parent_and_its_token_is_not_in_ps(how: signal.Signals,
     assert not [line for line in commands if token.encode() in line]
     server.send_signal(how)
     server.wait(timeout=20)
-    deadline = time.monotonic() + 20
-    while _with(mark) and time.monotonic() < deadline:
+    _wait_until(lambda: not _with(mark))
+
+
+def _wait_until(it_is: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not it_is():
+        assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert not _with(mark)
 
 
 def test_what_cannot_be_served_is_said(airline: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
