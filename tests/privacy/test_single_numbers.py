@@ -95,8 +95,9 @@ def test_the_edges_of_deciles_are_for_their_table_alone(airline: Workbook) -> No
 def test_weeks_of_few_purchases_cannot_be_counted(airline: Workbook) -> None:
     given = {"title": "t", "table": "lifetime.holdout_week", "mark": "line", "x": "week", "y": "purchases"}
     spec = draw(airline, Widget.model_validate({**given, "color": "series"})).bundle[CHART_MIME]
-    rows = [row for rows in spec["datasets"].values() for row in rows]
+    ends, rows = sorted(spec["datasets"].values(), key=len)
     assert {row["purchases"] % 5 for row in rows} == {0}
+    assert {name for row in ends for name in row} == {"series", "_name", "_at"}  # the names at the ends of the lines
 
 
 def test_a_category_of_few_does_not_tell_in_how_many_months_it_bought(airline: Workbook) -> None:
