@@ -64,7 +64,12 @@ soak: .venv/installed ## hours: kill every command that writes (KILLS=100 times 
 	@CLV_SOAK=1 $(BIN)/$(IN_PARALLEL) -m slow
 
 clean: ## remove .venv and all outputs
-	rm -rf .venv outputs/*/
+	rm -rf .venv .fakesnow outputs/*/
+
+.fakesnow/installed: tests/fakesnow.txt
+	@$(PYTHON) -m venv .fakesnow
+	@.fakesnow/bin/pip install -q -r tests/fakesnow.txt
+	@touch $@
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and "Python 3.11 or newer is needed, this is %d.%d; name one with: make run PYTHON=python3.12" % v)'

@@ -120,8 +120,8 @@ class FromDatabase(Strict):
 
     database: str = Field(min_length=1)
     """its address, such as `${SHOP_DSN}`: PostgreSQL (`postgresql://user:password@host/shop`), Redshift (`redshift://`),
-    MySQL and MariaDB (`mysql://`), an SQLite or DuckDB file (`sqlite:///file`, `duckdb:///file`); a password stands in
-    an environment variable"""
+    Snowflake (`snowflake://user:password@account/SHOP/PUBLIC`), MySQL and MariaDB (`mysql://`), an SQLite or
+    DuckDB file (`sqlite:///file`, `duckdb:///file`); a password stands in an environment variable"""
     table: str = ""
     """a table or view, with its schema where it needs one"""
     query: str = ""

@@ -23,7 +23,7 @@ SILENT_SECONDS = 600  # that a server may say nothing while a statement is on it
 CHUNK = 20_000  # rows at a time, where a driver gives rows
 LISTED = """
     SELECT table_schema AS place, table_name AS name FROM information_schema.tables
-    WHERE NOT table_schema IN ('information_schema', 'pg_catalog', 'mysql', 'performance_schema', 'sys')
+    WHERE NOT LOWER(table_schema) IN ('information_schema', 'pg_catalog', 'mysql', 'performance_schema', 'sys')
     ORDER BY table_schema, table_name
 """
 

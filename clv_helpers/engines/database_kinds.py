@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,131 +28,6 @@ from clv_helpers.engines.database import (
     to_parquet,
 )  # fmt: skip
 from clv_helpers.engines.dialect import column, expression, literal, table, to_sql
-from clv_helpers.engines.silence import Silence
-
-
-class Postgres(Database):
-    """PostgreSQL, and what speaks like it."""
-
-    dialect = "postgres"
-    # What Arrow has a type for as it is; all others are asked for as text, and money, which comes in cents, as numeric.
-    AS_IS = re.compile(
-        r"bigint|integer|smallint|numeric|text|character( varying)?|name|boolean|double precision|real|date|jsonb?|uuid"
-        r"|timestamp with(out)? time zone|time without time zone"
-    )
-    TYPES = "SELECT $types FROM (SELECT 1 AS one) AS one LEFT JOIN (SELECT * FROM $source AS s LIMIT 0) AS q ON TRUE"
-
-    def __init__(self, place: str, address: str, writable: bool, silent: float = SILENT_SECONDS):
-        super().__init__(place, silent)
-        manager = driver_of("adbc_driver_manager", "postgres", place)
-        driver = driver_of("adbc_driver_postgresql", "postgres", place)
-        self.manager, self.errors = manager, (manager.Error, duckdb.Error)
-        scheme, rest = address.split("://", 1)
-        if scheme == "redshift":
-            self.dialect = "redshift"
-        timed = "" if "connect_timeout=" in rest else f"{'&' if '?' in rest else '?'}connect_timeout={CONNECT_SECONDS}"
-        with contextlib.ExitStack() as stack:
-            self.silence = stack.enter_context(contextlib.closing(Silence(silent)))
-            try:
-                self.database = stack.enter_context(driver.connect(f"postgresql://{rest}{timed}"))
-                with self.silence.connecting():
-                    self.connection = stack.enter_context(manager.AdbcConnection(self.database))
-            except manager.Error as error:
-                raise DatabaseError(f"{place}: {refused(error, address)}") from None
-            self.stack = stack.pop_all()
-        self.buffer = duckdb.connect()
-        if not writable and self.dialect == "postgres":
-            self.run("SET default_transaction_read_only = on")
-
-    def close(self) -> None:
-        self.buffer.close()
-        with contextlib.suppress(self.manager.Error):
-            self.stack.close()
-
-    @contextlib.contextmanager
-    def _stream(self, sql: str) -> Iterator[None]:
-        """The rows of a query as the table `incoming` of our own DuckDB."""
-        with self._asked(sql), contextlib.closing(self.manager.AdbcStatement(self.connection)) as statement:
-            statement.set_sql_query(sql)
-            stream, _ = statement.execute_query()
-            self.buffer.register("incoming", stream)
-            try:
-                yield
-            finally:
-                self.buffer.unregister("incoming")
-
-    def rows(self, query: exp.Expr) -> list[dict[str, Any]]:
-        with self._stream(self.text_of(query)):
-            found = self.buffer.execute("SELECT * FROM incoming")
-            names = [each[0] for each in found.description]
-            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-
-    def run(self, statement: exp.Expr | str) -> None:
-        sql = self.text_of(statement)
-        with self._asked(sql), contextlib.closing(self.manager.AdbcStatement(self.connection)) as prepared:
-            prepared.set_sql_query(sql)
-            prepared.execute_update()
-
-    def _begin(self) -> None:
-        with self._asked():
-            self.connection.set_autocommit(False)
-
-    def _end(self, how: str) -> None:
-        with self._asked():
-            (self.connection.commit if how == "COMMIT" else self.connection.rollback)()
-            self.connection.set_autocommit(True)
-
-    def columns(self, source: exp.Expr) -> list[str]:
-        with self._stream(self.text_of(none_of(source))):
-            return list(self.buffer.sql("SELECT * FROM incoming").columns)
-
-    def spool(self, query: exp.Query, file: Path) -> int:
-        with self._stream(self.text_of(self._readable(query))):
-            return to_parquet(self.buffer, expression("SELECT * FROM incoming"), file)
-
-    def _readable(self, query: exp.Query) -> exp.Query:
-        """A query whose columns are all of types that arrive as they are."""
-        if self.dialect != "postgres":
-            return query
-        names, source = self.columns(query.subquery("s")), query.subquery()
-        kinds = [expression("CAST(PG_TYPEOF($c) AS TEXT)", c=exp.column(name, "q", quoted=True)) for name in names]
-        types = [kind.as_(f"c{place}") for place, kind in enumerate(kinds)]
-        (found,) = self.rows(expression(self.TYPES, types=types, source=source))
-        of = {name: found[f"c{place}"] for place, name in enumerate(names)}
-        if all(self.AS_IS.fullmatch(kind) for kind in of.values()):
-            return query
-        taken = [self._taken(name, kind).as_(name, quoted=True) for name, kind in of.items()]
-        return exp.select(*taken).from_(query.subquery("q"))
-
-    def _taken(self, name: str, kind: str) -> exp.Expr:
-        if self.AS_IS.fullmatch(kind):
-            return column(name)
-        return exp.cast(column(name), "DECIMAL" if kind == "money" else "TEXT")
-
-    def load(self, name: str, columns: list[str], rows: Iterable[tuple[str | None, ...]]) -> None:
-        with self._asked():
-            for chunk in chunks(rows):
-                with contextlib.closing(self.manager.AdbcStatement(self.connection)) as statement:
-                    schema, _, bare = name.rpartition(".")
-                    target = {"adbc.ingest.target_table": bare, "adbc.ingest.mode": "adbc.ingest.mode.append"}
-                    place = {"adbc.ingest.target_db_schema": schema} if schema else {"adbc.ingest.temporary": "true"}
-                    statement.set_options(**target, **place)
-                    statement.bind_stream(as_relation(self.buffer, columns, chunk))
-                    statement.execute_update()
-
-    @contextlib.contextmanager
-    def _asked(self, sql: str = "") -> Iterator[None]:
-        with super()._asked(sql), self.silence.limited():
-            yield
-
-    def _reason(self, error: Exception, sql: str) -> str:
-        if self.silence.ended:
-            return self._silent()
-        text = str(error)
-        if re.search(r"connection|server closed|terminating|no COPY data|SSL SYSCALL", text, re.I):
-            return "the database went away in the middle; nothing came of it: run again once it answers"
-        said = re.search(r"ERROR:\s*([^\n]*)", text)
-        return super()._reason(RuntimeError(said[1]) if said else error, sql)
 
 
 class Rows(Database):

@@ -1,7 +1,7 @@
 """Databases of others, by their address: what they hold, a query's rows as a Parquet file, and changes all or nothing.
 
-PostgreSQL and Redshift by ADBC, whose Arrow goes straight into DuckDB; MySQL and MariaDB by PyMySQL; SQLite by Python
-itself; a DuckDB file by DuckDB.
+PostgreSQL, Redshift and Snowflake by ADBC, whose Arrow goes straight into DuckDB; MySQL and MariaDB by PyMySQL; SQLite
+by Python itself; a DuckDB file by DuckDB.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
+from clv_helpers.engines.adbc import Postgres, Snowflake
 from clv_helpers.engines.database import SILENT_SECONDS, Database, DatabaseError
-from clv_helpers.engines.database_kinds import DuckDb, MySql, Postgres, Sqlite
+from clv_helpers.engines.database_kinds import DuckDb, MySql, Sqlite
 from clv_helpers.engines.dialect import syntax_error
 from clv_helpers.engines.guarded_query import WRITES
 
 __all__ = ["ALLOWED", "FILES", "Database", "DatabaseError", "is_address", "one_select", "opened"]
 
-ALLOWED = "postgresql://, redshift://, mysql://, mariadb://, sqlite:///file or duckdb:///file"
+ALLOWED = "postgresql://, redshift://, snowflake://, mysql://, mariadb://, sqlite:///file or duckdb:///file"
 KINDS: dict[str, type[Any]] = {
-    "postgresql": Postgres, "postgres": Postgres, "redshift": Postgres, "mysql": MySql, "mariadb": MySql,
-    "sqlite": Sqlite, "duckdb": DuckDb,
+    "postgresql": Postgres, "postgres": Postgres, "redshift": Postgres, "snowflake": Snowflake,
+    "mysql": MySql, "mariadb": MySql, "sqlite": Sqlite, "duckdb": DuckDb,
 }  # fmt: skip
 
 
