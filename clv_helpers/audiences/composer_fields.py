@@ -2,111 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from clv_helpers.audiences.catalog import Catalog
 from clv_helpers.audiences.checks import RANKED
+from clv_helpers.audiences.condition_fields import Field, field
 from clv_helpers.audiences.draft import Draft
 from clv_helpers.audiences.rule import SOURCES
+from clv_helpers.audiences.sentence import column_in_words
+from clv_helpers.config.settings import Words
 
 LABELS = {"rule": "the rule above", "sql": "SQL", "list": "a list", "priority": "priority of audiences"}
-PLACEHOLDERS = {
-    "rule": "", "sql": "SELECT customer_id FROM … or the path of an .sql file", "list": "vip.csv, with ids or e-mails",
-    "priority": "audiences by comma, the first goes first",
-}  # fmt: skip
-UNRANKED = "(no rank)"
+PLACEHOLDERS = {"sql": "SELECT customer_id FROM … or the path of an .sql file", "list": "vip.csv, with ids or e-mails"}
+NOTHING: dict[str, Any] = {"sql": "", "list": "", "priority": []}
+ORDERS = [["descending", "highest first"], ["ascending", "lowest first"]]
 
 
-class ComposerFields:
-    """The fields; `change` is called with what is to be done to the draft."""
+def source_of(raw: dict[str, Any]) -> str:
+    """What says who is in it: the rule, or what stands in its place."""
+    return next((key for key in SOURCES if key != "rule" and key in raw), "rule")
 
-    def __init__(self, catalog: Catalog, change: Callable[[Callable[[Draft], None]], None]):
-        import ipywidgets as ipw
 
-        self._change = change
-        ranked = [name for name, attribute in catalog.profile.items() if attribute.kind in RANKED]
+def composer_fields(raw: dict[str, Any], catalog: Catalog, words: Words, titles: dict[str, str]) -> list[Field]:
+    """The fields of a draft; `titles`: of the other audiences, by name."""
+    audiences, source = [[name, title] for name, title in titles.items()], source_of(raw)
+    found = [field("source", "choice", "Who", source, options=[[key, text] for key, text in LABELS.items()])]
+    if source == "priority":
+        found.append(field("given", "values", "Audiences, the first goes first", raw[source], options=audiences))
+    elif source != "rule":
+        found.append(field("given", "area", LABELS[source], raw[source], about=PLACEHOLDERS[source]))
+    found.append(field("exclude", "values", "Exclude audiences", raw.get("exclude", []), options=audiences))
+    rank = raw.get("rank", {})
+    ranked = [name for name, attribute in catalog.profile.items() if attribute.kind in RANKED]
+    by = [["", "nothing: all stay"], *([name, column_in_words(name, words)] for name in ranked)]
+    found.append(field("rank.by", "choice", "Only the first by", rank.get("by", ""), options=by))
+    if rank:
+        found.append(field("rank.order", "choice", "in the order", rank.get("order", "descending"), options=ORDERS))
+        limit = str(rank.get("limit", ""))
+        found.append(field("rank.limit", "text", "how many stay", limit, about="5000 or 10%"))
+    into = ", ".join(f"{name}: {share}" for name, share in raw.get("split", {}).get("into", {}).items())
+    return [*found, field("split", "text", "Split into branches", into, about="offer_a: 40%, offer_b: 40%, rest: 20%")]
 
-        def labelled(widget: Any, label: str, width: str, **more: Any) -> Any:
-            style = {"description_width": "initial"}
-            return widget(description=label, layout={"width": width}, style=style, **more)
 
-        self.source = labelled(ipw.Dropdown, "Who", "230px", options=[(text, key) for key, text in LABELS.items()])
-        self.given = labelled(ipw.Textarea, "", "100%", rows=2, continuous_update=False)
-        self.exclude = labelled(ipw.Text, "Exclude", "100%", placeholder="audiences by comma", continuous_update=False)
-        self.by = labelled(ipw.Dropdown, "Rank by", "260px", options=[UNRANKED, *ranked])
-        self.order = labelled(ipw.Dropdown, "", "120px", options=["descending", "ascending"])
-        self.limit = labelled(
-            ipw.Text, "Limit", "150px", value="1000", placeholder="5000 or 10%", continuous_update=False
-        )
-        self.split = labelled(
-            ipw.Text, "Split", "100%", placeholder="offer_a: 40%, offer_b: 40%, rest: 20%", continuous_update=False
-        )
-        for field in (self.source, self.given):
-            field.observe(lambda _: self._set_source(), names="value")
-        for field in (self.by, self.order, self.limit):
-            field.observe(lambda _: self._set_rank(), names="value")
-        self.exclude.observe(lambda _: self._set("exclude", listed(self.exclude.value) or None), names="value")
-        self.split.observe(lambda _: self._set("split", _into(self.split.value)), names="value")
-        self.ranking = ipw.HBox([self.by, self.order, self.limit], layout={"flex_flow": "row wrap"})
-        self.parts = [self.source, self.given, self.exclude, self.ranking, self.split]
-
-    def show(self, raw: dict[str, Any]) -> None:
-        """Set the fields to what a draft holds."""
-        source = next((key for key in SOURCES if key != "rule" and key in raw), "rule")
-        if source != "rule" or self.source.value == "rule":  # else it is chosen, and nothing is written beside it yet
-            self.source.value = source
-            given = raw.get(source, "") if source != "rule" else ""
-            self.given.value = ", ".join(given) if isinstance(given, list) else given
-        self.exclude.value = ", ".join(raw.get("exclude", []))
-        if rank := raw.get("rank"):
-            by = rank["by"]
-            self.by.options = self.by.options if by in self.by.options else [*self.by.options, by]
-            self.by.value, self.order.value = by, rank.get("order", "descending")
-            self.limit.value = str(rank.get("limit", ""))
-        else:
-            self.by.value = UNRANKED
-        into = raw.get("split", {}).get("into", {})
-        self.split.value = ", ".join(f"{name}: {share}" for name, share in into.items())
-        self._show_fields()
-
-    def _show_fields(self) -> None:
-        self.given.placeholder = PLACEHOLDERS[self.source.value]
-        self.given.layout.display = "none" if self.source.value == "rule" else ""
-        for field in (self.order, self.limit):
-            field.layout.display = "none" if self.by.value == UNRANKED else ""
-
-    def _set(self, key: str, value: Any) -> None:
-        self._change(lambda draft: draft.compose(key, value))
-
-    def _set_source(self) -> None:
-        self._show_fields()
-        chosen, text = self.source.value, self.given.value.strip()
-
-        def move(draft: Draft) -> None:
-            for key in SOURCES:
-                if key != "rule" and key != chosen:
-                    draft.compose(key, None)
-            if chosen != "rule":
-                draft.compose(chosen, (listed(text) if chosen == "priority" else text) or None)
-
-        self._change(move)
-
-    def _set_rank(self) -> None:
-        self._show_fields()
-        is_ranked = self.by.value != UNRANKED
-        rank = {"by": self.by.value, "order": self.order.value, "limit": _number(self.limit.value.strip())}
-        self._set("rank", rank if is_ranked else None)
+def compose(draft: Draft, key: str, value: Any) -> None:
+    """Change the draft as one of the fields says."""
+    raw = draft.raw
+    match key.partition("."):
+        case ("source", _, _):
+            others = {name: None for name in SOURCES if name != "rule"}
+            draft.compose(others | ({value: NOTHING[value]} if value != "rule" else {}))
+        case ("given", _, _):
+            draft.compose({source_of(raw): value.strip() if isinstance(value, str) else value})
+        case ("exclude", _, _):
+            draft.compose({key: value or None})
+        case ("rank", _, "by"):
+            draft.compose({"rank": {"limit": 1000, **raw.get("rank", {}), "by": value} if value else None})
+        case ("rank", _, part):
+            draft.compose({"rank": raw.get("rank", {}) | {part: _number(value.strip())}})
+        case ("split", _, _):
+            draft.compose({key: _into(value)})
 
 
 def _number(text: str) -> int | str:
     """A limit: a number, or else a share as it is typed."""
     return int(text) if text.isascii() and text.isdigit() else text
-
-
-def listed(text: str) -> list[str]:
-    """Names that are typed by comma."""
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _into(text: str) -> dict[str, Any] | None:

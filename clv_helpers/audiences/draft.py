@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import re
+import copy
 from dataclasses import dataclass
 from typing import Any
 
 from clv_helpers import editors
 from clv_helpers.audiences.rule import SOURCES, Audience
-from clv_helpers.conditions import Attribute
-from clv_helpers.config.validation import ParamsError, parse_value, validate
+from clv_helpers.config.validation import ParamsError, validate
 
 Path = tuple[int, ...]
-EMPTY = {"title": "New audience", "rule": {"all": []}}
-TIMES = {
-    "any time": "", "in the last": "90 days", "today": "", "yesterday": "", "this month": "", "this year": "",
-    "in the next": "30 days", "on": "2026-01-31", "from … to": "2026-01-01 to 2026-03-31", "during": "2026-05",
-    "within … of": "3 days of today", "before": "2026-01-01", "after": "90 days ago",
-    "between": "90 days ago and 30 days ago",
-}  # fmt: skip
-TO_WHEN = {"in the last": "in_last", "in the next": "in_next", "between": "rolling … and"}  # the others: themselves
+EMPTY: dict[str, Any] = {"title": "", "rule": {"all": []}}
 
 
 @dataclass(frozen=True)
@@ -57,11 +49,12 @@ class Draft(editors.Draft[Path]):
         raw = {key: value for key, value in self.raw.items() if key != "rule" or not self.in_place_of_rule}
         return validate(Audience, raw, "the draft")
 
-    def compose(self, key: str, value: Any) -> None:
-        """Set one key of the composition; None takes it away."""
-        if self.raw.get(key) != value:
+    def compose(self, changes: dict[str, Any]) -> None:
+        """Set keys of the composition; None takes one away."""
+        raw = {name: each for name, each in {**self.raw, **changes}.items() if each is not None}
+        if raw != self.raw:
             self.remember()
-            self.raw = {name: each for name, each in {**self.raw, key: value}.items() if each is not None}
+            self.raw = raw
 
     def rows(self) -> list[Row]:
         """The canvas from top to bottom, the outermost container first."""
@@ -83,9 +76,13 @@ class Draft(editors.Draft[Path]):
             parent.insert(index + 1, part)
             self.selected = (*row.path[:-1], index + 1)
 
-    def replace(self, part: dict[str, Any]) -> None:
-        """Put another condition or container in the place of the selected one; excluding stays."""
-        self.remember()
+    def replace(self, part: dict[str, Any], is_typing: bool = False) -> None:
+        """Put another condition or container in the place of the selected one; excluding stays.
+
+        `is_typing`: the change before was of the same field, and is undone together with this one.
+        """
+        if not is_typing:
+            self.remember()
         row = self.row()
         node = {"not": part} if row.excluded else part
         if row.path:
@@ -96,15 +93,13 @@ class Draft(editors.Draft[Path]):
 
     def remove(self) -> None:
         """Take the selected row away, and a container that is empty then."""
-        if not self.selected:
-            return
-        self.remember()
-        emptied = True
-        while emptied and self.selected:
+        if self.selected:
+            self.remember()
             parent, index = self._parent(self.selected)
-            del parent[index]
-            self.selected = self.selected[:-1]
-            emptied = not parent
+            self._take_out(parent[index])
+            rows = {row.path for row in self.rows()}
+            while self.selected not in rows:
+                self.selected = self.selected[:-1]
 
     def exclude(self) -> None:
         """Exclude the selected row, or include it again."""
@@ -175,6 +170,47 @@ class Draft(editors.Draft[Path]):
             above.part[above.container].append(parent.pop(index))
             self.selected = (*above.path, len(above.part[above.container]) - 1)
 
+    def drop(self, target: Path, where: str) -> None:
+        """Move the selected row `before` or `after` another, `into` a container, or `with` a row into a new one."""
+        target = tuple(target)
+        if not self.selected or target[: len(self.selected)] == self.selected:
+            return
+        self.remember()
+        parent, index = self._parent(self.selected)
+        node = parent[index]
+        parent[index] = left = {"left": True}  # so that the target stays where it is
+        above, place = self._parent(target)
+        if where == "into":
+            row = self.at(target)
+            row.part[row.container].append(node)
+        elif where == "with":
+            other = "any" if self.at(target[:-1]).container == "all" else "all"
+            above[place] = {other: [above[place], node]}
+        else:
+            above.insert(place + (where == "after"), node)
+        self._take_out(left)
+        self.selected = self._path_of(node)
+
+    def duplicate(self) -> None:
+        """A copy of the selected row, right after it."""
+        if self.selected:
+            self.remember()
+            parent, index = self._parent(self.selected)
+            parent.insert(index + 1, copy.deepcopy(parent[index]))
+            self.selected = (*self.selected[:-1], index + 1)
+
+    def _take_out(self, node: dict[str, Any]) -> None:
+        """Remove a row, and containers that are empty then."""
+        path, emptied = self._path_of(node), True
+        while emptied and path:
+            parent, index = self._parent(path)
+            del parent[index]
+            path, emptied = path[:-1], not parent
+
+    def _path_of(self, node: dict[str, Any]) -> Path:
+        places = ((row.path, *self._parent(row.path)) for row in self.rows() if row.path)
+        return next(path for path, parent, index in places if parent[index] is node)
+
     def _rows(self, path: Path) -> list[Row]:
         row = self.at(path)
         below = range(len(row.part.get(row.container, [])))
@@ -194,59 +230,12 @@ class Draft(editors.Draft[Path]):
         return above.part[above.container], path[-1]
 
 
-def to_value(text: str, kind: str, op: str) -> Any:
-    """What is typed into a value's field, in the type of the column; several values by comma, tab or line.
-
-    What does not fit the type stays text, for the check to name it.
-    """
-    if op in ("exists", "missing", "all"):
-        return None
-    if op in ("in", "not in", "between"):
-        parts = re.split(r" and |[,;\t\n]" if op == "between" else r"[,;\t\n]", text)
-        return [_one(part.strip(), kind) for part in parts if part.strip()]
-    return _one(text if kind == "text" else text.strip(), kind)
-
-
-def _one(text: str, kind: str) -> Any:
-    if kind in ("integer", "number", "boolean"):
-        value = parse_value(text) if re.fullmatch(r"[-+\w.]+", text) else text
-        return value if isinstance(value, int | float | bool) else text
-    return text
-
-
-def to_when(choice: str, text: str, ignore_year: bool = False) -> dict[str, Any] | None:
-    """A choice of TIMES and what is typed beside it, as `when`; None for any time."""
-    if choice == "any time":
-        return None
-    key, _, word = TO_WHEN.get(choice, choice).partition(" … ")
-    first, _, second = text.strip().partition(f" {word} ")
-    if not TIMES[choice]:
-        raw: dict[str, Any] = {"is": choice}
-    elif choice == "between":
-        raw = {"rolling": [first, second]}
-    else:
-        raw = {key: first, word: second} if word else {key: text.strip()}
-    return raw | ({"ignore_year": True} if ignore_year else {})
-
-
-def to_condition(attribute: Attribute, op: str, text: str, when: dict[str, Any] | None) -> dict[str, Any]:
-    """A condition on a column as the builder's fields hold it."""
-    if when and attribute.is_date:
-        return {"field": attribute.name, "when": when}
-    value = to_value(text, attribute.kind, op)
-    return {"field": attribute.name, "op": op} | ({} if value is None else {"value": value})
-
-
-def to_comparison(attribute: Attribute, op: str, than: str, plus: str) -> dict[str, Any]:
-    """A condition that compares two columns, as the builder's fields hold it; nothing typed adds nothing."""
-    more = plus.strip() if attribute.is_date else _one(plus.strip(), "number")
-    return {"field": attribute.name, "op": op, "than": than} | ({"plus": more} if plus.strip() else {})
-
-
 def problem_of(draft: Draft) -> str:
     """What keeps a draft from being an audience, in a sentence; empty where nothing does."""
     if not draft.in_place_of_rule and not draft.rows()[1:]:
-        return "The rule is empty: choose a building block and add it."
+        return "The rule is empty: add a first condition."
+    if not draft.raw.get("title"):
+        return "Give the audience a title first."
     try:
         draft.parse()
     except ParamsError as error:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlglot import exp
 
 from clv_helpers.audiences.catalog import MASKED
-from clv_helpers.audiences.compile import PROFILE, Context, of, to_customers, to_members, to_test
+from clv_helpers.audiences.compile import PROFILE, Context, of, to_members, to_test
 from clv_helpers.audiences.composition import Rank
 from clv_helpers.audiences.rule import AnyPart, Audience, Rule, branches, walk
 from clv_helpers.conditions.condition import Condition, parts_of
+from clv_helpers.conditions.row_test import container_test
 from clv_helpers.config.datasets import PRIMARY_IDENTITY
 from clv_helpers.engines.dialect import column, expression, literal, table
 from clv_helpers.engines.session import Session
 
 DECILE, VALUE, SPEND = "decile_lifetime", "value", "spend"
-TOP_VALUES = 5
+MOST_VALUES = 200  # of a column, to choose from
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class FunnelStep:
 class Estimate:
     """Customers in an audience, of how many; `deciles`: how many of them are in each lifetime decile.
 
-    `branches`: how many of them are in each branch. `note`: how many of a list are customers.
+    `branches`: how many of them are in each branch. `note`: how many of a list are customers. `parts`: how many of all
+    customers meet each part that was asked for beside the audience.
     """
 
     count: int
@@ -46,6 +49,7 @@ class Estimate:
     deciles: dict[int, int]
     funnel: list[FunnelStep]
     branches: dict[str, int]
+    parts: list[int]
     note: str = ""
 
     @property
@@ -53,20 +57,20 @@ class Estimate:
         return self.count / self.customers if self.customers else 0.0
 
 
-def estimate(session: Session, audience: Audience, context: Context) -> Estimate:
-    """Count who is in an audience, with its funnel and its branches.
+def estimate(session: Session, audience: Audience, context: Context, parts: Sequence[AnyPart] = ()) -> Estimate:
+    """Count who is in an audience, with its funnel and its branches, and who meets each of these `parts`.
 
     Cost: one scan of the profile, and one of the events for each condition on them; as much again for a rank, and
     for branches.
     """
     whole = audience.whole
     steps: list[AnyPart | Rank] = [*parts_of(whole)] if isinstance(whole, Rule) and whole.kind == "all" else [whole]
-    rows = _groups(session, [step for step in steps if not isinstance(step, Rank)], context)
+    rows = _groups(session, [step for step in steps if not isinstance(step, Rank)], parts, context)
     met = [row for row in rows if row["steps_met"] == len(steps)]
     left = [session.count(table("profile.customer"))]
     left += [sum(row["how_many"] for row in rows if row["steps_met"] > index) for index in range(len(steps))]
     if audience.rank:
-        met = _counted(session, to_members(audience, context), literal(0), context)
+        met = _counted(session, to_members(audience, context).select(literal(0).as_("steps_met"), *_worth(context)))
         steps, left = [*steps, audience.rank], [*left, sum(row["how_many"] for row in met)]
     count = left[-1]
     return Estimate(
@@ -77,6 +81,7 @@ def estimate(session: Session, audience: Audience, context: Context) -> Estimate
         deciles={n: sum(row["how_many"] for row in met if row["decile"] == n) for n in range(1, 11)},
         funnel=[FunnelStep(part, left[i + 1], left[i] - left[i + 1]) for i, part in enumerate(steps)],
         branches=_branches(session, audience, context),
+        parts=[sum(row[f"part_{index}"] for row in rows) for index in range(len(parts))],
     )
 
 
@@ -93,27 +98,42 @@ def _branches(session: Session, audience: Audience, context: Context) -> dict[st
     return dict(zip(found, row.values(), strict=True))
 
 
-def _groups(session: Session, parts: list[AnyPart], context: Context) -> list[dict[str, Any]]:
-    """One pass over the profile: the first condition as a filter, then each customer as far as the others are met."""
-    steps_met: exp.Expr = literal(len(parts))
-    if parts[1:]:
-        steps_met = exp.Case().else_(steps_met)
-        for index, part in enumerate(parts[1:], 1):
-            steps_met = steps_met.when(exp.not_(to_test(part, context, exact=True)), literal(index))
-    return _counted(session, to_customers(parts[0], context), steps_met, context)
+def _groups(
+    session: Session, steps: Sequence[AnyPart], parts: Sequence[AnyPart], context: Context
+) -> list[dict[str, Any]]:
+    """One pass over the profile: each condition once, how far each customer comes, and who meets each part."""
+    tests: dict[str, exp.Expr] = {}  # by what a condition says, as several parts may ask the same
+
+    def met(part: AnyPart, _exact: bool = True) -> exp.Expr:
+        if isinstance(part, Rule):
+            return container_test(part, met, exact=True)
+        if repr(part) not in tests:
+            tests[repr(part)] = to_test(part, context, exact=True).as_(f"test_{len(tests)}")
+        return of("s", tests[repr(part)].alias)
+
+    steps_met = exp.Case().else_(literal(len(steps)))
+    for index, step in enumerate(steps):
+        steps_met = steps_met.when(exp.not_(met(step)), literal(index))
+    flags = [met(part).as_(f"part_{index}") for index, part in enumerate(parts)]
+    customers = exp.select(*tests.values(), *_worth(context)).from_(exp.alias_(table("profile.customer"), PROFILE))
+    known = exp.select(steps_met.as_("steps_met"), *flags, *(of("s", name) for name in (DECILE, VALUE, SPEND)))
+    return _counted(session, known.from_(customers.subquery("s")), len(parts))
 
 
-def _counted(session: Session, customers: exp.Select, steps_met: exp.Expr, context: Context) -> list[dict[str, Any]]:
+def _worth(context: Context) -> list[exp.Expr]:
+    """The columns that say what customers are worth, empty where the profile has none."""
+    known = context.catalog.profile
+    return [(of(PROFILE, name) if name in known else exp.null()).as_(name) for name in (DECILE, VALUE, SPEND)]
+
+
+def _counted(session: Session, customers: exp.Select, parts: int = 0) -> list[dict[str, Any]]:
     """How many of them there are, and what they are worth, by how far they come and by decile."""
-    columns = [
-        (of(PROFILE, name) if name in context.catalog.profile else exp.null()).as_(name)
-        for name in (DECILE, VALUE, SPEND)
-    ]
+    counts = [f"COUNT(CASE WHEN part_{index} THEN 1 END) AS part_{index}, " for index in range(parts)]
     return session.rows(
-        "SELECT steps_met, decile_lifetime AS decile, COUNT(*) AS how_many, "
+        f"SELECT steps_met, decile_lifetime AS decile, {''.join(counts)}COUNT(*) AS how_many, "
         "SUM(CAST(value AS DOUBLE)) AS sum_value, SUM(CAST(spend AS DOUBLE)) AS sum_spend "
         "FROM $source AS s GROUP BY steps_met, decile_lifetime",
-        source=customers.select(steps_met.as_("steps_met"), *columns),
+        source=customers,
     )
 
 
@@ -145,19 +165,21 @@ def mask(identity: str) -> str:
     return "•••••" + identity[-2:] if len(identity) > 3 else "•••••"
 
 
-def describe(session: Session, source: str, name: str) -> dict[str, Any]:
-    """A column's fill share, number of distinct values, and the most frequent ones where they identify nobody."""
-    values = {"name": column(name), "source": table(source)}
-    filled, rows, distinct = session.rows(
-        "SELECT COUNT($name) AS filled, COUNT(*) AS all_rows, APPROX_COUNT_DISTINCT($name) AS different "
-        "FROM $source AS s",
-        **values,
-    )[0].values()
-    top = []
-    if name not in MASKED and not name.endswith("_id"):
-        top = session.rows(
-            "SELECT $name AS value, COUNT(*) AS how_many FROM $source AS s WHERE NOT $name IS NULL "
-            f"GROUP BY $name ORDER BY how_many DESC, $name LIMIT {TOP_VALUES}",
-            **values,
-        )
-    return {"filled": filled / rows if rows else 0.0, "different": distinct, "top": top}
+def values_of(session: Session, source: str, name: str, min_cell: int) -> list[str]:
+    """The values of a column of texts that at least `min_cell` customers have, the most frequent first.
+
+    None of columns that identify; of a table without customers all of them.
+    """
+    if name in MASKED or name.endswith("_id"):
+        return []
+    one = column(PRIMARY_IDENTITY)
+    is_of_people = PRIMARY_IDENTITY in session.columns(table(source))
+    rows = session.rows(
+        "SELECT $name AS value, COUNT(*) AS how_many FROM $source AS s WHERE NOT $name IS NULL GROUP BY $name "
+        f"HAVING $people >= $few ORDER BY how_many DESC, $name LIMIT {MOST_VALUES}",
+        name=column(name),
+        source=table(source),
+        people=exp.Count(this=exp.Distinct(expressions=[one])) if is_of_people else literal(min_cell),
+        few=min_cell,
+    )
+    return [str(row["value"]) for row in rows]

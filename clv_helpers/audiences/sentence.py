@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from clv_helpers.audiences.catalog import GENERAL_WORDS, MASKED
 from clv_helpers.audiences.composition import Drawn, Given, Rank
 from clv_helpers.audiences.rule import (
@@ -34,11 +36,13 @@ WHENS = {
     "before": "before {before}", "after": "after {after}",
 }  # fmt: skip
 DECILES = {"lifetime": "decile over their lifetime", "predicted": "predicted decile"}
+Titles = Mapping[str, str]  # of audiences by name
+NO_TITLES: Titles = {}
 SHOWN = 5  # values of a list; of the others their number
 
 
-def to_sentence(audience: Audience, words: Words = GENERAL_WORDS) -> str:
-    """Who is in the audience, in one sentence.
+def to_sentence(audience: Audience, words: Words = GENERAL_WORDS, titles: Titles = NO_TITLES) -> str:
+    """Who is in the audience, in one sentence; other audiences by their `titles`, where these are given by name.
 
     Example:
         >>> from clv_helpers.audiences import Audience
@@ -47,7 +51,7 @@ def to_sentence(audience: Audience, words: Words = GENERAL_WORDS) -> str:
         'Customers whose frequency is at least 1.'
     """
     zone = "" if audience.time_zone == "UTC" else f" (days as in {audience.time_zone})"
-    clauses = [f"{upper_first(words.customers)} {part_in_words(audience.whole, words)}"]
+    clauses = [f"{upper_first(words.customers)} {part_in_words(audience.whole, words, titles)}"]
     clauses += [part_in_words(audience.rank, words)] if audience.rank else []
     if audience.split:
         into = (f"{branch} ({share})" for branch, share in audience.split.into.items())
@@ -57,27 +61,53 @@ def to_sentence(audience: Audience, words: Words = GENERAL_WORDS) -> str:
     return f"{'; '.join(clauses)}{zone}."
 
 
-def part_in_words(part: AnyPart | Rank, words: Words = GENERAL_WORDS) -> str:
-    """One condition, container or rank in words, as a row of the builder shows it."""
-    return _Sentence(words).rank(part) if isinstance(part, Rank) else _Sentence(words).part(part, top=True)
+def part_in_words(part: AnyPart | Rank, words: Words = GENERAL_WORDS, titles: Titles = NO_TITLES) -> str:
+    """One condition, container or rank in words, as the funnel shows it."""
+    sentence = _Sentence(words, titles)
+    return sentence.rank(part) if isinstance(part, Rank) else sentence.part(part, top=True)
+
+
+def column_in_words(name: str, words: Words = GENERAL_WORDS) -> str:
+    """A column as people read it.
+
+    Example:
+        >>> column_in_words("decile_12_months"), column_in_words("last_purchase_on")
+        ('decile over 12 months', 'last purchase day')
+    """
+    return _Sentence(words).column(name)
+
+
+def events_in_words(name: str, words: Words = GENERAL_WORDS) -> tuple[str, str]:
+    """One event of a dataset, and several.
+
+    Example:
+        >>> events_in_words("email_events")
+        ('e-mail event', 'e-mail events')
+    """
+    return _Sentence(words).events_of(name)
 
 
 class _Sentence:
     """Writes parts of a rule in the words of one workbook."""
 
-    def __init__(self, words: Words):
-        self.words = words
+    def __init__(self, words: Words, titles: Titles = NO_TITLES):
+        self.words, self.titles = words, titles
         self.events = {
             "purchases": (words.purchase, words.purchases),
             "email_events": ("e-mail event", "e-mail events"),
         }
-        self.columns = {"category": words.category, "value": words.value}
+        self.columns = {
+            "category": words.category,
+            "value": words.value,
+            "purchases": f"number of {words.purchases}",
+            "probability_purchase": f"probability of a {words.purchase}",
+        }
         self.in_columns = {"purchase": words.purchase, "purchases": words.purchases, "customer": words.customer}
 
     def part(self, part: AnyPart | Where, top: bool = False) -> str:
         match part:
             case Container(not_=inner) if inner is not None:
-                return f"excluding those {self.part(inner)}"
+                return self._without(inner)
             case Container():
                 texts = [self.part(inner) for inner in parts_of(part)]
                 joined = (" and " if part.kind == "all" else " or ").join(texts)
@@ -92,7 +122,7 @@ class _Sentence:
             case SequenceCondition():
                 return f"with {', then '.join(self._step(step, index) for index, step in enumerate(part.sequence))}"
             case AudienceCondition():
-                return f"in the audience {part.audience}"
+                return f"in the audience {self.titles.get(part.audience, part.audience)}"
             case Drawn():
                 return f"drawn into {part.branch} ({part.share})"
             case Given(kind="list"):
@@ -104,9 +134,17 @@ class _Sentence:
         """How many stay, by what."""
         many = f"{rank.limit:,}" if isinstance(rank.limit, int) else rank.limit
         end = "highest" if rank.order == "descending" else "lowest"
-        return f"of them the {many} with the {end} {self._column(rank.by)}"
+        return f"of them the {many} with the {end} {self.column(rank.by)}"
 
-    def _column(self, name: str) -> str:
+    def _without(self, part: AnyPart | Where) -> str:
+        """Who does not meet a part."""
+        if isinstance(part, AudienceCondition):
+            return f"not {self.part(part)}"
+        if isinstance(part, EventCondition) and (part.aggregate, part.op, part.value) == ("count", "at least", 1):
+            return self._event(part.model_copy(update={"op": "equals", "value": 0}))
+        return f"excluding those {self.part(part)}"
+
+    def column(self, name: str) -> str:
         if name in self.columns:
             return self.columns[name]
         if "." in name:
@@ -119,11 +157,11 @@ class _Sentence:
         return f"{text.removesuffix(' on')} day" if text.endswith(" on") else text
 
     def _condition(self, condition: Condition) -> str:
-        name = self._column(condition.field)
+        name = self.column(condition.field)
         if condition.when:
             return f"{name} is {when_in_words(condition.when)}{_or_missing(condition)}"
         if condition.than is not None:
-            other = f"{self._column(condition.than)}{_plus(condition)}"
+            other = f"{self.column(condition.than)}{_plus(condition)}"
             return f"{name} {TESTS[condition.op or ''].format(other)}{_or_missing(condition)}"
         if condition.field in MASKED and condition.value is not None:
             return f"{name} {TESTS[condition.op or ''].format('(not shown)')}{_or_missing(condition)}"
@@ -141,28 +179,28 @@ class _Sentence:
         return f"among {self.words.customers} of {self.words.category} {condition.category} {window}"
 
     def _event(self, event: EventCondition) -> str:
-        one, many = self._events(event)
+        one, many = self.events_of(event.event)
         where, when = self._where(event), f" {when_in_words(event.when)}" if event.when else ""
         if event.op == "all":
             return f"with {many}{when}, all of them ones{where}"
         if event.aggregate != "count":
             measure = {"sum": "total", "min": "smallest", "max": "largest"}.get(event.aggregate, event.aggregate)
-            column = self._column(event.of or "")
+            column = self.column(event.of or "")
             return f"whose {measure} {column} of {many}{where}{when} {_test(event.op, event.value)}"
         return f"with {_number(event)} {one if event.value == 1 else many}{where}{when}"
 
-    def _events(self, event: Event) -> tuple[str, str]:
+    def events_of(self, name: str) -> tuple[str, str]:
         """One event of a dataset and several, in words: of one's own by the name of their source."""
-        if event.event.endswith("_sessions"):
-            return event.event.replace("_", " ").removesuffix("s"), event.event.replace("_", " ")
-        name = event.event.replace("_", " ")
-        return self.events.get(event.event, (f"event of {name}", f"events of {name}"))
+        spoken = name.replace("_", " ")
+        if name.endswith("_sessions"):
+            return spoken.removesuffix("s"), spoken
+        return self.events.get(name, (f"event of {spoken}", f"events of {spoken}"))
 
     def _where(self, event: Event) -> str:
         return "" if event.where is None else f" {self.part(event.where, top=True)}"
 
     def _step(self, step: Step, index: int) -> str:
-        one, _ = self._events(step)
+        one, _ = self.events_of(step.event)
         gaps = [f"at least {step.after} later"] if step.after else []
         gaps += [f"within {step.within}"] if step.within else []
         when = f" {when_in_words(step.when)}" if step.when else ""

@@ -151,7 +151,7 @@ def test_as_a_sentence(shop: Workbook) -> None:
     raw = {"exclude": ["x"], "rank": {"by": "spend", "limit": 5000}, "split": {"into": {"a": "40%", "b": "60%"}}}
     audience = validate(Audience, {"title": "t", "rule": {"field": "spend", "op": "at least", "value": 5}, **raw}, "x")
     assert to_sentence(audience) == (
-        "Customers whose spend is at least 5 and excluding those in the audience x; "
+        "Customers whose spend is at least 5 and not in the audience x; "
         "of them the 5,000 with the highest spend; drawn into a (40%), b (60%)."
     )
     first = validate(Audience, {"title": "t", "priority": ["a", "b"]}, "x")
@@ -219,7 +219,7 @@ def test_a_list_is_matched_and_counted(shop: Workbook) -> None:
     assert "stranger" not in str(rows)
     (warning,) = audiences.file_warnings(shop, "ids", "four")
     assert warning.sentence.endswith(f"shop/audiences/ids.yml: list {note}")
-    assert audiences.printed(shop, "ids", "text").startswith("Customers whom the list ids.csv names and excluding")
+    assert audiences.printed(shop, "ids", "text").startswith("Customers whom the list ids.csv names and not in ")
     write(shop, "vip", list="vip.csv")
     with pytest.raises(ParamsError, match="list is 'vip.csv', with the columns Name, E-Mail; allowed: one of cust"):
         audiences.evaluate(shop, "vip")
@@ -319,41 +319,43 @@ def test_the_builder_composes_counts_and_saves(shop: Workbook) -> None:
     write(shop, "top", rule={"field": "spend", "op": "at least", "value": 58})
     audiences.evaluate(shop)
     builder = Builder(shop, "top")
-    fields = builder.composer
-    builder.copy()
-    builder.name.value = "offers"
-    fields.by.value, fields.limit.value = "spend", "3"
-    assert builder.draft.raw["rank"] == {"by": "spend", "order": "descending", "limit": 3}
-    assert builder.estimate.count == 3
-    fields.split.value = "a: 50%, b: 70%"
-    assert "split.into is 120% together; allowed: at most 100%" in builder.count.value
-    fields.split.value = "a: 50%, b: 50%"
-    assert "offers.a" in builder.count.value
-    builder.save()
+
+    def then(key: str, value: object) -> str:
+        builder.act("then", key=key, value=value)
+        return builder.counted.problem
+
+    builder.act("copy")
+    builder.act("rename", name="offers")
+    then("rank.by", "spend")
+    then("rank.limit", "3")
+    assert builder.draft.raw["rank"] == {"by": "spend", "limit": 3}
+    assert builder.counted.estimate.count == 3
+    assert "120% together" in then("split", "a: 50%, b: 70%")
+    assert builder.counted.estimate.count == 4  # of the rule alone
+    assert then("split", "a: 50%, b: 50%") == ""
+    assert "offers.a" in builder.view.state["panel"]
+    builder.act("save")
     assert audiences.load(shop, "offers").to_raw() == {
-        "title": "top", "rule": {"all": [{"field": "spend", "op": "at least", "value": 58}]},
+        "title": "top (copy)", "rule": {"all": [{"field": "spend", "op": "at least", "value": 58}]},
         "rank": {"by": "spend", "limit": 3}, "split": {"into": {"a": "50%", "b": "50%"}},
     }  # fmt: skip
-    fields.by.value, fields.split.value = "(no rank)", ""
-    fields.source.value = "sql"
-    assert builder.estimate.count == 4  # nothing is written beside it yet
-    fields.given.value = "SELECT customer_id FROM profile.customer WHERE spend > 55"
-    fields.exclude.value = "top"
-    assert (builder.estimate.count, [step.left for step in builder.estimate.funnel]) == (4, [8, 4])
-    builder.save()
-    saved = audiences.load(shop, "offers").to_raw()
-    assert set(saved) == {"title", "sql", "exclude"}
-    builder.change(lambda draft: draft.undo())
-    assert fields.exclude.value == ""
-    builder.load()
-    assert (fields.source.value, fields.exclude.value) == ("sql", "top")
-    builder.new()
-    assert (fields.source.value, fields.given.value) == ("rule", "")
-    fields.source.value = "priority"
-    fields.given.value = "top, nobody"
-    builder.name.value = "first"
-    with pytest.raises(ParamsError, match="audience is 'nobody'; allowed: "):
-        builder.save()
+    then("rank.by", "")
+    then("split", "")
+    assert then("source", "sql") != ""  # nothing is written yet
+    then("given", "SELECT customer_id FROM profile.customer WHERE spend > 55")
+    then("exclude", ["top"])
+    found = builder.counted.estimate
+    assert (found.count, [step.left for step in found.funnel]) == (4, [8, 4])
+    builder.act("save")
+    assert set(audiences.load(shop, "offers").to_raw()) == {"title", "sql", "exclude"}
+    builder.act("undo")
+    assert "exclude" not in builder.draft.raw
+    builder.act("new")
+    then("source", "priority")
+    then("given", ["top", "nobody"])
+    builder.act("head", key="title", value="First")
+    builder.act("save", at="save")
+    assert "audience is 'nobody'; allowed: " in builder.view.state["problem"]["text"]
 
 
 def test_a_branch_is_activated_as_any_audience(shop: Workbook) -> None:

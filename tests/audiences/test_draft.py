@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clv_helpers.audiences.draft import Draft, problem_of, to_condition, to_when
+from clv_helpers.audiences.condition_fields import TIMES, changed, lacking, new_condition, time_fields, time_of, with_op
+from clv_helpers.audiences.draft import Draft, problem_of
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.conditions import Attribute
 from clv_helpers.config.validation import validate
@@ -69,34 +70,55 @@ def test_no_sequence_of_moves_breaks_the_tree(moves: list) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "op", "text", "value"),
+    ("selected", "target", "where", "gives"),
     [
-        ("integer", "at most", " 3 ", 3),
-        ("number", "between", "1.5 and 3", [1.5, 3]),
-        ("integer", "at most", "three", "three"),
-        ("boolean", "equals", "true", True),
-        ("text", "in", "GOLD,SILVER\nFLYER", ["GOLD", "SILVER", "FLYER"]),
-        ("text", "equals", "it's; DROP", "it's; DROP"),
+        ((2,), (0,), "before", {"all": [C, A, B]}),
+        ((0,), (2,), "after", {"all": [B, C, A]}),
+        ((2,), (0,), "with", {"all": [{"any": [A, C]}, B]}),
     ],
 )
-def test_what_is_typed(kind: str, op: str, text: str, value: object) -> None:
-    assert to_condition(Attribute("f", kind, ""), op, text, None) == {"field": "f", "op": op, "value": value}
+def test_dropped(selected: tuple, target: tuple, where: str, gives: dict) -> None:
+    made = draft(copy.deepcopy({"all": [A, B, C]}), *selected)
+    made.drop(target, where)
+    assert made.raw["rule"] == gives
+    assert made.selected in {row.path for row in made.rows()}
+
+
+def test_dropped_into_a_group_which_leaves_none_empty() -> None:
+    made = draft(copy.deepcopy({"all": [{"any": [A]}, {"any": [B, C]}]}), 0, 0)
+    made.drop((1,), "into")
+    assert made.raw["rule"] == {"all": [{"any": [B, C, A]}]}
+    assert made.selected == (0, 2)
+    made.selected = (0,)
+    made.drop((0, 1), "after")  # into itself: nothing
+    assert made.raw["rule"] == {"all": [{"any": [B, C, A]}]}
 
 
 @pytest.mark.parametrize(
-    ("choice", "text", "gives"),
+    ("kind", "op", "text", "value"),
     [
-        ("any time", "x", None),
-        ("today", "", {"is": "today"}),
-        ("in the last", "90 days", {"in_last": "90 days"}),
-        ("from … to", "2026-01-01 to 2026-02-01", {"from": "2026-01-01", "to": "2026-02-01"}),
-        ("within … of", "3 days of today", {"within": "3 days", "of": "today"}),
-        ("between", "90 days ago and 30 days ago", {"rolling": ["90 days ago", "30 days ago"]}),
+        ("integer", "at most", " 3 ", 3),
+        ("number", "between", ["1.5", "3"], [1.5, 3]),
+        ("integer", "at most", "three", "three"),
+        ("boolean", "equals", "true", True),
+        ("text", "in", ["GOLD", "SILVER"], ["GOLD", "SILVER"]),
+        ("text", "equals", "it's; DROP", "it's; DROP"),
     ],
 )
-def test_times(choice: str, text: str, gives: dict | None) -> None:
-    assert to_when(choice, text) == gives
+def test_what_is_typed(kind: str, op: str, text: object, value: object) -> None:
+    columns = {"f": Attribute("f", kind, "")}
+    begun = with_op(new_condition(columns["f"]), op)
+    assert changed(begun, "value", text, columns) == {"field": "f", "op": op, "value": value}
+
+
+@pytest.mark.parametrize("choice", TIMES)
+def test_each_time_comes_back_and_says_what_it_lacks(choice: str) -> None:
+    day = Attribute("d", "date", "")
+    condition = changed(new_condition(day), "op", f"when {choice}", {"d": day})
+    assert time_of(condition["when"]) == choice
+    keys = {each["key"] for each in time_fields(condition["when"])}
+    assert bool(lacking(condition)) == any(key != "when.ignore_year" for key in keys)
 
 
 def test_an_empty_draft_says_what_to_do() -> None:
-    assert problem_of(Draft()) == "The rule is empty: choose a building block and add it."
+    assert problem_of(Draft()) == "The rule is empty: add a first condition."

@@ -71,17 +71,6 @@ def test_worth_and_deciles_are_those_of_the_customers(airline: Workbook) -> None
         assert str(person.last_name) not in text
 
 
-def test_what_a_column_holds(airline: Workbook) -> None:
-    people = airline.query("profile.customer")
-    with airline.engine.read() as session:
-        region = es.describe(session, "profile.customer", "region")
-        email = es.describe(session, "profile.customer", "email")
-    assert region["filled"] == people["region"].notna().mean()
-    most = people["region"].value_counts()
-    assert region["top"][0] == {"value": most.index[0], "how_many": most.iloc[0]}
-    assert email["top"] == []
-
-
 def test_masked() -> None:
     assert [es.mask(text) for text in ("M0000042", "M000000000042", "42")] == ["•••••42", "•••••42", "•••••"]
 

@@ -1,21 +1,27 @@
-"""The segment builder in a real JupyterLab: built by clicking, saved, read again, evaluated; the count is exact."""
+"""The segment builder in a real Chromium, its actions taken by the real Python: few actions, all by keyboard, exact."""
 
 from __future__ import annotations
 
-import re
+import json
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
 
 from clv_helpers import audiences
-from clv_helpers.config.workbook import ROOT, Workbook
-from conftest import build_all
-from lab import browser, jupyterlab, run_notebook
+from clv_helpers.audiences.builder_view import HERE
+from clv_helpers.audiences.segment_builder import Builder
+from clv_helpers.config.workbook import Workbook
+from lab import browser
 
 BY_HAND = """
 SELECT COUNT(*) AS customers FROM profile.customer AS p
-JOIN derived.customer_decile AS d
-    ON d.customer_id = p.customer_id AND d.category = 'ALL' AND d.lookback_months = 12 AND d.decile <= 3
-WHERE p.customer_id NOT IN (
+WHERE p.decile_12_months <= 3
+AND p.customer_id NOT IN (
     SELECT customer_id FROM lake.purchases
     WHERE occurred_at >= $as_of - INTERVAL '90' DAY AND occurred_at < $as_of
 )
@@ -23,101 +29,149 @@ AND p.customer_id NOT IN (
     SELECT customer_id FROM lake.email_events
     WHERE event_type IN ('unsubscribed', 'complained') OR (event_type = 'bounced' AND bounce_type = 'hard')
 )"""
-
-TABS = {
-    "Funnel": "Everyone",
-    "Sentence": "Members whose decile among all members over 12 months is at most 3 and with no flights",
-    "SQL": 'FROM "profile"."customer" AS p',
-    "PQL": '_airline.decilesMileage.decileMonth12.get("ALL") <= 3',
-    "YAML": "map: decile",
-    "Ten members": "•••••",
-    "Notes": "The platform would not stream it: events and membership of an audience in one rule.",
-    "Changes": "As in the file.",
-}
-
-
-def test_build_by_clicking(chromium: str, outputs: Path, tmp_path: Path) -> None:
-    for folder in ("notebooks", "params"):  # saving writes beside the params, so they are this test's own
-        shutil.copytree(ROOT / folder, tmp_path / folder)
-    params = tmp_path / "params" / "airline.yml"
-    params.write_text(params.read_text() + "\nmin_cell: 1\n")  # so that exact numbers are looked for
-    workbook = build_all(Workbook.open(params, overrides={"simulate.members": 800}))
-    messages: list[str] = []
-    with jupyterlab(tmp_path, tmp_path / "notebooks") as (address, token), browser(chromium) as started:
-        page = started.new_page(viewport={"width": 1720, "height": 1500})
-        page.on("console", lambda m: messages.append(m.text) if m.type == "error" else None)
-        run_notebook(page, address, token, "4_audiences")
-        builder = page.locator(".clv-builder").first
-        builder.wait_for(timeout=60_000)
-        page.screenshot(path=ROOT / "outputs" / "lab_builder_loaded.png")
-        builder.get_by_role("button", name="New").click()
-        builder.get_by_text("The rule is empty").wait_for()
-        first = add_decile(builder)
-        second = add_event(builder)
-        assert second != first
-        builder.get_by_role("button", name="Audiences", exact=True).click()
-        builder.locator("select[size] option", has_text="do_not_write").wait_for(state="attached")
-        builder.locator("select[size]").first.select_option("do_not_write")
-        builder.get_by_text("Members with at least 1 e-mail event").last.wait_for()
-        builder.get_by_role("button", name="Add to the rule").click()
-        builder.locator(".clv-row", has_text="in the audience do_not_write").wait_for()
-        builder.get_by_role("button", name="Exclude").focus()
-        page.keyboard.press("Enter")
-        builder.locator(".clv-row", has_text="EXCLUDING in the audience do_not_write").wait_for()
-        by_hand = count_by_hand(workbook)
-        builder.locator(".clv-count", has_text=re.compile(f"^{by_hand:,}$")).wait_for()
-        page.screenshot(path=ROOT / "outputs" / "lab_builder.png")
-        builder.get_by_label("File").fill("quiet_top")
-        builder.get_by_label("Title").fill("Quiet top")
-        builder.get_by_role("button", name="Save").click()
-        builder.locator(".clv-saved").wait_for()
-        builder.get_by_role("button", name="New").click()
-        builder.get_by_text("The rule is empty").wait_for()
-        builder.get_by_role("button", name="Load").click()
-        builder.locator(".clv-count", has_text=re.compile(f"^{by_hand:,}$")).wait_for()
-        for tab, says in TABS.items():
-            builder.get_by_role("tab", name=tab).click()
-            builder.get_by_text(says).first.wait_for()
-            builder.screenshot(path=ROOT / "outputs" / f"lab_builder_{tab.split()[-1].lower()}.png")
-        builder.get_by_role("button", name="Evaluate").click()
-        builder.locator(".clv-evaluated", has_text=f"{by_hand:,} members").wait_for()
-    assert 0 < by_hand < first
-    assert audiences.load(workbook, "quiet_top").title == "Quiet top"
-    sizes = workbook.query("audiences.fact_audience").set_index("audience")
-    assert sizes.loc["quiet_top", "customers"] == by_hand
-    assert [m for m in messages if "Failed to load resource" not in m] == []
+# The page with the builder alone; `act` takes a message to Python, and brings the state back.
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>t</title><style>%s</style><body>
+<main></main><script>
+let state = %s, listener = null;
+const send = async (message) => { state = JSON.parse(await act(JSON.stringify(message))); listener(); };
+const model = { get: () => state, on: (_, heard) => { listener = heard; }, send };
+import(URL.createObjectURL(new Blob([%s], { type: "text/javascript" })))
+  .then((module) => module.default.render({ model, el: document.querySelector("main") }));
+</script></html>"""
+UNNAMED = """() => [...document.querySelectorAll(".clv-builder :is(input, select, textarea, button, summary)")].filter(
+  (one) => !(one.labels?.length || one.getAttribute("aria-label") || one.innerText?.trim()) && one.checkVisibility()
+).map((one) => one.outerHTML)"""
 
 
-def add_decile(builder) -> int:
-    builder.get_by_placeholder("search by name or meaning").fill("map of deciles")
-    builder.get_by_text("The member's decile within one status").wait_for()
-    builder.get_by_label("over", exact=True).select_option("12 months")
-    builder.get_by_label("operator").select_option("at most")
-    builder.get_by_label("value").fill("3")
-    builder.get_by_role("button", name="Add to the rule").click()
-    builder.locator(".clv-row", has_text="decile among all members over 12 months is at most 3").wait_for()
-    return shown_count(builder)
+class Face:
+    """The page, with the Python behind it."""
+
+    def __init__(self, page: Page, builder: Builder):
+        self.page, self.builder, self.actions = page, builder, 0
+
+    def do(self, act: Callable[[], object]) -> None:
+        """One action of a person, and all that follows from it."""
+        self.actions += 1
+        act()
+        self.page.wait_for_selector(".clv-builder[aria-busy=false]")
+
+    def add(self, text: str) -> None:
+        """Two actions: what is typed, and the first that is offered then."""
+        search = self.page.get_by_role("combobox", name="Add a condition").last
+        self.do(lambda: search.fill(text))
+        self.do(lambda: search.press("Enter"))
+
+    def type(self, text: str) -> None:
+        """Typed where the focus is, and finished."""
+
+        def typed() -> None:
+            self.page.keyboard.type(text)
+            self.page.keyboard.press("Enter")
+
+        self.do(typed)
+
+    @property
+    def rows(self) -> Any:
+        return self.page.locator(".clv-b-row[data-path]")
+
+    @property
+    def rule(self) -> dict[str, Any]:
+        return self.builder.draft.raw["rule"]
 
 
-def add_event(builder) -> int:
-    builder.get_by_role("button", name="Events", exact=True).click()
-    builder.get_by_label("number").wait_for()
-    builder.locator("select[size]").first.select_option("purchases")
-    builder.get_by_label("time", exact=True).select_option("in the last")
-    builder.get_by_placeholder("90 days").fill("90 days")
-    builder.get_by_label("is", exact=True).select_option("equals")
-    builder.get_by_label("number").fill("0")
-    builder.get_by_role("button", name="Add to the rule").click()
-    builder.locator(".clv-row", has_text="with no flights in the last 90 days").wait_for()
-    return shown_count(builder)
+@contextmanager
+def face(chromium: str, folder: Path, workbook: Workbook, name: str = "", width: int = 1280) -> Iterator[Face]:
+    builder = Builder(workbook, name)
+    css, script = ((HERE / f"segment_builder.{ending}").read_text("utf-8") for ending in ("css", "js"))
+    texts = [json.dumps(part).replace("</", "<\\/") for part in (builder.view.state, script)]
+    file = folder / "builder.html"
+    file.write_text(PAGE % (css, *texts), "utf-8")
+
+    def act(message: str) -> str:
+        builder.act(**json.loads(message))
+        return json.dumps(builder.view.state)
+
+    with browser(chromium) as started:
+        page = started.new_context(viewport={"width": width, "height": 1200}).new_page()
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.expose_function("act", act)
+        page.goto(file.as_uri())
+        page.wait_for_selector(".clv-builder[data-drawn]")
+        yield Face(page, builder)
+        assert not wrong, wrong
 
 
-def shown_count(builder) -> int:
-    builder.page.wait_for_timeout(500)
-    return int(builder.locator(".clv-count").inner_text().replace(",", ""))
+@pytest.fixture
+def own(airline: Workbook, tmp_path: Path) -> Workbook:
+    """The airline's tables, with audiences of this test's own to write to, and exact numbers."""
+    shutil.copytree(airline.specs, tmp_path / "airline")
+    workbook = Workbook(tmp_path / "airline.yml", airline.params.model_copy(update={"min_cell": 1}))
+    workbook.__dict__["engine"] = airline.engine
+    return workbook
 
 
-def count_by_hand(workbook: Workbook) -> int:
-    with workbook.engine.read() as session:
-        as_of = session.scalar("SELECT as_of FROM derived.as_of")
-        return session.scalar(BY_HAND, as_of=as_of)
+def test_the_best_who_are_quiet_in_eleven_actions(chromium: str, own: Workbook, tmp_path: Path) -> None:
+    with own.engine.read() as session:
+        by_hand = session.scalar(BY_HAND, as_of=session.scalar("SELECT as_of FROM derived.as_of"))
+    with face(chromium, tmp_path, own) as at:
+        at.add("decile 12")
+        at.type("3")
+        at.add("no flights")
+        at.do(lambda: at.page.get_by_role("combobox", name="Time", exact=True).select_option("in the last"))
+        at.do(lambda: at.page.get_by_label("How long", exact=True).fill("90"))
+        at.add("not in do not write")
+        at.do(lambda: at.page.get_by_label("Title", exact=True).fill("Quiet top"))
+        at.do(at.page.get_by_role("button", name="Save", exact=True).click)
+        assert at.actions == 11
+        at.page.get_by_text("Saved as audiences/quiet_top.yml").wait_for()
+        assert at.builder.counted.estimate.count == by_hand > 0
+        assert at.page.locator(".clv-b-panel .clv-count").inner_text() == f"{by_hand:,}"
+        assert at.rows.locator(".clv-b-count").count() == 3
+        sentence = at.page.locator(".clv-b-sentence").inner_text()
+        assert "with no flights in the last 90 days and not in the audience “Do not write”." in sentence
+        at.add("e-mail events, then")
+        assert at.page.locator(".clv-b-row .clv-b-problem").all_inner_texts() == ["Now choose what comes next."]
+        assert at.builder.counted.estimate.count == by_hand  # the others count on
+        at.do(lambda: at.page.get_by_role("combobox", name="Next", exact=True).select_option("purchases"))
+        assert at.builder.counted.estimate.count < by_hand
+        for width in (1280, 390, 320):
+            at.page.set_viewport_size({"width": width, "height": 1200})
+            assert at.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert audiences.load(own, "quiet_top").title == "Quiet top"
+
+
+def test_grouped_and_moved_by_mouse_and_by_keyboard(chromium: str, own: Workbook, tmp_path: Path) -> None:
+    with face(chromium, tmp_path, own, "high_value_slipping") as at:
+        first, second, third = at.rule["all"]
+        handles = at.page.get_by_role("button", name="Move or change this row")
+        target = at.rows.nth(1).locator(".clv-b-line")
+        at.do(lambda: handles.nth(0).drag_to(target))
+        assert at.rule == {"all": [{"any": [second, first]}, third]}
+        at.do(lambda: at.page.keyboard.press("Alt+ArrowLeft"))
+        assert at.rule == {"all": [{"any": [second]}, first, third]}
+        at.do(lambda: at.page.keyboard.press("Control+z"))
+        at.do(lambda: at.page.keyboard.press("Control+z"))
+        assert at.rule == {"all": [first, second, third]}
+        at.do(lambda: handles.nth(2).press("Enter"))
+        at.page.keyboard.press("ArrowUp")  # round to the last
+        assert at.page.evaluate("document.activeElement.textContent") == "Remove"
+        at.do(lambda: at.page.keyboard.press("Enter"))
+        assert at.rule == {"all": [first, second]}
+        at.do(lambda: at.page.get_by_role("button", name="and; make it or").press("Enter"))
+        assert at.rule == {"any": [first, second]}
+
+
+def test_values_are_offered_and_every_field_has_a_name(chromium: str, own: Workbook, tmp_path: Path) -> None:
+    with face(chromium, tmp_path, own) as at:
+        at.add("region")
+        at.type("Nordics")
+        at.type("Overseas")
+        assert at.rule == {"all": [{"field": "region", "op": "in", "value": ["Nordics", "Overseas"]}]}
+        at.do(at.page.get_by_role("button", name="Without Nordics").click)
+        assert at.rule["all"][0]["value"] == ["Overseas"]
+        at.do(at.page.get_by_role("button", name="Funnel").click)
+        at.page.locator(".clv-funnel").wait_for()
+        at.page.evaluate("document.querySelectorAll('.clv-builder details').forEach((each) => { each.open = true; })")
+        assert at.page.evaluate(UNNAMED) == []
