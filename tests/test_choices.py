@@ -108,6 +108,25 @@ def test_no_month_of_five_is_all_less_the_others(few: Workbook) -> None:
         assert sum(month in of for of in told.values()) < 4
 
 
+def test_several_values_do_not_tell_the_one_that_is_left(few: Workbook) -> None:
+    """All but the few, or some with them: what is shown of several adds up from what is shown of each."""
+    table = few.query("insights.fact_decile_profile", category="FREQUENT")
+    board = LiveBoard(few, ["decile"])
+
+    def rows_of(decile: int, statuses: list[str] | None) -> list[dict[str, Any]]:
+        board._choose("decile", decile)
+        board._choose("category", statuses)
+        return [row for card in board.view.cards for rows in (card["spec"] or {}).get("datasets", {}).values()
+                for row in rows if "customers" in row]  # fmt: skip
+
+    for decile in map(int, table["decile"].unique()):
+        assert rows_of(decile, None)  # there is something to take away from
+        for others in (["FLYER", "SILVER", "GOLD"], ["FLYER", "FREQUENT"], ["FREQUENT"]):
+            regions = {row["region"] for row in rows_of(decile, others) if "region" in row}
+            assert not regions & set(table.loc[table["decile"] == decile, "region"])
+            assert not [row for row in rows_of(decile, others) if "frequency_band" in row]
+
+
 def test_the_same_statuses_are_hidden_in_every_widget(few: Workbook) -> None:
     hidden: dict[int, set[str]] = {}
     for (number, chosen), rows in shown(few).items():

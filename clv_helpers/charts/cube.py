@@ -6,6 +6,7 @@ slice must not be the difference between two others.
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -42,14 +43,20 @@ class Cube:
     hidden: frozenset[Cell] = frozenset()
 
     def hides(self, rows: pd.DataFrame, chosen: dict[str, Any]) -> pd.Series:
-        """Which rows of one choice are left out; a column that is neither theirs nor chosen is summed over."""
+        """Which rows of one choice are left out; a column that is neither theirs nor chosen is summed over.
+
+        Of several values together none may be left out by itself: their sum, less the others', would tell it.
+        """
         import pandas as pd
 
+        hides = pd.Series(False, index=rows.index)
         if not self.hidden:
-            return pd.Series(False, index=rows.index)
-        lacking = {axis: _chosen(chosen.get(axis)) for axis in self.axes if axis not in rows}
-        cells = _cells(rows.assign(**lacking), list(self.axes))
-        return pd.Series([cell in self.hidden for cell in cells], index=rows.index, dtype=bool)
+            return hides
+        lacking = [axis for axis in self.axes if axis not in rows]
+        for values in itertools.product(*(_chosen(chosen.get(axis)) for axis in lacking)):
+            cells = _cells(rows.assign(**dict(zip(lacking, values, strict=True))), list(self.axes))
+            hides |= pd.Series([cell in self.hidden for cell in cells], index=rows.index, dtype=bool)
+        return hides
 
 
 _cubes: weakref.WeakKeyDictionary[Session, dict[Any, Cube]] = weakref.WeakKeyDictionary()
@@ -183,6 +190,8 @@ def _cells(rows: pd.DataFrame, axes: list[str]) -> list[Cell]:
     return list(places.where(places.notna(), None).itertuples(index=False, name=None))
 
 
-def _chosen(value: Any) -> Any:
-    """The one value that is chosen; several or a range of days are a sum, as all are."""
-    return TOTAL if value is None or isinstance(value, list | tuple) else value
+def _chosen(value: Any) -> list[Any]:
+    """The values that are chosen; a range of days is a sum, as all are."""
+    if isinstance(value, list):
+        return value
+    return [TOTAL if value is None or isinstance(value, tuple) else value]

@@ -126,7 +126,11 @@ def picture(
     else:
         cube = judged(groups, widget, min_cell)
     small = too_small(groups, widget, min_cell)
-    shown = groups[~small & ~cube.hides(groups, {**widget.filters, **chosen})]
+    # what the widget itself narrows to is the same for every reader
+    fixed = {name: value for name, value in widget.filters.items() if not isinstance(value, list)}
+    hides = cube.hides(groups, {**fixed, **chosen})
+    # bands are merged for one value, or for all: of several values other bands would tell what these hold together
+    shown = groups[~small & ~hides & ~(has_bands and any(isinstance(value, list) for value in chosen.values()))]
     rows = with_rounded(shown, widget, workbook)
     if widget.mark == "venn" and not widget.filters and rows[widget.needed("x").column].nunique() == 1:
         raise NotMade(f"There is one set of at least {min_cell} people, and an overlap needs two.")
