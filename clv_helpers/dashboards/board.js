@@ -241,6 +241,17 @@ const clvBoard = (() => {
     return element("div", { class: "clv-drill" }, element("span", {}, `${card.drillTitle} for `), select);
   };
 
+  // Vega measures its place when the window changes, not when a side bar is folded away.
+  const watchWidth = (grid) => {
+    let width = 0;
+    const resized = new ResizeObserver(() => {
+      if (width && Math.abs(grid.clientWidth - width) > 4) window.dispatchEvent(new Event("resize"));
+      width = grid.clientWidth;
+    });
+    resized.observe(grid);
+    return resized;
+  };
+
   // The live board: a widget's cards, drawn again where they changed.
   const render = ({ model, el }) => {
     const grid = element("div", { class: "clv-board" });
@@ -289,13 +300,7 @@ const clvBoard = (() => {
     model.on("change:cards", update);
     // a card has its width only once it stands in the page
     requestAnimationFrame(update);
-    // Vega measures its place when the window changes, not when a side bar is folded away
-    let width = 0;
-    const resized = new ResizeObserver(() => {
-      if (width && Math.abs(grid.clientWidth - width) > 4) window.dispatchEvent(new Event("resize"));
-      width = grid.clientWidth;
-    });
-    resized.observe(grid);
+    const resized = watchWidth(grid);
     return () => {
       resized.disconnect();
       board.shown.forEach((shown) => shown.finalize?.());
@@ -348,5 +353,5 @@ const clvBoard = (() => {
     signal(shown.view, "choice", choice);
   };
 
-  return { render, enliven, element, makeCard, Board }; // the last three for the composer
+  return { render, enliven, element, makeCard, watchWidth, Board }; // the last four for the composer
 })();

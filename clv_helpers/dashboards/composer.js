@@ -1,7 +1,7 @@
 // The composer: the board as it will be, suggestions, tables, columns and shelves. It holds nothing but what is open
 // and what is being typed: each action goes to Python as a message { do, at, … }, and `state` comes back whole.
 const clvComposer = (() => {
-  const { element, makeCard, Board } = clvBoard;
+  const { element, makeCard, watchWidth, Board } = clvBoard;
   const { text, choice, button, folded, labelled, problemAt, widgetForm, filterForms, boardForms, sqlForm, AGGREGATES, FORMATS } = clvForms;
   const SHELVES = { x: "x, across", y: "y, upwards", color: "colour", size: "size", columns: "columns" };
   const WIDTHS = { third: 1 / 3, half: 1 / 2, "two thirds": 2 / 3, full: 1 };
@@ -357,12 +357,7 @@ const clvComposer = (() => {
     });
     model.on("change:state", refresh);
     requestAnimationFrame(refresh); // a card has its width only once it stands in the page
-    let width = 0; // Vega measures its place when the window changes, not when a side bar is folded away
-    const resized = new ResizeObserver(() => {
-      if (width && Math.abs(grid.clientWidth - width) > 4) window.dispatchEvent(new Event("resize"));
-      width = grid.clientWidth;
-    });
-    resized.observe(grid);
+    const resized = watchWidth(grid);
     return () => {
       resized.disconnect();
       [...drawn, ...smalls].forEach((shown) => shown.finalize?.());
