@@ -111,12 +111,9 @@ def _headline(measured: list[CampaignEffect], measure: str, min_cell: int) -> st
 
 def _by_decile(workbook: Workbook, campaigns: list[CampaignEffect], truths: dict[str, Any]) -> list[Output]:
     """A chart per campaign, all on one scale; a note for each whose deciles cannot be told apart."""
-    ranked = {
-        whole.campaign: [
-            row for row in read_deciles(workbook, campaign=whole.campaign, audience=EVERYONE) if row.decile > 0
-        ]
-        for whole in campaigns
-    }
+    names = [whole.campaign for whole in campaigns]
+    read = {name: read_deciles(workbook, campaign=name, audience=EVERYONE) for name in names}
+    ranked = {name: [row for row in rows if row.decile > 0] for name, rows in read.items()}
     told = {name: [row for row in rows if known(row.cuped)] for name, rows in ranked.items()}
     marks = {name: _decile_marks(workbook, rows, truths.get(name, {})) for name, rows in told.items()}
     scale = effect_charts.common_scale(marks.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import socket
@@ -13,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -34,6 +36,26 @@ def browser(executable: str) -> Iterator[Browser]:
             yield started
         finally:
             started.close()
+
+
+@contextlib.contextmanager
+def driven(executable: str, file: Path, face: Any, ready: str, **viewport: int) -> Iterator[Page]:
+    """A page whose `act` is that of a composer or builder, once it is drawn; at the end nothing was wrong in it."""
+
+    def act(message: str) -> str:
+        face.act(**json.loads(message))
+        return json.dumps(face.view.state)
+
+    with browser(executable) as started:
+        page = started.new_context(viewport=viewport).new_page()
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.expose_function("act", act)
+        page.goto(file.as_uri())
+        page.wait_for_selector(ready, timeout=60_000)
+        yield page
+        assert wrong == []
 
 
 @contextlib.contextmanager

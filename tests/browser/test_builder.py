@@ -16,7 +16,7 @@ from clv_helpers import audiences
 from clv_helpers.audiences.builder_view import HERE
 from clv_helpers.audiences.segment_builder import Builder
 from clv_helpers.config.workbook import Workbook
-from lab import browser
+from lab import driven
 
 BY_HAND = """
 SELECT COUNT(*) AS customers FROM profile.customer AS p
@@ -87,20 +87,8 @@ def face(chromium: str, folder: Path, workbook: Workbook, name: str = "", width:
     file = folder / "builder.html"
     file.write_text(PAGE % (css, *texts), "utf-8")
 
-    def act(message: str) -> str:
-        builder.act(**json.loads(message))
-        return json.dumps(builder.view.state)
-
-    with browser(chromium) as started:
-        page = started.new_context(viewport={"width": width, "height": 1200}).new_page()
-        wrong: list[str] = []
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-        page.expose_function("act", act)
-        page.goto(file.as_uri())
-        page.wait_for_selector(".clv-builder[data-drawn]")
+    with driven(chromium, file, builder, ".clv-builder[data-drawn]", width=width, height=1200) as page:
         yield Face(page, builder)
-        assert not wrong, wrong
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards.composer_view import Composer
 from clv_helpers.dashboards.grid import HERE, _script
 from clv_helpers.dashboards.live_board import LiveBoard
-from lab import browser
+from lab import driven
 
 # A board and a composer on one page, as in notebook 3; `act` takes a message to Python, and brings the state back.
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>t</title>
@@ -66,20 +66,8 @@ def face(
     file = folder / "composer.html"
     file.write_text(PAGE % (style, *texts), "utf-8")
 
-    def act(message: str) -> str:
-        composer.act(**json.loads(message))
-        return json.dumps(composer.view.state)
-
-    with browser(chromium) as started:
-        page = started.new_context(viewport={"width": width, "height": 1400}).new_page()
-        wrong: list[str] = []
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-        page.expose_function("act", act)
-        page.goto(file.as_uri())
-        page.wait_for_selector(".clv-composer[data-drawn]", timeout=60_000)
+    with driven(chromium, file, composer, ".clv-composer[data-drawn]", width=width, height=1400) as page:
         yield Face(page, composer)
-        assert wrong == []
 
 
 def test_spend_by_region_coloured_by_market_in_five_actions(chromium: str, airline: Workbook, tmp_path: Path) -> None:
