@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
-import unicodedata
 from typing import Any, cast
 
 from clv_helpers.audiences import audience_files, builder_state, estimate, memberships, templates, views
@@ -19,6 +17,7 @@ from clv_helpers.charts import show
 from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, parse_value
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.editors import files
 from clv_helpers.errors import UserError
 
 MOVES = (
@@ -165,8 +164,7 @@ class Builder:
     @property
     def proposed_name(self) -> str:
         """The file's name, from the title."""
-        plain = unicodedata.normalize("NFKD", self.draft.raw.get("title", "")).encode("ascii", "ignore").decode()
-        return re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")[:60]
+        return files.name_of(self.draft.raw.get("title", ""))
 
     @property
     def file(self) -> str:

@@ -12,7 +12,7 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards import composer_state, spec
 from clv_helpers.dashboards.composer_state import Pictures, SqlText
 from clv_helpers.dashboards.draft import Draft, save
-from clv_helpers.dashboards.proposals import Proposer, chosen, file_name, ways_of
+from clv_helpers.dashboards.proposals import Proposer, chosen, ways_of
 from clv_helpers.dashboards.sources import sources, values_of
 from clv_helpers.editors import files, html
 from clv_helpers.engines.guarded_query import MEMORY, ask
@@ -177,7 +177,7 @@ class Composer:
     @property
     def proposed_name(self) -> str:
         """The file's name, from the board's title."""
-        return file_name(self.draft.raw.get("title") or self.proposed_title)
+        return files.name_of(self.draft.raw.get("title") or self.proposed_title)
 
     def save(self) -> None:
         """Write the board's file, where nobody else has changed it meanwhile."""

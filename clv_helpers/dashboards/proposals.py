@@ -196,11 +196,6 @@ class Proposer:
         return "; ".join([*parts, *(f"without {_listed(value)}" for value in left.values())])
 
 
-def file_name(title: str) -> str:
-    """A file's name from a title: small letters, digits and _."""
-    return re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:60]
-
-
 def _is_share(name: str) -> bool:
     return "share" in name or "rate" in name or "probability" in name
 

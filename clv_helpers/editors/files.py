@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from clv_helpers.config import yaml_files
+
+
+def name_of(title: str) -> str:
+    """A file's name from a title: small letters without accents, digits and _.
+
+    Example:
+        >>> name_of("Größe & café, 2026")
+        'groe_cafe_2026'
+    """
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")[:60]
 
 
 def save(file: Path, raw: dict[str, Any], read_as: str) -> str:
