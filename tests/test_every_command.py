@@ -43,7 +43,7 @@ CSV = """receipt,customer,day,spent
 VALUES = {
     "workbook": "PARAMS", "params": "PARAMS", "name": "best_customers", "query": "SELECT 1 AS n", "action": "check",
     "column": "insights.fact_value_by_decile.value", "batch": "1", "who": "a", "file": "FOLDER/again.csv",
-    "out": "FOLDER/made", "files": None, "names": None, "campaign": None,
+    "out": "FOLDER/made", "about": "decile", "files": None, "names": None, "campaign": None,
 }  # fmt: skip
 OPTIONS = {
     "board": ["--no-browser"], "lab": ["--version"], "new": ["--from", "FOLDER/again.csv", "--yes", "--no-run"],
