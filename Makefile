@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 IN_PARALLEL := pytest -n 2 --dist loadscope --no-loadscope-reorder
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: help run lab test coverage test-slow lint docs format lock pictures benchmark benchmark-changes benchmark-engines benchmark-forecast benchmark-lifetime soak clean
+.PHONY: help run lab test coverage test-slow lint docs format lock pictures benchmark benchmark-changes benchmark-ingest benchmark-engines benchmark-forecast benchmark-lifetime soak clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +53,9 @@ benchmark: .venv/installed ## stage 1 at ten million events (ROWS=…): ratios o
 
 benchmark-changes: .venv/installed ## what one event, nothing new and a pull of a million rows cost (needs PostgreSQL)
 	@$(BIN)/python tests/benchmarks/changes.py --rows $(or $(ROWS),1000000)
+
+benchmark-ingest: .venv/installed ## files of 7 and 50 columns beside a load by hand with the same checks (ROWS=10000000)
+	@$(BIN)/python tests/benchmarks/ingest.py --rows $(or $(ROWS),10000000)
 
 # duckdb 2.0 is weeks old; the code runs on it, but what is installed stays on the proven line.
 lock: ## resolve requirements.lock anew (needs uv)

@@ -98,10 +98,11 @@ def json_headers(types: dict[str, DuckDBPyType]) -> list[str]:
     return [header for key, kind in types.items() for header in _paths(key, kind)]
 
 
-def parquet_headers(file: Path) -> list[str]:
-    """The columns of a Parquet file."""
+def parquet_types(file: Path) -> dict[str, str]:
+    """The columns of a Parquet file and their types, by DuckDB's names for them."""
     with duckdb.connect() as connection:
-        return list(connection.sql(to_sql(exp.select("*").from_(scan_parquet(file)))).columns)
+        rows = connection.sql(to_sql(exp.select("*").from_(scan_parquet(file))))
+        return dict(zip(rows.columns, map(str, rows.types), strict=True))
 
 
 def unreadable_lines() -> exp.Expression:

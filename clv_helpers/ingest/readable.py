@@ -25,7 +25,7 @@ from clv_helpers.engines.file_scan import (
     json_headers,
     json_types,
     kind_of,
-    parquet_headers,
+    parquet_types,
     scan_csv,
     scan_json,
     scan_parquet,
@@ -65,11 +65,18 @@ class Readable:
         if self.kind == "excel":
             return excel_headers(self.file, self.source.sheet)
         if self.kind == "parquet":
-            with refusing(), self.file.open("rb"):  # before DuckDB, whose words for it are many
-                return parquet_headers(self.file)
+            return list(self.types)
         if not self._keys:
             raise UnreadableFile("holds no JSON objects")
         return json_headers(self._keys)
+
+    @cached_property
+    def types(self) -> dict[str, str]:
+        """The types of a Parquet file's columns; empty for the others, of which a value's text says what it is."""
+        if self.kind != "parquet":
+            return {}
+        with refusing(), self.file.open("rb"):  # before DuckDB, whose words for it are many
+            return parquet_types(self.file)
 
     def scan(self, headers: list[str] | None = None) -> exp.Expression:
         """The file as a table; of JSON, those of its columns that are asked for.

@@ -197,7 +197,7 @@ def _stage(
 ) -> list[str]:
     source, forgotten = source_of(workbook, dataset), read_forgotten(session, workbook)
     writing = _writing(workbook, source, found.file)
-    reads = [_read(each, writing) for each in contract]
+    reads = [_read(each, writing, found.types) for each in contract]
     needed = headers_of(source, contract)
     named = {} if found.kind == "json" else _other_names(workbook, dataset, found.headers)
     renamed = [column(named[name]).as_(name, quoted=True) for name in needed if name in named]
@@ -244,13 +244,15 @@ def _writing(workbook: Workbook, source: Source, file: Path) -> Writing:
     return Writing(form.decimal, said, tuple(source.csv.dates), workbook.params.time_zone, also_iso=not is_csv(file))
 
 
-def _read(contract: ColumnContract, writing: Writing) -> Read:
+def _read(contract: ColumnContract, writing: Writing, types: Mapping[str, str]) -> Read:
     if contract.sql:
         row = row_sql.row_expression(contract.sql, writing, contract.type in writings.NUMBERS)
         raw = column(contract.name + CALCULATED)
         return Read(contract, raw, Writing() if row.is_number else writing, row.numbers, row.tree)
     first, *others = [column(header) for header in contract.alternatives or (contract.header,)]
-    return Read(contract, exp.Coalesce(this=first, expressions=others) if others else first, writing)
+    if others:
+        return Read(contract, exp.Coalesce(this=first, expressions=others), writing)
+    return Read(contract, first, dataclasses.replace(writing, held_as=writings.held_as(types.get(first.name, ""))))
 
 
 def _typed(workbook: Workbook, dataset: str, reads: list[Read], writing: Writing) -> dict[str, exp.Expression]:
@@ -296,7 +298,7 @@ def _currency(workbook: Workbook, reads: list[Read]) -> exp.Expression:
     marked = money.measured(workbook.params, names)
     amounts = [each for each in reads if each.name in marked]
     marks: list[exp.Expression] = [column(header) for each in amounts for header in each.operands]
-    marks += [each.raw for each in amounts if not each.contract.sql]
+    marks += [each.raw for each in amounts if not each.contract.sql and not each.writing.held_as]
     written = [*map(writings.as_text, own), *map(writings.currency_mark, marks)]
     return money.currency(written, unit) if written else cast(exp.null(), "text")
 

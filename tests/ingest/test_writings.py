@@ -13,6 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from staged import staged
 
+from clv_helpers.config.datasets import ColumnContract, ColumnType
+from clv_helpers.engines.dialect import column, to_sql
+from clv_helpers.ingest.writings import Writing, held_as, value
+
 AMOUNTS = {"customer_id": "c", "occurred_at": "d", "amount": "a"}
 
 
@@ -219,3 +223,29 @@ def test_whose_look_up_failed_is_no_guest(tmp_path: Path, guests: str) -> None:
     line = {"c": "#N/A", "d": "2024-01-03", "e": "a@b.org"}
     (row,) = staged(tmp_path, [line], columns=columns, guests=guests)
     assert (row["_left_out"], row["_reason"]) == (None, "is an error of Excel's, and no value")
+
+
+TYPED = {
+    "SMALLINT": ["-7", "0", "32000"],
+    "UBIGINT": ["0", "18446744073709551615"],
+    "DECIMAL(9,2)": ["12.50", "-0.01", "7.00"],
+    "DOUBLE": ["0.1", "3", "3.7", "1e3", "123456789012345678", "inf", "nan"],
+    "DATE": ["2024-01-31", "1899-12-31", "0044-03-15 (BC)", "infinity"],
+    "TIMESTAMP_NS": ["2024-01-31 18:30:00.123456789"],
+    "TIMESTAMP": ["2024-01-31 18:30:00", "2024-01-31 18:30:00.5"],
+    "TIMESTAMP WITH TIME ZONE": ["2024-01-31 18:30:00+02"],
+}
+
+
+@pytest.mark.parametrize("kind", ["text", "integer", "decimal", "number", "date", "timestamp"])
+@pytest.mark.parametrize("held", TYPED)
+def test_a_column_of_a_type_is_what_its_text_says(held: str, kind: ColumnType) -> None:
+    def values(name: str, writing: Writing) -> list[Any]:
+        contract = ColumnContract(name, name, kind)
+        read = to_sql(value(contract, column("x"), writing))
+        listed = ", ".join(f"CAST('{text}' AS {held})" for text in TYPED[held])
+        rows = duckdb.sql(f"SELECT CAST({read} AS TEXT) FROM (SELECT UNNEST([{listed}, NULL]) AS x)").fetchall()
+        return [text for (text,) in rows]
+
+    for name in ("note", "order_id"):
+        assert values(name, Writing(also_iso=True, held_as=held_as(held))) == values(name, Writing(also_iso=True))
