@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from sqlglot import exp
 
+from clv_helpers import progress
 from clv_helpers.audiences import audience_files
 from clv_helpers.audiences.catalog import Catalog, event_tables, names_of, read_catalog
 from clv_helpers.audiences.checks import empty_inputs, problems
@@ -135,6 +136,7 @@ def _evaluate(
     rows = []
     for name in audiences:
         if name in wanted:
+            progress.step(f"audience {name}")
             try:
                 rows.append(evaluate_one(session, name, audiences[name], current))
             except ParamsError as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from clv_helpers import progress
 from clv_helpers.campaigns.effect import effect_tables
 from clv_helpers.config.sql_params import NO_CATEGORY
 from clv_helpers.config.workbook import Workbook
@@ -44,6 +45,7 @@ def build_within(session: Session, workbook: Workbook) -> list[RefreshRow]:
     version = _version(session, workbook)
     if all(session.version(f"campaigns.{name}") == version for name in EFFECTS):
         return rows
+    progress.step("effects of the campaigns")
     for name, frame in effect_tables(_read_groups(session), _campaigns(session), workbook.params).items():
         session.load_frame("loaded", frame)
         session.create_table(f"campaigns.{name}", exp.select("*").from_("loaded"))

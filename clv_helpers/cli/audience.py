@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from clv_helpers.cli.options import Json, Opened, command, progress, say, shortened
+from clv_helpers.progress import on_terminal
 
 if TYPE_CHECKING:
     from clv_helpers.config.workbook import Workbook
@@ -99,7 +100,8 @@ def _count(workbook: Workbook, name: str, _form: str) -> tuple[Any, str]:
 def _evaluate(workbook: Workbook, name: str, _form: str) -> tuple[Any, str]:
     from clv_helpers import audiences
 
-    rows = audiences.evaluate(workbook, *([name] if name else []))
+    with on_terminal():
+        rows = audiences.evaluate(workbook, *([name] if name else []))
     lines = [
         f"{row.audience:<24} {row.customers:>10,} {workbook.words.customers}: "
         + (f"not evaluated: {row.doubt}" if row.doubt else f"{row.realized:,} realized, {row.exited:,} exited")

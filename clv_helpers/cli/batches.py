@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clv_helpers.cli.options import Json, Opened, command, progress, say
+from clv_helpers.progress import on_terminal
 
 if TYPE_CHECKING:
     from clv_helpers.ingest.batch_log import Batch
@@ -34,7 +35,8 @@ def ingest(
     if bool(files) != bool(dataset) or (dataset and dataset not in workbook.params.sources):
         allowed = ", ".join(workbook.params.sources)
         raise ParamsError(str(workbook.file), [Problem("--dataset", repr(dataset), f"with files, one of {allowed}")])
-    batches = ingest.ingest_files(workbook, dataset, in_folders(files or []))
+    with on_terminal():
+        batches = ingest.ingest_files(workbook, dataset, in_folders(files or []))
     for batch in batches:
         unread = batch.unknown_columns
         if unread:
@@ -58,8 +60,9 @@ def revert(workbook: Opened, batch: int, as_json: Json = False) -> None:
     from clv_helpers import ingest
     from clv_helpers.run.refresh_all import refresh_all
 
-    row = ingest.revert(workbook, batch)
-    refresh_all(workbook)
+    with on_terminal():
+        row = ingest.revert(workbook, batch)
+        refresh_all(workbook)
     _say([row], as_json)
 
 
@@ -69,8 +72,9 @@ def replay(workbook: Opened, batch: int, file: Path, as_json: Json = False) -> N
     from clv_helpers import ingest
     from clv_helpers.run.refresh_all import refresh_all
 
-    row = ingest.replay(workbook, batch, file)
-    refresh_all(workbook)
+    with on_terminal():
+        row = ingest.replay(workbook, batch, file)
+        refresh_all(workbook)
     _say([row], as_json)
 
 

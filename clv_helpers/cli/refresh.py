@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from clv_helpers.cli.options import AsOf, Json, Opened, Params, Set, command, opened, progress, say
+from clv_helpers.progress import on_terminal
 
 if TYPE_CHECKING:
     from clv_helpers.models import RefreshRow
@@ -19,7 +20,10 @@ def refresh(params: Params, as_of: AsOf = "", changes: Set = None, as_json: Json
     """Bring tables and audiences up to date with the batches: only what changed is computed again."""
     from clv_helpers import run
 
-    _say(run.refresh(opened(params, as_of, changes)), as_json)
+    workbook = opened(params, as_of, changes)
+    with on_terminal():
+        rows = run.refresh(workbook)
+    _say(rows, as_json)
 
 
 @command("params/airline.yml status", "params/airline.yml run")
@@ -35,7 +39,9 @@ def schedule(
         case "run":
             schedule.run_in_foreground(workbook, progress)
         case "tick":
-            _say(schedule.tick(workbook, progress), as_json)
+            with on_terminal():
+                rows = schedule.tick(workbook, progress)
+            _say(rows, as_json)
         case "status":
             say(as_json, asdict(schedule.status(workbook)), [schedule.text(workbook)])
 

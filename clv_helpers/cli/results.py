@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from clv_helpers.cli.options import AsOf, Json, Params, Set, colored, command, opened, progress, say
+from clv_helpers.progress import on_terminal
 
 
 @command("params/airline.yml")
@@ -17,9 +18,10 @@ def lifetime(params: Params, as_of: AsOf = "", changes: Set = None, as_json: Jso
     from clv_helpers import lifetime as stage
 
     workbook = opened(params, as_of, changes)
-    simulate.make_sources(workbook)
-    ingest.ingest_files(workbook)
-    run.build_profile(workbook)
+    with on_terminal():
+        simulate.make_sources(workbook)
+        ingest.ingest_files(workbook)
+        run.build_profile(workbook)
     record = stage.record(workbook).as_dict()
     found = [*record["refused"], *_fits(record), *_holdout(record), *(w["sentence"] for w in record["warnings"])]
     head = f"{workbook.name}, as of {record['as_of']}: {record['status']}"
@@ -66,9 +68,10 @@ def results(
     if following and not campaign:
         raise typer.BadParameter("--next needs the campaign from which the audience follows")
     workbook = opened(params, as_of, changes)
-    simulate.make_sources(workbook)
-    ingest.ingest_files(workbook)
-    campaigns.build(workbook)
+    with on_terminal():
+        simulate.make_sources(workbook)
+        ingest.ingest_files(workbook)
+        campaigns.build(workbook)
     found = campaigns.results(workbook, campaign)
     lines = _summary(found, workbook.params.spending.unit) if not campaign else _lines(found[0])
     say(as_json, {"campaigns": found}, lines)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import duckdb
 
+from clv_helpers import progress
 from clv_helpers.engines.dialect import literal, table, to_sql
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
@@ -142,6 +143,7 @@ class Engine:
                     yield session
                     session.finish()
                     if publish:
+                        progress.step("publishing the tables")
                         self._publish(connection)
         finally:
             owner_only(self.lake.parent)

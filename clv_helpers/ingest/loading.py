@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from clv_helpers import progress
 from clv_helpers.config.datasets import EVENT_TIME
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import cast, column, literal, table
@@ -36,6 +37,7 @@ REJECTED = {
 REPEATED = "repeats an event that came before"
 
 
+@progress.told
 def ingest_files(
     workbook: Workbook,
     dataset: str = "",
@@ -256,6 +258,7 @@ def _ingest_file(
     earlier = None if pulled else _ingested_before(session, dataset, of.name, checksum)
     if earlier:
         return replace(earlier, status="already ingested")
+    progress.step(f"reading {of.name}")
     batch_id = batch_log.begin(session, dataset, of.name, checksum, of.version)
     if replaces is None:
         session.commit()  # from here on the log knows of the attempt, whatever becomes of it
@@ -265,6 +268,7 @@ def _ingest_file(
         contract, names, unknown = stage_file(session, workbook, dataset, file)
         stage_repeats(session, workbook, dataset, contract)
         facts = _facts(session, workbook, dataset)
+        progress.rows(facts["rows_read"])
         batch_log.advance(session, batch_id, "loaded", **facts)
         if replaces is None:
             session.commit()
@@ -277,6 +281,7 @@ def _ingest_file(
             batch_log.advance(session, batch_id, "failed", reason=str(error))
             session.commit()
         raise
+    progress.step(f"keeping {of.name}")
     _insert(session, dataset, batch_id, names)
     left_out.record(session, dataset, batch_id, _summed(workbook, dataset, names))
     reason = None if replaces is None else f"replaces batch {replaces}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clv_helpers import progress
 from clv_helpers.engines.dialect import table
 from clv_helpers.engines.session import Session
 from clv_helpers.lifetime.baselines import Weights, expressions, weights
@@ -69,6 +70,7 @@ def validate(inputs: Inputs, made: LifetimeRecord) -> LifetimeRecord:
     calibration_days = inputs.facts.history_days - days - 1
     candidates = AVERAGED if settings.model == "auto" else (settings.model,)
     first, last = as_of - dt.timedelta(days=inputs.facts.history_days), as_of - dt.timedelta(days=1)
+    progress.step("forecasts from earlier days, and what came of them")
     before, now = (forecasts(inputs, until, candidates) for until in (end, last))
     if settings.model == "auto" and inputs.levels:
         both = choose(before.forecasts), choose(before.without_levels().forecasts)
@@ -86,6 +88,7 @@ def validate(inputs: Inputs, made: LifetimeRecord) -> LifetimeRecord:
     if days < 1 or calibration_days < 1:
         text = f"the calibration would end on {end}, and {words.purchases} go from {first} to the day before {as_of}."
         return _without_holdout(made, text)
+    progress.step("the holdout")
     bindings = _bindings(inputs, end, days, calibration_days)
     build(session, bindings, CALIBRATION)
     groups = read_groups(session, CALIBRATION)

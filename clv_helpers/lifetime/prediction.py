@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
+from clv_helpers import progress
 from clv_helpers.config.datasets import EVENT_KEY, LIFETIME_VALUE
 from clv_helpers.config.settings import Lifetime
 from clv_helpers.config.workbook import Workbook
@@ -190,6 +191,7 @@ def _predict(session: Session, workbook: Workbook, bindings: dict[str, Any]) -> 
 def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     """Fit on all data, score, join back to the customers, and log the forecast."""
     session, settings, facts, words = inputs.session, inputs.settings, inputs.facts, inputs.words
+    progress.step("fitting the model")
     groups = read_groups(session, HISTORY)
     until = facts.as_of - dt.timedelta(days=1)
     histories, gaps = as_histories(groups), log_gaps(session, until)
@@ -199,6 +201,7 @@ def _value(inputs: Inputs, made: LifetimeRecord, run: str) -> LifetimeRecord:
     related = facts.correlation_of_frequency_and_spend
     second = second_purchase(session, until, inputs.horizon_days)
     keep_second_purchase(session, second)
+    progress.step(f"valuing each {words.customer}")
     scored, curve, shares = _scored(inputs, groups, fitted, spend, even, second)
     load(session, "lifetime.score", scored)
     made = replace(made, totals=_rank(inputs, spend, made))

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from clv_helpers import progress
 from clv_helpers.config.params import Params
 from clv_helpers.config.sql_params import params_bindings
 from clv_helpers.config.tables import ALWAYS_THERE
@@ -90,12 +91,15 @@ def refresh_tables(
     models = [model for model in everything if not of_people_only or model.of_people]
     _create_empty(state, models)
     rows: list[RefreshRow] = []
-    for model in models:
+    for number, model in enumerate(models, 1):
+        progress.step(f"{model.name} (table {number} of {len(models)})")
         try:
             rows += _refresh_one(state, model)
         except session.errors as error:
             raise TableError(engine_error(model, error), model.name) from None
+        progress.rows(rows[-1].rows)
     state.keep()
+    progress.step("checks")
     check(session, models, state.bindings, {row.table for row in rows if row.is_changed})
     drop_removed(session, everything, schemas)
     return rows

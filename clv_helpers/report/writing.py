@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from clv_helpers import progress
 from clv_helpers.charts.vega import still, vega_bundle
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.files import owner_only, write_atomically
@@ -42,6 +43,7 @@ def write(
     """
     import jinja2
 
+    progress.step("drawing the report")
     content = opened(collect(record, folder), wanted or {})
     changed = changes(since[0], collect(*since), record, content) if since else None
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -56,6 +58,7 @@ def write(
     page = decision_page(record, content)
     body = template.render(record=record, page=page, content=content, changed=changed, **ours)
     file = folder / (f"report_since_{since[0].run}.html" if since else f"report{suffix(wanted or {})}.html")
+    progress.step("searching the report for customers")
     try:
         _refuse_customers(workbook, body, list(ours.values()))
     except ReportError:

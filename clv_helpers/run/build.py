@@ -6,7 +6,7 @@ from clv_helpers import activation as activation_stage
 from clv_helpers import audiences as audiences_stage
 from clv_helpers import campaigns as campaigns_stage
 from clv_helpers import insights as insights_stage
-from clv_helpers import models
+from clv_helpers import models, progress
 from clv_helpers.charts import show
 from clv_helpers.charts.rounding import people_text
 from clv_helpers.charts.show import Output
@@ -18,6 +18,7 @@ from clv_helpers.run.refresh_all import build_profile
 __all__ = ["activation", "audiences", "campaigns", "derived", "insights"]
 
 
+@progress.told
 def derived(workbook: Workbook) -> Output:
     """Stage 1 once the files are in: deciles, predicted lifetime value, profile; says how many tables that are.
 
@@ -33,6 +34,7 @@ def derived(workbook: Workbook) -> Output:
     return show.stack(built, *doubts) if doubts else built
 
 
+@progress.told
 def insights(workbook: Workbook) -> Output:
     """Stage 2: the star model, one's own tables and the key figures; shows each table behind a line.
 
@@ -45,6 +47,7 @@ def insights(workbook: Workbook) -> Output:
     return insights_stage.model(workbook, models.refresh(workbook, *models.MODEL))
 
 
+@progress.told
 def audiences(workbook: Workbook) -> Output:
     """Stage 4: who is in each audience now. Raises ParamsError for a rule that asks for what is not there.
 
@@ -61,6 +64,7 @@ def audiences(workbook: Workbook) -> Output:
     return show.note(f"{evaluated} {said} evaluated: {texts[0]} realized, {texts[1]} exited.{doubts}")
 
 
+@progress.told
 def activation(workbook: Workbook) -> Output:
     """Stage 5: who of each activation's audience may be written to, and who is control.
 
@@ -73,6 +77,7 @@ def activation(workbook: Workbook) -> Output:
     return show.note(f"Decided for {count} activation{'s' * (count != 1)}.")
 
 
+@progress.told
 def campaigns(workbook: Workbook) -> Output:
     """Stage 6: responses, rates and effects. Raises StageSkipped for a workbook without campaigns.
 

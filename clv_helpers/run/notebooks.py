@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from clv_helpers import progress
 from clv_helpers.config.validation import ParamsError, Problem, nearest
 from clv_helpers.config.workbook import ROOT, Workbook, find_params, notebooks_folder, outputs_folder
 from clv_helpers.errors import UserError
@@ -137,15 +138,17 @@ def run(
         folder = workbook.folder / "runs" / record.run
         folder.mkdir(parents=True)
         owner_only(workbook.folder)
-    for leftover in folder.parent.glob("*/.*.part.ipynb"):  # of a run that was killed: nobody looked at it
-        leftover.unlink(missing_ok=True)
+    for left in (*folder.parent.glob("*/.*.part.ipynb"), folder / progress.NOW):  # of a run that was killed
+        left.unlink(missing_ok=True)
     look = LastLook(workbook)
-    for stage in stages or list(STAGES):
-        _run_stage(workbook, record, folder, stage, log, look)
-        for doubt in _doubts(workbook) if stage == 1 else ():
-            log(f"! {doubt}")
-        look = LastLook(workbook) if stage == 1 else look  # from here on it knows the customers that came in
-    _finish(workbook, record, folder)
+    with progress.on_terminal(plain=False, relay=lambda: progress.relayed(folder)):
+        for stage in stages or list(STAGES):
+            progress.step(f"{stage}/{len(STAGES)} {STAGES[stage][2:].replace('_', ' ')}")
+            _run_stage(workbook, record, folder, stage, log, look)
+            for doubt in _doubts(workbook) if stage == 1 else ():
+                log(f"! {doubt}")
+            look = LastLook(workbook) if stage == 1 else look  # from here on it knows the customers that came in
+        _finish(workbook, record, folder)
     owner_only(workbook.folder)
     if workbook.params.report.keep:
         keep_latest(workbook.folder, workbook.params.report.keep, log)
@@ -221,12 +224,6 @@ def _execute(workbook: Workbook, record: RunRecord, output: Path, stage: int) ->
         "overrides": record.overrides,
         "run_name": record.run,
     }
-    bar = {
-        "desc": f"{stage}/{len(STAGES)} {notebook[2:].replace('_', ' ')}",
-        "bar_format": "{desc:<24} {bar:30} cell {n}/{total} {elapsed}",
-        "leave": False,
-        "disable": None,  # no bar where nobody watches (a pipe, a log)
-    }
     try:
         papermill.execute_notebook(
             NOTEBOOKS / f"{notebook}.ipynb",
@@ -234,7 +231,7 @@ def _execute(workbook: Workbook, record: RunRecord, output: Path, stage: int) ->
             parameters=parameters,
             cwd=folder,
             kernel_name="python3",
-            progress_bar=bar,
+            progress_bar=False,  # what it is at is told by progress
             # ipykernel logs its loopback port at the start and being interrupted at the end; what goes wrong in a
             # cell stands in the notebook
             extra_arguments=["--IPKernelApp.log_level=CRITICAL"],

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from clv_helpers import progress
 from clv_helpers.config.settings import Simulation
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.errors import UserError
@@ -33,6 +34,7 @@ class SimulationError(UserError):
     """The folder holds the files of another simulation."""
 
 
+@progress.told
 def make_sources(workbook: Workbook) -> dict[str, Any]:
     """Write the simulated files that the params ask for, unless they are there already.
 
@@ -51,6 +53,7 @@ def make_sources(workbook: Workbook) -> dict[str, Any]:
         "web_shop": (write_web_shop, WEB_SHOP_SOURCES),
         "two_lists": (write_two_lists, TWO_LISTS_SOURCES),
     }[settings.business]
+    progress.step(f"simulating {settings.business.replace('_', ' ')}")
     record, asked = truth(workbook) or write(settings, folder), _told(settings)
     if record["settings"] != asked or set(record["rows"]) != set(names):
         raise SimulationError(
