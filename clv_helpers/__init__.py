@@ -16,6 +16,7 @@ __all__ = [
     "audiences",
     "build",
     "campaigns",
+    "closing",
     "dashboards",
     "derived",
     "ingest",
@@ -28,7 +29,7 @@ __all__ = [
     "simulate",
 ]
 # Rooms' modules that a notebook calls by a name of their own.
-_MODULES = {"build": "run.build", "new": "run.new", "schedule": "run.schedule"}
+_MODULES = {"build": "run.build", "closing": "run.closing", "new": "run.new", "schedule": "run.schedule"}
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 
 LONG = 1.0  # seconds from which on a step is told of
 OFTEN = 0.1  # seconds between two changes of a line
+NOTHING = {"text/html": "", "text/plain": ""}
 NOW = ".now"  # in a run's folder, while a notebook of it runs
 _Args = ParamSpec("_Args")
 _Result = TypeVar("_Result")
@@ -185,7 +186,7 @@ def _in_kernel() -> bool:
 def _in_cell() -> Iterator[None]:
     from IPython.display import display
 
-    shown = display({"text/plain": ""}, raw=True, display_id=True)
+    shown = display(NOTHING, raw=True, display_id=True)
     last = 0.0
 
     def begun(step: Step) -> None:
@@ -200,7 +201,7 @@ def _in_cell() -> Iterator[None]:
             yield
     finally:
         took_long = bool(steps.done) and steps.seconds >= LONG
-        shown.update(_line(steps.summary) if took_long else {"text/plain": ""}, raw=True)
+        shown.update(_line(steps.summary) if took_long else NOTHING, raw=True)
 
 
 def _line(text: str) -> dict[str, str]:

@@ -8,8 +8,8 @@ import re
 import pandas as pd
 import pytest
 
-from clv_helpers.charts import show
-from clv_helpers.report.content import _without_style
+from clv_helpers.charts import CHART_MIME, show
+from clv_helpers.report.content import Content, Section, _add_output, _without_style
 
 
 @pytest.mark.parametrize("text", ["a customer's month", "<script>alert(1)</script>", "A & B", "2 < 3"])
@@ -98,3 +98,18 @@ def test_a_table_has_its_style_in_a_notebook_and_none_of_it_in_the_report() -> N
     shown = show.table(rows, tier="Tier", members="Members|,.0f", people="members", min_cell=11)
     assert shown.bundle["text/html"].startswith("<style>")
     assert _without_style(shown.bundle).startswith('<table class="dataframe clv-table')
+
+
+def test_a_notebook_has_a_chart_s_texts_on_lines_and_the_report_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    displayed: list[dict] = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: displayed.append(bundle))
+    long = "Who comes back late, and how much of what is to come hangs on them, by decile of what they will bring"
+    title = {"text": "Short", "subtitle": long}
+    show.Output({CHART_MIME: {"title": title, "usermeta": {"width": "half"}}})._ipython_display_()
+    lines = displayed[0][CHART_MIME]["title"]
+    assert lines["text"] == ["Short"]
+    assert len(lines["subtitle"]) == 2
+    content = Content()
+    section = Section(1, "Stage 1")
+    _add_output(section, displayed[0], content)
+    assert [(chart["title"], chart["subtitle"]) for chart in section.blocks[0].charts] == [("Short", long)]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import html
 import math
+import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts.rounding import people_text, rounded, share_text
+from clv_helpers.charts.theme import CHART_MIME
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,12 +23,12 @@ FINDING_MIME = "application/vnd.clv.finding+json"
 LISTS_MIME = "application/vnd.clv.lists+json"
 BOARD_MIME = "application/vnd.clv.board+json"
 TABLE_MIME = "application/vnd.clv.table+json"
+CLOSING_MIME = "application/vnd.clv.closing+json"  # a notebook's last words, which the report says elsewhere
+TOLD: dict[str, dict[str, Any]] = {}  # the findings of this process by what they are about: a notebook's last words
 MISSING = "–"
-# A notebook's own style sets every cell to the right; the report has a style of its own, and leaves this out.
-IN_NOTEBOOK = (
-    "<style>table.dataframe.clv-table :is(th,td){text-align:left}"
-    "table.dataframe.clv-table .number{text-align:right;font-variant-numeric:tabular-nums}</style>"
-)
+# A notebook's own style; the report has one of its own, and leaves this out.
+IN_NOTEBOOK = f"<style>{(Path(__file__).parent / 'notebook.css').read_text(encoding='utf-8')}</style>"
+LINES = {"text": 60, "subtitle": 76}  # letters that stand above half a page
 WIDE = 40  # characters of a text that is given room
 
 
@@ -66,7 +70,16 @@ class Output:
         from IPython.display import display
 
         for part in self.parts or (self,):
-            display(part.bundle, raw=True)
+            display(_wrapped(part.bundle), raw=True)
+
+
+def _wrapped(bundle: dict[str, Any]) -> dict[str, Any]:
+    """A chart with its texts on lines of its width: a notebook draws them as they are, and widens the chart to them."""
+    chart = bundle.get(CHART_MIME)
+    if not chart or chart["usermeta"]["width"] in ("full", "two thirds"):
+        return bundle
+    title = {key: textwrap.wrap(text, LINES.get(key, WIDE)) or "" for key, text in chart["title"].items()}
+    return bundle | {CHART_MIME: chart | {"title": title}}
 
 
 def stack(*outputs: Output) -> Output:
@@ -77,15 +90,17 @@ def stack(*outputs: Output) -> Output:
 
 def metrics(*entries: Metric) -> Output:
     """Key figures in a row."""
-    notes = ["; ".join(filter(None, (e.change, e.note))) for e in entries]
-    cards = "".join(
-        f"<div style='min-width:9em'><div style='font-size:1.7em;font-weight:600'>{html.escape(e.value)}</div>"
-        f"<div>{html.escape(e.label)}</div><div style='opacity:.7;font-size:.85em'>{html.escape(note)}</div></div>"
-        for e, note in zip(entries, notes, strict=True)
-    )
+    cards = "".join(map(_card, entries))
     text = "; ".join(f"{e.label}: {e.value}" for e in entries)
-    row = f"<div class='clv-metrics' style='display:flex;gap:2em;flex-wrap:wrap'>{cards}</div>"
+    row = f"{IN_NOTEBOOK}<div class='clv-metrics'>{cards}</div>"
     return Output({METRICS_MIME: [asdict(e) for e in entries], "text/html": row, "text/plain": text})
+
+
+def _card(of: Metric) -> str:
+    """A key figure as the report shows it."""
+    change = f"<span class='change'>{html.escape(of.change)}</span>" if of.change else ""
+    label, value, note = map(html.escape, (of.label, of.value, of.note))
+    return f"<div><span>{label}</span><b>{value}</b>{change}<span>{note}</span></div>"
 
 
 def finding(
@@ -101,9 +116,10 @@ def finding(
         >>> show.finding("Three in four came back.", topic="retention").bundle["text/plain"]
         'Three in four came back.'
     """
-    shown = f"<p class='clv-finding'><strong>{html.escape(sentence)}</strong></p>"
+    shown = f"{IN_NOTEBOOK}<p class='clv-finding'><strong>{html.escape(sentence)}</strong></p>"
     told = {"text": sentence, "brief": brief or sentence, "topic": topic, "board": board}
     weight = {"stake": float(stake) if math.isfinite(stake) else 0.0, "warning": warning}
+    TOLD[topic or re.sub(r"[\d.,%–-]+", "", sentence)] = told | weight
     return Output({FINDING_MIME: told | weight, "text/html": shown, "text/plain": sentence})
 
 

@@ -5,6 +5,7 @@ And without its filters: its charts one below the other.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from dataclasses import replace
@@ -146,6 +147,25 @@ def show(workbook: Workbook, name: str, filters: dict[str, Any] | None = None) -
     dashboard = load(workbook, name)
     across = [spec.column for spec in dashboard.filters]
     return stack(*(_drawn(workbook, widget, filters, across) for widget in dashboard.widgets))
+
+
+def titles(workbook: Workbook, name: str) -> list[str]:
+    """What the charts of a dashboard say at its filters' defaults: their titles, as far as they are computed.
+
+    Example:
+        >>> dashboards.titles(wb, "value")[0]
+        'The best tenth ...'
+    """
+    dashboard = load(workbook, name)
+    told = [widget for widget in dashboard.widgets if "{" in widget.title and widget.mark != "number"]
+    with workbook.engine.read(memory=MEMORY) as session:
+        begins = {offer.column: offer.choices[offer.first] for offer in offers(session, workbook, dashboard)}
+        narrowed = {name: value for name, value in begins.items() if value is not None}
+        drawn = []
+        for widget in told:
+            with contextlib.suppress(NotMade):
+                drawn.append(picture(session, workbook, widget, narrowed, begins))
+    return [each.title for each in drawn if not each.rows.empty]
 
 
 def _drawn(workbook: Workbook, widget: Widget, filters: dict[str, Any] | None, across: list[str]) -> Output:

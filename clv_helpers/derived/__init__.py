@@ -13,7 +13,6 @@ from clv_helpers.derived.views import (
     metrics,
     not_counted,
     recency_frequency,
-    repeat_purchases,
     rfm_segments,
     top_decile,
 )
@@ -32,7 +31,6 @@ __all__ = [
     "not_counted",
     "rankings",
     "recency_frequency",
-    "repeat_purchases",
     "rfm_segments",
     "top_decile",
 ]

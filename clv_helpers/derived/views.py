@@ -303,16 +303,6 @@ def _all_value(workbook: Workbook) -> str:
     return "the revenue" if params.spend is None else f"the {workbook.words.value} ({params.value.unit})"
 
 
-def repeat_purchases(workbook: Workbook) -> Output:
-    """A chart of how many customers came back how often.
-
-    Example:
-        >>> derived.repeat_purchases(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
-        '... of the members bought on one day only...'
-    """
-    return _chart(workbook, "repeat_purchases")
-
-
 def concentration(workbook: Workbook) -> Output:
     """A chart of the share of the value that the most valuable customers bring.
 
@@ -324,13 +314,13 @@ def concentration(workbook: Workbook) -> Output:
 
 
 def recency_frequency(workbook: Workbook) -> Output:
-    """A chart of the customers by how often they bought and how long ago.
+    """Two charts of the customers: how many came back how often, and by how often they bought and how long ago.
 
     Example:
         >>> derived.recency_frequency(wb).bundle["text/plain"]  # doctest: +ELLIPSIS
-        'The largest group, ... of members: ...'
+        '... of the members bought on one day only...The largest group, ... of members: ...'
     """
-    return _chart(workbook, "recency_frequency")
+    return show.stack(_chart(workbook, "repeat_purchases"), _chart(workbook, "recency_frequency"))
 
 
 def rfm_segments(workbook: Workbook) -> Output:

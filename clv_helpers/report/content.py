@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clv_helpers.charts import CHART_MIME
-from clv_helpers.charts.show import BOARD_MIME, FINDING_MIME, LISTS_MIME, METRICS_MIME, TABLE_MIME
+from clv_helpers.charts.show import BOARD_MIME, CLOSING_MIME, FINDING_MIME, LISTS_MIME, METRICS_MIME, TABLE_MIME
 from clv_helpers.errors import UserError
 from clv_helpers.report.run_record import RunRecord
 
@@ -126,11 +126,13 @@ def _give_chart(section: Section, data: dict[str, Any], of_cell: list[Finding]) 
 
 
 def _add_output(section: Section, data: dict[str, Any], content: Content) -> None:
+    if CLOSING_MIME in data:
+        return
     if METRICS_MIME in data:
         content.metrics += data[METRICS_MIME]
     elif FINDING_MIME in data:
         content.findings.append(_finding(data[FINDING_MIME], f"finding-{len(content.findings) + 1}"))
-        html = "".join(data["text/html"])
+        html = _without_style(data)
         section.blocks.append(Block("text", html=html, anchor=content.findings[-1].anchor))
     elif BOARD_MIME in data:
         section.blocks.append(_board(data[BOARD_MIME]))
@@ -139,7 +141,7 @@ def _add_output(section: Section, data: dict[str, Any], content: Content) -> Non
             section.blocks.append(Block("charts"))
         spec = dict(data[CHART_MIME])
         title, meta = spec.pop("title"), spec.pop("usermeta")
-        texts = {"title": title["text"], "subtitle": title.get("subtitle", "")}
+        texts = {"title": _joined(title["text"]), "subtitle": _joined(title.get("subtitle", ""))}
         section.blocks[-1].charts.append({**texts, **meta, "choices": None, "spec": spec})
     elif TABLE_MIME in data:
         content.lists += data.get(LISTS_MIME, [])
@@ -147,6 +149,11 @@ def _add_output(section: Section, data: dict[str, Any], content: Content) -> Non
     elif "text/html" in data:
         body = _without_style(data)
         section.blocks.append(Block("table" if "<table" in body else "text", html=body))
+
+
+def _joined(text: str | list[str]) -> str:
+    """A text that a notebook has on lines."""
+    return text if isinstance(text, str) else " ".join(text)
 
 
 def _without_style(data: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from clv_helpers.files import owner_only, write_atomically
 from clv_helpers.run.notebooks import NOTEBOOKS, STAGES
 
 YOUR_DATA = "0_your_data"
-QUIET = ["--LabApp.news_url=None"]  # JupyterLab asks no newcomer whether it may fetch its news
+CONFIG = Path(__file__).with_name("jupyter")  # JupyterLab asks no newcomer whether it may fetch its news
 
 
 def prepare(workbook: Workbook) -> Path:
@@ -46,7 +47,9 @@ def prepare(workbook: Workbook) -> Path:
 
 def start(folder: Path, options: list[str]) -> int:
     """Start JupyterLab in a folder, and wait for its end; gives its exit status."""
-    process = subprocess.Popen([sys.executable, "-m", "jupyterlab", str(folder), *QUIET, *options])
+    paths = os.pathsep.join(filter(None, (str(CONFIG), os.environ.get("JUPYTER_CONFIG_PATH"))))
+    environment = {**os.environ, "JUPYTER_CONFIG_PATH": paths}
+    process = subprocess.Popen([sys.executable, "-m", "jupyterlab", str(folder), *options], env=environment)
     while True:
         try:
             return process.wait()

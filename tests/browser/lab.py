@@ -18,6 +18,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from clv_helpers.run.lab import CONFIG
 from clv_helpers.run.notebooks import NOTEBOOKS
 
 QUIET_CHROMIUM = [
@@ -68,10 +69,9 @@ def jupyterlab(home: Path, notebooks: Path = NOTEBOOKS) -> Iterator[tuple[str, s
     command = [
         Path(sys.executable).with_name("jupyter"), "lab", notebooks, "--no-browser", "--allow-root",
         "--ip=127.0.0.1", f"--port={port}", f"--IdentityProvider.token={token}",
-        "--LabApp.news_url=None", f"--LabApp.workspaces_dir={home}/workspaces",
-        f"--LabApp.user_settings_dir={home}/settings",
+        f"--LabApp.workspaces_dir={home}/workspaces", f"--LabApp.user_settings_dir={home}/settings",
     ]  # fmt: skip
-    environment = {**os.environ, "HOME": str(home)}
+    environment = {**os.environ, "HOME": str(home), "JUPYTER_CONFIG_PATH": str(CONFIG)}
     with (home / "lab.log").open("w") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         try:

@@ -91,6 +91,6 @@ def test_the_notebook_of_an_earlier_version_is_read(tmp_path: Path) -> None:
 
 def test_a_metric_says_its_change() -> None:
     assert (
-        "+3% on the year before; net"
+        "<span class='change'>+3% on the year before</span><span>net</span>"
         in show.metrics(Metric("r", "1", "net", change="+3% on the year before")).bundle["text/html"]
     )
