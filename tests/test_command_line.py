@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import subprocess
 import sys
@@ -16,10 +17,14 @@ from clv_helpers.campaigns.estimates import Difference
 from clv_helpers.campaigns.record import verdict
 from clv_helpers.cli import app
 from clv_helpers.cli.ask import _about
-from clv_helpers.cli.options import COMMANDS, ORDER, colored
+from clv_helpers.cli.batches import _lines as _lines_of_batches
+from clv_helpers.cli.options import COMMANDS, ORDER, colored, judged
+from clv_helpers.cli.refresh import _lines as _lines_of_tables
 from clv_helpers.cli.results import _summary
 from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import find_params
+from clv_helpers.ingest import Batch
+from clv_helpers.models import RefreshRow
 
 HEAVY = ("duckdb", "pandas", "sqlglot", "altair", "pydantic", "papermill", "scipy")
 
@@ -94,3 +99,37 @@ def test_the_model_is_filtered_by_a_word() -> None:
     assert _about({"nodes": nodes, "edges": edges}, "VALUE") == {"nodes": nodes[1:], "edges": edges}
     with pytest.raises(ParamsError, match="did you mean fact_value?"):
         _about({"nodes": nodes, "edges": edges}, "fact_valu ")
+
+
+def batch(number: int, status: str, read: int | None, rejected: int | None) -> Batch:
+    accepted = None if read is None else read - (rejected or 0)
+    at = dt.datetime(2025, 7, 1)
+    return Batch(
+        number, "purchases", "a.csv", "", status, read, accepted, rejected, None, None, "no column amount", at, at
+    )
+
+
+def test_batches_begin_with_their_sum() -> None:
+    first, header, *lines = _lines_of_batches([batch(1, "success", 1_000, 10), batch(2, "failed", None, None)])
+    assert first == "2 batches: 1 success, 1 failed; 1,000 rows read, 990 accepted, 10 rejected"
+    assert header.split()[0] == "batch"
+    assert [line.split()[0] for line in lines] == ["1", "2", "no"]
+    assert list(_lines_of_batches([])) == ["no batch yet"]
+
+
+def test_a_refresh_names_the_tables_that_it_wrote() -> None:
+    rows = [
+        RefreshRow("derived.as_of", "the workbook.", "unchanged", 1, 0.0),
+        RefreshRow("a.b", "a day.", "rows", 9, 2),
+    ]
+    first, *lines = _lines_of_tables(rows)
+    assert first == "2 tables are up to date, 1 of them written now, in 2.0 s"
+    assert [line.split()[0] for line in lines] == ["a.b"]
+
+
+def test_what_failed_is_red_and_what_is_done_green_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert judged("failed") == "failed"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert judged("failed") == typer.style("failed", fg="red")
+    assert judged("1 success", "success") == typer.style("1 success", fg="green")
+    assert judged("loading") == "loading"

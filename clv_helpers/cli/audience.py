@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from clv_helpers.cli.options import Json, Opened, command, progress, say, shortened
+from clv_helpers.cli.options import Json, Opened, command, judged, progress, say, shortened
 from clv_helpers.progress import on_terminal
 
 if TYPE_CHECKING:
@@ -104,10 +104,16 @@ def _evaluate(workbook: Workbook, name: str, _form: str) -> tuple[Any, str]:
         rows = audiences.evaluate(workbook, *([name] if name else []))
     lines = [
         f"{row.audience:<24} {row.customers:>10,} {workbook.words.customers}: "
-        + (f"not evaluated: {row.doubt}" if row.doubt else f"{row.realized:,} realized, {row.exited:,} exited")
+        + (
+            f"{judged('not evaluated')}: {row.doubt}"
+            if row.doubt
+            else f"{row.realized:,} realized, {row.exited:,} exited"
+        )
         + (f"; {row.note}" if row.note else "")
         for row in rows
     ]
+    evaluated = sum(not row.doubt for row in rows)
+    lines.insert(0, f"{evaluated} of {len(rows)} audience{'s' * (len(rows) != 1)} evaluated")
     return {"audiences": [asdict(row) for row in rows]}, "\n".join(lines)
 
 

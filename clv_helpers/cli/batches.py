@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clv_helpers.cli.options import Json, Opened, command, progress, say
+from clv_helpers.cli.options import Json, Opened, command, judged, progress, say
 from clv_helpers.progress import on_terminal
 
 if TYPE_CHECKING:
@@ -83,10 +84,22 @@ def _say(batches: list[Batch], as_json: bool) -> None:
 
 
 def _lines(batches: list[Batch]) -> Iterator[str]:
+    """A sum first; a line a batch follows where there are some."""
+    stands = Counter(batch.status for batch in batches)
+    states = ", ".join(judged(f"{count} {status}", status) for status, count in stands.most_common())
+    read, accepted, rejected = (
+        sum(getattr(batch, name) or 0 for batch in batches) for name in ("rows_read", "rows_accepted", "rows_rejected")
+    )
+    rows = f"{read:,} rows read, {accepted:,} accepted, {judged(f'{rejected:,} rejected', 'rejected' * (rejected > 0))}"
+    yield f"{len(batches)} batch{'es' * (len(batches) != 1)}: {states}; {rows}" if batches else "no batch yet"
+    if not batches:
+        return
     yield f"{'batch':>5}  {'dataset':<15} {'file':<32} {'status':<17} {'read':>12} {'accepted':>12} {'rejected':>9}"
     for batch in batches:
         read, accepted, rejected = (n or 0 for n in (batch.rows_read, batch.rows_accepted, batch.rows_rejected))
-        place = f"{batch.batch_id:>5}  {batch.dataset:<15} {batch.file:<32} {batch.status:<17}"
+        place = (
+            f"{batch.batch_id:>5}  {batch.dataset:<15} {batch.file:<32} {judged(f'{batch.status:<17}', batch.status)}"
+        )
         yield f"{place} {read:>12,} {accepted:>12,} {rejected:>9,}"
         if batch.status == "failed":
             yield f"       {batch.reason}"

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -35,6 +35,11 @@ COMMANDS = {  # as help shows them: by what one wants to do
     "Look": ("report", "board", "results", "lifetime", "model", "sql", "lineage"),
     "Act": ("audience", "destinations", "activate"),
     "Operate": ("schedule", "person"),
+}
+COLORS = {
+    **dict.fromkeys(("success", "already ingested", "added revenue", "predicted", "✓"), "green"),
+    **dict.fromkeys(("failed", "took revenue away"), "red"),
+    **dict.fromkeys(("reverted", "refused", "rejected", "not evaluated", "partly", "–", "!"), "yellow"),
 }
 ORDER = [name for names in COMMANDS.values() for name in names]
 
@@ -118,9 +123,15 @@ def say(as_json: bool, value: dict[str, Any], lines: Iterable[str]) -> None:
         print(line)
 
 
-def colored(text: str, color: str) -> str:
-    """A text in a colour where a person looks at standard output, and has not refused colours (NO_COLOR)."""
-    return typer.style(text, fg=color) if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else text
+def colored(text: str, color: str, to: TextIO | None = None) -> str:
+    """A text in a colour where a person looks at standard output (or `to`), and has not refused colours (NO_COLOR)."""
+    return typer.style(text, fg=color) if (to or sys.stdout).isatty() and not os.environ.get("NO_COLOR") else text
+
+
+def judged(text: str, word: str = "", to: TextIO | None = None) -> str:
+    """A text in the colour of its word (else of itself): green is done, red failed, yellow is to be looked at."""
+    color = COLORS.get(word or text)
+    return colored(text, color, to) if color else text
 
 
 def shortened(text: str, width: int) -> str:
@@ -135,7 +146,8 @@ def shortened(text: str, width: int) -> str:
 
 def progress(line: str) -> None:
     """Progress for people, on standard error: out of the way of what is piped on."""
-    print(line, file=sys.stderr, flush=True)
+    mark = line[:1]
+    print(judged(mark, to=sys.stderr) + line[1:], file=sys.stderr, flush=True)
 
 
 def opened(params: Path, as_of: str, changes: list[str] | None) -> Workbook:

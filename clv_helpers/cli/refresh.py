@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from clv_helpers.cli.options import AsOf, Json, Opened, Params, Set, command, opened, progress, say
+from clv_helpers.cli.options import AsOf, Json, Opened, Params, Set, command, judged, opened, progress, say
 from clv_helpers.progress import on_terminal
 
 if TYPE_CHECKING:
@@ -66,9 +67,15 @@ def stream(
 
 
 def _say(rows: list[RefreshRow], as_json: bool) -> None:
-    counts = ("" if row.rows is None else f"{row.rows:,} rows" for row in rows)
-    lines = (
-        f"{row.table:<34} {row.mode:<10} {count:>17}" + (f" {row.seconds:>9.3f} s" if row.seconds else "")
-        for row, count in zip(rows, counts, strict=True)
-    )
-    say(as_json, {"tables": [asdict(row) for row in rows]}, lines)
+    say(as_json, {"tables": [asdict(row) for row in rows]}, _lines(rows))
+
+
+def _lines(rows: list[RefreshRow]) -> Iterator[str]:
+    """A sum first, then the tables that were written; those that were not are many, and say nothing new."""
+    written = [row for row in rows if row.is_changed]
+    seconds = sum(row.seconds for row in rows)
+    yield f"{len(rows)} tables are up to date, {len(written)} of them written now, in {seconds:.1f} s"
+    for row in written:
+        count = "" if row.rows is None else f"{row.rows:,} rows"
+        line = f"{row.table:<46} {judged(f'{row.mode:<10}', row.mode)} {count:>17}"
+        yield line + (f" {row.seconds:>9.3f} s" if row.seconds else "")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from clv_helpers.cli.options import AsOf, Json, Params, Set, colored, command, opened, progress, say
+from clv_helpers.cli.options import AsOf, Json, Params, Set, command, judged, opened, progress, say
 from clv_helpers.progress import on_terminal
 
 
@@ -24,7 +24,7 @@ def lifetime(params: Params, as_of: AsOf = "", changes: Set = None, as_json: Jso
         run.build_profile(workbook)
     record = stage.record(workbook).as_dict()
     found = [*record["refused"], *_fits(record), *_holdout(record), *(w["sentence"] for w in record["warnings"])]
-    head = f"{workbook.name}, as of {record['as_of']}: {record['status']}"
+    head = f"{workbook.name}, as of {record['as_of']}: {judged(record['status'])}"
     say(as_json, record, [head, *(f"  {line}" for line in found)])
 
 
@@ -93,8 +93,7 @@ def _summary(found: list[dict[str, Any]], unit: str) -> Iterator[str]:
         if interval.get("low") is not None and interval["low"] == interval["low"]:
             told = f"{interval['estimate']:+,.2f} ({interval['low']:+,.2f} to {interval['high']:+,.2f})"
         verdict = effect.get("verdict", "not known")
-        color = {"added revenue": "green", "took revenue away": "red"}.get(verdict)
-        yield f"{name:<26} {told:>34}  {colored(verdict, color) if color else verdict}"
+        yield f"{name:<26} {told:>34}  {judged(verdict)}"
     yield "One campaign with its rates: clv results PARAMS CAMPAIGN"
 
 

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clv_helpers.cli.options import AsOf, Json, Opened, Params, Set, command, opened, parse_changes, progress, say
+from clv_helpers.cli.options import (
+    AsOf,
+    Json,
+    Opened,
+    Params,
+    Set,
+    colored,
+    command,
+    opened,
+    parse_changes,
+    progress,
+    say,
+)
 
 if TYPE_CHECKING:
     from clv_helpers.config.validation import Problem
@@ -56,7 +68,7 @@ def check(params: Params, as_of: AsOf = "", changes: Set = None, as_json: Json =
         progress(problem.sentence)
     lists = {"problems": problems, "warnings": warnings}
     found = {key: [problem._asdict() for problem in rows] for key, rows in lists.items()}
-    say(as_json, found, [] if problems or warnings else [f"{params}: nothing wrong found"])
+    say(as_json, found, [] if problems or warnings else [f"{params}: {colored('nothing wrong found', 'green')}"])
     raise typer.Exit(1 if problems else 0)
 
 
