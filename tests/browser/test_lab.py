@@ -35,6 +35,7 @@ def test_board_and_composer(chromium: str, outputs: Path, tmp_path: Path) -> Non
         find_again(page)
         run_notebook(page, address, token, "4_audiences")
         audiences_live(page, workbook)
+        build_from_template(page, workbook)
     saved = dashboards.load(workbook, "spend_by_status")
     assert [w.title for w in saved.widgets] == ["Who brings the revenue"]
     assert [m for m in messages if "Failed to load resource" not in m] == []
@@ -114,3 +115,15 @@ def audiences_live(page, workbook: Workbook) -> None:
     assert twice != before
     board.locator("figure", has_text=twice).wait_for(timeout=20_000)
     page.screenshot(path=OUTPUTS / "lab_audiences.png")
+
+
+def build_from_template(page, workbook: Workbook) -> None:
+    """The builder's cell below: a template fills the rows, and the kernel counts it over everyone."""
+    builder = page.locator(".clv-builder").first
+    builder.scroll_into_view_if_needed()
+    builder.get_by_text("Begin with a template").click()
+    builder.get_by_role("button", name="One flight only").click()
+    expected = int((workbook.query("profile.customer")["purchases"] == 1).sum())
+    builder.locator(".clv-b-panel .clv-count", has_text=f"{expected:,}").wait_for(timeout=20_000)
+    page.screenshot(path=OUTPUTS / "lab_builder.png")
+    assert page.get_by_text("official Jupyter news").count() == 0
