@@ -16,7 +16,7 @@ import pandas as pd
 from clv_helpers.charts import MAX_ROWS, ChartError, NotMade, Picture, Widget, draw, picture
 from clv_helpers.charts.categories import Categories, categories, merged
 from clv_helpers.charts.rows import narrowing, source_of
-from clv_helpers.charts.show import BOARD_MIME, Output, escaped, note, stack
+from clv_helpers.charts.show import BOARD_MIME, IN_NOTEBOOK, Output, escaped, note, stack
 from clv_helpers.charts.texts import plain_title, with_words
 from clv_helpers.charts.vega import still
 from clv_helpers.config.workbook import Workbook
@@ -127,12 +127,12 @@ def _axes(every: list[Picture]) -> Categories:
 
 
 def _still(content: dict[str, Any]) -> str:
-    """Pictures one below the other, for those who open the executed notebook."""
-    parts = [f"<h3>{escaped(content['title'])}</h3>"]
+    """Pictures two by two, for those who open the executed notebook."""
+    parts = [f"{IN_NOTEBOOK}<h3>{escaped(content['title'])}</h3><div class='clv-stills'>"]
     for card in content["cards"]:
-        parts.append(f"<h4>{escaped(card['title'])}</h4><p>{escaped(card['subtitle'])}</p>")
-        parts.append(still(card["spec"]) if card["spec"] else card["html"])
-    return "".join(parts)
+        parts.append(f"<figure><h4>{escaped(card['title'])}</h4><p>{escaped(card['subtitle'])}</p>")
+        parts.append((still(card["spec"]) if card["spec"] else card["html"]) + "</figure>")
+    return "".join(parts) + "</div>"
 
 
 def show(workbook: Workbook, name: str, filters: dict[str, Any] | None = None) -> Output:
