@@ -93,7 +93,7 @@ def key_figures(workbook: Workbook) -> Output:
         "Destinations": (str(len(used)), ", ".join(used["destination"])),
     }
     rows = [{"what": what, "number": number, "note": note} for what, (number, note) in counted.items()]
-    return show.table(rows, what="Key figure", number="Number|>", note=" ", people=None)
+    return show.table(rows, what="Key figure", number="Number|>", note="Note", people=None)
 
 
 def read_model(workbook: Workbook) -> Model:

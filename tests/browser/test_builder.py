@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from clv_helpers import audiences
@@ -31,7 +32,7 @@ AND p.customer_id NOT IN (
 )"""
 # The page with the builder alone; `act` takes a message to Python, and brings the state back.
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>t</title><style>%s</style><body>
-<main></main><script>
+<header><h1>t</h1><h2>t</h2></header><main></main><script>
 let state = %s, listener = null;
 const send = async (message) => { state = JSON.parse(await act(JSON.stringify(message))); listener(); };
 const model = { get: () => state, on: (_, heard) => { listener = heard; }, send };
@@ -151,7 +152,7 @@ def test_grouped_and_moved_by_mouse_and_by_keyboard(chromium: str, own: Workbook
         assert at.rule == {"any": [first, second]}
 
 
-def test_values_are_offered_and_every_field_has_a_name(chromium: str, own: Workbook, tmp_path: Path) -> None:
+def test_values_are_offered_and_axe_finds_nothing_wrong(chromium: str, own: Workbook, tmp_path: Path) -> None:
     with face(chromium, tmp_path, own) as at:
         at.add("region")
         at.type("Nordics")
@@ -163,3 +164,6 @@ def test_values_are_offered_and_every_field_has_a_name(chromium: str, own: Workb
         at.page.locator(".clv-funnel").wait_for()
         at.page.evaluate("document.querySelectorAll('.clv-builder details').forEach((each) => { each.open = true; })")
         assert at.page.evaluate(UNNAMED) == []
+        for scheme in ("light", "dark"):
+            at.page.emulate_media(color_scheme=scheme)
+            assert Axe().run(at.page).response["violations"] == []

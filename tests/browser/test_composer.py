@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 from test_two_boards import UNPAINTED
 
@@ -19,7 +20,7 @@ from lab import driven
 
 # A board and a composer on one page, as in notebook 3; `act` takes a message to Python, and brings the state back.
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>t</title>
-<style>%s * { pointer-events: all !important; }</style><body><main></main><script>
+<style>%s * { pointer-events: all !important; }</style><body><header><h1>t</h1><h2>t</h2></header><main></main><script>
 const modules = %s, states = %s;
 const place = () => document.querySelector("main").appendChild(document.createElement("div"));
 const module = (text) => import(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
@@ -170,7 +171,10 @@ UNNAMED = """() => [...document.querySelectorAll(".clv-composer :is(input, selec
 ).map((one) => one.outerHTML)"""
 
 
-def test_every_field_and_button_has_a_name(chromium: str, airline: Workbook, tmp_path: Path) -> None:
+def test_nothing_that_axe_finds_wrong_in_light_and_dark(chromium: str, airline: Workbook, tmp_path: Path) -> None:
     with face(chromium, tmp_path, airline, name="decile") as at:
         at.page.evaluate("document.querySelectorAll('.clv-composer details').forEach((each) => { each.open = true; })")
         assert at.page.evaluate(UNNAMED) == []
+        for scheme in ("light", "dark"):
+            at.page.emulate_media(color_scheme=scheme)
+            assert Axe().run(at.page).response["violations"] == []

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from clv_helpers import report
@@ -181,6 +182,20 @@ def test_headings_alt_texts_and_contents(chromium: str, report_file: Path) -> No
         for chart in page.locator(".clv-chart[aria-label]").all():
             assert len(chart.get_attribute("aria-label")) > 10
         assert page.locator("html").get_attribute("lang") == "en"
+        assert Axe().run(page).response["violations"] == []
+
+
+@pytest.mark.slow
+def test_nothing_that_axe_finds_wrong_with_all_of_it_open(chromium: str, report_file: Path) -> None:
+    with browser(chromium) as started:
+        page = opened(started, report_file)
+        page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        page.evaluate("document.querySelectorAll('.board').forEach((each) => each.classList.remove('closed'))")
+        page.evaluate("enliven()")
+        drawn(page)
+        assert Axe().run(page).response["violations"] == []
+        page.emulate_media(color_scheme="dark")
+        assert Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"] == []
 
 
 def test_one_file_without_external_addresses(report_file: Path) -> None:
