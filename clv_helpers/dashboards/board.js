@@ -32,13 +32,19 @@ const clvBoard = (() => {
       const names = [...new Set([...held, ...(encoding.x.scale?.domain || [])].map(String))];
       const step = (width - (encoding.y?.type === "nominal" ? 130 : 90)) / names.length;
       const isShort = names.every((name) => name.length < 4);
-      if (step < 24 && spec.layer?.some(({ mark }) => ["rect", "bar"].includes(mark.type))) spec.layer = spec.layer.filter(({ mark }) => mark.type !== "text");
+      const isBar = spec.layer?.some(({ mark }) => mark.type === "bar");
+      const isShare = spec.layer?.some(({ transform }) => /%'\)/.test(transform?.at(-1)?.calculate));
+      const least = isBar && !isShare ? 38 : 24;
+      if (step < least && (isBar || spec.layer?.some(({ mark }) => mark.type === "rect"))) spec.layer = spec.layer.filter(({ mark }) => mark.type !== "text");
+      if (step > 8 * Math.max(...names.map((name) => name.length))) encoding.x.axis.labelExpr = "datum.label";
       if (step > 8 * Math.max(...names.flatMap((name) => name.split(" ")).map((word) => word.length))) continue;
       Object.assign(encoding.x.axis, isShort ? { labelOverlap: "greedy", labelSeparation: 3 }
         : { labelExpr: "datum.label", labelAngle: -55, labelAlign: "right", labelBaseline: "middle", labelLimit: 130 });
     }
     return spec;
   };
+
+  const onLines = (least) => `split(replace(datum.label, regexp('(.{${least},}?) ', 'g'), '$1\\n'), '\\n')`;
 
   // The spec as wide as its place; on a phone, long labels beside an axis stand on several lines.
   const fitted = (spec, width) => {
@@ -47,6 +53,9 @@ const clvBoard = (() => {
     copy.autosize = { type: "fit", contains: "padding" };
     const isEnd = (layer) => layer.name?.startsWith("ends_");
     const ends = (copy.layer || []).filter(isEnd);
+    for (const { encoding } of [copy, ...(copy.layer || [])]) {
+      if (encoding?.y?.axis && encoding.y.type === "nominal") encoding.y.axis.labelExpr ??= onLines(width < NARROW ? 9 : 22);
+    }
     if (width >= NARROW) return copy;
     if (copy.layer) copy.layer = copy.layer.filter((layer) => layer.name !== "events_names");
     if (ends.length) copy.layer = copy.layer.filter((layer) => !isEnd(layer));
@@ -55,10 +64,9 @@ const clvBoard = (() => {
     }
     for (const layer of [copy, ...(copy.layer || [])]) {
       const isTight = width < SMALLEST || copy.layer?.some(({ mark }) => mark.type === "rect");
-      if (isTight && layer.mark?.type === "text") layer.mark.fontSize = 9.5;
+      if (isTight && layer.mark?.type === "text" && !(layer.mark.fontSize > 13)) layer.mark.fontSize = 9.5;
       const axis = layer.encoding?.y?.axis;
       if (axis && layer.encoding.y.type === "nominal") {
-        axis.labelExpr = "split(replace(datum.label, regexp('(.{9,}?) ', 'g'), '$1\\n'), '\\n')";
         axis.labelFontSize = 11;
       }
       if (layer.encoding?.x?.axis && layer.encoding.x.type === "quantitative") layer.encoding.x.axis.tickCount = 4;
@@ -83,12 +91,14 @@ const clvBoard = (() => {
   const dataTable = (card, choice) => {
     const rows = rowsOf(card, choice);
     if (!rows.length) return element("p", {}, "No rows.");
-    const names = Object.keys(rows[0]);
+    const own = Object.keys(rows[0]).filter((name) => !name.startsWith("_"));
+    const headed = Object.keys(card.headers || {}).filter((name) => own.includes(name));
+    const names = headed.length ? headed : own; // what a chart is sorted by is no part of what it shows
     const head = names.map((name) => element("th", { scope: "col" }, card.headers?.[name] || name.replaceAll("_", " ")));
-    const body = rows.map((row) => element("tr", {}, ...names.map((name) =>
-      element("td", { class: typeof row[name] === "number" ? "number" : null }, inWords(row[name])))));
+    const cell = (row, name, i) => element(i ? "td" : "th", { scope: i ? null : "row", class: typeof row[name] === "number" ? "number" : null }, inWords(row[name]));
+    const body = rows.map((row) => element("tr", {}, ...names.map((name, i) => cell(row, name, i))));
     return element("div", { class: "clv-scroll", tabindex: 0 },
-      element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body)));
+      element("table", {}, element("caption", {}, card.title), element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body)));
   };
 
   // A text that a spreadsheet would run as a formula is led by an apostrophe; numbers are left as they are.

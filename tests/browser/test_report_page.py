@@ -150,6 +150,60 @@ def test_filters_picking_legend_and_downloads_need_no_kernel(chromium: str, repo
             assert Path(download.value.path()).read_bytes().startswith(begins)
 
 
+def press_to(page: Page, selector: str, most: int = 60) -> None:
+    """Tab until what is meant has the focus, which is seen at each stop."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        at = page.evaluate(
+            "(it) => [document.activeElement.matches(it), getComputedStyle(document.activeElement).outlineStyle]",
+            selector,
+        )
+        assert at[1] != "none", page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
+        if at[0]:
+            return
+    raise AssertionError(f"the keyboard does not come to {selector}")
+
+
+def test_a_filter_and_the_numbers_behind_a_chart_by_keyboard_alone(chromium: str, report_file: Path) -> None:
+    with browser(chromium) as started:
+        page = opened(started, report_file)
+        press_to(page, ".skip")
+        page.keyboard.press("Enter")
+        press_to(page, ".tabs a[href='#board-value']")
+        page.keyboard.press("Enter")
+        press_to(page, "#board-value select")
+        page.keyboard.press("ArrowDown")
+        figure(page, "of all miles .look-back: lifetime").wait_for()
+        press_to(page, "#board-value summary")
+        page.keyboard.press("Enter")
+        press_to(page, "#board-value .clv-entries button")
+        page.keyboard.press("Enter")
+        table = page.locator("#board-value .clv-panel table").first
+        assert table.locator("caption").text_content() == page.locator("#board-value .clv-title").first.text_content()
+        assert table.locator("th[scope=row]").count() >= 1
+        press_to(page, "#annex > summary", 200)
+        page.keyboard.press("Enter")
+        page.locator("#stage-1").wait_for(state="visible")
+
+
+def test_behind_every_chart_stand_its_numbers_and_its_finding(chromium: str, report_file: Path) -> None:
+    with browser(chromium) as started:
+        page = opened(started, report_file)
+        bare = page.evaluate(
+            """() => [...document.querySelectorAll("figure")].filter((figure) => figure.querySelector(".clv-menu"))
+              .filter((figure) => {
+                const chart = figure.querySelector("[role=img]");
+                const view = [...figure.querySelectorAll("button")].find((one) => one.textContent === "View data");
+                view?.click();
+                const title = figure.querySelector(".clv-title").textContent;
+                return chart && !(chart.getAttribute("aria-label").startsWith(title) && title.length > 10
+                  && figure.querySelector(".clv-panel caption")?.textContent === title
+                  && figure.querySelector(".clv-panel tbody td"));
+              }).map((figure) => figure.querySelector(".clv-title").textContent)"""
+        )
+        assert bare == []
+
+
 def test_phone_dark_and_without_scripts(chromium: str, report_file: Path) -> None:
     phone = {"viewport": {"width": 360, "height": 740}}
     with browser(chromium) as started:
