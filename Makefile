@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 IN_PARALLEL := pytest -n 2 --dist loadscope --no-loadscope-reorder
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: help run lab test coverage test-slow lint docs format lock pictures benchmark benchmark-changes benchmark-ingest benchmark-engines benchmark-forecast benchmark-lifetime soak clean
+.PHONY: help run lab sample test coverage test-slow lint docs format lock pictures benchmark benchmark-changes benchmark-ingest benchmark-engines benchmark-forecast benchmark-lifetime soak clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,6 +17,9 @@ run: .venv/installed ## all six notebooks on $(PARAMS), and the path of the repo
 
 lab: .venv/installed ## JupyterLab on the notebooks, for $(PARAMS)
 	@$(BIN)/clv lab $(PARAMS)
+
+sample: .venv/installed ## a report of the airline and one of CDNOW (needs CLV_DATA_DIR), in outputs/sample/
+	@$(BIN)/python tests/sample.py
 
 test: .venv/installed ## the tests
 	@$(BIN)/$(IN_PARALLEL)

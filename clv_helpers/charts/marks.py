@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 EMPTY = 30  # pixels
 LINES = ("line", "area")
 MOST_DOTS = 40  # on a line; more of them hide it
+MOST_NAMES = 8  # below each other, of which some have no mark
 PICKED, SHOWN = "picked", "shown"  # the value picked in any chart of a board; the entries chosen in a legend
 
 
@@ -33,7 +34,7 @@ def chart_of(
 
     An axis that `axes` names shows these categories, whether they have rows or not. `happened`: see charts.events.
     """
-    axes = axes or {}
+    axes = _without_crowd(widget, rows, axes or {})
     if rows.empty:
         return altair().Chart({"values": []}).mark_point().properties(width=WIDTHS[widget.width], height=EMPTY)
     chart: AnyChart
@@ -51,6 +52,14 @@ def chart_of(
         case _:
             chart = _on_axes(widget, rows, axes, happened)
     return chart.properties(width=WIDTHS[widget.width], height=_height(widget, rows, axes))
+
+
+def _without_crowd(widget: Widget, rows: pd.DataFrame, axes: Categories) -> Categories:
+    """The axes, where names below each other are many only those that have rows."""
+    if widget.mark not in ("bar", "dumbbell") or not widget.y or len(axes.get(widget.y.column, ())) <= MOST_NAMES:
+        return axes
+    column, kept = widget.y.column, set(rows[widget.y.column])
+    return axes | {column: {name: order for name, order in axes[column].items() if name in kept}}
 
 
 @functools.cache
@@ -287,7 +296,8 @@ def _beside(widget: Widget, rows: pd.DataFrame, legend: Any) -> Any:
     """The lines' colours, grey for what is there to compare with."""
     alt, field = altair(), widget.needed("color")
     others = [name for name in rows[field.column].drop_duplicates() if name != widget.beside]
-    scale = alt.Scale(domain=[*others, widget.beside], range=[*PALETTE[: len(others)], QUIET])
+    beside = [widget.beside] if (rows[field.column] == widget.beside).any() else []
+    scale = alt.Scale(domain=[*others, *beside], range=[*PALETTE[: len(others)], QUIET])
     return alt.Color(field=field.column, type="nominal", title=title_of(field), legend=legend, scale=scale)
 
 
@@ -302,7 +312,7 @@ def _encode(channel: Any, field: Channel, rows: pd.DataFrame, axes: Categories) 
         if "s" in (field.format or ""):
             axis["labelExpr"] = f"datum.value === 0 ? '0' : {_spaced('datum.label')}"  # and not 0k
     if of == "temporal":
-        axis |= {"labelOverlap": "greedy", "labelSeparation": 10}
+        axis |= {"labelOverlap": "parity", "labelSeparation": 10}  # every second, so that steps stay even
     if channel is alt.X and of == "nominal":  # long names stand on several lines rather than on each other
         axis |= {"labelAngle": 0, "labelExpr": "split(datum.label, ' ')"}
     if channel is alt.X and of == "ordinal":
@@ -356,15 +366,16 @@ def _shown_columns(rows: pd.DataFrame, widget: Widget) -> pd.DataFrame:
 
 
 def _height(widget: Widget, rows: pd.DataFrame, axes: Categories) -> int:
-    """Room for the labels of a horizontal chart, and no more; 300 pixels for every other."""
+    """Room for the labels of a horizontal chart or of a heat map, and no more; 300 pixels for every other."""
     if widget.height:
         return widget.height
     if widget.mark == "number":
         return 64
     if widget.mark == "venn" and (sets := rows[widget.needed("x").column].nunique()) > 2:
         return upset.height(sets)
+    names = len(axes.get(widget.y.column, ()) or rows[widget.y.column].unique()) if widget.y else 0
     if widget.mark in ("heatmap", "matrix"):
-        return 330
+        return min(460 if widget.width == "full" else 330, 110 + 40 * names)
     if widget.y and (widget.mark == "funnel" or (kind(rows, widget.y) == "nominal" and widget.mark != "venn")):
-        return max(120, min(HEIGHT, 64 + 34 * len(axes.get(widget.y.column, ()) or rows[widget.y.column].unique())))
+        return max(120, min(HEIGHT, 64 + 34 * names), 64 + 16 * names)
     return HEIGHT

@@ -242,7 +242,7 @@ def _cell(value: Any, form: str = "") -> str:
     if _is_missing(value):
         return MISSING
     if form:
-        return format(value, form)
+        return re.sub(r"^[-+](0(?:\.0+)?%?)$", r"\1", format(value, form))  # no -0%
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}"
     return str(value)

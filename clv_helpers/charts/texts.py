@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NO_DATA = "No data for this choice"
 DECILES = 10
 # Columns named after the model's words; `value` is not among them, as a predicted value is not what deciles rank.
+RANKED = ("insights", "audiences")  # schemas whose column `value` is what deciles rank
 SPOKEN = ("customer", "customers", "purchase", "purchases", "category")
 
 
@@ -43,8 +44,12 @@ def with_words(widget: Widget, workbook: Workbook) -> Widget:
     """The widget as this business speaks: names in braces replaced, and columns named after words headed with them."""
     names = names_in_braces(workbook)
 
+    is_ranked = (widget.table or "").partition(".")[0] in RANKED
+
     def spoken(field: Channel, in_a_tooltip: bool = False) -> Channel:
         given = None if in_a_tooltip and not field.title else field.title
+        if given is None and is_ranked and field.column == "value":
+            given = workbook.words.value
         title = header(field.column, workbook.words) if given is None else upper_first(fill(given, names))
         return field.model_copy(update={"title": title})
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from clv_helpers.charts import AXES, MARKS
 from clv_helpers.charts.rows import POPULATION
-from clv_helpers.charts.texts import header
+from clv_helpers.charts.texts import RANKED, header
 from clv_helpers.conditions import Attribute
 from clv_helpers.config.sql_params import NO_CATEGORY
 from clv_helpers.config.workbook import Workbook
@@ -26,7 +26,6 @@ MORE_SHELVES = {
 NOT_ADDED_UP = ("share", "rate", "per_", "mean", "probability")
 MONEY = re.compile(r"spend|revenue|margin|cost|profit|amount|lifetime_value|historic_value|at_risk|payback")
 FORMS = {"heatmap": "heat map", "number": "key figure", "point": "points", "area": "areas"}
-RANKED = ("insights", "audiences")  # schemas whose column `value` is what deciles rank
 AGGREGATES = {"sum": "", "avg": "mean ", "min": "least ", "max": "most "}
 
 

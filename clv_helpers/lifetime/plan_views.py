@@ -33,7 +33,7 @@ def plan(workbook: Workbook) -> Output:
     few, unit = workbook.params.min_cell, workbook.params.spending.unit
     known, new, last_year = (rows[name].sum() for name in ("known", "new", "last_year"))
     people = int(rows["customers"].min())
-    first, months = f"{rows['month'].iloc[0]:%Y-%m}", len(rows)
+    first, months = f"{rows['month'].iloc[0]:%B %Y}", len(rows)
     text = (
         f"In the {months} months from {first} on, the {words.customers} of today will bring "
         f"{show.about(known, people, few)} {unit}"
@@ -104,7 +104,7 @@ def _came_back(workbook: Workbook) -> str:
 
 def _plan_chart(unit: str, customers: str) -> Widget:
     return Widget(
-        title=f"The {customers} of today will still bring {{spend}} {unit} in {{in_month}}",
+        title=f"The {customers} of today will still bring {{spend}} {unit} in {{month}}",
         title_from={"series": "Known today"},
         subtitle=f"Spend by month ({unit}): all that is to come, what of it known {customers} bring, and a year before",
         sql="plan_by_month",
