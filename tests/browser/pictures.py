@@ -32,8 +32,11 @@ def take_pictures(executable: str) -> None:
             for column in ("region", "spend", "market"):
                 composer.get_by_role("button", name=column, exact=True).click()
             composer.locator(".clv-title", has_text="Spend by region and market").wait_for()
+            page.set_viewport_size({"width": 1440, "height": 1700})  # all of it, without the lab around it
+            composer.evaluate("composer => composer.scrollIntoView()")
             page.wait_for_timeout(1000)
             composer.screenshot(path=ROOT / "docs" / "composer.png")
+            page.set_viewport_size({"width": 1440, "height": 1240})
             live.evaluate("board => board.scrollIntoView()")
             page.wait_for_timeout(1000)
             page.screenshot(path=ROOT / "docs" / "dashboard.png")
