@@ -254,6 +254,7 @@ def test_a_held_out_horizon_of_real_shops(name: str, outputs: Path, tmp_path: Pa
         print(f"  {band.band_label:<9} {band.customers:6,}: {band.forecast:.3f} forecast, {band.actual:.3f} came")
     off = sum(band.customers * abs(band.forecast - band.actual) for band in outcome.bands) / outcome.customers
     print(f"  P(purchase) off by {off:.3f} on the mean")
-    biases = [abs(error.bias) for error in outcome.errors if error.series == made.title]
+    # at the holdout the model may be averaged with a baseline that was as near before it, and is called so
+    biases = [abs(error.bias) for error in outcome.errors if error.series.startswith(made.title)]
     for value, bound in zip([*biases, off], REACHED[name], strict=True):
         assert value <= bound
