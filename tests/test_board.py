@@ -111,6 +111,28 @@ def test_several_values_of_a_filter_and_what_is_picked_narrow(own: Workbook) -> 
     assert [card["spec"] for card in board.view.cards] == before
 
 
+def test_an_address_restores_the_view_and_ignores_what_is_not_here(own: Workbook) -> None:
+    board = LiveBoard(own, ["value", "migration"])
+    control(board, "Months").value = "last 6 months"
+    board._hear("decile", 2)
+    board.drill("decile", "decile", 2)
+    region = next(value for one in board.pictures for value in one.rows.get("region", []))
+    board._hear("region", region)
+    shown, address = [(card["title"], card["subtitle"]) for card in board.view.cards], board.view.address
+    again = LiveBoard(own, ["value", "migration"])
+    again._hear(address=f"{address}&filter.category=<b>&pick.month=2024-01-01&x=1&board=nope&%%")
+    assert [(card["title"], card["subtitle"]) for card in again.view.cards] == shown
+    assert (again.view.address, again.view.picked) == (address, {"column": "region", "value": region})
+    assert "is not here: x, Status &lt;b&gt;, Month 2024-01-01, nope" in again.title.value
+    again.back()
+    assert again.view.picked == {"column": "decile", "value": 2}
+    assert control(again, "Months").value == "last 6 months"
+    again._hear(address="board=decile")  # no board of its own
+    assert again.now.name == "value"
+    again._hear(address="board=value&filter.month=2024-01-01%20to%202024-02-28")
+    assert again.now.chosen["month"] == Days(dt.date(2024, 1, 1), dt.date(2024, 2, 28))
+
+
 def test_presets_are_whole_months_before_the_day() -> None:
     found = filters.presets(dt.date(2026, 1, 15))
     assert tuple(found) == get_args(Preset)

@@ -269,16 +269,19 @@ const clvBoard = (() => {
     const hears = model.get("picks");
     bar.classList.toggle("clv-kept", Boolean(hears));
     el.append(bar, grid);
-    const board = new Board({
-      onpick: (picked, from) => {
+    const say = (picked, from) => {
         bar.replaceChildren();
-        // a day is a number to Vega, so it narrows nothing
-        if (hears) model.send(picked && !isDay(from?.card.spec, picked.column) ? picked : { column: "" });
         if (!picked) return;
         bar.append(element("span", {}, `Picked: ${picked.column.replaceAll("_", " ")} ${inWords(picked.value)}`));
         const target = from?.card.drill ? from : board.shown.find((s) => s.card.drill && s.card.pick?.includes(picked.column));
         if (target) bar.append(element("button", { type: "button", class: "clv-go", onclick: () => model.send({ drill: target.card.drill, ...picked }) }, `${target.card.drillTitle} →`));
         bar.append(element("button", { type: "button", onclick: () => board.pick(null) }, "Clear"));
+    };
+    const board = new Board({
+      onpick: (picked, from) => {
+        // a day is a number to Vega, so it narrows nothing
+        if (hears) model.send(picked && !isDay(from?.card.spec, picked.column) ? picked : { column: "" });
+        say(picked, from);
       },
       ondrill: (drill, picked) => model.send({ drill, ...picked }),
     });
@@ -287,10 +290,10 @@ const clvBoard = (() => {
       const kept = board.shown.length === cards.length && cards.every((card, i) => board.shown[i].card.key === card.key);
       if (!kept) {
         board.shown.forEach((shown) => shown.finalize?.());
-        board.picked = null;
-        bar.replaceChildren();
+        board.picked = model.get("picked")?.column ? model.get("picked") : null;
         board.shown = cards.map((card) => makeCard(board, card));
         grid.replaceChildren(...board.shown.map((shown) => shown.figure));
+        say(board.picked);
       }
       const drawn = cards.map((card, i) => {
         const shown = board.shown[i];
@@ -311,8 +314,15 @@ const clvBoard = (() => {
     // a card has its width only once it stands in the page
     requestAnimationFrame(update);
     const resized = watchWidth(grid);
+    const restore = () => location.hash.length > 1 && model.send({ address: location.hash.slice(1) });
+    if (model.get("in_address")) {
+      model.on("change:address", () => history.replaceState(null, "", `#${model.get("address")}`));
+      addEventListener("hashchange", restore);
+      restore();
+    }
     return () => {
       resized.disconnect();
+      removeEventListener("hashchange", restore);
       board.shown.forEach((shown) => shown.finalize?.());
     };
   };

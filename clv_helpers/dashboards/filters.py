@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Collection
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from clv_helpers.engines.dialect import column, table
 from clv_helpers.engines.session import Session
 
 ALL = "(all)"
+SPAN = " to "  # between the first and the last of days that no choice names
 Choices = dict[str, Any]  # by label, in order: the value or the days that a choice narrows to; None: to nothing
 
 
@@ -36,7 +38,27 @@ class Offer(NamedTuple):
         """Whether it is a choice, or several of those offered."""
         if isinstance(wanted, list):
             return self.takes_several and all(value in self.choices.values() for value in wanted)
-        return wanted is not None and (isinstance(wanted, Days) or wanted in self.choices.values())
+        return isinstance(wanted, Days) or wanted in self.choices.values()
+
+    def labels(self, value: Any) -> list[str]:
+        """What is chosen, each in its words."""
+        if isinstance(value, list):
+            return [label for one in value for label in self.labels(one)]
+        labels = (label for label, offered in self.choices.items() if offered == value)
+        return [next(labels, SPAN.join(map(str, value)) if isinstance(value, Days) else str(value))]
+
+    def chosen_by(self, labels: list[str]) -> Any:
+        """What these words choose, as far as they are offered. Raises KeyError where none is."""
+        known = [self.choices[label] for label in labels if label in self.choices]
+        if self.takes_several and (several := [value for value in known if value is not None]):
+            return several
+        days = labels[0].split(SPAN)
+        if not known and self.spec.dates and len(days) == 2:
+            with contextlib.suppress(ValueError):
+                return Days(*map(dt.date.fromisoformat, days))
+        if not known:
+            raise KeyError(self.column)
+        return known[0]
 
 
 def offers(session: Session, workbook: Workbook, dashboard: Dashboard) -> list[Offer]:
@@ -92,13 +114,8 @@ def said(offers: list[Offer], chosen: dict[str, Any], followed: Collection[str])
     `followed`: the columns of the filters that narrow it; of the others it says that they do not.
     """
     changed = {o.column: o for o in offers if chosen.get(o.column) != o.choices[o.first]}
-    narrowed = [f"{o.spec.label}: {_label(o, chosen[o.column])}" for name, o in changed.items() if name in followed]
+    narrowed = [
+        f"{o.spec.label}: {', '.join(o.labels(chosen[o.column]))}" for name, o in changed.items() if name in followed
+    ]
     others = [o.spec.label for name, o in changed.items() if name not in followed]
     return "; ".join([*narrowed, *([f"not narrowed by {' and '.join(others)}"] if others else [])])
-
-
-def _label(offer: Offer, value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(_label(offer, one) for one in value)
-    labels = (label for label, offered in offer.choices.items() if offered == value)
-    return next(labels, " to ".join(map(str, value)) if isinstance(value, Days) else str(value))

@@ -21,11 +21,14 @@ def _script(face: str = "clvBoard", *files: str) -> str:
 
 
 class View(anywidget.AnyWidget):
-    """Cards on a grid. `cards` is what is drawn; a drill-through and a pick come as messages."""
+    """Cards on a grid. `cards` is what is drawn; a drill-through, a pick and the page's address come as messages."""
 
     _css = HERE / "board.css"
     cards: Any = traitlets.List().tag(sync=True)  # a list of what `card` gives
     picks = traitlets.Bool(False).tag(sync=True)  # whether the kernel hears of a pick, which then keeps its place
+    picked: Any = traitlets.Dict().tag(sync=True)  # `column` and `value` of what cards drawn anew begin with
+    in_address = traitlets.Bool(False).tag(sync=True)  # whether the page's address follows, which JupyterLab's may not
+    address = traitlets.Unicode().tag(sync=True)  # see dashboards.address
 
     def __init__(self, **given: Any):
         self._esm = _script()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import html
 from collections.abc import Callable
@@ -9,12 +10,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from clv_helpers.charts import Widget, picture, sql_of
+from clv_helpers.charts import Channel, Picture, Widget, picture, sql_of
 from clv_helpers.charts.rows import Days, followed
 from clv_helpers.charts.show import stack
-from clv_helpers.charts.texts import day_in_words, header
+from clv_helpers.charts.texts import day_in_words, header, kind
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.dashboards import filters, spec, static_board
+from clv_helpers.dashboards import address, filters, spec, static_board
 from clv_helpers.dashboards.filters import Offer
 from clv_helpers.dashboards.spec import load
 from clv_helpers.editors.editor import LABELLED, WRAPPED
@@ -79,18 +80,19 @@ class ViewState:
     chosen: dict[str, Any] = field(default_factory=dict)
     inherited: dict[str, Any] = field(default_factory=dict)
     picked: dict[str, Any] = field(default_factory=dict)
+    said: address.Pairs = field(default_factory=list)  # in the page's address
 
 
 class LiveBoard:
     """Holds what is on the screen and the history before it; `widget` is the ipywidgets box to display."""
 
-    def __init__(self, workbook: Workbook, names: list[str]):
+    def __init__(self, workbook: Workbook, names: list[str], in_address: bool = False):
         import ipywidgets as ipw
 
         from clv_helpers.dashboards.grid import View
 
         self.ipw, self.workbook = ipw, workbook
-        self.view = View(cards=[], picks=True)
+        self.view = View(cards=[], picks=True, in_address=in_address)
         self.view.on_msg(lambda _, message, __: self._hear(**message))
         self.title, self.state = ipw.HTML(), ipw.HTML()
         titles = [(load(workbook, name).title, name) for name in names]
@@ -102,13 +104,15 @@ class LiveBoard:
             style={"button_width": "auto"},
         )
         self.boards.add_class("clv-tabs")
-        self.boards.observe(lambda change: self._attempt(lambda: self.open(ViewState(change["new"]))), names="value")
+        self.boards.observe(lambda change: self._attempt(lambda: self._switch(change["new"])), names="value")
         self.back_button = self._button("← Back", self.back)
         buttons = [self._button("Refresh", self.redraw), self._button("Reset filters", self.reset)]
         switch = [self.boards] if len(names) > 1 else []
         head = ipw.HBox([*switch, self.back_button, *buttons, self.state], layout=WRAPPED)
         self.controls = ipw.HBox(layout={**WRAPPED, "margin": "0 0 14px 0", "overflow": "visible"})
         self.history: list[ViewState] = []
+        self.pictures: list[Picture] = []
+        self.unknown: list[str] = []  # what an address asked for in vain
         self.entered = 0
         self.widget = ipw.VBox([head, self.title, self.controls, self.view], layout={"overflow": "visible"})
         self.widget.add_class("clv-live")
@@ -125,8 +129,62 @@ class LiveBoard:
         self.history = []
         self._enter(state)
 
-    def _hear(self, column: str = "", value: Any = None, drill: str = "") -> None:
-        if drill:
+    def _switch(self, name: str) -> None:
+        """To the board of a tab, unless it is there already, as an address led to it."""
+        if self.history[0].name != name:
+            self.open(ViewState(name))
+
+    def restore(self, text: str) -> None:
+        """Show what an address says, as far as it is offered here; what is not is said above the board."""
+        steps, unknown = address.read(text)
+        offered = [name for _, name in self.boards.options]
+        for number, step in enumerate(steps):
+            if step.name not in ([card.get("drill") for card in self.view.cards] if number else offered):
+                unknown += [later.name for later in steps[number:]]
+                break
+            unknown += self._follow(step, is_first=not number)
+        self.unknown = unknown
+        self.boards.value = self.history[0].name
+        self._draw_head()
+
+    def _follow(self, step: address.Step, is_first: bool) -> list[str]:
+        """Enter a board as a step of an address says it; gives what of it is not offered."""
+        drilled, unknown = self._marks({} if is_first else step.drill)
+        chosen: dict[str, Any] = {}
+        with self.workbook.engine.read(memory=MEMORY) as session:
+            offers = {o.column: o for o in filters.offers(session, self.workbook, load(self.workbook, step.name))}
+        for column, labels in step.filter.items():
+            with contextlib.suppress(KeyError):
+                chosen[column] = offers[column].chosen_by(labels)
+            lost = set(labels) - set(offers[column].labels(chosen[column]) if column in chosen else [])
+            unknown += [f"{header(column, self.workbook.words)} {label}" for label in sorted(lost)]
+        self.history = [] if is_first else self.history
+        self._enter(ViewState(step.name, chosen, drilled))
+        picked, strange = self._marks(step.pick)
+        if picked:
+            self.entered += 1  # so that the cards are drawn with it
+            self.pick(picked)
+        return unknown + strange
+
+    def _marks(self, asked: dict[str, list[str]]) -> tuple[dict[str, Any], list[str]]:
+        """Of what an address says was clicked, the values of marks that are there, and the others.
+
+        Only so is a value of the type that small groups are known by; days pick nothing.
+        """
+        found: dict[str, Any] = {}
+        for drawn in self.pictures:
+            for column in asked.keys() & set(drawn.looks["pick"]):
+                if kind(drawn.rows, Channel(column=column)) != "temporal":
+                    values = {address.text_of(value): value for value in drawn.rows[column].tolist()}
+                    found |= {column: values[asked[column][0]]} if asked[column][0] in values else {}
+        lost = [f"{header(name, self.workbook.words)} {asked[name][0]}" for name in asked if name not in found]
+        return found, lost
+
+    def _hear(self, column: str = "", value: Any = None, drill: str = "", address: str = "") -> None:
+        self.unknown = []
+        if address:
+            self._attempt(lambda: self.restore(address))
+        elif drill:
             self.drill(drill, column, value)
         else:
             self.pick({column: value} if column else {})
@@ -152,7 +210,6 @@ class LiveBoard:
         self._enter(ViewState(self.history.pop().name))
 
     def _enter(self, state: ViewState) -> None:
-        state.picked = {}  # a board that is entered is drawn anew, and shows no pick
         self.entered += 1
         self.dashboard = load(self.workbook, state.name)
         self.history.append(state)
@@ -167,7 +224,7 @@ class LiveBoard:
     def _begin(self, offer: Offer) -> None:
         """A filter begins with what the click brought, else with what was chosen before, else with its default."""
         state, default = self.now, offer.choices[offer.first]
-        wanted = state.inherited.pop(offer.column, state.chosen.get(offer.column))
+        wanted = state.inherited.pop(offer.column, state.chosen.get(offer.column, default))
         state.chosen[offer.column] = wanted if offer.knows(wanted) else default
 
     # what is drawn
@@ -177,10 +234,25 @@ class LiveBoard:
         state, widgets = self.now, self.dashboard.widgets
         narrowed = _narrowed({offer.column: state.chosen[offer.column] for offer in self.offers})
         narrowed |= state.inherited | state.picked
+        self.pictures = []
         with self.workbook.engine.read(memory=MEMORY) as session:
             cards = [self._card(session, widget, narrowed) for widget in widgets]
-        self.view.cards = [{"key": f"{self.entered}/{state.name}/{i}", **card} for i, card in enumerate(cards)]
+        with self.view.hold_sync():
+            self.view.picked = next(({"column": name, "value": value} for name, value in state.picked.items()), {})
+            self.view.cards = [{"key": f"{self.entered}/{state.name}/{i}", **card} for i, card in enumerate(cards)]
+            self.view.address = self._address()
         self._draw_head()
+
+    def _address(self) -> str:
+        """Where this view is to be found again: each board on the way here, with what it is not on by itself."""
+        state = self.now
+        changed = [offer for offer in self.offers if state.chosen[offer.column] != offer.choices[offer.first]]
+        filtered = [
+            (f"{address.FILTER}.{o.column}", label) for o in changed for label in o.labels(state.chosen[o.column])
+        ]
+        clicked = address.pairs(address.DRILL, state.inherited) + address.pairs(address.PICK, state.picked)
+        state.said = [(address.BOARD, state.name), *filtered, *clicked]
+        return address.written([each.said for each in self.history])
 
     def _card(self, session: Session, widget: Widget, narrowed: dict[str, Any]) -> dict[str, Any]:
         """A widget with its query and where a click leads; one that cannot be drawn says why."""
@@ -188,6 +260,7 @@ class LiveBoard:
         try:
             across = [offer.column for offer in self.offers]
             drawn = picture(session, self.workbook, widget, narrowed, across)
+            self.pictures.append(drawn)
             columns = followed(session, self.workbook, widget, narrowed)
             card = drawn.saying(self._said(widget, columns)).card
             sql = sql_of(session, self.workbook, widget, narrowed)
@@ -214,6 +287,9 @@ class LiveBoard:
         path = " › ".join(html.escape(load(self.workbook, state.name).title) for state in self.history)
         about = html.escape(self.dashboard.description)
         below = f"<p style='margin:2px 0'>{about}</p>" if about else ""
+        if self.unknown:
+            lost = html.escape(", ".join(self.unknown))
+            below += f"<p class='clv-problem' role='status'>What the address names and is not here: {lost}.</p>"
         self.title.value = f"<h2 style='margin:0'>{path}</h2>{below}"
         self.back_button.layout.display = "" if len(self.history) > 1 else "none"
         published = dt.datetime.fromtimestamp(self.workbook.engine.published.stat().st_mtime, dt.UTC)

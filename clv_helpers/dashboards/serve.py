@@ -69,9 +69,9 @@ def _notebook(workbook: Workbook, boards: list[str]) -> str:
     import nbformat
 
     source = (
-        "from clv_helpers import dashboards\n"
         "from clv_helpers.config.workbook import Workbook\n"
-        f"dashboards.board(Workbook.open({str(workbook.file.resolve())!r}), *{boards!r})"
+        "from clv_helpers.dashboards.live_board import LiveBoard\n"
+        f"LiveBoard(Workbook.open({str(workbook.file.resolve())!r}), {boards!r}, in_address=True).widget"
     )
     title = workbook.params.title
     about = {"title": title, "kernelspec": {"name": "python3", "display_name": "Python 3"}}

@@ -45,6 +45,7 @@ def board(workbook: Workbook, name: str) -> Output:
     used = {index for card in cards if card["choices"] for index, _ in card["choices"]["filters"]}
     selects = [
         {
+            "column": offer.column,
             "label": offer.spec.label,
             "options": list(offer.choices),
             "first": list(offer.choices).index(offer.first),

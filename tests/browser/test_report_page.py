@@ -204,6 +204,27 @@ def test_behind_every_chart_stand_its_numbers_and_its_finding(chromium: str, rep
         assert bare == []
 
 
+def test_a_view_is_in_the_address(chromium: str, report_file: Path) -> None:
+    with browser(chromium) as started:
+        page = opened(started, report_file)
+        go_to(page, "board-value")
+        board = page.locator("#board-value")
+        board.get_by_label("Look-back", exact=True).select_option("lifetime")
+        told = board.locator(".clv-title").all_inner_texts()
+        address = page.url
+        assert address.endswith("#board-value?lookback=lifetime")
+        page.locator(".tabs a").last.click()
+        go_to(page, "board-value")
+        assert page.url == address
+        again = opened(started, report_file)
+        again.goto(address + "&category=NOBODY&x=1")
+        drawn(again)
+        board = again.locator("#board-value")
+        assert board.locator(".clv-title").all_inner_texts() == told
+        line = "What the address names and is not here: category NOBODY, x 1."
+        assert board.locator(".clv-filters .clv-problem").inner_text() == line
+
+
 def test_phone_dark_and_without_scripts(chromium: str, report_file: Path) -> None:
     phone = {"viewport": {"width": 360, "height": 740}}
     with browser(chromium) as started:

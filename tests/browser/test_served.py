@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
 
 from clv_helpers.charts.rounding import rounded
 from clv_helpers.config.validation import ParamsError
@@ -43,7 +44,7 @@ def served(params: Path, *boards: str) -> Iterator[str]:
 def test_board_alone(chromium: str, outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLV_TEST_MARK", "board-alone")
     params = ROOT / "params" / "airline.yml"
-    workbook = build_all(Workbook.open(params, overrides={"simulate.members": 500}))
+    workbook = build_all(Workbook.open(params, overrides={"simulate.members": 2000}))
     best = workbook.query("insights.fact_value_by_decile", category="ALL", decile=1).set_index("lookback")
     shown = pd.Series(rounded(best["share_of_value"], best["customers"], 11), best.index)
     share = shown.map("{:.0%}".format)
@@ -65,9 +66,41 @@ def test_board_alone(chromium: str, outputs: Path, monkeypatch: pytest.MonkeyPat
         page.get_by_label("Look-back", exact=True).select_option("lifetime")
         page.get_by_text(f"The best tenth brings {share['lifetime']} of all miles").wait_for(timeout=20_000)
         assert len(_kernels("board-alone")) == 1
+        _a_view_is_in_the_address(started, page)
         page.close()
         _wait_until(lambda: not _kernels("board-alone"))
     assert [url for url in elsewhere if not url.startswith(("data:", "blob:"))] == []
+
+
+def _a_view_is_in_the_address(started: Browser, page: Page) -> None:
+    """Two values of a filter and a pick, on the board that a click led to: who opens the address sees the same."""
+    page.get_by_label("Who is in a decile: decile").first.select_option("2")
+    status = page.locator(".clv-choice", has_text="Status")
+    status.locator("summary").click()
+    for name in ("GOLD", "SILVER"):
+        status.get_by_role("checkbox", name=name, exact=True).check()
+    page.locator("figcaption p", has_text="Status: GOLD, SILVER").first.wait_for()
+    page.locator("path[aria-roledescription=bar]").last.click()
+    page.wait_for_function("location.hash.includes('pick.')")
+    address, shown = page.evaluate("location.href"), _shown(page)
+    assert "board=decile&filter.decile=2&filter.category=GOLD&filter.category=SILVER&pick." in address
+    again = started.new_page()
+    again.goto(address)
+    again.locator(".clv-picked", has_text="Picked").wait_for(timeout=60_000)
+    again.wait_for_function(
+        "told => [...document.querySelectorAll('.clv-title')].at(-1)?.innerText === told", arg=shown[-1][0]
+    )
+    assert _shown(again) == shown
+    again.close()
+
+
+def _shown(page: Page) -> list[tuple[str, str]]:
+    """The titles and figures of the cards."""
+    page.wait_for_selector(".clv-chart svg.marks")
+    return [
+        (card.locator(".clv-title").inner_text(), card.locator(".clv-chart").inner_text())
+        for card in page.locator(".clv-live .clv-card").all()
+    ]
 
 
 def _with(mark: str) -> list[Path]:
