@@ -12,7 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clv_helpers import dashboards
+from clv_helpers import audiences, dashboards
+from clv_helpers.audiences import of_marks, views
+from clv_helpers.audiences.compile import to_members
+from clv_helpers.charts.rounding import people_text
 from clv_helpers.charts.rows import Days
 from clv_helpers.charts.show import BOARD_MIME
 from clv_helpers.conditions import Attribute
@@ -22,9 +25,10 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.config.yaml_files import SpecChanged
 from clv_helpers.dashboards import filters, static_board
 from clv_helpers.dashboards.composer_view import Composer
+from clv_helpers.dashboards.controls import BETWEEN
 from clv_helpers.dashboards.draft import Draft, problem_of, save
 from clv_helpers.dashboards.grid import Choice
-from clv_helpers.dashboards.live_board import BETWEEN, LiveBoard
+from clv_helpers.dashboards.live_board import LiveBoard, ViewState
 from clv_helpers.dashboards.proposals import Proposer, channel_of
 from clv_helpers.dashboards.spec import Preset
 from clv_helpers.editors import files
@@ -131,6 +135,44 @@ def test_an_address_restores_the_view_and_ignores_what_is_not_here(own: Workbook
     assert again.now.name == "value"
     again._hear(address="board=value&filter.month=2024-01-01%20to%202024-02-28")
     assert again.now.chosen["month"] == Days(dt.date(2024, 1, 1), dt.date(2024, 2, 28))
+
+
+def test_an_audience_of_a_mark_holds_the_customers_behind_it(own: Workbook) -> None:
+    board = LiveBoard(own, ["value", "migration"], make_audience=of_marks.make)
+    before = set(audiences.names(own))
+    assert board.view.action == ""
+
+    def made(sql: str) -> None:
+        board._hear(make=True)
+        name = board.view.said.removeprefix("Saved as audiences/").partition(".yml: ")[0]
+        assert name not in before
+        before.add(name)
+        with views.reading(own, name, audiences.load(own, name)) as (session, context, _):
+            members = {row["customer_id"] for row in session.rows(to_members(audiences.load(own, name), context))}
+            behind = {row["customer_id"] for row in session.rows(f"SELECT customer_id FROM {sql}")}
+        assert members == behind
+        assert members
+        said = people_text(len(members), own.params.min_cell)
+        assert board.view.said.endswith(f": {said} {own.words.customers}.")
+
+    ranked = "derived.customer_decile WHERE category = 'ALL' AND lookback_months = {} AND decile = 2"
+    board._hear("decile", 2)
+    assert board.view.action
+    made(ranked.format(12))
+    made(ranked.format(12))  # never overwrites
+    control(board, "Look-back").value = "lifetime"
+    made(ranked.format(0))
+    board._hear("frequency_band", "2–3")
+    made("insights.dim_customer_band WHERE frequency_band = '2–3'")
+    board.drill("decile", "decile", 2)
+    made("insights.dim_customer_band WHERE decile_12_months = 2")
+    board._hear("region", "Nordics")
+    made("insights.dim_customer_band WHERE decile_12_months = 2 AND region = 'Nordics'")
+    board.open(ViewState("migration"))
+    board._hear("now", 1)
+    board._hear(make=True)
+    assert board.view.said == "The profile does not know lookback, so no rule of an audience can ask for it."
+    assert set(audiences.names(own)) == before
 
 
 def test_presets_are_whole_months_before_the_day() -> None:

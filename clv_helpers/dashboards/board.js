@@ -269,19 +269,27 @@ const clvBoard = (() => {
     const hears = model.get("picks");
     bar.classList.toggle("clv-kept", Boolean(hears));
     el.append(bar, grid);
-    const say = (picked, from) => {
-        bar.replaceChildren();
-        if (!picked) return;
+    let origin = null;
+    const say = (picked, from = origin) => {
+      const [action, said] = [model.get("action"), model.get("said")];
+      const button = (label, onclick, css = null) => element("button", { type: "button", class: css, onclick }, label);
+      origin = from;
+      bar.replaceChildren();
+      if (picked) {
         bar.append(element("span", {}, `Picked: ${picked.column.replaceAll("_", " ")} ${inWords(picked.value)}`));
         const target = from?.card.drill ? from : board.shown.find((s) => s.card.drill && s.card.pick?.includes(picked.column));
-        if (target) bar.append(element("button", { type: "button", class: "clv-go", onclick: () => model.send({ drill: target.card.drill, ...picked }) }, `${target.card.drillTitle} →`));
-        bar.append(element("button", { type: "button", onclick: () => board.pick(null) }, "Clear"));
+        if (target) bar.append(button(`${target.card.drillTitle} →`, () => model.send({ drill: target.card.drill, ...picked }), "clv-go"));
+      }
+      if (action) bar.append(button(action, () => model.send({ make: true })));
+      if (picked) bar.append(button("Clear", () => board.pick(null)));
+      if (said) bar.append(element("span", {}, said));
     };
+    model.on("change:action change:said", () => say(board.picked));
     const board = new Board({
       onpick: (picked, from) => {
         // a day is a number to Vega, so it narrows nothing
         if (hears) model.send(picked && !isDay(from?.card.spec, picked.column) ? picked : { column: "" });
-        say(picked, from);
+        say(picked, from ?? null);
       },
       ondrill: (drill, picked) => model.send({ drill, ...picked }),
     });
@@ -293,7 +301,7 @@ const clvBoard = (() => {
         board.picked = model.get("picked")?.column ? model.get("picked") : null;
         board.shown = cards.map((card) => makeCard(board, card));
         grid.replaceChildren(...board.shown.map((shown) => shown.figure));
-        say(board.picked);
+        say(board.picked, null);
       }
       const drawn = cards.map((card, i) => {
         const shown = board.shown[i];

@@ -27,6 +27,8 @@ class View(anywidget.AnyWidget):
     cards: Any = traitlets.List().tag(sync=True)  # a list of what `card` gives
     picks = traitlets.Bool(False).tag(sync=True)  # whether the kernel hears of a pick, which then keeps its place
     picked: Any = traitlets.Dict().tag(sync=True)  # `column` and `value` of what cards drawn anew begin with
+    action = traitlets.Unicode().tag(sync=True)  # what can be done with what was picked or led to; empty: nothing
+    said = traitlets.Unicode().tag(sync=True)  # what came of it
     in_address = traitlets.Bool(False).tag(sync=True)  # whether the page's address follows, which JupyterLab's may not
     address = traitlets.Unicode().tag(sync=True)  # see dashboards.address
 

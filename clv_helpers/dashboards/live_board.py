@@ -11,29 +11,31 @@ from functools import partial
 from typing import Any
 
 from clv_helpers.charts import Channel, Picture, Widget, picture, sql_of
-from clv_helpers.charts.rows import Days, followed
+from clv_helpers.charts.rows import followed
 from clv_helpers.charts.show import stack
 from clv_helpers.charts.texts import day_in_words, header, kind
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.dashboards import address, filters, spec, static_board
+from clv_helpers.dashboards import address, behind, controls, filters, spec, static_board
 from clv_helpers.dashboards.filters import Offer
 from clv_helpers.dashboards.spec import load
-from clv_helpers.editors.editor import LABELLED, WRAPPED
+from clv_helpers.editors.editor import WRAPPED
 from clv_helpers.engines.guarded_query import MEMORY
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
 
-BETWEEN = "from … to"
 # The boards that notebooks 3, 4 and 6 show by name; decile is where a click on a decile leads.
 IN_NOTEBOOKS = ("value", "customers", "products", "migration", "forecast", "at_risk", "audiences", "campaign_results")
 DRILL_TARGETS = ("decile",)
+MAKE = "Make an audience of these"
+MakeAudience = Callable[[Workbook, list[behind.Behind]], str]  # audiences.of_marks.make, which no board may import
 
 
-def board(workbook: Workbook, *names: str) -> Any:
+def board(workbook: Workbook, *names: str, make_audience: MakeAudience | None = None) -> Any:
     """Dashboards, the first one open; those that there are not are left out, and None where there is none of them.
 
     Gives an ipywidgets box in JupyterLab; in a batch run an `Output` of one board below the other, with filters that
-    need no kernel. Raises ParamsError for a file that is wrong.
+    need no kernel. With `make_audience` (audiences.of_marks) an audience can be made of what was picked. Raises
+    ParamsError for a file that is wrong.
 
     Cost: in a batch run each chart is drawn for up to 80 choices of the filters that it follows.
 
@@ -47,7 +49,7 @@ def board(workbook: Workbook, *names: str) -> Any:
         return None
     if not workbook.interactive:
         return stack(*(static_board.board(workbook, name) for name in known))
-    return LiveBoard(workbook, known).widget
+    return LiveBoard(workbook, known, make_audience=make_audience).widget
 
 
 def others(workbook: Workbook) -> list[str]:
@@ -86,12 +88,18 @@ class ViewState:
 class LiveBoard:
     """Holds what is on the screen and the history before it; `widget` is the ipywidgets box to display."""
 
-    def __init__(self, workbook: Workbook, names: list[str], in_address: bool = False):
+    def __init__(
+        self,
+        workbook: Workbook,
+        names: list[str],
+        in_address: bool = False,
+        make_audience: MakeAudience | None = None,
+    ):
         import ipywidgets as ipw
 
         from clv_helpers.dashboards.grid import View
 
-        self.ipw, self.workbook = ipw, workbook
+        self.ipw, self.workbook, self.make_audience = ipw, workbook, make_audience
         self.view = View(cards=[], picks=True, in_address=in_address)
         self.view.on_msg(lambda _, message, __: self._hear(**message))
         self.title, self.state = ipw.HTML(), ipw.HTML()
@@ -180,9 +188,13 @@ class LiveBoard:
         lost = [f"{header(name, self.workbook.words)} {asked[name][0]}" for name in asked if name not in found]
         return found, lost
 
-    def _hear(self, column: str = "", value: Any = None, drill: str = "", address: str = "") -> None:
+    def _hear(
+        self, column: str = "", value: Any = None, drill: str = "", address: str = "", make: bool = False
+    ) -> None:
         self.unknown = []
-        if address:
+        if make:
+            self._make_audience()
+        elif address:
             self._attempt(lambda: self.restore(address))
         elif drill:
             self.drill(drill, column, value)
@@ -241,7 +253,21 @@ class LiveBoard:
             self.view.picked = next(({"column": name, "value": value} for name, value in state.picked.items()), {})
             self.view.cards = [{"key": f"{self.entered}/{state.name}/{i}", **card} for i, card in enumerate(cards)]
             self.view.address = self._address()
+            can_act = self.make_audience and (state.picked or len(self.history) > 1)
+            self.view.action, self.view.said = MAKE if can_act else "", ""
         self._draw_head()
+
+    def _make_audience(self) -> None:
+        """Write an audience of the customers that were picked, or led to; says where it is, or why there is none."""
+        state, widgets = self.now, self.dashboard.widgets
+        narrowed = _narrowed({offer.column: state.chosen[offer.column] for offer in self.offers}) | state.inherited
+        clicked = state.picked if len(self.history) == 1 else narrowed | state.picked
+        with self.workbook.engine.read(memory=MEMORY) as session:
+            shown = behind.behind(session, self.workbook, widgets, narrowed, clicked)
+        try:
+            self.view.said = self.make_audience(self.workbook, shown) if self.make_audience else ""
+        except UserError as error:
+            self.view.said = str(error)
 
     def _address(self) -> str:
         """Where this view is to be found again: each board on the way here, with what it is not on by itself."""
@@ -301,53 +327,13 @@ class LiveBoard:
     # the filters
 
     def _draw_controls(self) -> None:
-        controls = [control for offer in self.offers for control in self._control(offer)]
+        chosen = self.now.chosen
+        each = (controls.of(offer, chosen[offer.column], partial(self._choose, offer.column)) for offer in self.offers)
+        shown = [control for controls_of_one in each for control in controls_of_one]
         for column, value in self.now.inherited.items():
             label = f"{header(column, self.workbook.words)}: {value}  ✕"
-            controls.append(self._button(label, partial(self._drop, column)))
-        self.controls.children = controls
-
-    def _control(self, offer: Offer) -> list[Any]:
-        """A list of the choices; beside it, where days are chosen, from which day to which."""
-        if offer.takes_several:
-            return [self._choice(offer)]
-        chosen, labels = self.now.chosen[offer.column], [*offer.choices, *([BETWEEN] if offer.spec.dates else [])]
-        shown = next((label for label, value in offer.choices.items() if value == chosen), labels[-1])
-        dropdown = self.ipw.Dropdown(
-            options=labels, value=shown, description=offer.spec.label, style=LABELLED, layout={"width": "auto"}
-        )
-        days = chosen if isinstance(chosen, Days) else (None, None)
-        pickers = [
-            self.ipw.DatePicker(description=word, value=day, style=LABELLED, layout={"width": "170px"})
-            for word, day in zip(("from", "to"), days, strict=True)
-            if offer.spec.dates
-        ]
-
-        def choose(_: Any = None) -> None:
-            between = dropdown.value == BETWEEN
-            for picker in pickers:
-                picker.layout.display = "" if between else "none"
-            picked = Days(*(picker.value for picker in pickers)) if between else offer.choices[dropdown.value]
-            if not between or all(picked):
-                self._choose(offer.column, picked)
-
-        choose()
-        for control in (dropdown, *pickers):
-            control.observe(choose, "value")
-        return [dropdown, *pickers]
-
-    def _choice(self, offer: Offer) -> Any:
-        """A list of which several may be chosen."""
-        from clv_helpers.dashboards.grid import Choice
-
-        chosen, options = self.now.chosen[offer.column], {n: v for n, v in offer.choices.items() if v is not None}
-        values = chosen if isinstance(chosen, list) else [chosen]
-        shown = [label for label, value in options.items() if value in values]
-        control = Choice(description=offer.spec.label, options=list(options), value=shown)
-        control.observe(
-            lambda change: self._choose(offer.column, [options[label] for label in change["new"]] or None), "value"
-        )
-        return control
+            shown.append(self._button(label, partial(self._drop, column)))
+        self.controls.children = shown
 
     def _choose(self, column: str, value: Any) -> None:
         """Redraw, where it is another choice."""

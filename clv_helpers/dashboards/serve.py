@@ -69,9 +69,11 @@ def _notebook(workbook: Workbook, boards: list[str]) -> str:
     import nbformat
 
     source = (
+        "from clv_helpers.audiences import of_marks\n"
         "from clv_helpers.config.workbook import Workbook\n"
         "from clv_helpers.dashboards.live_board import LiveBoard\n"
-        f"LiveBoard(Workbook.open({str(workbook.file.resolve())!r}), {boards!r}, in_address=True).widget"
+        f"workbook, boards = Workbook.open({str(workbook.file.resolve())!r}), {boards!r}\n"
+        "LiveBoard(workbook, boards, in_address=True, make_audience=of_marks.make).widget"
     )
     title = workbook.params.title
     about = {"title": title, "kernelspec": {"name": "python3", "display_name": "Python 3"}}
