@@ -67,13 +67,18 @@ def shown(workbook: Workbook, stage: int) -> Output:
     name = f"{following[0]} · {following[2:].replace('_', ' ').capitalize()}"
     parts = {
         "What this says": [html.escape(sentence) for sentence in says[:MOST]],
-        "What to try": [_marked(text.format(year_before=_year_before(workbook))) for text in TRY[stage]],
+        "What to try": [_marked(_filled(text, workbook)) for text in TRY[stage]],
         "Next": [f'<a href="{following}.ipynb">{name}</a>: {_marked(NEXT[stage])}'],
     }
     body = "".join(_part(heading, lines) for heading, lines in parts.items() if lines)
     text = re.sub(r"<[^>]+>", " ", body)
     page = f"{IN_NOTEBOOK}<div class='clv-closing'>{body}</div>"
     return Output({CLOSING_MIME: stage, "text/html": page, "text/plain": html.unescape(" ".join(text.split()))})
+
+
+def _filled(text: str, workbook: Workbook) -> str:
+    """With the day a year before, where it is named: a workbook without purchases has none."""
+    return text.format(year_before=_year_before(workbook) if "{year_before}" in text else "")
 
 
 def _findings() -> list[str]:

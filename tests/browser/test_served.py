@@ -80,6 +80,7 @@ def _a_view_is_in_the_address(started: Browser, page: Page) -> None:
     for name in ("GOLD", "SILVER"):
         status.get_by_role("checkbox", name=name, exact=True).check()
     page.locator("figcaption p", has_text="Status: GOLD, SILVER").first.wait_for()
+    status.locator("summary").click()  # the open list lies over the bars
     page.locator("path[aria-roledescription=bar]").last.click()
     page.wait_for_function("location.hash.includes('pick.')")
     address, shown = page.evaluate("location.href"), _shown(page)
