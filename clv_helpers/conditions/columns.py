@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# How an engine's types begin; whatever else ends with INT is an integer.
+# How an engine's types begin; INTEGER and whatever ends with INT is an integer.
 KINDS = {
     "VARCHAR": "text", "STRING": "text", "DECIMAL": "number", "DOUBLE": "number", "FLOAT": "number",
     "BOOLEAN": "boolean", "DATE": "date", "TIMESTAMP": "timestamp",
@@ -41,4 +41,4 @@ def kind_of(engine_type: str) -> str:
     for beginning, kind in KINDS.items():
         if name.startswith(beginning):
             return kind
-    return "integer" if name.endswith("INT") or name.startswith("INT") else "other"
+    return "integer" if name.endswith("INT") or name == "INTEGER" else "other"

@@ -77,8 +77,7 @@ def json_types(file: Path) -> dict[str, DuckDBPyType]:
     with duckdb.connect() as connection:
 
         def types(**more: exp.Expression) -> dict[str, DuckDBPyType]:
-            rows = connection.sql(to_sql(exp.select("*").from_(_reader("read_json", file, **options, **more))))
-            return dict(zip(rows.columns, rows.types, strict=True))
+            return _types(connection, _reader("read_json", file, **options, **more))
 
         try:
             found = types()
@@ -98,11 +97,15 @@ def json_headers(types: dict[str, DuckDBPyType]) -> list[str]:
     return [header for key, kind in types.items() for header in _paths(key, kind)]
 
 
-def parquet_types(file: Path) -> dict[str, str]:
-    """The columns of a Parquet file and their types, by DuckDB's names for them."""
+def parquet_types(file: Path) -> dict[str, DuckDBPyType]:
+    """The columns of a Parquet file and their types."""
     with duckdb.connect() as connection:
-        rows = connection.sql(to_sql(exp.select("*").from_(scan_parquet(file))))
-        return dict(zip(rows.columns, map(str, rows.types), strict=True))
+        return _types(connection, scan_parquet(file))
+
+
+def _types(connection: duckdb.DuckDBPyConnection, rows: exp.Expression) -> dict[str, DuckDBPyType]:
+    read = connection.sql(to_sql(exp.select("*").from_(rows)))
+    return dict(zip(read.columns, read.types, strict=True))
 
 
 def unreadable_lines() -> exp.Expression:

@@ -71,7 +71,7 @@ class Readable:
         return json_headers(self._keys)
 
     @cached_property
-    def types(self) -> dict[str, str]:
+    def types(self) -> dict[str, DuckDBPyType]:
         """The types of a Parquet file's columns; empty for the others, of which a value's text says what it is."""
         if self.kind != "parquet":
             return {}
@@ -143,8 +143,8 @@ def readable(file: Path, source: Source, folder: Path) -> Iterator[Readable]:
     within the block.
 
     Example:
-        >>> with readable(wb.source_files("customers")[0], wb.params.sources["customers"], wb.folder) as members:
-        ...     members.kind, members.headers[0]
+        >>> with readable(wb.source_files("customers")[0], wb.params.sources["customers"], wb.folder) as file:
+        ...     file.kind, file.headers[0]
         ('parquet', 'membership_number')
     """
     found = Readable(file, source, folder)

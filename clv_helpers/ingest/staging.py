@@ -244,7 +244,7 @@ def _writing(workbook: Workbook, source: Source, file: Path) -> Writing:
     return Writing(form.decimal, said, tuple(source.csv.dates), workbook.params.time_zone, also_iso=not is_csv(file))
 
 
-def _read(contract: ColumnContract, writing: Writing, types: Mapping[str, str]) -> Read:
+def _read(contract: ColumnContract, writing: Writing, types: Mapping[str, Any]) -> Read:
     if contract.sql:
         row = row_sql.row_expression(contract.sql, writing, contract.type in writings.NUMBERS)
         raw = column(contract.name + CALCULATED)
@@ -252,7 +252,8 @@ def _read(contract: ColumnContract, writing: Writing, types: Mapping[str, str]) 
     first, *others = [column(header) for header in contract.alternatives or (contract.header,)]
     if others:
         return Read(contract, exp.Coalesce(this=first, expressions=others), writing)
-    return Read(contract, first, dataclasses.replace(writing, held_as=writings.held_as(types.get(first.name, ""))))
+    held = writings.held_as(str(types.get(first.name, "")))
+    return Read(contract, first, dataclasses.replace(writing, held_as=held))
 
 
 def _typed(workbook: Workbook, dataset: str, reads: list[Read], writing: Writing) -> dict[str, exp.Expression]:

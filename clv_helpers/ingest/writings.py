@@ -10,15 +10,14 @@ import datetime as dt
 import functools
 import re
 from dataclasses import dataclass
-from typing import Literal
 
 from sqlglot import exp
 
+from clv_helpers.conditions.columns import kind_of
 from clv_helpers.config.datasets import EMAIL_NAMESPACE, EVENT_TIME, ColumnContract
 from clv_helpers.config.sources import EPOCHS
 from clv_helpers.engines.dialect import SQL_TYPES, cast, expression, is_in, literal
 
-Held = Literal["", "integer", "number", "moment"]
 MOMENTS = ("date", "timestamp")
 FRACTIONS = ("decimal", "number")
 NUMBERS = ("integer", *FRACTIONS)
@@ -90,7 +89,7 @@ class Writing:
     dates: tuple[str, ...] = ()
     time_zone: str = "UTC"
     also_iso: bool = False
-    held_as: Held = ""
+    held_as: str = ""
 
 
 @functools.lru_cache(maxsize=500)  # a stream reads the same columns with each event
@@ -116,18 +115,15 @@ def value(contract: ColumnContract, raw: exp.Expression, writing: Writing) -> ex
     return try_cast(raw, kind)
 
 
-def held_as(type_name: str) -> Held:
-    """What a column of one of DuckDB's types holds; empty where its values are to be read from their text.
+def held_as(type_name: str) -> str:
+    """The kind of a column of one of DuckDB's types; empty where its values are to be read from their text.
 
     Example:
-        >>> held_as("UBIGINT"), held_as("DECIMAL(9,2)"), held_as("TIMESTAMP_NS"), held_as("VARCHAR")
-        ('integer', 'number', 'moment', '')
+        >>> held_as("UBIGINT"), held_as("DECIMAL(9,2)"), held_as("TIMESTAMP_NS"), held_as("VARCHAR"), held_as("DATE[]")
+        ('integer', 'number', 'timestamp', '', '')
     """
-    if type_name.endswith("INT") or type_name == "INTEGER":
-        return "integer"
-    if type_name in ("FLOAT", "DOUBLE") or type_name.startswith("DECIMAL"):
-        return "number"
-    return "moment" if type_name == "DATE" or re.fullmatch(r"TIMESTAMP(_\w+)?", type_name) else ""
+    kind, is_read = kind_of(type_name), re.search(r"\]$|WITH TIME ZONE", type_name)
+    return kind if kind in (*NUMBERS, *MOMENTS) and not is_read else ""
 
 
 def is_id(contract: ColumnContract) -> bool:
@@ -243,7 +239,7 @@ def currency_mark(raw: exp.Expression) -> exp.Expression:
 def _moment(raw: exp.Expression, kind: str, writing: Writing) -> exp.Expression:
     told = [_told(as_text(raw), kind, group, writing) for group in _alike(writing.dates)]
     if not told:
-        return try_cast(raw, kind) if writing.held_as == "moment" else _iso(raw, kind, writing)
+        return try_cast(raw, kind) if writing.held_as in MOMENTS else _iso(raw, kind, writing)
     readings = [*told, _iso(raw, kind, writing)] if writing.also_iso else told
     return exp.Coalesce(this=readings[0], expressions=readings[1:]) if readings[1:] else readings[0]
 
