@@ -20,31 +20,22 @@ import time
 from pathlib import Path
 
 import duckdb
+from stage1 import write_events
 
 from clv_helpers import ingest
 from clv_helpers.config.workbook import Workbook
+from clv_helpers.engines.dialect import SQL_TYPES
 
 MORE = {"note": "text", "weight": "decimal", "stock": "integer"}  # in turns, the columns beyond the seven
 COLUMNS = {
     "event_id": "text", "transaction_type": "text", "customer_id": "text", "occurred_at": "timestamp",
     "category": "text", "amount": "decimal", "mileage": "decimal",
 }  # fmt: skip
-SQL_TYPE = {"text": "VARCHAR", "decimal": "DECIMAL(18, 4)", "integer": "BIGINT", "timestamp": "TIMESTAMP"}
 VALUE = {
-    "text": "'t' || hash(i + {n}) % 1000", "decimal": "CAST(hash(i + {n}) % 90000 / 100.0 AS DECIMAL(18, 4))",
-    "integer": "CAST(hash(i + {n}) % 9000 AS BIGINT)",
-}  # fmt: skip
-EVENTS = """
-COPY (
-    SELECT printf('e%09d', i) AS event_id, 'STATUS_MILES' AS transaction_type,
-        printf('M%08d', hash(i) % ({rows} // 10 + 1)) AS customer_id,
-        TIMESTAMP '2023-01-01' + to_seconds(CAST(hash(i + 7) % 94176000 AS BIGINT)) AS occurred_at,
-        ['FLYER', 'FREQUENT', 'SILVER', 'GOLD'][1 + CAST(hash(i) % 4 AS BIGINT)] AS category,
-        CAST(30 + hash(i + 17) % 90000 / 100.0 AS DECIMAL(18, 4)) AS amount,
-        CAST(300 + hash(i + 13) % 9000 AS BIGINT) AS mileage {more}
-    FROM range({rows}) AS r(i)
-) TO '{file}'
-"""
+    "text": "'t' || hash(event_id, {n}) % 1000",
+    "decimal": "CAST(hash(event_id, {n}) % 90000 / 100.0 AS DECIMAL(18, 4))",
+    "integer": "CAST(hash(event_id, {n}) % 9000 AS BIGINT)",
+}
 BY_HAND = """
 CREATE TABLE lake ({columns});
 CREATE TABLE rejected (row_number BIGINT, reason VARCHAR);
@@ -75,10 +66,13 @@ def columns(count: int) -> dict[str, str]:
 
 
 def write_file(file: Path, rows: int, count: int) -> None:
-    """The events, with values that hang on their number alone."""
+    """The events of stage1.py, with values beside them that hang on the event alone."""
+    events = file.with_name("events_of_stage_1.parquet")
+    write_events(events, 0, rows, rows // 10, "2023-01-01", 1090)
     extra = list(columns(count).items())[len(COLUMNS) :]
     more = "".join(f", {VALUE[kind].format(n=place)} AS {name}" for place, (name, kind) in enumerate(extra))
-    duckdb.execute(EVENTS.format(rows=rows, more=more, file=file))
+    duckdb.execute(f"COPY (SELECT *{more} FROM '{events}') TO '{file}'")
+    events.unlink()
 
 
 def by_hand(file: Path, count: int) -> int:
@@ -88,8 +82,8 @@ def by_hand(file: Path, count: int) -> int:
     source = f"read_csv('{file}', all_varchar=true)" if file.suffix == ".csv" else f"'{file}'"
     numbers = [name for name, kind in kinds.items() if kind in ("decimal", "integer")]
     text = BY_HAND.format(
-        columns=", ".join(f"{name} {SQL_TYPE[kind]}" for name, kind in kinds.items()),
-        typed=", ".join(f"TRY_CAST({name} AS {SQL_TYPE[kind]}) AS {name}" for name, kind in kinds.items()),
+        columns=", ".join(f"{name} {SQL_TYPES[kind]}" for name, kind in kinds.items()),
+        typed=", ".join(f"TRY_CAST({name} AS {SQL_TYPES[kind]}) AS {name}" for name, kind in kinds.items()),
         written=", ".join(f"{name} AS {name}_written" for name in numbers),
         faults="".join(
             f" WHEN {name} IS NULL AND {name}_written IS NOT NULL OR ABS({name}) > 1e11 THEN '{name}'"
