@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlglot import exp
 
@@ -13,6 +13,7 @@ from clv_helpers.audiences.compile import Context, to_members
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.audiences.sentence import to_sentence
 from clv_helpers.charts.rounding import people_text
+from clv_helpers.charts.rows import Behind
 from clv_helpers.charts.texts import header
 from clv_helpers.config.deciles import BUILT_IN
 from clv_helpers.config.sql_params import NO_CATEGORY
@@ -43,23 +44,16 @@ class NoRule(UserError):
     """What is behind a mark cannot be said as an audience's rule."""
 
 
-class Behind(NamedTuple):
-    """What a mark shows: the table, the column that counts its customers, and the values that its rows are of."""
-
-    table: str
-    people: str
-    values: dict[str, Any]
-
-
-def make(workbook: Workbook, behind: Sequence[tuple[str, str, dict[str, Any]]]) -> str:
+def make(workbook: Workbook, behind: Sequence[Behind]) -> str:
     """Write an audience of the customers behind a mark; gives where it is and how many are in it, in a sentence.
 
-    `behind`: what shows the mark, each as a `Behind`; the first that a rule can say is taken. The rule is kept only
+    `behind`: what shows the mark; the first that a rule can say is taken. The rule is kept only
     where it gives as many customers as the mark's rows count. Never overwrites a file.
     Raises NoRule where no rule says them, ParamsError for a rule that is wrong.
 
     Example:
-        >>> from clv_helpers.audiences.of_marks import Behind, proposed
+        >>> from clv_helpers.audiences.of_marks import proposed
+        >>> from clv_helpers.charts.rows import Behind
         >>> profile = "insights.fact_decile_profile"
         >>> proposed(wb, Behind(profile, "customers", {"decile": 1}))[0].description
         'Members whose decile over 12 months is 1.'
@@ -67,7 +61,7 @@ def make(workbook: Workbook, behind: Sequence[tuple[str, str, dict[str, Any]]]) 
     reasons = []
     for each in behind:
         try:
-            audience, customers = proposed(workbook, Behind(*each))
+            audience, customers = proposed(workbook, each)
         except NoRule as reason:
             reasons.append(reason)
             continue

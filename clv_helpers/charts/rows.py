@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlglot import exp
 
@@ -24,6 +24,14 @@ MAX_ROWS = 2_000
 # Columns that count people, by which small groups are known; the first that a table has is a row's population.
 POPULATION = ("customers", "active_customers", "delivered", "sent", "profiles", "people")
 PURCHASES = "purchases"  # where nothing counts people: each is one person's, so there are no more people than these
+
+
+class Behind(NamedTuple):
+    """What a mark shows: the table, the column that counts its customers, and the values that its rows are of."""
+
+    table: str
+    people: str
+    values: dict[str, Any]
 
 
 class Days(tuple):

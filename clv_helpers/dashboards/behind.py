@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from clv_helpers.charts import Widget
-from clv_helpers.charts.rows import PURCHASES, Days, narrowing, population, source_of
+from clv_helpers.charts.rows import PURCHASES, Behind, Days, narrowing, population, source_of
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
-
-
-class Behind(NamedTuple):
-    """The rows of a table with these values, and the column that counts the customers in them."""
-
-    table: str
-    people: str
-    values: dict[str, Any]
 
 
 def behind(

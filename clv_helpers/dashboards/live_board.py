@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from clv_helpers.charts import Channel, Picture, Widget, picture, sql_of
-from clv_helpers.charts.rows import followed
+from clv_helpers.charts.rows import Behind, followed
 from clv_helpers.charts.show import stack
 from clv_helpers.charts.texts import day_in_words, header, kind
 from clv_helpers.config.workbook import Workbook
@@ -27,7 +27,7 @@ from clv_helpers.errors import UserError
 IN_NOTEBOOKS = ("value", "customers", "products", "migration", "forecast", "at_risk", "audiences", "campaign_results")
 DRILL_TARGETS = ("decile",)
 MAKE = "Make an audience of these"
-MakeAudience = Callable[[Workbook, list[behind.Behind]], str]  # audiences.of_marks.make, which no board may import
+MakeAudience = Callable[[Workbook, list[Behind]], str]  # audiences.of_marks.make, which no board may import
 
 
 def board(workbook: Workbook, *names: str, make_audience: MakeAudience | None = None) -> Any:
@@ -244,8 +244,7 @@ class LiveBoard:
     def redraw(self) -> None:
         """Draw every widget with the filters as chosen, from the published tables."""
         state, widgets = self.now, self.dashboard.widgets
-        narrowed = _narrowed({offer.column: state.chosen[offer.column] for offer in self.offers})
-        narrowed |= state.inherited | state.picked
+        narrowed = self._filtered() | state.inherited | state.picked
         self.pictures = []
         with self.workbook.engine.read(memory=MEMORY) as session:
             cards = [self._card(session, widget, narrowed) for widget in widgets]
@@ -257,10 +256,14 @@ class LiveBoard:
             self.view.action, self.view.said = MAKE if can_act else "", ""
         self._draw_head()
 
+    def _filtered(self) -> dict[str, Any]:
+        """What the filters of the open board narrow to."""
+        return _narrowed({offer.column: self.now.chosen[offer.column] for offer in self.offers})
+
     def _make_audience(self) -> None:
         """Write an audience of the customers that were picked, or led to; says where it is, or why there is none."""
         state, widgets = self.now, self.dashboard.widgets
-        narrowed = _narrowed({offer.column: state.chosen[offer.column] for offer in self.offers}) | state.inherited
+        narrowed = self._filtered() | state.inherited
         clicked = state.picked if len(self.history) == 1 else narrowed | state.picked
         with self.workbook.engine.read(memory=MEMORY) as session:
             shown = behind.behind(session, self.workbook, widgets, narrowed, clicked)
