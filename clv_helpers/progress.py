@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 LONG = 1.0  # seconds from which on a step is told of
 OFTEN = 0.1  # seconds between two changes of a line
@@ -147,7 +147,7 @@ def _print_if_long(step: Step) -> None:
         print(step.told, file=sys.stderr, flush=True)
 
 
-def told(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
+def told(function: Callable[Concatenate[Any, _Args], _Result]) -> Callable[Concatenate[Any, _Args], _Result]:
     """A function of a workbook, whose steps are shown where a notebook calls it.
 
     To a person in a notebook as a line that changes in place, of which a summary stays where it took long; in a batch
@@ -155,9 +155,9 @@ def told(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
     """
 
     @functools.wraps(function)
-    def called(*args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
-        with _of_notebook(args[0]):
-            return function(*args, **kwargs)
+    def called(workbook: Any, *args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
+        with _of_notebook(workbook):
+            return function(workbook, *args, **kwargs)
 
     return called
 

@@ -104,3 +104,11 @@ def test_a_person_in_a_notebook_keeps_one_line_of_what_took_long(monkeypatch: py
     monkeypatch.setattr(progress, "LONG", 0)
     work(SimpleNamespace(run=""))
     assert shown[-1].startswith("2 steps in 0.0 s; the longest: ")
+
+
+def test_a_workbook_may_be_given_by_name() -> None:
+    @progress.told
+    def run_of(workbook: Workbook) -> str:
+        return workbook.run
+
+    assert run_of(workbook=SimpleNamespace(run="")) == ""
