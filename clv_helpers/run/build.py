@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 from clv_helpers import activation as activation_stage
 from clv_helpers import audiences as audiences_stage
 from clv_helpers import campaigns as campaigns_stage
@@ -18,7 +21,18 @@ from clv_helpers.run.refresh_all import build_profile
 __all__ = ["activation", "audiences", "campaigns", "derived", "insights"]
 
 
-@progress.told
+def _stage(build: Callable[[Workbook], Output]) -> Callable[[Workbook], Output]:
+    """A stage's beginning: its steps are told, and what cells found before, of other params perhaps, holds no more."""
+
+    @functools.wraps(build)
+    def begun(workbook: Workbook) -> Output:
+        show.TOLD.clear()
+        return progress.told(build)(workbook)
+
+    return begun
+
+
+@_stage
 def derived(workbook: Workbook) -> Output:
     """Stage 1 once the files are in: deciles, predicted lifetime value, profile; says how many tables that are.
 
@@ -34,7 +48,7 @@ def derived(workbook: Workbook) -> Output:
     return show.stack(built, *doubts) if doubts else built
 
 
-@progress.told
+@_stage
 def insights(workbook: Workbook) -> Output:
     """Stage 2: the star model, one's own tables and the key figures; shows each table behind a line.
 
@@ -47,7 +61,7 @@ def insights(workbook: Workbook) -> Output:
     return insights_stage.model(workbook, models.refresh(workbook, *models.MODEL))
 
 
-@progress.told
+@_stage
 def audiences(workbook: Workbook) -> Output:
     """Stage 4: who is in each audience now. Raises ParamsError for a rule that asks for what is not there.
 
@@ -64,7 +78,7 @@ def audiences(workbook: Workbook) -> Output:
     return show.note(f"{evaluated} {said} evaluated: {texts[0]} realized, {texts[1]} exited.{doubts}")
 
 
-@progress.told
+@_stage
 def activation(workbook: Workbook) -> Output:
     """Stage 5: who of each activation's audience may be written to, and who is control.
 
@@ -77,7 +91,7 @@ def activation(workbook: Workbook) -> Output:
     return show.note(f"Decided for {count} activation{'s' * (count != 1)}.")
 
 
-@progress.told
+@_stage
 def campaigns(workbook: Workbook) -> Output:
     """Stage 6: responses, rates and effects. Raises StageSkipped for a workbook without campaigns.
 

@@ -14,7 +14,7 @@ from clv_helpers.charts import show
 from clv_helpers.config.destinations import Activation
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.report.content import Content, Section, _add_output
-from clv_helpers.run import closing
+from clv_helpers.run import build, closing
 from clv_helpers.run.notebooks import NOTEBOOKS, STAGES
 
 
@@ -36,6 +36,13 @@ def test_it_says_what_was_found_doubts_first_then_the_most_money(airline: Workbo
     show.finding("Of a doubt.", topic="c", warning=True)
     show.finding("Much was 2.", topic="b", stake=20, brief="Much.")  # the cell ran again
     assert says(closing.shown(airline, 1)) == ["Of a doubt.", "Much.", "Of no money."]
+
+
+def test_what_was_found_before_its_stage_was_built_anew_is_not_said(airline: Workbook) -> None:
+    show.finding("Of the day before.", topic="a")
+    build.insights(airline)
+    show.finding("Of this day.", topic="b")
+    assert says(closing.shown(airline, 2)) == ["Of this day."]
 
 
 def test_it_says_what_the_cells_said(airline: Workbook) -> None:
