@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 NO_DATA = "No data for this choice"
 DECILES = 10
-# Columns named after the model's words; `value` is not among them, as a predicted value is not what deciles rank.
 RANKED = ("insights", "audiences")  # schemas whose column `value` is what deciles rank
+# Columns named after the model's words; `value` is not among them, as a predicted value is not what deciles rank.
 SPOKEN = ("customer", "customers", "purchase", "purchases", "category")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clv_helpers.cli.options import Json, Opened, Params, Set, command, opened, progress, say
+from clv_helpers.cli.options import Json, Opened, Params, Set, command, notice, opened, say
 from clv_helpers.errors import UserError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def activate(
         done.append({**dataclasses.asdict(row), **before})
     say(as_json, {"activations": done}, (line for row in done for line in _lines(row)))
     if not confirm and not drop:
-        progress("nothing was written; deliver with --confirm")
+        notice("nothing was written; deliver with --confirm")
 
 
 def _before(workbook: Workbook, campaign: str, destination: str) -> dict[str, Any]:

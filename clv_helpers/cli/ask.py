@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from clv_helpers.cli.options import Json, Opened, command, progress, say
+from clv_helpers.cli.options import Json, Opened, command, notice, say
 from clv_helpers.engines import TARGETS
 
 
@@ -42,7 +42,7 @@ def sql(
     found = json.loads(answer.frame.to_json(orient="records", date_format="iso")) if as_json else []
     say(as_json, {"rows": found, "cut_off_after": answer.cut_at}, [str(answer)])
     if answer.note:
-        progress(answer.note)
+        notice(answer.note)
 
 
 @command("params/airline.yml", "params/airline.yml campaign")

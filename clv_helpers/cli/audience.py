@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from clv_helpers.cli.options import Json, Opened, command, judged, progress, say, shortened
+from clv_helpers.cli.options import Json, Opened, command, judged, notice, say, shortened
 from clv_helpers.progress import on_terminal
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _count(workbook: Workbook, name: str, _form: str) -> tuple[Any, str]:
     ]
     head = f"{found.count:,} of {found.customers:,} {workbook.words.customers} ({found.share:.1%})"
     for doubt in doubts:
-        progress(doubt.sentence)
+        notice(doubt.sentence)
     lines = [f"  {step['left']:>12,} left, {step['removed']:>12,} removed: {step['condition']}" for step in funnel]
     lines += [f"  {customers:>12,} in {branch}" for branch, customers in found.branches.items()]
     lines += [f"  {found.note}"] if found.note else []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clv_helpers.cli.options import Json, Opened, command, judged, progress, say
+from clv_helpers.cli.options import Json, Opened, command, judged, notice, say
 from clv_helpers.progress import on_terminal
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NAMED = 5  # of the columns that nothing reads: an export of a system has dozens
 
 
-@command("params/airline.yml", "params/airline.yml new.parquet --dataset loyalty_events")
+@command("params/airline.yml", "params/airline.yml new.parquet --dataset purchases")
 def ingest(
     workbook: Opened,
     files: Annotated[
@@ -43,7 +43,7 @@ def ingest(
         if unread:
             names = ", ".join(unread[:NAMED]) + (" …" if unread[NAMED:] else "")
             columns = f"{len(unread)} column{'s' if unread[1:] else ''}"
-            progress(f"{batch.file}: {columns} that sources.{batch.dataset} does not read: {names}")
+            notice(f"{batch.file}: {columns} that sources.{batch.dataset} does not read: {names}")
     _say(batches, as_json)
 
 
@@ -84,16 +84,17 @@ def _say(batches: list[Batch], as_json: bool) -> None:
 
 
 def _lines(batches: list[Batch]) -> Iterator[str]:
-    """A sum first; a line a batch follows where there are some."""
+    """A sum first, then a line for each batch."""
+    if not batches:
+        yield "no batch yet"
+        return
     stands = Counter(batch.status for batch in batches)
     states = ", ".join(judged(f"{count} {status}", status) for status, count in stands.most_common())
     read, accepted, rejected = (
         sum(getattr(batch, name) or 0 for batch in batches) for name in ("rows_read", "rows_accepted", "rows_rejected")
     )
     rows = f"{read:,} rows read, {accepted:,} accepted, {judged(f'{rejected:,} rejected', 'rejected' * (rejected > 0))}"
-    yield f"{len(batches)} batch{'es' * (len(batches) != 1)}: {states}; {rows}" if batches else "no batch yet"
-    if not batches:
-        return
+    yield f"{len(batches)} batch{'es' * (len(batches) != 1)}: {states}; {rows}"
     yield f"{'batch':>5}  {'dataset':<15} {'file':<32} {'status':<17} {'read':>12} {'accepted':>12} {'rejected':>9}"
     for batch in batches:
         read, accepted, rejected = (n or 0 for n in (batch.rows_read, batch.rows_accepted, batch.rows_rejected))

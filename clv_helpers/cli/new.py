@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clv_helpers.cli.options import Json, command, progress, say
+from clv_helpers.cli.options import Json, command, notice, say
 
 if TYPE_CHECKING:
     from clv_helpers.run.new import Draft, Question, Sums
@@ -42,7 +42,7 @@ def new(
         making.write(making.empty(file), file)
         say(as_json, {"params": str(file)}, [f"{file} is written", f"fill it in, then: clv run {file}"])
         return
-    tell = progress if as_json else print
+    tell = notice if as_json else print
     with making.reading(file, source, table) as draft:
         asked = making.questions(draft)
         made = making.answered(draft, asked, {})
@@ -60,7 +60,7 @@ def new(
     if no_run:
         say(as_json, found, [f"read it, mend what is wrong, then: clv run {file}"])
         return
-    record, folder = notebooks.run(file, log=progress)
+    record, folder = notebooks.run(file, log=notice)
     report = folder / record.report
     say(as_json, {**found, "report": str(report)}, [f"report: {report}"])
 

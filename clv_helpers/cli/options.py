@@ -144,7 +144,7 @@ def shortened(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def progress(line: str) -> None:
+def notice(line: str) -> None:
     """Progress for people, on standard error: out of the way of what is piped on."""
     mark = line[:1]
     print(judged(mark, to=sys.stderr) + line[1:], file=sys.stderr, flush=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from clv_helpers.cli.options import Json, Opened, command, progress, say
+from clv_helpers.cli.options import Json, Opened, command, notice, say
 
 if TYPE_CHECKING:
     from clv_helpers.run.forget import Forgetting
@@ -38,7 +38,7 @@ def person(
     told = forget(workbook, who) if confirm else plan(workbook, who)
     say(as_json, asdict(told), _lines(told))
     if not confirm:
-        progress("nothing was erased; erase with --confirm")
+        notice("nothing was erased; erase with --confirm")
     raise typer.Exit(1 if told.left else 0)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from clv_helpers.cli.options import AsOf, Json, Opened, Params, Set, command, judged, opened, progress, say
+from clv_helpers.cli.options import AsOf, Json, Opened, Params, Set, command, judged, notice, opened, say
 from clv_helpers.progress import on_terminal
 
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ def schedule(
 
     match action:
         case "run":
-            schedule.run_in_foreground(workbook, progress)
+            schedule.run_in_foreground(workbook, notice)
         case "tick":
             with on_terminal():
-                rows = schedule.tick(workbook, progress)
+                rows = schedule.tick(workbook, notice)
             _say(rows, as_json)
         case "status":
             say(as_json, asdict(schedule.status(workbook)), [schedule.text(workbook)])
@@ -63,7 +63,7 @@ def stream(
 
     workbook = opened(params, as_of, changes)
     inbox = folder or workbook.folder / "inbox"
-    serve(workbook, port, inbox, refresh_after_ingest, every=every, settle=settle, log=progress)
+    serve(workbook, port, inbox, refresh_after_ingest, every=every, settle=settle, log=notice)
 
 
 def _say(rows: list[RefreshRow], as_json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from clv_helpers.cli.options import Json, Opened, Params, command, progress, say
+from clv_helpers.cli.options import Json, Opened, Params, command, notice, say
 
 
 @command("params/airline.yml --pdf", "params/airline.yml deliver")
@@ -38,7 +38,7 @@ def report(
     from clv_helpers.run import notebooks
 
     outputs = notebooks.outputs_of(params)
-    folder, record = find(outputs, run, progress)
+    folder, record = find(outputs, run, notice)
     since = find(outputs, compare) if compare else None
     workbook = Workbook.open(params)
     paths = {"html": reports.write(workbook, record, folder, (since[1], since[0]) if since else None)}
@@ -53,7 +53,7 @@ def _deliver(params: Path, run: str, again: bool, as_json: bool) -> None:
     from clv_helpers import report as reports
     from clv_helpers.config.workbook import Workbook
 
-    told = reports.deliver(Workbook.open(params), run, again, progress)
+    told = reports.deliver(Workbook.open(params), run, again, notice)
     say(as_json, asdict(told), [told.sentence])
     raise typer.Exit(0 if told.is_done else 1)
 
@@ -68,4 +68,4 @@ def board(
     """Serve the live board alone, on 127.0.0.1 with a token, until interrupted (needs the extra `board`)."""
     from clv_helpers.dashboards.serve import serve
 
-    serve(workbook, names or [], port, browser, lambda address: progress(f"board: {address}"))
+    serve(workbook, names or [], port, browser, lambda address: notice(f"board: {address}"))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from clv_helpers.cli.options import AsOf, Json, Params, Set, command, judged, opened, progress, say
+from clv_helpers.cli.options import AsOf, Json, Params, Set, command, judged, notice, opened, say
 from clv_helpers.progress import on_terminal
 
 
@@ -77,7 +77,7 @@ def results(
     say(as_json, {"campaigns": found}, lines)
     if following:
         file = campaigns.recommended_audience(workbook, campaign, following)
-        progress(f"the next audience is in {file}")
+        notice(f"the next audience is in {file}")
 
 
 def _summary(found: list[dict[str, Any]], unit: str) -> Iterator[str]:

@@ -16,9 +16,9 @@ from clv_helpers.cli.options import (
     Set,
     colored,
     command,
+    notice,
     opened,
     parse_changes,
-    progress,
     say,
 )
 
@@ -44,7 +44,7 @@ def run(
     """Run the six notebooks, and write the report."""
     from clv_helpers.run import notebooks
 
-    record, folder = notebooks.run(params, _stages(first, only), as_of, parse_changes(params, changes), progress)
+    record, folder = notebooks.run(params, _stages(first, only), as_of, parse_changes(params, changes), notice)
     shared = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     say(as_json, shared, [f"report: {folder / record.report}"])
 
@@ -65,7 +65,7 @@ def check(params: Params, as_of: AsOf = "", changes: Set = None, as_json: Json =
     except ParamsError as error:
         problems = error.problems
     for problem in () if as_json else [*problems, *warnings]:
-        progress(problem.sentence)
+        notice(problem.sentence)
     lists = {"problems": problems, "warnings": warnings}
     found = {key: [problem._asdict() for problem in rows] for key, rows in lists.items()}
     say(as_json, found, [] if problems or warnings else [f"{params}: {colored('nothing wrong found', 'green')}"])
@@ -82,7 +82,7 @@ def lab(context: typer.Context, workbook: Opened) -> None:
     from clv_helpers.run import lab
 
     folder = lab.prepare(workbook)
-    progress(f"the notebooks are in {folder}")
+    notice(f"the notebooks are in {folder}")
     raise typer.Exit(lab.start(folder, context.args))
 
 
