@@ -23,7 +23,6 @@ def take_pictures(executable: str) -> None:
             page = started.new_page(viewport={"width": 1440, "height": 1240})
             run_notebook(page, address, token, "3_dashboard")
             page.wait_for_selector(".clv-composer .clv-chart svg.marks", timeout=60_000)
-            page.get_by_role("button", name="No", exact=True).click()
             page.get_by_role("tab", name="File Browser").first.click()  # the board is what the picture is of
             live, composer = page.locator(".clv-live").first, page.locator(".clv-composer").first
             composer.get_by_role("button", name="New board", exact=True).click()
