@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import importlib.metadata
 import json
 import os
@@ -24,6 +25,7 @@ from clv_helpers.report.run_record import RunRecord, StageRecord, keep_latest, l
 from clv_helpers.run.executed import settle
 
 NOTEBOOKS = notebooks_folder()
+STARTS, NOT_STARTED = 3, "Kernel died before replying"  # of a kernel; what jupyter_client says of one that did not
 STAGES = {
     1: "1_derived_dataset",
     2: "2_insights_model",
@@ -224,18 +226,20 @@ def _execute(workbook: Workbook, record: RunRecord, output: Path, stage: int) ->
         "overrides": record.overrides,
         "run_name": record.run,
     }
+    execute = functools.partial(
+        papermill.execute_notebook,
+        NOTEBOOKS / f"{notebook}.ipynb",
+        output,
+        parameters=parameters,
+        cwd=folder,
+        kernel_name="python3",
+        progress_bar=False,  # what it is at is told by progress
+        # ipykernel logs its loopback port at the start and being interrupted at the end; what goes wrong in a
+        # cell stands in the notebook
+        extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
+    )
     try:
-        papermill.execute_notebook(
-            NOTEBOOKS / f"{notebook}.ipynb",
-            output,
-            parameters=parameters,
-            cwd=folder,
-            kernel_name="python3",
-            progress_bar=False,  # what it is at is told by progress
-            # ipykernel logs its loopback port at the start and being interrupted at the end; what goes wrong in a
-            # cell stands in the notebook
-            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
-        )
+        _with_kernel(execute)
     except PapermillExecutionError as error:
         if error.ename == "StageSkipped":
             _mark_skipped(output, error.evalue)
@@ -244,6 +248,20 @@ def _execute(workbook: Workbook, record: RunRecord, output: Path, stage: int) ->
         place = f"{notebook}, cell {error.cell_index + 1} (In [{error.exec_count}])"
         return "failed", f"{place}: {error.ename}: {last}"
     return "done", ""
+
+
+def _with_kernel(execute: Callable[[], Any]) -> None:
+    """Execute a notebook, from its beginning again where its kernel could not start: no cell has run then.
+
+    Its ports are chosen before it binds them, and another process may bind one in between.
+    """
+    for left in reversed(range(STARTS)):
+        try:
+            execute()
+            return
+        except RuntimeError as error:
+            if not left or NOT_STARTED not in str(error):
+                raise
 
 
 def _mark_skipped(file: Path, reason: str) -> None:
