@@ -7,6 +7,7 @@ import shutil
 
 from clv_helpers.engines.dialect import literal, to_sql
 from clv_helpers.engines.engine import STORE, Engine
+from clv_helpers.files import copy_file
 
 
 def compact(engine: Engine) -> None:
@@ -27,7 +28,7 @@ def compact(engine: Engine) -> None:
         connection.execute("CHECKPOINT compacted")
         connection.execute("DETACH compacted")
         beside.chmod(0o600)
-        shutil.copyfile(beside, publishing)
+        copy_file(beside, publishing)
         publishing.chmod(0o600)
         publishing.replace(engine.published)
         beside.replace(engine.lake)
