@@ -115,6 +115,20 @@ def test_several_values_of_a_filter_and_what_is_picked_narrow(own: Workbook) -> 
     assert [card["spec"] for card in board.view.cards] == before
 
 
+def test_a_widget_with_nothing_to_show_says_what_it_was_narrowed_to_and_is_reset(own: Workbook) -> None:
+    board = LiveBoard(own, ["value"])
+    began = [(card["title"], card["subtitle"]) for card in board.view.cards]
+    assert not [card for card in board.view.cards if card["empty"]]
+    board._choose("month", Days(dt.date(1990, 1, 1), dt.date(1990, 1, 31)))
+    board._hear("region", "Nordics")
+    (empty,) = [card for card in board.view.cards if card["empty"]]
+    assert empty["reset"]
+    assert empty["title"] == "No data for this choice"
+    assert "year before; Status: ALL; Months: 1990-01-01 to 1990-01-31" in empty["subtitle"]
+    board._hear(reset=True)
+    assert [(card["title"], card["subtitle"]) for card in board.view.cards] == began
+
+
 def test_an_address_restores_the_view_and_ignores_what_is_not_here(own: Workbook) -> None:
     board = LiveBoard(own, ["value", "migration"])
     control(board, "Months").value = "last 6 months"

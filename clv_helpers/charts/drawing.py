@@ -45,6 +45,11 @@ class Picture:
     categories: Categories = field(default_factory=dict)  # of the axes, where some lost all their rows
     happened: pd.DataFrame | None = None  # see charts.events
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to show."""
+        return self.rows.empty
+
     @cached_property
     def spec(self) -> dict[str, Any]:
         """Vega-Lite, without a title; empty for a table."""
@@ -72,7 +77,7 @@ class Picture:
     @property
     def looks(self) -> dict[str, Any]:
         """What a page needs beside the spec: the width, the columns that a click picks by, and the columns' names."""
-        picks = [] if self.widget.mark == "table" or self.rows.empty else groups(self.widget, self.rows)
+        picks = [] if self.widget.mark == "table" or self.is_empty else groups(self.widget, self.rows)
         headers = {field.column: heading(field) for field in [*self.widget.fields, *self.widget.tooltip]}
         return {"width": self.widget.width, "pick": picks, "headers": headers}
 

@@ -69,7 +69,8 @@ def texts(widget: Widget, rows: pd.DataFrame, is_whole: bool = True) -> tuple[st
     chosen = _row_of_title(widget, rows)
     if chosen.empty:
         is_named = len(rows) and isinstance(widget.title_from, dict)
-        return (is_named and upper_first(_plain(widget.subtitle))) or NO_DATA, ""
+        about = upper_first(_plain(widget.subtitle))
+        return (about, "") if is_named and about else (NO_DATA, about)
     values = {str(name): in_words(str(name), value) for name, value in chosen.iloc[0].items()}
     title = widget.title
     if widget.interval:

@@ -231,12 +231,23 @@ const clvBoard = (() => {
     const [details, panel] = menu(shown);
     shown.figure = element("figure", { class: `clv-card clv-${(card.width || "half").replace(" ", "-")}` },
       element("figcaption", {}, element("div", {}, element("h3", { class: "clv-title" }, ...named(card.title)), card.subtitle ? element("p", {}, card.subtitle) : null), details),
-      holder, drillLine(board, shown), panel);
+      holder, wayBack(shown, () => board.hooks.onreset?.()), drillLine(board, shown), panel);
+    nothing(shown, card.empty, card.reset);
     if (card.html) {
       holder.removeAttribute("role");
       holder.innerHTML = card.html;
     }
     return shown;
+  };
+
+  // A chart of nothing gives its place to the way back, where filters led there.
+  const wayBack = (shown, reset) => {
+    shown.back = element("p", { class: "clv-back", hidden: "" }, element("button", { type: "button", onclick: reset }, "Reset filters"));
+    return shown.back;
+  };
+  const nothing = (shown, isEmpty, isChanged) => {
+    shown.figure.classList.toggle("clv-nothing", Boolean(isEmpty));
+    shown.back.hidden = !(isEmpty && isChanged);
   };
 
   // The way into a second board: by what is picked, or chosen from a list (the keyboard's way to the same).
@@ -292,6 +303,7 @@ const clvBoard = (() => {
         say(picked, from ?? null);
       },
       ondrill: (drill, picked) => model.send({ drill, ...picked }),
+      onreset: () => model.send({ reset: true }),
     });
     const update = async () => {
       const cards = model.get("cards");
@@ -312,6 +324,7 @@ const clvBoard = (() => {
         const subtitle = shown.figure.querySelector("figcaption p");
         if (subtitle) subtitle.textContent = card.subtitle || "";
         shown.holder.setAttribute("aria-label", `${card.title}. ${card.subtitle || ""}`);
+        nothing(shown, card.empty, card.reset);
         if (card.html) shown.holder.innerHTML = card.html;
         return card.spec && Object.keys(card.spec).length ? board.draw(shown) : null;
       });
@@ -335,51 +348,5 @@ const clvBoard = (() => {
     };
   };
 
-  // The report: pictures that stand in the page become live, and its selects need no kernel.
-  const enliven = (root) => {
-    const board = new Board();
-    board.shown = [...root.querySelectorAll("figure")].filter((figure) => figure.querySelector(".spec")).map((figure) => {
-      const card = JSON.parse(figure.querySelector(".spec").textContent);
-      const shown = { card, figure, holder: figure.querySelector(".clv-chart"), board, choice: card.choices?.first };
-      const [details, panel] = menu(shown);
-      if (details) figure.querySelector("figcaption").append(details);
-      figure.append(panel);
-      figure.querySelector(".clv-title").replaceChildren(...named(card.title));
-      return shown;
-    });
-    const filters = root.querySelector(".clv-filters");
-    if (filters) {
-      filters.hidden = false;
-      const selects = [...filters.querySelectorAll("select")];
-      const follow = () => board.shown.forEach((shown) => choose(shown, selects));
-      selects.forEach((select) => select.addEventListener("change", follow));
-    }
-    return Promise.all(board.shown.filter(({ card }) => Object.keys(card.spec).length).map((shown) => board.draw(shown)));
-  };
-
-  // What a card says of the filters that were set and that it does not follow.
-  const passedOver = (choices, selects) => {
-    const followed = new Set((choices?.filters ?? []).map(([filter]) => filter));
-    const set = selects.filter((select, i) => !followed.has(i) && !select.selectedOptions[0]?.defaultSelected);
-    return set.length ? `not narrowed by ${set.map((select) => select.getAttribute("aria-label")).join(" and ")}` : "";
-  };
-
-  const choose = (shown, selects) => {
-    const { choices } = shown.card;
-    const choice = (choices?.filters ?? []).reduce((index, [filter, options]) => index * options + selects[filter].selectedIndex, 0);
-    const [title, about] = choices ? choices.texts[choice] : (shown.begun ??= [shown.card.title, shown.card.subtitle]);
-    const subtitle = [about, passedOver(choices, selects)].filter(Boolean).join("; ");
-    Object.assign(shown.card, { title, subtitle });
-    shown.figure.querySelector(".clv-title").replaceChildren(...named(title));
-    const line = shown.figure.querySelector("figcaption p");
-    if (line) line.textContent = subtitle;
-    shown.holder.setAttribute("aria-label", `${title}. ${subtitle}`);
-    if (!choices) return;
-    shown.choice = choice;
-    shown.figure.querySelector(".clv-panel").hidden = true;
-    if (choices.html) shown.holder.innerHTML = choices.html[choice];
-    signal(shown.view, "choice", choice);
-  };
-
-  return { render, enliven, element, makeCard, watchWidth, Board }; // the last four for the composer
+  return { render, element, named, menu, signal, wayBack, nothing, makeCard, watchWidth, Board }; // also for composer and report
 })();

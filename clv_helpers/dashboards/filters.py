@@ -108,14 +108,14 @@ def presets(day: dt.date) -> Choices:
     }
 
 
-def said(offers: list[Offer], chosen: dict[str, Any], followed: Collection[str]) -> str:
+def said(offers: list[Offer], chosen: dict[str, Any], followed: Collection[str], is_empty: bool = False) -> str:
     """What a widget's second line says of the choices other than a board begins with; empty where there are none.
 
-    `followed`: the columns of the filters that narrow it; of the others it says that they do not.
+    `followed`: the columns of the filters that narrow it; of the others it says that they do not. `is_empty`: the
+    widget has nothing to show, and says all that it was narrowed to.
     """
     changed = {o.column: o for o in offers if chosen.get(o.column) != o.choices[o.first]}
-    narrowed = [
-        f"{o.spec.label}: {', '.join(o.labels(chosen[o.column]))}" for name, o in changed.items() if name in followed
-    ]
+    told = [o for o in offers if o.column in followed and (o.column in changed or is_empty)]
+    narrowed = [f"{o.spec.label}: {', '.join(o.labels(chosen[o.column]))}" for o in told]
     others = [o.spec.label for name, o in changed.items() if name not in followed]
     return "; ".join([*narrowed, *([f"not narrowed by {' and '.join(others)}"] if others else [])])

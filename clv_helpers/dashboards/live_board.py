@@ -189,10 +189,18 @@ class LiveBoard:
         return found, lost
 
     def _hear(
-        self, column: str = "", value: Any = None, drill: str = "", address: str = "", make: bool = False
+        self,
+        column: str = "",
+        value: Any = None,
+        drill: str = "",
+        address: str = "",
+        make: bool = False,
+        reset: bool = False,
     ) -> None:
         self.unknown = []
-        if make:
+        if reset:
+            self._attempt(self.reset)
+        elif make:
             self._make_audience()
         elif address:
             self._attempt(lambda: self.restore(address))
@@ -291,26 +299,35 @@ class LiveBoard:
             drawn = picture(session, self.workbook, widget, narrowed, across)
             self.pictures.append(drawn)
             columns = followed(session, self.workbook, widget, narrowed)
-            card = drawn.saying(self._said(widget, columns)).card
+            card = drawn.saying(self._said(widget, columns, drawn.is_empty)).card
             sql = sql_of(session, self.workbook, widget, narrowed)
         except UserError as error:
             return static_board.card_without(self.workbook, widget, error, "clv-problem")
+        card |= {"empty": drawn.is_empty, "reset": bool(self._changed() & {*columns})}
         return {**card, "drill": widget.drill, "drillTitle": target, "sql": sql}
 
-    def _said(self, widget: Widget, columns: list[str]) -> str:
+    def _changed(self) -> set[str]:
+        """The columns of what narrows the board beyond what it begins with."""
+        state = self.now
+        set_ = {offer.column for offer in self.offers if state.chosen[offer.column] != offer.choices[offer.first]}
+        return set_ | state.inherited.keys() | state.picked.keys()
+
+    def _said(self, widget: Widget, columns: list[str], is_empty: bool) -> str:
         """What a card says of filters and of the picked mark: to what they narrow it (`columns`), or that they do not.
 
-        A chart that spreads what is picked shows it by its colours.
+        A chart that spreads what is picked shows it by its colours; one with nothing to show says all that narrows it.
         """
         spread, offered = {drawn.column for drawn in widget.fields}, {offer.column for offer in self.offers}
-        picked = {column: value for column, value in self.now.picked.items() if column not in spread}
+        clicked = {**(self.now.inherited if is_empty else {}), **self.now.picked}
+        picked = {column: value for column, value in clicked.items() if column not in spread}
         others = [
             f"{name}: {value}" if column in columns else f"not narrowed by {name}"
             for column, value in picked.items()
             if column not in offered
             for name in [header(column, self.workbook.words)]
         ]
-        return "; ".join(filter(None, [filters.said(self.offers, self.now.chosen | picked, columns), *others]))
+        said = filters.said(self.offers, self.now.chosen | picked, columns, is_empty)
+        return "; ".join(filter(None, [said, *others]))
 
     def _draw_head(self) -> None:
         path = " › ".join(html.escape(load(self.workbook, state.name).title) for state in self.history)

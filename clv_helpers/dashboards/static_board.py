@@ -80,10 +80,10 @@ def _card(session: Session, workbook: Workbook, widget: Widget, offered: list[Of
     columns = [offer.column for offer in wired.values()]
     combinations = list(itertools.product(*(offer.choices.values() for offer in wired.values())))
     every = [drawn(begins | dict(zip(columns, values, strict=True))) for values in combinations]
-    said = [
-        filters.said(list(wired.values()), dict(zip(columns, values, strict=True)), columns) for values in combinations
+    every = [
+        one.saying(filters.said(list(wired.values()), dict(zip(columns, values, strict=True)), columns, one.is_empty))
+        for one, values in zip(every, combinations, strict=True)
     ]
-    every = [one.saying(text) for one, text in zip(every, said, strict=True)]
     number = combinations.index(tuple(begins[name] for name in columns))
     return card | _with_choices(first, every, [[i, len(offer.choices)] for i, offer in wired.items()], number)
 
@@ -108,6 +108,7 @@ def _with_choices(first: Picture, every: list[Picture], wired: list[list[int]], 
         "choices": {
             "filters": wired,
             "texts": texts,
+            "empty": [number for number, one in enumerate(every) if one.is_empty],
             "html": [one.html for one in every] if first.html else None,
             "first": number,
         },

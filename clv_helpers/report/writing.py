@@ -51,7 +51,7 @@ def write(
     template = environment.from_string((HERE / "report.html.j2").read_text(encoding="utf-8"))
     ours = {
         "vega": vega_bundle().replace("</script", "<\\/script"),
-        "script": (BOARD / "board.js").read_text(encoding="utf-8"),
+        "script": "".join((BOARD / name).read_text(encoding="utf-8") for name in ("board.js", "static_board.js")),
         "style": (BOARD / "board.css").read_text(encoding="utf-8"),
         "print_style": (HERE / "print.css").read_text(encoding="utf-8"),
     }

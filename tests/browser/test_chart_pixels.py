@@ -20,7 +20,7 @@ PAGE = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="wi
 body { margin: 20px auto; max-width: 1200px; padding: 0 16px }
 @media (prefers-color-scheme: dark) { body { background: #161b22 } }
 %s</style><div class="clv-board" id="board">%s</div><script>%s</script><script>%s
-clvBoard.enliven(document.getElementById("board")).then(() => { document.body.dataset.ready = "yes"; });</script>"""
+clvStatic.enliven(document.getElementById("board")).then(() => { document.body.dataset.ready = "yes"; });</script>"""
 FIGURE = """<figure class="clv-card clv-%s"><figcaption><div><h4 class="clv-title">%s</h4><p></p></div></figcaption>
 <div class="clv-chart"></div><script type="application/json" class="spec">%s</script></figure>"""
 SHOWN = ("value", "migration", "audiences", "customers", "campaign_results")
@@ -82,8 +82,8 @@ def boards(airline: Workbook, tmp_path_factory: pytest.TempPathFactory) -> Path:
         FIGURE % (card["width"].replace(" ", "-"), card["title"], json.dumps(card, default=str).replace("</", "<\\/"))
         for card in cards
     )
-    style, script = ((HERE / name).read_text("utf-8") for name in ("board.css", "board.js"))
-    file.write_text(PAGE % (style, figures, vega_bundle(), script), "utf-8")
+    style, *script = ((HERE / name).read_text("utf-8") for name in ("board.css", "board.js", "static_board.js"))
+    file.write_text(PAGE % (style, figures, vega_bundle(), "".join(script)), "utf-8")
     return file
 
 

@@ -225,6 +225,27 @@ def test_a_view_is_in_the_address(chromium: str, report_file: Path) -> None:
         assert board.locator(".clv-filters .clv-problem").inner_text() == line
 
 
+def test_a_chart_of_nothing_says_what_it_was_narrowed_to_and_offers_the_way_back(
+    chromium: str, report_file: Path
+) -> None:
+    with browser(chromium) as started:
+        page = opened(started, report_file)
+        go_to(page, "board-value")
+        board = page.locator("#board-value")
+        began = board.locator(".clv-title").all_inner_texts()
+        assert not board.get_by_role("button", name="Reset filters").count()
+        board.get_by_label("Months", exact=True).select_option("this year")  # which begins on the day of the tables
+        empty = board.locator("figure.clv-nothing")
+        assert (empty.count(), empty.locator(".clv-title").inner_text()) == (1, "No data for this choice")
+        assert "Status: ALL; Months: this year" in empty.locator("figcaption p").inner_text()
+        press_to(page, "#board-value .clv-back button", 200)
+        page.keyboard.press("Enter")
+        assert board.locator(".clv-title").all_inner_texts() == began
+        assert page.url.endswith("#board-value")
+        assert page.evaluate("document.activeElement.matches('#board-value select')")
+        assert not board.locator("figure.clv-nothing").count()
+
+
 def test_phone_dark_and_without_scripts(chromium: str, report_file: Path) -> None:
     phone = {"viewport": {"width": 360, "height": 740}}
     with browser(chromium) as started:
