@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from clv_helpers import charts
 from clv_helpers.charts import CHART_MIME, MARKS, ChartError, Widget
 from clv_helpers.charts.rows import Days
+from clv_helpers.charts.theme import PALETTE
 from clv_helpers.charts.venn import distance, overlap
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.guarded_query import QueryError
@@ -159,6 +161,23 @@ def test_a_matrix_tells_hidden_cells_from_empty_ones(airline: Workbook) -> None:
     stayed = [row for row in values if row["_stayed"]]
     assert stayed
     assert all(row["before"] == row["now"] for row in stayed)
+
+
+def test_what_is_picked_leads_and_what_stood_out_recedes(own: Workbook) -> None:
+    import vl_convert
+
+    picture = charts.draw(own, widget("bar", highlight={"decile": 1}))
+    spec = {**picture.bundle[CHART_MIME], "title": None}
+
+    def leading(picked: object) -> list[str]:
+        params = [{**one, "value": picked} if one["name"] == "picked" else one for one in spec["params"]]
+        bars = re.findall(r"<path[^>]*description=.bar.[^>]*>", vl_convert.vegalite_to_svg({**spec, "params": params}))
+        assert len(bars) == 10
+        return [re.search(r"ecile: (\d+)", bar)[1] for bar in bars if PALETTE[0] in bar and 'opacity="0.25"' not in bar]
+
+    assert leading(None) == ["1"]
+    assert leading({"column": "decile", "value": 3}) == ["3"]
+    assert leading({"column": "region", "value": "Nordics"}) == ["1"]  # which this chart does not know
 
 
 def test_a_dumbbell_names_both_shares(own: Workbook) -> None:

@@ -155,6 +155,18 @@ def _highlighted(widget: Widget) -> str:
     return " && ".join(f"datum[{name!r}] === {value!r}" for name, value in widget.highlight.items())
 
 
+def _leading(widget: Widget, rows: pd.DataFrame) -> str:
+    """The mark in the first colour: what is picked by a column that the chart shows, else what stands out."""
+    test = _highlighted(widget)
+    for name in groups(widget, rows):
+        test = f"{_is_picked_by(name)} ? datum[{name!r}] === {PICKED}.value : {test}"
+    return test
+
+
+def _is_picked_by(name: str) -> str:
+    return f"isValid({PICKED}) && {PICKED}.column === {name!r}"
+
+
 def _interval(widget: Widget, rows: pd.DataFrame, x: Any, y: Any) -> alt.Chart:
     """A line on each bar, from the lower to the upper bound of its value."""
     alt, (low, high) = altair(), widget.interval
@@ -228,9 +240,7 @@ def _with_picking(chart: alt.Chart, widget: Widget, rows: pd.DataFrame) -> alt.C
         known = [name for name in known if widget.color and name == widget.color.column]
     if not known:
         return chart
-    tests: list[Any] = [
-        f"!isValid({PICKED}) || {PICKED}.column !== {name!r} || datum[{name!r}] === {PICKED}.value" for name in known
-    ]
+    tests: list[Any] = [f"!({_is_picked_by(name)}) || datum[{name!r}] === {PICKED}.value" for name in known]
     chart = chart.add_params(alt.param(name=PICKED, value=None))
     named = widget.legend != "none" and not line_ends.has_room(widget, rows)
     if named and widget.color and not widget.highlight and kind(rows, widget.color) in ("nominal", "ordinal"):
@@ -270,7 +280,7 @@ def _labelled(widget: Widget, rows: pd.DataFrame, axis: str) -> Channel:
 def _color(widget: Widget, rows: pd.DataFrame) -> Any:
     alt = altair()
     if widget.highlight and widget.mark not in LINES:
-        return alt.condition(_highlighted(widget), alt.value(PALETTE[0]), alt.value(QUIET))
+        return alt.condition(_leading(widget, rows), alt.value(PALETTE[0]), alt.value(QUIET))
     if widget.color is None:
         return alt.value(PALETTE[0])
     if widget.mark == "matrix":
