@@ -10,7 +10,8 @@ const render = ({ model, el }) => {
   const summary = element("summary");
   const search = element("input", { type: "search", placeholder: "Search", ariaLabel: `Search ${label}` });
   const list = element("div", { className: "clv-options", role: "group", ariaLabel: label });
-  const fold = element("details", { className: "clv-choice" }, summary, element("div", { className: "clv-entries" }, search, list));
+  const entries = element("div", { className: "clv-entries" }, search, list);
+  const fold = element("details", { className: "clv-choice" }, summary, entries);
   const boxes = () => [...list.querySelectorAll("input")];
   const say = () => {
     const value = model.get("value");
@@ -37,7 +38,16 @@ const render = ({ model, el }) => {
     fold.open = false;
     summary.focus();
   });
-  fold.addEventListener("toggle", () => fold.open && search.focus());
+  // Within the page's edge, wherever among the filters it stands.
+  const place = () => {
+    entries.style.left = 0;
+    entries.style.left = `${Math.min(0, document.documentElement.clientWidth - 8 - entries.getBoundingClientRect().right)}px`;
+  };
+  fold.addEventListener("toggle", () => {
+    if (!fold.open) return;
+    place();
+    search.focus();
+  });
   const outside = (event) => (fold.open = fold.open && event.composedPath().includes(fold));
   document.addEventListener("pointerdown", outside);
   model.on("change:value", say);
