@@ -12,6 +12,7 @@ from clv_helpers import dashboards, ingest, lifetime, models
 from clv_helpers.charts import ChartError
 from clv_helpers.charts.rows import is_known
 from clv_helpers.charts.show import BOARD_MIME
+from clv_helpers.charts.theme import filled
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.config.yaml_files import BUILT_IN
 from clv_helpers.dashboards import static_board
@@ -79,6 +80,15 @@ def test_a_workbook_without_boards_gets_the_built_in_ones(shop: Workbook) -> Non
     board = dashboards.board(shop, "value", "migration")
     switch = next(w for w in board.children[0].children if w.description == "Board")
     assert [name for _, name in switch.options] == ["value", "migration"]
+
+
+def test_what_a_widget_left_out_stood_beside_takes_the_row(shop: Workbook) -> None:
+    """The shop has no category, so the share of each is left out beside the concentration."""
+    widths = {widget.sql: widget.width for widget in dashboards.load(shop, "value").widgets}
+    assert (widths["concentration"], widths["value_by_year"]) == ("full", "half")
+    for name in dashboards.names(shop):
+        widths = [widget.width for widget in dashboards.load(shop, name).widgets]
+        assert filled(widths) == widths
 
 
 def test_a_board_of_ones_own_takes_the_place_of_the_built_in_one(shop: Workbook) -> None:

@@ -15,6 +15,7 @@ WHITE_BELOW = 0.179  # the luminance at which white and black stand out alike, 4
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 INK = "#404040"
 WIDTHS = {"third": 270, "half": 420, "two thirds": 570, "full": 900}  # pixels, where the page does not say otherwise
+SPANS = {"third": 4, "half": 6, "two thirds": 8, "full": 12}  # columns of a row's twelve, as board.css has them
 HEIGHT = 300
 CONFIG: dict[str, Any] = {
     "font": FONT,
@@ -32,3 +33,19 @@ CONFIG: dict[str, Any] = {
     },
     "range": {"category": PALETTE, "heatmap": RAMP, "ramp": RAMP},
 }  # fmt: skip
+
+
+def filled(widths: list[str]) -> list[str]:
+    """The widths of cards in their order, where a half one that would stand alone in its row takes all of it.
+
+    Example:
+        >>> filled(["half", "full", "third", "half", "half", "half"])
+        ['full', 'full', 'third', 'half', 'half', 'half']
+    """
+    rows: list[list[int]] = [[]]
+    for index, width in enumerate(widths):
+        if sum(SPANS[widths[other]] for other in rows[-1]) + SPANS[width] > SPANS["full"]:
+            rows.append([])
+        rows[-1].append(index)
+    alone = {row[0] for row in rows if len(row) == 1 and widths[row[0]] == "half"}
+    return ["full" if index in alone else width for index, width in enumerate(widths)]

@@ -13,6 +13,7 @@ from clv_helpers.charts import ChartError, Scalar, Widget
 from clv_helpers.charts.declared import check_choices, check_declared
 from clv_helpers.charts.rows import named
 from clv_helpers.charts.texts import fill_all
+from clv_helpers.charts.theme import filled
 from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, Problem, Strict
 from clv_helpers.config.workbook import Workbook
@@ -94,7 +95,7 @@ def load(workbook: Workbook, name: str) -> Dashboard:
     ]
     if problems:
         raise ParamsError(yaml_files.shown(workbook, "dashboards", name), problems)
-    dashboard = _as_ranked(workbook, dashboard)
+    dashboard = _in_rows(_as_ranked(workbook, dashboard))
     labelled = [f.model_copy(update={"label": fill_all(workbook, f.label)}) for f in dashboard.filters]
     texts = {name: fill_all(workbook, getattr(dashboard, name)) for name in ("title", "description")}
     return dashboard.model_copy(update={**texts, "filters": labelled})
@@ -107,6 +108,13 @@ def _as_ranked(workbook: Workbook, dashboard: Dashboard) -> Dashboard:
     filters = [f for f in dashboard.filters if f.column not in lacking]
     widgets = [w for w in dashboard.widgets if not lacking & {field.column for field in w.fields}]
     return dashboard.model_copy(update={"filters": filters, "widgets": widgets})
+
+
+def _in_rows(dashboard: Dashboard) -> Dashboard:
+    """Without holes beside single halves: one that has no neighbour, perhaps since a widget was left out, is full."""
+    widths = filled([widget.width for widget in dashboard.widgets])
+    pairs = zip(dashboard.widgets, widths, strict=True)
+    return dashboard.model_copy(update={"widgets": [w.model_copy(update={"width": width}) for w, width in pairs]})
 
 
 def file_problems(workbook: Workbook, name: str, tables: dict[str, tuple[str, ...] | None]) -> list[Problem]:

@@ -129,11 +129,12 @@ def _axes(every: list[Picture]) -> Categories:
 
 
 def _still(content: dict[str, Any]) -> str:
-    """Pictures two by two, for those who open the executed notebook."""
+    """Pictures side by side as on the board, for those who open the executed notebook."""
     parts = [f"{IN_NOTEBOOK}<h3>{escaped(content['title'])}</h3><div class='clv-stills'>"]
     for card in content["cards"]:
-        parts.append(f"<figure><h4>{escaped(card['title'])}</h4><p>{escaped(card['subtitle'])}</p>")
-        parts.append((still(card["spec"]) if card["spec"] else card["html"]) + "</figure>")
+        head = f"<h4>{escaped(card['title'])}</h4><p>{escaped(card['subtitle'])}</p>"
+        drawn = still(card["spec"]) if card["spec"] else card["html"]
+        parts.append(f"<figure class='clv-{card['width'].replace(' ', '-')}'>{head}{drawn}</figure>")
     return "".join(parts) + "</div>"
 
 

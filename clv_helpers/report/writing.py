@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clv_helpers import progress
+from clv_helpers.charts.theme import filled
 from clv_helpers.charts.vega import still, vega_bundle
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.files import owner_only, write_atomically
@@ -47,7 +48,7 @@ def write(
     content = opened(collect(record, folder), wanted or {})
     changed = changes(since[0], collect(*since), record, content) if since else None
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"picture": _picture, "as_json": _as_json}
+    environment.filters |= {"picture": _picture, "as_json": _as_json, "in_rows": _in_rows}
     template = environment.from_string((HERE / "report.html.j2").read_text(encoding="utf-8"))
     ours = {
         "vega": vega_bundle().replace("</script", "<\\/script"),
@@ -95,6 +96,12 @@ def _place(pieces: list[str]) -> str:
     number = len(pieces) - 1 - begins[-1]
     where = f"piece {number} (chart, table or text)" if number else "its heading or texts"
     return f"{PARTS.get(name, name)}, {where}"
+
+
+def _in_rows(charts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Charts side by side, without a hole beside the last."""
+    widths = filled([chart["width"] for chart in charts])
+    return [{**chart, "width": width} for chart, width in zip(charts, widths, strict=True)]
 
 
 def _picture(chart: dict[str, Any]) -> str:

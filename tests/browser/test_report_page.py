@@ -19,6 +19,14 @@ from conftest import SMALL
 from lab import browser
 
 OUTPUTS = ROOT / "outputs"
+# The cards beside which a row has room for another half.
+HOLES = """(board) => {
+  const grid = board.querySelector(".clv-board:not(.single)")?.getBoundingClientRect();
+  const cards = grid ? [...board.querySelectorAll("figure")] : [];
+  const box = (card) => card.getBoundingClientRect();
+  return cards.filter((card, i) => (!cards[i + 1] || box(cards[i + 1]).left < box(card).right)
+    && grid.right - box(card).right > grid.width / 2.2).map((card) => card.textContent.slice(0, 60));
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +81,7 @@ def test_offline_and_live(chromium: str, report_file: Path) -> None:
             board.wait_for(state="visible")
             assert page.locator(".board:visible").count() == 1
             drawn(page)
+            assert board.evaluate(HOLES) == []
         page.locator(".tabs a").first.click()
         assert page.locator(".clv-chart.vega-embed svg").count() >= 20
         bars = figure(page, "The best tenth brings .* of all miles").locator("path[aria-roledescription=bar]")
