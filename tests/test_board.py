@@ -243,6 +243,17 @@ def test_without_a_kernel_each_choice_says_what_the_live_board_would(own: Workbo
     assert len(rows) == 10
 
 
+def test_where_all_choices_are_too_many_the_filters_with_the_fewest_are_followed(
+    own: Workbook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(static_board, "MOST_CHOICES", 6)
+    content = static_board.board(own, "value").bundle[BOARD_MIME]
+    lookback, status, _ = [len(each["options"]) for each in content["filters"]]
+    assert lookback * status > 6 >= status
+    card = next(c for c in content["cards"] if c["title"].startswith("The best tenth brings "))
+    assert card["choices"]["filters"] == [[1, status]]
+
+
 # the composer
 
 SPEND = Attribute("spend", "number", "")

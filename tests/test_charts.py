@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from clv_helpers import charts
 from clv_helpers.charts import CHART_MIME, MARKS, ChartError, Widget
+from clv_helpers.charts.marks import chart_of
 from clv_helpers.charts.rows import Days
 from clv_helpers.charts.theme import PALETTE
 from clv_helpers.charts.venn import distance, overlap
@@ -178,6 +179,15 @@ def test_what_is_picked_leads_and_what_stood_out_recedes(own: Workbook) -> None:
     assert leading(None) == ["1"]
     assert leading({"column": "decile", "value": 3}) == ["3"]
     assert leading({"column": "region", "value": "Nordics"}) == ["1"]  # which this chart does not know
+
+
+def test_a_name_whose_row_is_left_out_has_no_empty_place() -> None:
+    rows = pd.DataFrame({"region": ["Nordics", "Overseas"], "customers": [40, 30]})
+    axes = {"region": {"Nordics": 2, "Overseas": 1, "Few": None}}
+    below = Widget(title="t", table=TABLE, mark="bar", x="customers", y="region")
+    beside = Widget(title="t", table=TABLE, mark="bar", x="region", y="customers")
+    assert chart_of(below, rows, axes).to_dict()["encoding"]["y"]["scale"]["domain"] == ["Overseas", "Nordics"]
+    assert chart_of(beside, rows, axes).to_dict()["encoding"]["x"]["scale"]["domain"][-1] == "Few"
 
 
 def test_a_dumbbell_names_both_shares(own: Workbook) -> None:

@@ -7,7 +7,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from clv_helpers.charts import dumbbell, events, line_ends, matrix, upset
+from clv_helpers.charts import bars, dumbbell, events, line_ends, matrix, upset
 from clv_helpers.charts.categories import Categories, in_order
 from clv_helpers.charts.show import compact
 from clv_helpers.charts.spec import Channel, Widget
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 EMPTY = 30  # pixels
 LINES = ("line", "area")
 MOST_DOTS = 40  # on a line; more of them hide it
-MOST_NAMES = 8  # below each other, of which some have no mark
 PICKED, SHOWN = "picked", "shown"  # the value picked in any chart of a board; the entries chosen in a legend
 
 
@@ -34,7 +33,7 @@ def chart_of(
 
     An axis that `axes` names shows these categories, whether they have rows or not. `happened`: see charts.events.
     """
-    axes = _without_crowd(widget, rows, axes or {})
+    axes = _without_bare_names(widget, rows, axes or {})
     if rows.empty:
         return altair().Chart({"values": []}).mark_point().properties(width=WIDTHS[widget.width], height=EMPTY)
     chart: AnyChart
@@ -54,9 +53,11 @@ def chart_of(
     return chart.properties(width=WIDTHS[widget.width], height=_height(widget, rows, axes))
 
 
-def _without_crowd(widget: Widget, rows: pd.DataFrame, axes: Categories) -> Categories:
-    """The axes, where names below each other are many only those that have rows."""
-    if widget.mark not in ("bar", "dumbbell") or not widget.y or len(axes.get(widget.y.column, ())) <= MOST_NAMES:
+def _without_bare_names(widget: Widget, rows: pd.DataFrame, axes: Categories) -> Categories:
+    """The axes, of names below each other only those that have rows: how many are left out stands in a note."""
+    if widget.mark not in ("bar", "dumbbell") or not widget.y or widget.y.column not in axes:
+        return axes
+    if kind(rows, widget.y) != "nominal":
         return axes
     column, kept = widget.y.column, set(rows[widget.y.column])
     return axes | {column: {name: order for name, order in axes[column].items() if name in kept}}
@@ -85,7 +86,7 @@ def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories, happened: pd.
     shown = _shown_columns(rows, widget)
     shown = matrix.with_colors(widget, shown) if widget.mark == "matrix" else shown
     base = alt.Chart(shown)
-    x, y = _encode(alt.X, widget.needed("x"), rows, axes), _encode(alt.Y, widget.needed("y"), rows, axes)
+    x, y = (_encode(widget, name, rows, axes) for name in ("x", "y"))
     more: dict[str, Any] = {"tooltip": _tooltips(widget, rows)}
     if (color := _color(widget, rows)) is not None:
         more["color"] = color
@@ -103,7 +104,7 @@ def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories, happened: pd.
         case "bar":
             marked = base.mark_bar(cornerRadiusEnd=2)
             if kind(rows, widget.needed("x")) == "temporal":  # they have no width of their own
-                step = WIDTHS[widget.width] / _steps(rows[widget.needed("x").column])
+                step = WIDTHS[widget.width] / bars.steps(rows[widget.needed("x").column])
                 marked = base.mark_bar(size=round(0.7 * step, 1))
                 x.scale = alt.Scale(padding=round(0.5 * step, 1))
         case "line":
@@ -134,12 +135,6 @@ def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories, happened: pd.
     if happened is not None:
         layers = [*events.layers(alt, happened), *layers]
     return alt.layer(*layers) if len(layers) > 1 else layers[0]
-
-
-def _steps(times: pd.Series) -> float:
-    """How many bars stand side by side from the first time to the last, with those that are left out between them."""
-    known = times.drop_duplicates().sort_values()
-    return (known.iloc[-1] - known.iloc[0]) / known.diff().min() + 1 if len(known) > 1 else 1
 
 
 def _marked_point(widget: Widget, rows: pd.DataFrame, x: Any, y: Any) -> list[alt.Chart]:
@@ -222,14 +217,14 @@ def _funnel(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
     hidden = alt.Axis(labels=False, grid=False, title=None)
     y = alt.Y(field=step.column, type="nominal", sort=None, axis=alt.Axis(title=title_of(step), labelLimit=240))
     x = alt.X(field="minus", type="quantitative", axis=hidden)
-    bars = base.mark_bar(cornerRadius=2).encode(
+    drawn = base.mark_bar(cornerRadius=2).encode(
         y=y, x=x, x2=alt.X2(field="half"), color=alt.value(PALETTE[0]), tooltip=_tooltips(widget, rows)
     )
     words = base.transform_filter("datum.inside").mark_text(fontWeight=600)
     words = words.encode(y=y, x=alt.value({"expr": "width / 2"}), text="label:N", color=alt.value("white"))
     beside = base.transform_filter("!datum.inside").mark_text(fontWeight=600, align="left", dx=6)
     beside = beside.encode(y=y, x=alt.X(field="half", type="quantitative"), text="label:N", color=alt.value(INK))
-    return bars + words + beside
+    return drawn + words + beside
 
 
 def _with_picking(chart: alt.Chart, widget: Widget, rows: pd.DataFrame) -> alt.Chart:
@@ -265,16 +260,10 @@ def _labels(widget: Widget, base: alt.Chart, rows: pd.DataFrame, *, x: Any, y: A
         text = base.mark_text(fontSize=11, clip=True)
     else:
         across = kind(rows, widget.needed("x")) == "quantitative"
-        field = _labelled(widget, rows, "x" if across else "y")
+        field = bars.labelled(widget, rows, "x" if across else "y")
         color = alt.value(INK)
-        text = base.mark_text(align="left", dx=5) if across else base.mark_text(dy=-8)
+        text = base.mark_text(**bars.outside(widget, across))
     return _written(text, field).encode(x=x, y=y, text="label:N", color=color)
-
-
-def _labelled(widget: Widget, rows: pd.DataFrame, axis: str) -> Channel:
-    """The number written at a bar's end: its value, or of a bar that begins at x2 the first number of the tooltip."""
-    numbers = [field for field in widget.tooltip if kind(rows, field) == "quantitative"] if widget.x2 else []
-    return numbers[0] if numbers else widget.needed(axis)
 
 
 def _color(widget: Widget, rows: pd.DataFrame) -> Any:
@@ -311,9 +300,10 @@ def _beside(widget: Widget, rows: pd.DataFrame, legend: Any) -> Any:
     return alt.Color(field=field.column, type="nominal", title=title_of(field), legend=legend, scale=scale)
 
 
-def _encode(channel: Any, field: Channel, rows: pd.DataFrame, axes: Categories) -> Any:
-    alt = altair()
+def _encode(widget: Widget, name: str, rows: pd.DataFrame, axes: Categories) -> Any:
+    alt, field, is_across = altair(), widget.needed(name), name == "x"
     of = kind(rows, field)
+    options: dict[str, Any] = {"sort": _sort(field)}
     axis: dict[str, Any] = {"title": title_of(field), "labelLimit": 240, "grid": of == "quantitative"}
     if field.format:
         axis["format"] = field.format
@@ -323,14 +313,15 @@ def _encode(channel: Any, field: Channel, rows: pd.DataFrame, axes: Categories) 
             axis["labelExpr"] = f"datum.value === 0 ? '0' : {_spaced('datum.label')}"  # and not 0k
     if of == "temporal":
         axis |= {"labelOverlap": "parity", "labelSeparation": 10}  # every second, so that steps stay even
-    if channel is alt.X and of == "nominal":  # long names stand on several lines rather than on each other
+    if widget.labels and widget.mark == "bar" and of == "quantitative" and (rows[field.column] < 0).any():
+        options["scale"] = alt.Scale(padding=44 if is_across else 16)  # room for what is written below the least
+    if is_across and of == "nominal":  # long names stand on several lines rather than on each other
         axis |= {"labelAngle": 0, "labelExpr": "split(datum.label, ' ')"}
-    if channel is alt.X and of == "ordinal":
+    if is_across and of == "ordinal":
         axis["labelAngle"] = 0
-    options: dict[str, Any] = {"axis": alt.Axis(**axis), "sort": _sort(field)}
     if field.column in axes:
         options |= {"sort": alt.Undefined, "scale": alt.Scale(domain=in_order(field, axes[field.column]))}
-    return channel(field=field.column, type=of, **options)
+    return (alt.X if is_across else alt.Y)(field=field.column, type=of, axis=alt.Axis(**axis), **options)
 
 
 def _spaced(text: str) -> str:

@@ -75,7 +75,7 @@ def _card(session: Session, workbook: Workbook, widget: Widget, offered: list[Of
         return card_without(workbook, widget, error, "clv-note") | {"choices": None}
     card = first.card | {"choices": None}
     wired = _wired(session, workbook, widget, offered)
-    if not wired or math.prod(len(offer.choices) for offer in wired.values()) > MOST_CHOICES or widget.mark == "venn":
+    if not wired or widget.mark == "venn":
         return card
     columns = [offer.column for offer in wired.values()]
     combinations = list(itertools.product(*(offer.choices.values() for offer in wired.values())))
@@ -89,10 +89,16 @@ def _card(session: Session, workbook: Workbook, widget: Widget, offered: list[Of
 
 
 def _wired(session: Session, workbook: Workbook, widget: Widget, offered: list[Offer]) -> dict[int, Offer]:
-    """The filters that a widget follows and that leave a choice, by their place."""
+    """The filters that a widget follows and that leave a choice, by their place: those of the fewest choices, where
+    all would be too many together."""
     known = list(session.columns(source_of(session, workbook, widget).copy()))
     followed = [narrowing(widget, {offer.column: list(offer.choices.values())[-1]}, known) for offer in offered]
-    return {i: offer for i, offer in enumerate(offered) if followed[i] and len(offer.choices) > 1}
+    wired: dict[int, Offer] = {}
+    for i, offer in sorted(enumerate(offered), key=lambda pair: len(pair[1].choices)):
+        together = math.prod(len(other.choices) for other in (*wired.values(), offer))
+        if followed[i] and len(offer.choices) > 1 and together <= MOST_CHOICES:
+            wired[i] = offer
+    return dict(sorted(wired.items()))
 
 
 def _with_choices(first: Picture, every: list[Picture], wired: list[list[int]], number: int) -> dict[str, Any]:

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page
 
 from clv_helpers import dashboards
-from clv_helpers.charts import CHART_MIME
+from clv_helpers.charts import CHART_MIME, Picture, Widget
 from clv_helpers.charts.vega import vega_bundle
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards.grid import HERE
@@ -24,6 +25,10 @@ clvStatic.enliven(document.getElementById("board")).then(() => { document.body.d
 FIGURE = """<figure class="clv-card clv-%s"><figcaption><div><h4 class="clv-title">%s</h4><p></p></div></figcaption>
 <div class="clv-chart"></div><script type="application/json" class="spec">%s</script></figure>"""
 SHOWN = ("value", "migration", "audiences", "customers", "campaign_results")
+FALLING = [
+    {"title": "t", "table": "insights.fact", "mark": "bar", "labels": True, **axes}
+    for axes in ({"x": "month", "y": "change"}, {"x": "change", "y": "month"})
+]
 ALL_WIDTHS, FEW_WIDTHS = (320, 390, 800, 1280, 1440), (390, 1280)
 LOOKS = ({"color_scheme": "light"}, {"color_scheme": "dark"}, {"media": "print"})
 # What is wrong with a chart, in words. Texts are boxes of letters, turned ones not looked at; a heat map in the dark
@@ -38,6 +43,8 @@ FAULTS = """() => {
     const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
     return (high + 0.05) / (low + 0.05);
   };
+  const isOver = (one, other) => Math.min(one.right, other.right) - Math.max(one.left, other.left) > 1
+    && Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top) > 4;
   const found = [];
   for (const figure of document.querySelectorAll("figure")) {
     const say = (fault) => found.push(`${figure.querySelector(".clv-title").textContent}: ${fault}`);
@@ -55,10 +62,13 @@ FAULTS = """() => {
       if (text.textContent.endsWith("…")) say(`"${text.textContent}" is shortened`);
     }
     texts.forEach((one, i) => texts.slice(i + 1).forEach((other) => {
-      const across = Math.min(one.box.right, other.box.right) - Math.max(one.box.left, other.box.left);
-      const down = Math.min(one.box.bottom, other.box.bottom) - Math.max(one.box.top, other.box.top);
-      if (across > 1 && down > 4) say(`"${one.node.textContent}" is over "${other.node.textContent}"`);
+      if (isOver(one.box, other.box)) say(`"${one.node.textContent}" is over "${other.node.textContent}"`);
     }));
+    const bars = boxed([...svg.querySelectorAll("path[aria-roledescription=bar]")]);
+    for (const { node: text, box } of texts.filter(({ node }) => node.closest(".role-mark"))) {
+      const isInside = text.getAttribute("fill") === "white";
+      if (!isInside && bars.some((bar) => isOver(box, bar.box))) say(`"${text.textContent}" is over a bar`);
+    }
     const isFilled = ({ fill, fillOpacity }) => /^(#|rgb)/.test(fill) && fillOpacity !== "0";
     const cells = [...svg.querySelectorAll(".mark-rect.role-mark path")];
     const rects = boxed(cells.filter((cell) => isFilled(getComputedStyle(cell))));
@@ -78,6 +88,8 @@ def boards(airline: Workbook, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("pixels") / "boards.html"
     outputs = [part.bundle for name in SHOWN for part in dashboards.show(airline, name).parts]
     cards = [_card(dict(bundle[CHART_MIME])) for bundle in outputs if CHART_MIME in bundle]
+    falling = pd.DataFrame({"month": list("abcdef"), "change": [400, -3, -250, 120, 0, -12], "customers": [50] * 6})
+    cards += [Picture(Widget.model_validate(chart), f"Falls on {chart['x']}", "", falling).card for chart in FALLING]
     figures = "".join(
         FIGURE % (card["width"].replace(" ", "-"), card["title"], json.dumps(card, default=str).replace("</", "<\\/"))
         for card in cards
