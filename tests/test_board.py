@@ -326,8 +326,9 @@ def test_an_emptied_title_is_proposed_again(own: Workbook) -> None:
 def test_what_names_a_column_goes_with_it_and_else_stays(own: Workbook) -> None:
     composer = Composer(own, "value")
     composer.act("select", place=3)
-    assert composer.draft.widget["highlight"] == {"decile": 1}
+    assert composer.draft.widget["highlight"] == {"decile": 1} and not state(composer)["isChanged"]
     composer.act("set", path="width", value="full")
+    assert state(composer)["isChanged"]
     assert composer.draft.widget["title"].startswith("The best tenth brings {share_of_value}")
     composer.act("take", column="spend")
     assert composer.draft.widget["title"] == "Spend by decile"

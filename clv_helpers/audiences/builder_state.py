@@ -61,8 +61,8 @@ def state_of(builder: Builder) -> dict[str, Any]:
         "evaluation": draft.raw.get("evaluation", "batch"), "timeZone": draft.raw.get("time_zone", "UTC"),
         "files": [{"name": name, "title": title} for name, title in builder.titles.items()],
         "opened": builder.opened, "name": builder.name, "proposedName": builder.proposed_name,
-        "isChanged": draft.raw != builder.kept, "canUndo": draft.can_undo, "canRedo": draft.can_redo,
-        "status": builder.status, "problem": problem,
+        "isChanged": builder.is_changed, "canUndo": draft.can_undo, "canRedo": draft.can_redo,
+        "status": builder.status or _said(builder), "problem": problem,
         "templates": builder.templates, "blocks": builder.rows.blocks(), "customers": workbook.words.customers,
         "rule": None if draft.in_place_of_rule else rule, "selected": list(draft.selected),
         "then": composer_fields(draft.raw, builder.rows.catalog, workbook.words, titles),
@@ -96,6 +96,18 @@ def _node(draft: Draft, rows: Rows, path: Path, counted: Counted) -> tuple[dict[
     if usable is not None and path:
         counted.parts.append((shown, usable))
     return shown, usable
+
+
+def _said(builder: Builder) -> str:
+    """What was done, and to which row, for those who do not see it; empty where nothing was."""
+    draft = builder.draft
+    if not builder.done or not draft.selected:
+        return builder.done
+    *above, index = draft.selected
+    row, group = draft.row(), draft.at(tuple(above))
+    place = f"{'Group' if row.container else 'Condition'} {index + 1} of {len(group.part[group.container])}"
+    name = "" if row.container else f": {builder.rows.name(row.part, row.excluded)}"
+    return f"{builder.done} {place}{' in its group' * bool(above)}{name}."
 
 
 # the count

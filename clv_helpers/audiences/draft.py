@@ -9,6 +9,7 @@ from typing import Any
 from clv_helpers import editors
 from clv_helpers.audiences.rule import SOURCES, Audience
 from clv_helpers.config.validation import ParamsError, validate
+from clv_helpers.errors import UserError
 
 Path = tuple[int, ...]
 EMPTY: dict[str, Any] = {"title": "", "rule": {"all": []}}
@@ -55,6 +56,12 @@ class Draft(editors.Draft[Path]):
         if raw != self.raw:
             self.remember()
             self.raw = raw
+
+    def select(self, place: Path) -> None:
+        """Raises UserError for a row that is gone meanwhile."""
+        if place not in {row.path for row in self.rows()}:
+            raise UserError("This condition is no longer there.")
+        self.selected = place
 
     def rows(self) -> list[Row]:
         """The canvas from top to bottom, the outermost container first."""
@@ -160,11 +167,13 @@ class Draft(editors.Draft[Path]):
         self.selected = (*outer[:-1], target)
 
     def move_in(self) -> None:
-        """Into the container that stands right above it."""
+        """Into the container that stands right above it, or with the condition above into a new one."""
         if not self.selected or not self.selected[-1]:
             return
         above = self.at((*self.selected[:-1], self.selected[-1] - 1))
-        if above.container:
+        if not above.container:
+            self.drop(above.path, "with")
+        else:
             self.remember()
             parent, index = self._parent(self.selected)
             above.part[above.container].append(parent.pop(index))

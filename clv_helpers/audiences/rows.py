@@ -77,6 +77,17 @@ class Rows:
     def _map_title(self, name: str) -> str:
         return f"Decile within a {self.words.category}" if name == BUILT_IN else f"Place in {name.replace('_', ' ')}"
 
+    def name(self, part: Raw, is_out: bool = False) -> str:
+        """What a condition asks about, as it is offered; `is_out`: who does not meet it."""
+        kind = next(key for key in ("event", "sequence", "audience", "map", "field") if key in part)
+        if kind == "sequence":
+            steps = ", then ".join(self._events(step["event"]) if step["event"] else "?" for step in part["sequence"])
+            return f"Not {steps}" if is_out else upper_first(steps)
+        of = part[kind]
+        titles = {each["id"]: each["title"] for each in self.blocks()}
+        plain = titles.get(f"{kind}:{of}", str(of))
+        return titles.get(f"{NO}{kind}:{of}", f"not {plain}") if is_out else plain
+
     def new(self, block: str) -> Raw:
         """A condition on what was chosen, as it begins. Raises UserError for what there is not."""
         kind, _, name = block.partition(":")
@@ -160,9 +171,9 @@ class Rows:
         options = [["", "choose …"], *([name, self._events(name)] for name in self.catalog.events)]
         asked = [field("event", "choice", "Next" if index else "First", step["event"], options=options)]
         if index:
-            ways = [["", "then"], ["no", "then no"]]
+            ways = [["then", "then"], ["no", "then no"]]
             asked.insert(
-                0, field("absent", "choice", "Whether it comes", "no" * step.get("absent", False), options=ways)
+                0, field("absent", "choice", "Whether it comes", "no" if step.get("absent") else "then", options=ways)
             )
         if not step["event"]:
             return {"key": f"sequence.{index}.", "fields": asked, "forms": []}
@@ -221,7 +232,7 @@ class Rows:
         if key in ("within", "after"):
             return without(step, key) | ({key: value} if value[:1].isdigit() else {})
         if key == "absent":
-            return fields.put(step, key, bool(value))
+            return fields.put(step, key, value == "no")
         return self._changed_event(step, key, value)
 
     def _changed_event(self, part: Raw, key: str, value: Any) -> Raw:

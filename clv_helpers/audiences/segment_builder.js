@@ -15,6 +15,7 @@ const element = (tag, attributes = {}, ...children) => {
   return made;
 };
 const button = (label, onclick, attributes = {}) => element("button", { type: "button", onclick, ...attributes }, label);
+const taken = (event) => { event.preventDefault(); event.stopPropagation(); }; // nobody else acts on it
 const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
 const render = ({ model, el }) => {
@@ -34,7 +35,6 @@ const render = ({ model, el }) => {
   let state = model.get("state"), timer = null, waiting = null, toFocus = "", drawing = false, typing = null, told = false, count = 0;
   const open = new Set();
   const find = (key) => root.querySelector(`[data-key="${CSS.escape(key)}"]`);
-
   // `focus`: "new", the first empty field of the row that is selected then; "row", that row's menu.
   const send = (action, given = {}, focus = "") => {
     flush();
@@ -57,7 +57,8 @@ const render = ({ model, el }) => {
 
   // A question before what cannot be undone; the way out has the focus.
   const ask = (question, yes, action) => {
-    const close = () => { confirm.hidden = true; };
+    const opener = document.activeElement;
+    const close = () => { confirm.hidden = true; opener?.focus(); };
     const no = button("Keep", close);
     confirm.replaceChildren(element("span", {}, question), button(yes, () => { close(); action(); }), no);
     confirm.hidden = false;
@@ -96,7 +97,9 @@ const render = ({ model, el }) => {
   const offered = (field, key) => (field.options?.length ? element("datalist", { id: `${id}-${key}` }, ...field.options.map(([, text]) => element("option", { value: text }))) : null);
 
   const choice = (field, key, sent) => {
-    const select = element("select", attributesOf(field, key, { onchange: () => sent(select.value) }), ...field.options.map(([value, text]) => element("option", { value }, text)));
+    let isKeyed = false; // by the keyboard one passes other options on the way to one's own
+    const select = element("select", attributesOf(field, key, { onkeydown: () => { isKeyed = true; }, onpointerdown: () => { isKeyed = false; }, onblur: () => drawing || flush(),
+      onchange: () => { later(() => sent(select.value)); if (!isKeyed) flush(); } }), ...field.options.map(([value, text]) => element("option", { value }, text)));
     if (!field.options.some(([value]) => value === field.value)) select.append(element("option", { value: field.value }, field.value));
     select.value = field.value;
     return [labelled(field, select)];
@@ -109,7 +112,7 @@ const render = ({ model, el }) => {
     const options = (units.includes(unit) ? units : [unit, ...units]).map((each) => [each, each]);
     let now = unit;
     const inputs = typed("input", "number")({ ...field, value: number }, key, (value, isTyping) => sent(`${value} ${now}`, isTyping));
-    const [select] = choice({ label: `${field.label}: unit`, value: unit, options }, `${key}.unit`, (value) => { now = value; sent(`${find(key).value} ${value}`); });
+    const [select] = choice({ label: `Unit of ${field.label}`, value: unit, options }, `${key}.unit`, (value) => { now = value; sent(`${find(key).value} ${value}`); });
     inputs[0].querySelector("input").min = 1;
     return [...inputs, select];
   };
@@ -118,7 +121,7 @@ const render = ({ model, el }) => {
     const texts = new Map(field.options.map(([value, text]) => [value, text]));
     const valueOf = (text) => field.options.find(([, shown]) => shown.toLowerCase() === text.toLowerCase())?.[0] ?? text;
     const chips = field.value.map((value) => element("span", { class: "clv-b-chip" }, texts.get(value) || value,
-      button("✕", () => sent(field.value.filter((each) => each !== value)), { "aria-label": `Without ${texts.get(value) || value}`, "data-key": `${key}.${value}` })));
+      button("✕", () => sent(field.value.filter((each) => each !== value)), { "aria-label": `Without ${texts.get(value) || value}`, "data-key": `${key}.${value}`, "data-next": key })));
     const input = element("input", attributesOf(field, key, { list: `${id}-${key}`, placeholder: field.value.length ? "or …" : "type or choose" }));
     const add = () => {
       if (drawing || !input.value.trim()) return;
@@ -143,18 +146,21 @@ const render = ({ model, el }) => {
     const list = element("ul", { role: "listbox", class: "clv-b-offers", "aria-label": field.label, id: `${id}-${key}`, hidden: true });
     const input = element("input", attributesOf(field, key, { role: "combobox", "aria-expanded": "false", "aria-controls": list.id, "aria-autocomplete": "list", "aria-label": field.label }));
     input.value = input.defaultValue = field.value;
-    let active = 0;
+    let active = 0, within = ""; // of events: how long ago, typed behind their name, such as 90 days
     const close = () => { list.hidden = true; input.setAttribute("aria-expanded", "false"); input.removeAttribute("aria-activedescendant"); };
-    const pick = (chosen) => { close(); input.value = ""; typing = null; sent(chosen); };
+    const pick = (chosen) => { close(); input.value = ""; typing = null; sent(chosen, within); };
     const light = () => [...list.children].forEach((option, place) => {
       option.setAttribute("aria-selected", String(place === active));
       if (place === active && option.id) { input.setAttribute("aria-activedescendant", option.id); option.scrollIntoView({ block: "nearest" }); }
     });
     const show = (text) => {
-      const wanted = text.toLowerCase().split(/\s+/).filter(Boolean);
+      const [, words, , ago] = /^(.*?)(\s+(\d+ (?:minute|hour|day|week|month|year)s?))?\s*$/i.exec(text);
+      within = (field.ago && ago) || "";
+      const wanted = (within ? words : text).toLowerCase().split(/\s+/).filter((word) => word && !(within && /^(in|the|last)$/.test(word)));
       const fits = (where) => wanted.every((word) => where.toLowerCase().includes(word));
       const rank = ({ title }) => (title.toLowerCase().replace(/[“”]/g, "").startsWith(wanted.join(" ")) ? 0 : fits(title) ? 1 : 2);
-      const found = state.blocks.filter(({ title, about, id: name }) => fits(`${title} ${about} ${name}`)).sort((a, b) => rank(a) - rank(b)).slice(0, MOST_OFFERED);
+      const offers = within ? state.blocks.filter(({ id: name }) => /^(no )?event:/.test(name)).map((each) => ({ ...each, title: `${each.title} in the last ${within}` })) : state.blocks;
+      const found = offers.filter(({ title, about, id: name }) => fits(`${title} ${about} ${name}`)).sort((a, b) => rank(a) - rank(b)).slice(0, MOST_OFFERED);
       active = 0;
       list.replaceChildren(...(found.length ? found.map(({ id: name, title, about }, place) => element("li", { role: "option", id: `${list.id}-${place}`, "data-block": name, title: about,
         onmousedown: (event) => { event.preventDefault(); pick(name); } }, title, element("small", {}, about))) : [element("li", {}, "Nothing of that name.")]));
@@ -172,8 +178,7 @@ const render = ({ model, el }) => {
       else if (event.key === "Enter" && !list.hidden && options[active]) pick(options[active].dataset.block);
       else if (event.key === "Escape" && !list.hidden) { close(); input.value = field.value; }
       else return;
-      event.preventDefault();
-      event.stopPropagation();
+      taken(event);
     });
     return [element("span", { class: "clv-b-picker" }, input, list)];
   };
@@ -183,8 +188,7 @@ const render = ({ model, el }) => {
 
   // A part that is folded; it stays as it was left.
   const folded = (key, summary, ...parts) => {
-    const fold = element("details", { open: open.has(key), ontoggle: () => open[fold.open ? "add" : "delete"](key) }, element("summary", { "data-key": `fold ${key}` }, summary), ...parts);
-    return fold;
+    return element("details", { open: open.has(key), ontoggle: ({ target }) => open[target.open ? "add" : "delete"](key) }, element("summary", { "data-key": `fold ${key}` }, summary), ...parts);
   };
 
   // rows
@@ -199,12 +203,13 @@ const render = ({ model, el }) => {
       : make(field, keyOf(path, own + field.key), set(own + field.key)));
     const plain = form.fields.filter(({ more }) => !more), more = form.fields.filter((field) => field.more);
     const inner = form.forms.map((each) => drawForm(each, path, own && each.key.startsWith("where") ? own + each.key : each.key));
-    const remove = form.remove ? button("✕", () => set(form.remove)(null), { "aria-label": `Remove ${form.label || "this step"}`, "data-key": keyOf(path, form.remove) }) : null;
+    const remove = form.remove ? button("✕", () => set(form.remove)(null), { "aria-label": `Remove ${form.label || "this step"}`, "data-key": keyOf(path, form.remove), "data-next": keyOf(path, "menu") }) : null;
     const label = form.label ? element("span", { class: "clv-b-label" }, form.label) : null;
+    const add = adder(form.add, path, own), isList = !form.fields.length; // of steps, to which one is added at the end
     return element("div", { class: `clv-b-form${form.key ? " clv-b-inner" : ""}`, role: form.key ? "group" : null, "aria-label": form.key ? form.label || "Step" : null },
-      element("div", { class: "clv-b-fields" }, label, ...plain.flatMap(made), remove, adder(form.add, path, own),
+      isList ? null : element("div", { class: "clv-b-fields" }, label, ...plain.flatMap(made), remove, add,
         more.length ? folded(keyOf(path, `${own}more`), "more", element("div", { class: "clv-b-fields" }, ...more.flatMap((field) => made({ ...field, seen: true })))) : null),
-      ...inner);
+      ...inner, isList ? add : null);
   };
   const adder = (add, path, own) => {
     if (!add) return null;
@@ -237,13 +242,13 @@ const render = ({ model, el }) => {
   };
 
   const addTo = ({ path }) => element("div", { class: "clv-b-add" },
-    ...block({ label: "Add a condition", value: "", about: `Add: an attribute, ${state.customers}’ events, an audience …` }, keyOf(path, "add"), (chosen) => send("add", { path, block: chosen }, "new")),
+    ...block({ label: "Add a condition", value: "", about: "Add: attribute, events, audience …", ago: true }, keyOf(path, "add"), (chosen, within) => send("add", { path, block: chosen, within }, "new")),
     button("+ group", () => send("add_group", { path }, "new"), { "data-key": keyOf(path, "group"), class: "clv-b-quiet" }), problemAt(keyOf(path, "add")));
 
   // The handle is dragged; clicked, it opens the menu of all that can be done to the row.
   const handle = (row) => {
     const { path } = row, act = (label, action, given = {}, focus = "row") => [label, () => send(action, { path, ...given }, focus)];
-    const items = [act("Move up", "move", { step: -1 }), act("Move down", "move", { step: 1 }), act("Into the group above", "move_in"), act("Out of its group", "move_out"),
+    const items = [act("Move up", "move", { step: -1 }), act("Move down", "move", { step: 1 }), act("Together with the row above", "move_in"), act("Out of its group", "move_out"),
       act("Put into a group of its own", "wrap"), ...(row.kind ? [act("Ungroup", "unwrap")] : []), act("Duplicate", "duplicate"),
       ...(row.type === "audience" ? [act("Replace by its own rule", "to_rules")] : []),
       ...(row.kind ? [] : [["Edit as YAML", () => { const key = keyOf(path, "yaml"); open[open.has(key) ? "delete" : "add"](key); refresh(); }]]), act("Remove", "remove")];
@@ -264,8 +269,7 @@ const render = ({ model, el }) => {
       if (step) all[(all.indexOf(document.activeElement) + step + all.length) % all.length].focus();
       else if (event.key === "Escape" || event.key === "Tab") { close(); opener.focus(); }
       else return;
-      if (event.key !== "Tab") event.preventDefault();
-      event.stopPropagation();
+      if (event.key !== "Tab") taken(event);
     });
     list.addEventListener("focusout", ({ relatedTarget }) => { if (!holder.contains(relatedTarget)) close(); });
     opener.setAttribute("aria-expanded", "true");
@@ -283,14 +287,12 @@ const render = ({ model, el }) => {
     const clear = () => made.removeAttribute("data-drop");
     made.addEventListener("dragover", (event) => {
       if (!event.dataTransfer.types.includes(PATH)) return;
-      event.preventDefault();
-      event.stopPropagation();
+      taken(event);
       made.dataset.drop = where(event);
     });
     made.addEventListener("dragleave", clear);
     made.addEventListener("drop", (event) => {
-      event.preventDefault();
-      event.stopPropagation();
+      taken(event);
       clear();
       const path = JSON.parse(event.dataTransfer.getData(PATH));
       if (!isSame(path, row.path)) send("drop", { path, target: row.path, where: where(event) }, "row");
@@ -298,8 +300,7 @@ const render = ({ model, el }) => {
     made.addEventListener("keydown", (event) => {
       const move = event.altKey && { ArrowUp: ["move", { step: -1 }], ArrowDown: ["move", { step: 1 }], ArrowLeft: ["move_out", {}], ArrowRight: ["move_in", {}] }[event.key];
       if (!move) return;
-      event.preventDefault();
-      event.stopPropagation();
+      taken(event);
       send(move[0], { path: row.path, ...move[1] }, "row");
     });
   };
@@ -317,7 +318,7 @@ const render = ({ model, el }) => {
     const streaming = choice({ label: "Evaluated", value: state.evaluation, options: [["batch", "on schedule"], ["streaming", "after each micro-batch, too"]], seen: true }, "evaluation", headed("evaluation"));
     head.replaceChildren(
       element("div", { class: "clv-b-bar" }, chooser, problemAt("open"), button("New", unlessChanged(() => send("new")), { "data-key": "new" }), button("Copy", () => send("copy"), { "data-key": "copy" }),
-        button("Undo", () => send("undo"), { "data-key": "undo", disabled: !state.canUndo }), button("Redo", () => send("redo"), { "data-key": "redo", disabled: !state.canRedo })),
+        button("Undo", () => send("undo"), { "data-key": "undo", "aria-disabled": String(!state.canUndo) }), button("Redo", () => send("redo"), { "data-key": "redo", "aria-disabled": String(!state.canRedo) })),
       element("div", { class: "clv-b-bar" }, ...text("title", "Title", state.title, headed("title"), { about: "what people call it" }), ...text("description", "Who is in it", state.description, headed("description")),
         ...text("name", "File", state.name, (name) => send("rename", { name }), { about: state.proposedName || "from the title" }),
         button("Save", () => send("save", { at: "save" }), { "data-key": "save", class: "clv-b-main" }), button("Evaluate", () => send("evaluate", { at: "save" }), { "data-key": "evaluate" }),
@@ -349,10 +350,12 @@ const render = ({ model, el }) => {
     drawing = true;
     draw();
     drawing = false;
-    const again = toFocus ? focusOf(toFocus) : key && find(key);
+    // what was pressed can be gone: then what it names as next, else the row at work has the focus
+    const again = toFocus ? focusOf(toFocus) : key && (find(key) || find(now.dataset.next || "") || focusOf("row"));
     toFocus = "";
     if (!again) return;
     again.focus({ preventScroll: true });
+    if (again.dataset.key !== key) again.scrollIntoView({ block: "nearest" });
     if (again.dataset.key !== key || value === null) return;
     again.value = value;
     if (place !== null) again.setSelectionRange(place, place);
@@ -377,7 +380,8 @@ const render = ({ model, el }) => {
     sentence.textContent = state.sentence;
     const said = told ? "" : state.problem.text;
     status.classList.toggle("clv-b-problem", Boolean(said));
-    status.textContent = said || state.status || (state.isChanged ? "Not saved yet." : "");
+    const now = said || [state.status, state.isChanged ? "Not saved yet." : ""].filter(Boolean).join(" ");
+    if (status.textContent !== now) status.textContent = now; // else it would be read out twice
     root.setAttribute("aria-busy", "false");
     root.dataset.drawn = String((count += 1));
   };

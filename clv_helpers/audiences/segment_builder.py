@@ -15,18 +15,12 @@ from clv_helpers.audiences.rows import Rows
 from clv_helpers.audiences.rule import Audience, Rule, parse_part
 from clv_helpers.charts import show
 from clv_helpers.config import yaml_files
-from clv_helpers.config.validation import ParamsError, parse_value
+from clv_helpers.config.validation import parse_value
 from clv_helpers.config.workbook import Workbook
-from clv_helpers.editors import files
+from clv_helpers.editors.acting import Editor
 from clv_helpers.errors import UserError
 
-MOVES = (
-    "remove", "exclude", "switch", "wrap", "unwrap", "move", "move_in", "move_out", "drop", "duplicate", "undo", "redo",
-)  # fmt: skip
-OWN = (
-    "add", "add_group", "set", "replace", "to_rules", "template", "then", "head", "rename", "open", "new", "copy",
-    "save", "evaluate", "show",
-)  # fmt: skip
+Typed = tuple[list[int] | None, Any] | None
 DEFAULTS = {"evaluation": "batch", "time_zone": "UTC"}
 
 
@@ -44,8 +38,20 @@ def builder(workbook: Workbook, name: str = "") -> Any:
     return Builder(workbook, name).view
 
 
-class Builder:
+class Builder(Editor):
     """Holds the draft, and takes the actions of `view`, the widget to display, whose state it sets after each."""
+
+    on_the_draft = (
+        "remove", "exclude", "switch", "wrap", "unwrap", "move", "move_in", "move_out", "drop", "duplicate", "undo",
+        "redo",
+    )  # fmt: skip
+    own = (
+        "add", "add_group", "set", "replace", "to_rules", "template", "then", "head", "rename", "open", "new", "copy",
+        "save", "evaluate", "show",
+    )  # fmt: skip
+    draft: Draft
+
+    saved: Audience | None = None  # the file's, where one is open
 
     def __init__(self, workbook: Workbook, name: str = ""):
         from clv_helpers.audiences.builder_view import BuilderView
@@ -54,7 +60,8 @@ class Builder:
         self.details = ["Funnel", "Overlap", "SQL", "PQL", "YAML", people, "Notes", "Changes"]
         self.workbook, self.shown, self.counted = workbook, "", Counted()
         self.titles = self._titles()
-        self._typed: tuple[list[int] | None, Any] | None = None  # the row and the field that were changed last
+        self._typed: Typed = None  # the row and the field of the action, if it sets one
+        self._typed_before: Typed = None
         self._values: dict[tuple[str, str], list[str]] = {}
         with workbook.engine.read() as session:
             catalog = views.published_context(session, workbook.params).catalog
@@ -63,38 +70,21 @@ class Builder:
         self.templates = templates.offered(catalog, workbook.words)
         self.view = BuilderView()
         self.view.on_msg(lambda _, message, __: self.act(**message))
-        self._begin(Draft())
+        self.new()
         if name:
             self.open(name)
         self.refresh()
 
-    def act(self, do: str, at: str = "", path: list[int] | None = None, **given: Any) -> None:
-        """One action by its name, such as `do="set", path=[0], key="value", value="3"`; `path`: the row it is done to.
-
-        What goes wrong is said at `at`.
-        """
-        self.status, self.problem = "", {"at": "", "text": ""}
-        try:
-            if do not in (*MOVES, *OWN):
-                raise UserError(f"the action is {do!r}; allowed: {', '.join((*MOVES, *OWN))}")
-            if path is not None:
-                self._select(tuple(path))
-            getattr(self.draft if do in MOVES else self, do)(**given)
-        except ParamsError as error:
-            self.problem = {"at": at, "text": "\n".join(map(str, error.problems))}
-        except UserError as error:
-            self.problem = {"at": at, "text": str(error)}
-        self._typed = (path, given.get("key")) if do == "set" else None
-        self.refresh()
+    def _do(self, do: str, path: list[int] | None = None, **given: Any) -> None:
+        """To the row at `path`, else to the one that is selected."""
+        if path is not None:
+            self.draft.select(tuple(path))
+        self._typed_before, self._typed = self._typed, (path, given.get("key")) if do == "set" else None
+        super()._do(do, **given)
 
     def refresh(self) -> None:
         """Show the draft, and count who meets it."""
         self.view.state = builder_state.state_of(self)
-
-    def _select(self, path: tuple[int, ...]) -> None:
-        if path not in {row.path for row in self.draft.rows()}:
-            raise UserError("This condition is no longer there.")
-        self.draft.selected = path
 
     def _values_of(self, events: str, column: str) -> list[str]:
         """The values to offer for a column of the profile, or of a dataset of events; read once."""
@@ -109,9 +99,12 @@ class Builder:
 
     # the rule
 
-    def add(self, block: str) -> None:
-        """A condition on what was chosen, in the selected group."""
-        self.draft.add(self.rows.new(block))
+    def add(self, block: str, within: str = "") -> None:
+        """A condition on what was chosen, in the selected group; of events also how long ago, such as `90 days`."""
+        part = self.rows.new(block)
+        if within:
+            part.get("not", part)["when"] = {"in_last": within}
+        self.draft.add(part)
 
     def add_group(self) -> None:
         """A group within the selected one, of the other kind, to be filled."""
@@ -123,8 +116,8 @@ class Builder:
         row = self.draft.row()
         new = self.rows.changed(row.part, key, value)
         if new != row.part:
-            is_same = self._typed == (list(self.draft.selected), key)
-            self.draft.replace(new.get("not", new) if row.excluded else new, typing and is_same)
+            is_same = typing and self._typed == self._typed_before
+            self.draft.replace(new.get("not", new) if row.excluded else new, is_same)
 
     def replace(self, text: str) -> None:
         """The selected part as it is written in YAML."""
@@ -144,7 +137,7 @@ class Builder:
     def template(self, place: int) -> None:
         """Begin with one of the templates."""
         chosen = copy.deepcopy(self.templates[place])
-        self._begin(Draft())
+        self.new()
         self.draft.compose({"title": chosen["title"], "description": chosen["about"], "rule": chosen["rule"]})
 
     def then(self, key: str, value: Any) -> None:
@@ -162,20 +155,9 @@ class Builder:
     # files
 
     @property
-    def proposed_name(self) -> str:
-        """The file's name, from the title."""
-        return files.name_of(self.draft.raw.get("title", ""))
-
-    @property
     def file(self) -> str:
         """The name by which customers are drawn, once the draft is saved under it."""
         return self.name or self.proposed_name or "draft"
-
-    def _begin(self, draft: Draft, name: str = "", read_as: str = "", saved: Audience | None = None) -> None:
-        self.draft, self.opened, self.name, self.read_as, self.saved = draft, name, name, read_as, saved
-        self.kept = copy.deepcopy(draft.raw)  # as moves change the draft in place
-        self.status, self.problem = "", {"at": "", "text": ""}
-        self._typed = None
 
     def _titles(self) -> dict[str, str]:
         """The titles of the audiences by name, in their order; of one that cannot be read, its name."""
@@ -183,19 +165,17 @@ class Builder:
         titles = {name: each.title for name, each in loaded.items()} | {name: name for name in wrong}
         return dict(sorted(titles.items(), key=lambda item: item[1].lower()))
 
-    def rename(self, name: str) -> None:
-        """The file's name; empty: as proposed from the title."""
-        self.name = name.strip()
-
     def open(self, name: str) -> None:
         """Read an audience; unsaved changes go."""
         audience = audience_files.load(self.workbook, name)
         read_as = yaml_files.fingerprint(audience_files.file_of(self.workbook, name))
-        self._begin(Draft(audience), name, read_as, audience)
+        self._begin(Draft(audience), name, read_as)
+        self.saved = audience
 
     def new(self) -> None:
         """Begin an empty audience."""
         self._begin(Draft())
+        self.saved = None
 
     def copy(self) -> None:
         """Go on with a copy, to be saved under another name."""
@@ -212,7 +192,8 @@ class Builder:
         with views.reading(self.workbook, name, audience):
             pass  # which raises what is wrong with it
         self.read_as = audience_files.save(self.workbook, name, audience, self.read_as if name == self.opened else "")
-        self.saved, self.kept, self.opened, self.name = audience, copy.deepcopy(self.draft.raw), name, name
+        self.saved, self.opened, self.name = audience, name, name
+        self._keep()
         self.titles = self.rows.titles = self._titles()
         self.status = f"Saved as audiences/{name}.yml"
 

@@ -2,7 +2,7 @@
 // and what is being typed: each action goes to Python as a message { do, at, … }, and `state` comes back whole.
 const clvComposer = (() => {
   const { element, makeCard, watchWidth, Board } = clvBoard;
-  const { text, choice, button, folded, labelled, problemAt, widgetForm, filterForms, boardForms, sqlForm, AGGREGATES, FORMATS } = clvForms;
+  const { text, choice, onPicked, button, folded, labelled, problemAt, widgetForm, filterForms, boardForms, sqlForm, AGGREGATES, FORMATS } = clvForms;
   const SHELVES = { x: "x, across", y: "y, upwards", color: "colour", size: "size", columns: "columns" };
   const WIDTHS = { third: 1 / 3, half: 1 / 2, "two thirds": 2 / 3, full: 1 };
   const COLUMN = "text/x-clv-column", WIDGET = "text/x-clv-widget";
@@ -35,7 +35,8 @@ const clvComposer = (() => {
 
     // A question before what cannot be undone; the way out has the focus.
     const ask = (question, yes, action) => {
-      const close = () => { confirm.hidden = true; };
+      const opener = root.ownerDocument.activeElement;
+      const close = () => { confirm.hidden = true; opener?.focus(); };
       const no = button("Keep", close);
       confirm.replaceChildren(element("span", {}, question), button(yes, () => { close(); action(); }, { class: "clv-c-danger" }), no);
       confirm.hidden = false;
@@ -48,7 +49,7 @@ const clvComposer = (() => {
       const { state, send } = page;
       const boards = element("select", { "data-key": "board" }, element("option", {}, "…"), ...state.boards.map((name) => element("option", {}, name)));
       boards.value = state.boards.includes(state.opened) ? state.opened : "…";
-      boards.addEventListener("change", () => {
+      onPicked(page, boards, () => {
         const name = boards.value;
         boards.value = state.opened || "…";
         if (name !== "…") unlessChanged(() => send("open", { name }, "board"))();
@@ -57,8 +58,8 @@ const clvComposer = (() => {
       head.replaceChildren(
         element("div", { class: "clv-c-row" }, labelled("Open a board", boards), problemAt(page, "board"),
           button("New board", unlessChanged(() => send("new")), key("new")), button("Copy", () => send("copy"), key("copy")),
-          button("Undo", () => send("undo"), { ...key("undo"), disabled: state.canUndo ? null : "" }),
-          button("Redo", () => send("redo"), { ...key("redo"), disabled: state.canRedo ? null : "" })),
+          button("Undo", () => send("undo"), { ...key("undo"), "aria-disabled": String(!state.canUndo) }),
+          button("Redo", () => send("redo"), { ...key("redo"), "aria-disabled": String(!state.canRedo) })),
         element("div", { class: "clv-c-row clv-c-grow" },
           text(page, "head.title", "Title of the board", state.title, (value) => send("head", { key: "title", value }, "head.title"), { placeholder: state.proposedTitle || "from its first widget" }),
           text(page, "name", "File", state.name, (name) => send("rename", { name }, "name"), { placeholder: state.proposedName || "from the title" }),
@@ -125,8 +126,8 @@ const clvComposer = (() => {
       const tools = element("div", { class: "clv-c-tools", role: "group", "aria-label": `Widget ${place + 1}: ${card.title}` },
         button(`⠿ ${place + 1}`, () => send("select", { place }), { "data-key": `select.${place}`, "aria-pressed": String(on), "aria-label": `Select widget ${place + 1}: ${card.title}`, title: "Click to select, drag to move" }),
         ...(on ? [
-          button("←", () => send("move", { step: -1 }), { ...key("earlier"), "aria-label": "Earlier", title: "Earlier", disabled: place ? null : "" }),
-          button("→", () => send("move", { step: 1 }), { ...key("later"), "aria-label": "Later", title: "Later", disabled: place < last ? null : "" }),
+          button("←", () => send("move", { step: -1 }), { ...key("earlier"), "aria-label": "Earlier", title: "Earlier", "aria-disabled": String(!place) }),
+          button("→", () => send("move", { step: 1 }), { ...key("later"), "aria-label": "Later", title: "Later", "aria-disabled": String(place === last) }),
           button("−", () => send("resize", { step: -1 }), { ...key("narrower"), "aria-label": "Narrower", title: "Narrower" }),
           button("+", () => send("resize", { step: 1 }), { ...key("wider"), "aria-label": "Wider", title: "Wider" }),
           button("Duplicate", () => send("duplicate"), key("duplicate")), button("Remove", () => send("delete"), key("remove"))] : []));
@@ -222,8 +223,19 @@ const clvComposer = (() => {
       };
       search.value = page.query;
       search.addEventListener("input", () => { page.query = search.value; fill(); });
+      arrows(picker, () => [search, ...list.querySelectorAll("button, summary")].filter((each) => each.checkVisibility()), { ArrowDown: 1, ArrowUp: -1 });
       fill();
       picker.replaceChildren(element("h3", {}, "1. A table, for a new widget"), labelled("Search tables and their columns", search), list);
+    };
+
+    // Arrows move among the things that one chooses from; Tab goes on.
+    const arrows = (part, things, steps) => {
+      part.onkeydown = (event) => {
+        const all = things(), next = all[all.indexOf(event.target) + steps[event.key]];
+        if (!next || !all.includes(event.target)) return;
+        event.preventDefault();
+        next.focus();
+      };
     };
 
     // columns as chips, and the shelves they go to
@@ -234,8 +246,10 @@ const clvComposer = (() => {
       if (!widget) return shelves.replaceChildren(title, element("p", {}, "They stand here once a table is chosen."));
       const chips = columns.map((column) => chip(column, widget));
       const zones = widget.shelves.map(shelf);
+      const among = element("div", { class: "clv-c-chips", "data-scroll": "chips", role: "group", "aria-label": "Columns" }, ...chips);
+      arrows(among, () => [...among.querySelectorAll("[aria-pressed]")], { ArrowRight: 1, ArrowLeft: -1 });
       shelves.replaceChildren(title, element("p", { class: "clv-c-about" }, `${widget.source}${widget.about ? `; one row: ${widget.about}` : ""}. Click a column to draw it, or drag it to a shelf.`),
-        element("div", { class: "clv-c-chips", "data-scroll": "chips", role: "group", "aria-label": "Columns" }, ...chips),
+        among,
         widget.problem ? element("p", { class: "clv-problem", role: "status" }, widget.problem) : "",
         element("div", { class: "clv-c-zones" }, ...zones),
         element("div", { class: "clv-c-row" }, button("Swap x and y", () => send("swap"), { "data-key": "swap" })), ...filterForms(page));
@@ -295,7 +309,7 @@ const clvComposer = (() => {
         zone.append(element("span", { class: "clv-c-drop" }, "drop a column here"));
         return zone;
       }
-      zone.append(element("strong", {}, column), button("✕", () => page.send("clear", { shelf: name }), { "aria-label": `Nothing on ${shelfName(name)}: ${column}`, "data-key": `clear.${name}` }));
+      zone.append(element("strong", {}, column), button("✕", () => page.send("clear", { shelf: name }), { "aria-label": `Nothing on ${shelfName(name)}: ${column}`, "data-key": `clear.${name}`, "data-next": `chip.${column}` }));
       if (key === "columns") return zone;
       const set = (inner) => (value) => page.send("set", { path: `${name}.${inner}`, value }, `${name}.${inner}`);
       const written = format && !Object.values(FORMATS).includes(format) ? { ...FORMATS, [format]: format } : FORMATS;
@@ -322,11 +336,11 @@ const clvComposer = (() => {
       for (const [key, top] of scrolled) { const list = find("scroll", key); if (list) list.scrollTop = top; }
       if (!focused) return;
       const same = find("key", focused);
-      // what was pressed can be gone, or of no use now: then the widget at work has the focus
-      const again = same && !same.disabled ? same : find("key", `select.${page.state.selected}`) || find("key", "table.search");
-      if (!again) return;
+      // what was pressed can be gone: then what it names as next, else the widget at work has the focus
+      const again = same || find("key", now.dataset.next || "") || find("key", `select.${page.state.selected}`) || find("key", "table.search");
       if (typing && page.typing === focused) again.value = typed;
       again.focus({ preventScroll: true });
+      if (again !== same) again.scrollIntoView({ block: "nearest" });
       if (begin !== null && again === same) again.setSelectionRange?.(begin, end);
     };
     const find = (kind, value) => root.querySelector(`[data-${kind}="${CSS.escape(value)}"]`);
@@ -337,13 +351,13 @@ const clvComposer = (() => {
       page.state = model.get("state");
       const { state } = page;
       page.told = false;
-      keeping(() => [drawHead, drawShelves, drawForm, drawMore, arrange].forEach((draw) => draw()));
-      if (!picker.childElementCount || page.tables !== state.tables.length) drawPicker();
+      const isNew = !picker.childElementCount || page.tables !== state.tables.length;
+      keeping(() => [drawHead, drawShelves, drawForm, drawMore, arrange, drawSuggestions, ...(isNew ? [drawPicker] : [])].forEach((draw) => draw()));
       page.tables = state.tables.length;
-      drawSuggestions();
       const said = page.told ? "" : state.problem.text;
       status.classList.toggle("clv-problem", Boolean(said));
-      status.textContent = said || state.status || (state.isChanged ? "Not saved yet." : "");
+      const now = said || [state.status, state.isChanged ? "Not saved yet." : ""].filter(Boolean).join(" ");
+      if (status.textContent !== now) status.textContent = now; // else it would be read out twice
       if (state.suggestions !== null) root.setAttribute("aria-busy", "false");
       return paint();
     };

@@ -34,12 +34,30 @@ const clvForms = (() => {
   const number = (page, key, label, value, send, attributes = {}) =>
     text(page, key, label, value, (given) => send(given === "" ? null : Number(given)), { type: "number", min: 1, ...attributes });
 
+  // By the keyboard one passes other options on the way to one's own: what is picked so is sent half a second later.
+  const onPicked = (page, select, act) => {
+    let isKeyed = false, timer = 0;
+    const finish = () => {
+      if (page.drawing || !timer) return;
+      timer = clearTimeout(timer) || 0;
+      act();
+    };
+    select.addEventListener("keydown", () => { isKeyed = true; });
+    select.addEventListener("pointerdown", () => { isKeyed = false; });
+    select.addEventListener("change", () => {
+      clearTimeout(timer);
+      timer = setTimeout(finish, 500);
+      if (!isKeyed) finish();
+    });
+    select.addEventListener("blur", finish);
+  };
+
   // `options`: by what is shown, what is sent.
   const choice = (page, key, label, options, value, send) => {
     const names = Object.keys(options);
     const select = element("select", { "data-key": key }, ...names.map((name) => element("option", {}, name)));
     select.selectedIndex = Math.max(0, names.findIndex((name) => options[name] === (value ?? "")));
-    select.addEventListener("change", () => send(options[names[select.selectedIndex]] === "" ? null : options[names[select.selectedIndex]]));
+    onPicked(page, select, () => send(options[names[select.selectedIndex]] === "" ? null : options[names[select.selectedIndex]]));
     return element("div", { class: "clv-c-labelled" }, labelled(label, select), problemAt(page, key));
   };
   const named = (values, none) => ({ ...(none ? { [none]: "" } : {}), ...Object.fromEntries(values.map((value) => [MARK_WORDS[value] || String(value), value])) });
@@ -106,7 +124,7 @@ const clvForms = (() => {
     return element("fieldset", { class: "clv-c-filter" }, element("legend", {}, column),
       choice(page, `${path}.kind`, `Rows of ${column}`, { "only these": "filters", "without these": "exclude" }, kind, () => page.send("turn_filter", { kind, column })),
       element("div", { class: "clv-c-values", "data-scroll": path }, ...boxes),
-      button(`No filter by ${column}`, () => page.send("set", { path, value: null })));
+      button(`No filter by ${column}`, () => page.send("set", { path, value: null }), { "data-key": `${path}.none`, "data-next": `where.${column}` }));
   });
 
   // The choices that stand at the top of the board.
@@ -115,7 +133,7 @@ const clvForms = (() => {
     return element("fieldset", { class: "clv-c-filter" }, element("legend", {}, `Choice by ${column}`), element("div", { class: "clv-c-row" },
       text(page, `offer.${place}.label`, "Label", label, set("label")),
       choice(page, `offer.${place}.default`, "Begins with", named(values.map(String), "all"), begins, set("default")),
-      button(`Take the choice by ${column} away`, () => page.send("withdraw", { place }))));
+      button(`Take the choice by ${column} away`, () => page.send("withdraw", { place }), { "data-key": `offer.${place}.none`, "data-next": "fold.board" })));
   });
 
   // A SELECT of one's own beside the query of the widget.
@@ -132,7 +150,7 @@ const clvForms = (() => {
     return folded(page, "fold.sql", "SQL", element("div", { class: "clv-c-two" },
       element("div", {}, element("h4", {}, "What is asked for the selected widget"), element("pre", { tabindex: 0, "data-scroll": "query", "aria-label": "SQL of the widget" }, sql.query || "Nothing yet.")),
       element("div", {}, element("h4", {}, "A SELECT of your own"), labelled("File, without .sql", name), labelled("SELECT", area), words, problemAt(page, "sql.text"),
-        element("div", { class: "clv-c-buttons" }, button("Show a few rows", run("preview_sql")), button("Save and use", run("use_sql"))), rows)));
+        element("div", { class: "clv-c-buttons" }, button("Show a few rows", run("preview_sql"), { "data-key": "sql.rows" }), button("Save and use", run("use_sql"), { "data-key": "sql.use" })), rows)));
   };
 
   // The columns of the tables that the text names, and the tables, by how the word before the caret begins.
@@ -172,5 +190,5 @@ const clvForms = (() => {
     return list;
   };
 
-  return { text, choice, button, folded, labelled, problemAt, widgetForm, filterForms, boardForms, sqlForm, AGGREGATES, FORMATS };
+  return { text, choice, onPicked, button, folded, labelled, problemAt, widgetForm, filterForms, boardForms, sqlForm, AGGREGATES, FORMATS };
 })();

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
 from clv_helpers.charts import MARKS, Widget, picture, sql_of
+from clv_helpers.charts.show import upper_first
 from clv_helpers.charts.texts import header
 from clv_helpers.config import yaml_files
 from clv_helpers.config.validation import ParamsError, validate
@@ -84,10 +85,10 @@ def state_of(session: Session, composer: Composer) -> dict[str, Any]:
         "title": draft.raw.get("title", ""), "proposedTitle": composer.proposed_title,
         "description": draft.raw.get("description", ""),
         "boards": spec.names(workbook), "opened": composer.opened, "name": composer.name,
-        "proposedName": composer.proposed_name, "isChanged": draft.raw != composer.kept,
+        "proposedName": composer.proposed_name, "isChanged": composer.is_changed,
         "isOwn": bool(composer.opened) and yaml_files.file_of(workbook, "dashboards", composer.opened).exists(),
         "canUndo": draft.can_undo, "canRedo": draft.can_redo,
-        "status": composer.status, "problem": composer.problem,
+        "status": composer.status or _said(composer, cards), "problem": composer.problem,
         "cards": cards, "selected": draft.selected, "widget": selected, "filters": _board_filters(session, draft),
         "columns": [asdict(a) | {"chosen": a.name in chosen(draft.widget)} for a in known if a.kind != "other"],
         "suggestions": None,
@@ -98,6 +99,18 @@ def state_of(session: Session, composer: Composer) -> dict[str, Any]:
         "marks": list(MARKS), "drills": spec.names(workbook),
         "sql": _sql(composer, selected),
     }  # fmt: skip
+
+
+def _said(composer: Composer, cards: list[dict[str, Any]]) -> str:
+    """What was done, and to which widget, for those who do not see it; empty where nothing was."""
+    if not composer.done:
+        return ""
+    if not cards:
+        return f"{composer.done} The board is empty."
+    draft = composer.draft
+    card, raw = cards[draft.selected], draft.widget
+    place = f"Widget {draft.selected + 1} of {len(cards)}, {raw.get('width', 'half')} width"
+    return f"{composer.done} {place}: {card['title']}. {card['problem'] or upper_first(form_of(raw)) + '.'}"
 
 
 def label_of(workbook: Workbook, column: str) -> str:

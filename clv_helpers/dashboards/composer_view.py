@@ -15,17 +15,11 @@ from clv_helpers.dashboards.draft import Draft, save
 from clv_helpers.dashboards.proposals import Proposer, chosen, ways_of
 from clv_helpers.dashboards.sources import sources, values_of
 from clv_helpers.editors import files, html
+from clv_helpers.editors.acting import Editor
 from clv_helpers.engines.guarded_query import MEMORY, ask
 from clv_helpers.errors import UserError
 
 PREVIEW_ROWS = 8
-ON_THE_DRAFT = (
-    "undo", "redo", "duplicate", "delete", "move", "move_to", "resize", "clear", "swap", "set", "set_offer", "withdraw",
-)  # fmt: skip
-OWN = (
-    "select", "add", "take", "put", "filter", "turn_filter", "highlight", "offer", "suggest", "head", "rename", "open",
-    "new", "copy", "save", "delete_board", "preview_sql", "use_sql",
-)  # fmt: skip
 
 
 def composer(workbook: Workbook, name: str = "") -> Any:
@@ -42,8 +36,18 @@ def composer(workbook: Workbook, name: str = "") -> Any:
     return Composer(workbook, name).view
 
 
-class Composer:
+class Composer(Editor):
     """Holds the draft, and takes the actions of `view`, the widget to display, whose state it sets after each."""
+
+    on_the_draft = (
+        "undo", "redo", "duplicate", "delete", "move", "move_to", "resize", "clear", "swap", "set", "set_offer",
+        "withdraw",
+    )  # fmt: skip
+    own = (
+        "select", "add", "take", "put", "filter", "turn_filter", "highlight", "offer", "suggest", "head", "rename",
+        "open", "new", "copy", "save", "delete_board", "preview_sql", "use_sql",
+    )  # fmt: skip
+    draft: Draft
 
     def __init__(self, workbook: Workbook, name: str = ""):
         from clv_helpers.dashboards.grid import ComposerView
@@ -56,23 +60,9 @@ class Composer:
         self.columns: list[Attribute] = []  # of the selected widget's source
         self.view = ComposerView()
         self.view.on_msg(lambda _, message, __: self.act(**message))
-        self._begin(Draft(None, self.propose, self.usual), "")
+        self.new()
         if name:
             self.open(name)
-        self.refresh()
-
-    def act(self, do: str, at: str = "", **given: Any) -> None:
-        """One action by its name, such as `do="put", shelf="x", column="region"`; what goes wrong is said at `at`."""
-        self.status, self.problem = "", {"at": "", "text": ""}
-        try:
-            if do in ON_THE_DRAFT:
-                getattr(self.draft, do)(**given)
-            elif do in OWN:
-                getattr(self, do)(**given)
-            else:
-                raise UserError(f"the action is {do!r}; allowed: {', '.join((*ON_THE_DRAFT, *OWN))}")
-        except UserError as error:
-            self.problem = {"at": at, "text": str(error)}
         self.refresh()
 
     def refresh(self) -> None:
@@ -141,18 +131,9 @@ class Composer:
 
     # files
 
-    def _begin(self, draft: Draft, name: str, read_as: str = "") -> None:
-        self.draft, self.opened, self.name, self.read_as = draft, name, name, read_as
-        self.kept: Any = draft.raw if name else Draft().raw
-        self.status, self.problem = "", {"at": "", "text": ""}
-
     def head(self, key: str, value: str) -> None:
         """The board's title or description."""
         self.draft.set_head(key, value)
-
-    def rename(self, name: str) -> None:
-        """The file's name; empty: as proposed from the title."""
-        self.name = name.strip()
 
     def open(self, name: str) -> None:
         """Read a board; unsaved changes go."""
@@ -163,7 +144,7 @@ class Composer:
 
     def new(self) -> None:
         """Begin an empty board."""
-        self._begin(Draft(None, self.propose, self.usual), "")
+        self._begin(Draft(None, self.propose, self.usual))
 
     def copy(self) -> None:
         """Go on with a copy, to be saved under another name."""
@@ -175,9 +156,9 @@ class Composer:
         return self.draft.widgets[0]["title"] if self.draft.widgets else ""
 
     @property
-    def proposed_name(self) -> str:
-        """The file's name, from the board's title."""
-        return files.name_of(self.draft.raw.get("title") or self.proposed_title)
+    def title(self) -> str:
+        """The board's, or as its first widget."""
+        return super().title or self.proposed_title
 
     def save(self) -> None:
         """Write the board's file, where nobody else has changed it meanwhile."""
@@ -186,7 +167,7 @@ class Composer:
         name = self.name or self.proposed_name
         self.read_as = save(self.workbook, name, self.draft.raw, self.read_as if name == self.opened else "")
         self.opened = self.name = name
-        self.kept = self.draft.raw
+        self._keep()
         self.status = f"Saved as dashboards/{name}.yml"
 
     def delete_board(self) -> None:

@@ -12,7 +12,7 @@ ORANGE = "#A33B00"
 
 def problem(text: str) -> str:
     """What is wrong, in words; empty where nothing is."""
-    style = f"color:{ORANGE};white-space:pre-wrap"
+    style = f"color:var(--clv-wrong,{ORANGE});white-space:pre-wrap"
     return f"<div class='clv-problem' style='{style}'>{html.escape(text)}</div>" if text else ""
 
 

@@ -32,6 +32,7 @@ def draft(rule: dict, *selected: int) -> Draft:
         ({"all": [A, {"any": [B, C]}]}, (1, 1), ("move", 1), {"all": [A, {"any": [B]}, C]}),
         ({"all": [{"any": [A]}, B]}, (0, 0), ("move_out",), {"all": [A, B]}),
         ({"all": [{"not": {"any": [A, C]}}, B]}, (1,), ("move_in",), {"all": [{"not": {"any": [A, C, B]}}]}),
+        ({"all": [A, {"not": B}]}, (1,), ("move_in",), {"all": [{"any": [A, {"not": B}]}]}),
         ({"all": [A, B]}, (1,), ("wrap",), {"all": [A, {"all": [B]}]}),
         ({"all": [A, {"any": [B, C]}]}, (1,), ("unwrap",), {"all": [A, B, C]}),
         ({"all": [A, B]}, (1,), ("exclude",), {"all": [A, {"not": B}]}),

@@ -59,6 +59,30 @@ def driven(executable: str, file: Path, face: Any, ready: str, **viewport: int) 
         assert wrong == []
 
 
+# What has the focus: its name as a screen reader says it, and whether one sees that it has it.
+FOCUSED = """() => {
+  const at = document.activeElement, box = at.getBoundingClientRect();
+  const { outlineStyle, outlineWidth } = getComputedStyle(at);
+  const name = at.getAttribute("aria-label") || at.labels?.[0]?.innerText || at.innerText || "";
+  const isSeen = outlineStyle !== "none" && parseFloat(outlineWidth) >= 2 && box.width > 0;
+  const isWithin = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
+  return [name.trim().split("\\n")[0], at === document.body || (isSeen && isWithin)];
+}"""
+
+
+def tab_to(page: Page, name: str, key: str = "Tab", most: int = 60) -> None:
+    """On by the keyboard until this has the focus; on the way each that has it is seen to have it."""
+    passed = []
+    for _ in range(most):
+        page.keyboard.press(key)
+        at, is_seen = page.evaluate(FOCUSED)
+        assert is_seen, f"nobody sees that {at!r} has the focus"
+        if at == name:
+            return
+        passed.append(at)
+    raise AssertionError(f"{name!r} is not reached by {key}: {passed}")
+
+
 @contextlib.contextmanager
 def jupyterlab(home: Path, notebooks: Path = NOTEBOOKS) -> Iterator[tuple[str, str]]:
     """JupyterLab with a token, on a free port of 127.0.0.1; gives its address and the token."""

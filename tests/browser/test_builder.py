@@ -17,7 +17,7 @@ from clv_helpers import audiences
 from clv_helpers.audiences.builder_view import HERE
 from clv_helpers.audiences.segment_builder import Builder
 from clv_helpers.config.workbook import Workbook
-from lab import driven
+from lab import FOCUSED, driven, tab_to
 
 BY_HAND = """
 SELECT COUNT(*) AS customers FROM profile.customer AS p
@@ -101,23 +101,18 @@ def own(airline: Workbook, tmp_path: Path) -> Workbook:
     return workbook
 
 
-def test_the_best_who_are_quiet_in_eleven_actions(chromium: str, own: Workbook, tmp_path: Path) -> None:
+def test_the_best_who_are_quiet_and_flew_after_a_mail_in_twelve_actions(
+    chromium: str, own: Workbook, tmp_path: Path
+) -> None:
     with own.engine.read() as session:
         by_hand = session.scalar(BY_HAND, as_of=session.scalar("SELECT as_of FROM derived.as_of"))
     with face(chromium, tmp_path, own) as at:
         at.add("decile 12")
         at.type("3")
-        at.add("no flights")
-        at.do(lambda: at.page.get_by_role("combobox", name="Time", exact=True).select_option("in the last"))
-        at.do(lambda: at.page.get_by_label("How long", exact=True).fill("90"))
+        at.add("no flights in the last 90 days")
         at.add("not in do not write")
-        at.do(lambda: at.page.get_by_label("Title", exact=True).fill("Quiet top"))
-        at.do(at.page.get_by_role("button", name="Save", exact=True).click)
-        assert at.actions == 11
-        at.page.get_by_text("Saved as audiences/quiet_top.yml").wait_for()
         assert at.builder.counted.estimate.count == by_hand > 0
         assert at.page.locator(".clv-b-panel .clv-count").inner_text() == f"{by_hand:,}"
-        assert at.rows.locator(".clv-b-count").count() == 3
         sentence = at.page.locator(".clv-b-sentence").inner_text()
         assert "with no flights in the last 90 days and not in the audience “Do not write”." in sentence
         at.add("e-mail events, then")
@@ -125,10 +120,64 @@ def test_the_best_who_are_quiet_in_eleven_actions(chromium: str, own: Workbook, 
         assert at.builder.counted.estimate.count == by_hand  # the others count on
         at.do(lambda: at.page.get_by_role("combobox", name="Next", exact=True).select_option("purchases"))
         assert at.builder.counted.estimate.count < by_hand
+        at.do(lambda: at.page.get_by_label("Title", exact=True).fill("Quiet top"))
+        at.do(at.page.get_by_role("button", name="Save", exact=True).click)
+        assert at.actions == 12
+        at.page.get_by_text("Saved as audiences/quiet_top.yml").wait_for()
+        assert at.rows.locator(".clv-b-count").count() == 4
         for width in (1280, 390, 320):
             at.page.set_viewport_size({"width": width, "height": 1200})
             assert at.page.evaluate("document.documentElement.scrollWidth") <= width
     assert audiences.load(own, "quiet_top").title == "Quiet top"
+
+
+def test_by_keys_alone_the_focus_stays_and_what_was_done_is_said(chromium: str, own: Workbook, tmp_path: Path) -> None:
+    with face(chromium, tmp_path, own) as at:
+        page = at.page
+        tab_to(page, "Add a condition")
+        at.type("decile 12")
+        at.type("3")
+        tab_to(page, "Add a condition")
+        at.type("no flights")
+        tab_to(page, "Time", "Shift+Tab")
+        page.keyboard.type("in the last")  # other options begin alike
+        page.get_by_label("How long", exact=True).wait_for()
+        tab_to(page, "How long")
+        at.type("90")
+        tab_to(page, "Add a condition")
+        at.type("e-mail events, then")
+        page.keyboard.type("flights")  # into what comes next
+        tab_to(page, "Move or change this row", "Shift+Tab")
+        page.wait_for_selector(".clv-builder[aria-busy=false]")
+        decile, flights, mail = at.rule["all"]
+        assert flights == {"not": {"event": "purchases", "when": {"in_last": "90 days"}}}
+        assert mail == {"sequence": [{"event": "email_events"}, {"event": "purchases"}]}
+        for key, said, rule in (
+            ("Alt+ArrowUp", "Moved. Condition 2 of 3: E-mail events, then flights.", [decile, mail, flights]),
+            ("Alt+ArrowRight", "Moved. Condition 2 of 2 in its group: ", [{"any": [decile, mail]}, flights]),
+            ("Alt+ArrowUp", "Moved. Condition 1 of 2 in its group: ", [{"any": [mail, decile]}, flights]),
+            ("Alt+ArrowUp", "Moved. Condition 1 of 3: ", [mail, {"any": [decile]}, flights]),
+            ("Alt+ArrowUp", "Nothing changed. Condition 1 of 3: ", [mail, {"any": [decile]}, flights]),
+            ("Control+z", "Undone. ", [{"any": [mail, decile]}, flights]),
+        ):
+            at.do(lambda key=key: page.keyboard.press(key))
+            assert at.rule == {"all": rule}
+            assert page.locator(".clv-b-status").inner_text().startswith(said)
+            assert page.evaluate(FOCUSED) == ["Move or change this row", True]
+        tab_to(page, "Title", "Shift+Tab")
+        at.type("Quiet top")
+        tab_to(page, "Undo", "Shift+Tab")
+        for _ in range(2):  # a title typed, then the rule
+            at.type("")
+        assert page.evaluate(FOCUSED) == ["Undo", True]
+        tab_to(page, "Save")
+        at.type("")
+        assert page.locator(".clv-b-head [role=alert]").inner_text() == "Give the audience a title first."
+        tab_to(page, "New", "Shift+Tab")
+        page.keyboard.press("Enter")
+        assert page.evaluate(FOCUSED) == ["Keep", True]
+        page.keyboard.press("Enter")
+        assert page.evaluate(FOCUSED) == ["New", True]
 
 
 def test_grouped_and_moved_by_mouse_and_by_keyboard(chromium: str, own: Workbook, tmp_path: Path) -> None:

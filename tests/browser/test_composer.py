@@ -16,7 +16,7 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards.composer_view import Composer
 from clv_helpers.dashboards.grid import HERE, _script
 from clv_helpers.dashboards.live_board import LiveBoard
-from lab import driven
+from lab import FOCUSED, driven, tab_to
 
 # A board and a composer on one page, as in notebook 3; `act` takes a message to Python, and brings the state back.
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>t</title>
@@ -97,6 +97,60 @@ def test_spend_by_region_coloured_by_market_in_five_actions(chromium: str, airli
             assert card.locator("svg.marks").bounding_box()["width"] > 0.5 * width / (2 if width > 700 else 1)
 
 
+def test_by_keys_alone_the_focus_stays_and_what_was_done_is_said(
+    chromium: str, airline: Workbook, tmp_path: Path
+) -> None:
+    with face(chromium, tmp_path, airline) as at:
+        page = at.page
+
+        def press(said: str, focus: str, key: str = "Enter") -> None:
+            at.do(lambda: page.keyboard.press(key))
+            assert page.locator(".clv-c-status").inner_text().startswith(said)
+            assert page.evaluate(FOCUSED) == [focus, True]
+
+        tab_to(page, "Search tables and their columns")
+        page.keyboard.type("region")
+        tab_to(page, "New widget on Value by region", "ArrowDown")
+        press("Added. Widget 1 of 1, half width: Value by region. Choose columns", "New widget on Value by region")
+        tab_to(page, "region")
+        press("Changed. Widget 1 of 1, half width: Members by region. Vertical bars.", "region")
+        for column, key in (("spend", "ArrowRight"), ("market", "ArrowLeft")):
+            tab_to(page, column, key)
+            press("Changed. Widget 1 of 1, half width: Spend by region", column)
+        assert at.actions == 4
+        assert page.locator(".clv-c-preview .clv-title").inner_text() == "Spend by region and market"
+        tab_to(page, "Nothing on colour: market")
+        press("Changed. Widget 1 of 1, half width: Spend by region. ", "market")
+        tab_to(page, "Where market goes")
+        page.keyboard.press("Enter")
+        for _ in range(2):
+            page.keyboard.press("ArrowDown")
+        press("Changed. Widget 1 of 1, half width: Spend by region and market. ", "Where market goes")
+        assert at.composer.draft.widget["color"] == {"column": "market"}
+        tab_to(page, "Spend by region and market, heat map", "Shift+Tab")
+        press(
+            "Changed. Widget 1 of 1, half width: Spend by region and market. Heat map.",
+            "Spend by region and market, heat map",
+        )
+        tab_to(page, "Wider", "Shift+Tab")
+        press("Changed. Widget 1 of 1, two thirds width: ", "Wider")
+        tab_to(page, "Duplicate")
+        press("Copied. Widget 2 of 2, ", "Duplicate")
+        tab_to(page, "Earlier", "Shift+Tab")
+        press("Moved. Widget 1 of 2, ", "Earlier")
+        press("Nothing changed. Widget 1 of 2, ", "Earlier")
+        tab_to(page, "Remove")
+        press("Removed. Widget 1 of 1, ", "Remove")
+        press("Removed. The board is empty.", "Search tables and their columns")
+        tab_to(page, "Undo", "Shift+Tab")
+        press("Undone. Widget 1 of 1, ", "Undo")
+        tab_to(page, "New board", "Shift+Tab")
+        page.keyboard.press("Enter")
+        assert page.evaluate(FOCUSED) == ["Keep", True]
+        page.keyboard.press("Enter")
+        assert page.evaluate(FOCUSED) == ["New board", True]
+
+
 def test_dragged_to_shelf_place_and_width_and_all_by_keyboard(chromium: str, airline: Workbook, tmp_path: Path) -> None:
     with face(chromium, tmp_path, airline, name="migration") as at:
         page, draft = at.page, at.composer.draft
@@ -106,7 +160,9 @@ def test_dragged_to_shelf_place_and_width_and_all_by_keyboard(chromium: str, air
         assert draft.selected == 1
         at.do(lambda: page.get_by_role("button", name="Earlier").press("Enter"))
         assert [widget["title"] for widget in draft.widgets][:2] == [before[1], before[0]]
-        assert page.evaluate("document.activeElement.dataset.key") == "select.0"  # as it cannot go earlier
+        at.do(lambda: page.keyboard.press("Enter"))  # it cannot go earlier, and the focus stays
+        assert page.locator(".clv-c-status").inner_text().startswith("Nothing changed. Widget 1 of ")
+        assert page.evaluate("document.activeElement.dataset.key") == "card.earlier"
         at.do(lambda: page.keyboard.press("Control+z"))
         assert [widget["title"] for widget in at.composer.draft.widgets] == before
         cards = page.locator(".clv-c-preview figure")
