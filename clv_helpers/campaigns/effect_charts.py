@@ -99,7 +99,7 @@ def _effects(
     if TRUTH in states:
         tooltip = [alt.Tooltip(field="truth", title=f"True value ({measure})", type="quantitative", format=".2f")]
         diamond = base.mark_point(shape="diamond", size=110, strokeWidth=2.5, filled=False)
-        layers.append(diamond.encode(along("truth"), color={"datum": TRUTH, **color}, tooltip=tooltip))
+        layers.append(diamond.encode(along("truth"), color=alt.ColorDatum(TRUTH, **color), tooltip=tooltip))
     return alt.layer(*layers)
 
 

@@ -29,7 +29,7 @@ def layers(alt_: Any, widget: Widget, shown: pd.DataFrame, *, x: Any, y: Any, mo
     drawn = [base.mark_rule(strokeWidth=3, color=QUIET, opacity=0.5).encode(x=x, x2=alt_.X2(field=widget.x2))]
     for end in ends:
         at = alt_.X(field=end.column, type="quantitative", title=None)
-        color = {"datum": title_of(end), "type": "nominal", "scale": scale, "legend": legend}
+        color = alt_.ColorDatum(title_of(end), type="nominal", scale=scale, legend=legend)
         drawn.append(base.mark_point(filled=True, size=110, opacity=1).encode(x=at, color=color))
     return drawn
 

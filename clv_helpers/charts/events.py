@@ -57,5 +57,5 @@ def layers(alt_: Any, found: pd.DataFrame) -> list[alt.LayerChart]:
     base = alt_.Chart(found)
     lines = base.mark_rule(color=QUIET, strokeDash=[2, 3], strokeWidth=1).encode(x=x, tooltip=told)
     names = base.transform_filter("datum.named").mark_text(align="left", angle=318, fontSize=10, color=INK, dx=3, dy=-3)
-    names = names.encode(x=x, y=alt_.value(0), text="campaign:N", tooltip=told)
+    names = names.encode(x=x, y=alt_.YValue(0), text=alt_.Text("campaign:N"), tooltip=told)
     return [lines.properties(name=f"{LAYER}_lines"), names.properties(name=f"{LAYER}_names")]

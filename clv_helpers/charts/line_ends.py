@@ -32,10 +32,10 @@ def layers(alt_: Any, widget: Widget, rows: pd.DataFrame, color: alt.Color) -> l
     base = alt_.Chart(_places(widget, rows))
     y = alt_.Y(field="_at", type="quantitative", title=title_of(widget.needed("y")))
     dots = base.mark_point(filled=True, size=50, opacity=1).encode(
-        x=alt_.value({"expr": "width + 8"}), y=y, color=color
+        x=alt_.XValue({"expr": "width + 8"}), y=y, color=color
     )
     words = base.mark_text(align="left", fontSize=12, lineBreak="\n", lineHeight=ROW, color=INK)
-    words = words.encode(x=alt_.value({"expr": "width + 15"}), y=y, text="_name:N")
+    words = words.encode(x=alt_.XValue({"expr": "width + 15"}), y=y, text=alt_.Text("_name:N"))
     return [dots.properties(name=f"{LAYER}_dots"), words.properties(name=f"{LAYER}_names")]
 
 

@@ -92,7 +92,7 @@ def _on_axes(widget: Widget, rows: pd.DataFrame, axes: Categories, happened: pd.
         more["color"] = color
     if widget.beside:
         is_beside = f"datum[{widget.needed('color').column!r}] === {widget.beside!r}"
-        more["strokeDash"] = alt.condition(is_beside, alt.value([5, 4]), alt.value([1, 0]))
+        more["strokeDash"] = _where(alt.StrokeDashValue, is_beside, [5, 4], [1, 0])
     if widget.mark == "dumbbell":
         drawn = dumbbell.layers(alt, widget, shown, x=x, y=y, more=more)
         return alt.layer(*drawn, *(dumbbell.labels(alt, widget, shown, y) if widget.labels else []))
@@ -142,12 +142,17 @@ def _marked_point(widget: Widget, rows: pd.DataFrame, x: Any, y: Any) -> list[al
     alt, field = altair(), widget.needed("y")
     base = alt.Chart(_shown_columns(rows, widget)).transform_filter(_highlighted(widget))
     text = _written(base, field).mark_text(align="left", dx=9, dy=8, fontSize=13, fontWeight=600, color=INK)
-    text = text.encode(x=x, y=y, text="label:N")
+    text = text.encode(x=x, y=y, text=alt.Text("label:N"))
     return [base.mark_point(filled=True, size=110, color=PALETTE[0], opacity=1).encode(x=x, y=y), text]
 
 
 def _highlighted(widget: Widget) -> str:
     return " && ".join(f"datum[{name!r}] === {value!r}" for name, value in widget.highlight.items())
+
+
+def _where(channel: Any, test: Any, then: Any, otherwise: Any) -> Any:
+    """A channel with one of two values. What is no channel Altair reads by its whole schema: 20 ms each."""
+    return channel(otherwise, condition={"test": test, "value": then})
 
 
 def _leading(widget: Widget, rows: pd.DataFrame) -> str:
@@ -197,7 +202,7 @@ def _number(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
     figure = _written(alt.Chart(_shown_columns(_first(rows), widget)), field).mark_text(
         fontSize=44, fontWeight=600, align="left", color=PALETTE[0]
     )
-    return figure.encode(text="label:N", x=alt.value(0), tooltip=_tooltips(widget, rows))
+    return figure.encode(text=alt.Text("label:N"), x=alt.XValue(0), tooltip=_tooltips(widget, rows))
 
 
 def _first(rows: pd.DataFrame) -> pd.DataFrame:
@@ -218,12 +223,22 @@ def _funnel(widget: Widget, rows: pd.DataFrame) -> alt.Chart:
     y = alt.Y(field=step.column, type="nominal", sort=None, axis=alt.Axis(title=title_of(step), labelLimit=240))
     x = alt.X(field="minus", type="quantitative", axis=hidden)
     drawn = base.mark_bar(cornerRadius=2).encode(
-        y=y, x=x, x2=alt.X2(field="half"), color=alt.value(PALETTE[0]), tooltip=_tooltips(widget, rows)
+        y=y, x=x, x2=alt.X2(field="half"), color=alt.ColorValue(PALETTE[0]), tooltip=_tooltips(widget, rows)
     )
     words = base.transform_filter("datum.inside").mark_text(fontWeight=600)
-    words = words.encode(y=y, x=alt.value({"expr": "width / 2"}), text="label:N", color=alt.value("white"))
+    words = words.encode(
+        y=y,
+        x=alt.XValue({"expr": "width / 2"}),
+        text=alt.Text("label:N"),
+        color=alt.ColorValue("white"),
+    )
     beside = base.transform_filter("!datum.inside").mark_text(fontWeight=600, align="left", dx=6)
-    beside = beside.encode(y=y, x=alt.X(field="half", type="quantitative"), text="label:N", color=alt.value(INK))
+    beside = beside.encode(
+        y=y,
+        x=alt.X(field="half", type="quantitative"),
+        text=alt.Text("label:N"),
+        color=alt.ColorValue(INK),
+    )
     return drawn + words + beside
 
 
@@ -243,8 +258,7 @@ def _with_picking(chart: alt.Chart, widget: Widget, rows: pd.DataFrame) -> alt.C
             alt.selection_point(name=SHOWN, fields=[widget.color.column], bind="legend", toggle="true")
         )
         tests.append({"param": SHOWN})
-    opacity = {"condition": {"test": {"and": tests}, "value": 1}, "value": 0.25}
-    return chart.encode(opacity=opacity)
+    return chart.encode(opacity=_where(alt.OpacityValue, {"and": tests}, 1, 0.25))
 
 
 def _labels(widget: Widget, base: alt.Chart, rows: pd.DataFrame, *, x: Any, y: Any) -> alt.Chart:
@@ -256,22 +270,22 @@ def _labels(widget: Widget, base: alt.Chart, rows: pd.DataFrame, *, x: Any, y: A
     elif widget.mark == "heatmap":
         field = widget.needed("color")
         dark = f"luminance(scale('color', datum[{field.column!r}])) < {WHITE_BELOW}"
-        color = alt.condition(dark, alt.value("white"), alt.value("black"))
+        color = _where(alt.ColorValue, dark, "white", "black")
         text = base.mark_text(fontSize=11, clip=True)
     else:
         across = kind(rows, widget.needed("x")) == "quantitative"
         field = bars.labelled(widget, rows, "x" if across else "y")
-        color = alt.value(INK)
+        color = alt.ColorValue(INK)
         text = base.mark_text(**bars.outside(widget, across))
-    return _written(text, field).encode(x=x, y=y, text="label:N", color=color)
+    return _written(text, field).encode(x=x, y=y, text=alt.Text("label:N"), color=color)
 
 
 def _color(widget: Widget, rows: pd.DataFrame) -> Any:
     alt = altair()
     if widget.highlight and widget.mark not in LINES:
-        return alt.condition(_leading(widget, rows), alt.value(PALETTE[0]), alt.value(QUIET))
+        return _where(alt.ColorValue, _leading(widget, rows), PALETTE[0], QUIET)
     if widget.color is None:
-        return alt.value(PALETTE[0])
+        return alt.ColorValue(PALETTE[0])
     if widget.mark == "matrix":
         return alt.Color(field="_fill", type="nominal", scale=None)
     field = widget.color

@@ -38,7 +38,7 @@ def more(alt_: Any, rows: pd.DataFrame, x: Any, y: Any) -> list[alt.Chart]:
         shape=HATCH, size=130, color=QUIET, strokeWidth=1.2
     )
     frame = base.transform_filter("datum._stayed").mark_rect(fillOpacity=0, stroke=INK, strokeWidth=2)
-    return [hatch.encode(x=x, y=y, tooltip=alt_.value("Too few to show")), frame.encode(x=x, y=y)]
+    return [hatch.encode(x=x, y=y, tooltip=alt_.TooltipValue("Too few to show")), frame.encode(x=x, y=y)]
 
 
 def with_colors(widget: Widget, rows: pd.DataFrame) -> pd.DataFrame:

@@ -62,8 +62,10 @@ def _layers(alt_: Any, bars: list[dict[str, Any]], dots: list[dict[str, Any]], n
         of_bars.mark_bar(color=PALETTE[0], cornerRadius=2).encode(
             x=x, y=y("top"), y2=alt_.Y2(field="foot"), tooltip=told
         ),
-        of_bars.mark_text(dy=-9, fontSize=12, color=INK).encode(x=x, y=y("top"), text="label:N"),
-        dot.transform_filter("!datum.is_in").encode(x=x, y=y("row"), color=alt_.value(QUIET), opacity=alt_.value(0.35)),
+        of_bars.mark_text(dy=-9, fontSize=12, color=INK).encode(x=x, y=y("top"), text=alt_.Text("label:N")),
+        dot.transform_filter("!datum.is_in").encode(
+            x=x, y=y("row"), color=alt_.ColorValue(QUIET), opacity=alt_.OpacityValue(0.35)
+        ),
         of_bars.mark_rule(strokeWidth=3, color=PALETTE[0]).encode(x=x, y=y("first"), y2=alt_.Y2(field="last")),
-        dot.transform_filter("datum.is_in").encode(x=x, y=y("row"), color=alt_.value(PALETTE[0])),
+        dot.transform_filter("datum.is_in").encode(x=x, y=y("row"), color=alt_.ColorValue(PALETTE[0])),
     )

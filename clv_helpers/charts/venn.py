@@ -44,7 +44,7 @@ def venn(alt: ModuleType, widget: Widget, rows: pd.DataFrame) -> Any:
     words = alt.Chart(alt.Data(values=_words(circles, names, sizes, shared))).mark_text(fontSize=12, lineBreak="\n")
     return alt.layer(
         areas.encode(color=color, stroke=color, tooltip=[alt.Tooltip("set:N", title="Set"), count]),
-        words.encode(longitude="x:Q", latitude="y:Q", text="text:N", color=alt.value(INK)),
+        words.encode(alt.Longitude("x:Q"), alt.Latitude("y:Q"), alt.Text("text:N"), alt.ColorValue(INK)),
     ).project(type="identity", reflectY=True)
 
 
