@@ -221,6 +221,27 @@ def test_cards_hold_their_query_and_the_state_says_how_fresh(own: Workbook) -> N
     assert "as of 1 January 2025, tables published" in board.state.value
 
 
+def test_what_was_drawn_before_is_as_if_drawn_anew(own: Workbook) -> None:
+    def cards(*choices: tuple[str, str]) -> list[dict]:
+        board = LiveBoard(own, ["value"])
+        for lookback, status in choices:
+            control(board, "Look-back").value, control(board, "Status").value = lookback, status
+        return [{name: part for name, part in card.items() if name != "key"} for card in board.view.cards]
+
+    assert cards(("lifetime", "GOLD"), ("1 month", "ALL"), ("lifetime", "GOLD")) == cards(("lifetime", "GOLD"))
+
+
+def test_tables_published_meanwhile_are_read(own: Workbook) -> None:
+    board = LiveBoard(own, ["value"])
+    before = board.published.session
+    board.redraw()
+    assert board.published.session is before
+    with own.engine.write(publish=True):
+        pass
+    board.redraw()
+    assert board.published.session is not before
+
+
 def test_boards_that_a_workbook_lacks_are_left_out(own: Workbook) -> None:
     board = dashboards.board(own, "value", "nope", "forecast")
     assert board is not None

@@ -10,17 +10,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from clv_helpers.charts import Channel, Picture, Widget, picture, sql_of
-from clv_helpers.charts.rows import Behind, followed
+from clv_helpers.charts import Channel, Picture, Widget
+from clv_helpers.charts.rows import Behind
 from clv_helpers.charts.show import stack
 from clv_helpers.charts.texts import day_in_words, header, kind
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.dashboards import address, behind, controls, filters, spec, static_board
 from clv_helpers.dashboards.filters import Offer
+from clv_helpers.dashboards.published import Published
 from clv_helpers.dashboards.spec import load
 from clv_helpers.editors.editor import WRAPPED
-from clv_helpers.engines.guarded_query import MEMORY
-from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
 
 # The boards that notebooks 3, 4 and 6 show by name; decile is where a click on a decile leads.
@@ -100,6 +99,7 @@ class LiveBoard:
         from clv_helpers.dashboards.grid import View
 
         self.ipw, self.workbook, self.make_audience = ipw, workbook, make_audience
+        self.published = Published(workbook)
         self.view = View(cards=[], picks=True, in_address=in_address)
         self.view.on_msg(lambda _, message, __: self._hear(**message))
         self.title, self.state = ipw.HTML(), ipw.HTML()
@@ -114,7 +114,7 @@ class LiveBoard:
         self.boards.add_class("clv-tabs")
         self.boards.observe(lambda change: self._attempt(lambda: self._switch(change["new"])), names="value")
         self.back_button = self._button("← Back", self.back)
-        buttons = [self._button("Refresh", self.redraw), self._button("Reset filters", self.reset)]
+        buttons = [self._button("Refresh", self.refresh), self._button("Reset filters", self.reset)]
         switch = [self.boards] if len(names) > 1 else []
         head = ipw.HBox([*switch, self.back_button, *buttons, self.state], layout=WRAPPED)
         self.controls = ipw.HBox(layout={**WRAPPED, "margin": "0 0 14px 0", "overflow": "visible"})
@@ -159,8 +159,8 @@ class LiveBoard:
         """Enter a board as a step of an address says it; gives what of it is not offered."""
         drilled, unknown = self._marks({} if is_first else step.drill)
         chosen: dict[str, Any] = {}
-        with self.workbook.engine.read(memory=MEMORY) as session:
-            offers = {o.column: o for o in filters.offers(session, self.workbook, load(self.workbook, step.name))}
+        dashboard = load(self.workbook, step.name)
+        offers = {o.column: o for o in filters.offers(self.published.session, self.workbook, dashboard)}
         for column, labels in step.filter.items():
             with contextlib.suppress(KeyError):
                 chosen[column] = offers[column].chosen_by(labels)
@@ -233,9 +233,8 @@ class LiveBoard:
         self.entered += 1
         self.dashboard = load(self.workbook, state.name)
         self.history.append(state)
-        with self.workbook.engine.read(memory=MEMORY) as session:
-            self.offers = filters.offers(session, self.workbook, self.dashboard)
-            self.as_of = filters.as_of(session)
+        self.offers = filters.offers(self.published.session, self.workbook, self.dashboard)
+        self.as_of = filters.as_of(self.published.session)
         for offer in self.offers:
             self._begin(offer)
         self._draw_controls()
@@ -249,13 +248,17 @@ class LiveBoard:
 
     # what is drawn
 
+    def refresh(self) -> None:
+        """Read the tables again, and draw them."""
+        self.published.let_go()
+        self.redraw()
+
     def redraw(self) -> None:
         """Draw every widget with the filters as chosen, from the published tables."""
         state, widgets = self.now, self.dashboard.widgets
         narrowed = self._filtered() | state.inherited | state.picked
         self.pictures = []
-        with self.workbook.engine.read(memory=MEMORY) as session:
-            cards = [self._card(session, widget, narrowed) for widget in widgets]
+        cards = [self._card(widget, narrowed) for widget in widgets]
         with self.view.hold_sync():
             self.view.picked = next(({"column": name, "value": value} for name, value in state.picked.items()), {})
             self.view.cards = [{"key": f"{self.entered}/{state.name}/{i}", **card} for i, card in enumerate(cards)]
@@ -273,8 +276,7 @@ class LiveBoard:
         state, widgets = self.now, self.dashboard.widgets
         narrowed = self._filtered() | state.inherited
         clicked = state.picked if len(self.history) == 1 else narrowed | state.picked
-        with self.workbook.engine.read(memory=MEMORY) as session:
-            shown = behind.behind(session, self.workbook, widgets, narrowed, clicked)
+        shown = behind.behind(self.published.session, self.workbook, widgets, narrowed, clicked)
         try:
             self.view.said = self.make_audience(self.workbook, shown) if self.make_audience else ""
         except UserError as error:
@@ -291,20 +293,18 @@ class LiveBoard:
         state.said = [(address.BOARD, state.name), *filtered, *clicked]
         return address.written([each.said for each in self.history])
 
-    def _card(self, session: Session, widget: Widget, narrowed: dict[str, Any]) -> dict[str, Any]:
+    def _card(self, widget: Widget, narrowed: dict[str, Any]) -> dict[str, Any]:
         """A widget with its query and where a click leads; one that cannot be drawn says why."""
         target = load(self.workbook, widget.drill).title if widget.drill else ""
         try:
-            across = [offer.column for offer in self.offers]
-            drawn = picture(session, self.workbook, widget, narrowed, across)
-            self.pictures.append(drawn)
-            columns = followed(session, self.workbook, widget, narrowed)
-            card = drawn.saying(self._said(widget, columns, drawn.is_empty)).card
-            sql = sql_of(session, self.workbook, widget, narrowed)
+            drawn = self.published.draw(widget, narrowed, [offer.column for offer in self.offers])
+            self.pictures.append(drawn.picture)
+            is_empty = drawn.picture.is_empty
+            card = drawn.picture.saying(self._said(widget, drawn.columns, is_empty)).card
         except UserError as error:
             return static_board.card_without(self.workbook, widget, error, "clv-problem")
-        card |= {"empty": drawn.is_empty, "reset": bool(self._changed() & {*columns})}
-        return {**card, "drill": widget.drill, "drillTitle": target, "sql": sql}
+        card |= {"empty": is_empty, "reset": bool(self._changed() & {*drawn.columns})}
+        return {**card, "drill": widget.drill, "drillTitle": target, "sql": drawn.sql}
 
     def _changed(self) -> set[str]:
         """The columns of what narrows the board beyond what it begins with."""
