@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import functools
 import importlib.metadata
 import json
 import os
@@ -23,9 +22,9 @@ from clv_helpers.files import owner_only, write_atomically
 from clv_helpers.report.last_look import LastLook
 from clv_helpers.report.run_record import RunRecord, StageRecord, keep_latest, latest
 from clv_helpers.run.executed import settle
+from clv_helpers.run.kernel import Kernel, started
 
 NOTEBOOKS = notebooks_folder()
-STARTS, NOT_STARTED = 3, "Kernel died before replying"  # of a kernel; what jupyter_client says of one that did not
 STAGES = {
     1: "1_derived_dataset",
     2: "2_insights_model",
@@ -142,19 +141,26 @@ def run(
         owner_only(workbook.folder)
     for left in (*folder.parent.glob("*/.*.part.ipynb"), folder / progress.NOW):  # of a run that was killed
         left.unlink(missing_ok=True)
-    look = LastLook(workbook)
     with progress.on_terminal(plain=False, relay=lambda: progress.relayed(folder)):
-        for stage in stages or list(STAGES):
-            progress.step(f"{stage}/{len(STAGES)} {STAGES[stage][2:].replace('_', ' ')}")
-            _run_stage(workbook, record, folder, stage, log, look)
-            for doubt in _doubts(workbook) if stage == 1 else ():
-                log(f"! {doubt}")
-            look = LastLook(workbook) if stage == 1 else look  # from here on it knows the customers that came in
+        with started(folder) as kernel:
+            _run_stages(workbook, record, folder, stages or list(STAGES), log, kernel)
         _finish(workbook, record, folder)
     owner_only(workbook.folder)
     if workbook.params.report.keep:
         keep_latest(workbook.folder, workbook.params.report.keep, log)
     return record, folder
+
+
+def _run_stages(
+    workbook: Workbook, record: RunRecord, folder: Path, stages: list[int], log: Callable[[str], None], kernel: Kernel
+) -> None:
+    look = LastLook(workbook)
+    for stage in stages:
+        progress.step(f"{stage}/{len(STAGES)} {STAGES[stage][2:].replace('_', ' ')}")
+        log(_run_stage(workbook, record, folder, stage, look, kernel))
+        for doubt in _doubts(workbook) if stage == 1 else ():
+            log(f"! {doubt}")
+        look = LastLook(workbook) if stage == 1 else look  # from here on it knows the customers that came in
 
 
 def _doubts(workbook: Workbook) -> list[str]:
@@ -172,15 +178,14 @@ def outputs_of(params_file: Path) -> Path:
     return outputs_folder(params_file) / params_file.stem
 
 
-def _run_stage(
-    workbook: Workbook, record: RunRecord, folder: Path, stage: int, log: Callable[[str], None], look: LastLook
-) -> None:
+def _run_stage(workbook: Workbook, record: RunRecord, folder: Path, stage: int, look: LastLook, kernel: Kernel) -> str:
+    """Run one stage, and keep in the record how it went; gives the line to log."""
     entry = record.of(stage)
     entry.status, entry.message = "failed", "interrupted"
     record.save(folder, look)
     started = time.perf_counter()
     try:
-        entry.status, entry.message = _looked_at(workbook, record, folder, stage, look)
+        entry.status, entry.message = _looked_at(workbook, record, folder, stage, look, kernel)
     finally:
         entry.seconds = round(time.perf_counter() - started, 2)
         entry.in_cells = _seconds_in_cells(folder / f"{entry.notebook}.ipynb")
@@ -192,15 +197,17 @@ def _run_stage(
         )
     mark = "–" if entry.status == "skipped" else "✓"
     note = f"  {entry.message}" if entry.message else ""
-    log(f"{mark} {stage} {entry.notebook[2:].replace('_', ' '):<18} {entry.seconds:5.1f} s{note}")
+    return f"{mark} {stage} {entry.notebook[2:].replace('_', ' '):<18} {entry.seconds:5.1f} s{note}"
 
 
-def _looked_at(workbook: Workbook, record: RunRecord, folder: Path, stage: int, look: LastLook) -> tuple[str, str]:
+def _looked_at(
+    workbook: Workbook, record: RunRecord, folder: Path, stage: int, look: LastLook, kernel: Kernel
+) -> tuple[str, str]:
     """Run one notebook, and give it its name without what shows a customer; gives its status and a message for it."""
     notebook = record.of(stage).notebook
     part, shows = folder / f".{notebook}.part.ipynb", ""
     try:
-        status, message = _execute(workbook, record, part, stage)
+        status, message = _execute(workbook, record, part, stage, kernel)
     except OSError as error:
         raise RunError(
             f"{notebook} cannot be run or written in {folder}: {error.strerror or error}\n"
@@ -214,9 +221,8 @@ def _looked_at(workbook: Workbook, record: RunRecord, folder: Path, stage: int, 
     return status, message and look.hidden(message)
 
 
-def _execute(workbook: Workbook, record: RunRecord, output: Path, stage: int) -> tuple[str, str]:
+def _execute(workbook: Workbook, record: RunRecord, output: Path, stage: int, kernel: Kernel) -> tuple[str, str]:
     """Run one notebook into a file; gives its status and a message for it."""
-    import papermill
     from papermill.exceptions import PapermillExecutionError
 
     notebook, folder = record.of(stage).notebook, output.parent
@@ -226,20 +232,8 @@ def _execute(workbook: Workbook, record: RunRecord, output: Path, stage: int) ->
         "overrides": record.overrides,
         "run_name": record.run,
     }
-    execute = functools.partial(
-        papermill.execute_notebook,
-        NOTEBOOKS / f"{notebook}.ipynb",
-        output,
-        parameters=parameters,
-        cwd=folder,
-        kernel_name="python3",
-        progress_bar=False,  # what it is at is told by progress
-        # ipykernel logs its loopback port at the start and being interrupted at the end; what goes wrong in a
-        # cell stands in the notebook
-        extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
-    )
     try:
-        _with_kernel(execute)
+        kernel.execute(NOTEBOOKS / f"{notebook}.ipynb", output, parameters)
     except PapermillExecutionError as error:
         if error.ename == "StageSkipped":
             _mark_skipped(output, error.evalue)
@@ -248,20 +242,6 @@ def _execute(workbook: Workbook, record: RunRecord, output: Path, stage: int) ->
         place = f"{notebook}, cell {error.cell_index + 1} (In [{error.exec_count}])"
         return "failed", f"{place}: {error.ename}: {last}"
     return "done", ""
-
-
-def _with_kernel(execute: Callable[[], Any]) -> None:
-    """Execute a notebook, from its beginning again where its kernel could not start: no cell has run then.
-
-    Its ports are chosen before it binds them, and another process may bind one in between.
-    """
-    for left in reversed(range(STARTS)):
-        try:
-            execute()
-            return
-        except RuntimeError as error:
-            if not left or NOT_STARTED not in str(error):
-                raise
 
 
 def _mark_skipped(file: Path, reason: str) -> None:
