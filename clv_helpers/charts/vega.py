@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import html
 import importlib.metadata
 import re
 from typing import Any
@@ -11,6 +13,9 @@ import platformdirs
 
 from clv_helpers.files import write_atomically
 
+IDS = re.compile(r'(id="|url\(#)((?:clip|gradient|mark)[\w-]*)')  # of parts of an SVG
+STILL_MIME = "image/svg+xml"
+LINE, LETTER = 18, 7.2  # pixels: between lines of a title, and the width of a letter
 PLACES = re.compile(r' (?:d|transform|[xy][12]?)="[^"]*"')  # the attributes of an SVG that say where something is
 
 
@@ -31,9 +36,41 @@ def vega_bundle() -> str:
 def still(spec: dict[str, Any]) -> str:
     """A chart as an SVG, for where no script runs: without a label at each mark, to a tenth of a pixel.
 
-    Both are half of the file; its title names the chart, and its rows stand in a table of their own.
+    Both are half of the file; its title names the chart, and its rows stand in a table of their own. The names of its
+    parts are its own, as several stand in one page.
     """
     import vl_convert
 
     svg = vl_convert.vegalite_to_svg({**spec, "config": {**spec.get("config", {}), "aria": False}})
-    return PLACES.sub(lambda attribute: re.sub(r"(\.\d)\d+", r"\1", attribute[0]), svg)
+    short = PLACES.sub(lambda attribute: re.sub(r"(\.\d)\d+", r"\1", attribute[0]), svg)
+    names = list(dict.fromkeys(name for _, name in IDS.findall(short)))
+    digest = hashlib.sha256(IDS.sub("", short).encode()).hexdigest()[:8]  # vega counts its names on over a process
+    return IDS.sub(lambda named: f"{named[1]}p{digest}-{names.index(named[2])}", short)
+
+
+def titled(picture: str, title: list[str], subtitle: list[str]) -> str:
+    """A still below its title and second line, as one SVG: for a page that shows a chart as it is.
+
+    Example:
+        >>> drawn = titled('<svg width="90" height="40"></svg>', ["Ten came"], [])
+        >>> drawn[:29], untitled(drawn)
+        ('<svg xmlns="http://www.w3.org', '<svg y="24" width="90" height="40"></svg>')
+    """
+    width, height = (float(re.search(rf' {name}="([\d.]+)', picture)[1]) for name in ("width", "height"))  # type: ignore[index]
+    lines = [(text, 'font-weight="600" font-size="14"') for text in title]
+    lines += [(text, 'font-size="12" opacity="0.75"') for text in subtitle]
+    said = "".join(
+        f'<text x="4" y="{16 + LINE * place}" font-family="sans-serif" fill="currentColor" {looks}>'
+        f"{html.escape(text)}</text>"
+        for place, (text, looks) in enumerate(lines)
+    )
+    top = LINE * len(lines) + 6
+    room = max([width, *(LETTER * len(text) for text, _ in lines)])
+    size = f'width="{room:g}" height="{height + top:g}" viewBox="0 0 {room:g} {height + top:g}"'
+    below = picture.replace("<svg ", f'<svg y="{top}" ', 1)
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} style="max-width:100%;height:auto">{said}{below}</svg>'
+
+
+def untitled(picture: str) -> str:
+    """The still in what `titled` made."""
+    return picture[picture.index("<svg", 1) : -len("</svg>")]

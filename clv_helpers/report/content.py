@@ -10,8 +10,11 @@ from typing import Any
 
 from clv_helpers.charts import CHART_MIME
 from clv_helpers.charts.show import BOARD_MIME, CLOSING_MIME, FINDING_MIME, LISTS_MIME, METRICS_MIME, TABLE_MIME
+from clv_helpers.charts.vega import STILL_MIME, untitled
 from clv_helpers.errors import UserError
 from clv_helpers.report.run_record import RunRecord
+
+STILLS = re.compile(r"<figure>.*?</p>(.*?)</figure>", re.DOTALL)  # of a board, as dashboards.static_board writes them
 
 
 class ReportError(UserError):
@@ -22,7 +25,8 @@ class ReportError(UserError):
 class Block:
     """One piece of a section: `text` and `table` hold HTML; `charts` stand side by side, a board's with its filters.
 
-    A chart is what the script needs to make it live: title, subtitle, width, and a spec or the HTML of a table.
+    A chart is what the script needs to make it live: title, subtitle, width, and a spec or the HTML of a table. `still`
+    is its picture, as its notebook has it.
     """
 
     kind: str
@@ -135,14 +139,15 @@ def _add_output(section: Section, data: dict[str, Any], content: Content) -> Non
         html = _without_style(data)
         section.blocks.append(Block("text", html=html, anchor=content.findings[-1].anchor))
     elif BOARD_MIME in data:
-        section.blocks.append(_board(data[BOARD_MIME]))
+        section.blocks.append(_board(data))
     elif CHART_MIME in data:
         if not section.blocks or section.blocks[-1].kind != "charts" or section.blocks[-1].title:
             section.blocks.append(Block("charts"))
         spec = dict(data[CHART_MIME])
         title, meta = spec.pop("title"), spec.pop("usermeta")
         texts = {"title": _joined(title["text"]), "subtitle": _joined(title.get("subtitle", ""))}
-        section.blocks[-1].charts.append({**texts, **meta, "choices": None, "spec": spec})
+        drawn = {"still": untitled("".join(data[STILL_MIME]))} if STILL_MIME in data else {}
+        section.blocks[-1].charts.append({**texts, **meta, "choices": None, "spec": spec, **drawn})
     elif TABLE_MIME in data:
         content.lists += data.get(LISTS_MIME, [])
         section.blocks.append(Block("table", html=_without_style(data)))
@@ -166,9 +171,12 @@ def _finding(told: Any, anchor: str) -> Finding:
     return Finding(**told, anchor=anchor) if isinstance(told, dict) else Finding("".join(told), anchor=anchor)
 
 
-def _board(board: dict[str, Any]) -> Block:
-    anchor = f"board-{board['name']}"
-    return Block("charts", board["description"], board["title"], anchor, board["cards"], board["filters"])
+def _board(data: dict[str, Any]) -> Block:
+    board, cards = data[BOARD_MIME], data[BOARD_MIME]["cards"]
+    stills = STILLS.findall("".join(data.get("text/html", "")))
+    if len(stills) == len(cards):
+        cards = [{**card, "still": drawn} for card, drawn in zip(cards, stills, strict=True)]
+    return Block("charts", board["description"], board["title"], f"board-{board['name']}", cards, board["filters"])
 
 
 def _markdown(source: str, section: Section) -> str:

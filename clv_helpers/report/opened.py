@@ -73,6 +73,9 @@ def chosen(chart: dict[str, Any], places: list[int]) -> dict[str, Any]:
     for place, count in choices["filters"]:
         number = number * count + places[place]
     title, subtitle = choices["texts"][number]
+    if number == choices["first"]:
+        return chart
+    chart = {key: value for key, value in chart.items() if key != "still"}  # it is of another choice
     changed = {"title": title, "subtitle": subtitle, "choices": {**choices, "first": number}}
     if choices["html"]:
         return {**chart, **changed, "html": choices["html"][number]}

@@ -106,9 +106,10 @@ def _in_rows(charts: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _picture(chart: dict[str, Any]) -> str:
     """A chart as it stands where scripts are blocked; the drawing takes the width it is given."""
-    return still(chart["spec"]) if chart["spec"] else chart["html"]
+    return chart.get("still") or (still(chart["spec"]) if chart["spec"] else chart["html"])
 
 
 def _as_json(chart: dict[str, Any]) -> str:
     """A chart for the script; "<" never stands in its element, so that no data can end it."""
-    return json.dumps(chart, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    told = {key: value for key, value in chart.items() if key != "still"}
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")

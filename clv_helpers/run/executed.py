@@ -1,12 +1,17 @@
-"""An executed notebook gets its name only once it was looked at: no customer stands in what a run leaves behind."""
+"""An executed notebook gets its name only once it was looked at: no customer stands in what a run leaves behind.
+
+Its charts get a still picture, for who reads it where no script draws them: nbconvert, a mail, a code host.
+"""
 
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
-from clv_helpers.charts import show
+from clv_helpers.charts import CHART_MIME, show
+from clv_helpers.charts.vega import STILL_MIME, still, titled
 from clv_helpers.files import write_atomically
 from clv_helpers.report.last_look import LastLook
 from clv_helpers.report.shown import Shown
@@ -25,12 +30,27 @@ def settle(look: LastLook, part: Path, file: Path) -> str:
             notebook = json.loads(part.read_text(encoding="utf-8"))
         except ValueError:  # the disk is full, or the run was ended as it was written
             return "it could be written by half only, and is not kept"
+        _with_stills(notebook["cells"])
         sentence = _clean(look, notebook["cells"])
         notebook["metadata"].pop("papermill", None)  # paths of this machine, and what stands in the cells already
         write_atomically(file, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
     finally:
         part.unlink(missing_ok=True)
     return sentence
+
+
+def _with_stills(cells: list[dict[str, Any]]) -> None:
+    for cell in cells:
+        for data in [output.get("data", {}) for output in cell.get("outputs", [])]:
+            if chart := data.get(CHART_MIME):
+                spec = {key: value for key, value in chart.items() if key not in ("title", "usermeta")}
+                texts = {"subtitle": [], **chart["title"]}
+                lines = [_lines(texts[key], width) for key, width in show.LINES.items()]
+                data[STILL_MIME] = titled(still(spec), *lines)
+
+
+def _lines(text: str | list[str], width: int) -> list[str]:
+    return textwrap.wrap(text if isinstance(text, str) else " ".join(text), width)
 
 
 def _clean(look: LastLook, cells: list[dict[str, Any]]) -> str:
@@ -55,7 +75,7 @@ def _clean(look: LastLook, cells: list[dict[str, Any]]) -> str:
 def _shown(shown: Shown, output: dict[str, Any]) -> Shown:
     for kind, content in output.get("data", {}).items():
         content = "".join(content) if _is_lines(content) else content
-        if kind in ("text/html", "image/svg+xml"):
+        if kind in ("text/html", STILL_MIME):
             shown.html(content)
         elif kind == "text/plain":
             shown.printed(str(content))
