@@ -11,11 +11,13 @@ from typing import Any
 
 import platformdirs
 
+from clv_helpers.charts.theme import CONFIG, FONT, INK
 from clv_helpers.files import write_atomically
 
 IDS = re.compile(r'(id="|url\(#)((?:clip|gradient|mark)[\w-]*)')  # of parts of an SVG
 STILL_MIME = "image/svg+xml"
 LINE, LETTER = 18, 7.2  # pixels: between lines of a title, and the width of a letter
+BESIDE = 20  # pixels: for names on an axis where a reader's letters are wider than those that were measured
 PLACES = re.compile(r' (?:d|transform|[xy][12]?)="[^"]*"')  # the attributes of an SVG that say where something is
 
 
@@ -54,21 +56,19 @@ def titled(picture: str, title: list[str], subtitle: list[str]) -> str:
     Example:
         >>> drawn = titled('<svg width="90" height="40"></svg>', ["Ten came"], [])
         >>> drawn[:29], untitled(drawn)
-        ('<svg xmlns="http://www.w3.org', '<svg y="24" width="90" height="40"></svg>')
+        ('<svg xmlns="http://www.w3.org', '<svg x="20" y="24" width="90" height="40" overflow="visible"></svg>')
     """
-    width, height = (float(re.search(rf' {name}="([\d.]+)', picture)[1]) for name in ("width", "height"))  # type: ignore[index]
-    lines = [(text, 'font-weight="600" font-size="14"') for text in title]
-    lines += [(text, 'font-size="12" opacity="0.75"') for text in subtitle]
+    width, height = (float(size) for size in re.findall(r' (?:width|height)="([\d.]+)', picture)[:2])
+    lines = [(text, f'font-weight="600" font-size="14" fill="{INK}"') for text in title]
+    lines += [(text, f'font-size="12" fill="{CONFIG["title"]["subtitleColor"]}"') for text in subtitle]
     said = "".join(
-        f'<text x="4" y="{16 + LINE * place}" font-family="sans-serif" fill="currentColor" {looks}>'
-        f"{html.escape(text)}</text>"
+        f'<text x="4" y="{16 + LINE * place}" font-family="{FONT}" {looks}>{html.escape(text)}</text>'
         for place, (text, looks) in enumerate(lines)
     )
-    top = LINE * len(lines) + 6
-    room = max([width, *(LETTER * len(text) for text, _ in lines)])
+    top, room = LINE * len(lines) + 6, max([width + 2 * BESIDE, *(LETTER * len(text) for text, _ in lines)])
     size = f'width="{room:g}" height="{height + top:g}" viewBox="0 0 {room:g} {height + top:g}"'
-    below = picture.replace("<svg ", f'<svg y="{top}" ', 1)
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} style="max-width:100%;height:auto">{said}{below}</svg>'
+    below = picture.replace("<svg ", f'<svg x="{BESIDE}" y="{top}" ', 1).replace(">", ' overflow="visible">', 1)
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{said}{below}</svg>'
 
 
 def untitled(picture: str) -> str:

@@ -42,7 +42,8 @@ def settle(look: LastLook, part: Path, file: Path) -> str:
 def _with_stills(cells: list[dict[str, Any]]) -> None:
     for cell in cells:
         for data in [output.get("data", {}) for output in cell.get("outputs", [])]:
-            if chart := data.get(CHART_MIME):
+            chart = data.get(CHART_MIME)
+            if chart and isinstance(chart.get("title"), dict):  # one of ours
                 spec = {key: value for key, value in chart.items() if key not in ("title", "usermeta")}
                 texts = {"subtitle": [], **chart["title"]}
                 lines = [_lines(texts[key], width) for key, width in show.LINES.items()]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat import v4
 
+from clv_helpers.charts import CHART_MIME, Widget, draw
+from clv_helpers.charts.vega import STILL_MIME, still, untitled
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.report.last_look import LastLook
 from clv_helpers.run.executed import TAKEN_OUT, settle
@@ -69,3 +72,20 @@ def test_what_cannot_be_read_is_not_kept(look: LastLook, tmp_path: Path) -> None
     part.write_text('{"cells": [')
     assert settle(look, part, tmp_path / "3_dashboard.ipynb") == "it could be written by half only, and is not kept"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_chart_is_seen_where_no_script_runs(airline: Workbook, look: LastLook, tmp_path: Path) -> None:
+    """As a picture with its title, whose parts bear names that no other one on the page has."""
+    fields = {"x": {"column": "decile"}, "y": {"column": "value"}, "title": "Value & share"}
+    widgets = [{"table": "insights.fact_value_by_decile", "mark": mark, **fields} for mark in ("bar", "line")]
+    only = {"filters": {"category": "ALL", "lookback": "12 months"}}
+    charts = [draw(airline, Widget.model_validate(widget | only)).bundle for widget in widgets]
+    outputs = [v4.new_output("display_data", bundle) for bundle in charts]
+    _, kept = settled(look, tmp_path, v4.new_code_cell(outputs=outputs))
+    stills = [output.data[STILL_MIME] for output in kept.cells[0].outputs]
+    assert all("Value &amp; share" in picture and len(picture) < 30_000 for picture in stills)
+    spec = {key: value for key, value in charts[0][CHART_MIME].items() if key not in ("title", "usermeta")}
+    without = [re.sub(r"^<svg[^>]*>", "", picture) for picture in (untitled(stills[0]), still(spec))]
+    assert without[0] == without[1]  # the report takes it, and drawn again it is the same to the byte
+    names = [set(re.findall(r'id="([^"]+)"', picture)) for picture in stills]
+    assert not names[0] & names[1]
