@@ -138,13 +138,13 @@ class Shown:
         words = WORDS.findall(stretch)
         self._numbered(word.lower() for word in words)
         self._numbered(bare for chunk in stretch.split() if not (bare := plain(chunk)).isdigit())
+        digits, capitals = [any(map(str.isdigit, word)) for word in words], [word[0].isupper() for word in words]
         for start in range(len(words)):
+            with_digit, names = digits[start], capitals[start] + 0
             for end in range(start + 2, min(start + LONGEST_PHRASE, len(words)) + 1):
-                run = words[start:end]
-                with_digit = any(char.isdigit() for word in run for char in word)
-                names = sum(word[0].isupper() for word in run) >= 2 or (whole and end - start == len(words))
-                if with_digit or names:
-                    self.marks.add((PHRASE, ("" if with_digit else " ").join(run).lower()))
+                with_digit, names = with_digit or digits[end - 1], names + capitals[end - 1]
+                if with_digit or names >= 2 or (whole and end - start == len(words)):
+                    self.marks.add((PHRASE, ("" if with_digit else " ").join(words[start:end]).lower()))
 
     def _numbered(self, texts: Iterable[str]) -> None:
         """Words with a digit, long enough to be nobody's count."""
