@@ -8,8 +8,20 @@
 -- The segment goes by recency and by the mean of the two other scores, halves rounded up: see docs/deciles.md.
 -- One row: a customer with a purchase day before as_of, or before the same day a month ago (months_ago 1).
 -- Key: customer_id, months_ago
-WITH known AS (
+WITH seen_since AS (
+    SELECT DISTINCT d.customer_id
+    FROM derived.customer_day AS d
+    CROSS JOIN derived.as_of AS a
+    WHERE d.day >= DATE_ADD(a.as_of, INTERVAL '-1' MONTH)
+),
+known AS (
     SELECT customer_id, last_purchase_on, frequency, spend, 0 AS months_ago FROM derived.customer_value
+    UNION ALL
+    -- most customers have no day in the last month: they stood as they stand, and their days need not be read
+    SELECT v.customer_id, v.last_purchase_on, v.frequency, v.spend, 1 AS months_ago
+    FROM derived.customer_value AS v
+    LEFT JOIN seen_since AS s ON s.customer_id = v.customer_id
+    WHERE s.customer_id IS NULL
     UNION ALL
     SELECT
         d.customer_id,
@@ -18,6 +30,7 @@ WITH known AS (
         SUM(d.spend) AS spend,
         1 AS months_ago
     FROM derived.customer_day AS d
+    JOIN seen_since AS s ON s.customer_id = d.customer_id
     CROSS JOIN derived.as_of AS a
     WHERE d.day < DATE_ADD(a.as_of, INTERVAL '-1' MONTH)
     GROUP BY d.customer_id
