@@ -25,6 +25,7 @@ CONFIG: dict[str, Any] = {
     "axis": {
         "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "titleColor": INK,
         "labelColor": INK, "gridColor": "#E6E6E6", "domain": False, "ticks": False, "labelPadding": 6,
+        "titlePadding": 9,  # else it reads as one more line of a label
         "labelFlush": False,  # else the last label is pulled inward, and steps look uneven
     },
     "legend": {
