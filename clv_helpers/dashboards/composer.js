@@ -317,6 +317,8 @@ const clvComposer = (() => {
         choice(page, `${name}.aggregate`, `Added up (${shelfName(name)})`, AGGREGATES, aggregate, set("aggregate")),
         choice(page, `${name}.format`, `Written (${shelfName(name)})`, written, format, set("format")),
         text(page, `${name}.title`, `Heading (${shelfName(name)})`, title, set("title"), { placeholder: "by itself" }))));
+      const more = zone.querySelector("summary"); // there is one on each shelf
+      more.setAttribute("aria-label", `${more.textContent}: ${label}`);
       return zone;
     };
 

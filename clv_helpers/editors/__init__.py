@@ -1,4 +1,4 @@
-"""What the composer and the segment builder share: undo, saving, and the catalogue of columns."""
+"""What the composer and the segment builder share: actions, undo, saving, and the catalogue of columns."""
 
 from clv_helpers.editors.columns import attributes
 from clv_helpers.editors.draft import Draft
