@@ -236,6 +236,7 @@ const clvBoard = (() => {
     if (card.html) {
       holder.removeAttribute("role");
       holder.innerHTML = card.html;
+      if (holder.querySelector("table")) holder.tabIndex = 0; // wider than its place it is scrolled
     }
     return shown;
   };

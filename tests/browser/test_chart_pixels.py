@@ -23,12 +23,13 @@ body { margin: 20px auto; max-width: 1200px; padding: 0 16px }
 %s</style><div class="clv-board" id="board">%s</div><script>%s</script><script>%s
 clvStatic.enliven(document.getElementById("board")).then(() => { document.body.dataset.ready = "yes"; });</script>"""
 FIGURE = """<figure class="clv-card clv-%s"><figcaption><div><h4 class="clv-title">%s</h4><p></p></div></figcaption>
-<div class="clv-chart"></div><script type="application/json" class="spec">%s</script></figure>"""
+<div class="clv-chart">%s</div><script type="application/json" class="spec">%s</script></figure>"""
 SHOWN = ("value", "migration", "audiences", "customers", "campaign_results")
 FALLING = [
     {"title": "t", "table": "insights.fact", "mark": "bar", "labels": True, **axes}
     for axes in ({"x": "month", "y": "change"}, {"x": "change", "y": "month"})
 ]
+LONG = "CHOCOLATE HOT WATER BOTTLE WITH POLKADOTS"
 ALL_WIDTHS, FEW_WIDTHS = (320, 390, 800, 1280, 1440), (390, 1280)
 LOOKS = ({"color_scheme": "light"}, {"color_scheme": "dark"}, {"media": "print"})
 # What is wrong with a chart, in words. Texts are boxes of letters, turned ones not looked at; a heat map in the dark
@@ -79,6 +80,8 @@ FAULTS = """() => {
       if (ground && contrast(ink, ground) < 4.5) say(`"${text.textContent}" is faint on its mark`);
     }
   }
+  const { scrollWidth, clientWidth } = document.documentElement;
+  if (scrollWidth > clientWidth) found.push(`the page is ${scrollWidth} px wide`);
   return found;
 }"""
 
@@ -90,13 +93,18 @@ def boards(airline: Workbook, tmp_path_factory: pytest.TempPathFactory) -> Path:
     cards = [_card(dict(bundle[CHART_MIME])) for bundle in outputs if CHART_MIME in bundle]
     falling = pd.DataFrame({"month": list("abcdef"), "change": [400, -3, -250, 120, 0, -12], "customers": [50] * 6})
     cards += [Picture(Widget.model_validate(chart), f"Falls on {chart['x']}", "", falling).card for chart in FALLING]
-    figures = "".join(
-        FIGURE % (card["width"].replace(" ", "-"), card["title"], json.dumps(card, default=str).replace("</", "<\\/"))
-        for card in cards
-    )
+    pairs = pd.DataFrame({"first": [LONG] * 2, "next": [LONG] * 2, **{f"number {n}": [1234.5] * 2 for n in range(6)}})
+    table = Widget.model_validate({"title": "t", "sql": "pairs", "mark": "table", "columns": list(pairs)})
+    cards.append(Picture(table, "A wide table", "", pairs).card)
+    figures = "".join(map(_figure, cards))
     style, *script = ((HERE / name).read_text("utf-8") for name in ("board.css", "board.js", "static_board.js"))
     file.write_text(PAGE % (style, figures, vega_bundle(), "".join(script)), "utf-8")
     return file
+
+
+def _figure(card: dict[str, Any]) -> str:
+    content = json.dumps(card, default=str).replace("</", "<\\/")
+    return FIGURE % (card["width"].replace(" ", "-"), card["title"], card["html"], content)
 
 
 def _card(spec: dict[str, Any]) -> dict[str, Any]:
