@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from clv_helpers.charts.spec import Widget
@@ -25,6 +26,8 @@ HAVING COUNT(DISTINCT customer_id) >= $min_cell
 ORDER BY sent_on, campaign
 """
 
+_sent: weakref.WeakKeyDictionary[Session, dict[int, pd.DataFrame]] = weakref.WeakKeyDictionary()
+
 
 def read_events(session: Session, workbook: Workbook, widget: Widget, rows: pd.DataFrame) -> pd.DataFrame | None:
     """One row: a campaign within the time that the rows show, and whether its name has room; None where there is none.
@@ -35,10 +38,18 @@ def read_events(session: Session, workbook: Workbook, widget: Widget, rows: pd.D
 
     if not widget.events or rows.empty or kind(rows, widget.needed("x")) != "temporal" or not session.has_table(SENT):
         return None
-    found = session.frame(CAMPAIGNS, min_cell=workbook.params.min_cell)
+    found = _campaigns(session, workbook.params.min_cell)
     times, sent = rows[widget.needed("x").column], pd.to_datetime(found["sent_on"])
     found = found.assign(sent_on=sent)[sent.between(times.min(), times.max())]
     return _with_named(found, CLOSEST * (times.max() - times.min())) if len(found) else None
+
+
+def _campaigns(session: Session, min_cell: int) -> pd.DataFrame:
+    """All campaigns to enough people: asked for once, as a board draws a chart for each choice of its filters."""
+    known = _sent.setdefault(session, {})
+    if min_cell not in known:
+        known[min_cell] = session.frame(CAMPAIGNS, min_cell=min_cell)
+    return known[min_cell]
 
 
 def _with_named(found: pd.DataFrame, apart: pd.Timedelta) -> pd.DataFrame:
