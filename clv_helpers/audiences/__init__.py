@@ -10,6 +10,7 @@ from clv_helpers.audiences.memberships import (
     evaluate_what_can_be,
     evaluate_within,
 )
+from clv_helpers.audiences.of_marks import make as make_of_marks
 from clv_helpers.audiences.rule import Audience
 from clv_helpers.audiences.segment_builder import builder
 from clv_helpers.audiences.views import chart, count, printed, rules, sentences, sizes
@@ -30,6 +31,7 @@ __all__ = [
     "file_warnings",
     "load",
     "load_all",
+    "make_of_marks",
     "names",
     "printed",
     "rules",

@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from clv_helpers import dashboards
+from clv_helpers import audiences, dashboards
 from clv_helpers.charts import CHART_MIME
 from clv_helpers.config.workbook import ROOT, Workbook
 from conftest import build_all
@@ -24,6 +24,7 @@ def test_board_and_composer(chromium: str, outputs: Path, tmp_path: Path) -> Non
     best = workbook.query("insights.fact_value_by_decile", category="ALL", decile=1).set_index("lookback")
     share = best["share_of_value"].map("{:.0%}".format)
     assert share["12 months"] != share["lifetime"]
+    before = set(audiences.names(workbook))
     messages: list[str] = []
     with jupyterlab(tmp_path, tmp_path / "notebooks") as (address, token), browser(chromium) as started:
         page = started.new_page(viewport={"width": 1700, "height": 1400})
@@ -38,6 +39,7 @@ def test_board_and_composer(chromium: str, outputs: Path, tmp_path: Path) -> Non
         build_from_template(page, workbook)
     saved = dashboards.load(workbook, "spend_by_status")
     assert [w.title for w in saved.widgets] == ["Who brings the revenue"]
+    assert len(set(audiences.names(workbook)) - before) == 1
     assert [m for m in messages if "Failed to load resource" not in m] == []
 
 
@@ -59,6 +61,8 @@ def filter_and_drill(page, share, workbook: Workbook) -> None:
     assert board.get_by_label("Decile", exact=True).input_value() == "2"
     profile = workbook.query("insights.fact_decile_profile", decile=2).groupby("region")["customers"].sum()
     board.locator("figure", has_text=f"Most live in {profile.idxmax()}: {profile.max()}").wait_for(timeout=20_000)
+    board.get_by_role("button", name="Make an audience of these").click()
+    board.get_by_text("Saved as audiences/").wait_for(timeout=20_000)
     page.screenshot(path=OUTPUTS / "lab_drill.png")
     board.get_by_role("button", name="← Back").click()
     board.locator("figure", has_text=f"The best tenth brings {share['lifetime']} of all miles").wait_for(timeout=20_000)
