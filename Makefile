@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 IN_PARALLEL := pytest -n 2 --dist loadscope --no-loadscope-reorder
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: help run lab sample test coverage test-slow lint docs format lock pictures benchmark benchmark-changes benchmark-ingest benchmark-engines benchmark-forecast benchmark-lifetime soak clean
+.PHONY: help run lab sample test coverage test-slow lint docs format lock pictures benchmark benchmark-changes benchmark-faces benchmark-ingest benchmark-engines benchmark-forecast benchmark-lifetime soak clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -56,6 +56,9 @@ benchmark: .venv/installed ## stage 1 at ten million events (ROWS=…): ratios o
 
 benchmark-changes: .venv/installed ## what one event, nothing new and a pull of a million rows cost (needs PostgreSQL)
 	@$(BIN)/python tests/benchmarks/changes.py --rows $(or $(ROWS),1000000)
+
+benchmark-faces: .venv/installed ## what a changed filter of the live board costs (MEMBERS="20000 200000")
+	@$(BIN)/python tests/benchmarks/faces.py --members $(or $(MEMBERS),20000 200000)
 
 benchmark-ingest: .venv/installed ## files of 7 and 50 columns beside a load by hand with the same checks (ROWS=10000000)
 	@$(BIN)/python tests/benchmarks/ingest.py --rows $(or $(ROWS),10000000)

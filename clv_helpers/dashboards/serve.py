@@ -19,7 +19,7 @@ from clv_helpers.dashboards.live_board import in_order
 from clv_helpers.errors import UserError
 from clv_helpers.files import write_atomically
 
-IDLE_SECONDS = 600  # of a visitor who has left, whose kernel then ends: it holds 250 MB
+IDLE_SECONDS = 600  # of a visitor who has left, whose kernel then ends: it holds 170 MB
 PAGES = Path(__file__).with_name("jupyter")  # our page for Voila, found through JUPYTER_PATH
 
 
