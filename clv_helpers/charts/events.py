@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from typing import TYPE_CHECKING, Any
-from typing import TYPE_CHECKING
 
 from clv_helpers.charts.spec import Widget
 from clv_helpers.charts.texts import kind
@@ -28,7 +27,6 @@ ORDER BY sent_on, campaign
 """
 
 _sent: weakref.WeakKeyDictionary[Session, dict[int, pd.DataFrame]] = weakref.WeakKeyDictionary()
-_campaigns: weakref.WeakKeyDictionary[Session, dict[int, pd.DataFrame]] = weakref.WeakKeyDictionary()
 
 
 def read_events(session: Session, workbook: Workbook, widget: Widget, rows: pd.DataFrame) -> pd.DataFrame | None:
@@ -41,7 +39,6 @@ def read_events(session: Session, workbook: Workbook, widget: Widget, rows: pd.D
     if not widget.events or rows.empty or kind(rows, widget.needed("x")) != "temporal" or not session.has_table(SENT):
         return None
     found = _campaigns(session, workbook.params.min_cell)
-    found = _sent(session, workbook.params.min_cell)
     times, sent = rows[widget.needed("x").column], pd.to_datetime(found["sent_on"])
     found = found.assign(sent_on=sent)[sent.between(times.min(), times.max())]
     return _with_named(found, CLOSEST * (times.max() - times.min())) if len(found) else None
@@ -50,9 +47,6 @@ def read_events(session: Session, workbook: Workbook, widget: Widget, rows: pd.D
 def _campaigns(session: Session, min_cell: int) -> pd.DataFrame:
     """All campaigns to enough people: asked for once, as a board draws a chart for each choice of its filters."""
     known = _sent.setdefault(session, {})
-def _sent(session: Session, min_cell: int) -> pd.DataFrame:
-    """All campaigns; a session reads one version, so they are kept: what was sent is counted once."""
-    known = _campaigns.setdefault(session, {})
     if min_cell not in known:
         known[min_cell] = session.frame(CAMPAIGNS, min_cell=min_cell)
     return known[min_cell]
@@ -74,5 +68,5 @@ def layers(alt_: Any, found: pd.DataFrame) -> list[alt.LayerChart]:
     base = alt_.Chart(found)
     lines = base.mark_rule(color=QUIET, strokeDash=[2, 3], strokeWidth=1).encode(x=x, tooltip=told)
     names = base.transform_filter("datum.named").mark_text(align="left", angle=318, fontSize=10, color=INK, dx=3, dy=-3)
-    names = names.encode(x=x, y=alt_.YValue(0), text=alt_.Text("campaign:N"), tooltip=told)
+    names = names.encode(x=x, y=alt_.value(0), text="campaign:N", tooltip=told)
     return [lines.properties(name=f"{LAYER}_lines"), names.properties(name=f"{LAYER}_names")]
