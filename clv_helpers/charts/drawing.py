@@ -67,12 +67,16 @@ class Picture:
         """The spec with these rows: of several choices (column `choice`), the signal `choice` names the one shown."""
         spec = chart_of(self.widget, rows, self.categories, self.happened).to_dict(validate=False)
         del spec["$schema"]  # each reader draws with its own release; JupyterLab would warn of a newer one
-        spec |= {"config": CONFIG, "description": f"{self.title}. {self.subtitle}".strip()}
+        spec |= {"config": CONFIG, "description": self._description}
         if choice is not None:
             spec["params"] = [{"name": "choice", "value": choice}, *spec.get("params", [])]
             for layer in spec.get("layer", [spec]):  # each has its data
                 layer.setdefault("transform", []).insert(0, {"filter": "datum.choice === choice"})
         return spec
+
+    @property
+    def _description(self) -> str:
+        return f"{self.title}. {self.subtitle}".strip()
 
     @property
     def looks(self) -> dict[str, Any]:
@@ -82,8 +86,11 @@ class Picture:
         return {"width": self.widget.width, "pick": picks, "headers": headers}
 
     def saying(self, more: str) -> Picture:
-        """The same with more in the second line."""
-        return replace(self, subtitle="; ".join(filter(None, [self.subtitle, more])))
+        """The same with more in the second line; what was drawn of it already is not drawn again."""
+        said = replace(self, subtitle="; ".join(filter(None, [self.subtitle, more])))
+        if spec := self.__dict__.get("spec"):
+            said.__dict__["spec"] = spec | {"description": said._description}
+        return said
 
     @property
     def card(self) -> dict[str, Any]:

@@ -58,5 +58,6 @@ class Published:
         key = (widget.model_dump_json(), repr(narrowed), *across)
         if key not in self._drawn:
             drawn = picture(session, workbook, widget, narrowed, across)
+            _ = drawn.spec  # which it keeps
             self._drawn[key] = Drawn(drawn, sql_of(session, workbook, widget, narrowed), columns)
         return self._drawn[key]
