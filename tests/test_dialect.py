@@ -50,6 +50,12 @@ def test_names_are_quoted() -> None:
     assert to_sql(table('a.b"; DROP TABLE x')) == '"a"."b""; DROP TABLE x"'
 
 
+def test_a_tree_is_written_the_same_every_time() -> None:
+    """sqlglot changes some nodes as it writes them: written from itself, this would read QUANTILE_CONT(x, x)."""
+    tree = parse("SELECT PERCENTILE_CONT(0.3) WITHIN GROUP (ORDER BY x) FROM t")
+    assert to_sql(tree) == to_sql(tree) == "SELECT QUANTILE_CONT(x, 0.3 ORDER BY x) FROM t"
+
+
 def test_no_literal_for_other_types() -> None:
     with pytest.raises(TypeError, match="set"):
         literal({1})

@@ -160,6 +160,5 @@ def _listed(item: exp.Expr, bindings: Mapping[str, Any]) -> list[exp.Expr]:
 
 
 def to_sql(query: exp.Expr, dialect: str = DIALECT, pretty: bool = False) -> str:
-    """The tree as SQL text for an engine."""
-    # only into another dialect is a tree changed while it is written; the copy takes longer than the writing
-    return query.sql(dialect=dialect, pretty=pretty, copy=dialect != DIALECT)
+    """The tree as SQL text for an engine. Of a copy: some nodes are changed as they are written."""
+    return query.sql(dialect=dialect, pretty=pretty)

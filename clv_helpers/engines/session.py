@@ -16,6 +16,7 @@ import duckdb
 from sqlglot import exp
 
 from clv_helpers.engines.dialect import (
+    DIALECT,
     SQL_TYPES,
     bind,
     cast,
@@ -77,17 +78,17 @@ class Session:
         tree = bound(query, bindings)
         if not isinstance(tree, exp.Insert | exp.Update | exp.Delete | exp.Merge):
             self._forget_what_is_there()
-        self.connection.execute(to_sql(tree))
+        self.connection.execute(_written(tree))
 
     def rows(self, query: str | exp.Expr, **bindings: Any) -> list[dict[str, Any]]:
         """The result as one dict per row."""
-        cursor = self.connection.execute(to_sql(bound(query, bindings)))
+        cursor = self.connection.execute(_written(bound(query, bindings)))
         names = [entry[0] for entry in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def frame(self, query: str | exp.Expr, **bindings: Any) -> pd.DataFrame:
         """The result as a DataFrame."""
-        cursor = self.connection.execute(to_sql(bound(query, bindings)))
+        cursor = self.connection.execute(_written(bound(query, bindings)))
         huge = [name for name, kind, *_ in cursor.description if str(kind) == "HUGEINT"]
         rows = cursor.df()
         # a sum of whole numbers is a whole number; DuckDB gives it as floating point
@@ -153,9 +154,10 @@ class Session:
         self.connection.execute(f"ALTER TABLE {to_sql(table(name))} ADD COLUMN {added}")
         self._columns.clear()  # also of views on it
 
-    def create_temporary(self, name: str, query: exp.Expr) -> None:
+    def create_temporary(self, name: str, query: str | exp.Expr) -> None:
         """A table of this session alone."""
-        self.connection.execute(f"CREATE OR REPLACE TEMPORARY TABLE {to_sql(table(name))} AS {to_sql(query)}")
+        text = query if isinstance(query, str) else to_sql(query)
+        self.connection.execute(f"CREATE OR REPLACE TEMPORARY TABLE {to_sql(table(name))} AS {text}")
 
     def load_file(self, name: str, query: exp.Expr, *more: exp.Expr) -> None:
         """A query over a file as a table of this session alone, and statements that add to it while the file is open.
@@ -301,6 +303,11 @@ class Session:
     def _comment(self, kind: str, name: str, version: str) -> None:
         self.connection.execute(f"COMMENT ON {kind} {to_sql(table(name))} IS {to_sql(literal(version))}")
         self._kinds_and_versions()[name] = (kind, version)
+
+
+def _written(tree: exp.Expression) -> str:
+    """A tree of one's own as SQL: the copy that `to_sql` makes of another's takes as long as the writing."""
+    return tree.sql(dialect=DIALECT, copy=False)
 
 
 def bound(query: str | exp.Expr, bindings: dict[str, Any]) -> exp.Expression:

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from clv_helpers.config.datasets import EVENT_TIME
 from clv_helpers.config.tables import is_dataset
-from clv_helpers.engines.dialect import column, literal, table, table_name
+from clv_helpers.engines.dialect import column, literal, table, table_name, to_sql
 from clv_helpers.engines.session import Session
 from clv_helpers.models.checkpoints import Checkpoint
 from clv_helpers.models.table_file import Same, Table
@@ -41,20 +41,23 @@ def touched_parts(
     return exp.union(*parts) if parts[1:] else parts[0]
 
 
-def restricted(session: Session, model: Table, query: exp.Query) -> exp.Query:
-    """The query over the temporary table `touched` alone: wherever a row's part is known, only the touched ones."""
+def restricted(session: Session, model: Table, query: exp.Query) -> str:
+    """The query over the temporary table `touched` alone: wherever a row's part is known, only the touched ones.
+
+    As SQL text: a stream asks for the same with each event, and to write it takes longer than to run it.
+    """
     known = tuple(name for name in sorted(model.depends_on) if _knows_part(session, model, name))
     return _restricted(Same(model), Same(query), known)
 
 
 @functools.lru_cache(maxsize=500)
-def _restricted(of: Same[Table], whole: Same[exp.Query], known: tuple[str, ...]) -> exp.Query:
+def _restricted(of: Same[Table], whole: Same[exp.Query], known: tuple[str, ...]) -> str:
     model, query = of.thing, whole.thing.copy()
     for name in known:
         _replace_table(query, name, semi_join(table(name), model.part))
     if model.through:
         _replace_table(query, model.through, semi_join(table(model.through), model.part))
-    return query
+    return to_sql(query)
 
 
 def semi_join(source: exp.Expr, part: Sequence[str]) -> exp.Select:

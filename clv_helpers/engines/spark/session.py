@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import duckdb
 from sqlglot import exp
 
-from clv_helpers.engines.dialect import column, expression, literal, mentions, parse, table, table_name, to_sql
+from clv_helpers.engines.dialect import (
+    column,
+    expression,
+    literal,
+    mentions,
+    parse,
+    parsed,
+    table,
+    table_name,
+    to_sql,
+)
 from clv_helpers.engines.file_scan import scan_parquet
 from clv_helpers.engines.messages import without_values
 from clv_helpers.engines.session import Delta, Session, bound
@@ -148,7 +158,8 @@ class SparkSession(Session):
         else:
             raise NotImplementedError(f"no statement of ours on Spark: {to_sql(tree)[:80]}")
 
-    def create_temporary(self, name: str, query: exp.Expr) -> None:
+    def create_temporary(self, name: str, query: str | exp.Expr) -> None:
+        query = parsed(query) if isinstance(query, str) else query
         whole = _whole_table(query)
         place = self._place(whole) if whole and whole not in self.records else None
         if place is None or place.query:
