@@ -88,10 +88,14 @@ def copy_file(source: Path, target: Path) -> None:
         with source.open("rb") as read, target.open("wb") as written:
             while os.copy_file_range(read.fileno(), written.fileno(), 1 << 30):
                 pass
-    except (AttributeError, OSError) as error:  # only Linux has it
-        if isinstance(error, OSError) and error.errno not in NO_RANGES:
+        if target.stat().st_size == source.stat().st_size:  # some file systems say 0 at once, and copy nothing
+            return
+    except AttributeError:  # only Linux has it
+        pass
+    except OSError as error:
+        if error.errno not in NO_RANGES:
             raise
-        shutil.copyfile(source, target)
+    shutil.copyfile(source, target)
 
 
 def _beside(file: Path) -> Path:

@@ -45,6 +45,12 @@ def test_where_the_system_has_no_such_call(source: Path, monkeypatch: pytest.Mon
     assert source.with_name("copy").read_bytes() == BYTES
 
 
+def test_where_the_file_system_says_that_nothing_is_left_at_once(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "copy_file_range", lambda *_: 0, raising=False)
+    copy_file(source, source.with_name("copy"))
+    assert source.with_name("copy").read_bytes() == BYTES
+
+
 def test_a_full_disk_is_an_error(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "copy_file_range", refusing(errno.ENOSPC), raising=False)
     with pytest.raises(OSError, match="No space left"):

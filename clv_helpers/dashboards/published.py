@@ -12,6 +12,8 @@ from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.guarded_query import MEMORY
 from clv_helpers.engines.session import Session
 
+MOST_DRAWN = 500  # pictures that are kept: a board stays open for hours
+
 
 class Drawn(NamedTuple):
     """A widget's picture, its query, and the columns by which it was narrowed."""
@@ -57,6 +59,8 @@ class Published:
         narrowed = {name: filters[name] for name in columns}
         key = (widget.model_dump_json(), repr(narrowed), *across)
         if key not in self._drawn:
+            if len(self._drawn) == MOST_DRAWN:
+                del self._drawn[next(iter(self._drawn))]  # the oldest
             drawn = picture(session, workbook, widget, narrowed, across)
             _ = drawn.spec  # which it keeps
             self._drawn[key] = Drawn(drawn, sql_of(session, workbook, widget, narrowed), columns)
