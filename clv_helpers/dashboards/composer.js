@@ -347,7 +347,7 @@ const clvComposer = (() => {
     };
     const find = (kind, value) => root.querySelector(`[data-${kind}="${CSS.escape(value)}"]`);
     root.addEventListener("input", ({ target }) => { page.typing = target.dataset.key; });
-    root.addEventListener("change", () => { page.typing = null; });
+    root.addEventListener("change", () => { if (!page.drawing) page.typing = null; });
 
     const refresh = () => {
       page.state = model.get("state");

@@ -28,12 +28,12 @@ const begin = async () => {
   const [board, composer] = await Promise.all(modules.map(module));
   const still = { get: () => states[0], on: () => {}, send: () => {} };
   if (states[0].length) board.default.render({ model: still, el: place() });
-  let state = states[1], listener = null;
+  let state = states[1];
   const send = async (message) => {
     state = JSON.parse(await act(JSON.stringify(message)));
-    listener();
+    window.heard();
   };
-  composer.default.render({ model: { get: () => state, on: (_, heard) => { listener = heard; }, send }, el: place() });
+  composer.default.render({ model: { get: () => state, on: (_, heard) => { window.heard = heard; }, send }, el: place() });
 };
 begin();
 </script></html>"""
@@ -234,3 +234,14 @@ def test_nothing_that_axe_finds_wrong_in_light_and_dark(chromium: str, airline: 
         for scheme in ("light", "dark"):
             at.page.emulate_media(color_scheme=scheme)
             assert Axe().run(at.page).response["violations"] == []
+
+
+def test_what_is_being_typed_outlives_a_page_drawn_anew(chromium: str, airline: Workbook, tmp_path: Path) -> None:
+    with face(chromium, tmp_path, airline, name="value") as at:
+        title = at.page.locator(".clv-composer").get_by_label("Title", exact=True)
+        title.fill("Who brings")  # suggestions, say, arrive while one types
+        at.page.evaluate("heard()")
+        title.press_sequentially(" most")
+        at.page.evaluate("heard(), heard()")
+        at.do(lambda: title.press("Enter"))
+    assert at.composer.draft.raw["widgets"][0]["title"] == "Who brings most"
