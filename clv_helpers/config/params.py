@@ -82,6 +82,9 @@ class Params(Strict):
     engine: Annotated[str, AfterValidator(_check_engine)] = "duckdb"
     """where the tables are: `duckdb` (embedded), `spark://local[2]` (cores of this machine), `spark://host:7077`, or
     Spark Connect: `sc://host:15002`; see engines.md"""
+    spark_above: int = Field(default=10_000_000, ge=0)
+    """on a Spark: what reads more rows than these is Spark's; all else is worked out by DuckDB in this process, from
+    the same files; 0: all by Spark"""
     as_of: Annotated[Literal["latest"] | dt.date, BeforeValidator(_as_day)] = LATEST
     """the day as of which everything is computed, or `latest`: the day after the last event"""
     time_zone: Annotated[str, AfterValidator(_check_time_zone)] = "UTC"

@@ -141,7 +141,9 @@ class Workbook:
     def engine(self) -> Engine:
         if self.folder.exists():  # perhaps of an earlier version, or copied
             owner_only(self.folder)
-        return open_engine(self.params.engine, self.folder, metadata_tables=METADATA_TABLES)
+        return open_engine(
+            self.params.engine, self.folder, metadata_tables=METADATA_TABLES, spark_above=self.params.spark_above
+        )
 
     @cached_property
     def words(self) -> Words:

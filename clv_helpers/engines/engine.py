@@ -90,6 +90,8 @@ class Engine:
     seconds a writer waits for another one before LakeBusyError. `workbook`: whose lake it is, for messages.
     """
 
+    has_files = False  # of the tables, beside the lake
+
     def __init__(self, lake: Path, published: Path, patience: float = 30.0):
         self.lake, self.published, self.patience = lake, published, patience
         self.workbook = lake.parent.name
@@ -118,6 +120,10 @@ class Engine:
     def _session(self, connection: duckdb.DuckDBPyConnection, memory: str = "") -> Session:
         return Session(connection, memory)
 
+    def _shut_off(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Leave SQL no way to files or the network."""
+        connection.execute("SET enable_external_access = false")
+
     @contextlib.contextmanager
     def write(self, publish: bool = False, files: bool = False) -> Iterator[Session]:
         """One transaction on the lake, committed at the end, rolled back on any error; then perhaps published.
@@ -134,7 +140,7 @@ class Engine:
             with self._unwritable(), contextlib.closing(connection):
                 self._meet(connection)
                 if not files:
-                    connection.execute("SET enable_external_access = false")
+                    self._shut_off(connection)
                 connection.execute("BEGIN")
                 with contextlib.closing(
                     self._session(connection)
@@ -152,7 +158,7 @@ class Engine:
 
         Where that has been shut off from files and is to read some, it is opened anew.
         """
-        if self._open and files and not _reaches_files(self._open):
+        if self._open and files and not reaches_files(self._open):
             self._let_go()
         if not self._keeps_open:
             return self._open_waiting()
@@ -209,8 +215,8 @@ class Engine:
                 connection.execute("SET enable_progress_bar = false")
                 connection.execute(f"SET memory_limit = {to_sql(literal(memory))}")
                 connection.execute("SET temp_directory = ''")
-            connection.execute("SET enable_external_access = false")
-            if memory:
+            self._shut_off(connection)
+            if memory and not self.has_files:
                 connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
             connection.execute("SET lock_configuration = true")
             with contextlib.closing(self._session(connection, memory)) as session:
@@ -310,7 +316,8 @@ def _in_the_store(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConne
     return connection
 
 
-def _reaches_files(connection: duckdb.DuckDBPyConnection) -> bool:
+def reaches_files(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether SQL may still read and write any file."""
     [(reaches,)] = connection.execute("SELECT current_setting('enable_external_access')").fetchall()
     return bool(reaches)
 
@@ -328,13 +335,16 @@ def attached(file: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def open_engine(address: str, folder: Path, *, metadata_tables: frozenset[str] = frozenset()) -> Engine:
+def open_engine(
+    address: str, folder: Path, *, metadata_tables: frozenset[str] = frozenset(), spark_above: int = 0
+) -> Engine:
     """`duckdb`, or a Spark (spark://local[2], spark://host:7077, sc://host:15002); its tables are in the folder.
 
-    `metadata_tables`: those of a few rows per run, which Spark's driver keeps by itself.
+    `metadata_tables`: those of a few rows per run, which Spark's driver keeps by itself; it also works out what reads
+    no more than `spark_above` rows.
     """
     if address == "duckdb":
         return Engine(folder / "lake.duckdb", folder / "published.duckdb")
     from clv_helpers.engines.spark.engine import SparkEngine
 
-    return SparkEngine(address, folder / "spark", metadata_tables=metadata_tables)
+    return SparkEngine(address, folder / "spark", metadata_tables=metadata_tables, spark_above=spark_above)

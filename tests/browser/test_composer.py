@@ -33,7 +33,8 @@ const begin = async () => {
     state = JSON.parse(await act(JSON.stringify(message)));
     window.heard();
   };
-  composer.default.render({ model: { get: () => state, on: (_, heard) => { window.heard = heard; }, send }, el: place() });
+  const model = { get: () => state, on: (_, heard) => { window.heard = heard; }, send };
+  composer.default.render({ model, el: place() });
 };
 begin();
 </script></html>"""

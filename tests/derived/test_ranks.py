@@ -451,7 +451,7 @@ def test_spark_ranks_the_same(java: None, tmp_path: Path, monkeypatch: pytest.Mo
     for engine in ("duckdb", LOCAL):
         rng, folder = random.Random(9), tmp_path / engine.partition(":")[0]
         monkeypatch.setenv("CLV_OUTPUTS_DIR", str(folder / "outputs"))
-        shop = Shop(folder / "shop", engine=engine)
+        shop = Shop(folder / "shop", engine=engine, spark_above=100)
         rows = bought(rng, 240)
         shop.bring(rows[:150])
         shop.bring(seen(rng, 40), "email_events")

@@ -336,7 +336,9 @@ def test_spark_has_the_same(java: None, outputs: Path, tmp_path: Path) -> None:
     for engine in ("duckdb", LOCAL):
         folder = tmp_path / engine.partition(":")[0]
         write(
-            folder, f"engine: {engine}\n{PARAMS}", **{"products_2.csv": "sku,Brand,Name\nS1,Zeta,Chair\nS9,Nine,Desk\n"}
+            folder,
+            f"engine: {engine}\nspark_above: 0\n{PARAMS}",
+            **{"products_2.csv": "sku,Brand,Name\nS1,Zeta,Chair\nS9,Nine,Desk\n"},
         )
         workbook = Workbook.open((folder / "own.yml").rename(folder / f"{folder.name}.yml"))
         ingest.ingest_files(workbook)

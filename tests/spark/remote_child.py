@@ -13,7 +13,7 @@ from clv_helpers.config.workbook import ROOT, Workbook
 from conftest import SMALL, build_all
 
 address, folder = sys.argv[1], Path(sys.argv[2])
-workbook = Workbook.open(ROOT / "params" / "airline.yml", overrides={**SMALL, "engine": address})
+workbook = Workbook.open(ROOT / "params" / "airline.yml", overrides={**SMALL, "engine": address, "spark_above": 5_000})
 if sys.argv[3] == "all":
     build_all(workbook)
     activation.activate_planned(workbook)

@@ -20,7 +20,9 @@ def test_bots_are_the_same_on_spark(java: None, tmp_path, monkeypatch: pytest.Mo
     workbooks = []
     for engine in ("duckdb", LOCAL):
         monkeypatch.setenv("CLV_OUTPUTS_DIR", str(tmp_path / engine.partition(":")[0]))
-        workbook = Workbook.open(ROOT / "params" / "bots.yml", overrides={**SMALL, "engine": engine})
+        workbook = Workbook.open(
+            ROOT / "params" / "bots.yml", overrides={**SMALL, "engine": engine, "spark_above": 1_000}
+        )
         simulate.make_sources(workbook)
         ingest.ingest_files(workbook)
         run.build_profile(workbook)

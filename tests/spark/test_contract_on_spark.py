@@ -41,7 +41,9 @@ def test_contracts_are_the_same_on_spark(java: None, tmp_path, monkeypatch: pyte
     for engine in ("duckdb", LOCAL):
         folder = tmp_path / engine.partition(":")[0]
         monkeypatch.setenv("CLV_OUTPUTS_DIR", str(folder / "outputs"))
-        workbook = Workbook.open(write_shop(folder, "\n".join(lines) + "\n", ASKED), overrides={"engine": engine})
+        workbook = Workbook.open(
+            write_shop(folder, "\n".join(lines) + "\n", ASKED), overrides={"engine": engine, "spark_above": 500}
+        )
         ingest.ingest_files(workbook)
         models.refresh(workbook, "derived")
         lifetime.refresh(workbook)

@@ -19,6 +19,7 @@ from conftest import often
 PARAMS = """
 title: A shop under attack
 engine: {engine}
+spark_above: 300
 sources:
   purchases: {{path: "events_*.csv"}}
   customers: {{path: customers.csv}}

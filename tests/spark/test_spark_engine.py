@@ -9,29 +9,35 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 from sqlglot import exp
 
+from clv_helpers import ingest, models
 from clv_helpers.config.tables import METADATA_TABLES
 from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import bind, parse, table
 from clv_helpers.engines.engine import LakeBusyError, NothingPublished, open_engine
 from clv_helpers.engines.session import Session
-from clv_helpers.engines.spark import connection as spark_connection
 from clv_helpers.engines.spark import engine as spark_engine
+from clv_helpers.engines.spark import session as spark_session
 from clv_helpers.engines.spark.connection import SparkUnavailable, check_java
 from clv_helpers.engines.spark.engine import SparkEngine
-from conftest import write_shop
+from clv_helpers.models.table_file import read_tables
+from conftest import SHOP_CSV, write_shop
 from on_spark import LOCAL
 
 ROWS = parse("SELECT 'a' AS k, 1 AS v, CAST(NULL AS DOUBLE) AS w UNION ALL SELECT 'b', 2, 0.5")
 
 
-@pytest.fixture
-def engine(java: None, tmp_path: Path) -> SparkEngine:
-    return SparkEngine(LOCAL, tmp_path / "spark", patience=0.3, metadata_tables=METADATA_TABLES)
+@pytest.fixture(params=[0, 1000], ids=["by Spark", "by DuckDB"])
+def engine(request: pytest.FixtureRequest, java: None, tmp_path: Path) -> SparkEngine:
+    """All by Spark, and what reads few rows by DuckDB from the same folders."""
+    return SparkEngine(
+        LOCAL, tmp_path / "spark", patience=0.3, metadata_tables=METADATA_TABLES, spark_above=request.param
+    )
 
 
 def values(session: Session, name: str = "derived.t") -> dict[str, int]:
@@ -105,9 +111,9 @@ def test_rows_change_as_on_duckdb(java: None, tmp_path: Path) -> None:
         "DELETE FROM derived.t WHERE w < 0.7",
     ]
     found = []
-    for number, address in enumerate(("duckdb", LOCAL)):
+    for number, (address, spark_above) in enumerate((("duckdb", 0), (LOCAL, 0), (LOCAL, 4), (LOCAL, 1000))):
         (tmp_path / str(number)).mkdir()
-        with open_engine(address, tmp_path / str(number)).write() as session:
+        with open_engine(address, tmp_path / str(number), spark_above=spark_above).write() as session:
             session.create_table("derived.t", ROWS)
             session.create_table("derived.u", parse("SELECT 'a' AS k, 7 AS n UNION ALL SELECT 'c', 8"))
             states = []
@@ -115,7 +121,7 @@ def test_rows_change_as_on_duckdb(java: None, tmp_path: Path) -> None:
                 session.run(statement)
                 states.append(sorted(map(str, session.rows("SELECT k, v, CAST(w AS DOUBLE) AS w FROM derived.t"))))
         found.append(states)
-    assert found[0] == found[1]
+    assert found[1:] == [found[0]] * 3
 
 
 def test_changed_rows_are_merged_by_key_and_tables_differ_or_not(engine: SparkEngine) -> None:
@@ -210,18 +216,59 @@ def test_engine_that_is_none_is_named_with_what_is_allowed(tmp_path: Path, addre
         Workbook.open(write_shop(tmp_path, extra=f"engine: {address}\n"))
 
 
-def test_pyspark_that_is_missing_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pyspark_that_is_missing_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyspark", None)
-    monkeypatch.setitem(sys.modules, "pyspark.sql", None)
-    with pytest.raises(SparkUnavailable, match=r"pip install 'clv-helpers\[spark\]'"):
-        spark_connection.connect("spark://local[7]")
+    monkeypatch.setitem(sys.modules, "pyspark.errors", None)
+    engine = open_engine("spark://local[7]", tmp_path)
+    with pytest.raises(SparkUnavailable, match=r"pip install 'clv-helpers\[spark\]'"), engine.write():
+        pass
 
 
-def test_query_that_spark_refuses_is_one_line(engine: SparkEngine, capfd: pytest.CaptureFixture) -> None:
-    with engine.write() as session:
+def test_query_that_spark_refuses_is_one_line(java: None, tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+    with SparkEngine(LOCAL, tmp_path / "spark").write() as session:
         session.create_table("derived.t", ROWS)
         with pytest.raises(session.errors, match="`nope` cannot be resolved") as raised:
             session.rows("SELECT nope FROM derived.t")
     assert "\n" not in str(raised.value)
     assert "SQLSTATE" not in str(raised.value)
     assert "Traceback" not in capfd.readouterr().err
+
+
+EVENTS = SHOP_CSV + "d,2024-03-02,12.00\ne,2024-03-03,13.50\nf,2024-03-04,1.00\na,2024-04-05,7.25\nb,2024-05-06,8.75\n"
+
+
+def test_few_rows_need_no_spark_and_more_give_the_same(
+    java: None, outputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eleven events: all tables by DuckDB while no Spark can be had, then what reads more than four of them by Spark."""
+    found = []
+    for name, engine, spark_above in (("here", LOCAL, 1_000), ("both", LOCAL, 4), ("duckdb", "duckdb", 0)):
+        params = write_shop(tmp_path / name, EVENTS, f"engine: {engine}\nspark_above: {spark_above}\n")
+        workbook = Workbook.open(params.rename(params.with_name(f"{name}.yml")))
+        with monkeypatch.context() as patch:
+            if name == "here":
+                patch.setattr(spark_session, "connect", None)
+            ingest.ingest_files(workbook)
+            models.refresh(workbook, "derived", "profile")
+            with workbook.engine.read() as session:
+                rows = {
+                    each.name: sorted(map(str, session.rows(exp.select("*").from_(table(each.name)))))
+                    for each in read_tables("derived", "profile")
+                    if session.has_table(each.name)
+                }
+        found.append(rows)
+    assert len(found[0]) > 25
+    assert found[0] == found[1] == found[2]
+
+
+def test_sql_of_others_reaches_no_file_but_the_tables(engine: SparkEngine, tmp_path: Path) -> None:
+    """Also where the guard of `parse_select` did not look: the session itself has no way to other files."""
+    (tmp_path / "secret.csv").write_text("a\n1\n", encoding="utf-8")
+    with engine.write(publish=True) as session:
+        session.create_table("derived.t", ROWS)
+    with engine.read(memory="1GB") as session:
+        assert values(session) == {"a": 1, "b": 2}
+        with pytest.raises(duckdb.PermissionException):
+            session.connection.execute(f"SELECT * FROM READ_CSV('{tmp_path}/secret.csv')")
+        with pytest.raises(duckdb.Error):
+            session.connection.execute("SET enable_external_access = true")

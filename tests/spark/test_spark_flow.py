@@ -22,7 +22,7 @@ def test_what_streams_in_is_what_duckdb_has(java: None, outputs: Path, tmp_path:
     """The same events, sent to a stream on either engine in two deliveries, one of which comes late."""
     for name, engine in (("flow", "duckdb"), ("flow_on_spark", LOCAL)):
         params = tmp_path / f"{name}.yml"
-        params.write_text(f"engine: {engine}\n{PARAMS}")
+        params.write_text(f"engine: {engine}\nspark_above: 2\n{PARAMS}")  # small tables by DuckDB, the others by Spark
         for delivery in ([event(1), event(2, day=5), event(3)], [event(1), event(4, day=3)]):
             with serving(params, "--every=0.1") as server:
                 assert server.post(delivery) == (200, {"accepted": len(delivery)})
@@ -39,7 +39,7 @@ def test_what_streams_in_is_what_duckdb_has(java: None, outputs: Path, tmp_path:
 @pytest.mark.slow
 def test_schedule_runs_fails_and_goes_on(java: None, outputs: Path, tmp_path: Path) -> None:
     shop = scheduled_shop(tmp_path / "shop")
-    shop.file.write_text(f"engine: {LOCAL}\n{shop.file.read_text()}")
+    shop.file.write_text(f"engine: {LOCAL}\nspark_above: 2\n{shop.file.read_text()}")
     shop = Workbook.open(shop.file)
     schedule.tick(shop)
     broken = broken_day(shop)

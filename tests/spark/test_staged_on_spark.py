@@ -23,7 +23,7 @@ def test_rows_are_read_alike(java: None, outputs: Path, tmp_path: Path, engine: 
     (tmp_path / "rates.csv").write_text("date,currency,rate\n2024-01-01,EUR,0.5\n2024-01-04,EUR,0.8\n")
     columns = {"customer_id": "customer", "occurred_at": "day", "amount": {"sql": "spent * n"}, "currency": "cur"}
     changes = {
-        "engine": engine, "rates": "rates.csv", "value.unit": "GBP", "time_zone": "Europe/Berlin",
+        "engine": engine, "spark_above": 0, "rates": "rates.csv", "value.unit": "GBP", "time_zone": "Europe/Berlin",
         "sources.purchases.columns": columns, "sources.purchases.guests": "leave out",
         "sources.purchases.max_rejected_share": 0.5,
     }  # fmt: skip

@@ -1,10 +1,10 @@
-"""UPDATE and DELETE as queries: Spark's own tables take neither, so a table that changes is written anew."""
+"""INSERT, UPDATE and DELETE as queries: Spark's own tables take none, so a table that changes is written anew."""
 
 from __future__ import annotations
 
 from sqlglot import exp
 
-from clv_helpers.engines.dialect import column, table
+from clv_helpers.engines.dialect import DIALECT, column, table, table_name
 
 CHANGED = "_is_changed"
 
@@ -42,6 +42,27 @@ def changed_by_update(tree: exp.Update, names: dict[str, str]) -> exp.Query:
     old = tree.this.name
     chosen = [_chosen(name, values, test, exp.column(name, table=old, quoted=True)) for name in names]
     return exp.select(*chosen).from_(table(f"{tree.this.db}.{old}")).join(rows, on=where, join_type="left")
+
+
+def as_columns(query: exp.Expr, names: list[str], columns: dict[str, str]) -> exp.Select:
+    """A query, whose columns are of these names in turn, with the columns of these types; NULL for one not there."""
+    alias = exp.TableAlias(this=exp.to_identifier("given"), columns=[exp.to_identifier(n, quoted=True) for n in names])
+    chosen = [
+        exp.cast(
+            column(name) if name in names else exp.null(), "BIGINT" if kind == "HUGEINT" else kind, dialect=DIALECT
+        )
+        for name, kind in columns.items()
+    ]
+    named = [value.as_(name, quoted=True) for value, name in zip(chosen, columns, strict=True)]
+    return exp.select(*named).from_(exp.Subquery(this=query.copy(), alias=alias))
+
+
+def whole_table(query: exp.Expr) -> str:
+    """The table of which a query is just all rows and columns; empty for any other query."""
+    source = query.args.get("from_") if isinstance(query, exp.Select) and query.is_star else None
+    if source and isinstance(source.this, exp.Table) and query == exp.select("*").from_(source.this.copy()):
+        return table_name(source.this)
+    return ""
 
 
 def _chosen(name: str, values: dict[str, exp.Expr], test: exp.Expr, old: exp.Column) -> exp.Expr:

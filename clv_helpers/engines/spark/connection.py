@@ -49,16 +49,24 @@ class SparkUnavailable(UserError):
     """There is no Spark to run on: its extra, its Java or its server is missing."""
 
 
+def errors_of_spark(address: str) -> tuple[type[Exception], ...]:
+    """What PySpark raises for a statement that fails or was stopped. Raises SparkUnavailable where it is missing."""
+    try:
+        from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+        from pyspark.errors import PySparkException
+    except ImportError:
+        raise SparkUnavailable(f"engine {address} needs pyspark: pip install 'clv-helpers[spark]'") from None
+    return (PySparkException, Py4JError, ConnectionError)
+
+
 def connect(address: str) -> sql.SparkSession:
     """The Spark of this process at an address: spark://local[2], spark://host:7077, or sc://host:15002 (Connect).
 
     Raises SparkUnavailable, with a line that says what is missing.
     """
     if address not in _running:
-        try:
-            from pyspark.sql import SparkSession as Spark
-        except ImportError:
-            raise SparkUnavailable(f"engine {address} needs pyspark: pip install 'clv-helpers[spark]'") from None
+        from pyspark.sql import SparkSession as Spark
+
         logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)  # the JVM's stack, beside the exception
         warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
         try:

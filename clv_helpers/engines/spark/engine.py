@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
+from sqlglot import exp
 
-from clv_helpers.engines.engine import Engine, attached
+from clv_helpers.engines.dialect import literal, to_sql
+from clv_helpers.engines.engine import Engine, attached, reaches_files
 from clv_helpers.engines.session import Session
-from clv_helpers.engines.spark.connection import connect
 from clv_helpers.engines.spark.session import FOLDERS, PLACES, SparkSession
 
 KEPT_SECONDS = 3_600  # for readers who began before: only then is a folder that nothing names any more deleted
@@ -26,15 +27,30 @@ class SparkEngine(Engine):
     DuckDB commits and publishes is all that counts, and whoever reads goes on reading the folders of then.
     """
 
+    has_files = True
+
     def __init__(
-        self, address: str, folder: Path, patience: float = 30.0, *, metadata_tables: frozenset[str] = frozenset()
+        self,
+        address: str,
+        folder: Path,
+        patience: float = 30.0,
+        *,
+        metadata_tables: frozenset[str] = frozenset(),
+        spark_above: int = 0,
     ):
         super().__init__(folder / "lake.duckdb", folder / "published.duckdb", patience)
         self.address, self.folder, self.metadata_tables = address, folder, metadata_tables
-        self.workbook = folder.parent.name
+        self.workbook, self.spark_above = folder.parent.name, spark_above
 
     def _session(self, connection: duckdb.DuckDBPyConnection, memory: str = "") -> Session:
-        return SparkSession(connection, memory, connect(self.address), self.folder, self.metadata_tables)
+        return SparkSession(connection, memory, self.address, self.folder, self.metadata_tables, self.spark_above)
+
+    def _shut_off(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """As Engine says; the files of the tables are its own."""
+        if reaches_files(connection):  # else it is so already
+            folders = exp.array(*(literal(str(self.folder / each)) for each in ("tables", "scratch")))
+            connection.execute(f"SET allowed_directories = {to_sql(folders)}")
+            connection.execute("SET enable_external_access = false")
 
     @contextlib.contextmanager
     def write(self, publish: bool = False, files: bool = False) -> Iterator[Session]:

@@ -1,13 +1,17 @@
-"""A session on Spark: what there is stands in DuckDB's lake, the rows in folders of Parquet. See engine.py."""
+"""A session on Spark: what there is stands in DuckDB's lake, the rows in folders of Parquet. See engine.py.
+
+What reads few rows is worked out by DuckDB from the same folders: to plan and to start a query takes Spark longer.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
 import uuid
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 from sqlglot import exp
@@ -26,64 +30,56 @@ from clv_helpers.engines.dialect import (
 from clv_helpers.engines.file_scan import scan_parquet
 from clv_helpers.engines.messages import without_values
 from clv_helpers.engines.session import Delta, Session, bound
-from clv_helpers.engines.spark.changes import changed_by_update, kept_by_delete, listed_values
-from clv_helpers.engines.spark.connection import halt
+from clv_helpers.engines.spark.changes import as_columns, changed_by_update, kept_by_delete, listed_values, whole_table
+from clv_helpers.engines.spark.connection import connect, errors_of_spark, halt
 from clv_helpers.engines.spark.dialect import ForbiddenFunction, spark_sql
-from clv_helpers.errors import UserError
+from clv_helpers.engines.spark.near import PARQUET, Place, QueryRefused, near, reads_few
 
 if TYPE_CHECKING:
     import pandas as pd
     from pyspark import sql
 
 BATCH = "_batch_id"
-PARQUET = "*.parquet"  # the files that Spark writes to a folder
 # Spark's types that a table cannot have, and what it has instead.
 STORABLE = {"void": "int", "timestamp": "timestamp_ntz"}
+STORED_AS = {"HUGEINT": "BIGINT", '"NULL"': "INT", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP"}  # the same of DuckDB's
 # Where each table's rows are; of a view its query, in our SQL. A batch's folder holds no column _batch_id: that is in
 # the folder's name.
 PLACES = "CREATE TABLE IF NOT EXISTS main.place (name VARCHAR, folder VARCHAR, rows BIGINT, query VARCHAR)"
 FOLDERS = "SELECT folder FROM main.place WHERE folder IS NOT NULL"
 
 
-class QueryRefused(UserError):
-    """What Spark has against a query, without its plan and its stack; or that there is no such table."""
-
-
-class Place(NamedTuple):
-    """The folders of a table's rows, with how many are in each; or a view's query."""
-
-    folders: dict[str, int]
-    query: str = ""
-
-
 class SparkSession(Session):
     """Tables are empty ones of DuckDB, the records of the workbook (`records`) whole ones.
 
     Spark reads through views that this session alone has, one per table; what is temporary goes to a folder that goes
-    with the session.
+    with the session. A statement that reads up to `spark_above` rows is DuckDB's; Spark is started for the first that
+    reads more.
     """
 
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
         memory: str,
-        spark: sql.SparkSession,
+        address: str,
         root: Path,
         records: Collection[str],
+        spark_above: int,
     ):
         super().__init__(connection, memory)
-        from py4j.protocol import Py4JError  # type: ignore[import-untyped]
-        from pyspark.errors import PySparkException
-
-        stopped = (Py4JError, ConnectionError)  # of a query that was stopped
-        self.errors = (PySparkException, *stopped, duckdb.Error, ForbiddenFunction, QueryRefused)
-        self.spark, self.root, self.records = spark, root, records
+        self.errors = (*errors_of_spark(address), duckdb.Error, ForbiddenFunction, QueryRefused)
+        self.address, self.root, self.records, self.spark_above = address, root, records, spark_above
         self.id = uuid.uuid4().hex
         self.views: dict[Any, str] = {}  # of what a view is made → its name in Spark
         self.temporary: dict[str, Place] = {}
         self.files = Session(duckdb.connect())  # of what comes from Spark, and what goes to it
         self.files.connection.execute("SET TimeZone = 'UTC'")
         self.files.connection.execute(f"SET temp_directory = {to_sql(literal(str(self._scratch() / 'spill')))}")
+
+    @functools.cached_property
+    def spark(self) -> sql.SparkSession:
+        """The Spark of this process, started when it is first needed."""
+        return connect(self.address)
 
     def close(self) -> None:
         """Forget this session's views and temporary tables, too."""
@@ -98,11 +94,11 @@ class SparkSession(Session):
 
     def rows(self, query: str | exp.Expr, **bindings: Any) -> list[dict[str, Any]]:
         tree = bound(query, bindings)
-        return super().rows(tree) if self._asks_records_only(tree) else self._answer(tree, Session.rows)
+        return super().rows(near(self, tree)) if reads_few(self, tree) else self._answer(tree, Session.rows)
 
     def frame(self, query: str | exp.Expr, **bindings: Any) -> pd.DataFrame:
         tree = bound(query, bindings)
-        return super().frame(tree) if self._asks_records_only(tree) else self._answer(tree, Session.frame)
+        return super().frame(near(self, tree)) if reads_few(self, tree) else self._answer(tree, Session.frame)
 
     def _answer(self, tree: exp.Expr, form: Callable[[Session, exp.Expr], Any]) -> Any:
         """Rows that came from Spark pass through DuckDB's reader of Arrow: both engines answer in the same types."""
@@ -122,20 +118,24 @@ class SparkSession(Session):
 
     def count(self, source: exp.Expr) -> int:
         name = table_name(source) if isinstance(source, exp.Table) else ""
-        place = self._place(name) if name and name not in self.records else None
+        place = self.place(name) if name and name not in self.records else None
         if place is None or place.query:
             return self.scalar("SELECT COUNT(*) AS rows FROM $source", source=source)
         return sum(place.folders.values())
 
     def copy_to(self, query: exp.Expr, file: Path, **options: Any) -> int:
-        """As Session says. Spark writes the rows in their order to one Parquet file, DuckDB makes the file of it."""
+        """As Session says. The rows come in their order to one Parquet file, DuckDB makes the file of it."""
         folder = self._scratch() / uuid.uuid4().hex
-        self._data(query).coalesce(1).write.parquet(str(folder))
+        if reads_few(self, query):
+            self._write_here(query, folder)
+        else:
+            self._data(query).coalesce(1).write.parquet(str(folder))
         return self.files.copy_to(exp.select("*").from_(scan_parquet(folder / PARQUET)), file, **options)
 
     def interrupt(self) -> None:
         super().interrupt()
-        halt(self.spark)
+        if "spark" in vars(self):
+            halt(self.spark)
 
     def explain(self, sql: str, error: Exception) -> tuple[int | None, str]:
         """As Session says; Spark's lines would be those of the translation."""
@@ -154,16 +154,16 @@ class SparkSession(Session):
         elif isinstance(tree, exp.Delete):
             self._delete(name, tree)
         elif isinstance(tree, exp.Update):
-            self._replace(name, self._data(changed_by_update(tree, self.columns(table(name)))))
+            self._replace(name, changed_by_update(tree, self.columns(table(name))))
         else:
             raise NotImplementedError(f"no statement of ours on Spark: {to_sql(tree)[:80]}")
 
     def create_temporary(self, name: str, query: str | exp.Expr) -> None:
         query = parsed(query) if isinstance(query, str) else query
-        whole = _whole_table(query)
-        place = self._place(whole) if whole and whole not in self.records else None
+        whole = whole_table(query)
+        place = self.place(whole) if whole and whole not in self.records else None
         if place is None or place.query:
-            place = self._written(self._data(query), self._scratch() / uuid.uuid4().hex)
+            place = self._written(query, self._scratch() / uuid.uuid4().hex)
         else:  # what is stored does not change: a second name is enough
             query = exp.select("*").from_(table(whole))
         self._bring(name, place, query)
@@ -182,7 +182,7 @@ class SparkSession(Session):
     def create_table(self, name: str, query: exp.Expr) -> None:
         if self._is_record(name, query):
             return super().create_table(name, query)
-        place = self._written(self._data(query), self._new_folder(name))
+        place = self._written(query, self._new_folder(name))
         super().create_table(name, self._no_rows_of(place))
         return self._put(name, place)
 
@@ -202,7 +202,7 @@ class SparkSession(Session):
             "SELECT $columns FROM $kept AS kept UNION ALL SELECT $columns FROM $added",
             columns=[column(key) for key in self.columns(table(name))], kept=kept, added=table(delta.added),
         )  # fmt: skip
-        self._replace(name, self._data(rows))
+        self._replace(name, rows)
         self.set_version(name, str(uuid.uuid4()))
 
     def drop(self, name: str) -> None:
@@ -211,7 +211,7 @@ class SparkSession(Session):
 
     # -- within
 
-    def _place(self, name: str) -> Place:
+    def place(self, name: str) -> Place:
         """Where the rows of a table are. Raises QueryRefused where there is no such table."""
         if name in self.temporary:
             return self.temporary[name]
@@ -235,7 +235,7 @@ class SparkSession(Session):
         self.temporary[name] = place
 
     def _bring_loaded(self, name: str) -> None:
-        self._bring(name, self._copied(exp.select("*").from_(table(name))))
+        self._bring(name, self._copied(exp.select("*").from_(table(name)))._replace(has_read=True))
         self.files.run("DROP TABLE $loaded", loaded=table(name))
 
     def _no_rows_of(self, place: Place) -> exp.Query:
@@ -246,35 +246,35 @@ class SparkSession(Session):
         named = [null.as_(name, quoted=True) for name, null in zip(kinds, nulls, strict=True)]
         return exp.select(*named).where(exp.false())
 
-    def _replace(self, name: str, data: sql.DataFrame) -> None:
+    def _replace(self, name: str, query: exp.Expr) -> None:
         """Other rows in a table of the same columns; its version stays."""
-        self._put(name, self._written(_as_columns(data, self.columns(table(name))), self._new_folder(name)))
+        columns = self.columns(table(name))
+        self._put(name, self._written(as_columns(query, list(columns), columns), self._new_folder(name)))
 
     def _insert(self, name: str, tree: exp.Insert) -> None:
-        columns, place, batch = self.columns(table(name)), self._place(name), None
+        columns, place, batch = self.columns(table(name)), self.place(name), None
         query = listed_values(tree.expression)
         if isinstance(tree.this, exp.Schema):
             names = [target.name for target in tree.this.expressions]
         else:
             names = query.named_selects if tree.args.get("by_name") else list(columns)
-        if self._is_by_batch(name):  # the rows of a statement are of one batch, which it names
+        if self.is_by_batch(name):  # the rows of a statement are of one batch, which it names
             batch = int(query.selects[names.index(BATCH)].unalias().this)
             columns.pop(BATCH)
-        data = _as_columns(self._data(query).toDF(*names), columns)
-        written = self._written(data, self._new_folder(name, batch))
+        written = self._written(as_columns(query, names, columns), self._new_folder(name, batch))
         if any(written.folders.values()):
             self._put(name, Place({**place.folders, **written.folders}))
 
     def _delete(self, name: str, tree: exp.Delete) -> None:
-        if not self._is_by_batch(name):
-            return self._replace(name, self._data(kept_by_delete(tree)))
+        if not self.is_by_batch(name):
+            return self._replace(name, kept_by_delete(tree))
         where = tree.args["where"].this
         if not (isinstance(where, exp.EQ) and where.this.name == BATCH):
             raise NotImplementedError(f"rows leave {name} by batches only")
-        left = {f: n for f, n in self._place(name).folders.items() if f"/{BATCH}={where.expression.this}/" not in f}
+        left = {f: n for f, n in self.place(name).folders.items() if f"/{BATCH}={where.expression.this}/" not in f}
         return self._put(name, Place(left))
 
-    def _is_by_batch(self, name: str) -> bool:
+    def is_by_batch(self, name: str) -> bool:
         return name.startswith("lake.") and BATCH in self.columns(table(name))
 
     def _scratch(self) -> Path:
@@ -288,14 +288,25 @@ class SparkSession(Session):
         folder = self.root / "tables" / name.replace(".", "/")
         return (folder if batch is None else folder / f"{BATCH}={batch}") / uuid.uuid4().hex
 
-    def _written(self, data: sql.DataFrame, folder: Path) -> Place:
+    def _written(self, query: exp.Expr, folder: Path) -> Place:
         """A query's rows in a folder of their own."""
+        if reads_few(self, query):
+            return Place({str(folder.relative_to(self.root)): self._write_here(query, folder)})
+        data = self._data(query)
         for field in data.schema.fields:
             kind = STORABLE.get(field.dataType.simpleString())
             if kind:
                 data = data.withColumn(field.name, data[_quoted(field.name)].cast(kind))
         data.write.parquet(str(folder))
         return self._counted(folder)
+
+    def _write_here(self, query: exp.Expr, folder: Path) -> int:
+        """As Spark would write the rows, by DuckDB; gives how many."""
+        rows = near(self, query)
+        kinds = self.columns(exp.Subquery(this=rows.copy(), alias=exp.to_identifier("q")))
+        if STORED_AS.keys() & kinds.values():
+            rows = as_columns(rows, list(kinds), {name: STORED_AS.get(kind, kind) for name, kind in kinds.items()})
+        return super().copy_to(rows, folder / "rows.parquet", format="parquet")
 
     def _copied(self, query: exp.Expr) -> Place:
         """Rows that DuckDB has read, in a folder for Spark."""
@@ -324,7 +335,7 @@ class SparkSession(Session):
     def _view(self, name: str) -> str:
         if name in self.records:
             return self._view_of_record(name)
-        place = self._place(name)
+        place = self.place(name)
         if place.query:
             text = self._translated(parse(place.query))
             return self._viewed(text, lambda: self.spark.sql(text))
@@ -362,14 +373,10 @@ class SparkSession(Session):
         return reader.parquet(*folders).select(*kinds)
 
     def _is_record(self, name: str, query: exp.Expr) -> bool:
-        """Whether a statement writes a record. Raises QueryRefused where it asks other tables: DuckDB has no rows."""
-        if name in self.records and not self._asks_records_only(query):
+        """Whether a statement writes a record. Raises QueryRefused where it asks other tables."""
+        if name in self.records and not all(asked in self.records for asked, _ in mentions(query)):
             raise QueryRefused(f"{name} can be made of the workbook's records alone")
         return name in self.records
-
-    def _asks_records_only(self, query: exp.Expr) -> bool:
-        """Whether a query asks the records alone, or no table at all."""
-        return all(name in self.records for name, _ in mentions(query))
 
 
 def as_spark(kind: str) -> str:
@@ -379,24 +386,6 @@ def as_spark(kind: str) -> str:
     return exp.DataType.build(kind, dialect="duckdb").sql("spark")
 
 
-def _as_columns(data: sql.DataFrame, columns: dict[str, str]) -> sql.DataFrame:
-    """The columns in this order and of these types; NULL for one that is not there."""
-    present = set(data.columns)
-    chosen = (
-        f"CAST({_quoted(name) if name in present else 'NULL'} AS {as_spark(kind)}) AS {_quoted(name)}"
-        for name, kind in columns.items()
-    )
-    return data.selectExpr(*chosen)
-
-
 def _quoted(name: str) -> str:
     """A name as Spark's SQL quotes it."""
     return "`" + name.replace("`", "``") + "`"
-
-
-def _whole_table(query: exp.Expr) -> str:
-    """The table of which a query is just all rows and columns; empty for any other query."""
-    source = query.args.get("from_") if isinstance(query, exp.Select) and query.is_star else None
-    if source and isinstance(source.this, exp.Table) and query == exp.select("*").from_(source.this.copy()):
-        return table_name(source.this)
-    return ""

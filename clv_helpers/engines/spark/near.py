@@ -1,0 +1,73 @@
+"""What reads few rows, by DuckDB in this process, from the same files: to plan and to start it takes Spark longer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlglot import exp
+
+from clv_helpers.engines.dialect import expression, literal, mentions, parse, table, to_sql
+from clv_helpers.errors import UserError
+
+if TYPE_CHECKING:
+    from clv_helpers.engines.spark.session import SparkSession
+
+PARQUET = "*.parquet"  # the files in a folder
+STORED = """
+    SELECT * FROM $typed AS t UNION ALL BY NAME
+    SELECT * FROM READ_PARQUET($files, union_by_name = TRUE, hive_partitioning = $by_batch)
+"""
+
+
+class QueryRefused(UserError):
+    """What Spark has against a query, without its plan and its stack; or that there is no such table."""
+
+
+class Place(NamedTuple):
+    """The folders of a table's rows, with how many are in each; or a view's query.
+
+    Rows that DuckDB `has_read` from a file cost it little more, however many they are.
+    """
+
+    folders: dict[str, int]
+    query: str = ""
+    has_read: bool = False
+
+
+def reads_few(session: SparkSession, query: exp.Expr) -> bool:
+    """Whether DuckDB is the shorter way. It alone can be asked for the records."""
+    names = _stored(session, query)
+    return not names or _rows(session, names) <= session.spark_above > 0
+
+
+def _stored(session: SparkSession, query: exp.Expr) -> list[str]:
+    return [name for name, _ in mentions(query) if name not in session.records]
+
+
+def _rows(session: SparkSession, names: list[str]) -> int:
+    places = [session.place(name) for name in names]
+    within = (_rows(session, _stored(session, parse(place.query))) for place in places if place.query)
+    return sum(sum(place.folders.values()) for place in places if not place.has_read) + sum(within)
+
+
+def near(session: SparkSession, query: exp.Expr) -> exp.Expr:
+    """A query with the files of the tables in their place; the records are where it runs. Raises QueryRefused."""
+    query = query.copy()
+    for name, mention in mentions(query):
+        if not isinstance(mention.this, exp.Identifier):
+            raise QueryRefused(f"there is no table {to_sql(mention)}")
+        if name not in session.records:
+            alias = exp.TableAlias(this=exp.to_identifier(mention.alias or mention.name))
+            mention.replace(exp.Subquery(this=_scan(session, name), alias=alias))
+    return query
+
+
+def _scan(session: SparkSession, name: str) -> exp.Expr:
+    """The rows of a table. DuckDB's own has none; it says which columns there are, and of what types."""
+    place, typed = session.place(name), exp.select("*").from_(table(name))
+    if place.query:
+        return near(session, parse(place.query))
+    if not place.folders:
+        return typed
+    files = exp.array(*(literal(str(session.root / folder / PARQUET)) for folder in place.folders))
+    return expression(STORED, typed=typed, files=files, by_batch=literal(session.is_by_batch(name)))
