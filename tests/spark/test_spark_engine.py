@@ -240,7 +240,7 @@ EVENTS = SHOP_CSV + "d,2024-03-02,12.00\ne,2024-03-03,13.50\nf,2024-03-04,1.00\n
 def test_few_rows_need_no_spark_and_more_give_the_same(
     java: None, outputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Eleven events: all tables by DuckDB while no Spark can be had, then what reads more than four of them by Spark."""
+    """Eleven events: by DuckDB while no Spark can be had; then by Spark, too, what reads more than four rows."""
     found = []
     for name, engine, spark_above in (("here", LOCAL, 1_000), ("both", LOCAL, 4), ("duckdb", "duckdb", 0)):
         params = write_shop(tmp_path / name, EVENTS, f"engine: {engine}\nspark_above: {spark_above}\n")
