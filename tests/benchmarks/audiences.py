@@ -18,7 +18,7 @@ import duckdb
 from clv_helpers.audiences.catalog import event_tables, read_catalog
 from clv_helpers.audiences.compile import Context
 from clv_helpers.audiences.estimate import estimate
-from clv_helpers.audiences.rule import parse_part
+from clv_helpers.audiences.rule import Audience, parse_part
 from clv_helpers.conditions.when import Clock
 from clv_helpers.engines.session import Session
 
@@ -103,7 +103,7 @@ def main(customers: int = 1_000_000, events: int = 10_000_000) -> None:
     print(f"{'rule':<24} {'estimate':>9} {'by hand':>9} {'ratio':>6} {'processor':>10} {'by hand':>9} {'ratio':>6}")
     all_took = []
     for name, (raw, by_hand) in RULES.items():
-        rule = parse_part(raw)
+        rule = Audience(title=name, rule=parse_part(raw))
         found = estimate(session, rule, context)
         counted = sum(row[-1] for row in session.connection.execute(by_hand).fetchall())
         assert counted == found.count, (name, counted, found.count)

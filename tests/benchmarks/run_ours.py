@@ -15,10 +15,11 @@ import duckdb
 
 from clv_helpers.config.settings import Lifetime
 from clv_helpers.engines.engine import Engine
+from clv_helpers.lifetime.baselines import Weights, expressions
 from clv_helpers.lifetime.counts import as_histories, read_groups
 from clv_helpers.lifetime.fitting import fit
 from clv_helpers.lifetime.intervals_of_totals import bindings
-from clv_helpers.lifetime.prediction import HISTORY, VALUE, scored_histories
+from clv_helpers.lifetime.prediction import HISTORY, LAST_YEAR, VALUE, scored_histories
 from clv_helpers.lifetime.rhythm import OVERDUE
 from clv_helpers.lifetime.scoring import fit_spend, spend_bindings
 from clv_helpers.lifetime.tables import build, load
@@ -32,6 +33,9 @@ def histories(file: Path, lake: Path) -> None:
         connection.execute("CREATE SCHEMA lifetime")
         connection.execute(
             f"CREATE TABLE {HISTORY} AS SELECT *, CAST(0 AS INT) AS cell FROM READ_PARQUET($file)", {"file": str(file)}
+        )
+        connection.execute(
+            f"CREATE TABLE {LAST_YEAR} (customer_id VARCHAR, purchases_before BIGINT, spend_before DECIMAL(18, 4))"
         )
 
 
@@ -53,7 +57,9 @@ def measure(file: Path, folder: Path) -> dict[str, float]:
         load(session, "lifetime.score", found.assign(probability_no_purchase=1 - found["probability_purchase"]))
         scored = time.process_time()
         known = {"margin": SETTINGS.margin, "overdue": OVERDUE, "as_of": AS_OF, "horizon_days": 365}
-        build(session, {**spend, **bindings(0.15), **known}, VALUE, "lifetime.value_by_decile")
+        known |= {"leans_on_last_year": False, "last_year_after": AS_OF, "discount": 1.0}  # the model's forecast alone
+        known |= {**spend, **bindings(0.15), **expressions("", 365, 1.0), **Weights().bindings}
+        build(session, known, VALUE, "lifetime.value_by_decile")
     written = time.process_time()
     return {
         "fit": fit_done - started,
