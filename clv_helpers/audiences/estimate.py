@@ -117,7 +117,10 @@ def _groups(
     flags = [met(part).as_(f"part_{index}") for index, part in enumerate(parts)]
     customers = exp.select(*tests.values(), *_worth(context)).from_(exp.alias_(table("profile.customer"), PROFILE))
     known = exp.select(steps_met.as_("steps_met"), *flags, *(of("s", name) for name in (DECILE, VALUE, SPEND)))
-    return _counted(session, known.from_(customers.subquery("s")), len(parts))
+    known = known.from_(customers.subquery("s"))
+    if not parts:  # then who falls at the first condition need not be counted: of all customers the rest is known
+        known = known.where(met(steps[0]))
+    return _counted(session, known, len(parts))
 
 
 def _worth(context: Context) -> list[exp.Expr]:
