@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import sys
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, Literal
 
@@ -84,6 +86,12 @@ def secret(variable: str) -> str:
 
 def destination_types() -> dict[str, EntryPoint]:
     """The types of destination that are installed: name → entry point, ours and those of other packages."""
+    return _installed(tuple(sys.path))
+
+
+@functools.lru_cache(maxsize=4)
+def _installed(_path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    """To find them reads the metadata of every package: once for each path that modules are looked for on."""
     return {point.name: point for point in entry_points(group=GROUP)}
 
 

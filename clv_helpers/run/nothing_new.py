@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +24,7 @@ from clv_helpers.run.history import TABLE
 
 EVERYTHING = "*"  # in the place of a table's name: all that a refresh makes
 DONE = ("rows", "full", "view", "predicted", "evaluated")  # modes which say that something was made
+CODE = (".py", ".sql", ".yml", ".csv")
 DOUBTFUL = "partly"  # audiences in doubt are looked at, and told of, with each refresh
 OURS = f"SELECT definition, inputs FROM {CHECKPOINT} WHERE table_name = $name"
 TABLES = f"SELECT COUNT(*) AS n, MAX(refreshed_at) AS newest FROM {CHECKPOINT} WHERE table_name <> $name"
@@ -89,5 +91,6 @@ def _content(file: Path) -> str:
 
 def _code() -> list[tuple[str, int, int]]:
     """The files of this package, with size and time of change: of another version any of them differs."""
-    stats = ((file, file.stat()) for file in PACKAGE.rglob("*") if file.suffix in (".py", ".sql", ".yml", ".csv"))
-    return sorted((str(file), stat.st_size, stat.st_mtime_ns) for file, stat in stats)
+    files = (os.path.join(folder, name) for folder, _, names in os.walk(PACKAGE) for name in names)  # noqa: PTH118
+    found = ((file, os.stat(file)) for file in files if file.endswith(CODE))  # noqa: PTH116 (five times as fast)
+    return sorted((file, stat.st_size, stat.st_mtime_ns) for file, stat in found)
