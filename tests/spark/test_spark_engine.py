@@ -272,3 +272,20 @@ def test_sql_of_others_reaches_no_file_but_the_tables(engine: SparkEngine, tmp_p
             session.connection.execute(f"SELECT * FROM READ_CSV('{tmp_path}/secret.csv')")
         with pytest.raises(duckdb.Error):
             session.connection.execute("SET enable_external_access = true")
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("SELECT COUNT(*) AS n FROM derived.t", [{"n": 2}]),
+        ("SELECT 1 AS n", [{"n": 1}]),
+        ("SELECT x.n FROM (VALUES (2), (3)) AS x(n) LEFT JOIN derived.t AS t ON t.v = x.n WHERE t.k = 'b'", [{"n": 2}]),
+        ("SELECT x.n FROM (VALUES (2)) AS x(n) LEFT JOIN derived.t AS t ON t.v = x.n", [{"n": 2}]),
+    ],
+)
+def test_rows_of_a_temporary_table_come_once(engine: SparkEngine, query: str, expected: list[dict[str, int]]) -> None:
+    """Also of a query that gives rows where the tables have none, as DuckDB's own have none."""
+    with engine.write() as session:
+        session.create_table("derived.t", ROWS)
+        session.create_temporary("made", parse(query))
+        assert session.rows("SELECT * FROM made") == expected

@@ -63,8 +63,11 @@ def near(session: SparkSession, query: exp.Expr) -> exp.Expr:
 
 
 def _scan(session: SparkSession, name: str) -> exp.Expr:
-    """The rows of a table. DuckDB's own has none; it says which columns there are, and of what types."""
-    place, typed = session.place(name), exp.select("*").from_(table(name))
+    """The rows of a table. DuckDB's own says which columns there are, and of what types.
+
+    It has none, but where it is temporary and of a query that gives rows of nothing: a count, or values.
+    """
+    place, typed = session.place(name), exp.select("*").from_(table(name)).where(exp.false())
     if place.query:
         return near(session, parse(place.query))
     if not place.folders:
