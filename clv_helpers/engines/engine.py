@@ -327,6 +327,7 @@ def attached(file: Path) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     try:
         connection.execute(NOTHING_FETCHED)
+        connection.execute("SET TimeZone = 'UTC'")
         connection.execute(f"ATTACH {to_sql(literal(str(file)))} AS {STORE} (READ_ONLY)")
         connection.execute(f"USE {STORE}")
     except duckdb.Error:

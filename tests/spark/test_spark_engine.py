@@ -289,3 +289,12 @@ def test_rows_of_a_temporary_table_come_once(engine: SparkEngine, query: str, ex
         session.create_table("derived.t", ROWS)
         session.create_temporary("made", parse(query))
         assert session.rows("SELECT * FROM made") == expected
+
+
+def test_moments_are_in_utc_for_readers_of_either_engine(engine: SparkEngine) -> None:
+    with engine.write(publish=True) as session:
+        session.create_table("derived.t", ROWS)
+    moment = "CAST(CAST('2024-01-01 02:00:00+00' AS TIMESTAMPTZ) AS DATE)"
+    with engine.read() as session:
+        assert session.connection.execute("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
+        assert session.rows(f"SELECT DISTINCT {moment} AS d FROM derived.t") == [{"d": dt.date(2024, 1, 1)}]
