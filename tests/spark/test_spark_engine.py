@@ -298,3 +298,36 @@ def test_moments_are_in_utc_for_readers_of_either_engine(engine: SparkEngine) ->
     with engine.read() as session:
         assert session.connection.execute("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
         assert session.rows(f"SELECT DISTINCT {moment} AS d FROM derived.t") == [{"d": dt.date(2024, 1, 1)}]
+
+
+def test_batches_keep_their_numbers_under_a_second_name_and_below_a_folder_with_a_value(
+    java: None, tmp_path: Path
+) -> None:
+    for above in (0, 1000):
+        folder = tmp_path / f"event_id={above}" / "spark"
+        with SparkEngine(LOCAL, folder, metadata_tables=METADATA_TABLES, spark_above=above).write() as session:
+            session.create_if_absent("lake.purchases", {"event_id": "text", "_batch_id": "integer"})
+            session.run("INSERT INTO lake.purchases SELECT $id, $batch", id="e2", batch=2)
+            session.create_temporary("before", exp.select("*").from_(table("lake.purchases")))
+            for name in ("lake.purchases", "before"):
+                assert session.rows(f"SELECT * FROM {name}") == [{"event_id": "e2", "_batch_id": 2}]
+            session.create_table("derived.t", ROWS)
+            assert list(session.columns(table("derived.t"))) == ["k", "v", "w"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("SELECT COUNT(*) AS n FROM (derived.t AS a JOIN derived.t AS b ON a.k = b.k AND a.v > 1)", [{"n": 1}]),
+        ("SELECT * FROM (SELECT k, v FROM derived.t) PIVOT (SUM(v) FOR k IN ('a', 'b'))", [{"a": 1, "b": 2}]),
+        ("SELECT * FROM derived.two PIVOT (SUM(v) FOR k IN ('a', 'b'))", [{"a": 1, "b": 2}]),
+        ("SELECT COUNT(*) AS n FROM derived.t TABLESAMPLE 0 ROWS", [{"n": 0}]),
+        ("SELECT * FROM derived.two AS x(name, number) WHERE number = 1", [{"name": "a", "number": 1}]),
+    ],
+)
+def test_what_stands_beside_a_table_stays(engine: SparkEngine, query: str, expected: list[dict[str, int]]) -> None:
+    """Joins in parentheses, pivots, samples, and names for the columns."""
+    with engine.write() as session:
+        session.create_table("derived.t", ROWS)
+        session.create_table("derived.two", parse("SELECT k, v FROM derived.t"))
+        assert session.rows(query) == expected

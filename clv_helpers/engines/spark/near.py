@@ -17,6 +17,15 @@ STORED = """
     SELECT * FROM $typed AS t UNION ALL BY NAME
     SELECT * FROM READ_PARQUET($files, union_by_name = TRUE, hive_partitioning = $by_batch)
 """
+# Where the workbook's own folder is called `name=value`, DuckDB would make a column of that, too, or put it in the
+# place of ours. Then it reads the files of all batches, also where one is asked for.
+STORED_BELOW_A_VALUE = """
+    SELECT * FROM $typed AS t UNION ALL BY NAME
+    SELECT * EXCLUDE (_file), CAST(REGEXP_EXTRACT(_file, $pattern, 1) AS BIGINT) AS _batch_id
+    FROM READ_PARQUET($files, union_by_name = TRUE, hive_partitioning = FALSE, filename = '_file')
+"""
+OF_BATCH = "/_batch_id="  # in a folder's name, within the lake's
+MODIFIERS = ("joins", "laterals", "pivots", "sample")  # of a table where it is mentioned
 
 
 class QueryRefused(UserError):
@@ -57,9 +66,17 @@ def near(session: SparkSession, query: exp.Expr) -> exp.Expr:
         if not isinstance(mention.this, exp.Identifier):
             raise QueryRefused(f"there is no table {to_sql(mention)}")
         if name not in session.records:
-            alias = exp.TableAlias(this=exp.to_identifier(mention.alias or mention.name))
-            mention.replace(exp.Subquery(this=_scan(session, name), alias=alias))
+            kept = {key: mention.args.get(key) for key in MODIFIERS}
+            mention.replace(exp.Subquery(this=_scan(session, name), alias=named(mention, mention.name), **kept))
     return query
+
+
+def named(mention: exp.Table, name: str) -> exp.TableAlias:
+    """The alias of a table that is mentioned, with those of its columns; a name where it has none."""
+    given = mention.args.get("alias")
+    return exp.TableAlias(
+        this=exp.to_identifier(mention.alias or name, quoted=True), columns=given.columns if given else []
+    )
 
 
 def _scan(session: SparkSession, name: str) -> exp.Expr:
@@ -73,4 +90,7 @@ def _scan(session: SparkSession, name: str) -> exp.Expr:
     if not place.folders:
         return typed
     files = exp.array(*(literal(str(session.root / folder / PARQUET)) for folder in place.folders))
-    return expression(STORED, typed=typed, files=files, by_batch=literal(session.is_by_batch(name)))
+    by_batch = any(OF_BATCH in folder for folder in place.folders)  # a temporary table may be a second name of one
+    if by_batch and "=" in str(session.root):
+        return expression(STORED_BELOW_A_VALUE, typed=typed, files=files, pattern=r".*/_batch_id=(\d+)/")
+    return expression(STORED, typed=typed, files=files, by_batch=literal(by_batch))

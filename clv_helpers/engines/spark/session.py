@@ -33,7 +33,7 @@ from clv_helpers.engines.session import Delta, Session, bound
 from clv_helpers.engines.spark.changes import as_columns, changed_by_update, kept_by_delete, listed_values, whole_table
 from clv_helpers.engines.spark.connection import connect, errors_of_spark, halt
 from clv_helpers.engines.spark.dialect import ForbiddenFunction, spark_sql
-from clv_helpers.engines.spark.near import PARQUET, Place, QueryRefused, near, reads_few
+from clv_helpers.engines.spark.near import PARQUET, Place, QueryRefused, named, near, reads_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -241,7 +241,9 @@ class SparkSession(Session):
     def _no_rows_of(self, place: Place) -> exp.Query:
         """An empty table of the columns that a folder's files have."""
         (folder,) = place.folders
-        kinds = self.files.columns(scan_parquet(self.root / folder / PARQUET))
+        rows = scan_parquet(self.root / folder / PARQUET)
+        rows.this.append("expressions", exp.EQ(this=exp.to_identifier("hive_partitioning"), expression=exp.false()))
+        kinds = self.files.columns(rows)
         nulls = [exp.cast(exp.null(), exp.DataType.build(kind, dialect="duckdb")) for kind in kinds.values()]
         named = [null.as_(name, quoted=True) for name, null in zip(kinds, nulls, strict=True)]
         return exp.select(*named).where(exp.false())
@@ -329,7 +331,7 @@ class SparkSession(Session):
             alias, view = mention.alias or mention.name, self._view(name)
             mention.set("this", exp.to_identifier(view, quoted=True))
             mention.set("db", None)
-            mention.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+            mention.set("alias", named(mention, alias))
         return spark_sql(query)
 
     def _view(self, name: str) -> str:
