@@ -331,3 +331,18 @@ def test_what_stands_beside_a_table_stays(engine: SparkEngine, query: str, expec
         session.create_table("derived.t", ROWS)
         session.create_table("derived.two", parse("SELECT k, v FROM derived.t"))
         assert session.rows(query) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["UUID()", "HASH(k)", "[SUM(v)]", "{'a b': [SUM(v)]}", "LIST(CAST(v AS UINTEGER))", "CAST('{}' AS JSON)",
+     "TIMESTAMP_NS '2024-01-01 00:00:00.123456'", "[TIMESTAMPTZ '2024-01-01 00:00:00+00']", "CAST(v AS USMALLINT)"],
+)  # fmt: skip
+def test_spark_reads_what_duckdb_wrote_in_types_of_its_own(java: None, tmp_path: Path, value: str) -> None:
+    with SparkEngine(LOCAL, tmp_path / "spark", spark_above=1000).write() as session:
+        session.create_table("derived.t", ROWS)
+        grouped = "GROUP BY k, v" if "(v" in value else ""
+        session.create_table("derived.u", parse(f"SELECT {value} AS c FROM derived.t {grouped}"))
+        here = sorted(map(str, session.rows("SELECT c FROM derived.u")))
+        session.spark_above = 0
+        assert sorted(map(str, session.rows("SELECT c FROM derived.u"))) == here

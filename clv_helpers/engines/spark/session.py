@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Collection
@@ -42,7 +43,21 @@ if TYPE_CHECKING:
 BATCH = "_batch_id"
 # Spark's types that a table cannot have, and what it has instead.
 STORABLE = {"void": "int", "timestamp": "timestamp_ntz"}
-STORED_AS = {"HUGEINT": "BIGINT", '"NULL"': "INT", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP"}  # the same of DuckDB's
+# The same of DuckDB's, also within lists and structs: of a file of the others Spark reads other values, or nothing.
+STORED_AS = {
+    exp.DType.INT128: "BIGINT",
+    exp.DType.UINT128: "DECIMAL(38, 0)",
+    exp.DType.UTINYINT: "SMALLINT",
+    exp.DType.USMALLINT: "INTEGER",
+    exp.DType.UINT: "BIGINT",
+    exp.DType.UBIGINT: "DECIMAL(20, 0)",
+    exp.DType.UUID: "VARCHAR",
+    exp.DType.JSON: "VARCHAR",
+    exp.DType.TIMESTAMPTZ: "TIMESTAMP",
+    exp.DType.TIMESTAMP_NS: "TIMESTAMP",
+}
+NO_TYPE = '"NULL"'  # DuckDB's name of the type of NULL
+PERHAPS_OTHER = re.compile(r"HUGEINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT|UUID|JSON|WITH TIME ZONE|TIMESTAMP_NS")
 # Where each table's rows are; of a view its query, in our SQL. A batch's folder holds no column _batch_id: that is in
 # the folder's name.
 PLACES = "CREATE TABLE IF NOT EXISTS main.place (name VARCHAR, folder VARCHAR, rows BIGINT, query VARCHAR)"
@@ -306,8 +321,9 @@ class SparkSession(Session):
         """As Spark would write the rows, by DuckDB; gives how many."""
         rows = near(self, query)
         kinds = self.columns(exp.Subquery(this=rows.copy(), alias=exp.to_identifier("q")))
-        if STORED_AS.keys() & kinds.values():
-            rows = as_columns(rows, list(kinds), {name: STORED_AS.get(kind, kind) for name, kind in kinds.items()})
+        stored = {name: _storable(kind) for name, kind in kinds.items()}
+        if stored != kinds:
+            rows = as_columns(rows, list(kinds), stored)
         return super().copy_to(rows, folder / "rows.parquet", format="parquet")
 
     def _copied(self, query: exp.Expr) -> Place:
@@ -379,6 +395,22 @@ class SparkSession(Session):
         if name in self.records and not all(asked in self.records for asked, _ in mentions(query)):
             raise QueryRefused(f"{name} can be made of the workbook's records alone")
         return name in self.records
+
+
+def _storable(kind: str) -> str:
+    """DuckDB's name of a type that both engines read from Parquet, for its name of any."""
+    if kind == NO_TYPE:
+        return "INT"
+    if not PERHAPS_OTHER.search(kind):
+        return kind
+    whole = exp.DataType.build(kind, dialect="duckdb")
+    for part in reversed(list(whole.find_all(exp.DataType))):
+        other = STORED_AS.get(part.this)
+        if other and part is whole:
+            return other
+        if other:
+            part.replace(exp.DataType.build(other, dialect="duckdb"))
+    return to_sql(whole)
 
 
 def as_spark(kind: str) -> str:
