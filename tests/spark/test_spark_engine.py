@@ -25,6 +25,7 @@ from clv_helpers.engines.spark import engine as spark_engine
 from clv_helpers.engines.spark import session as spark_session
 from clv_helpers.engines.spark.connection import SparkUnavailable, check_java
 from clv_helpers.engines.spark.engine import SparkEngine
+from clv_helpers.engines.spark.near import near
 from clv_helpers.models.table_file import read_tables
 from conftest import SHOP_CSV, write_shop
 from on_spark import LOCAL
@@ -346,3 +347,27 @@ def test_spark_reads_what_duckdb_wrote_in_types_of_its_own(java: None, tmp_path:
         here = sorted(map(str, session.rows("SELECT c FROM derived.u")))
         session.spark_above = 0
         assert sorted(map(str, session.rows("SELECT c FROM derived.u"))) == here
+
+
+def test_a_query_that_duckdb_has_not_the_memory_for_is_sparks(java: None, tmp_path: Path) -> None:
+    engine = SparkEngine(LOCAL, tmp_path / "spark", spark_above=10_000_000)
+    numbered = "SELECT ROW_NUMBER() OVER (ORDER BY MD5(CAST(n AS VARCHAR)), n) AS place FROM derived.many"
+    with engine.write(publish=True) as session:
+        session.load_frame("many", pd.DataFrame({"n": range(1_500_000)}))
+        session.create_table("derived.many", exp.select("*").from_("many"))
+    with engine.read(memory="100MB") as session:
+        with pytest.raises(duckdb.OutOfMemoryException):
+            Session.rows(session, near(session, parse(f"SELECT SUM(place) AS n FROM ({numbered}) AS p")))
+        assert session.scalar(f"SELECT SUM(place) AS n FROM ({numbered}) AS p") == 1_500_000 * 1_500_001 // 2
+
+
+def test_spark_is_started_before_the_seconds_of_a_query_are_counted(
+    java: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(spark_session, "connect", started.append)
+    with SparkEngine(LOCAL, tmp_path / "spark", spark_above=10).write(publish=True) as session:
+        session.create_table("derived.t", ROWS)
+    for spark_above, expected in ((2, []), (1, [LOCAL])):
+        with SparkEngine(LOCAL, tmp_path / "spark", spark_above=spark_above).read(memory="1GB"):
+            assert started == expected

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import re
 import shutil
 import uuid
 from collections.abc import Callable, Collection
@@ -35,32 +34,17 @@ from clv_helpers.engines.spark.changes import as_columns, changed_by_update, kep
 from clv_helpers.engines.spark.connection import connect, errors_of_spark, halt
 from clv_helpers.engines.spark.dialect import ForbiddenFunction, spark_sql
 from clv_helpers.engines.spark.near import PARQUET, Place, QueryRefused, named, near, reads_few
+from clv_helpers.engines.spark.types import STORABLE, as_spark, storable
 
 if TYPE_CHECKING:
     import pandas as pd
     from pyspark import sql
 
 BATCH = "_batch_id"
-# Spark's types that a table cannot have, and what it has instead.
-STORABLE = {"void": "int", "timestamp": "timestamp_ntz"}
-# The same of DuckDB's, also within lists and structs: of a file of the others Spark reads other values, or nothing.
-STORED_AS = {
-    exp.DType.INT128: "BIGINT",
-    exp.DType.UINT128: "DECIMAL(38, 0)",
-    exp.DType.UTINYINT: "SMALLINT",
-    exp.DType.USMALLINT: "INTEGER",
-    exp.DType.UINT: "BIGINT",
-    exp.DType.UBIGINT: "DECIMAL(20, 0)",
-    exp.DType.UUID: "VARCHAR",
-    exp.DType.JSON: "VARCHAR",
-    exp.DType.TIMESTAMPTZ: "TIMESTAMP",
-    exp.DType.TIMESTAMP_NS: "TIMESTAMP",
-}
-NO_TYPE = '"NULL"'  # DuckDB's name of the type of NULL
-PERHAPS_OTHER = re.compile(r"HUGEINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT|UUID|JSON|WITH TIME ZONE|TIMESTAMP_NS")
 # Where each table's rows are; of a view its query, in our SQL. A batch's folder holds no column _batch_id: that is in
 # the folder's name.
 PLACES = "CREATE TABLE IF NOT EXISTS main.place (name VARCHAR, folder VARCHAR, rows BIGINT, query VARCHAR)"
+ALL_ROWS = "SELECT COALESCE(SUM(rows), 0) FROM main.place"
 FOLDERS = "SELECT folder FROM main.place WHERE folder IS NOT NULL"
 
 
@@ -89,6 +73,8 @@ class SparkSession(Session):
         self.temporary: dict[str, Place] = {}
         self.files = Session(duckdb.connect())  # of what comes from Spark, and what goes to it
         self.files.connection.execute("SET TimeZone = 'UTC'")
+        if memory and self.connection.execute(ALL_ROWS).fetchall()[0][0] > spark_above:
+            _ = self.spark  # now: later its start would be within the seconds that a query has
         self.files.connection.execute(f"SET temp_directory = {to_sql(literal(str(self._scratch() / 'spill')))}")
 
     @functools.cached_property
@@ -109,11 +95,21 @@ class SparkSession(Session):
 
     def rows(self, query: str | exp.Expr, **bindings: Any) -> list[dict[str, Any]]:
         tree = bound(query, bindings)
-        return super().rows(near(self, tree)) if reads_few(self, tree) else self._answer(tree, Session.rows)
+        return self._asked(tree, Session.rows)
 
     def frame(self, query: str | exp.Expr, **bindings: Any) -> pd.DataFrame:
         tree = bound(query, bindings)
-        return super().frame(near(self, tree)) if reads_few(self, tree) else self._answer(tree, Session.frame)
+        return self._asked(tree, Session.frame)
+
+    def _asked(self, tree: exp.Expr, form: Callable[[Session, exp.Expr], Any]) -> Any:
+        """By DuckDB where that reads few rows; what it has not the memory for that it is given here is Spark's, too."""
+        if reads_few(self, tree):
+            try:
+                return form(self, near(self, tree))
+            except duckdb.OutOfMemoryException:
+                if not self.memory:  # of a transaction, which has ended with the error
+                    raise
+        return self._answer(tree, form)
 
     def _answer(self, tree: exp.Expr, form: Callable[[Session, exp.Expr], Any]) -> Any:
         """Rows that came from Spark pass through DuckDB's reader of Arrow: both engines answer in the same types."""
@@ -321,7 +317,7 @@ class SparkSession(Session):
         """As Spark would write the rows, by DuckDB; gives how many."""
         rows = near(self, query)
         kinds = self.columns(exp.Subquery(this=rows.copy(), alias=exp.to_identifier("q")))
-        stored = {name: _storable(kind) for name, kind in kinds.items()}
+        stored = {name: storable(kind) for name, kind in kinds.items()}
         if stored != kinds:
             rows = as_columns(rows, list(kinds), stored)
         return super().copy_to(rows, folder / "rows.parquet", format="parquet")
@@ -395,29 +391,6 @@ class SparkSession(Session):
         if name in self.records and not all(asked in self.records for asked, _ in mentions(query)):
             raise QueryRefused(f"{name} can be made of the workbook's records alone")
         return name in self.records
-
-
-def _storable(kind: str) -> str:
-    """DuckDB's name of a type that both engines read from Parquet, for its name of any."""
-    if kind == NO_TYPE:
-        return "INT"
-    if not PERHAPS_OTHER.search(kind):
-        return kind
-    whole = exp.DataType.build(kind, dialect="duckdb")
-    for part in reversed(list(whole.find_all(exp.DataType))):
-        other = STORED_AS.get(part.this)
-        if other and part is whole:
-            return other
-        if other:
-            part.replace(exp.DataType.build(other, dialect="duckdb"))
-    return to_sql(whole)
-
-
-def as_spark(kind: str) -> str:
-    """DuckDB's name of a type as Spark's, whose sums of whole numbers are BIGINT too."""
-    if kind == "HUGEINT":
-        return "BIGINT"
-    return exp.DataType.build(kind, dialect="duckdb").sql("spark")
 
 
 def _quoted(name: str) -> str:
