@@ -46,7 +46,7 @@ class SparkEngine(Engine):
         return SparkSession(connection, memory, self.address, self.folder, self.metadata_tables, self.spark_above)
 
     def _shut_off(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """As Engine says, but for the files of the tables: DuckDB reads these, and what is no SELECT could write them."""
+        """As Engine says, but for the files of the tables, which DuckDB reads; what is no SELECT could write them."""
         if reaches_files(connection):  # else it is so already
             folders = exp.array(*(literal(str(self.folder / each)) for each in ("tables", "scratch")))
             connection.execute(f"SET allowed_directories = {to_sql(folders)}")
