@@ -358,6 +358,9 @@ def test_a_query_that_duckdb_has_not_the_memory_for_is_sparks(java: None, tmp_pa
     with engine.read(memory="100MB") as session:
         with pytest.raises(duckdb.OutOfMemoryException):
             Session.rows(session, near(session, parse(f"SELECT SUM(place) AS n FROM ({numbered}) AS p")))
+        with pytest.raises(duckdb.OutOfMemoryException):  # over no table: nothing that Spark could share out
+            session.rows("SELECT LIST(REPEAT('x', 100000)) AS l FROM (SELECT UNNEST(RANGE(1000000)) AS i) AS r")
+        assert "spark" not in vars(session)
         assert session.scalar(f"SELECT SUM(place) AS n FROM ({numbered}) AS p") == 1_500_000 * 1_500_001 // 2
 
 

@@ -45,17 +45,18 @@ class Place(NamedTuple):
 
 def reads_few(session: SparkSession, query: exp.Expr) -> bool:
     """Whether DuckDB is the shorter way. It alone can be asked for the records."""
-    names = _stored(session, query)
+    names = stored_tables(session, query)
     return not names or _rows(session, names) <= session.spark_above > 0
 
 
-def _stored(session: SparkSession, query: exp.Expr) -> list[str]:
+def stored_tables(session: SparkSession, query: exp.Expr) -> list[str]:
+    """The tables that a query mentions whose rows are in folders: not the records."""
     return [name for name, _ in mentions(query) if name not in session.records]
 
 
 def _rows(session: SparkSession, names: list[str]) -> int:
     places = [session.place(name) for name in names]
-    within = (_rows(session, _stored(session, parse(place.query))) for place in places if place.query)
+    within = (_rows(session, stored_tables(session, parse(place.query))) for place in places if place.query)
     return sum(sum(place.folders.values()) for place in places if not place.has_read) + sum(within)
 
 

@@ -33,7 +33,7 @@ from clv_helpers.engines.session import Delta, Session, bound
 from clv_helpers.engines.spark.changes import as_columns, changed_by_update, kept_by_delete, listed_values, whole_table
 from clv_helpers.engines.spark.connection import connect, errors_of_spark, halt
 from clv_helpers.engines.spark.dialect import ForbiddenFunction, spark_sql
-from clv_helpers.engines.spark.near import PARQUET, Place, QueryRefused, named, near, reads_few
+from clv_helpers.engines.spark.near import PARQUET, Place, QueryRefused, named, near, reads_few, stored_tables
 from clv_helpers.engines.spark.types import STORABLE, as_spark, storable
 
 if TYPE_CHECKING:
@@ -107,7 +107,8 @@ class SparkSession(Session):
             try:
                 return form(self, near(self, tree))
             except duckdb.OutOfMemoryException:
-                if not self.memory:  # of a transaction, which has ended with the error
+                # of a transaction, which has ended with the error; or over nothing that Spark could share out
+                if not self.memory or not stored_tables(self, tree):
                     raise
         return self._answer(tree, form)
 
