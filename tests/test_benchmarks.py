@@ -20,8 +20,6 @@ SMALL = {
     "engines": (["--rows", "2000", "--engines", "duckdb"], "2,000 events on duckdb"),
     "faces": (["--members", "300"], "300"),
 }
-
-
 SLOW = {"changes": (["--rows", "0", "--times", "1"], "of the first refresh")}
 
 

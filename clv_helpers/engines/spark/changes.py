@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from clv_helpers.engines.dialect import DIALECT, column, table, table_name
+from clv_helpers.engines.spark.types import storable
 
 CHANGED = "_is_changed"
 
@@ -45,12 +46,10 @@ def changed_by_update(tree: exp.Update, names: dict[str, str]) -> exp.Query:
 
 
 def as_columns(query: exp.Expr, names: list[str], columns: dict[str, str]) -> exp.Select:
-    """A query, whose columns are of these names in turn, with the columns of these types; NULL for one not there."""
+    """A query, whose columns are of these names in turn, with these columns, as stored; NULL for one not there."""
     alias = exp.TableAlias(this=exp.to_identifier("given"), columns=[exp.to_identifier(n, quoted=True) for n in names])
     chosen = [
-        exp.cast(
-            column(name) if name in names else exp.null(), "BIGINT" if kind == "HUGEINT" else kind, dialect=DIALECT
-        )
+        exp.cast(column(name) if name in names else exp.null(), storable(kind), dialect=DIALECT)
         for name, kind in columns.items()
     ]
     named = [value.as_(name, quoted=True) for value, name in zip(chosen, columns, strict=True)]

@@ -24,7 +24,8 @@ STORED_BELOW_A_VALUE = """
     SELECT * EXCLUDE (_file), CAST(REGEXP_EXTRACT(_file, $pattern, 1) AS BIGINT) AS _batch_id
     FROM READ_PARQUET($files, union_by_name = TRUE, hive_partitioning = FALSE, filename = '_file')
 """
-OF_BATCH = "/_batch_id="  # in a folder's name, within the lake's
+BATCH = "_batch_id"
+OF_BATCH = f"/{BATCH}="  # in a folder's name, within the lake's
 MODIFIERS = ("joins", "laterals", "pivots", "sample")  # of a table where it is mentioned
 
 
@@ -63,29 +64,33 @@ def _rows(session: SparkSession, names: list[str]) -> int:
 def near(session: SparkSession, query: exp.Expr) -> exp.Expr:
     """A query with the files of the tables in their place; the records are where it runs. Raises QueryRefused."""
     query = query.copy()
-    for name, mention in mentions(query):
-        if not isinstance(mention.this, exp.Identifier):
-            raise QueryRefused(f"there is no table {to_sql(mention)}")
+    for name, mention in tables_of(query):
         if name not in session.records:
             kept = {key: mention.args.get(key) for key in MODIFIERS}
-            mention.replace(exp.Subquery(this=_scan(session, name), alias=named(mention, mention.name), **kept))
+            mention.replace(exp.Subquery(this=_scan(session, name), alias=alias_of(mention), **kept))
     return query
 
 
-def named(mention: exp.Table, name: str) -> exp.TableAlias:
-    """The alias of a table that is mentioned, with those of its columns; a name where it has none."""
+def tables_of(query: exp.Expr) -> list[tuple[str, exp.Table]]:
+    """As `mentions`. Raises QueryRefused for what is no table."""
+    found = mentions(query)
+    for _, mention in found:
+        if not isinstance(mention.this, exp.Identifier):
+            raise QueryRefused(f"there is no table {to_sql(mention)}")
+    return found
+
+
+def alias_of(mention: exp.Table) -> exp.TableAlias:
+    """The alias of a table that is mentioned, with those of its columns; its own name where it has none."""
     given = mention.args.get("alias")
     return exp.TableAlias(
-        this=exp.to_identifier(mention.alias or name, quoted=True), columns=given.columns if given else []
+        this=exp.to_identifier(mention.alias_or_name, quoted=True), columns=given.columns if given else []
     )
 
 
 def _scan(session: SparkSession, name: str) -> exp.Expr:
-    """The rows of a table. DuckDB's own says which columns there are, and of what types.
-
-    It has none, but where it is temporary and of a query that gives rows of nothing: a count, or values.
-    """
-    place, typed = session.place(name), exp.select("*").from_(table(name)).where(exp.false())
+    """The rows of a table. DuckDB's own has none; it says which columns there are, and of what types."""
+    place, typed = session.place(name), exp.select("*").from_(table(name))
     if place.query:
         return near(session, parse(place.query))
     if not place.folders:
@@ -93,5 +98,5 @@ def _scan(session: SparkSession, name: str) -> exp.Expr:
     files = exp.array(*(literal(str(session.root / folder / PARQUET)) for folder in place.folders))
     by_batch = any(OF_BATCH in folder for folder in place.folders)  # a temporary table may be a second name of one
     if by_batch and "=" in str(session.root):
-        return expression(STORED_BELOW_A_VALUE, typed=typed, files=files, pattern=r".*/_batch_id=(\d+)/")
+        return expression(STORED_BELOW_A_VALUE, typed=typed, files=files, pattern=rf".*{OF_BATCH}(\d+)/")
     return expression(STORED, typed=typed, files=files, by_batch=literal(by_batch))

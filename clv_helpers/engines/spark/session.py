@@ -33,14 +33,24 @@ from clv_helpers.engines.session import Delta, Session, bound
 from clv_helpers.engines.spark.changes import as_columns, changed_by_update, kept_by_delete, listed_values, whole_table
 from clv_helpers.engines.spark.connection import connect, errors_of_spark, halt
 from clv_helpers.engines.spark.dialect import ForbiddenFunction, spark_sql
-from clv_helpers.engines.spark.near import PARQUET, Place, QueryRefused, named, near, reads_few, stored_tables
+from clv_helpers.engines.spark.near import (
+    BATCH,
+    OF_BATCH,
+    PARQUET,
+    Place,
+    QueryRefused,
+    alias_of,
+    near,
+    reads_few,
+    stored_tables,
+    tables_of,
+)
 from clv_helpers.engines.spark.types import STORABLE, as_spark, storable
 
 if TYPE_CHECKING:
     import pandas as pd
     from pyspark import sql
 
-BATCH = "_batch_id"
 # Where each table's rows are; of a view its query, in our SQL. A batch's folder holds no column _batch_id: that is in
 # the folder's name.
 PLACES = "CREATE TABLE IF NOT EXISTS main.place (name VARCHAR, folder VARCHAR, rows BIGINT, query VARCHAR)"
@@ -73,9 +83,9 @@ class SparkSession(Session):
         self.temporary: dict[str, Place] = {}
         self.files = Session(duckdb.connect())  # of what comes from Spark, and what goes to it
         self.files.connection.execute("SET TimeZone = 'UTC'")
+        self.files.connection.execute(f"SET temp_directory = {to_sql(literal(str(self._scratch() / 'spill')))}")
         if memory and self.connection.execute(ALL_ROWS).fetchall()[0][0] > spark_above:
             _ = self.spark  # now: later its start would be within the seconds that a query has
-        self.files.connection.execute(f"SET temp_directory = {to_sql(literal(str(self._scratch() / 'spill')))}")
 
     @functools.cached_property
     def spark(self) -> sql.SparkSession:
@@ -175,10 +185,10 @@ class SparkSession(Session):
         whole = whole_table(query)
         place = self.place(whole) if whole and whole not in self.records else None
         if place is None or place.query:
-            place = self._written(query, self._scratch() / uuid.uuid4().hex)
+            self._bring(name, self._written(query, self._scratch() / uuid.uuid4().hex))
         else:  # what is stored does not change: a second name is enough
-            query = exp.select("*").from_(table(whole))
-        self._bring(name, place, query)
+            super().create_temporary(name, exp.select("*").from_(table(whole)))
+            self.temporary[name] = place
 
     def load_file(self, name: str, query: exp.Expr, *more: exp.Expr) -> None:
         self.files.load_file(name, query, *more)
@@ -241,9 +251,9 @@ class SparkSession(Session):
         for row in [*rows, (name, None, None, place.query)] if place.query else rows:
             self.connection.execute("INSERT INTO main.place VALUES (?, ?, ?, ?)", row)
 
-    def _bring(self, name: str, place: Place, query: exp.Expr | None = None) -> None:
+    def _bring(self, name: str, place: Place) -> None:
         """A temporary table whose rows are in a place."""
-        super().create_temporary(name, query if query else self._no_rows_of(place))
+        super().create_temporary(name, self._no_rows_of(place))
         self.temporary[name] = place
 
     def _bring_loaded(self, name: str) -> None:
@@ -272,7 +282,7 @@ class SparkSession(Session):
             names = [target.name for target in tree.this.expressions]
         else:
             names = query.named_selects if tree.args.get("by_name") else list(columns)
-        if self.is_by_batch(name):  # the rows of a statement are of one batch, which it names
+        if self._is_by_batch(name):  # the rows of a statement are of one batch, which it names
             batch = int(query.selects[names.index(BATCH)].unalias().this)
             columns.pop(BATCH)
         written = self._written(as_columns(query, names, columns), self._new_folder(name, batch))
@@ -280,15 +290,15 @@ class SparkSession(Session):
             self._put(name, Place({**place.folders, **written.folders}))
 
     def _delete(self, name: str, tree: exp.Delete) -> None:
-        if not self.is_by_batch(name):
+        if not self._is_by_batch(name):
             return self._replace(name, kept_by_delete(tree))
         where = tree.args["where"].this
         if not (isinstance(where, exp.EQ) and where.this.name == BATCH):
             raise NotImplementedError(f"rows leave {name} by batches only")
-        left = {f: n for f, n in self.place(name).folders.items() if f"/{BATCH}={where.expression.this}/" not in f}
+        left = {f: n for f, n in self.place(name).folders.items() if f"{OF_BATCH}{where.expression.this}/" not in f}
         return self._put(name, Place(left))
 
-    def is_by_batch(self, name: str) -> bool:
+    def _is_by_batch(self, name: str) -> bool:
         return name.startswith("lake.") and BATCH in self.columns(table(name))
 
     def _scratch(self) -> Path:
@@ -318,9 +328,8 @@ class SparkSession(Session):
         """As Spark would write the rows, by DuckDB; gives how many."""
         rows = near(self, query)
         kinds = self.columns(exp.Subquery(this=rows.copy(), alias=exp.to_identifier("q")))
-        stored = {name: storable(kind) for name, kind in kinds.items()}
-        if stored != kinds:
-            rows = as_columns(rows, list(kinds), stored)
+        if any(storable(kind) != kind for kind in kinds.values()):
+            rows = as_columns(rows, list(kinds), kinds)
         return super().copy_to(rows, folder / "rows.parquet", format="parquet")
 
     def _copied(self, query: exp.Expr) -> Place:
@@ -338,13 +347,10 @@ class SparkSession(Session):
     def _translated(self, query: exp.Expr) -> str:
         """For Spark, with this session's views in the place of the tables."""
         query = query.copy()
-        for name, mention in mentions(query):
-            if not isinstance(mention.this, exp.Identifier):
-                raise QueryRefused(f"there is no table {to_sql(mention)}")
-            alias, view = mention.alias or mention.name, self._view(name)
-            mention.set("this", exp.to_identifier(view, quoted=True))
+        for name, mention in tables_of(query):
+            mention.set("alias", alias_of(mention))
+            mention.set("this", exp.to_identifier(self._view(name), quoted=True))
             mention.set("db", None)
-            mention.set("alias", named(mention, alias))
         return spark_sql(query)
 
     def _view(self, name: str) -> str:
@@ -383,8 +389,8 @@ class SparkSession(Session):
             return self.spark.sql(f"SELECT {', '.join(nulls)} WHERE FALSE")
         folders = [str(self.root / folder) for folder in place.folders]
         reader = self.spark.read.schema(", ".join(f"{name} {kind}" for name, kind in kinds.items()))
-        if f"/{BATCH}=" in folders[0]:
-            reader = reader.option("basePath", folders[0].split(f"/{BATCH}=")[0])
+        if OF_BATCH in folders[0]:
+            reader = reader.option("basePath", folders[0].split(OF_BATCH)[0])
         return reader.parquet(*folders).select(*kinds)
 
     def _is_record(self, name: str, query: exp.Expr) -> bool:

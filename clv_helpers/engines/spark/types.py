@@ -44,7 +44,5 @@ def storable(kind: str) -> str:
 
 
 def as_spark(kind: str) -> str:
-    """DuckDB's name of a type as Spark's, whose sums of whole numbers are BIGINT too."""
-    if kind == "HUGEINT":
-        return "BIGINT"
-    return exp.DataType.build(kind, dialect="duckdb").sql("spark")
+    """DuckDB's name of a type as Spark's of what is stored."""
+    return exp.DataType.build(storable(kind), dialect="duckdb").sql("spark")
