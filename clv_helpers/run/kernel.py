@@ -84,7 +84,10 @@ class Kernel:
         import nbformat
 
         cell = nbformat.v4.new_code_cell(FORGET)
-        nbclient.NotebookClient(nbformat.v4.new_notebook(cells=[cell]), km=self.manager).execute()
+        client = nbclient.NotebookClient(nbformat.v4.new_notebook(cells=[cell]), km=self.manager)
+        # its execute() would answer Ctrl-C by ending the kernel, and then complain that the kernel died
+        with client.setup_kernel():
+            client.execute_cell(cell, 0)
 
 
 @contextlib.contextmanager

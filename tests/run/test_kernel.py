@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
+import threading
+import time
 from pathlib import Path
 
 import nbformat
@@ -11,6 +15,7 @@ import pytest
 from jupyter_client.connect import LocalPortCache
 from papermill.exceptions import PapermillExecutionError
 
+from clv_helpers.run import kernel as kernels
 from clv_helpers.run.kernel import STARTS, Kernel, started
 
 
@@ -59,6 +64,30 @@ def test_another_error_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.Mo
     with started(tmp_path) as kernel, pytest.raises(RuntimeError, match="Kernel died"):
         kernel.execute(tmp_path / "in.ipynb", tmp_path / "out.ipynb", {})
     assert len(tries) == 1
+
+
+@pytest.mark.parametrize("moment", ["in a cell", "between two notebooks"])
+def test_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    """Ctrl-C is Ctrl-C wherever the run is, and no complaint that a kernel died."""
+    waits = f"import pathlib, time; pathlib.Path({str(tmp_path / 'here')!r}).touch(); time.sleep(600)"
+    first = written(tmp_path / "first.ipynb", waits if moment == "in a cell" else "1")
+    if moment != "in a cell":
+        monkeypatch.setattr(kernels, "FORGET", waits)
+
+    def interrupt() -> None:
+        while not (tmp_path / "here").exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    # what runs in the background of a shell, as a test may, ignores it
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Thread(target=interrupt, daemon=True).start()
+    try:
+        with started(tmp_path) as kernel, pytest.raises(KeyboardInterrupt):
+            for _ in range(2):
+                kernel.execute(first, tmp_path / "out.ipynb", {})
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_notebook_finds_nothing_of_the_one_before(tmp_path: Path) -> None:
