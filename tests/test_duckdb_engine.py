@@ -137,3 +137,22 @@ def test_nothing_published_yet(tmp_path: Path) -> None:
     engine = Engine(tmp_path / "a" / "lake.duckdb", tmp_path / "a" / "published.duckdb")
     with pytest.raises(NothingPublished, match="run stage 1 first"), engine.read():
         pass
+
+
+def test_a_stated_memory_is_kept_to_and_the_rest_goes_to_the_disk(tmp_path: Path) -> None:
+    """A table that needs more than the limit comes out whole, and readers keep to it as well."""
+    engine = Engine(tmp_path / "lake.duckdb", tmp_path / "published.duckdb", memory="200MB")
+    rows = 6_000_000  # 12 bytes and more each to sort them
+    numbered = f"SELECT value, ROW_NUMBER() OVER (ORDER BY HASH(value)) AS n FROM RANGE({rows}) AS r(value)"
+    with engine.write(publish=True) as session:
+        session.create_table("derived.t", parse(numbered))
+    spill = str(tmp_path / "spill")
+    for opened in (engine.write(), engine.read(), engine.read_latest()):
+        with opened as session:
+            ask = "SELECT CURRENT_SETTING('memory_limit') AS m, CURRENT_SETTING('temp_directory') AS t"
+            [(limit, where)] = session.connection.execute(ask).fetchall()
+            assert (limit, where) == ("190.7 MiB", spill)
+            assert session.scalar("SELECT COUNT(DISTINCT n) FROM derived.t") == rows
+    with engine.read(memory="1GB") as session:  # of others: their limit, and nothing on the disk
+        [(limit, where)] = session.connection.execute(ask).fetchall()
+        assert (limit, where) == ("953.6 MiB", "")

@@ -57,6 +57,12 @@ def _check_engine(value: str) -> str:
     return value
 
 
+def _check_memory(value: str) -> str:
+    if value and not re.fullmatch(r"[1-9]\d{0,3} ?GB|[1-9]\d{2,5} ?MB", value):
+        raise ValueError("whole GB or at least 100 MB, such as 4GB or 800MB")
+    return value
+
+
 def _check_time_zone(value: str) -> str:
     if value not in zoneinfo.available_timezones():
         meant = nearest(value, sorted(zoneinfo.available_timezones()))
@@ -85,6 +91,9 @@ class Params(Strict):
     spark_above: int = Field(default=10_000_000, ge=0)
     """on a Spark: what reads more rows than these is Spark's; all else is worked out by DuckDB in this process, from
     the same files; 0: all by Spark"""
+    memory: Annotated[str, AfterValidator(_check_memory)] = ""
+    """the most memory that DuckDB takes to build tables and evaluate audiences, such as `4GB`; what does not fit goes
+    to the disk, into `outputs/<workbook>/spill/`; empty: four fifths of the machine's"""
     as_of: Annotated[Literal["latest"] | dt.date, BeforeValidator(_as_day)] = LATEST
     """the day as of which everything is computed, or `latest`: the day after the last event"""
     time_zone: Annotated[str, AfterValidator(_check_time_zone)] = "UTC"

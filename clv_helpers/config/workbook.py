@@ -142,7 +142,11 @@ class Workbook:
         if self.folder.exists():  # perhaps of an earlier version, or copied
             owner_only(self.folder)
         return open_engine(
-            self.params.engine, self.folder, metadata_tables=METADATA_TABLES, spark_above=self.params.spark_above
+            self.params.engine,
+            self.folder,
+            metadata_tables=METADATA_TABLES,
+            spark_above=self.params.spark_above,
+            memory=self.params.memory,
         )
 
     @cached_property

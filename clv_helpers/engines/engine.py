@@ -92,8 +92,8 @@ class Engine:
 
     has_files = False  # of the tables, beside the lake
 
-    def __init__(self, lake: Path, published: Path, patience: float = 30.0):
-        self.lake, self.published, self.patience = lake, published, patience
+    def __init__(self, lake: Path, published: Path, patience: float = 30.0, *, memory: str = ""):
+        self.lake, self.published, self.patience, self.memory = lake, published, patience, memory
         self.workbook = lake.parent.name
         self._open: duckdb.DuckDBPyConnection | None = None  # within `kept_open`
         self._keeps_open, self._threads = False, 0
@@ -215,6 +215,8 @@ class Engine:
                 connection.execute("SET enable_progress_bar = false")
                 connection.execute(f"SET memory_limit = {to_sql(literal(memory))}")
                 connection.execute("SET temp_directory = ''")
+            else:
+                self._limit(connection)
             self._shut_off(connection)
             if memory and not self.has_files:
                 connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
@@ -244,6 +246,8 @@ class Engine:
                 yield session
             return
         with contextlib.closing(connection), contextlib.closing(self._session(connection)) as session:
+            if not self._open:
+                self._limit(connection)
             yield session
 
     def _publish(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -286,6 +290,12 @@ class Engine:
             connection.execute("CHECKPOINT beside")
             connection.execute("DETACH beside")
 
+    def _limit(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """What a connection may take of memory, and where that goes which does not fit."""
+        connection.execute(f"SET temp_directory = {to_sql(literal(str(self.lake.parent / 'spill')))}")
+        if self.memory:
+            connection.execute(f"SET memory_limit = {to_sql(literal(self.memory))}")
+
     def _open_waiting(self) -> duckdb.DuckDBPyConnection:
         attach = f"ATTACH {to_sql(literal(str(self.lake)))} AS {STORE}"
         deadline = time.monotonic() + self.patience
@@ -293,7 +303,7 @@ class Engine:
             connection = duckdb.connect()
             try:
                 connection.execute(NOTHING_FETCHED)
-                connection.execute(f"SET temp_directory = {to_sql(literal(str(self.lake.parent / 'spill')))}")
+                self._limit(connection)
                 connection.execute(attach)
                 return _in_the_store(connection)
             except (duckdb.IOException, duckdb.BinderException) as error:
@@ -337,15 +347,22 @@ def attached(file: Path) -> duckdb.DuckDBPyConnection:
 
 
 def open_engine(
-    address: str, folder: Path, *, metadata_tables: frozenset[str] = frozenset(), spark_above: int = 0
+    address: str,
+    folder: Path,
+    *,
+    metadata_tables: frozenset[str] = frozenset(),
+    spark_above: int = 0,
+    memory: str = "",
 ) -> Engine:
     """`duckdb`, or a Spark (spark://local[2], spark://host:7077, sc://host:15002); its tables are in the folder.
 
     `metadata_tables`: those of a few rows per run, which Spark's driver keeps by itself; it also works out what reads
-    no more than `spark_above` rows.
+    no more than `spark_above` rows. `memory`: the most that DuckDB takes (`4GB`); empty: what it takes by itself.
     """
     if address == "duckdb":
-        return Engine(folder / "lake.duckdb", folder / "published.duckdb")
+        return Engine(folder / "lake.duckdb", folder / "published.duckdb", memory=memory)
     from clv_helpers.engines.spark.engine import SparkEngine
 
-    return SparkEngine(address, folder / "spark", metadata_tables=metadata_tables, spark_above=spark_above)
+    return SparkEngine(
+        address, folder / "spark", metadata_tables=metadata_tables, spark_above=spark_above, memory=memory
+    )

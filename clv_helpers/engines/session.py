@@ -159,13 +159,20 @@ class Session:
         text = query if isinstance(query, str) else to_sql(query)
         self.connection.execute(f"CREATE OR REPLACE TEMPORARY TABLE {to_sql(table(name))} AS {text}")
 
-    def load_file(self, name: str, query: exp.Expr, *more: exp.Expr) -> None:
-        """A query over a file as a table of this session alone, and statements that add to it while the file is open.
+    def load_file(self, name: str, query: str | exp.Expr, *more: exp.Expr, **files: exp.Expr) -> None:
+        """A query over files as a table of this session alone, and statements that add to it while the file is open.
+
+        `files`: the scans of files that the query names.
 
         Raises duckdb.Error, on any engine, for a file that cannot be read: files come in one by one, and DuckDB reads
         each, streaming, wherever the rows go then. So every engine accepts and rejects the same rows.
         """
+        for file, scan in files.items():
+            select = exp.select("*").from_(scan)
+            self.connection.execute(f"CREATE OR REPLACE TEMPORARY VIEW {to_sql(table(file))} AS {to_sql(select)}")
         self.create_temporary(name, query)
+        for file in files:
+            self.connection.execute(f"DROP VIEW {to_sql(table(file))}")
         for statement in more:
             self.run(statement)
 

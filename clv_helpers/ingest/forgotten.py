@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlglot import exp
 
@@ -32,11 +32,11 @@ UNREADABLE = """
 """
 
 
-class Forgotten:
+class Forgotten(NamedTuple):
     """The hashes of a workbook's forgotten persons, and the key with which they were made."""
 
-    def __init__(self, key: bytes, hashes: list[str]):
-        self.key, self.hashes = key, hashes
+    key: bytes
+    hashes: tuple[str, ...]
 
     def test(self, value: exp.Expr) -> exp.Expression:
         """Whether a customer id is of one who was forgotten. Cost: two SHA-256 per row."""
@@ -60,7 +60,7 @@ def read_forgotten(session: Session, workbook: Workbook) -> Forgotten | None:
             f"{workbook.name}: {len(rows)} persons were forgotten, and the key by which they are told is not in "
             f"{workbook.folder / KEY_FILE}, nor in {KEY_VARIABLE}; allowed: the key of then, from a backup"
         )
-    return Forgotten(key, [row["person_hash"] for row in rows])
+    return Forgotten(key, tuple(row["person_hash"] for row in rows))
 
 
 def remember_forgotten(session: Session, workbook: Workbook, customer_id: str) -> None:

@@ -64,7 +64,7 @@ SPLIT_OFFSET = r"(:\d\d(?:\.\d+)?)\s*(?:UTC|GMT)?\s*([+-]\d\d):?(\d\d)$"
 NO_SECONDS = r"([T ]\d\d?:\d\d)(\s*(?:[Z+-]|UTC|GMT))"
 FIRST_DAY, LAST_DAY = dt.datetime(1900, 1, 1), dt.datetime(9999, 12, 31)
 # A clock may run ahead; more than a day ahead is no event that has happened.
-TOLERANCE = dt.timedelta(days=1)
+LATEST = "(NOW() AT TIME ZONE $zone) + INTERVAL 1 DAY"
 HOW_TO_WRITE = {
     "decimal": " (written like 1234.5; with csv.decimal ',' like 1234,5)",
     "number": " (written like 1234.5; with csv.decimal ',' like 1234,5)",
@@ -301,13 +301,12 @@ def faults(
     text: exp.Expression,
     value: exp.Expression,
     writing: Writing,
-    now: dt.datetime,
     is_summed: bool = False,
 ) -> list[tuple[exp.Expression, str]]:
     """What can be wrong with a column, the plainest first: the test, and the reason in words.
 
-    `text` is what the file has, `value` how it was read; `now` is in the time zone of the workbook; `is_summed`: its
-    values go into sums, which have a bound.
+    `text` is what the file has, `value` how it was read; `is_summed`: its values go into sums, which
+    have a bound.
     """
     blank = expression("'' = COALESCE(TRIM($text, $blanks), '')", text=text, blanks=BLANKS)
     is_text = contract.type == "text" and not is_id(contract)
@@ -331,7 +330,8 @@ def faults(
         unknown = expression(sql, blank=blank, known=is_in(text, list(contract.enum)))
         tests.append((unknown, f"is none of {', '.join(contract.enum)}"))
     if contract.name == EVENT_TIME:
-        tests.append((expression("$value > $latest", value=value, latest=now + TOLERANCE), "lies in the future"))
+        latest = expression(LATEST, zone=writing.time_zone)
+        tests.append((expression("$value > $latest", value=value, latest=latest), "lies in the future"))
     if contract.type in MOMENTS:
         tests.append((expression("$value < $first", value=value, first=FIRST_DAY), "lies before 1900"))
         tests.append((expression("$value > $last", value=value, last=LAST_DAY), "lies after the year 9999"))

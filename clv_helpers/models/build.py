@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from clv_helpers import progress
 from clv_helpers.config.params import Params
+from clv_helpers.config.same import Same
 from clv_helpers.config.sql_params import params_bindings
 from clv_helpers.config.tables import ALWAYS_THERE
 from clv_helpers.config.workbook import Workbook
@@ -24,7 +25,7 @@ from clv_helpers.models.checks import check, check_key
 from clv_helpers.models.plan import drop_removed, engine_error, planned
 from clv_helpers.models.snapshots import keep_day
 from clv_helpers.models.suspects import refreshing
-from clv_helpers.models.table_file import DAILY, Same, Table, TableError
+from clv_helpers.models.table_file import DAILY, Table, TableError
 
 # Up to this size a table that was built anew is compared with what it was, so that what depends on it can stay.
 SMALL = 100_000

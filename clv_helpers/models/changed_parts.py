@@ -9,11 +9,12 @@ from typing import Any
 from sqlglot import exp
 
 from clv_helpers.config.datasets import EVENT_TIME
+from clv_helpers.config.same import Same
 from clv_helpers.config.tables import is_dataset
 from clv_helpers.engines.dialect import column, literal, table, table_name, to_sql
 from clv_helpers.engines.session import Session
 from clv_helpers.models.checkpoints import Checkpoint
-from clv_helpers.models.table_file import Same, Table
+from clv_helpers.models.table_file import Table
 
 
 def touched_parts(

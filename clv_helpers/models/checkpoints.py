@@ -11,10 +11,11 @@ from typing import Any
 
 from sqlglot import exp
 
+from clv_helpers.config.same import Same
 from clv_helpers.config.tables import is_dataset
 from clv_helpers.engines.dialect import cast, column, is_in, literal, to_sql
 from clv_helpers.engines.session import Session
-from clv_helpers.models.table_file import Same, Table
+from clv_helpers.models.table_file import Table
 
 CHECKPOINT = "lake.checkpoint"
 COLUMNS = {

@@ -11,9 +11,10 @@ from pathlib import Path
 from sqlglot import exp
 
 from clv_helpers.config.datasets import PRIMARY_IDENTITY
+from clv_helpers.config.same import Same
 from clv_helpers.engines.dialect import cast, column, literal, mentions
 from clv_helpers.engines.guarded_query import other_than_tables
-from clv_helpers.models.table_file import Same, Table, TableError, make_table, read_header, read_table
+from clv_helpers.models.table_file import Table, TableError, make_table, read_header, read_table
 
 OWN_SCHEMA = "insights"
 ATTRIBUTE_SCHEMA = "profile"  # of those with `-- Attribute of: customer`

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from sqlglot import exp
 
 from clv_helpers.config.params import Params
+from clv_helpers.config.same import Same
 from clv_helpers.config.tables import ALWAYS_THERE, SCHEMAS
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.messages import without_values
@@ -17,7 +18,7 @@ from clv_helpers.engines.session import Session
 from clv_helpers.models.generated import generated_tables
 from clv_helpers.models.own_tables import ATTRIBUTE_SCHEMA, OWN_SCHEMA, read_own_tables
 from clv_helpers.models.rank_tables import RANK_SCHEMA, with_places
-from clv_helpers.models.table_file import Same, Table, TableError, in_order, read_schemas
+from clv_helpers.models.table_file import Table, TableError, in_order, read_schemas
 
 # Built from SQL and the params alone; those of other schemas come with their stages.
 REFRESHED = tuple(schema.name for schema in SCHEMAS.values() if schema.refreshed)

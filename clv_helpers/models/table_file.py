@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, cast
 
 from sqlglot import exp
 from sqlglot.errors import ParseError
@@ -23,7 +23,6 @@ SQL_FOLDER = Path(__file__).resolve().parent.parent / "sql"
 HEADERS = ("One row", "Key", "Refresh", "Relation", "Check", "Snapshot", "Attribute of")
 GENERATED = SQL_FOLDER / "generated"  # where tables that are made from the params would have their files
 DAILY = "_daily"
-T = TypeVar("T")
 
 
 class TableError(UserError):
@@ -32,19 +31,6 @@ class TableError(UserError):
     def __init__(self, message: str, table: str = ""):
         self.table = table
         super().__init__(message)
-
-
-class Same(Generic[T]):
-    """A thing that does not change, as a key by which what is made of it is found again: equal only to itself."""
-
-    def __init__(self, thing: T):
-        self.thing = thing
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and self.thing is other.thing
-
-    def __hash__(self) -> int:
-        return id(self.thing)
 
 
 @dataclass(frozen=True)

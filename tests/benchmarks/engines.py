@@ -46,7 +46,7 @@ def measure(params: Path) -> dict[str, float]:
     return seconds
 
 
-def compare(rows: int, engines: list[str]) -> None:
+def compare(rows: int, engines: list[str], spark_above: int) -> None:
     """Build the same events on each engine, one after the other, and print what it took."""
     with tempfile.TemporaryDirectory(prefix="clv_engines_", dir=os.environ.get("CLV_BENCHMARK_DIR")) as folder:
         source = Path(folder) / "source"
@@ -54,7 +54,7 @@ def compare(rows: int, engines: list[str]) -> None:
         write_events(source / "events.parquet", 0, rows, max(rows // 10, 10), "2023-01-01", 1090)
         for engine in engines:
             params = source / "engine.yml"
-            params.write_text(f"engine: {engine}\n{PARAMS.strip()}\n")
+            params.write_text(f"engine: {engine}\nspark_above: {spark_above}\n{PARAMS.strip()}\n")
             environment = {**os.environ, "CLV_OUTPUTS_DIR": f"{folder}/outputs_{engines.index(engine)}"}
             command = [sys.executable, __file__, "--measure", str(params)]
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
@@ -67,10 +67,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="*", default=[1_000_000])
     parser.add_argument("--engines", nargs="*", default=list(ENGINES))
+    parser.add_argument("--spark-above", type=int, default=10_000_000, help="0: all by Spark")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure:
         print(json.dumps(measure(given.measure)))
     else:
         for size in given.rows:
-            compare(size, given.engines)
+            compare(size, given.engines, given.spark_above)

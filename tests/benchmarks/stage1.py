@@ -29,6 +29,7 @@ from clv_helpers.models.table_file import SQL_FOLDER, read_table
 SCHEMAS = ("derived", "profile")
 PARAMS = """
 title: Benchmark
+memory: 12GB
 sources:
   purchases:
     path: "*.parquet"

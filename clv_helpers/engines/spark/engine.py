@@ -37,8 +37,9 @@ class SparkEngine(Engine):
         *,
         metadata_tables: frozenset[str] = frozenset(),
         spark_above: int = 0,
+        memory: str = "",
     ):
-        super().__init__(folder / "lake.duckdb", folder / "published.duckdb", patience)
+        super().__init__(folder / "lake.duckdb", folder / "published.duckdb", patience, memory=memory)
         self.address, self.folder, self.metadata_tables = address, folder, metadata_tables
         self.workbook, self.spark_above = folder.parent.name, spark_above
 

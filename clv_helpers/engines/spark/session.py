@@ -190,8 +190,8 @@ class SparkSession(Session):
             super().create_temporary(name, exp.select("*").from_(table(whole)))
             self.temporary[name] = place
 
-    def load_file(self, name: str, query: exp.Expr, *more: exp.Expr) -> None:
-        self.files.load_file(name, query, *more)
+    def load_file(self, name: str, query: str | exp.Expr, *more: exp.Expr, **files: exp.Expr) -> None:
+        self.files.load_file(name, query, *more, **files)
         self._bring_loaded(name)
 
     def lend_frame(self, name: str, frame: pd.DataFrame) -> None:

@@ -5,7 +5,7 @@
 WITH latest AS (
     SELECT customer_id, MAX(day) AS day
     FROM derived.customer_day
-    WHERE purchases > 0
+    WHERE purchases > 0 AND customer_id IN (SELECT customer_id FROM derived.purchase_touch)
     GROUP BY customer_id
 )
 SELECT
