@@ -123,6 +123,7 @@ def ask(session: Session, sql: str, where: str, rows: int, seconds: float = MAX_
 @contextlib.contextmanager
 def limited(session: Session, sql: str, where: str, seconds: float = MAX_SECONDS) -> Iterator[None]:
     """Run SQL of others inside: stopped when the time is up; QueryError says where and why, without a row's value."""
+    session.make_ready(sql)
     try:
         with _stopped_after(seconds, session) as stopped:
             yield

@@ -20,12 +20,13 @@ from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.dialect import bind, parse, table
 from clv_helpers.engines.engine import LakeBusyError, NothingPublished, open_engine
+from clv_helpers.engines.guarded_query import limited
 from clv_helpers.engines.session import Session
 from clv_helpers.engines.spark import engine as spark_engine
 from clv_helpers.engines.spark import session as spark_session
 from clv_helpers.engines.spark.connection import SparkUnavailable, check_java
 from clv_helpers.engines.spark.engine import SparkEngine
-from clv_helpers.engines.spark.near import near
+from clv_helpers.engines.spark.near import QueryRefused, near
 from clv_helpers.models.table_file import read_tables
 from conftest import SHOP_CSV, write_shop
 from on_spark import LOCAL
@@ -371,6 +372,33 @@ def test_spark_is_started_before_the_seconds_of_a_query_are_counted(
     monkeypatch.setattr(spark_session, "connect", started.append)
     with SparkEngine(LOCAL, tmp_path / "spark", spark_above=10).write(publish=True) as session:
         session.create_table("derived.t", ROWS)
-    for spark_above, expected in ((2, []), (1, [LOCAL])):
-        with SparkEngine(LOCAL, tmp_path / "spark", spark_above=spark_above).read(memory="1GB"):
+        session.create_table("derived.small", parse("SELECT 1 AS n"))
+    asked = {
+        "SELECT * FROM derived.t": [LOCAL],
+        "SELECT * FROM derived.small": [],
+        "FROM derived.none": [],
+        "SELEC": [],
+    }
+    for sql, expected in asked.items():
+        started.clear()
+        engine = SparkEngine(LOCAL, tmp_path / "spark", spark_above=1)
+        with engine.read(memory="1GB") as session, limited(session, sql, "SQL"):
             assert started == expected
+
+
+def test_a_spark_that_died_is_started_again(java: None, tmp_path: Path) -> None:
+    """As where the machine has run out of memory; what was written before is there."""
+    from pyspark import SparkContext
+
+    engine = SparkEngine(LOCAL, tmp_path / "spark", spark_above=0)
+    with engine.write() as session:
+        session.create_table("derived.t", ROWS)
+        assert session.scalar("SELECT SUM(v) AS v FROM derived.t") == 3
+    with engine.write() as session:
+        assert session.scalar("SELECT SUM(v) AS v FROM derived.t") == 3
+        SparkContext._gateway.proc.kill()
+        SparkContext._gateway.proc.wait()
+        with pytest.raises(QueryRefused, match="refused"):
+            session.scalar("SELECT MAX(v) AS v FROM derived.t")
+    with engine.write() as session:
+        assert session.scalar("SELECT MAX(v) AS v FROM derived.t") == 2

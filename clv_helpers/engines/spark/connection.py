@@ -62,8 +62,11 @@ def errors_of_spark(address: str) -> tuple[type[Exception], ...]:
 def connect(address: str) -> sql.SparkSession:
     """The Spark of this process at an address: spark://local[2], spark://host:7077, or sc://host:15002 (Connect).
 
-    Raises SparkUnavailable, with a line that says what is missing.
+    Another one, where its JVM has died, as of too little memory. Raises SparkUnavailable, with a line that says what
+    is missing.
     """
+    if address in _running and _has_died(_running[address]):
+        _kill(_running[address])
     if address not in _running:
         from pyspark.sql import SparkSession as Spark
 
@@ -126,6 +129,13 @@ def _has_busy_workers(context: Any) -> bool:
     return any(thread.getName().startswith(WORKER) and str(thread.getState()) == "RUNNABLE" for thread in threads)
 
 
+def _has_died(spark: sql.SparkSession) -> bool:
+    from pyspark import SparkContext
+
+    gateway: Any = SparkContext._gateway
+    return spark in _started and gateway is not None and gateway.proc.poll() is not None
+
+
 def _kill(spark: sql.SparkSession) -> None:
     from pyspark import SparkContext
 
@@ -134,7 +144,9 @@ def _kill(spark: sql.SparkSession) -> None:
     _started.remove(spark)
     gateway: Any = SparkContext._gateway  # it is there as long as a session is
     try:
-        spark.stop()
+        with contextlib.suppress(*errors_of_spark("")):  # of a JVM that is gone
+            spark.stop()
+        spark.sparkContext.stop()  # the second time it asks the JVM nothing, and forgets it
         gateway.shutdown()
     finally:
         SparkContext._gateway = SparkContext._jvm = None

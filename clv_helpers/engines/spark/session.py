@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 from sqlglot import exp
+from sqlglot.errors import ParseError
 
 from clv_helpers.engines.dialect import (
     column,
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
 # Where each table's rows are; of a view its query, in our SQL. A batch's folder holds no column _batch_id: that is in
 # the folder's name.
 PLACES = "CREATE TABLE IF NOT EXISTS main.place (name VARCHAR, folder VARCHAR, rows BIGINT, query VARCHAR)"
-ALL_ROWS = "SELECT COALESCE(SUM(rows), 0) FROM main.place"
 FOLDERS = "SELECT folder FROM main.place WHERE folder IS NOT NULL"
 
 
@@ -84,13 +84,16 @@ class SparkSession(Session):
         self.files = Session(duckdb.connect())  # of what comes from Spark, and what goes to it
         self.files.connection.execute("SET TimeZone = 'UTC'")
         self.files.connection.execute(f"SET temp_directory = {to_sql(literal(str(self._scratch() / 'spill')))}")
-        if memory and self.connection.execute(ALL_ROWS).fetchall()[0][0] > spark_above:
-            _ = self.spark  # now: later its start would be within the seconds that a query has
 
     @functools.cached_property
     def spark(self) -> sql.SparkSession:
         """The Spark of this process, started when it is first needed."""
         return connect(self.address)
+
+    def make_ready(self, sql: str) -> None:
+        with contextlib.suppress(ParseError, *self.errors):  # whoever asks it is told
+            if not reads_few(self, parse(sql)):
+                _ = self.spark
 
     def close(self) -> None:
         """Forget this session's views and temporary tables, too."""
