@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 import pytest
 
+from clv_helpers.config.sources import Source
 from clv_helpers.engines.dialect import parse
-from clv_helpers.engines.engine import Engine, LakeBusyError, NothingPublished
+from clv_helpers.engines.engine import Engine, LakeBusyError, MemoryTooSmall, NothingPublished
+from clv_helpers.ingest.readable import readable
 
 HOLD = """
 import duckdb, sys, time
 connection = duckdb.connect(sys.argv[1])
 print("held", flush=True)
 time.sleep(float(sys.argv[2]))
+"""
+
+
+SPILLS = """
+import sys
+from pathlib import Path
+from clv_helpers.engines.dialect import parse
+from clv_helpers.engines.engine import Engine
+engine = Engine(Path(sys.argv[1], "lake.duckdb"), Path(sys.argv[1], "published.duckdb"), memory="100MB")
+numbered = "SELECT m, ROW_NUMBER() OVER (ORDER BY m) AS n FROM derived.t"
+with getattr(engine, sys.argv[2])() as session:
+    if sys.argv[2] == "write":
+        session.create_table("derived.u", parse(numbered))
+        numbered = "SELECT * FROM derived.u"
+    for _ in range(3):
+        found = session.scalar(f"SELECT COUNT(DISTINCT m || n) AS n FROM ({numbered}) AS r")
+print(found)
 """
 
 
@@ -146,13 +167,50 @@ def test_a_stated_memory_is_kept_to_and_the_rest_goes_to_the_disk(tmp_path: Path
     numbered = f"SELECT value, ROW_NUMBER() OVER (ORDER BY HASH(value)) AS n FROM RANGE({rows}) AS r(value)"
     with engine.write(publish=True) as session:
         session.create_table("derived.t", parse(numbered))
-    spill = str(tmp_path / "spill")
+    places = set()
     for opened in (engine.write(), engine.read(), engine.read_latest()):
         with opened as session:
             ask = "SELECT CURRENT_SETTING('memory_limit') AS m, CURRENT_SETTING('temp_directory') AS t"
             [(limit, where)] = session.connection.execute(ask).fetchall()
-            assert (limit, where) == ("190.7 MiB", spill)
+            assert (limit, Path(where).parent) == ("190.7 MiB", tmp_path)
+            places.add(where)
             assert session.scalar("SELECT COUNT(DISTINCT n) FROM derived.t") == rows
     with engine.read(memory="1GB") as session:  # of others: their limit, and nothing on the disk
         [(limit, where)] = session.connection.execute(ask).fetchall()
         assert (limit, where) == ("953.6 MiB", "")
+    assert len(places) == 3
+    assert not list(tmp_path.glob("spill*"))  # they end with their connections
+
+
+def test_those_who_spill_at_once_do_not_meet(tmp_path: Path) -> None:
+    """Two readers and a writer, each with less memory than it needs."""
+    rows = "SELECT value, MD5(CAST(value AS TEXT)) AS m FROM RANGE(1500000) AS r(value)"
+    with Engine(tmp_path / "lake.duckdb", tmp_path / "published.duckdb").write(publish=True) as session:
+        session.create_table("derived.t", parse(rows))
+    command = [sys.executable, "-c", SPILLS, str(tmp_path)]
+    running = [
+        subprocess.Popen([*command, how], stdout=subprocess.PIPE, text=True) for how in ("read", "read", "write")
+    ]
+    assert [(each.communicate()[0], each.returncode) for each in running] == [("1500000\n", 0)] * 3
+    assert not list(tmp_path.glob("spill*"))
+
+
+def test_what_a_killed_reader_left_goes_after_a_day(engine: Engine) -> None:
+    folder = engine.lake.parent
+    for name, age in (("spill-old", 2), ("spill-new", 0)):
+        (folder / name).mkdir()
+        (folder / name / "duckdb_temp_storage_DEFAULT-0.tmp").touch()
+        os.utime(folder / name, (time.time() - age * 86_400,) * 2)
+    put(engine, 2)
+    assert [each.name for each in folder.glob("spill*")] == ["spill-new"]
+
+
+def test_too_little_memory_is_a_sentence_and_no_fault_of_a_file(tmp_path: Path) -> None:
+    engine = Engine(tmp_path / "lake.duckdb", tmp_path / "published.duckdb", memory="100MB")
+    words = "needs more memory than the 100MB of `memory` in the params"
+    with pytest.raises(MemoryTooSmall, match=words), engine.write() as session:
+        session.rows("SELECT LIST(REPEAT('x', 100000)) AS l FROM (SELECT UNNEST(RANGE(100000)) AS i) AS r")
+    file = tmp_path / "rows.csv"
+    file.write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(duckdb.OutOfMemoryException), readable(file, Source(path="rows.csv"), tmp_path):
+        raise duckdb.OutOfMemoryException("as DuckDB does in the middle of a file")

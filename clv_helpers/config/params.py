@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 import os
 import re
 import zoneinfo
@@ -58,14 +59,24 @@ def _check_engine(value: str) -> str:
 
 
 def _check_memory(value: str) -> str:
-    if value and not re.fullmatch(r"[1-9]\d{0,3} ?GB|[1-9]\d{2,5} ?MB", value):
+    if value and not re.fullmatch(r"[1-9][0-9]{0,3} ?GB|[1-9][0-9]{2,5} ?MB", value):
         raise ValueError("whole GB or at least 100 MB, such as 4GB or 800MB")
     return value
 
 
+@functools.cache
+def _time_zones() -> set[str]:
+    """Those that Python and DuckDB both know: a system's list may have one more, such as `localtime`."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        names = connection.execute("SELECT name FROM pg_timezone_names()").fetchall()
+    return zoneinfo.available_timezones() & {name for (name,) in names}
+
+
 def _check_time_zone(value: str) -> str:
-    if value not in zoneinfo.available_timezones():
-        meant = nearest(value, sorted(zoneinfo.available_timezones()))
+    if value != "UTC" and value not in _time_zones():
+        meant = nearest(value, sorted(_time_zones()))
         raise ValueError(meant if meant.startswith("did you") else "a name such as UTC, Europe/London, Asia/Tokyo")
     return value
 
@@ -92,8 +103,8 @@ class Params(Strict):
     """on a Spark: what reads more rows than these is Spark's; all else is worked out by DuckDB in this process, from
     the same files; 0: all by Spark"""
     memory: Annotated[str, AfterValidator(_check_memory)] = ""
-    """the most memory that DuckDB takes to build tables and evaluate audiences, such as `4GB`; what does not fit goes
-    to the disk, into `outputs/<workbook>/spill/`; empty: four fifths of the machine's"""
+    """the most memory that DuckDB takes to ingest and to build tables, such as `4GB`; what does not fit goes to the
+    disk, into `spill/` beside the lake; empty: four fifths of the machine's. Boards and SQL of others have 2 GB"""
     as_of: Annotated[Literal["latest"] | dt.date, BeforeValidator(_as_day)] = LATEST
     """the day as of which everything is computed, or `latest`: the day after the last event"""
     time_zone: Annotated[str, AfterValidator(_check_time_zone)] = "UTC"

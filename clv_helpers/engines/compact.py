@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 
+from clv_helpers.engines import spill
 from clv_helpers.engines.dialect import literal, to_sql
 from clv_helpers.engines.engine import STORE, Engine
 from clv_helpers.files import copy_file
@@ -32,4 +33,4 @@ def compact(engine: Engine) -> None:
         publishing.chmod(0o600)
         publishing.replace(engine.published)
         beside.replace(engine.lake)
-    shutil.rmtree(engine.lake.parent / "spill", ignore_errors=True)
+    shutil.rmtree(spill.of_the_writer(engine.lake.parent), ignore_errors=True)

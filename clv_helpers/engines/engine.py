@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from clv_helpers import progress
+from clv_helpers.engines import spill
 from clv_helpers.engines.dialect import literal, table, to_sql
 from clv_helpers.engines.session import Session
 from clv_helpers.errors import UserError
@@ -76,6 +77,14 @@ class LakeOfAnotherVersion(UserError):
         )
 
 
+class MemoryTooSmall(UserError):
+    """A query needs more memory at once than DuckDB may take, whatever it puts on the disk."""
+
+    def __init__(self, workbook: str, memory: str):
+        allowed = f"the {memory} of `memory` in the params" if memory else "DuckDB takes of this machine's"
+        super().__init__(f"{workbook}: it needs more memory than {allowed}; allowed: more of it, or fewer rows at once")
+
+
 class NothingPublished(UserError):
     """There is nothing to read yet: no refresh has passed its checks."""
 
@@ -135,6 +144,7 @@ class Engine:
         with self._unwritable():
             self.lake.parent.mkdir(parents=True, exist_ok=True)
             owner_only(self.lake.parent)
+            spill.remove_left(self.lake.parent)
             connection = self._connection(files)
         try:
             with self._unwritable(), contextlib.closing(connection):
@@ -189,6 +199,7 @@ class Engine:
             # DuckDB passes on the system's words alone, and an OSError may be of any other file
             place = Path(getattr(error, "filename", None) or self.lake)
             self._raise_if_unreadable(error, self.lake)
+            self._raise_if_out_of_memory(error)
             of_lake = self.lake.is_relative_to(place) or place.is_relative_to(self.lake.parent)
             reason = next((words for words in map(os.strerror, NOT_WRITTEN) if words in str(error)), "")
             if not of_lake or not reason:
@@ -199,6 +210,11 @@ class Engine:
         """Raise LakeUnreadable where an error says that a file of tables is damaged."""
         if isinstance(error, duckdb.Error) and NOT_READ.search(str(error)):
             raise LakeUnreadable(self.workbook, file, is_lake=file == self.lake) from None
+
+    def _raise_if_out_of_memory(self, error: Exception) -> None:
+        """Raise MemoryTooSmall where an error says that."""
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise MemoryTooSmall(self.workbook, self.memory) from None
 
     @contextlib.contextmanager
     def read(self, memory: str = "") -> Iterator[Session]:
@@ -212,11 +228,10 @@ class Engine:
             raise NothingPublished(self.workbook)
         with self._readable(), contextlib.closing(attached(self.published)) as connection:
             if memory:
-                connection.execute("SET enable_progress_bar = false")
                 connection.execute(f"SET memory_limit = {to_sql(literal(memory))}")
                 connection.execute("SET temp_directory = ''")
             else:
-                self._limit(connection)
+                self._limit(connection, spill.of_a_reader(self.lake.parent))
             self._shut_off(connection)
             if memory and not self.has_files:
                 connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
@@ -231,6 +246,7 @@ class Engine:
             yield
         except duckdb.Error as error:
             self._raise_if_unreadable(error, self.published)
+            self._raise_if_out_of_memory(error)
             raise
 
     @contextlib.contextmanager
@@ -247,7 +263,7 @@ class Engine:
             return
         with contextlib.closing(connection), contextlib.closing(self._session(connection)) as session:
             if not self._open:
-                self._limit(connection)
+                self._limit(connection, spill.of_a_reader(self.lake.parent))
             yield session
 
     def _publish(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -290,9 +306,9 @@ class Engine:
             connection.execute("CHECKPOINT beside")
             connection.execute("DETACH beside")
 
-    def _limit(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def _limit(self, connection: duckdb.DuckDBPyConnection, place: Path) -> None:
         """What a connection may take of memory, and where that goes which does not fit."""
-        connection.execute(f"SET temp_directory = {to_sql(literal(str(self.lake.parent / 'spill')))}")
+        connection.execute(f"SET temp_directory = {to_sql(literal(str(place)))}")
         if self.memory:
             connection.execute(f"SET memory_limit = {to_sql(literal(self.memory))}")
 
@@ -303,7 +319,7 @@ class Engine:
             connection = duckdb.connect()
             try:
                 connection.execute(NOTHING_FETCHED)
-                self._limit(connection)
+                self._limit(connection, spill.of_the_writer(self.lake.parent))
                 connection.execute(attach)
                 return _in_the_store(connection)
             except (duckdb.IOException, duckdb.BinderException) as error:
@@ -338,6 +354,7 @@ def attached(file: Path) -> duckdb.DuckDBPyConnection:
     try:
         connection.execute(NOTHING_FETCHED)
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")
         connection.execute(f"ATTACH {to_sql(literal(str(file)))} AS {STORE} (READ_ONLY)")
         connection.execute(f"USE {STORE}")
     except duckdb.Error:

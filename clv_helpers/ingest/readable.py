@@ -150,6 +150,8 @@ def readable(file: Path, source: Source, folder: Path) -> Iterator[Readable]:
     found = Readable(file, source, folder)
     try:
         yield found
+    except duckdb.OutOfMemoryException:  # of no file's making
+        raise
     except duckdb.Error as error:
         raise UnreadableFile(_reason(error)) from None
     finally:

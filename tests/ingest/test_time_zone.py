@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from clv_helpers import ingest, models
+from clv_helpers.config.validation import ParamsError
 from clv_helpers.config.workbook import Workbook
 from conftest import write_shop
 
@@ -50,3 +51,10 @@ def test_schedule_follows_the_workbook(tmp_path: Path) -> None:
     own = Workbook.open(params, overrides={"schedule.time_zone": "UTC"}).params.schedule
     assert own is not None
     assert own.next_after(summer) == dt.datetime(2024, 7, 1, 3, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize("zone", ["localtime", "Europe/Londn", ""])
+def test_a_zone_that_the_engine_does_not_know_is_refused(tmp_path: Path, zone: str) -> None:
+    """It is asked for the present moment there with each file."""
+    with pytest.raises(ParamsError, match=f"time_zone is '{zone}'"):
+        Workbook.open(write_shop(tmp_path), overrides={"time_zone": zone})

@@ -386,8 +386,9 @@ def test_spark_is_started_before_the_seconds_of_a_query_are_counted(
             assert started == expected
 
 
-def test_a_spark_that_died_is_started_again(java: None, tmp_path: Path) -> None:
-    """As where the machine has run out of memory; what was written before is there."""
+@pytest.mark.parametrize("end", ["killed", "stopped"])
+def test_a_spark_that_ended_is_started_again(java: None, tmp_path: Path, end: str) -> None:
+    """Killed, as where the machine has run out of memory; stopped by a notebook's own cell. What was written stays."""
     from pyspark import SparkContext
 
     engine = SparkEngine(LOCAL, tmp_path / "spark", spark_above=0)
@@ -396,9 +397,13 @@ def test_a_spark_that_died_is_started_again(java: None, tmp_path: Path) -> None:
         assert session.scalar("SELECT SUM(v) AS v FROM derived.t") == 3
     with engine.write() as session:
         assert session.scalar("SELECT SUM(v) AS v FROM derived.t") == 3
-        SparkContext._gateway.proc.kill()
-        SparkContext._gateway.proc.wait()
-        with pytest.raises(QueryRefused, match="refused"):
-            session.scalar("SELECT MAX(v) AS v FROM derived.t")
+        if end == "stopped":
+            session.spark.stop()
+        else:
+            SparkContext._gateway.proc.kill()
+            SparkContext._gateway.proc.wait()
+            with pytest.raises(QueryRefused, match="refused"):
+                session.scalar("SELECT MAX(v) AS v FROM derived.t")
+            session.interrupt()  # of what has ended already
     with engine.write() as session:
         assert session.scalar("SELECT MAX(v) AS v FROM derived.t") == 2

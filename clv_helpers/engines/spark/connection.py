@@ -9,6 +9,7 @@ import re
 import shutil
 import socket
 import subprocess
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -42,6 +43,7 @@ CLUSTER = {"spark.task.reaper.enabled": "true", "spark.task.reaper.killTimeout":
 HEEDED_WITHIN = 3.0  # seconds; a nested loop over two tables heeds nothing
 WORKER = "Executor task launch worker"
 _running: dict[str, sql.SparkSession] = {}
+_starting = threading.RLock()  # one thread at a time starts a Spark, or ends it
 _started: list[sql.SparkSession] = []  # those whose JVM is a child of this process, begun here
 
 
@@ -65,8 +67,16 @@ def connect(address: str) -> sql.SparkSession:
     Another one, where its JVM has died, as of too little memory. Raises SparkUnavailable, with a line that says what
     is missing.
     """
-    if address in _running and _has_died(_running[address]):
-        _kill(_running[address])
+    with _starting:
+        return _connected(address)
+
+
+def _connected(address: str) -> sql.SparkSession:
+    known = _running.get(address)
+    if known and _has_died(known):
+        _kill(known)
+    elif known and _was_stopped(known):
+        _forget(known)
     if address not in _running:
         from pyspark.sql import SparkSession as Spark
 
@@ -112,13 +122,16 @@ def halt(spark: sql.SparkSession) -> None:
 
     Then whatever else this process does there ends with an error, and the next `connect` starts another.
     """
+    if _has_died(spark):
+        return
     spark.interruptAll()
     if spark not in _started:
         return  # a Connect server, or a Spark that was here before us: not ours to kill
     context, deadline = spark.sparkContext, time.monotonic() + HEEDED_WITHIN
     while str(context.master).startswith("local") and _has_busy_workers(context):
         if time.monotonic() > deadline:
-            _kill(spark)
+            with _starting:
+                _kill(spark)
             return
         time.sleep(0.1)
 
@@ -136,12 +149,21 @@ def _has_died(spark: sql.SparkSession) -> bool:
     return spark in _started and gateway is not None and gateway.proc.poll() is not None
 
 
-def _kill(spark: sql.SparkSession) -> None:
-    from pyspark import SparkContext
+def _was_stopped(spark: sql.SparkSession) -> bool:
+    """Whether somebody has stopped it: a notebook's own cell may. Its JVM is then perhaps somebody else's, too."""
+    return spark in _started and spark.sparkContext._jsc is None
 
+
+def _forget(spark: sql.SparkSession) -> None:
     for address in [address for address, known in _running.items() if known is spark]:
         del _running[address]
     _started.remove(spark)
+
+
+def _kill(spark: sql.SparkSession) -> None:
+    from pyspark import SparkContext
+
+    _forget(spark)
     gateway: Any = SparkContext._gateway  # it is there as long as a session is
     try:
         with contextlib.suppress(*errors_of_spark("")):  # of a JVM that is gone

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 from sqlglot import exp
 
+from clv_helpers.engines import spill
 from clv_helpers.engines.dialect import literal, to_sql
 from clv_helpers.engines.engine import Engine, attached, reaches_files
 from clv_helpers.engines.session import Session
@@ -44,7 +45,9 @@ class SparkEngine(Engine):
         self.workbook, self.spark_above = folder.parent.name, spark_above
 
     def _session(self, connection: duckdb.DuckDBPyConnection, memory: str = "") -> Session:
-        return SparkSession(connection, memory, self.address, self.folder, self.metadata_tables, self.spark_above)
+        session = SparkSession(connection, memory, self.address, self.folder, self.metadata_tables, self.spark_above)
+        self._limit(session.files.connection, spill.of_a_reader(self.folder))
+        return session
 
     def _shut_off(self, connection: duckdb.DuckDBPyConnection) -> None:
         """As Engine says, but for the files of the tables, which DuckDB reads; what is no SELECT could write them."""

@@ -20,7 +20,6 @@ from sqlglot.errors import ParseError
 from clv_helpers.engines.dialect import (
     column,
     expression,
-    literal,
     mentions,
     parse,
     parsed,
@@ -83,7 +82,6 @@ class SparkSession(Session):
         self.temporary: dict[str, Place] = {}
         self.files = Session(duckdb.connect())  # of what comes from Spark, and what goes to it
         self.files.connection.execute("SET TimeZone = 'UTC'")
-        self.files.connection.execute(f"SET temp_directory = {to_sql(literal(str(self._scratch() / 'spill')))}")
 
     @functools.cached_property
     def spark(self) -> sql.SparkSession:
