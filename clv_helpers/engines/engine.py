@@ -198,21 +198,17 @@ class Engine:
         except (duckdb.Error, OSError) as error:
             # DuckDB passes on the system's words alone, and an OSError may be of any other file
             place = Path(getattr(error, "filename", None) or self.lake)
-            self._raise_if_unreadable(error, self.lake)
-            self._raise_if_out_of_memory(error)
+            self._raise_if_known(error, self.lake)
             of_lake = self.lake.is_relative_to(place) or place.is_relative_to(self.lake.parent)
             reason = next((words for words in map(os.strerror, NOT_WRITTEN) if words in str(error)), "")
             if not of_lake or not reason:
                 raise
             raise LakeUnwritable(self.workbook, self.lake.parent, reason) from None
 
-    def _raise_if_unreadable(self, error: Exception, file: Path) -> None:
-        """Raise LakeUnreadable where an error says that a file of tables is damaged."""
+    def _raise_if_known(self, error: Exception, file: Path) -> None:
+        """Raise LakeUnreadable where a file of tables is damaged, MemoryTooSmall where that is what an error says."""
         if isinstance(error, duckdb.Error) and NOT_READ.search(str(error)):
             raise LakeUnreadable(self.workbook, file, is_lake=file == self.lake) from None
-
-    def _raise_if_out_of_memory(self, error: Exception) -> None:
-        """Raise MemoryTooSmall where an error says that."""
         if isinstance(error, duckdb.OutOfMemoryException):
             raise MemoryTooSmall(self.workbook, self.memory) from None
 
@@ -226,12 +222,10 @@ class Engine:
         """
         if not self.published.exists():
             raise NothingPublished(self.workbook)
-        with self._readable(), contextlib.closing(attached(self.published)) as connection:
+        with self._readable(), contextlib.closing(self._attached(self.published)) as connection:
             if memory:
                 connection.execute(f"SET memory_limit = {to_sql(literal(memory))}")
                 connection.execute("SET temp_directory = ''")
-            else:
-                self._limit(connection, spill.of_a_reader(self.lake.parent))
             self._shut_off(connection)
             if memory and not self.has_files:
                 connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
@@ -245,8 +239,7 @@ class Engine:
         try:
             yield
         except duckdb.Error as error:
-            self._raise_if_unreadable(error, self.published)
-            self._raise_if_out_of_memory(error)
+            self._raise_if_known(error, self.published)
             raise
 
     @contextlib.contextmanager
@@ -256,14 +249,12 @@ class Engine:
         Makes no file and waits for nobody. Raises NothingPublished where there is neither.
         """
         try:
-            connection = _in_the_store(self._open.cursor()) if self._open else attached(self.lake)
+            connection = _in_the_store(self._open.cursor()) if self._open else self._attached(self.lake)
         except duckdb.Error:  # there is no lake, or its writer has it
             with self.read() as session:
                 yield session
             return
         with contextlib.closing(connection), contextlib.closing(self._session(connection)) as session:
-            if not self._open:
-                self._limit(connection, spill.of_a_reader(self.lake.parent))
             yield session
 
     def _publish(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -305,6 +296,12 @@ class Engine:
             connection.execute(f"CREATE OR REPLACE TABLE beside.{quoted} AS SELECT * FROM {quoted}")
             connection.execute("CHECKPOINT beside")
             connection.execute("DETACH beside")
+
+    def _attached(self, file: Path) -> duckdb.DuckDBPyConnection:
+        """A file for a reader."""
+        connection = attached(file)
+        self._limit(connection, spill.of_a_reader(self.lake.parent))
+        return connection
 
     def _limit(self, connection: duckdb.DuckDBPyConnection, place: Path) -> None:
         """What a connection may take of memory, and where that goes which does not fit."""

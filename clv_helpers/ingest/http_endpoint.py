@@ -26,7 +26,7 @@ from clv_helpers.config.datasets import EVENT_KEY
 from clv_helpers.config.workbook import Workbook
 from clv_helpers.engines.session import Session
 from clv_helpers.ingest.request_journal import Journal
-from clv_helpers.ingest.staging import IngestError, headers_of, source_of, stage
+from clv_helpers.ingest.staging import IngestError, headers_of, stage
 
 MAX_BYTES = 16_000_000
 MAX_IN_FLIGHT = 64_000_000  # of the bodies of all requests that are not answered yet
@@ -132,7 +132,7 @@ class Endpoint:
         return faults
 
     def _headers(self, dataset: str) -> list[str]:
-        return headers_of(source_of(self.workbook, dataset), list(self.workbook.params.contract(dataset).values()))
+        return headers_of(self.workbook.params.sources[dataset], list(self.workbook.params.contract(dataset).values()))
 
     def _faults(self, dataset: str, events: list[Event]) -> list[Fault]:
         """What the ingestion would find wrong with the events, found by its own code."""

@@ -24,7 +24,7 @@ from clv_helpers.ingest.forgotten import REASON as FORGOTTEN
 from clv_helpers.ingest.raw_file import UnreadableFile, sha256
 from clv_helpers.ingest.remote import SourceFile
 from clv_helpers.ingest.repeats import refuse_differing, stage_repeats
-from clv_helpers.ingest.staging import IngestError, columns_of_file, source_of, stage_file
+from clv_helpers.ingest.staging import IngestError, columns_of_file, stage_file
 
 REJECTED = {
     "_batch_id": "integer",
@@ -74,7 +74,7 @@ def ingest_files(
                 continue
             with file.fetched(workbook.folder) as path, workbook.engine.write(files=True) as session:
                 found.append(_ingest_file(session, workbook, name, path, of=file, acknowledged=acknowledged))
-        if not files_of_it and source_of(workbook, name).database:
+        if not files_of_it and workbook.params.sources[name].database:
             found += _pull(workbook, name, at_most)
     return found
 
@@ -195,7 +195,7 @@ def source_problems(workbook: Workbook) -> list[str]:
                     columns_of_file(workbook, dataset, path)
             except IngestError as error:
                 problems.append(str(error))
-        if source_of(workbook, dataset).database:
+        if workbook.params.sources[dataset].database:
             try:
                 with pull.without_rows(workbook, dataset) as empty:
                     columns_of_file(workbook, dataset, empty)
@@ -326,7 +326,7 @@ def _refuse_bad_file(session: Session, workbook: Workbook, dataset: str, file: P
     if facts["rows_read"] == 0:
         raise IngestError(f"{file.name} has no rows")
     total = facts["rows_read"] - facts["rows_left_out"]
-    allowed = source_of(workbook, dataset).max_rejected_share
+    allowed = workbook.params.sources[dataset].max_rejected_share
     broken = session.scalar("SELECT COUNT(_reason) AS broken FROM staged WHERE _reason <> $aside", aside=FORGOTTEN)
     if broken > allowed * total:
         by_row = "SELECT * FROM staged WHERE _reason <> $aside ORDER BY _row LIMIT 1"

@@ -27,7 +27,7 @@ from clv_helpers.engines.dialect import column, expression, literal, table, to_s
 from clv_helpers.engines.file_scan import scan_parquet
 from clv_helpers.engines.session import Session
 from clv_helpers.ingest.readable import place_for_copies
-from clv_helpers.ingest.staging import IngestError, source_of
+from clv_helpers.ingest.staging import IngestError
 
 PULLS = {"_batch_id": "integer", "dataset": "text", "cursor_column": "text", "cursor_value": "text"}
 KNOWN = {"_batch_id": "integer", "dataset": "text", "row_hash": "text", "rows": "integer"}
@@ -143,7 +143,7 @@ def record(session: Session, dataset: str, batch_id: int, rows: Fetched) -> None
 
 
 def _said(workbook: Workbook, dataset: str) -> FromDatabase:
-    said = source_of(workbook, dataset).database
+    said = workbook.params.sources[dataset].database
     assert said, "only of a dataset that comes from a database"  # noqa: S101
     return said
 

@@ -144,8 +144,8 @@ def readable(file: Path, source: Source, folder: Path) -> Iterator[Readable]:
 
     Example:
         >>> with readable(wb.source_files("customers")[0], wb.params.sources["customers"], wb.folder) as file:
-        ...     file.kind, file.headers[0]
-        ('parquet', 'membership_number')
+        ...     file.kind
+        'parquet'
     """
     found = Readable(file, source, folder)
     try:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from clv_helpers.config.datasets import ColumnContract
 from clv_helpers.config.same import Same
@@ -40,12 +39,6 @@ class IngestError(UserError):
     """A file that cannot become a batch. Nothing of it is in the lake."""
 
 
-def source_of(workbook: Workbook, dataset: str) -> Source:
-    """What the params say of a dataset. Raises KeyError where they do not name it."""
-    sources: Mapping[Any, Source] = workbook.params.sources
-    return sources[dataset]
-
-
 def columns_of_file(workbook: Workbook, dataset: str, file: Path) -> tuple[list[ColumnContract], list[str]]:
     """The contract's columns that the file has, and the file's headers that nothing reads.
 
@@ -59,14 +52,14 @@ def columns_of_file(workbook: Workbook, dataset: str, file: Path) -> tuple[list[
 def _opened(workbook: Workbook, dataset: str, file: Path) -> Iterator[Readable]:
     """A file of a dataset; what is against it as an IngestError."""
     try:
-        with readable(file, source_of(workbook, dataset), workbook.folder) as rows:
+        with readable(file, workbook.params.sources[dataset], workbook.folder) as rows:
             yield rows
     except UnreadableFile as error:
         raise IngestError(f"sources.{dataset}: {file.name} {error}") from None
 
 
 def _columns(workbook: Workbook, dataset: str, rows: Readable) -> tuple[list[ColumnContract], list[str]]:
-    source, file, headers = source_of(workbook, dataset), rows.file, rows.headers
+    source, file, headers = workbook.params.sources[dataset], rows.file, rows.headers
     contract = list(workbook.params.contract(dataset).values())
     if not is_json(file):  # of which each row has keys of its own
         contract = [_found(each, headers) for each in contract]
@@ -146,7 +139,7 @@ def stage_file(
 def _stage(
     session: Session, workbook: Workbook, dataset: str, found: Readable, contract: list[ColumnContract]
 ) -> list[str]:
-    needed, forgotten = headers_of(source_of(workbook, dataset), contract), read_forgotten(session, workbook)
+    needed, forgotten = headers_of(workbook.params.sources[dataset], contract), read_forgotten(session, workbook)
     named = {} if found.kind == "json" else _other_names(workbook, dataset, found.headers)
     renamed = tuple((name, named[name]) for name in needed if name in named)
     types = tuple((name, str(kind)) for name, kind in found.types.items())

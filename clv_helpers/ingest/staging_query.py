@@ -94,7 +94,7 @@ def staging_query(given: Same[Params], shape: Shape) -> tuple[str, tuple[str, ..
     fault. Where there are rates, it reads them as `money.load_rates` leaves them.
     """
     params, dataset = given.thing, shape.dataset
-    source = _source(params, dataset)
+    source = params.sources[dataset]
     writing = _writing(params, source, shape.kind)
     reads = [_read(each, writing, dict(shape.types)) for each in shape.contract]
     renamed = [column(header).as_(name, quoted=True) for name, header in shape.other_names]
@@ -128,11 +128,6 @@ def staging_query(given: Same[Params], shape: Shape) -> tuple[str, tuple[str, ..
     return to_sql(query), tuple(kept)
 
 
-def _source(params: Params, dataset: str) -> Source:
-    sources: Mapping[Any, Source] = params.sources
-    return sources[dataset]
-
-
 def _writing(params: Params, source: Source, kind: Kind) -> Writing:
     """How the values of a file are written: a decimal mark is of CSV, and files that know types may write ISO 8601."""
     form = source.csv if kind == "csv" else CsvFormat()
@@ -154,7 +149,7 @@ def _read(contract: ColumnContract, writing: Writing, types: Mapping[str, str]) 
 
 def _typed(params: Params, dataset: str, reads: list[Read], writing: Writing) -> dict[str, exp.Expression]:
     """The columns of the second layer: the values of the file's rows, and beside each what the file has."""
-    source = _source(params, dataset)
+    source = params.sources[dataset]
     values = {each.name: each.value() for each in reads}
     if source.guests == "join by email":
         raw = next(each.raw for each in reads if each.name == PRIMARY_IDENTITY)
@@ -205,7 +200,7 @@ def _priced(
 ) -> tuple[dict[str, exp.Expression], dict[str, exp.Expression]]:
     """The layers that say what amounts come to, and their columns."""
     kinds = {each.name: each.contract.type for each in reads}
-    source, unit = _source(params, "purchases"), money.unit_of(params)
+    source, unit = params.sources["purchases"], money.unit_of(params)
     layers: dict[str, exp.Expression] = {}
     if params.rates:
         layers["rated"] = expression(money.RATED)

@@ -45,7 +45,7 @@ from clv_helpers.engines.spark.near import (
     stored_tables,
     tables_of,
 )
-from clv_helpers.engines.spark.types import STORABLE, as_spark, storable
+from clv_helpers.engines.spark.types import as_spark, as_stored, quoted, storable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,8 +89,9 @@ class SparkSession(Session):
         return connect(self.address)
 
     def make_ready(self, sql: str) -> None:
+        """As Session says: Spark, where the query reads much."""
         with contextlib.suppress(ParseError, *self.errors):  # whoever asks it is told
-            if not reads_few(self, parse(sql)):
+            if not reads_few(self, parsed(sql)):
                 _ = self.spark
 
     def close(self) -> None:
@@ -105,12 +106,10 @@ class SparkSession(Session):
     # -- out
 
     def rows(self, query: str | exp.Expr, **bindings: Any) -> list[dict[str, Any]]:
-        tree = bound(query, bindings)
-        return self._asked(tree, Session.rows)
+        return self._asked(bound(query, bindings), Session.rows)
 
     def frame(self, query: str | exp.Expr, **bindings: Any) -> pd.DataFrame:
-        tree = bound(query, bindings)
-        return self._asked(tree, Session.frame)
+        return self._asked(bound(query, bindings), Session.frame)
 
     def _asked(self, tree: exp.Expr, form: Callable[[Session, exp.Expr], Any]) -> Any:
         """By DuckDB where that reads few rows; what it has not the memory for that it is given here is Spark's, too."""
@@ -317,12 +316,7 @@ class SparkSession(Session):
         """A query's rows in a folder of their own."""
         if reads_few(self, query):
             return Place({str(folder.relative_to(self.root)): self._write_here(query, folder)})
-        data = self._data(query)
-        for field in data.schema.fields:
-            kind = STORABLE.get(field.dataType.simpleString())
-            if kind:
-                data = data.withColumn(field.name, data[_quoted(field.name)].cast(kind))
-        data.write.parquet(str(folder))
+        as_stored(self._data(query)).write.parquet(str(folder))
         return self._counted(folder)
 
     def _write_here(self, query: exp.Expr, folder: Path) -> int:
@@ -384,7 +378,7 @@ class SparkSession(Session):
         return self.views[what]
 
     def _read(self, columns: dict[str, str], place: Place) -> sql.DataFrame:
-        kinds = {_quoted(key): as_spark(kind) for key, kind in columns.items()}
+        kinds = {quoted(key): as_spark(kind) for key, kind in columns.items()}
         if not place.folders:
             nulls = (f"CAST(NULL AS {kind}) AS {name}" for name, kind in kinds.items())
             return self.spark.sql(f"SELECT {', '.join(nulls)} WHERE FALSE")
@@ -399,8 +393,3 @@ class SparkSession(Session):
         if name in self.records and not all(asked in self.records for asked, _ in mentions(query)):
             raise QueryRefused(f"{name} can be made of the workbook's records alone")
         return name in self.records
-
-
-def _quoted(name: str) -> str:
-    """A name as Spark's SQL quotes it."""
-    return "`" + name.replace("`", "``") + "`"

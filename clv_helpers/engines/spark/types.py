@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from clv_helpers.engines.dialect import to_sql
+
+if TYPE_CHECKING:
+    from pyspark import sql
 
 # Spark's types that a table cannot have, and what it has instead.
 STORABLE = {"void": "int", "timestamp": "timestamp_ntz"}
@@ -25,6 +29,20 @@ STORED_AS = {
 }
 NO_TYPE = '"NULL"'  # DuckDB's name of the type of NULL
 PERHAPS_OTHER = re.compile(r"HUGEINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT|UUID|JSON|WITH TIME ZONE|TIMESTAMP_NS")
+
+
+def quoted(name: str) -> str:
+    """A name as Spark's SQL quotes it."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def as_stored(data: sql.DataFrame) -> sql.DataFrame:
+    """What Spark has worked out, in the types that a table can have."""
+    for field in data.schema.fields:
+        kind = STORABLE.get(field.dataType.simpleString())
+        if kind:
+            data = data.withColumn(field.name, data[quoted(field.name)].cast(kind))
+    return data
 
 
 def storable(kind: str) -> str:
