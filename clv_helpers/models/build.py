@@ -23,6 +23,7 @@ from clv_helpers.models.changed_parts import restricted, semi_join, touched_part
 from clv_helpers.models.checkpoints import Checkpoint, LakeState
 from clv_helpers.models.checks import check, check_key
 from clv_helpers.models.plan import drop_removed, engine_error, planned
+from clv_helpers.models.ranked_in_bands import in_bands
 from clv_helpers.models.snapshots import keep_day
 from clv_helpers.models.suspects import refreshing
 from clv_helpers.models.table_file import DAILY, Table, TableError
@@ -118,7 +119,8 @@ def _said_by(params: Same[Params]) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=1_000)
 def _as_of(model: Same[Table], day: dt.date) -> exp.Query:
-    return model.thing.bound({"as_of": day})
+    query = model.thing.bound({"as_of": day})
+    return in_bands(query) if model.thing.is_ours or model.thing.is_generated else query
 
 
 def _as_chosen(model: Table, bindings: dict[str, Any]) -> Table:

@@ -77,7 +77,8 @@ counted AS (
         MAX(m.label) AS label,
         COUNT(*) AS customers,
         SUM(v.spend) AS spend,
-        AVG(CAST(e.spend AS DOUBLE)) AS spend_180_days,
+        -- an exact sum divided once: a mean of floats would depend on the order in which they come
+        CAST(SUM(e.spend) AS DOUBLE) / NULLIF(COUNT(e.spend), 0) AS spend_180_days,
         AVG(l.lifetime_value) AS lifetime_value
     FROM parts AS m
     JOIN derived.customer_value AS v ON v.customer_id = m.customer_id
