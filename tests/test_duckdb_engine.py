@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from clv_helpers.config.sources import Source
+from clv_helpers.engines import spill
 from clv_helpers.engines.dialect import parse
 from clv_helpers.engines.engine import Engine, LakeBusyError, MemoryTooSmall, NothingPublished
 from clv_helpers.ingest.readable import readable
@@ -39,6 +40,18 @@ with getattr(engine, sys.argv[2])() as session:
     for _ in range(3):
         found = session.scalar(f"SELECT COUNT(DISTINCT m || n) AS n FROM ({numbered}) AS r")
 print(found)
+"""
+SPILLS_AND_WAITS = """
+import sys
+import time
+from pathlib import Path
+from clv_helpers.engines.engine import Engine
+engine = Engine(Path(sys.argv[1], "lake.duckdb"), Path(sys.argv[1], "published.duckdb"), memory="50MB")
+with engine.read() as session:
+    hashes = "SELECT MD5(CAST(value AS TEXT)) AS m FROM RANGE(3000000) AS r(value)"
+    session.connection.execute(f"CREATE TEMP TABLE t AS {hashes}")
+    print("spilled", flush=True)
+    time.sleep(60)
 """
 
 
@@ -195,14 +208,23 @@ def test_those_who_spill_at_once_do_not_meet(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("spill*"))
 
 
-def test_what_a_killed_reader_left_goes_after_a_day(engine: Engine) -> None:
+def test_what_a_killed_reader_left_goes_with_the_next_write(engine: Engine) -> None:
+    """Those that go on keep theirs; whether a reader on another machine does shows by its last writing."""
     folder = engine.lake.parent
-    for name, age in (("spill-old", 2), ("spill-new", 0)):
-        (folder / name).mkdir()
-        (folder / name / "duckdb_temp_storage_DEFAULT-0.tmp").touch()
-        os.utime(folder / name, (time.time() - age * 86_400,) * 2)
+    killed = subprocess.Popen([sys.executable, "-c", SPILLS_AND_WAITS, str(folder)], stdout=subprocess.PIPE)
+    assert killed.stdout.readline() == b"spilled\n"
+    left = [each.name for each in folder.glob("spill-*")]
+    assert len(left) == 1 and list((folder / left[0]).iterdir())
+    goes_on = spill.of_a_reader(folder)
+    for place, age in ((goes_on, 0), (folder / "spill-1-elsewhere-a", 2), (folder / "spill-1-elsewhere-b", 0)):
+        place.mkdir()
+        os.utime(place, (time.time() - age * 86_400,) * 2)
     put(engine, 2)
-    assert [each.name for each in folder.glob("spill*")] == ["spill-new"]
+    assert {each.name for each in folder.glob("spill-*")} == {*left, goes_on.name, "spill-1-elsewhere-b"}
+    killed.kill()
+    killed.wait()
+    put(engine, 3)
+    assert {each.name for each in folder.glob("spill-*")} == {goes_on.name, "spill-1-elsewhere-b"}
 
 
 def test_too_little_memory_is_a_sentence_and_no_fault_of_a_file(tmp_path: Path) -> None:
