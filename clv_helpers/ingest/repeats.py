@@ -24,7 +24,11 @@ REPEATS = """
     )
     SELECT g._row FROM good AS g JOIN firsts AS f ON f.event_id = g.event_id WHERE g._row > f.first_row
     UNION
-    SELECT g._row FROM good AS g WHERE g.event_id IN (SELECT e.event_id FROM $lake_table AS e)
+    -- the bounds spare what an engine knows to lie outside them: of a lake whose ids ascend, all but the newest
+    SELECT g._row FROM good AS g WHERE g.event_id IN (
+        SELECT e.event_id FROM $lake_table AS e
+        WHERE e.event_id >= (SELECT MIN(event_id) FROM good) AND e.event_id <= (SELECT MAX(event_id) FROM good)
+    )
 """
 DIFFERING = """
     WITH good AS ($keyed),

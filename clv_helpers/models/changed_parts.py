@@ -11,10 +11,15 @@ from sqlglot import exp
 from clv_helpers.config.datasets import EVENT_TIME
 from clv_helpers.config.same import Same
 from clv_helpers.config.tables import is_dataset
-from clv_helpers.engines.dialect import column, literal, table, table_name, to_sql
+from clv_helpers.engines.dialect import column, expression, literal, table, table_name, to_sql
 from clv_helpers.engines.session import Session
 from clv_helpers.models.checkpoints import Checkpoint
 from clv_helpers.models.table_file import Table
+
+# What an engine need not read of events, where the part of a row is the day of its moment.
+ON_TOUCHED_DAYS = """
+    $moment >= (SELECT MIN($day) FROM touched) AND $moment < (SELECT DATE_ADD(MAX($day), INTERVAL 1 DAY) FROM touched)
+"""
 
 
 def touched_parts(
@@ -58,7 +63,17 @@ def _restricted(of: Same[Table], whole: Same[exp.Query], known: tuple[str, ...])
         _replace_table(query, name, semi_join(table(name), model.part))
     if model.through:
         _replace_table(query, model.through, semi_join(table(model.through), model.part))
+        _keep_to_touched_days(query, model)
     return to_sql(query)
+
+
+def _keep_to_touched_days(query: exp.Query, model: Table) -> None:
+    """Rows on other days than the touched ones, known by the moment alone, are not even read."""
+    for select in [cte.this for cte in query.ctes if cte.alias == model.through and isinstance(cte.this, exp.Select)]:
+        for made in [made for made in select.selects if made.alias in model.part]:
+            day = made.unalias()
+            if isinstance(day, exp.Cast) and day.is_type("date") and isinstance(day.this, exp.Column):
+                select.where(expression(ON_TOUCHED_DAYS, moment=day.this, day=column(made.alias)), copy=False)
 
 
 def semi_join(source: exp.Expr, part: Sequence[str]) -> exp.Select:

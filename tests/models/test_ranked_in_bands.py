@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from decimal import Decimal
 
 import duckdb
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from query_plans import operators
 from sqlglot import exp
 
 from clv_helpers.engines.dialect import expression, parse, to_sql
@@ -60,18 +59,9 @@ def test_few_of_many_rows_are_put_in_order() -> None:
     ranked = in_bands(parse("SELECT n, NTILE(10) OVER (ORDER BY value DESC, n) AS place FROM many"))
     with duckdb.connect() as connection:
         connection.execute("CREATE TABLE many AS SELECT n, hash(n) % 900000 / 10 AS value FROM range(200000) AS r(n)")
-        plan = connection.execute(f"EXPLAIN (ANALYZE, FORMAT json) {to_sql(ranked)}").fetchall()[0][1]
-    windows = [
-        step["operator_cardinality"] for step in steps(json.loads(plan)) if "WINDOW" in step.get("operator_name", "")
-    ]
+        steps = operators(connection, to_sql(ranked))
+    windows = [step["operator_cardinality"] for step in steps if "WINDOW" in step.get("operator_name", "")]
     assert 0 < sum(windows) < 20_000
-
-
-def steps(plan: dict) -> Iterator[dict]:
-    """The operators of a query as it ran."""
-    yield plan
-    for child in plan.get("children", []):
-        yield from steps(child)
 
 
 @pytest.mark.parametrize("table", [
