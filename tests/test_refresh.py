@@ -106,6 +106,18 @@ def equal(found: dict[str, pd.DataFrame], expected: dict[str, pd.DataFrame]) -> 
         pd.testing.assert_frame_equal(found[name], frame, obj=name, check_exact=True)
 
 
+def test_what_is_of_a_customer_lies_together(small: Airline) -> None:
+    """In tables that are followed customer by customer: DuckDB finds one without reading them whole."""
+    small.bring([(n, "lkjihgfedcba"[n % 12], START, "FLIGHT", "Gold", 100 + n, 50, "top") for n in range(60)])
+    small.refresh()
+    with small.workbook.engine.read() as session:
+        for name in ("derived.customer_day", "derived.customer_value", "profile.attribute"):
+            customers = [
+                customer for (customer,) in session.connection.sql(f"SELECT customer_id FROM {name}").fetchall()
+            ]
+            assert customers == sorted("abcdefghijkl"), name
+
+
 batches = st.lists(st.lists(st.integers(0, 39), max_size=12), min_size=1, max_size=4)
 
 

@@ -189,8 +189,14 @@ class Session:
         self.create_temporary(name, exp.select("*").from_("incoming"))
         self.connection.unregister("incoming")
 
-    def create_table(self, name: str, query: exp.Expr) -> None:
-        """Replace a table by the result of a query, and give it a new version."""
+    def create_table(self, name: str, query: exp.Expr, near: str = "") -> None:
+        """Replace a table by the result of a query, and give it a new version.
+
+        `near`: a column whose equal values lie together, so that the rows of a few of them are found without reading
+        all. Spark, which would send every row elsewhere for it, leaves them as they come.
+        """
+        if near:
+            query = exp.select("*").from_(query.assert_is(exp.Query).subquery("made")).order_by(column(near))
         self._make_room(name, "TABLE")
         self.connection.execute(f"CREATE OR REPLACE TABLE {to_sql(table(name))} AS {to_sql(query)}")
         self.deltas.pop(name, None)

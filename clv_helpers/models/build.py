@@ -12,6 +12,7 @@ from typing import Any
 from sqlglot import exp
 
 from clv_helpers import progress
+from clv_helpers.config.datasets import PRIMARY_IDENTITY
 from clv_helpers.config.params import Params
 from clv_helpers.config.same import Same
 from clv_helpers.config.sql_params import params_bindings
@@ -206,7 +207,7 @@ def _build(state: LakeState, model: Table, query: exp.Query) -> None:
     if version and session.count(table(name)) <= SMALL:
         columns = session.columns(table(name))
         session.create_temporary("before", exp.select("*").from_(table(name)))
-    session.create_table(name, query)
+    session.create_table(name, query, near=PRIMARY_IDENTITY if PRIMARY_IDENTITY in model.part else "")
     check_key(session, model, table(name))
     comparable = columns == session.columns(table(name)) and session.count(table(name)) <= SMALL
     if version and comparable and not session.difference(name, model.key, "before", name, since=version):

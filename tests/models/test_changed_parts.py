@@ -10,7 +10,7 @@ from clv_helpers.engines.dialect import expression, parse, table, to_sql
 from clv_helpers.engines.engine import Engine
 from clv_helpers.engines.session import Session
 from clv_helpers.ingest.repeats import KEYED, REPEATS
-from clv_helpers.models.changed_parts import restricted
+from clv_helpers.models.changed_parts import restricted, semi_join
 from clv_helpers.models.table_file import generated_table
 
 EVENTS = """
@@ -59,4 +59,13 @@ def test_a_new_key_is_looked_for_among_those_near_it(tmp_path: Path) -> None:
         query = to_sql(expression(REPEATS, keyed=expression(KEYED), lake_table=table("lake.purchases")))
         rows, read = answered(session, query)
         assert rows == [(7,)]
+        assert 0 < read < 200_000
+
+
+def test_a_customer_is_read_and_not_the_others(tmp_path: Path) -> None:
+    with lake(tmp_path).write() as session:
+        purchases = parse("SELECT * FROM lake.purchases ORDER BY HASH(event_id)")
+        session.create_table("derived.purchases", purchases, near="customer_id")
+        session.create_temporary("touched", "SELECT 'C7' AS customer_id")
+        _, read = answered(session, to_sql(semi_join(table("derived.purchases"), ["customer_id"])))
         assert 0 < read < 200_000

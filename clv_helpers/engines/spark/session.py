@@ -201,7 +201,7 @@ class SparkSession(Session):
         self.files.load_frame(name, frame)
         self._bring_loaded(name)
 
-    def create_table(self, name: str, query: exp.Expr) -> None:
+    def create_table(self, name: str, query: exp.Expr, near: str = "") -> None:  # noqa: ARG002 (see there)
         if self._is_record(name, query):
             return super().create_table(name, query)
         place = self._written(query, self._new_folder(name))
