@@ -133,8 +133,8 @@ def joined(texts: list[exp.Expression]) -> exp.Expression:
 def bind(query: exp.Expr, bindings: Mapping[str, Any]) -> exp.Expression:
     """Replace each `$name` by a literal, or by the sqlglot tree given for it: an expression, a table or a query.
 
-    In a SELECT list it may stand for a list of expressions. Raises KeyError with the name of a placeholder that has
-    no binding.
+    In a SELECT list, or after GROUP BY, it may stand for a list of expressions. Raises KeyError with the name of a
+    placeholder that has no binding.
     """
 
     def replace(node: exp.Expr) -> exp.Expr:
@@ -143,7 +143,7 @@ def bind(query: exp.Expr, bindings: Mapping[str, Any]) -> exp.Expression:
             if isinstance(source, exp.Query) and not isinstance(source, exp.Subquery):
                 source = source.subquery()
             return exp.alias_(source, node.alias, table=True) if node.alias else source
-        if isinstance(node, exp.Select):
+        if isinstance(node, exp.Select | exp.Group):
             node.set("expressions", [part for item in node.expressions for part in _listed(item, bindings)])
         if not isinstance(node, exp.Placeholder) or not node.name:
             return node

@@ -24,10 +24,10 @@ PLACE = """
 """
 RANKED = """
     WITH banded AS (
-        SELECT *, $band AS _band FROM $source
+        SELECT *, $band AS _band FROM $source AS r
     ),
     counted AS (
-        SELECT $keys, _band, COUNT(*) AS _rows FROM banded GROUP BY ALL
+        SELECT $keys, _band, COUNT(*) AS _rows FROM banded GROUP BY $columns
     ),
     summed_up AS (
         SELECT *, CAST($up_to - _rows AS BIGINT) AS _behind, CAST($all AS BIGINT) AS _ranked FROM counted
@@ -86,6 +86,7 @@ def _ranked(rows: exp.Select, window: exp.Window) -> exp.Query:
     query = expression(
         RANKED, source=rows.select("*"), band=expression(BAND, value=best.this),
         keys=[exp.alias_(part, key) for key, part in keys.items()],
+        columns=[*parts, exp.column("_band")],
         up_to=over("SUM(_rows)", of_key, by_band), all=over("SUM(_rows)", of_key),
         first=_place(exp.column("_behind"), window), last=_place(expression("(_behind + _rows - 1)"), window),
         number=over("ROW_NUMBER()", [*parts, exp.column("_band", "b")], window.args["order"]),

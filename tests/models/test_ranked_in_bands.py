@@ -73,3 +73,4 @@ def test_each_ranking_of_ours_is_of_a_number_downwards_with_ties_in_order(table)
             best, *ties = window.args["order"].expressions
             assert best.args["desc"] and best.this.name == "value", "bands go by a number, the highest first"
             assert [type(tie.this) for tie in ties] == [exp.MD5, exp.Column]
+            assert not window.find_ancestor(exp.Select).args.get("joins"), "what is ranked is one table or CTE"
