@@ -121,7 +121,7 @@ def _said_by(params: Same[Params]) -> dict[str, Any]:
 @functools.lru_cache(maxsize=1_000)
 def _as_of(model: Same[Table], day: dt.date) -> exp.Query:
     query = model.thing.bound({"as_of": day})
-    return in_bands(query) if model.thing.is_ours or model.thing.is_generated else query
+    return in_bands(query) if model.thing.is_ours else query
 
 
 def _as_chosen(model: Table, bindings: dict[str, Any]) -> Table:

@@ -54,17 +54,14 @@ def in_bands(query: exp.Query) -> exp.Query:
         [(7, 1), (6, 1), (5, 2)]
     """
     query = query.copy()
-    for select in list(query.find_all(exp.Select)):
-        for window in [found for found in select.find_all(exp.Window) if _is_ranking(found, select)]:
+    for ntile in list(query.find_all(exp.Ntile)):
+        window, select = ntile.find_ancestor(exp.Window), ntile.find_ancestor(exp.Select)
+        if window and select:
             rows = exp.Select(from_=select.args["from_"], where=select.args.get("where"))
             select.set("from_", exp.From(this=_ranked(rows, window).subquery("ranked")))
             select.set("where", None)
             window.replace(_place(exp.column("_behind"), window))
     return query
-
-
-def _is_ranking(window: exp.Window, select: exp.Select) -> bool:
-    return isinstance(window.this, exp.Ntile) and window.find_ancestor(exp.Select) is select
 
 
 def _place(behind: exp.Expr, window: exp.Window) -> exp.Expr:
