@@ -3,6 +3,9 @@
 Between ten places there are nine borders. Values are counted in narrow bands; a band through which no border runs has
 its place at once, and the rows of the few others are put in order, each band by itself. An engine that works out NTILE
 sorts every row, and one that shares out its work leaves a whole ranking to one core. The places are the same.
+
+Predicted values are ranked likewise by tables of their own (sql/lifetime/value_band.sql): their rows are wide, and kept
+here until all are placed they would take twice the memory.
 """
 
 from __future__ import annotations
